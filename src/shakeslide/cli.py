@@ -1,0 +1,251 @@
+"""The command line: loads the study, calls one function, says where the result is.
+
+The one place where errors are shown: `InputError` as one line and exit code 2, anything else as a
+bug with exit code 1 and its traceback in run.log.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shakeslide._version import __version__
+from shakeslide.errors import InputError
+
+app = typer.Typer(
+    name="shakeslide",
+    help="After this earthquake, where have the slopes failed?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+log = logging.getLogger("shakeslide")
+log.addHandler(logging.NullHandler())
+
+StudyPath = Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder of results [default: runs/<name of the study's folder>]."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder that relative paths of the study start from."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a key: table.key=value. May be repeated."),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Threads on this machine [default: all].")
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="dask scheduler, tcp://host:8786.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
+
+
+def _open(
+    path: Path,
+    out: Path | None,
+    data: Path | None,
+    overrides: list[str] | None,
+    workers: int | None,
+    scheduler: str | None,
+    quiet: bool,
+    verbose: bool,
+) -> Any:
+    from shakeslide import study
+    from shakeslide.engine import Engine
+    from shakeslide.pipeline import Run
+    from shakeslide.progress import Reporter
+
+    loaded, document = study.load(path, data, overrides or [])
+    folder = out or Path("runs") / (path.resolve().parent.name if path.stem == "study" else path.stem)
+    run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet))
+    _ = run.ledger  # makes the folder, or says why not
+    _log_to(folder / "run.log", verbose)
+    log.info("shakeslide %s: %s", __version__, " ".join(sys.argv[1:]))
+    return run
+
+
+def _log_to(path: Path, verbose: bool) -> None:
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
+    if verbose:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+
+
+def _stage(name: str) -> Callable[..., None]:
+    def command(
+        study: StudyPath,
+        out: Out = None,
+        data: Data = None,
+        set_: Set = None,
+        workers: Workers = None,
+        scheduler: Scheduler = None,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> None:
+        run = _open(study, out, data, set_, workers, scheduler, quiet, verbose)
+        from shakeslide import pipeline
+
+        with run.ledger.locked():
+            result = getattr(pipeline, name)(run)
+            if result is None:
+                pipeline.provenance(run)
+        print(result or run.out)
+
+    return command
+
+
+STAGES = {
+    "prepare": ("prepare", "Compute the factors: factors/<CODE>.tif."),
+    "sample": ("sample", "Draw the samples: samples.parquet."),
+    "train": ("train", "Train the models: models/<model>/."),
+    "evaluate": ("evaluate", "Judge the models: evaluation.json and .csv."),
+    "map": ("map_", "Map the models: maps/*.tif."),
+    "report": ("report", "Write figures and report.html from the results."),
+    "run": ("run_all", "Walk all stages; redo only what changed."),
+}
+
+
+@app.command()
+def check(
+    study: StudyPath,
+    out: Out = None,
+    data: Data = None,
+    set_: Set = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Look at every layer, say what will be done, and find errors before any long work."""
+    run = _open(study, out, data, set_, None, None, quiet, verbose)
+    from shakeslide import pipeline
+
+    rows = pipeline.check(run)
+    if not quiet:
+        _show_check(run, rows)
+
+
+def _show_check(run: Any, rows: list[Any]) -> None:
+    from shakeslide import grid as grids
+
+    console = Console(highlight=False)
+    g = run.grid
+    console.print(
+        f"Grid: {g.shape[0]:,} x {g.shape[1]:,} cells of {abs(g.resolution.x):.6g} x "
+        f"{abs(g.resolution.y):.6g} m, {grids.crs_name(g.crs)}"
+    )
+    table = Table(show_lines=False, pad_edge=False)
+    for heading in ("layer", "file", "kind", "CRS", "coverage", "values", "used for"):
+        table.add_column(heading, overflow="fold")
+    for r in rows:
+        share = "" if r.coverage is None else f"{100 * r.coverage:.1f} %"
+        table.add_row(r.name, r.file, r.kind, r.crs, share, r.values, r.use)
+    console.print(table)
+    for r in rows:
+        for text in r.notes:
+            console.print(f"{r.name}: {text}", markup=False)
+        for text in r.warnings:
+            console.print(f"warning: {r.name}: {text}", markup=False)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to make.", metavar="DIR")],
+) -> None:
+    """Write a commented study file to start from."""
+    from shakeslide import study
+
+    path = folder / "study.toml"
+    if path.exists():
+        raise InputError(f"{path}: is there already; choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(study.template(), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error}") from error
+    print(path)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder of data and results.")] = Path("demo"),
+    size: Annotated[int, typer.Option("--size", min=64, help="Cells along each side.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number, another earthquake.")] = 1,
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make a synthetic earthquake and walk it from raw layers to the report."""
+    from shakeslide import demonstration
+
+    for line in demonstration.run(out, size, seed, workers, quiet):
+        print(line)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"shakeslide {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _name, (_function, _help) in STAGES.items():
+    app.command(name=_name, help=_help)(_stage(_function))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 2 wrong input, 1 a bug."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        return int(code or 0)
+    except InputError as error:
+        return _fail(f"error: {' '.join(str(error).split())}", 2)
+    except KeyboardInterrupt:
+        return _fail("stopped; run the same command again to go on from here", 130)
+    except Exception as error:
+        if hasattr(error, "exit_code") and hasattr(error, "format_message"):
+            return _fail(f"error: {' '.join(error.format_message().split())}", 2)
+        if isinstance(error, OSError) and error.errno == 28:
+            return _fail(f"error: the disk is full: {error.filename or ''} make room, run again", 2)
+        log.error("%s", traceback.format_exc())
+        where = next((h.baseFilename for h in log.handlers if hasattr(h, "baseFilename")), None)
+        hint = f"; the details are in {where}" if where else ""
+        if where is None:
+            traceback.print_exc()
+        return _fail(f"bug: {type(error).__name__}: {error}{hint}; please report it", 1)
+
+
+def _fail(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+def console_main() -> None:
+    """Entry point of the installed command."""
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The factors: what may control where slopes fail, as lazy block operations."""

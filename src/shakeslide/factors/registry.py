@@ -1,0 +1,161 @@
+"""What a factor is, and the functions that make one.
+
+A `Factor` is data: code, name, unit, kind, where it comes from, how far it looks at the DEM
+around a tile, and a function of the tile. A `FactorFunction` makes factors from settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide import grid as grids
+from shakeslide.errors import InputError, did_you_mean
+from shakeslide.factors import terrain
+from shakeslide.grid import Tile
+from shakeslide.io.raster import RasterSource
+from shakeslide.study import Event, Layer
+
+Float = NDArray[np.float32]
+Kind = Literal["continuous", "circular", "axial", "categorical"]
+
+
+class TileInputs:
+    """One tile of the grid with the DEM around it; what several factors share is computed once.
+
+    Parameters
+    ----------
+    grid : GeoBox
+        The whole grid.
+    tile : Tile
+        The tile to compute.
+    dem : RasterSource
+        Elevation.
+    halo : (int, int)
+        Rows and columns of DEM needed around the tile, the most of all factors.
+    """
+
+    def __init__(self, grid: GeoBox, tile: Tile, dem: RasterSource, halo: tuple[int, int]) -> None:
+        self.grid, self.tile, self.dem, self.halo = grid, tile, dem, halo
+        self.x, self.y = grids.cell_centres(grid, tile)
+        self.dx, self.dy = grids.cell_size(grid)
+
+    @cached_property
+    def _window(self) -> tuple[Tile, Float]:
+        outer = self.tile.grown(self.halo, self.grid.shape)
+        return outer, self.dem.read(grids.window(self.grid, outer))
+
+    def elevation(self, halo: tuple[int, int] = (0, 0)) -> tuple[Float, tuple[slice, slice]]:
+        """Return elevation with a halo (stopped at the grid's edges), and the tile's slices in it."""
+        outer, z = self._window
+        wanted = self.tile.grown(halo, self.grid.shape)
+        return np.ascontiguousarray(z[wanted.within(outer)]), self.tile.within(wanted)
+
+    @cached_property
+    def derivatives(self) -> terrain.Derivatives:
+        """Slope, aspect and curvature of the tile."""
+        z, inner = self.elevation((1, 1))
+        all_three = terrain.derivatives(z, self.dx, self.dy)
+        return terrain.Derivatives(*(a[inner] for a in all_three))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of a study, ready to be computed on any tile.
+
+    Attributes
+    ----------
+    code, name, unit : str
+        The field's short name, its name, its unit.
+    kind : {"continuous", "circular", "axial", "categorical"}
+        How it may be encoded: angles of 360 or 180 degrees, classes.
+    definition, citation, source : str
+        How it is computed, after whom, from which data.
+    compute : callable
+        TileInputs -> (rows, cols) float32, NaN where inputs miss.
+    halo : (int, int)
+        Rows and columns of DEM needed around a tile.
+    legend : mapping of int to str
+        Names of the classes of a categorical factor.
+    settings : mapping
+        The settings that the values depend on, for records and fingerprints.
+    layer : str
+        Name of the layer it is made from.
+    """
+
+    code: str
+    name: str
+    unit: str
+    kind: Kind
+    definition: str
+    citation: str
+    source: str
+    compute: Callable[[TileInputs], Float]
+    halo: tuple[int, int] = (0, 0)
+    legend: Mapping[int, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    layer: str = ""
+
+    def tags(self) -> dict[str, str]:
+        """Return what a factor's file says of itself."""
+        out = {
+            "code": self.code,
+            "name": self.name,
+            "unit": self.unit,
+            "kind": self.kind,
+            "definition": self.definition,
+            "citation": self.citation,
+            "source": self.source,
+        }
+        return out | {f"class_{k}": v for k, v in self.legend.items()}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a function makes of its settings: the computation and what is known only then."""
+
+    compute: Callable[[TileInputs], Float]
+    halo: tuple[int, int] = (0, 0)
+    legend: Mapping[int, str] = field(default_factory=dict)
+    unit: str | None = None
+    source: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What functions make factors from: grid, layers and event of the study."""
+
+    grid: GeoBox
+    layers: Mapping[str, Layer]
+    event: Event
+
+    def layer(self, name: str, code: str) -> Layer:
+        """Return the layer a factor asks for, or say how to give it or do without."""
+        if not name:
+            raise InputError(f"[factors.{code}] needs layer = the name of one of [layers]")
+        if name not in self.layers:
+            near = did_you_mean(name, self.layers) if self.layers else ""
+            raise InputError(
+                f"[layers.{name}] is missing, which factor {code} needs.{near} Add it, or leave "
+                f"the factor out with `use = false` in [factors.{code}]"
+            )
+        return self.layers[name]
+
+
+@dataclass(frozen=True)
+class FactorFunction:
+    """A way to make factors, named by `function` in a factor's table."""
+
+    kind: Kind
+    unit: str
+    inputs: tuple[str, ...]
+    definition: str
+    citation: str
+    make: Callable[[Any, str, Sources], Made]

@@ -1,0 +1,245 @@
+"""The factor stack: all factors on the grid as one lazy array, computed or read tile by tile.
+
+`computed` makes it from the layers, `stored` from the files that `write` left. Sampling and
+mapping read the stored stack through the same function, so they see the same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import rasterio
+import xarray as xr
+from numpy.typing import NDArray
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from shakeslide import grid as grids
+from shakeslide.engine import Engine
+from shakeslide.errors import InputError
+from shakeslide.factors.registry import Factor, Float, TileInputs
+from shakeslide.grid import Tile
+from shakeslide.io import raster
+from shakeslide.progress import Advance, silent
+
+
+def compute_tile(
+    factors: Sequence[Factor], grid: GeoBox, tile: Tile, dem: raster.RasterSource
+) -> Float:
+    """Compute all factors on one tile: (factor, row, col) float32, NaN where inputs miss."""
+    halo = (max(f.halo[0] for f in factors), max(f.halo[1] for f in factors))
+    inputs = TileInputs(grid, tile, dem, halo)
+    out = np.empty((len(factors), *tile.shape), np.float32)
+    for i, factor in enumerate(factors):
+        out[i] = factor.compute(inputs)
+    return out
+
+
+def lazy(
+    block: Callable[[Tile], Float], codes: Sequence[str], grid: GeoBox, size: int
+) -> xr.DataArray:
+    """Return a lazy stack (factor, y, x) whose tiles are made by `block`, one task each."""
+    shape = grid.shape
+    cut = grids.tiles(grid, size)
+    columns = max(t.index[1] for t in cut) + 1
+    call = dask.delayed(block, pure=False, traverse=False)
+    parts = [
+        da.from_delayed(call(t), (len(codes), *t.shape), np.float32, name=f"tile-{t.name}-{id(block)}")
+        for t in cut
+    ]
+    rows = [da.concatenate(parts[i : i + columns], axis=2) for i in range(0, len(parts), columns)]
+    whole = Tile((0, 0), 0, shape[0], 0, shape[1])
+    x, y = grids.cell_centres(grid, whole)
+    return xr.DataArray(
+        da.concatenate(rows, axis=1),
+        dims=("factor", "y", "x"),
+        coords={"factor": list(codes), "y": y, "x": x},
+        attrs={"crs": grids.crs_name(grid.crs)},
+    )
+
+
+def computed(
+    factors: Sequence[Factor], grid: GeoBox, size: int, dem: raster.RasterSource
+) -> xr.DataArray:
+    """Return the lazy stack computed from the layers."""
+    return lazy(_Compute(tuple(factors), grid, dem), [f.code for f in factors], grid, size)
+
+
+@dataclass(frozen=True)
+class _Compute:
+    factors: tuple[Factor, ...]
+    grid: GeoBox
+    dem: raster.RasterSource
+
+    def __call__(self, tile: Tile) -> Float:
+        return compute_tile(self.factors, self.grid, tile, self.dem)
+
+
+# ------------------------------------------------------------------ to files
+
+
+def write(
+    factors: Sequence[Factor],
+    grid: GeoBox,
+    size: int,
+    dem: raster.RasterSource,
+    folder: Path,
+    shards: Path,
+    engine: Engine,
+    advance: Advance = silent,
+) -> None:
+    """Compute the factors and write `folder/<CODE>.tif`, going on from the shards of a broken run.
+
+    Parameters
+    ----------
+    factors, grid, size, dem
+        As for `computed`.
+    folder : Path
+        Where the GeoTIFFs go.
+    shards : Path
+        Folder of tile shards, which belongs to exactly these factors and layers.
+    engine : Engine
+        Runs the tiles.
+    advance : callable
+        Called with 1 per tile computed and per file written: tiles + factors in all.
+    """
+    cut = grids.tiles(grid, size)
+    todo = [t for t in cut if not (shards / f"{t.name}.npy").exists()]
+    advance(len(cut) - len(todo))
+    engine.map(_Shard(_Compute(tuple(factors), grid, dem), shards), todo, advance)
+    writer = _FactorFile(tuple(factors), grid, tuple(cut), folder, shards)
+    engine.map(writer, range(len(factors)), advance)
+
+
+@dataclass(frozen=True)
+class _Shard:
+    block: Callable[[Tile], Float]
+    shards: Path
+
+    def __call__(self, tile: Tile) -> None:
+        raster.save_shard(self.block(tile), self.shards / f"{tile.name}.npy")
+
+
+@dataclass(frozen=True)
+class _FactorFile:
+    factors: tuple[Factor, ...]
+    grid: GeoBox
+    tiles: tuple[Tile, ...]
+    folder: Path
+    shards: Path
+
+    def __call__(self, i: int) -> None:
+        factor = self.factors[i]
+        raster.write_geotiff(
+            self.folder / f"{factor.code}.tif",
+            self.grid,
+            ((t, np.load(self.shards / f"{t.name}.npy", mmap_mode="r")[i]) for t in self.tiles),
+            tags=factor.tags(),
+            description=f"{factor.name} ({factor.unit})" if factor.unit else factor.name,
+        )
+
+
+@dataclass(frozen=True)
+class FactorInfo:
+    """What a factor's file says of itself."""
+
+    code: str
+    name: str
+    unit: str
+    kind: str
+    legend: Mapping[int, str]
+    definition: str = ""
+    source: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return self.__dict__ | {"legend": {str(k): v for k, v in self.legend.items()}}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> FactorInfo:
+        """Return the factor of plain values."""
+        legend = {int(k): str(v) for k, v in dict(values["legend"]).items()}
+        return cls(**{**values, "legend": legend})
+
+
+def file_info(path: Path) -> FactorInfo:
+    """Read the tags of a factor's file."""
+    tags = raster.info(path).tags
+    legend = {int(k[6:]): v for k, v in tags.items() if k.startswith("class_")}
+    wanted = ("code", "name", "unit", "kind", "definition", "source")
+    if "code" not in tags:
+        raise InputError(f"{path}: is not a factor written by shakeslide (no tags)")
+    return FactorInfo(legend=legend, **{k: tags.get(k, "") for k in wanted})
+
+
+@dataclass(frozen=True)
+class _Read:
+    paths: tuple[Path, ...]
+
+    def __call__(self, tile: Tile) -> Float:
+        out = np.empty((len(self.paths), *tile.shape), np.float32)
+        where = Window(tile.col0, tile.row0, tile.shape[1], tile.shape[0])
+        for i, path in enumerate(self.paths):
+            with raster.opened(path) as src:
+                src.read(1, window=where, out=out[i])
+        return out
+
+
+def stored(folder: Path, codes: Sequence[str], size: int | None = None) -> xr.DataArray:
+    """Return the lazy stack of the files in `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `<CODE>.tif` are.
+    codes : sequence of str
+        Which, in this order.
+    size : int, optional
+        Side of the tiles; default: as `grid.tile_size`.
+    """
+    paths = tuple(folder / f"{code}.tif" for code in codes)
+    grid = stored_grid(paths[0])
+    for path in paths[1:]:
+        if stored_grid(path) != grid:
+            raise InputError(f"{path}: is not on the grid of {paths[0].name}; run prepare again")
+    return lazy(_Read(paths), codes, grid, size or grids.tile_size(grid))
+
+
+def stored_grid(path: Path) -> GeoBox:
+    """Return the grid of a file."""
+    if not path.exists():
+        raise InputError(f"{path}: no such factor; run `shakeslide prepare` first")
+    with rasterio.open(path) as src:
+        return GeoBox((src.height, src.width), src.transform, CRS(src.crs.to_wkt()))
+
+
+def blocks(stack: xr.DataArray) -> Iterator[tuple[Tile, Any]]:
+    """Yield each tile of a lazy stack with its delayed (factor, row, col) array, row by row."""
+    parts = stack.data.to_delayed()
+    rows = np.cumsum([0, *stack.data.chunks[1]])
+    cols = np.cumsum([0, *stack.data.chunks[2]])
+    for i in range(parts.shape[1]):
+        for j in range(parts.shape[2]):
+            tile = Tile((i, j), int(rows[i]), int(rows[i + 1]), int(cols[j]), int(cols[j + 1]))
+            yield tile, parts[0, i, j]
+
+
+def save_legends(factors: Sequence[Factor], path: Path) -> None:
+    """Write the legends of the categorical factors as JSON, for people and GIS."""
+    legends = {f.code: {str(k): v for k, v in f.legend.items()} for f in factors if f.legend}
+    with raster.replacing(path) as temporary:
+        temporary.write_text(json.dumps(legends, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def valid(block: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where all factors of a block (factor, row, col) have values."""
+    out: NDArray[np.bool_] = np.isfinite(block).all(axis=0)
+    return out

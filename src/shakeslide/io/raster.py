@@ -1,0 +1,317 @@
+"""Rasters in and out.
+
+Reading: any raster, block by block, onto any block of the grid. Writing: tile shards renamed into
+place, one ordered pass into a temporary GeoTIFF, and a rename, so that a kill leaves either the
+old file or the new one, a re-run goes on from the shards, and the bytes do not depend on the
+number or the order of the workers.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioIOError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from shakeslide.errors import InputError
+from shakeslide.grid import Tile
+
+Float = NDArray[np.float32]
+
+TIFF = {
+    "driver": "GTiff",
+    "tiled": True,
+    "blockxsize": 512,
+    "blockysize": 512,
+    "compress": "zstd",
+    "zstd_level": 1,
+    "bigtiff": "if_safer",
+}
+"""Profile of every GeoTIFF written: zstd 1 writes nearly as fast as no compression at all."""
+
+GDAL_OPTIONS = {"GDAL_CACHEMAX": 256, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
+"""A bounded block cache, and no .aux.xml files beside the user's data."""
+
+
+@dataclass(frozen=True)
+class RasterInfo:
+    """What a raster says of itself."""
+
+    grid: GeoBox
+    crs: CRS | None
+    dtype: str
+    nodata: float | None
+    bands: int
+    tags: Mapping[str, str]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a raster for reading; a file that is no raster is an `InputError`."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file; check `path` in the study file, or --data")
+    with rasterio.Env(**GDAL_OPTIONS):
+        try:
+            dataset = rasterio.open(path)
+        except RasterioIOError as error:
+            raise InputError(f"{path}: not a raster that GDAL can read: {one_line(error)}") from error
+        with dataset:
+            yield dataset
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's message on one line."""
+    return " ".join(str(error).split())
+
+
+def info(path: Path, crs: str | None = None, band: int = 1) -> RasterInfo:
+    """Return grid, CRS, type and nodata of a raster; `crs` stands in for what the file says."""
+    with opened(path) as src:
+        if band > src.count:
+            raise InputError(f"{path}: band {band} asked for, but it has {src.count}")
+        file_crs = CRS(crs) if crs else (CRS(src.crs.to_wkt()) if src.crs else None)
+        if src.transform.b or src.transform.d:
+            raise InputError(f"{path}: is rotated; warp it first (gdalwarp) so that north is up")
+        grid = GeoBox((src.height, src.width), src.transform, file_crs)
+        return RasterInfo(grid, file_crs, src.dtypes[band - 1], src.nodata, src.count, src.tags())
+
+
+@dataclass(frozen=True)
+class RasterSource:
+    """A raster band that can be read onto any block of a grid.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    band : int
+        Band, from 1.
+    crs : str, optional
+        CRS where the file has none.
+    nodata : float, optional
+        Value that means "no data" where the file does not say so.
+    resampling : {"bilinear", "nearest"}
+        How to read where the raster's cells are not the grid's.
+    """
+
+    path: Path
+    band: int = 1
+    crs: str | None = None
+    nodata: float | None = None
+    resampling: Literal["bilinear", "nearest"] = "bilinear"
+
+    def read(self, block: GeoBox) -> Float:
+        """Return the band on the cells of `block`, (rows, cols) float32, NaN where it has none."""
+        with opened(self.path) as src:
+            source_crs = CRS(self.crs) if self.crs else CRS(src.crs.to_wkt()) if src.crs else None
+            if source_crs is None:
+                raise InputError(
+                    f"{self.path}: has no CRS; give it with `crs = \"EPSG:...\"` in its layer's table"
+                )
+            nodata = self.nodata if self.nodata is not None else src.nodata
+            offset = aligned_offset(src.transform, source_crs, block)
+            try:
+                if offset is not None:
+                    return self._read_aligned(src, offset, block.shape, nodata)
+                return self._read_warped(src, source_crs, block, nodata)
+            except RasterioIOError as error:
+                raise InputError(
+                    f"{self.path}: cannot be read to the end (truncated or damaged?): "
+                    f"{one_line(error)}"
+                ) from error
+
+    def _read_aligned(
+        self, src: Any, offset: tuple[int, int], shape: tuple[int, int], nodata: float | None
+    ) -> Float:
+        out = np.full(shape, np.nan, np.float32)
+        row0, col0 = max(0, offset[0]), max(0, offset[1])
+        row1 = min(src.height, offset[0] + shape[0])
+        col1 = min(src.width, offset[1] + shape[1])
+        if row1 <= row0 or col1 <= col0:
+            return out
+        raw = src.read(self.band, window=Window(col0, row0, col1 - col0, row1 - row0))
+        values = raw.astype(np.float32)
+        if nodata is not None and not np.isnan(nodata):
+            values[raw == np.asarray(nodata).astype(raw.dtype)] = np.nan
+        values[~np.isfinite(values)] = np.nan
+        out[row0 - offset[0] : row1 - offset[0], col0 - offset[1] : col1 - offset[1]] = values
+        return out
+
+    def _read_warped(
+        self, src: Any, source_crs: CRS, block: GeoBox, nodata: float | None
+    ) -> Float:
+        # The tolerance makes GDAL transform every cell exactly: with its default the values
+        # depend on how the map is cut into blocks.
+        with WarpedVRT(
+            src,
+            src_crs=source_crs.to_wkt(),
+            crs=block.crs.to_wkt(),
+            transform=block.affine,
+            width=block.shape[1],
+            height=block.shape[0],
+            resampling=Resampling[self.resampling],
+            src_nodata=nodata,
+            nodata=np.nan,
+            dtype="float32",
+            tolerance=1e-9,
+            warp_mem_limit=64,
+        ) as vrt:
+            values: Float = vrt.read(self.band)
+        values[~np.isfinite(values)] = np.nan
+        return values
+
+
+def aligned_offset(transform: Any, crs: CRS, block: GeoBox) -> tuple[int, int] | None:
+    """Return the block's (row, col) offset in a raster whose cells are the block's, else None."""
+    a, b = transform, block.affine
+    if crs != block.crs or not np.allclose((a.a, a.e), (b.a, b.e), rtol=1e-9, atol=0):
+        return None
+    col, row = (b.c - a.c) / a.a, (b.f - a.f) / a.e
+    near = abs(col - round(col)) < 1e-3 and abs(row - round(row)) < 1e-3
+    return (round(row), round(col)) if near else None
+
+
+# ------------------------------------------------------------------ writing
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the same folder that becomes `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes the file private; the result is to be as readable as any other.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if is_disk_full(error, path):
+            raise InputError(disk_full(path)) from error
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def is_disk_full(error: BaseException, path: Path) -> bool:
+    """Tell whether writing failed for want of room (GDAL does not say so in its error)."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if isinstance(error, RasterioIOError):
+        return shutil.disk_usage(path.parent).free < 8_000_000
+    return False
+
+
+def disk_full(path: Path) -> str:
+    """Return the message for a full disk."""
+    free = shutil.disk_usage(path.parent).free / 1e6
+    return (
+        f"{path}: the disk is full ({free:.0f} MB free); make room or choose another --out, then "
+        "run again: it goes on where it stopped"
+    )
+
+
+def save_shard(array: NDArray[Any], path: Path) -> None:
+    """Write a tile's array as .npy, renamed into place when complete."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array))
+
+
+def write_geotiff(
+    path: Path,
+    grid: GeoBox,
+    blocks: Iterable[tuple[Tile, NDArray[Any]]],
+    *,
+    dtype: str = "float32",
+    nodata: float = np.nan,
+    tags: Mapping[str, str] | None = None,
+    description: str = "",
+    colours: Mapping[int, tuple[int, int, int, int]] | None = None,
+    cloud_optimised: Literal["average", "mode"] | None = None,
+    advance: Callable[[float], None] = lambda _: None,
+) -> None:
+    """Write one band from its tiles, in their order, and rename it into place.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make or replace.
+    grid : GeoBox
+        The whole grid.
+    blocks : iterable of (Tile, array)
+        All tiles, in the tile grid's order: the bytes depend on it.
+    dtype, nodata, tags, description, colours
+        Of the band.
+    cloud_optimised : {"average", "mode"}, optional
+        Make a cloud-optimised GeoTIFF whose overviews are resampled so.
+    advance : callable
+        Called with 1 after each tile.
+    """
+    predictor = 3 if dtype.startswith("float") else 2
+    profile: dict[str, Any] = {
+        **TIFF,
+        "height": grid.shape[0],
+        "width": grid.shape[1],
+        "count": 1,
+        "dtype": dtype,
+        "nodata": nodata,
+        "crs": grid.crs.to_wkt(),
+        "transform": grid.affine,
+        "predictor": predictor,
+    }
+    if cloud_optimised:
+        profile |= {"compress": "none"}
+        for key in ("zstd_level", "predictor"):
+            profile.pop(key)
+    with replacing(path) as temporary, rasterio.Env(**GDAL_OPTIONS):
+        with rasterio.open(temporary, "w", **profile) as dst:
+            dst.update_tags(**(tags or {}))
+            if description:
+                dst.set_band_description(1, description)
+            if colours:
+                dst.write_colormap(1, dict(colours))
+            for tile, block in blocks:
+                dst.write(
+                    block, 1, window=Window(tile.col0, tile.row0, tile.shape[1], tile.shape[0])
+                )
+                advance(1)
+        if cloud_optimised:
+            _to_cog(temporary, cloud_optimised, predictor)
+
+
+def _to_cog(path: Path, resampling: str, predictor: int) -> None:
+    with replacing(path) as cog:
+        rasterio.shutil.copy(
+            path,
+            cog,
+            driver="COG",
+            blocksize=512,
+            compress="zstd",
+            level=1,
+            predictor=predictor,
+            overview_resampling=resampling,
+            bigtiff="if_safer",
+            num_threads="1",
+        )

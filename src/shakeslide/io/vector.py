@@ -1,0 +1,238 @@
+"""Vectors in: any layer OGR reads and CSV tables of points, in the grid's CRS, checked."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import shapely
+from odc.geo.crs import CRS
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from shakeslide.errors import InputError, did_you_mean
+from shakeslide.io.raster import one_line
+
+KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
+"""Kind of geometry by shapely's type number."""
+
+
+@dataclass(frozen=True)
+class VectorSource:
+    """A vector layer and how to read it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        What the study calls it, for messages.
+    layer, column, where, crs : str, optional
+        Layer in the file, attribute to keep, SQL filter, CRS where the file has none.
+    x, y : str, optional
+        Columns of coordinates in a CSV.
+    """
+
+    path: Path
+    name: str = "layer"
+    layer: str | None = None
+    column: str | None = None
+    where: str | None = None
+    crs: str | None = None
+    x: str | None = None
+    y: str | None = None
+
+
+@dataclass
+class Features:
+    """Geometries of one kind in the grid's CRS, with what was done to them.
+
+    Attributes
+    ----------
+    frame : GeoDataFrame
+        Geometries and attributes.
+    crs : CRS
+        The CRS they came in.
+    notes : list of str
+        What was repaired or left out, one line each.
+    """
+
+    frame: gpd.GeoDataFrame
+    crs: CRS
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def geometry(self) -> np.ndarray:
+        """The geometries."""
+        return np.asarray(self.frame.geometry.values)
+
+
+def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None) -> Features:
+    """Read a vector layer into the CRS of the grid.
+
+    Parameters
+    ----------
+    source : VectorSource
+        What to read.
+    crs : CRS
+        The grid's CRS.
+    kind : str or sequence of str, optional
+        Geometry that is needed: "point", "line", "polygon"; others are an error.
+
+    Returns
+    -------
+    Features
+        All features, invalid geometries repaired, empty ones left out, both noted.
+
+    Raises
+    ------
+    InputError
+        Missing file, layer, column, CRS; empty layer; wrong geometry.
+    """
+    frame = _open(source)
+    where = f"{source.path} ({source.name})"
+    notes: list[str] = []
+    own = CRS(source.crs) if source.crs else CRS(frame.crs.to_wkt()) if frame.crs else None
+    if own is None:
+        raise InputError(
+            f'{where}: has no CRS; give it with `crs = "EPSG:..."` in the table of the layer'
+        )
+    if len(frame) == 0:
+        because = f" after the filter `{source.where}`" if source.where else ""
+        raise InputError(f"{where}: holds no features{because}")
+    frame = _usable(frame, where, notes)
+    if kind is not None:
+        _require_kind(frame, [kind] if isinstance(kind, str) else list(kind), where)
+    frame = frame.set_crs(own.to_wkt(), allow_override=True)
+    if own != crs:
+        frame = frame.to_crs(crs.to_wkt())
+        lost = ~np.isfinite(shapely.bounds(frame.geometry.values)).all(axis=1)
+        if lost.any():
+            raise InputError(
+                f"{where}: {int(lost.sum())} features have coordinates beyond what its CRS can hold; "
+                "is its CRS right, and are x and y not swapped?"
+            )
+    return Features(frame.reset_index(drop=True), own, notes)
+
+
+def _open(source: VectorSource) -> gpd.GeoDataFrame:
+    where = f"{source.path} ({source.name})"
+    if not source.path.exists():
+        raise InputError(f"{where}: no such file; check `path` in the study file, or --data")
+    options: dict[str, str] = {}
+    if source.path.suffix.lower() in (".csv", ".tsv", ".txt"):
+        if not (source.x and source.y):
+            raise InputError(
+                f"{where}: name the columns of a CSV's coordinates with x = and y = in its table"
+            )
+        options = {
+            "AUTODETECT_TYPE": "YES",
+            "X_POSSIBLE_NAMES": source.x,
+            "Y_POSSIBLE_NAMES": source.y,
+            "KEEP_GEOM_COLUMNS": "YES",
+        }
+    try:
+        listed = pyogrio.list_layers(source.path)
+        # Tables without geometry (styles, metadata) are no layers here; a CSV has but one table.
+        layers = [str(name) for name, shape in listed if shape is not None or options]
+        if not layers:
+            raise InputError(f"{where}: holds no layer with geometries")
+        if source.layer is not None and source.layer not in layers:
+            raise InputError(
+                f"{where}: has no layer '{source.layer}'.{did_you_mean(source.layer, layers)}"
+            )
+        layer = source.layer or layers[0]
+        fields = [
+            str(f) for f in pyogrio.read_info(source.path, layer=layer, **options)["fields"]
+        ]
+        for column in (source.column, source.x, source.y):
+            if column is not None and column not in fields:
+                raise InputError(f"{where}: has no column '{column}'.{did_you_mean(column, fields)}")
+        with warnings.catch_warnings():
+            # GDAL warns of things that are checked here by name (CRS, geometry).
+            warnings.simplefilter("ignore")
+            frame = pyogrio.read_dataframe(
+                source.path, layer=layer, where=source.where, **options
+            )
+    except (DataSourceError, DataLayerError, ValueError, UnicodeDecodeError) as error:
+        at = f" with the filter `{source.where}`" if source.where else ""
+        raise InputError(f"{where}: cannot be read{at}: {one_line(error)}") from error
+    if not isinstance(frame, gpd.GeoDataFrame) or frame.geometry.isna().all():
+        raise InputError(f"{where}: has no geometries" + (" (are x and y numbers?)" if options else ""))
+    if len(layers) > 1 and source.layer is None:
+        raise InputError(
+            f"{where}: holds {len(layers)} layers ({', '.join(layers)}); choose one with layer ="
+        )
+    return frame
+
+
+def _usable(frame: gpd.GeoDataFrame, where: str, notes: list[str]) -> gpd.GeoDataFrame:
+    geometry = np.asarray(shapely.force_2d(frame.geometry.values))
+    missing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
+    if missing.any():
+        notes.append(f"{int(missing.sum())} features without geometry left out")
+        frame, geometry = frame[~missing], geometry[~missing]
+    if len(frame) == 0:
+        raise InputError(f"{where}: none of its features has a geometry")
+    broken = ~shapely.is_valid(geometry)
+    if broken.any():
+        repaired = shapely.make_valid(geometry[broken])
+        geometry[broken] = [_same_kind(r, o) for r, o in zip(repaired, geometry[broken], strict=True)]
+        notes.append(f"{int(broken.sum())} invalid geometries repaired")
+        empty = shapely.is_empty(geometry)
+        if empty.any():
+            notes.append(f"{int(empty.sum())} of them held nothing (no length or area) and were left out")
+            frame, geometry = frame[~empty], geometry[~empty]
+    return frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
+
+
+def _same_kind(repaired: shapely.Geometry, original: shapely.Geometry) -> shapely.Geometry:
+    """Keep of a repaired geometry the parts of its original dimension (spikes become lines)."""
+    dimension = shapely.get_dimensions(original)
+    parts = shapely.get_parts(repaired)
+    parts = parts[shapely.get_dimensions(parts) == dimension]
+    return shapely.unary_union(parts) if len(parts) else shapely.Point()
+
+
+def _require_kind(frame: gpd.GeoDataFrame, kinds: list[str], where: str) -> None:
+    numbers = shapely.get_type_id(frame.geometry.values)
+    found = {KINDS.get(int(n), "mixed") for n in np.unique(numbers)}
+    if not found <= set(kinds):
+        raise InputError(
+            f"{where}: holds {' and '.join(sorted(found))} geometries, but {' or '.join(kinds)} "
+            "geometries are needed here"
+        )
+
+
+def numeric(features: Features, column: str, where: str) -> np.ndarray:
+    """Return a column as float64; text that is no number is an `InputError`."""
+    values = pd.to_numeric(features.frame[column], errors="coerce").to_numpy(float)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        example = features.frame[column].to_numpy()[bad][0]
+        raise InputError(
+            f"{where}: column '{column}' holds {int(bad.sum())} values that are no numbers "
+            f"(e.g. {example!r}); use a numeric column, or function = \"category\""
+        )
+    return values
+
+
+def lines(features: Features) -> list[np.ndarray]:
+    """Return the vertices (k, 2) of every single line; polygons give their rings."""
+    geometry = features.geometry
+    parts = shapely.get_parts(geometry)
+    polygonal = shapely.get_type_id(parts) == 3
+    if polygonal.any():
+        rings = shapely.get_rings(parts[polygonal])
+        parts = np.concatenate([parts[~polygonal], rings])
+    return [shapely.get_coordinates(p) for p in parts if not shapely.is_empty(p)]
+
+
+def points(features: Features) -> np.ndarray:
+    """Return the coordinates (n, 2) of point features."""
+    return shapely.get_coordinates(features.geometry)

@@ -1,0 +1,152 @@
+"""Maps: every cell's probability, tile by tile from the lazy factor stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dask
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide import grid as grids
+from shakeslide.bundle import FittedModel
+from shakeslide.engine import Engine
+from shakeslide.factors import stack as stacks
+from shakeslide.grid import Tile
+from shakeslide.io import raster, style
+from shakeslide.progress import Advance, silent
+
+NO_CLASS = 0
+"""Nodata of the class map; classes count from 1."""
+
+
+@dataclass(frozen=True)
+class _PredictTile:
+    model: FittedModel
+    columns: tuple[int, ...]
+    shards: Path
+
+    def __call__(self, tile: Tile, block: NDArray[np.float32]) -> None:
+        raster.save_shard(predict_block(self.model, block, self.columns), self.shards / _npy(tile))
+
+
+def _npy(tile: Tile) -> str:
+    return f"{tile.name}.npy"
+
+
+def predict_block(
+    model: FittedModel, block: NDArray[np.float32], columns: Sequence[int]
+) -> NDArray[np.float32]:
+    """Return the probability of each cell of a block.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Trained.
+    block : array, (factors, rows, cols) float32
+        Raw factors.
+    columns : sequence of int
+        Which of the block's factors are the model's, in its order.
+    """
+    shape = block.shape[1:]
+    raw = np.stack([block[i].reshape(-1) for i in columns], axis=1)
+    return model.predict(raw).reshape(shape)
+
+
+def write_maps(
+    model: FittedModel,
+    stack: xr.DataArray,
+    grid: GeoBox,
+    breaks: Sequence[float],
+    folder: Path,
+    shards: Path,
+    engine: Engine,
+    advance: Advance = silent,
+) -> list[Path]:
+    """Write `<model>_probability.tif` and `<model>_class.tif` with a QGIS style each.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Trained.
+    stack : DataArray
+        The lazy factor stack.
+    grid : GeoBox
+        Its grid.
+    breaks : sequence of float
+        Limits between classes, ascending.
+    folder, shards : Path
+        Where the maps go, and where their tiles wait.
+    engine, advance
+        Where to run, and how to tell: 1 per tile predicted, and 1 per map written.
+    """
+    codes = [str(c) for c in stack.coords["factor"].values]
+    columns = tuple(codes.index(f.code) for f in model.factors)
+    pairs = list(stacks.blocks(stack))
+    todo = [(t, b) for t, b in pairs if not (shards / _npy(t)).exists()]
+    advance(len(pairs) - len(todo))
+    call = dask.delayed(_PredictTile(model, columns, shards), pure=False, traverse=False)
+    engine.run([call(t, b) for t, b in todo], advance)
+    cut = [t for t, _ in pairs]
+    probability = folder / f"{model.name}_probability.tif"
+    classes = folder / f"{model.name}_class.tif"
+    _write_probability(model, probability, grid, cut, shards)
+    advance(1)
+    _write_classes(model, classes, grid, cut, shards, breaks)
+    advance(1)
+    return [probability, classes]
+
+
+def _write_probability(
+    model: FittedModel, path: Path, grid: GeoBox, cut: Sequence[Tile], shards: Path
+) -> None:
+    raster.write_geotiff(
+        path,
+        grid,
+        ((t, np.load(shards / _npy(t), mmap_mode="r")) for t in cut),
+        tags={"model": model.name, "unit": "1", "shows": SHOWS},
+        description=f"{model.name}: {SHOWS}",
+        cloud_optimised="average",
+    )
+    style.write_probability(path.with_suffix(".qml"))
+
+
+SHOWS = "susceptibility: probability of a landslide source on the balance of the training sample"
+"""What the map shows, written into it."""
+
+
+def _write_classes(
+    model: FittedModel,
+    path: Path,
+    grid: GeoBox,
+    cut: Sequence[Tile],
+    shards: Path,
+    breaks: Sequence[float],
+) -> None:
+    names = style.class_names(breaks)
+    raster.write_geotiff(
+        path,
+        grid,
+        ((t, classify(np.load(shards / _npy(t), mmap_mode="r"), breaks)) for t in cut),
+        dtype="uint8",
+        nodata=NO_CLASS,
+        tags={"model": model.name} | {f"class_{k}": v for k, v in names.items()},
+        description=f"{model.name}: classes of susceptibility",
+        cloud_optimised="mode",
+    )
+    style.write_classes(path.with_suffix(".qml"), breaks)
+
+
+def classify(probability: NDArray[np.float32], breaks: Sequence[float]) -> NDArray[np.uint8]:
+    """Return the class of each probability: 1 below the first break, 0 where there is none."""
+    classes = np.digitize(probability, breaks).astype(np.uint8) + np.uint8(1)
+    return np.where(np.isnan(probability), np.uint8(NO_CLASS), classes)
+
+
+def tile_count(grid: GeoBox, size: int) -> int:
+    """Return the number of tiles, for progress."""
+    return len(grids.tiles(grid, size))

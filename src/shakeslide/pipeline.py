@@ -1,0 +1,606 @@
+"""The stages of a study, from raw layers to report; each reads what earlier ones left on disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from odc.geo.geobox import GeoBox
+
+from shakeslide import bundle, checks, inventory, mapping, sampling, training
+from shakeslide import grid as grids
+from shakeslide._version import __version__
+from shakeslide.engine import Engine
+from shakeslide.errors import InputError
+from shakeslide.evaluation import curves, splits
+from shakeslide.evaluation.scores import MEASURES, scores
+from shakeslide.factors import stack as stacks
+from shakeslide.factors.catalogue import build, raster_source
+from shakeslide.factors.registry import Factor, Sources
+from shakeslide.io import raster
+from shakeslide.ledger import Ledger, fingerprint
+from shakeslide.progress import Reporter
+from shakeslide.study import CategoryFactor, LayerFactor, Study
+
+log = logging.getLogger("shakeslide")
+
+STAGES = ("prepare", "sample", "train", "evaluate", "map", "report")
+BLOCK_SIZE = 3000.0
+"""Side in metres of the blocks that `block_id` numbers."""
+ROC_POINTS = 201
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "rasterio", "geopandas", "odc-geo", "dask")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A study in its folder of results.
+
+    Attributes
+    ----------
+    study : Study
+        All settings.
+    document : mapping
+        The study as written, for the record.
+    out : Path
+        Folder of results.
+    engine : Engine
+        Where tiles are computed.
+    reporter : Reporter
+        What the user sees.
+    """
+
+    study: Study
+    document: Mapping[str, Any]
+    out: Path
+    engine: Engine
+    reporter: Reporter
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The record of what has been made from what."""
+        return Ledger(self.out)
+
+    # --------------------------------------------------------------- inputs
+
+    @cached_property
+    def grid(self) -> GeoBox:
+        """The grid of the study."""
+        layer = self.study.layers.get("dem")
+        if layer is None:
+            raise InputError("[layers.dem] is missing: give path = the elevation raster")
+        asked = self.study.grid
+        dem = raster.info(layer.path, layer.crs, layer.band).grid
+        return grids.choose(dem, asked.crs, asked.resolution, asked.bounds)
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile in cells."""
+        return grids.tile_size(self.grid, self.study.grid.tile)
+
+    @cached_property
+    def dem(self) -> raster.RasterSource:
+        """Elevation."""
+        return raster_source(self.study.layers["dem"])
+
+    @cached_property
+    def factors(self) -> list[Factor]:
+        """The factors of the study, ready to be computed."""
+        sources = Sources(self.grid, self.study.layers, self.study.event)
+        active = self.study.active_factors
+        if not active:
+            raise InputError("[factors] none is in use")
+        return [build(code, settings, sources) for code, settings in active.items()]
+
+    @property
+    def codes(self) -> list[str]:
+        """Codes of the factors in use."""
+        return list(self.study.active_factors)
+
+    def stack(self) -> Any:
+        """Return the lazy stack of the prepared factors."""
+        return stacks.stored(self.out / "factors", self.codes, self.tile)
+
+    # ---------------------------------------------------------- fingerprints
+
+    @cached_property
+    def factor_marks(self) -> dict[str, str]:
+        """Fingerprint of each factor: its settings, the grid, the content of its layers."""
+        where = [grids.describe(self.grid), self.tile, __version__]
+        return {f.code: fingerprint(where, self._factor_inputs(f)) for f in self.factors}
+
+    def _factor_inputs(self, factor: Factor) -> list[Any]:
+        inputs: list[Any] = [factor.settings, factor.tags()]
+        names = {factor.layer} if factor.layer else set()
+        for name in sorted(names):
+            layer = self.study.layers[name]
+            inputs += [layer.model_dump(exclude={"path"}), self.ledger.content(layer.path)]
+        return inputs
+
+    @cached_property
+    def sample_mark(self) -> str:
+        """Fingerprint of the samples."""
+        settings = self.study.inventory
+        layers = [layer for layer in (settings.sources, settings.extent) if layer is not None]
+        files = [layer.path for layer in [*layers, *settings.ambiguous]]
+        if settings.path is not None:
+            files.insert(0, settings.path)
+        return fingerprint(
+            self.factor_marks,
+            settings.model_dump(mode="json"),
+            [self.ledger.content(f) for f in files],
+            self.study.samples.negatives_per_positive,
+            self.study.study.seed,
+            __version__,
+        )
+
+    def train_mark(self, name: str) -> str:
+        """Fingerprint of a trained model."""
+        recipe = self.recipe(name)
+        return fingerprint(
+            self.sample_mark, name, recipe.angles, recipe.params, self.study.samples.train_share
+        )
+
+    def evaluate_mark(self, name: str, repeat: int) -> str:
+        """Fingerprint of the evaluation of one repeat of a model."""
+        return fingerprint(self.train_mark(name), repeat, self.study.evaluation.threshold)
+
+    @property
+    def evaluation_mark(self) -> str:
+        """Fingerprint of the whole evaluation."""
+        repeats = range(self.study.evaluation.repeats)
+        return fingerprint([[self.evaluate_mark(n, r) for r in repeats] for n in self.models])
+
+    @property
+    def models(self) -> list[str]:
+        """Models in use."""
+        return list(self.study.models.use)
+
+    @property
+    def wanted_factors(self) -> dict[str, str]:
+        """Artefacts of the factors in use and their fingerprints."""
+        return {f"factor-{code}": mark for code, mark in self.factor_marks.items()}
+
+    def wanted_models(self, names: Sequence[str]) -> dict[str, str]:
+        """Artefacts of trained models and their fingerprints."""
+        return {f"model-{n}": self.train_mark(n) for n in names}
+
+    def map_mark(self, name: str) -> str:
+        """Fingerprint of a model's maps."""
+        return fingerprint(self.train_mark(name), self.study.map.breaks)
+
+    def recipe(self, name: str) -> training.Recipe:
+        """Return how a model is trained: the preset's settings and what the study changes."""
+        settings = getattr(self.study.models, name)
+        params = settings.model_dump(exclude={"angles", "settings"}, exclude_none=True)
+        params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
+        return training.Recipe(name, settings.angles or "raw", params)
+
+    @property
+    def mapped_models(self) -> list[str]:
+        """Models to map."""
+        chosen = self.study.map.models
+        models = self.models
+        if chosen is None:
+            return models
+        for name in chosen:
+            if name not in models:
+                raise InputError(f"[map] models: '{name}' is not in [models] use = {models}")
+        return list(chosen)
+
+
+# ------------------------------------------------------------------ stages
+
+
+@contextmanager
+def _timed(what: str) -> Any:
+    start = time.perf_counter()
+    log.info("%s: begin", what)
+    taken: list[float] = []
+    yield taken
+    taken.append(time.perf_counter() - start)
+    log.info("%s: %.1f s", what, taken[0])
+
+
+def prepare(run: Run) -> None:
+    """Compute the factors that are not fresh: `factors/<CODE>.tif`."""
+    stale = [
+        f for f in run.factors if not run.ledger.is_fresh(f"factor-{f.code}", run.factor_marks[f.code])
+    ]
+    if not stale:
+        run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
+        return
+    marks = {f.code: run.factor_marks[f.code] for f in stale}
+    shards = run.ledger.work / "shards" / f"factors-{fingerprint(marks)}"
+    total = mapping.tile_count(run.grid, run.tile) + len(stale)
+    with _timed("prepare") as taken, run.reporter.task(f"prepare {len(stale)} factors", total) as on:
+        folder = run.out / "factors"
+        stacks.write(stale, run.grid, run.tile, run.dem, folder, shards, run.engine, on)
+        stacks.save_legends(run.factors, folder / "legends.json")
+    for f in stale:
+        run.ledger.record(
+            f"factor-{f.code}",
+            marks[f.code],
+            [run.out / "factors" / f"{f.code}.tif"],
+            taken[0] / len(stale),
+        )
+    shutil.rmtree(shards, ignore_errors=True)
+
+
+def sample(run: Run) -> None:
+    """Draw the samples: `samples.parquet`."""
+    path = run.out / "samples.parquet"
+    if run.ledger.is_fresh("samples", run.sample_mark):
+        run.reporter.say("sample: samples.parquet is up to date")
+        return
+    _need(run, run.wanted_factors, "prepare")
+    with _timed("sample") as taken:
+        landslides = inventory.load(run.study.inventory, run.grid)
+        infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
+        with run.reporter.task("sample", mapping.tile_count(run.grid, run.tile)) as on:
+            drawn = sampling.draw(
+                run.stack(),
+                infos,
+                landslides,
+                run.grid,
+                run.study.samples.negatives_per_positive,
+                run.study.study.seed,
+                BLOCK_SIZE,
+                run.engine,
+                on,
+            )
+        sampling.save(drawn, path)
+    run.ledger.record("samples", run.sample_mark, [path], taken[0])
+    for line in _sample_lines(drawn, landslides):
+        run.reporter.say(line)
+
+
+def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> list[str]:
+    c = drawn.counts
+    lines = [
+        f"sample: {c['source_cells']:,} source cells of {c['landslides']:,} landslides and "
+        f"{len(drawn.table) - c['source_cells']:,} clear cells; "
+        f"{100 * drawn.prevalence:.2f} % of the area is source"
+    ]
+    if c["landslides_without_cell"]:
+        lines.append(
+            f"sample: {c['landslides_without_cell']:,} landslides are too small to hold a cell centre"
+        )
+    if c["source_cells_without_values"]:
+        lines.append(
+            f"sample: {c['source_cells_without_values']:,} source cells lack a value of some factor"
+        )
+    return lines + [f"sample: {note}" for note in landslides.notes]
+
+
+def _need(run: Run, wanted: Mapping[str, str], stage: str) -> None:
+    """Raise `InputError` unless these artefacts are there and made with the study as it is now."""
+    for item, mark in wanted.items():
+        if not run.ledger.is_fresh(item, mark):
+            known = run.ledger.made(item)
+            what = "was made with other settings or layers" if known else "is not made yet"
+            raise InputError(
+                f"{run.out}: {item} {what}; run `shakeslide {stage}` first, or `shakeslide run`, "
+                "which redoes what has changed"
+            )
+
+
+def _pixel_splits(run: Run, samples: sampling.Samples, repeats: int) -> list[splits.Split]:
+    share, seed = run.study.samples.train_share, run.study.study.seed
+    return list(splits.pixel(samples.label, share, repeats, seed))
+
+
+def train(run: Run) -> None:
+    """Train each model on the first split: `models/<model>/`."""
+    names = run.models
+    stale = [m for m in names if not run.ledger.is_fresh(f"model-{m}", run.train_mark(m))]
+    if not stale:
+        run.reporter.say(f"train: {', '.join(names)} are up to date")
+        return
+    _need(run, {"samples": run.sample_mark}, "sample")
+    samples = sampling.load(run.out / "samples.parquet")
+    split = _pixel_splits(run, samples, 1)[0]
+    with run.reporter.task("train", len(stale)) as on:
+        for name in stale:
+            with _timed(f"train {name}") as taken:
+                seed = training.seed_of(run.study.study.seed, name, "pixel", 0, 0)
+                fit = training.fit(run.recipe(name), samples, [split.train], [seed], on)[0]
+                about = {
+                    **fit.model.about,
+                    "study": run.study.study.name,
+                    "fit_s": fit.seconds,
+                    "data": run.sample_mark,
+                }
+                folder = run.out / "models" / name
+                bundle.save(
+                    bundle.FittedModel(
+                        name, fit.model.estimator, fit.model.encoder, fit.model.factors, about
+                    ),
+                    folder,
+                )
+            files = [p for p in folder.iterdir() if p.is_file()]
+            run.ledger.record(f"model-{name}", run.train_mark(name), files, taken[0])
+
+
+def evaluate(run: Run) -> None:
+    """Judge the models under the study's protocols: `evaluation.json`, `evaluation.csv`."""
+    names, repeats = run.models, run.study.evaluation.repeats
+    mark = run.evaluation_mark
+    if run.ledger.is_fresh("evaluation", mark):
+        run.reporter.say("evaluate: evaluation.json is up to date")
+        return
+    _need(run, {"samples": run.sample_mark} | run.wanted_models(names), "train")
+    samples = sampling.load(run.out / "samples.parquet")
+    chosen = _pixel_splits(run, samples, repeats)
+    results: list[dict[str, Any]] = []
+    with _timed("evaluate") as taken, run.reporter.task("evaluate", len(names) * repeats) as on:
+        for name in names:
+            results += _evaluate_model(run, name, samples, chosen, on)
+    paths = _write_evaluation(run.out, results, run.study)
+    run.ledger.record("evaluation", mark, paths, taken[0])
+
+
+def _evaluate_model(
+    run: Run,
+    name: str,
+    samples: sampling.Samples,
+    chosen: Sequence[splits.Split],
+    on: Callable[[float], None],
+) -> list[dict[str, Any]]:
+    """Return one result per split, those of an earlier run from its files."""
+    folder = run.ledger.work / "evaluate"
+    paths = [folder / f"{name}-{run.evaluate_mark(name, s.repeat)}.json" for s in chosen]
+    todo = [i for i, p in enumerate(paths) if not p.exists()]
+    on(len(chosen) - len(todo))
+    groups = [todo] if name == "sae" else [[i] for i in todo]
+    for group in groups:
+        fits = _fits(run, name, samples, [chosen[i] for i in group], on)
+        for i, fit in zip(group, fits, strict=True):
+            result = _judge(run, fit, samples, chosen[i])
+            with raster.replacing(paths[i]) as temporary:
+                temporary.write_text(json.dumps(result), encoding="utf-8")
+    return [json.loads(p.read_text(encoding="utf-8")) for p in paths]
+
+
+def _fits(
+    run: Run,
+    name: str,
+    samples: sampling.Samples,
+    chosen: Sequence[splits.Split],
+    on: Callable[[float], None],
+) -> list[training.Fit]:
+    """Fit the splits; the first is the model of `train`, which is judged as it was stored."""
+    others = [s for s in chosen if s.repeat > 0]
+    seeds = [
+        training.seed_of(run.study.study.seed, name, s.protocol, s.repeat, s.fold) for s in others
+    ]
+    fits: list[training.Fit] = []
+    if len(others) < len(chosen):
+        stored = bundle.load(run.out / "models" / name)
+        fits.append(training.Fit(stored, float(stored.about["fit_s"])))
+        on(1)
+    if others:
+        fits += training.fit(run.recipe(name), samples, [s.train for s in others], seeds, on)
+    return fits
+
+
+def _judge(
+    run: Run, fit: training.Fit, samples: sampling.Samples, split: splits.Split
+) -> dict[str, Any]:
+    y = samples.label[split.test]
+    p = fit.model.predict(samples.raw[split.test]).astype(np.float64)
+    measured = scores(y, p, run.study.evaluation.threshold)
+    fpr, tpr = curves.roc_on_grid(y, p, ROC_POINTS)
+    record = {
+        "protocol": split.protocol,
+        "model": fit.model.name,
+        "repeat": split.repeat,
+        "fold": split.fold,
+        "prevalence": float(y.mean()),
+        "n_train": len(split.train),
+        "n_test": len(split.test),
+        **{m: measured[m] for m in MEASURES},
+        "fit_s": fit.seconds,
+    }
+    confusion = {k: measured[k] for k in ("tp", "fp", "fn", "tn")}
+    return {"record": record, "confusion": confusion, "roc": [list(map(float, tpr)), list(fpr)]}
+
+
+def _write_evaluation(out: Path, results: Sequence[Mapping[str, Any]], study: Study) -> list[Path]:
+    records = [r["record"] for r in results]
+    table = pd.DataFrame(records)
+    text = {
+        "records": records,
+        "summary": _summary(table),
+        "confusion": _confusion(results),
+        "roc": _mean_roc(results),
+        "threshold": study.evaluation.threshold,
+    }
+    paths = [out / "evaluation.json", out / "evaluation.csv"]
+    with raster.replacing(paths[0]) as temporary:
+        temporary.write_text(json.dumps(_finite(text), indent=1), encoding="utf-8")
+    with raster.replacing(paths[1]) as temporary:
+        table.to_csv(temporary, index=False)
+    return paths
+
+
+def _finite(value: Any) -> Any:
+    """Turn NaN into null: NaN is no JSON."""
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def _summary(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Mean and standard deviation over repeats and folds, by protocol and model."""
+    rows = []
+    for (protocol, model), part in table.groupby(["protocol", "model"], sort=False):
+        row: dict[str, Any] = {"protocol": protocol, "model": model, "n": len(part)}
+        for m in [*MEASURES, "fit_s"]:
+            values = part[m].to_numpy(float)
+            row[m] = {
+                "mean": float(values.mean()),
+                "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
+            }
+        rows.append(row)
+    return rows
+
+
+def _confusion(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Confusion matrix of each model's first split."""
+    first = [r for r in results if r["record"]["repeat"] == 0 and r["record"]["fold"] == 0]
+    return [
+        {"protocol": r["record"]["protocol"], "model": r["record"]["model"], **r["confusion"]}
+        for r in first
+    ]
+
+
+def _mean_roc(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Mean ROC curve of each model over its splits, on a grid of false-positive rates."""
+    keys = list(dict.fromkeys((r["record"]["protocol"], r["record"]["model"]) for r in results))
+    out = []
+    for protocol, model in keys:
+        same = [
+            r for r in results if (r["record"]["protocol"], r["record"]["model"]) == (protocol, model)
+        ]
+        tpr = np.mean([r["roc"][0] for r in same], axis=0)
+        out.append(
+            {"protocol": protocol, "model": model, "fpr": same[0]["roc"][1], "tpr": tpr.tolist()}
+        )
+    return out
+
+
+def map_(run: Run) -> None:
+    """Map each model: `maps/<model>_probability.tif`, `maps/<model>_class.tif` and styles."""
+    names = run.mapped_models
+    stale = [m for m in names if not run.ledger.is_fresh(f"map-{m}", run.map_mark(m))]
+    if not stale:
+        run.reporter.say(f"map: {', '.join(names)} are up to date")
+        return
+    _need(run, run.wanted_factors | run.wanted_models(stale), "train")
+    stack = run.stack()
+    infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
+    per_model = mapping.tile_count(run.grid, run.tile) + 2
+    with run.reporter.task("map", per_model * len(stale)) as on:
+        for name in stale:
+            model = bundle.load(run.out / "models" / name)
+            bundle.require_factors(model, infos)
+            shards = run.ledger.work / "shards" / f"map-{run.map_mark(name)}"
+            with _timed(f"map {name}") as taken:
+                paths = mapping.write_maps(
+                    model,
+                    stack,
+                    run.grid,
+                    run.study.map.breaks,
+                    run.out / "maps",
+                    shards,
+                    run.engine,
+                    on,
+                )
+            styles = [p.with_suffix(".qml") for p in paths]
+            run.ledger.record(f"map-{name}", run.map_mark(name), [*paths, *styles], taken[0])
+            shutil.rmtree(shards, ignore_errors=True)
+
+
+def provenance(run: Run) -> Path:
+    """Write `provenance.json`: study, versions, seeds, hashes of the inputs, timings."""
+    made = run.ledger.all_made()
+    inputs = {
+        name: {"file": layer.path.name, "content": run.ledger.content(layer.path)}
+        for name, layer in run.study.layers.items()
+    }
+    if run.study.inventory.path is not None:
+        path = run.study.inventory.path
+        inputs["inventory"] = {"file": path.name, "content": run.ledger.content(path)}
+    text = {
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "shakeslide": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "seed": run.study.study.seed,
+        "study": run.document,
+        "settings": run.study.model_dump(mode="json", exclude={"layers", "inventory"}),
+        "models": {
+            n: {"angles": (r := run.recipe(n)).angles, "params": r.make(0).get_params()}
+            for n in run.study.models.use
+        },
+        "grid": grids.describe(run.grid) | {"tile": run.tile},
+        "inputs": inputs,
+        "hash": "blake2b, 96 bits",
+        "seconds": {k: v.get("seconds") for k, v in made.items()},
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+    path = run.out / "provenance.json"
+    with raster.replacing(path) as temporary:
+        temporary.write_text(
+            json.dumps(text, indent=1, ensure_ascii=False, default=str), encoding="utf-8"
+        )
+    return path
+
+
+def report(run: Run) -> Path:
+    """Write `figures/*.png` and `report.html` from the artefacts of the run."""
+    from shakeslide import report as reports
+
+    maps = {f"map-{n}": run.map_mark(n) for n in run.mapped_models}
+    _need(run, {"samples": run.sample_mark, "evaluation": run.evaluation_mark} | maps, "run")
+    provenance(run)
+    with _timed("report"), run.reporter.task("report", 1) as on:
+        path = reports.write(run.out, report_inputs(run), on)
+    return path
+
+
+def report_inputs(run: Run) -> dict[str, Any]:
+    """Return what the report needs beside the artefacts: the layers as checked, the event."""
+    return {
+        "layers": [row.to_dict() for row in check(run)],
+        "event": run.study.event.model_dump(mode="json"),
+    }
+
+
+def check(run: Run) -> list[checks.LayerRow]:
+    """Look at every layer and make every factor ready, before any long work."""
+    study = run.study
+    classes = [
+        f.layer for f in study.active_factors.values() if isinstance(f, CategoryFactor)
+    ]
+    rows = checks.check_layers(
+        study.layers, layer_roles(study), classes, study.inventory, run.grid
+    )
+    _ = run.factors  # reads what the factors need, which finds the rest of the errors
+    return rows
+
+
+def run_all(run: Run) -> Path:
+    """Walk all stages and return the report's path."""
+    for stage in (prepare, sample, train, evaluate, map_):
+        stage(run)
+    return report(run)
+
+
+def layer_roles(study: Study) -> dict[str, list[str]]:
+    """Return the codes of the factors that use each layer."""
+    roles: dict[str, list[str]] = {"dem": []}
+    for code, factor in study.active_factors.items():
+        name = factor.layer if isinstance(factor, LayerFactor) else "dem"
+        if getattr(factor, "function") != "bearing":  # noqa: B009
+            roles.setdefault(name, []).append(code)
+    return roles

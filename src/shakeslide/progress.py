@@ -1,0 +1,62 @@
+"""Progress that a person can follow, on the terminal, and nowhere when asked to be quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Advance = Callable[[float], None]
+"""Called with the number of units done since the last call."""
+
+
+def silent(_: float) -> None:
+    """Advance nothing."""
+
+
+class Reporter:
+    """Says what is being done and how far it is.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing but errors.
+    console : rich.console.Console, optional
+        Where to write; standard error by default, so that standard output stays for results.
+    """
+
+    def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
+        self.quiet = quiet
+        self.console = console or Console(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print one line, unless quiet."""
+        if not self.quiet:
+            self.console.print(text, markup=False)
+
+    @contextmanager
+    def task(self, label: str, total: float) -> Iterator[Advance]:
+        """Show a bar named `label` for `total` units while the block runs."""
+        if self.quiet:
+            yield silent
+            return
+        columns = (
+            TextColumn("{task.description:<26}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console) as bars:
+            task = bars.add_task(label, total=total)
+            yield lambda n: bars.advance(task, n)

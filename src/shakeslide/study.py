@@ -1,0 +1,674 @@
+"""The study file: the one schema of all settings.
+
+Defaults, the template of `shakeslide init`, error messages and the reference are generated from
+these models. Paths are relative to the study file, or to the folder given with `--data`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from shakeslide.errors import InputError, did_you_mean
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base")
+    return path if base is None else Path(base) / path.expanduser()
+
+
+DataPath = Annotated[Path, AfterValidator(_resolve)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """Base of all tables: frozen, and an unknown key is an error that names the nearest right one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            names = {f.alias or n for n, f in cls.model_fields.items()}
+            for key in data:
+                if key not in names:
+                    raise ValueError(f"unknown key '{key}'.{did_you_mean(str(key), names)}")
+        return data
+
+
+class StudyInfo(Settings):
+    """What the study is."""
+
+    name: str = "Unnamed study"
+    """Title on the report."""
+    description: str = ""
+    """A sentence or two for the report."""
+    preset: Literal["paper"] = "paper"
+    """Which factors and model settings fill the rest: `paper`, the 14 factors and the settings of
+    the paper."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """The one source of randomness: the same seed gives the same bytes."""
+
+
+class Event(Settings):
+    """The earthquake."""
+
+    epicentre: tuple[float, float] | None = None
+    """Longitude and latitude in degrees (or x and y in `crs`)."""
+    crs: str = "EPSG:4326"
+    """CRS of the epicentre."""
+    magnitude: Annotated[float, Field(gt=0, lt=10)] | None = None
+    """Moment magnitude."""
+    time: datetime | None = None
+    """Origin time (UTC)."""
+
+
+class GridSettings(Settings):
+    """The grid that everything is computed on; by default the DEM's own."""
+
+    crs: str | None = None
+    """A projected CRS in metres, for example "EPSG:32643"; default: the DEM's."""
+    resolution: Positive | None = None
+    """Side of the square cells in metres; default: the DEM's cells as they are."""
+    bounds: tuple[float, float, float, float] | None = None
+    """West, south, east, north in the grid's CRS; default: the DEM's."""
+    tile: Literal["auto"] | Annotated[int, Field(ge=16, multiple_of=16)] = "auto"
+    """Side of a tile in cells: the unit of work and of resuming. `auto`: 512 up to 16 million
+    cells, else 2048."""
+
+
+class Layer(Settings):
+    """A file with data: any raster GDAL reads, any vector OGR reads, a CSV of points."""
+
+    path: DataPath
+    """The file."""
+    layer: str | None = None
+    """Layer inside the file, where it has several."""
+    column: str | None = None
+    """Attribute to use (polygons: the value or class; lines and points: none needed)."""
+    where: str | None = None
+    """Filter on attributes in SQL, for example "year IN (2005, 2006)"."""
+    x: str | None = None
+    """CSV: column of longitude or x."""
+    y: str | None = None
+    """CSV: column of latitude or y."""
+    crs: str | None = None
+    """CRS, only where the file has none or a wrong one."""
+    band: Annotated[int, Field(ge=1)] = 1
+    """Raster: band."""
+    nodata: float | None = None
+    """Raster: value that means "no data", where the file does not say so."""
+    source: str = ""
+    """Where the data come from; printed in the report."""
+
+
+class Inventory(Settings):
+    """The mapped landslides."""
+
+    path: DataPath | None = None
+    """Landslide polygons, whole outlines (source and run-out)."""
+    layer: str | None = None
+    """Layer inside the file."""
+    where: str | None = None
+    """Filter on attributes in SQL: the landslides of this earthquake."""
+    crs: str | None = None
+    """CRS, only where the file has none."""
+    sources: Layer | None = None
+    """Source areas of the same landslides, where mapped: positives come from these only."""
+    ambiguous: list[Layer] = []
+    """Polygons of unclear standing (older landslides, clouds, lakes): neither positive nor
+    negative."""
+    extent: Layer | None = None
+    """Polygon of the area that was mapped; default: the whole grid."""
+    buffer: Annotated[float, Field(ge=0)] = 0.0
+    """No negatives nearer to a landslide than this, in metres."""
+    source: str = ""
+    """Where the inventory comes from; printed in the report."""
+
+
+class Samples(Settings):
+    """How cells are drawn for training and testing."""
+
+    negatives_per_positive: Positive = 1.0
+    """Negatives drawn per positive cell."""
+    train_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the samples used for training in the `pixel` protocol (the paper: 0.2)."""
+
+
+class FactorBase(Settings):
+    """What every factor has."""
+
+    use: bool = True
+    """Leave the factor out with `false`."""
+    name: str = ""
+    """Name for figures; default: the function's."""
+
+
+class LayerFactor(FactorBase):
+    """A factor computed from a layer of the study."""
+
+    layer: str = ""
+    """Which layer of [layers]; the 14 factors know theirs."""
+
+
+class ValueFactor(LayerFactor):
+    """Number as it is: a continuous raster, or an attribute of polygons at the cell's centre."""
+
+    function: Literal["value"] = "value"
+    unit: str = ""
+    """Unit of the values."""
+
+
+class CategoryFactor(LayerFactor):
+    """Class of a polygon layer or of a raster of codes; turned into frequency ratios in training."""
+
+    function: Literal["category"] = "category"
+
+
+class BearingFactor(FactorBase):
+    """Azimuth from the epicentre to the cell."""
+
+    function: Literal["bearing"] = "bearing"
+
+
+class LineDirectionFactor(LayerFactor):
+    """Azimuth (mod 180) of the nearest subsection of the lines."""
+
+    function: Literal["line_direction"] = "line_direction"
+    subsection: Positive = 5000.0
+    """Length of the pieces into which each line is cut, in metres."""
+    nearest: Literal["midpoint", "segment"] = "midpoint"
+    """Nearest by the pieces' midpoints (Thiessen polygons, as in the paper) or exactly by their
+    segments."""
+
+
+class DensityFactor(LayerFactor):
+    """Quartic kernel density of points."""
+
+    function: Literal["density"] = "density"
+    bandwidth: Positive | None = None
+    """Radius in metres; default: 0.9 min(SD, sqrt(1/ln 2) median distance) n^-0.2."""
+    weight: Literal["count", "magnitude"] = "count"
+    """Each point counts 1, or 10^(M - completeness)."""
+    completeness: float = 4.0
+    """Magnitude that counts 1 with weight = "magnitude"."""
+
+
+class DistanceFactor(LayerFactor):
+    """Euclidean distance from the cell's centre to the nearest line, point or polygon edge."""
+
+    function: Literal["distance"] = "distance"
+
+
+class ElevationFactor(FactorBase):
+    """Elevation as it is."""
+
+    function: Literal["elevation"] = "elevation"
+
+
+class SlopeFactor(FactorBase):
+    """Slope gradient (Horn)."""
+
+    function: Literal["slope"] = "slope"
+
+
+class AspectFactor(FactorBase):
+    """Slope aspect (Horn), clockwise from north; flat ground is -1."""
+
+    function: Literal["aspect"] = "aspect"
+
+
+class CurvatureFactor(FactorBase):
+    """Curvature (Zevenbergen-Thorne), convex positive."""
+
+    function: Literal["curvature"] = "curvature"
+    type: Literal["general", "profile", "plan"] = "general"
+    """General, profile or plan curvature."""
+
+
+class TpiFactor(FactorBase):
+    """Elevation minus the mean elevation of a ring around the cell (Weiss)."""
+
+    function: Literal["tpi"] = "tpi"
+    inner: Annotated[float, Field(ge=0)] = 62.5
+    """Inner radius of the ring in metres."""
+    outer: Positive = 150.0
+    """Outer radius of the ring in metres."""
+    divide_by_sd: bool = False
+    """Divide by the standard deviation of the ring."""
+
+
+class ReliefFactor(FactorBase):
+    """Highest minus lowest elevation in a moving window."""
+
+    function: Literal["relief"] = "relief"
+    window: Positive = 1000.0
+    """Side of the window in metres."""
+
+
+FactorSettings = Annotated[
+    ValueFactor
+    | CategoryFactor
+    | BearingFactor
+    | LineDirectionFactor
+    | DensityFactor
+    | DistanceFactor
+    | ElevationFactor
+    | SlopeFactor
+    | AspectFactor
+    | CurvatureFactor
+    | TpiFactor
+    | ReliefFactor,
+    Field(discriminator="function"),
+]
+
+FACTOR_FUNCTIONS: dict[str, type[FactorBase]] = {
+    cast(str, m.model_fields["function"].default): m
+    for m in typing.get_args(typing.get_args(FactorSettings)[0])
+}
+"""Settings of a factor by the name of its function."""
+
+PAPER_FACTORS: dict[str, dict[str, Any]] = {
+    "EI": {
+        "function": "value",
+        "layer": "intensity",
+        "name": "Earthquake intensity",
+        "unit": "MMI",
+    },
+    "ED": {"function": "bearing", "name": "Epicentre directivity"},
+    "SRD": {
+        "function": "line_direction",
+        "layer": "rupture",
+        "name": "Surface-rupture directivity",
+    },
+    "AF": {"function": "density", "layer": "aftershocks", "name": "Aftershocks"},
+    "DEM": {"function": "elevation", "name": "Elevation"},
+    "SLO": {"function": "slope", "name": "Slope gradient"},
+    "SLOA": {"function": "aspect", "name": "Slope aspect"},
+    "TPI": {"function": "tpi", "name": "Topographic position index"},
+    "SC": {"function": "curvature", "name": "Slope curvature"},
+    "RER": {"function": "relief", "name": "Relative relief"},
+    "LITH": {"function": "category", "layer": "lithology", "name": "Lithology"},
+    "FD": {"function": "line_direction", "layer": "faults", "name": "Fault direction"},
+    "DR": {"function": "distance", "layer": "rivers", "name": "Distance to rivers"},
+    "ST": {"function": "category", "layer": "soil", "name": "Soil type"},
+}
+"""The 14 factors of the paper, in its order."""
+
+CODE = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,30}$")
+"""A factor's code names a file and a column."""
+
+
+class ModelSettings(Settings):
+    """What every model has."""
+
+    angles: Literal["raw", "sincos"] | None = None
+    """Angles as they are, or as sine and cosine (lines: of the doubled angle). Default: the
+    preset's."""
+
+
+class SaeSettings(ModelSettings):
+    """Stacked sparse autoencoder."""
+
+    settings: Literal["paper", "modern"] = "paper"
+    """Where the other settings start from."""
+    units: list[Annotated[int, Field(ge=1)]] | None = None
+    """Hidden units per layer; their number is the depth."""
+    rho: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Target mean activation of the hidden units."""
+    beta: Annotated[float, Field(ge=0)] | None = None
+    """Weight of the sparsity penalty."""
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    """Weight of the L2 penalty (lambda)."""
+    pretrain_steps: Annotated[int, Field(ge=0)] | None = None
+    """Steps of the unsupervised training of each layer."""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """Steps of fine-tuning."""
+    learning_rate: Positive | None = None
+    """Step size."""
+    batch_size: Annotated[int, Field(ge=1)] | Literal["full"] | None = None
+    """Rows per step."""
+
+
+class LrSettings(ModelSettings):
+    """Logistic regression."""
+
+    C: Positive | None = None
+    """Inverse strength of the L2 penalty."""
+
+
+class SvmSettings(ModelSettings):
+    """Support vector machine with an RBF kernel."""
+
+    C: Positive | None = None
+    """Penalty."""
+    gamma: Positive | None = None
+    """Kernel coefficient."""
+
+
+class RfSettings(ModelSettings):
+    """Random forest."""
+
+    n_estimators: Annotated[int, Field(ge=1)] | None = None
+    """Trees."""
+    max_depth: Annotated[int, Field(ge=1)] | None = None
+    """Greatest depth."""
+
+
+ModelName = Literal["sae", "lr", "svm", "rf"]
+
+
+class Models(Settings):
+    """Which models, and what differs from the preset's settings."""
+
+    use: Annotated[list[ModelName], Field(min_length=1)] = ["lr", "svm", "rf", "sae"]
+    """Models to train, evaluate and map."""
+    sae: SaeSettings = SaeSettings()
+    lr: LrSettings = LrSettings()
+    svm: SvmSettings = SvmSettings()
+    rf: RfSettings = RfSettings()
+
+
+class Evaluation(Settings):
+    """How the models are judged."""
+
+    protocols: Annotated[list[Literal["pixel"]], Field(min_length=1)] = ["pixel"]
+    """`pixel`: random split of cells, as in the paper (flattering, since neighbours fall on both
+    sides)."""
+    repeats: Annotated[int, Field(ge=1)] = 20
+    """Repeats, each with a new split and new initial weights."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Probability from which a cell counts as predicted landslide."""
+
+
+class Maps(Settings):
+    """The maps."""
+
+    models: list[ModelName] | None = None
+    """Models to map; default: all that are trained."""
+    breaks: list[Annotated[float, Field(gt=0, lt=1)]] = [0.2, 0.4, 0.6, 0.8]
+    """Limits between the classes of the class map."""
+
+
+class Study(Settings):
+    """A whole study."""
+
+    study: StudyInfo = StudyInfo()
+    event: Event = Event()
+    grid: GridSettings = GridSettings()
+    layers: dict[str, Layer] = {}
+    """Layers by name: dem, intensity, rupture, aftershocks, lithology, faults, rivers, soil, and
+    any further one that a factor uses."""
+    factors: dict[str, FactorSettings] = {}
+    """Options of the 14 factors by code, and further factors."""
+    inventory: Inventory = Inventory()
+    samples: Samples = Samples()
+    models: Models = Models()
+    evaluation: Evaluation = Evaluation()
+    map: Maps = Maps()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_factors(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("factors", {}), Mapping):
+            return {**data, "factors": fill_factors(data.get("factors", {}))}
+        return data
+
+    @model_validator(mode="after")
+    def _layers_are_used(self) -> Study:
+        wanted = {"dem"} | {f.layer for f in self.factors.values() if isinstance(f, LayerFactor)}
+        for name in self.layers:
+            if name not in wanted:
+                raise ValueError(
+                    f"[layers.{name}] is used by no factor.{did_you_mean(name, wanted)} To use it, "
+                    f"add a factor with layer = \"{name}\""
+                )
+        return self
+
+    @property
+    def active_factors(self) -> dict[str, FactorBase]:
+        """Factors in use, by code, in order."""
+        return {code: f for code, f in self.factors.items() if f.use}
+
+
+def fill_factors(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the preset's factors with the user's options, then the user's own factors."""
+    codes = {code.upper(): code for code in PAPER_FACTORS}
+    for code, options in given.items():
+        if not isinstance(options, Mapping):
+            raise ValueError(f"[factors] {code} must be a table, e.g. [factors.{code}]")
+        if not CODE.match(code):
+            raise ValueError(f"[factors.{code}]: a code is letters, digits and _, letter first")
+        if code not in PAPER_FACTORS and code.upper() in codes:
+            raise ValueError(f"[factors.{code}]: write the code as {codes[code.upper()]}")
+        if code not in PAPER_FACTORS and "function" not in options:
+            raise ValueError(
+                f"[factors.{code}] is none of the 14, so it needs function = one of "
+                f"{', '.join(FACTOR_FUNCTIONS)}.{did_you_mean(code, PAPER_FACTORS)}"
+            )
+        function = options.get("function")
+        if function is not None and function not in FACTOR_FUNCTIONS:
+            raise ValueError(
+                f"[factors.{code}] function = {function!r} is unknown."
+                f"{did_you_mean(str(function), FACTOR_FUNCTIONS)}"
+            )
+    return {
+        code: _with_defaults(code, given.get(code, {})) for code in [*PAPER_FACTORS, *_own(given)]
+    }
+
+
+def _own(given: Mapping[str, Any]) -> list[str]:
+    return [code for code in given if code not in PAPER_FACTORS]
+
+
+def _with_defaults(code: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill a factor of the preset; one whose function is changed keeps only its name and layer."""
+    defaults = PAPER_FACTORS.get(code, {})
+    if options.get("function", defaults.get("function")) != defaults.get("function"):
+        keep = set(FACTOR_FUNCTIONS[options["function"]].model_fields)
+        defaults = {k: v for k, v in defaults.items() if k in keep}
+    return {**defaults, **options}
+
+
+def load(
+    path: Path, data: Path | None = None, overrides: Sequence[str] = ()
+) -> tuple[Study, dict[str, Any]]:
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : Path
+        The TOML file.
+    data : Path, optional
+        Folder from which relative paths start; default: the study file's own.
+    overrides : sequence of str
+        "key.of.table=value" each, as given with `--set`.
+
+    Returns
+    -------
+    Study
+        The validated study, paths absolute.
+    dict
+        The document as written, overrides included, for the record.
+
+    Raises
+    ------
+    InputError
+        Unreadable file, wrong key or value.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: no such study file; `shakeslide init DIR` writes one to start from"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from error
+    for item in overrides:
+        _override(document, item)
+    base = (data or path.parent).resolve()
+    if data is not None and not data.is_dir():
+        raise InputError(f"--data {data}: no such folder")
+    return validate(document, base, str(path)), document
+
+
+def validate(document: Mapping[str, Any], base: Path, where: str) -> Study:
+    """Return the study of a parsed document; errors name `where`."""
+    try:
+        return Study.model_validate(document, context={"base": base})
+    except ValidationError as error:
+        raise InputError(f"{where}: {explain(error)}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """Return a validation error as one line in the study file's own terms."""
+    problems = error.errors()
+    first = problems[0]
+    functions = set(FACTOR_FUNCTIONS)
+    where = [str(p) for p in first["loc"] if str(p) not in functions]
+    message = re.sub(r"^(Value|Assertion) error, ", "", first["msg"])
+    if first["type"] not in ("value_error", "missing"):
+        message += f" (got {first['input']!r})" if len(repr(first["input"])) < 60 else ""
+    text = f"[{'.'.join(where)}] {message}" if where else message
+    more = len(problems) - 1
+    return text + (f" (and {more} more)" if more else "")
+
+
+def _override(document: dict[str, Any], item: str) -> None:
+    key, sep, text = item.partition("=")
+    parts = [p.strip() for p in key.split(".")]
+    if not sep or not all(parts):
+        raise InputError(f"--set {item}: write it as table.key=value, e.g. evaluation.repeats=3")
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    table = document
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {item}: {part} is a value, not a table")
+    table[parts[-1]] = value
+
+
+# ---------------------------------------------------------------- template
+
+
+def template() -> str:
+    """Return a commented study file made from the schema."""
+    lines = [
+        "# A study for shakeslide. Paths are relative to this file.",
+        "# Lines that begin with # show defaults or examples.",
+        "",
+    ]
+    lines += _table("study", StudyInfo, {"name": "My earthquake"})
+    lines += _table("event", Event, {"epicentre": [0.0, 0.0], "magnitude": 7.0})
+    lines += _table("grid", GridSettings, {})
+    lines += ["# --- Layers: what you have. Keys of a layer:"]
+    lines += [f"#   {n}: {_doc(f.description)}" for n, f in Layer.model_fields.items()]
+    lines += [""]
+    for name, example in _EXAMPLE_LAYERS.items():
+        lines += [f"[layers.{name}]", *(f"{k} = {_toml(v)}" for k, v in example.items()), ""]
+    lines += ["# --- Factors: the 14 of the paper are there by themselves; their options:", ""]
+    for code, defaults in PAPER_FACTORS.items():
+        model = FACTOR_FUNCTIONS[defaults["function"]]
+        lines += [f"# [factors.{code}]  # {defaults['name']}: {_doc(model.__doc__)}"]
+        for key, f in model.model_fields.items():
+            if key not in ("function", "name", "use", "unit", "layer"):
+                lines += [f"# {key} = {_toml(f.default)}  # {_doc(f.description)}"]
+    lines += [
+        "",
+        "# A further factor from any layer, for example peak ground acceleration:",
+        "# [layers.pga]",
+        '# path = "pga.tif"',
+        "# [factors.PGA]",
+        '# function = "value"',
+        '# layer = "pga"',
+        '# unit = "g"',
+        f"# Functions: {', '.join(FACTOR_FUNCTIONS)}.",
+        "",
+    ]
+    lines += _table("inventory", Inventory, {"path": "landslides.gpkg"})
+    for table, model in (("samples", Samples), ("models", Models)):
+        lines += _table(table, model, {})
+    for name, field in Models.model_fields.items():
+        if name != "use":
+            lines += _table(f"models.{name}", cast(type[Settings], field.annotation), {})
+    lines += _table("evaluation", Evaluation, {}) + _table("map", Maps, {})
+    return "\n".join(lines) + "\n"
+
+
+_EXAMPLE_LAYERS: dict[str, dict[str, Any]] = {
+    "dem": {"path": "dem.tif", "source": ""},
+    "intensity": {"path": "intensity.gpkg", "column": "intensity"},
+    "rupture": {"path": "rupture.gpkg"},
+    "aftershocks": {
+        "path": "aftershocks.csv",
+        "x": "longitude",
+        "y": "latitude",
+        "crs": "EPSG:4326",
+    },
+    "lithology": {"path": "lithology.gpkg", "column": "unit"},
+    "faults": {"path": "faults.gpkg"},
+    "rivers": {"path": "rivers.gpkg"},
+    "soil": {"path": "soil.gpkg", "column": "soil"},
+}
+
+
+def _table(name: str, model: type[Settings], example: Mapping[str, Any]) -> list[str]:
+    """Return one table of the template: required or example keys live, defaults commented out."""
+    lines = [f"[{name}]" if example else f"# [{name}]"]
+    lines[0] += f"  # {_doc(model.__doc__)}"
+    for key, field in model.model_fields.items():
+        if _is_table(field.annotation):
+            continue
+        if key in example:
+            lines += [f"{key} = {_toml(example[key])}  # {_doc(field.description)}"]
+        else:
+            lines += [f"# {key} = {_toml(field.default)}  # {_doc(field.description)}"]
+    return [*lines, ""]
+
+
+def _is_table(annotation: Any) -> bool:
+    parts = (
+        typing.get_args(annotation)
+        if isinstance(annotation, types.UnionType)
+        or typing.get_origin(annotation) in (typing.Union, list)
+        else [annotation]
+    )
+    return any(isinstance(p, type) and issubclass(p, Settings) for p in parts)
+
+
+def _doc(text: str | None) -> str:
+    return re.sub(r"\s+", " ", text or "").strip()
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "..."
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return str(value)
