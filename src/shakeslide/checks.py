@@ -113,7 +113,7 @@ def _raster_row(
         )
     aligned = raster.aligned_offset(info.grid.affine, info.crs, grid) is not None
     how = "nearest" if categorical else "bilinear"
-    text = _classes(known) if categorical else f"{known.min():.6g} to {known.max():.6g}"
+    text = _classes(known, f"{layer.path} (layers.{name})") if categorical else f"{known.min():.6g} to {known.max():.6g}"
     return LayerRow(
         name,
         layer.path.name,
@@ -131,12 +131,12 @@ def _box(grid: GeoBox) -> str:
     return ", ".join(f"{v:.6g}" for v in grids.bounds(grid))
 
 
-def _classes(values: np.ndarray) -> str:
+def _classes(values: np.ndarray, where: str) -> str:
     codes = np.unique(values)
     if not np.allclose(codes, np.round(codes)):
         raise InputError(
-            f"a layer of classes holds values that are not whole numbers ({codes[0]:g} ...); use "
-            'function = "value" for continuous values'
+            f"{where}: is used for classes, but holds values that are not whole numbers "
+            f"({codes[0]:g} ...); use function = \"value\" for continuous values"
         )
     shown = ", ".join(f"{int(c)}" for c in codes[:12])
     return f"{len(codes)} classes: {shown}" + (" ..." if len(codes) > 12 else "")

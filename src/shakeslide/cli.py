@@ -155,7 +155,7 @@ def _show_check(run: Any, rows: list[Any]) -> None:
     )
     table = Table(show_lines=False, pad_edge=False)
     for heading in ("layer", "file", "kind", "CRS", "coverage", "values", "used for"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("layer", "CRS", "coverage"))
     for r in rows:
         share = "" if r.coverage is None else f"{100 * r.coverage:.1f} %"
         table.add_row(r.name, r.file, r.kind, r.crs, share, r.values, r.use)

@@ -27,6 +27,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     known = list(known)
     folded = {k.lower(): k for k in known}
     near = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.55)
+    near += [k for k in folded if len(word) > 2 and (word.lower() in k or k in word.lower())]
     if near:
         return f" Did you mean '{folded[near[0]]}'?"
     if not known:

@@ -13,7 +13,7 @@ from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.grid import Tile
 from shakeslide.io import vector
-from shakeslide.io.polygons import Polygons
+from shakeslide.polygons import Polygons
 from shakeslide.study import Inventory as InventorySettings
 from shakeslide.study import Layer
 
@@ -43,10 +43,8 @@ class Inventory:
         Where no negative may lie: whole landslides with their buffer.
     ambiguous, extent : Polygons or None
         Neither positive nor negative; the mapped area.
-    count : int
-        Landslides.
-    areas : array, (count,) float64
-        Area of each outline in m².
+    shapes : array of geometries
+        The outlines in the grid's CRS.
     notes : list of str
         What was repaired or left out.
     """
@@ -56,9 +54,19 @@ class Inventory:
     kept_clear: Polygons
     ambiguous: Polygons | None
     extent: Polygons | None
-    count: int
-    areas: NDArray[np.float64]
+    shapes: NDArray[np.object_]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Landslides."""
+        return len(self.shapes)
+
+    @property
+    def areas(self) -> NDArray[np.float64]:
+        """Area of each outline in m²."""
+        areas: NDArray[np.float64] = shapely.area(self.shapes)
+        return areas
 
     def label(self, tile: Tile) -> Labels:
         """Return the standing of a tile's cells, by cell centre."""
@@ -121,8 +129,7 @@ def load(settings: InventorySettings, grid: GeoBox) -> Inventory:
         kept_clear=Polygons.on_grid(clear, np.ones(len(clear)), grid),
         ambiguous=_ambiguous(settings.ambiguous, grid),
         extent=_extent(settings.extent, grid),
-        count=len(shapes),
-        areas=shapely.area(shapes),
+        shapes=shapes,
         notes=notes,
     )
 

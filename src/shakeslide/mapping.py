@@ -20,6 +20,8 @@ from shakeslide.grid import Tile
 from shakeslide.io import raster, style
 from shakeslide.progress import Advance, silent
 
+BAND = 131_072
+"""Cells predicted at a time: bounds the memory of a worker."""
 NO_CLASS = 0
 """Nodata of the class map; classes count from 1."""
 
@@ -52,9 +54,12 @@ def predict_block(
     columns : sequence of int
         Which of the block's factors are the model's, in its order.
     """
-    shape = block.shape[1:]
-    raw = np.stack([block[i].reshape(-1) for i in columns], axis=1)
-    return model.predict(raw).reshape(shape)
+    flat = block.reshape(len(block), -1)
+    out = np.empty(flat.shape[1], np.float32)
+    for start in range(0, len(out), BAND):
+        part = slice(start, start + BAND)
+        out[part] = model.predict(np.stack([flat[i, part] for i in columns], axis=1))
+    return out.reshape(block.shape[1:])
 
 
 def write_maps(
@@ -107,7 +112,8 @@ def _write_probability(
     raster.write_geotiff(
         path,
         grid,
-        ((t, np.load(shards / _npy(t), mmap_mode="r")) for t in cut),
+        cut,
+        lambda t: np.load(shards / _npy(t), mmap_mode="r"),
         tags={"model": model.name, "unit": "1", "shows": SHOWS},
         description=f"{model.name}: {SHOWS}",
         cloud_optimised="average",
@@ -131,7 +137,8 @@ def _write_classes(
     raster.write_geotiff(
         path,
         grid,
-        ((t, classify(np.load(shards / _npy(t), mmap_mode="r"), breaks)) for t in cut),
+        cut,
+        lambda t: classify(np.load(shards / _npy(t), mmap_mode="r"), breaks),
         dtype="uint8",
         nodata=NO_CLASS,
         tags={"model": model.name} | {f"class_{k}": v for k, v in names.items()},

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from odc.geo.geobox import GeoBox
 
-from shakeslide import bundle, checks, inventory, mapping, sampling, training
+from shakeslide import bundle, checks, inventory, mapping, sampling, tables, training
 from shakeslide import grid as grids
 from shakeslide._version import __version__
 from shakeslide.engine import Engine
@@ -349,7 +348,7 @@ def evaluate(run: Run) -> None:
     with _timed("evaluate") as taken, run.reporter.task("evaluate", len(names) * repeats) as on:
         for name in names:
             results += _evaluate_model(run, name, samples, chosen, on)
-    paths = _write_evaluation(run.out, results, run.study)
+    paths = tables.write(run.out, results, run.study.evaluation.threshold)
     run.ledger.record("evaluation", mark, paths, taken[0])
 
 
@@ -417,74 +416,6 @@ def _judge(
     }
     confusion = {k: measured[k] for k in ("tp", "fp", "fn", "tn")}
     return {"record": record, "confusion": confusion, "roc": [list(map(float, tpr)), list(fpr)]}
-
-
-def _write_evaluation(out: Path, results: Sequence[Mapping[str, Any]], study: Study) -> list[Path]:
-    records = [r["record"] for r in results]
-    table = pd.DataFrame(records)
-    text = {
-        "records": records,
-        "summary": _summary(table),
-        "confusion": _confusion(results),
-        "roc": _mean_roc(results),
-        "threshold": study.evaluation.threshold,
-    }
-    paths = [out / "evaluation.json", out / "evaluation.csv"]
-    with raster.replacing(paths[0]) as temporary:
-        temporary.write_text(json.dumps(_finite(text), indent=1), encoding="utf-8")
-    with raster.replacing(paths[1]) as temporary:
-        table.to_csv(temporary, index=False)
-    return paths
-
-
-def _finite(value: Any) -> Any:
-    """Turn NaN into null: NaN is no JSON."""
-    if isinstance(value, Mapping):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
-def _summary(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean and standard deviation over repeats and folds, by protocol and model."""
-    rows = []
-    for (protocol, model), part in table.groupby(["protocol", "model"], sort=False):
-        row: dict[str, Any] = {"protocol": protocol, "model": model, "n": len(part)}
-        for m in [*MEASURES, "fit_s"]:
-            values = part[m].to_numpy(float)
-            row[m] = {
-                "mean": float(values.mean()),
-                "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
-            }
-        rows.append(row)
-    return rows
-
-
-def _confusion(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Confusion matrix of each model's first split."""
-    first = [r for r in results if r["record"]["repeat"] == 0 and r["record"]["fold"] == 0]
-    return [
-        {"protocol": r["record"]["protocol"], "model": r["record"]["model"], **r["confusion"]}
-        for r in first
-    ]
-
-
-def _mean_roc(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Mean ROC curve of each model over its splits, on a grid of false-positive rates."""
-    keys = list(dict.fromkeys((r["record"]["protocol"], r["record"]["model"]) for r in results))
-    out = []
-    for protocol, model in keys:
-        same = [
-            r for r in results if (r["record"]["protocol"], r["record"]["model"]) == (protocol, model)
-        ]
-        tpr = np.mean([r["roc"][0] for r in same], axis=0)
-        out.append(
-            {"protocol": protocol, "model": model, "fpr": same[0]["roc"][1], "tpr": tpr.tolist()}
-        )
-    return out
 
 
 def map_(run: Run) -> None:
@@ -569,10 +500,11 @@ def report(run: Run) -> Path:
 
 
 def report_inputs(run: Run) -> dict[str, Any]:
-    """Return what the report needs beside the artefacts: the layers as checked, the event."""
+    """Return what the report needs beside the artefacts: layers as checked, event, outlines."""
     return {
         "layers": [row.to_dict() for row in check(run)],
         "event": run.study.event.model_dump(mode="json"),
+        "outlines": inventory.load(run.study.inventory, run.grid).shapes,
     }
 
 

@@ -23,7 +23,7 @@ from shakeslide.factors.registry import (
     TileInputs,
 )
 from shakeslide.io import raster, vector
-from shakeslide.io.polygons import Polygons
+from shakeslide.polygons import Polygons
 from shakeslide.study import (
     AspectFactor,
     BearingFactor,
@@ -252,7 +252,9 @@ def _bearing(settings: BearingFactor, code: str, sources: Sources) -> Made:
             f"[event] epicentre is missing, which factor {code} needs: epicentre = [lon, lat]"
         )
     x, y = project_point(event.epicentre, event.crs, sources)
-    return Made(Bearing(x, y), settings={"epicentre": [x, y]})
+    return Made(
+        Bearing(x, y), source="[event] epicentre of the study", settings={"epicentre": [x, y]}
+    )
 
 
 def project_point(

@@ -141,7 +141,8 @@ class _FactorFile:
         raster.write_geotiff(
             self.folder / f"{factor.code}.tif",
             self.grid,
-            ((t, np.load(self.shards / f"{t.name}.npy", mmap_mode="r")[i]) for t in self.tiles),
+            self.tiles,
+            lambda t: np.load(self.shards / f"{t.name}.npy", mmap_mode="r")[i],
             tags=factor.tags(),
             description=f"{factor.name} ({factor.unit})" if factor.unit else factor.name,
         )

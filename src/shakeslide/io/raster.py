@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +34,12 @@ from shakeslide.grid import Tile
 
 Float = NDArray[np.float32]
 
+TIFF_BLOCK = 512
 TIFF = {
     "driver": "GTiff",
     "tiled": True,
-    "blockxsize": 512,
-    "blockysize": 512,
+    "blockxsize": TIFF_BLOCK,
+    "blockysize": TIFF_BLOCK,
     "compress": "zstd",
     "zstd_level": 1,
     "bigtiff": "if_safer",
@@ -242,7 +243,8 @@ def save_shard(array: NDArray[Any], path: Path) -> None:
 def write_geotiff(
     path: Path,
     grid: GeoBox,
-    blocks: Iterable[tuple[Tile, NDArray[Any]]],
+    cut: Sequence[Tile],
+    load: Callable[[Tile], NDArray[Any]],
     *,
     dtype: str = "float32",
     nodata: float = np.nan,
@@ -250,9 +252,12 @@ def write_geotiff(
     description: str = "",
     colours: Mapping[int, tuple[int, int, int, int]] | None = None,
     cloud_optimised: Literal["average", "mode"] | None = None,
-    advance: Callable[[float], None] = lambda _: None,
 ) -> None:
-    """Write one band from its tiles, in their order, and rename it into place.
+    """Write one band from its tiles in one ordered pass, and rename it into place.
+
+    The file is written in strips of whole blocks. GDAL writes a block when its cache is pressed;
+    a block that was written before it was whole is written again elsewhere in the file, and the
+    bytes would depend on what else the process does.
 
     Parameters
     ----------
@@ -260,14 +265,14 @@ def write_geotiff(
         The file to make or replace.
     grid : GeoBox
         The whole grid.
-    blocks : iterable of (Tile, array)
-        All tiles, in the tile grid's order: the bytes depend on it.
+    cut : sequence of Tile
+        All tiles of the grid.
+    load : callable
+        Returns the values of a tile, (rows, cols).
     dtype, nodata, tags, description, colours
         Of the band.
     cloud_optimised : {"average", "mode"}, optional
         Make a cloud-optimised GeoTIFF whose overviews are resampled so.
-    advance : callable
-        Called with 1 after each tile.
     """
     predictor = 3 if dtype.startswith("float") else 2
     profile: dict[str, Any] = {
@@ -292,13 +297,28 @@ def write_geotiff(
                 dst.set_band_description(1, description)
             if colours:
                 dst.write_colormap(1, dict(colours))
-            for tile, block in blocks:
-                dst.write(
-                    block, 1, window=Window(tile.col0, tile.row0, tile.shape[1], tile.shape[0])
-                )
-                advance(1)
+            for row0, strip in _strips(grid.shape, cut, load, dtype):
+                dst.write(strip, 1, window=Window(0, row0, strip.shape[1], strip.shape[0]))
         if cloud_optimised:
             _to_cog(temporary, cloud_optimised, predictor)
+
+
+def _strips(
+    shape: tuple[int, int],
+    cut: Sequence[Tile],
+    load: Callable[[Tile], NDArray[Any]],
+    dtype: str,
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield (first row, values) of strips as high as the file's blocks."""
+    for row0 in range(0, shape[0], TIFF_BLOCK):
+        row1 = min(row0 + TIFF_BLOCK, shape[0])
+        strip = np.empty((row1 - row0, shape[1]), dtype)
+        for tile in cut:
+            first, last = max(row0, tile.row0), min(row1, tile.row1)
+            if first < last:
+                part = load(tile)[first - tile.row0 : last - tile.row0]
+                strip[first - row0 : last - row0, tile.col0 : tile.col1] = part
+        yield row0, strip
 
 
 def _to_cog(path: Path, resampling: str, predictor: int) -> None:
@@ -307,7 +327,7 @@ def _to_cog(path: Path, resampling: str, predictor: int) -> None:
             path,
             cog,
             driver="COG",
-            blocksize=512,
+            blocksize=TIFF_BLOCK,
             compress="zstd",
             level=1,
             predictor=predictor,

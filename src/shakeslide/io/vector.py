@@ -162,7 +162,7 @@ def _open(source: VectorSource) -> gpd.GeoDataFrame:
     except (DataSourceError, DataLayerError, ValueError, UnicodeDecodeError) as error:
         at = f" with the filter `{source.where}`" if source.where else ""
         raise InputError(f"{where}: cannot be read{at}: {one_line(error)}") from error
-    if not isinstance(frame, gpd.GeoDataFrame) or frame.geometry.isna().all():
+    if not isinstance(frame, gpd.GeoDataFrame) or (len(frame) and frame.geometry.isna().all()):
         raise InputError(f"{where}: has no geometries" + (" (are x and y numbers?)" if options else ""))
     if len(layers) > 1 and source.layer is None:
         raise InputError(

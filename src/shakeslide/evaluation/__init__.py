@@ -1,0 +1,92 @@
+"""How good a probability is: protocols, scores, intervals. Arrays in, numbers out."""
+
+from shakeslide.evaluation.applicability import Applicability, fit_applicability
+from shakeslide.evaluation.audit import Consistency, common_prevalence, consistency, optimism
+from shakeslide.evaluation.blocks import BlockSize, block_id, suggest_size
+from shakeslide.evaluation.calibration import (
+    Calibration,
+    Isotonic,
+    Platt,
+    correct_prior,
+    fit_isotonic,
+    fit_platt,
+)
+from shakeslide.evaluation.curves import (
+    Reliability,
+    captured,
+    class_weights,
+    precision_recall,
+    reliability,
+    roc,
+    roc_on_grid,
+    success_rate,
+)
+from shakeslide.evaluation.importance import (
+    Attribution,
+    Importance,
+    attribution,
+    correlated_groups,
+    information_gain,
+    partial_dependence,
+    permutation_importance,
+)
+from shakeslide.evaluation.intervals import (
+    Difference,
+    Interval,
+    bootstrap,
+    bootstrap_difference,
+    corrected_interval,
+    paired_difference,
+)
+from shakeslide.evaluation.scores import MEASURES, rates
+from shakeslide.evaluation.splits import Split, balanced_folds, hold_out, landslide_groups
+from shakeslide.evaluation.tallies import Tally, tally
+from shakeslide.evaluation.variogram import Variogram
+
+__all__ = [
+    "MEASURES",
+    "Applicability",
+    "Attribution",
+    "BlockSize",
+    "Calibration",
+    "Consistency",
+    "Difference",
+    "Importance",
+    "Interval",
+    "Isotonic",
+    "Platt",
+    "Reliability",
+    "Split",
+    "Tally",
+    "Variogram",
+    "attribution",
+    "balanced_folds",
+    "block_id",
+    "bootstrap",
+    "bootstrap_difference",
+    "captured",
+    "class_weights",
+    "common_prevalence",
+    "consistency",
+    "correct_prior",
+    "corrected_interval",
+    "correlated_groups",
+    "fit_applicability",
+    "fit_isotonic",
+    "fit_platt",
+    "hold_out",
+    "information_gain",
+    "landslide_groups",
+    "optimism",
+    "paired_difference",
+    "partial_dependence",
+    "permutation_importance",
+    "precision_recall",
+    "rates",
+    "reliability",
+    "roc",
+    "roc_on_grid",
+    "success_rate",
+    "suggest_size",
+    "tally",
+]

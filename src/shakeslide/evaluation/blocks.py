@@ -1,0 +1,137 @@
+"""Square spatial blocks, and how large they should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from shakeslide.errors import InputError
+from shakeslide.evaluation.ranking import FloatArray, IntArray
+from shakeslide.evaluation.variogram import Variogram, variogram
+
+ROW = 1_000_000
+"""A block's id is its row times this plus its column."""
+
+FEWEST_BLOCKS, MOST_BLOCKS = 30, 400
+STRUCTURE, CHANCE = 0.02, 0.05
+"""A pattern that is a smaller share of the sill does not matter, one likelier does not exist."""
+
+
+@dataclass(frozen=True)
+class BlockSize:
+    """A suggested block size and why.
+
+    Attributes
+    ----------
+    size : float
+        Side of a block, metres, two significant digits.
+    range : float
+        Distance to which residuals are alike, metres; 0 if they are not.
+    limited : {"", "raised", "lowered"}
+        Whether the size was raised (so that blocks do not become cells) or lowered (so that
+        there are enough blocks to split, at the price of some optimism left).
+    variogram : Variogram
+        Of the residuals, to be drawn.
+    """
+
+    size: float
+    range: float
+    limited: Literal["", "raised", "lowered"]
+    variogram: Variogram
+
+
+def suggest_size(x: ArrayLike, y: ArrayLike, residual: ArrayLike, seed: int = 0) -> BlockSize:
+    """Suggest the side of a block from the range of the variogram of residuals.
+
+    Blocks as large as the distance to which residuals are alike leave little in one block that
+    helps to predict the next (Roberts et al. 2017, Ecography 40:913).
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+        Coordinates, metres.
+    residual : array_like, shape (n,)
+        Label minus probability, of a plain model (logistic regression): one that can learn
+        places by heart leaves residuals without a pattern, and so too small a range.
+    seed : int
+        Seed, not negative.
+
+    Returns
+    -------
+    BlockSize
+        Held between sizes that give 400 and 30 blocks over the rectangle around the points.
+
+    Raises
+    ------
+    InputError
+        As `variogram.variogram`.
+    """
+    fitted = variogram(x, y, residual, seed=seed)
+    matters = fitted.structured >= STRUCTURE and fitted.chance <= CHANCE
+    found = fitted.range if matters else 0.0
+    area = float(np.ptp(np.asarray(x, dtype=float)) * np.ptp(np.asarray(y, dtype=float)))
+    least, most = np.sqrt(area / MOST_BLOCKS), np.sqrt(area / FEWEST_BLOCKS)
+    limited: Literal["", "raised", "lowered"] = ""
+    if not least <= found <= most:
+        limited = "raised" if found < least else "lowered"
+    size = float(np.clip(found, least, most))
+    digit = 10.0 ** (np.floor(np.log10(size)) - 1)
+    return BlockSize(float(np.round(size / digit) * digit), found, limited, fitted)
+
+
+def block_id(
+    x: ArrayLike, y: ArrayLike, size: float, origin: tuple[float, float] | None = None
+) -> IntArray:
+    """Number the square blocks that points lie in.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+        Coordinates, metres.
+    size : float
+        Side of a block, metres.
+    origin : (float, float), optional
+        North-west corner (x, y) of block 0, at or beyond the north-west of every point; by
+        default the nearest such corner whose coordinates are multiples of `size`.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Row of the block (southwards) times 1,000,000 plus its column (eastwards).
+
+    Raises
+    ------
+    InputError
+        If the size is not a positive length, or gives a million blocks along a side.
+    ValueError
+        If a point lies north or west of the origin.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if not 0 < size < np.inf:
+        raise InputError(f"block size is {size}: give a length in metres above 0")
+    x0, y0 = north_west(x, y, size) if origin is None else origin
+    row = np.floor((y0 - y) / size).astype(np.int64)
+    column = np.floor((x - x0) / size).astype(np.int64)
+    if x.size and min(row.min(), column.min()) < 0:
+        raise ValueError("points lie north or west of the blocks' origin")
+    if x.size and max(row.max(), column.max()) >= ROW:
+        raise InputError(f"block size is {size} m: far too small for the area; make it larger")
+    return row * ROW + column
+
+
+def north_west(x: FloatArray, y: FloatArray, size: float) -> tuple[float, float]:
+    """Corner at multiples of `size` at or beyond the north-west of all points."""
+    if x.size == 0:
+        return 0.0, 0.0
+    return float(np.floor(x.min() / size) * size), float(np.ceil(y.max() / size) * size)
+
+
+def block_corner(
+    block: IntArray, size: float, origin: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
+    """North-west corner (x, y) of blocks, metres."""
+    row, column = np.divmod(block, ROW)
+    return origin[0] + column * size, origin[1] - row * size

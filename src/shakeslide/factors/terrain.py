@@ -1,0 +1,316 @@
+"""Derivatives of the terrain from 3×3 windows of a DEM: slope, aspect, curvature, roughness."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide.factors.kernel import any_nan, fma, inlined, kernel
+from shakeslide.factors.windows import as_dem, relief, relief_halo, tpi, tpi_halo
+
+__all__ = [
+    "Derivatives",
+    "derivatives",
+    "plan_curvature",
+    "profile_curvature",
+    "relief",
+    "relief_halo",
+    "roughness",
+    "tpi",
+    "tpi_halo",
+]
+
+Floats = NDArray[np.float32]
+
+# Minimax coefficients of atan(t) on [0, 1] in odd powers of t, in degrees: at most 1.5e-5°
+# from the true value before rounding to float32.
+_A1, _A3, _A5, _A7, _A9, _A11, _A13 = (
+    np.float32(math.degrees(c))
+    for c in (
+        0.99999611155,
+        -0.333173680547,
+        0.19807815565,
+        -0.132333420956,
+        0.0796236723656,
+        -0.033604220565,
+        0.00681179329085,
+    )
+)
+_0, _1, _2 = np.float32(0), np.float32(1), np.float32(2)
+_90, _180, _360 = np.float32(90), np.float32(180), np.float32(360)
+
+
+class Derivatives(NamedTuple):
+    """First and second derivatives of a DEM, each float32 (rows, cols)."""
+
+    slope_deg: Floats
+    aspect_deg: Floats
+    curvature: Floats
+
+
+@inlined
+def _atan_deg(t: Any) -> Any:
+    """Arc tangent in degrees of a float32 `t` in [0, 1]."""
+    u = t * t
+    s = fma(_A13, u, _A11)
+    s = fma(s, u, _A9)
+    s = fma(s, u, _A7)
+    s = fma(s, u, _A5)
+    s = fma(s, u, _A3)
+    s = fma(s, u, _A1)
+    return s * t
+
+
+@inlined
+def _slope(gx: Any, gy: Any) -> Any:
+    """Slope in degrees from the two components of the gradient."""
+    tangent = np.float32(math.sqrt(fma(gx, gx, gy * gy)))
+    steep = tangent > _1
+    angle = _atan_deg((_1 if steep else tangent) / (tangent if steep else _1))
+    return _90 - angle if steep else angle
+
+
+@inlined
+def _aspect(gx: Any, gy: Any) -> Any:
+    """Downslope azimuth in degrees; `gx` rises to the east, `gy` to the north."""
+    ax, ay = abs(gx), abs(gy)
+    wide = ax > ay
+    longer = ax if wide else ay
+    angle = _atan_deg((ay if wide else ax) / longer)
+    angle = _90 - angle if wide else angle
+    angle = _180 - angle if gy > _0 else angle
+    angle = _360 - angle if gx > _0 else angle
+    angle = _0 if angle >= _360 else angle
+    return angle if longer > _0 else -_1
+
+
+@inlined
+def _angles(
+    nw: Any, n: Any, ne: Any, w: Any, e: Any, sw: Any, s: Any, se: Any, kx: Any, ky: Any
+) -> Any:
+    """Slope and aspect by Horn's weights; differences first, which rounds least."""
+    rising, falling = np.float32(ne - sw), np.float32(se - nw)
+    gx = kx * fma(_2, np.float32(e - w), rising + falling)
+    gy = ky * fma(_2, np.float32(n - s), rising - falling)
+    return _slope(gx, gy), _aspect(gx, gy)
+
+
+@inlined
+def _bend(a: Any, b: Any, centre: Any) -> Any:
+    """Second difference of three cells in a line."""
+    return np.float32(a - centre) + np.float32(b - centre)
+
+
+@inlined
+def _or(value: Any, other: Any) -> Any:
+    return other if math.isnan(value) else value
+
+
+@inlined
+def _angles_voids(
+    nw: Any, n: Any, ne: Any, w: Any, c: Any, e: Any, sw: Any, s: Any, se: Any, kx: Any, ky: Any
+) -> Any:
+    """As `_angles`, where a neighbour without elevation has the centre's."""
+    return _angles(
+        _or(nw, c), _or(n, c), _or(ne, c), _or(w, c), _or(e, c), _or(sw, c), _or(s, c), _or(se, c),
+        kx, ky,
+    )  # fmt: skip
+
+
+@kernel
+def _derive_row(
+    north: Any, mid: Any, south: Any, gain: Any, slope: Any, aspect: Any, curvature: Any
+) -> None:
+    """One row, but for its first and last cell, from three rows without voids."""
+    kx, ky, cx, cy = gain[0], gain[1], gain[2], gain[3]
+    for j in range(slope.size):
+        n, w, c, e, s = north[j + 1], mid[j], mid[j + 1], mid[j + 2], south[j + 1]
+        slope[j], aspect[j] = _angles(
+            north[j], n, north[j + 2], w, e, south[j], s, south[j + 2], kx, ky
+        )
+        curvature[j] = fma(cx, _bend(w, e, c), cy * _bend(n, s, c))
+
+
+@kernel
+def _derive_row_voids(
+    north: Any, mid: Any, south: Any, gain: Any, slope: Any, aspect: Any, curvature: Any
+) -> None:
+    """As `_derive_row`, with voids among the elevations."""
+    kx, ky, cx, cy = gain[0], gain[1], gain[2], gain[3]
+    nan = np.float32(np.nan)
+    for j in range(slope.size):
+        n, w, c, e, s = north[j + 1], mid[j], mid[j + 1], mid[j + 2], south[j + 1]
+        steepness, azimuth = _angles_voids(
+            north[j], n, north[j + 2], w, c, e, south[j], s, south[j + 2], kx, ky
+        )
+        bend = fma(cx, _or(_bend(w, e, c), _0), cy * _or(_bend(n, s, c), _0))
+        void = math.isnan(c)
+        slope[j] = nan if void else steepness
+        aspect[j] = nan if void else azimuth
+        curvature[j] = nan if void else bend
+
+
+@inlined
+def _side(row: Any, last: bool, repeat: bool) -> Any:
+    """West, centre, east of a row's first or last cell; beyond: straight on, or repeated."""
+    at, inner = (row.size - 1, row.size - 2) if last else (0, 1)
+    edge = row[at]
+    inside = row[inner] if row.size > 1 else edge
+    outside = edge if repeat else edge + (edge - inside)
+    return (inside, edge, outside) if last else (outside, edge, inside)
+
+
+@kernel
+def _derive_side(
+    north: Any, mid: Any, south: Any, last: bool, edge: bool, gain: Any, out: Any
+) -> None:
+    """The first or last cell of a row; across the raster's edge the ground does not bend."""
+    repeat = edge or mid.size == 1
+    nw, n, ne = _side(north, last, repeat)
+    w, c, e = _side(mid, last, repeat)
+    sw, s, se = _side(south, last, repeat)
+    out[0], out[1] = _angles_voids(nw, n, ne, w, c, e, sw, s, se, gain[0], gain[1])
+    out[2] = _0 if edge else gain[3] * _or(_bend(n, s, c), _0)
+    if math.isnan(c):
+        out[:] = np.nan
+
+
+@kernel
+def _beyond(z: Any, edge: int, inner: int) -> Any:
+    """The row beyond the raster, straight on from its last two."""
+    return (2 * z[edge] - z[inner]).astype(z.dtype) if z.shape[0] > 1 else z[edge].copy()
+
+
+@kernel
+def _derive(z: Any, gain: Any, slope: Any, aspect: Any, curvature: Any) -> None:
+    rows, cols = z.shape
+    top, bottom = _beyond(z, 0, 1), _beyond(z, rows - 1, rows - 2)
+    no_bend = gain.copy()
+    no_bend[3] = 0
+    side = np.empty(3, np.float32)
+    inside = slice(1, cols - 1)
+    mid_voids = any_nan(z[0])
+    north_voids = mid_voids
+    for i in range(rows):
+        north, south = z[i - 1] if i > 0 else top, z[i + 1] if i < rows - 1 else bottom
+        edge = i == 0 or i == rows - 1
+        south_voids = any_nan(south)
+        if cols > 2:
+            out = slope[i, inside], aspect[i, inside], curvature[i, inside]
+            if north_voids or mid_voids or south_voids:
+                _derive_row_voids(north, z[i], south, no_bend if edge else gain, *out)
+            else:
+                _derive_row(north, z[i], south, no_bend if edge else gain, *out)
+        for j in (0, cols - 1):
+            _derive_side(north, z[i], south, j > 0, edge, gain, side)
+            slope[i, j], aspect[i, j], curvature[i, j] = side
+        north_voids, mid_voids = mid_voids, south_voids
+
+
+def derivatives(z: NDArray[np.floating[Any]], dx: float, dy: float) -> Derivatives:
+    """Slope, aspect and general curvature in one pass."""
+    dem = as_dem(z, dx, dy)
+    out = Derivatives(*(np.empty(dem.shape, np.float32) for _ in range(3)))
+    gain = np.array([1 / (8 * dx), 1 / (8 * dy), -100 / dx**2, -100 / dy**2], np.float32)
+    if dem.size:
+        _derive(dem, gain, *out)
+    return out
+
+
+@inlined
+def _widest(values: Any) -> Any:
+    """Largest and smallest of some values, the first being valid."""
+    high = low = values[0]
+    for value in values:
+        high = value if value > high else high
+        low = value if value < low else low
+    return high - low
+
+
+@kernel
+def _roughness_row(north: Any, mid: Any, south: Any, out: Any) -> None:
+    for j in range(out.size):
+        west = north[j], mid[j], south[j]
+        middle = north[j + 1], south[j + 1]
+        east = north[j + 2], mid[j + 2], south[j + 2]
+        out[j] = _widest((mid[j + 1], *west, *middle, *east))
+
+
+@kernel
+def _roughness(z: Any, out: Any) -> None:
+    rows, cols = z.shape
+    top, bottom = _beyond(z, 0, 1), _beyond(z, rows - 1, rows - 2)
+    for i in range(rows):
+        north, south = z[i - 1] if i > 0 else top, z[i + 1] if i < rows - 1 else bottom
+        if cols > 2:
+            _roughness_row(north, z[i], south, out[i, 1 : cols - 1])
+        repeat = i == 0 or i == rows - 1 or cols == 1
+        for j in (0, cols - 1):
+            w, c, e = _side(z[i], j > 0, repeat)
+            above, below = _side(north, j > 0, repeat), _side(south, j > 0, repeat)
+            out[i, j] = _widest((c, w, e, *above, *below))
+
+
+def roughness(z: NDArray[np.floating[Any]], dx: float, dy: float) -> Floats:
+    """Largest less smallest elevation of the 3×3 window."""
+    dem = as_dem(z, dx, dy)
+    out = np.empty(dem.shape, np.float32)
+    if dem.size:
+        _roughness(dem, out)
+    return out
+
+
+@kernel
+def _on(z: Any, i: int, j: int, di: int, dj: int) -> float:
+    """Elevation at an offset from a cell; where there is none, straight on from the other side."""
+    rows, cols = z.shape
+    centre = np.float64(z[i, j])
+    for sign in (1, -1):
+        k, m = i + sign * di, j + sign * dj
+        if 0 <= k < rows and 0 <= m < cols and not math.isnan(z[k, m]):
+            return sign * (z[k, m] - centre)
+    return 0.0
+
+
+@kernel
+def _directional(z: Any, dx: float, dy: float, plan: bool, out: Any) -> None:
+    rows, cols = z.shape
+    for i in range(rows):
+        for j in range(cols):
+            if math.isnan(z[i, j]):
+                out[i, j] = np.nan
+                continue
+            west, east = _on(z, i, j, 0, -1), _on(z, i, j, 0, 1)
+            north, south = _on(z, i, j, -1, 0), _on(z, i, j, 1, 0)
+            nw, se = _on(z, i, j, -1, -1), _on(z, i, j, 1, 1)
+            ne, sw = _on(z, i, j, -1, 1), _on(z, i, j, 1, -1)
+            d = (west + east) / (2 * dx * dx)
+            e = (north + south) / (2 * dy * dy)
+            f = (ne - nw + sw - se) / (4 * dx * dy)
+            g = (east - west) / (2 * dx)
+            h = (north - south) / (2 * dy)
+            steep = g * g + h * h
+            if plan:
+                bend = d * h * h + e * g * g - f * g * h
+            else:
+                bend = d * g * g + e * h * h + f * g * h
+            out[i, j] = -200 * bend / steep if steep > 0 else np.nan
+
+
+def profile_curvature(z: NDArray[np.floating[Any]], dx: float, dy: float) -> Floats:
+    """Curvature along the line of steepest descent."""
+    dem = as_dem(z, dx, dy)
+    out = np.empty(dem.shape, np.float32)
+    _directional(dem, dx, dy, False, out)
+    return out
+
+
+def plan_curvature(z: NDArray[np.floating[Any]], dx: float, dy: float) -> Floats:
+    """Curvature across the line of steepest descent."""
+    dem = as_dem(z, dx, dy)
+    out = np.empty(dem.shape, np.float32)
+    _directional(dem, dx, dy, True, out)
+    return out

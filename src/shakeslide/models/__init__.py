@@ -1,0 +1,34 @@
+"""Landslide models: scikit-learn estimators on feature matrices, stored as plain arrays."""
+
+from shakeslide.models.autoencoder import StackedAutoencoder, fit_members
+from shakeslide.models.base import Model
+from shakeslide.models.chunks import predict_in_chunks
+from shakeslide.models.forest import AdaBoost, DecisionTree, GradientBoosting, RandomForest
+from shakeslide.models.frequency import FrequencyRatio
+from shakeslide.models.logistic import LogisticRegression
+from shakeslide.models.perceptron import MultilayerPerceptron
+from shakeslide.models.registry import MODELS, ModelEntry, entry
+from shakeslide.models.storage import dump, read, restore, write
+from shakeslide.models.svm import SupportVectorMachine
+
+__all__ = [
+    "MODELS",
+    "AdaBoost",
+    "DecisionTree",
+    "FrequencyRatio",
+    "GradientBoosting",
+    "LogisticRegression",
+    "Model",
+    "ModelEntry",
+    "MultilayerPerceptron",
+    "RandomForest",
+    "StackedAutoencoder",
+    "SupportVectorMachine",
+    "dump",
+    "entry",
+    "fit_members",
+    "predict_in_chunks",
+    "read",
+    "restore",
+    "write",
+]

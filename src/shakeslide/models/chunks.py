@@ -1,0 +1,52 @@
+"""Prediction in chunks of one fixed shape, so that a row's result is the same in any company.
+
+A float32 matrix product picks its kernel by the number of rows, and the last bits change with
+it. A product of always the same shape treats every row alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHUNK_ROWS = 4096
+
+
+def predict_in_chunks(
+    f: Callable[[NDArray[np.float32]], NDArray[Any]],
+    X: NDArray[np.float32],
+    rows: int = CHUNK_ROWS,
+) -> NDArray[Any]:
+    """Apply `f` to `X` in chunks of exactly `rows` rows, the last one padded with zeros.
+
+    Parameters
+    ----------
+    f : callable
+        Maps a C-contiguous float32 array (rows, n_features) to an array whose first axis has
+        the same length. It is called at least once, with zeros if `X` is empty.
+    X : ndarray of float32, shape (n, n_features)
+    rows : int
+        Rows of a chunk.
+
+    Returns
+    -------
+    ndarray, shape (n, ...)
+        What `f` returned for each row.
+    """
+    n, features = X.shape
+    out: NDArray[Any] | None = None
+    for start in range(0, max(n, 1), rows):
+        chunk = X[start : start + rows]
+        if len(chunk) < rows:
+            padded = np.zeros((rows, features), dtype=np.float32)
+            padded[: len(chunk)] = chunk
+            chunk = padded
+        result = f(np.ascontiguousarray(chunk, dtype=np.float32))
+        if out is None:
+            out = np.empty((n, *result.shape[1:]), dtype=result.dtype)
+        out[start : start + rows] = result[: n - start]
+    assert out is not None  # the loop runs at least once
+    return out

@@ -1,0 +1,479 @@
+"""Numba kernels of the stacked autoencoder: one stack of dense layers, its gradient, its steps.
+
+Numbers lie feature by feature: activations are (units, rows), weights (outputs, inputs), so that
+biases are scalars and sums over rows are contiguous. Every layer is padded with zeros to a
+multiple of 16 units: matrix products of such shapes run up to twice as fast, and padded units stay
+zero because their activations are never computed.
+
+A *plan* describes a stack, one row per layer: inputs, outputs, padded inputs, padded outputs,
+offsets of the weights and of the biases in the flat parameter vector, activation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.extending import intrinsic, overload
+
+INPUTS, OUTPUTS, PADDED_IN, PADDED_OUT, WEIGHTS, BIASES, ACTIVATION = range(7)
+LINEAR, SIGMOID, TANH, RELU = range(4)
+CROSS_ENTROPY, RECONSTRUCTION = range(2)
+SGD, ADAMW = range(2)
+RHO, BETA, RECONSTRUCTION_SCALE, DECAY = range(4)  # places in a settings array
+
+LANE = 16  # floats of a 64-byte cache line and of an AVX-512 register
+BLOCK = 512  # rows that pass the whole stack together: their activations stay in the L2 cache
+_KL_MARGIN = 1e-6
+_ADAM_1, _ADAM_2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
+
+_FUSED = {"contract"}  # a*b+c in one instruction
+_SUMS = {
+    "contract",
+    "reassoc",
+    "nsz",
+}  # sums in the order that suits the registers, always the same
+
+# 2**u on [-0.5, 0.5], a least-squares fit at Chebyshev nodes, relative error below 2e-8
+_NODES = 0.5 * np.cos(np.pi * (np.arange(400) + 0.5) / 400)
+_C0, _C1, _C2, _C3, _C4, _C5, _C6 = np.polynomial.polynomial.polyfit(
+    _NODES, 2.0**_NODES, 6, w=2.0**-_NODES
+).astype(np.float32)
+_MINUS_LOG2E = np.float32(-1.4426950408889634)
+_SHIFT = np.float32(1.5 * 2**23)  # adding it rounds a float32 to an integer in its lowest bits
+_LIMIT = np.float32(126.0)
+_ONE = np.float32(1.0)
+
+
+@intrinsic
+def _power_of_two(typing_context: Any, shifted: Any) -> Any:
+    """2**n from n + _SHIFT: the integer in the low bits becomes the exponent."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        int32 = ir.IntType(32)
+        bits = builder.shl(builder.bitcast(args[0], int32), ir.Constant(int32, 23))
+        bits = builder.add(bits, ir.Constant(int32, 0x3F800000))
+        return builder.bitcast(bits, ir.FloatType())
+
+    return types.float32(types.float32), generate
+
+
+def _sigmoid(x: Any) -> Any:
+    """1/(1+exp(-x)); replaced by `_sigmoid_of` in compiled code."""
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+@overload(_sigmoid, jit_options={"error_model": "numpy", "fastmath": _FUSED})
+def _sigmoid_of(x: Any) -> Any:
+    if x == types.float32:
+        # Vectorised by the compiler, which has no vector exp of its own; error below 1e-7
+        def single(x: Any) -> Any:
+            t = x * _MINUS_LOG2E
+            t = -_LIMIT if t < -_LIMIT else t
+            t = _LIMIT if t > _LIMIT else t
+            shifted = t + _SHIFT
+            u = t - (shifted - _SHIFT)
+            p = _C6 * u + _C5
+            p = p * u + _C4
+            p = p * u + _C3
+            p = p * u + _C2
+            p = p * u + _C1
+            p = p * u + _C0
+            return _ONE / (_ONE + p * _power_of_two(shifted))  # type: ignore[call-arg]
+
+        return single
+
+    def double(x: Any) -> Any:
+        return 1.0 / (1.0 + np.exp(-x))
+
+    return double
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FUSED)
+def _activate(z: Any, bias: Any, units: int, activation: int) -> None:
+    """Add biases and apply the activation to the first `units` rows of `z`, in place."""
+    for i in range(units):
+        row = z[i]
+        b = bias[i]
+        if activation == SIGMOID:
+            for j in range(row.size):
+                row[j] = _sigmoid(row[j] + b)
+        elif activation == TANH:
+            for j in range(row.size):
+                s = _sigmoid((row[j] + b) + (row[j] + b))
+                row[j] = s + s - z.dtype.type(1)
+        elif activation == RELU:
+            for j in range(row.size):
+                v = row[j] + b
+                row[j] = v if v > 0 else z.dtype.type(0)
+        else:
+            for j in range(row.size):
+                row[j] += b
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_SUMS)
+def _through_activation(delta: Any, h: Any, units: int, activation: int) -> None:
+    """Multiply dJ/dh by dh/dz, written in terms of h, in place."""
+    one = h.dtype.type(1)
+    zero = h.dtype.type(0)
+    for i in range(units):
+        d = delta[i]
+        a = h[i]
+        if activation == SIGMOID:
+            for j in range(d.size):
+                d[j] *= a[j] * (one - a[j])
+        elif activation == TANH:
+            for j in range(d.size):
+                d[j] *= one - a[j] * a[j]
+        elif activation == RELU:
+            for j in range(d.size):
+                d[j] = d[j] if a[j] > 0 else zero
+
+
+@njit(nogil=True, cache=True, fastmath=_SUMS)
+def _row_sum(row: Any) -> Any:
+    total = row.dtype.type(0)
+    for j in range(row.size):
+        total += row[j]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def activation_offsets(plan: Any, rows: int) -> Any:
+    """Place of every layer's input, and of the last output, in scratch for `rows` rows."""
+    layers = len(plan)
+    offsets = np.zeros(layers + 2, dtype=np.int64)
+    for k in range(layers):
+        offsets[k + 1] = offsets[k] + plan[k, PADDED_IN] * rows
+    offsets[layers + 1] = offsets[layers] + plan[layers - 1, PADDED_OUT] * rows
+    return offsets
+
+
+@njit(nogil=True, cache=True)
+def _scratch(size: int, like: Any) -> Any:
+    """Zeros that start at a cache line: matrix products run a tenth faster."""
+    room = np.zeros(size + LANE, dtype=like.dtype)
+    skip = (-(room.ctypes.data // room.itemsize)) % LANE
+    return room[skip : skip + size]
+
+
+@njit(nogil=True, cache=True)
+def _layer(flat: Any, offset: int, units: int, rows: int) -> Any:
+    return flat[offset : offset + units * rows].reshape(units, rows)
+
+
+@njit(nogil=True, cache=True)
+def _gather(X: Any, index: Any, start: int, rows: int, out: Any) -> None:
+    """Copy rows of `X` into the columns of `out`."""
+    for i in range(rows):
+        source = X[index[start + i]]
+        for j in range(source.size):
+            out[j, i] = source[j]
+    out[X.shape[1] :, :] = 0  # scratch of another block's shape may have left numbers there
+
+
+@njit(nogil=True, cache=True)
+def _forward(theta: Any, plan: Any, acts: Any, offsets: Any, rows: int, layers: int) -> None:
+    """Pass `rows` columns through the first `layers` layers."""
+    for k in range(layers):
+        p_in, p_out = plan[k, PADDED_IN], plan[k, PADDED_OUT]
+        w = _layer(theta, plan[k, WEIGHTS], p_out, p_in)
+        z = _layer(acts, offsets[k + 1], p_out, rows)
+        np.dot(w, _layer(acts, offsets[k], p_in, rows), z)
+        bias = theta[plan[k, BIASES] : plan[k, BIASES] + p_out]
+        _activate(z, bias, plan[k, OUTPUTS], plan[k, ACTIVATION])
+
+
+@njit(nogil=True, cache=True)
+def _backward(
+    theta: Any, plan: Any, first: int, acts: Any, deltas: Any, offsets: Any, rows: int,
+    sparsity: Any, grad: Any, product: Any, add: bool,
+) -> None:  # fmt: skip
+    """Gradient of layers `first` and up from dJ/dz of the last, which lies in `deltas`.
+
+    `sparsity` holds dJ/dh that every row adds at the units of layer `first` (zeros if none).
+    """
+    last = len(plan) - 1
+    for k in range(last, first - 1, -1):
+        p_in, p_out = plan[k, PADDED_IN], plan[k, PADDED_OUT]
+        delta = _layer(deltas, offsets[k + 1], p_out, rows)
+        h = _layer(acts, offsets[k], p_in, rows)
+        g = _layer(grad, plan[k, WEIGHTS], p_out, p_in)
+        if add:
+            part = _layer(product, 0, p_out, p_in)
+            np.dot(delta, h.T, part)
+            g += part
+        else:
+            np.dot(delta, h.T, g)
+        for i in range(plan[k, OUTPUTS]):
+            s = _row_sum(delta[i])
+            grad[plan[k, BIASES] + i] = grad[plan[k, BIASES] + i] + s if add else s
+        if k > first:
+            below = _layer(deltas, offsets[k], p_in, rows)
+            np.dot(_layer(theta, plan[k, WEIGHTS], p_out, p_in).T, delta, below)
+            if k == first + 1 and sparsity.size:
+                for i in range(plan[k, INPUTS]):
+                    for j in range(rows):
+                        below[i, j] += sparsity[i]
+            _through_activation(below, h, plan[k, INPUTS], plan[k - 1, ACTIVATION])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FUSED)
+def _softmax_delta(out: Any, delta: Any, y: Any, index: Any, start: int, scale: Any) -> None:
+    """dJ/dz of cross-entropy, `scale` times per row."""
+    for i in range(out.shape[1]):
+        d = (_sigmoid(out[1, i] - out[0, i]) - y[index[start + i]]) * scale
+        delta[1, i] = d
+        delta[0, i] = -d
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _softmax_loss(out: Any, y: Any, index: Any, start: int) -> Any:
+    """Sum of cross-entropy and number of rows told right."""
+    loss, right = 0.0, 0.0
+    for i in range(out.shape[1]):
+        z = np.float64(out[1, i]) - np.float64(out[0, i])
+        label = y[index[start + i]]
+        against = -z if label > 0 else z
+        loss += max(against, 0.0) + np.log1p(np.exp(-abs(against)))
+        right += 1.0 if (z > 0) == (label > 0) else 0.0
+    return loss, right
+
+
+@njit(nogil=True, cache=True, fastmath=_SUMS)
+def _reconstruction_delta(out: Any, target: Any, delta: Any, units: int, scale: Any) -> None:
+    """dJ/dy of half the squared error, `scale` times per row."""
+    for i in range(units):
+        for j in range(out.shape[1]):
+            delta[i, j] = (out[i, j] - target[i, j]) * scale
+
+
+@njit(nogil=True, cache=True)
+def _squared_error(out: Any, target: Any, units: int) -> float:
+    total = 0.0
+    for i in range(units):
+        for j in range(out.shape[1]):
+            d = np.float64(out[i, j]) - np.float64(target[i, j])
+            total += d * d
+    return total
+
+
+@njit(nogil=True, cache=True)
+def sparsity_slopes(rho_hat: Any, n: int, settings: Any) -> Any:
+    """d(beta KL)/dh, the same for all n rows, by unit."""
+    slopes = np.zeros_like(rho_hat)
+    rho, beta = np.float64(settings[RHO]), np.float64(settings[BETA])
+    for j in range(rho_hat.size):
+        r = min(max(np.float64(rho_hat[j]), _KL_MARGIN), 1.0 - _KL_MARGIN)
+        slopes[j] = beta / n * ((1.0 - rho) / (1.0 - r) - rho / r)
+    return slopes
+
+
+@njit(nogil=True, cache=True)
+def sparsity_penalty(rho_hat: Any, rho: float) -> float:
+    """Sum over units of KL(rho || rho_hat), rho_hat kept 1e-6 away from 0 and 1."""
+    total = 0.0
+    for j in range(rho_hat.size):
+        r = min(max(np.float64(rho_hat[j]), _KL_MARGIN), 1.0 - _KL_MARGIN)
+        total += rho * np.log(rho / r) + (1.0 - rho) * np.log((1.0 - rho) / (1.0 - r))
+    return total
+
+
+@njit(nogil=True, cache=True)
+def activation_sums(
+    theta: Any, plan: Any, layers: int, X: Any, index: Any, start: int, rows: int, acts: Any
+) -> Any:
+    """Sum over rows of the activations behind the first `layers` layers, by unit."""
+    units = plan[layers - 1, OUTPUTS]
+    sums = np.zeros(units, dtype=theta.dtype)
+    for begin in range(start, start + rows, BLOCK):
+        size = min(BLOCK, start + rows - begin)
+        offsets = activation_offsets(plan, size)
+        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], size))
+        _forward(theta, plan, acts, offsets, size, layers)
+        h = _layer(acts, offsets[layers], plan[layers - 1, PADDED_OUT], size)
+        for j in range(units):
+            sums[j] += _row_sum(h[j])
+    return sums
+
+
+@njit(nogil=True, cache=True)
+def penalty(theta: Any, plan: Any, first: int) -> float:
+    """Sum of the squared weights of layers `first` and up (without biases)."""
+    total = 0.0
+    for k in range(first, len(plan)):
+        size = plan[k, PADDED_IN] * plan[k, PADDED_OUT]
+        for i in range(plan[k, WEIGHTS], plan[k, WEIGHTS] + size):
+            total += np.float64(theta[i]) * np.float64(theta[i])
+    return total
+
+
+@njit(nogil=True, cache=True)
+def add_gradient(
+    theta: Any, plan: Any, first: int, loss: int, X: Any, y: Any, index: Any, start: int,
+    rows: int, n: int, slopes: Any, settings: Any, grad: Any, work: Any, want_loss: bool,
+    fresh: bool,
+) -> Any:  # fmt: skip
+    """Gradient of rows ``index[start:start+rows]`` of a batch of `n`, without the L2 penalty.
+
+    Written to `grad` if `fresh`, else added. An empty `slopes` with a sparsity weight means that
+    the rows are the whole batch and a single block: the mean activation is taken on the way.
+
+    Returns
+    -------
+    tuple of float
+        Sum of the rows' losses (0 unless `want_loss`), number of rows told right, and the KL term
+        (0 unless taken on the way).
+    """
+    acts, deltas, product = work
+    layers = len(plan)
+    units = plan[layers - 1, OUTPUTS]
+    p_out = plan[layers - 1, PADDED_OUT]
+    value, right, kl = 0.0, 0.0, 0.0
+    scale = theta.dtype.type(1.0 / n)
+    for begin in range(start, start + rows, BLOCK):
+        size = min(BLOCK, start + rows - begin)
+        offsets = activation_offsets(plan, size)
+        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], size))
+        _forward(theta, plan, acts, offsets, size, layers)
+        out = _layer(acts, offsets[layers], p_out, size)
+        delta = _layer(deltas, offsets[layers], p_out, size)
+        here = slopes
+        if loss == CROSS_ENTROPY:
+            _softmax_delta(out, delta, y, index, begin, scale)
+            if want_loss:
+                v, r = _softmax_loss(out, y, index, begin)
+                value += v
+                right += r
+        else:
+            target = _layer(acts, offsets[first], plan[first, PADDED_IN], size)
+            _reconstruction_delta(out, target, delta, units, scale * settings[RECONSTRUCTION_SCALE])
+            _through_activation(delta, out, units, plan[layers - 1, ACTIVATION])
+            if want_loss:
+                value += 0.5 * _squared_error(out, target, units) * settings[RECONSTRUCTION_SCALE]
+            if slopes.size == 0 and settings[BETA] > 0:
+                h = _layer(acts, offsets[first + 1], plan[first, PADDED_OUT], size)
+                rho_hat = np.empty(plan[first, OUTPUTS], dtype=theta.dtype)
+                for j in range(rho_hat.size):
+                    rho_hat[j] = _row_sum(h[j]) * scale
+                here = sparsity_slopes(rho_hat, n, settings)
+                if want_loss:
+                    kl = settings[BETA] * sparsity_penalty(rho_hat, settings[RHO])
+        add = begin > start or not fresh
+        _backward(theta, plan, first, acts, deltas, offsets, size, here, grad, product, add)
+    return value, right, kl
+
+
+@njit(nogil=True, cache=True)
+def workspace(plan: Any, rows: int, like: Any) -> Any:
+    """Scratch of `add_gradient` for blocks of up to `rows` rows."""
+    size = activation_offsets(plan, min(rows, BLOCK))[-1]
+    largest = 0
+    for k in range(len(plan)):
+        largest = max(largest, plan[k, PADDED_IN] * plan[k, PADDED_OUT])
+    return _scratch(size, like), _scratch(size, like), _scratch(largest, like)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FUSED)
+def update(
+    theta: Any, grad: Any, plan: Any, first: int, optimiser: int, rate: Any, step: int,
+    moments: Any, settings: Any,
+) -> None:  # fmt: skip
+    """One step of gradient descent, or of AdamW, on layers `first` and up.
+
+    The penalty 2 lambda |W|² enters as its gradient 4 lambda W, DECAY being 4 lambda: in plain
+    descent it is a part of the gradient, in AdamW it is decoupled from the moments.
+    """
+    one = theta.dtype.type(1)
+    b1, b2 = theta.dtype.type(_ADAM_1), theta.dtype.type(_ADAM_2)
+    c1 = theta.dtype.type(1.0 / (1.0 - _ADAM_1 ** (step + 1)))
+    c2 = theta.dtype.type(1.0 / (1.0 - _ADAM_2 ** (step + 1)))
+    eps = theta.dtype.type(_ADAM_EPSILON)
+    for k in range(first, len(plan)):
+        begin, biases = plan[k, WEIGHTS], plan[k, BIASES]
+        for lo, hi, decay in (
+            (begin, begin + plan[k, PADDED_IN] * plan[k, PADDED_OUT], settings[DECAY]),
+            (biases, biases + plan[k, PADDED_OUT], settings[DECAY] * theta.dtype.type(0)),
+        ):
+            w, g = theta[lo:hi], grad[lo:hi]
+            keep = one - rate * decay
+            if optimiser == SGD:
+                for i in range(w.size):
+                    w[i] = w[i] * keep - rate * g[i]
+            else:
+                m, v = moments[0, lo:hi], moments[1, lo:hi]
+                for i in range(w.size):
+                    m[i] = b1 * m[i] + (one - b1) * g[i]
+                    v[i] = b2 * v[i] + (one - b2) * g[i] * g[i]
+                    w[i] = w[i] * keep - rate * (m[i] * c1) / (np.sqrt(v[i] * c2) + eps)
+
+
+@njit(nogil=True, cache=True)
+def run_steps(
+    theta: Any, moments: Any, plan: Any, first: int, loss: int, X: Any, y: Any, order: Any,
+    batch: int, rates: Any, step: int, optimiser: int, settings: Any, every: int,
+) -> Any:  # fmt: skip
+    """Train in place for ``rates.size`` steps, `batch` rows of `order` each.
+
+    Returns
+    -------
+    ndarray of float64, shape (recorded, 3)
+        Step, mean loss (reconstruction: the whole J; cross-entropy: without the penalty) and share
+        of rows told right, at every `every`-th step, measured on its batch before the update.
+    """
+    work = workspace(plan, batch, theta)
+    grad = _scratch(theta.size, theta)
+    curve = np.zeros((rates.size // every + 1, 3))
+    recorded = 0
+    empty = np.empty(0, dtype=theta.dtype)
+    for s in range(rates.size):
+        want = (step + s) % every == 0
+        slopes, spread = empty, 0.0
+        if batch > BLOCK and loss == RECONSTRUCTION and settings[BETA] > 0:
+            sums = activation_sums(theta, plan, first + 1, X, order, s * batch, batch, work[0])
+            rho_hat = sums / theta.dtype.type(batch)
+            slopes = sparsity_slopes(rho_hat, batch, settings)
+            spread = settings[BETA] * sparsity_penalty(rho_hat, settings[RHO])
+        value, right, kl = add_gradient(
+            theta, plan, first, loss, X, y, order, s * batch, batch, batch, slopes, settings,
+            grad, work, want, True,
+        )  # fmt: skip
+        if want:
+            curve[recorded, 0] = step + s
+            curve[recorded, 1] = value / batch + kl + spread
+            if loss == RECONSTRUCTION:
+                curve[recorded, 1] += 0.5 * settings[DECAY] * penalty(theta, plan, first)
+            curve[recorded, 2] = right / batch
+            recorded += 1
+        update(theta, grad, plan, first, optimiser, rates[s], step + s, moments, settings)
+    return curve[:recorded]
+
+
+@njit(nogil=True, cache=True)
+def outputs(theta: Any, plan: Any, layers: int, X: Any) -> Any:
+    """Activations behind the first `layers` layers, shape (rows, units of the last of them).
+
+    Rows pass in blocks of one fixed size, the last one filled with zeros, so that a row's result
+    doesn't depend on the rows around it.
+    """
+    n = len(X)
+    units = plan[layers - 1, OUTPUTS]
+    result = np.empty((n, units), dtype=theta.dtype)
+    offsets = activation_offsets(plan, BLOCK)
+    acts = _scratch(offsets[layers + 1], theta)
+    first = _layer(acts, 0, plan[0, PADDED_IN], BLOCK)
+    last = _layer(acts, offsets[layers], plan[layers - 1, PADDED_OUT], BLOCK)
+    for begin in range(0, n, BLOCK):
+        size = min(BLOCK, n - begin)
+        if size < BLOCK:
+            first[:] = 0
+        for i in range(size):
+            for j in range(plan[0, INPUTS]):
+                first[j, i] = X[begin + i, j]
+        _forward(theta, plan, acts, offsets, BLOCK, layers)
+        for j in range(units):
+            for i in range(size):
+                result[begin + i, j] = last[j, i]
+    return result

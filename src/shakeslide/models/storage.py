@@ -1,0 +1,59 @@
+"""Fitted models as a JSON description and plain arrays: loading one can't run code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide.errors import InputError
+from shakeslide.models.arrayfile import read, write
+from shakeslide.models.base import Arrays, Model
+from shakeslide.models.registry import MODELS, entry
+
+WEIGHTS_FILE = "weights.safetensors"
+
+__all__ = ["WEIGHTS_FILE", "dump", "read", "restore", "write"]
+
+
+def dump(model: Model) -> tuple[dict[str, Any], Arrays]:
+    """Split a fitted model into what JSON holds and what the weights file holds.
+
+    Returns
+    -------
+    description : dict
+        ``{"model": name in the registry, "params": constructor parameters}``, plain JSON types.
+    arrays : dict of str to ndarray
+
+    Raises
+    ------
+    InputError
+        If the class is not in the registry or its labels are not numbers.
+    """
+    names = [name for name, e in MODELS.items() if e.cls is type(model)]
+    if not names:
+        raise InputError(f"{type(model).__name__} is none of the storable models")
+    params = json.loads(json.dumps(model.get_params(), default=_plain))
+    return {"model": names[0], "params": params}, model.arrays()
+
+
+def restore(name: str, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
+    """Rebuild the model that `dump` split; everything is checked.
+
+    Raises
+    ------
+    InputError
+        Unknown name or parameter, missing or impossible array.
+    """
+    if not isinstance(params, Mapping):
+        raise InputError(f"stored {name}: its parameters must be a table of names and values")
+    return entry(name).cls.from_arrays(arrays, params)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise InputError(f"parameter value {value!r} can't be stored as JSON")

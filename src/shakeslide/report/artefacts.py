@@ -1,0 +1,197 @@
+"""What a run left in its folder, read for the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide import sampling
+from shakeslide.errors import InputError
+from shakeslide.factors import stack as stacks
+from shakeslide.io import raster
+
+
+@dataclass(frozen=True)
+class FactorFile:
+    """A prepared factor: what its file says of itself."""
+
+    info: stacks.FactorInfo
+    path: Path
+    citation: str
+
+
+@dataclass(frozen=True)
+class MapFiles:
+    """The maps of one model."""
+
+    model: str
+    probability: Path
+    classes: Path
+    shows: str
+    class_names: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """A finished run.
+
+    Attributes
+    ----------
+    out : Path
+        Its folder.
+    grid : GeoBox
+        Its grid.
+    samples : Samples
+        The drawn cells.
+    evaluation : mapping
+        evaluation.json.
+    provenance : mapping
+        provenance.json.
+    factors : sequence of FactorFile
+        In the samples' order.
+    maps : sequence of MapFiles
+        In the evaluation's order of models.
+    """
+
+    out: Path
+    grid: GeoBox
+    samples: sampling.Samples
+    evaluation: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    factors: Sequence[FactorFile]
+    maps: Sequence[MapFiles]
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the evaluated models, in the study's order."""
+        return list(dict.fromkeys(str(row["model"]) for row in self.evaluation["summary"]))
+
+    @property
+    def protocols(self) -> list[str]:
+        """Protocols of the evaluation."""
+        return list(dict.fromkeys(str(row["protocol"]) for row in self.evaluation["summary"]))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of the study, defaults included."""
+        settings: Mapping[str, Any] = self.provenance["settings"]
+        return settings
+
+    def factor(self, code: str) -> FactorFile | None:
+        """Return a factor by its code, None if the study does without."""
+        return next((f for f in self.factors if f.info.code == code), None)
+
+    @property
+    def sources(self) -> NDArray[np.bool_]:
+        """Which samples are source cells."""
+        return np.asarray(self.samples.label == 1)
+
+
+def load(out: Path) -> Artefacts:
+    """Read a run's folder.
+
+    Raises
+    ------
+    InputError
+        An artefact is missing or damaged.
+    """
+    samples = sampling.load(out / "samples.parquet")
+    evaluation = _json(out / "evaluation.json", "evaluate")
+    factors = [_factor(out / "factors" / f"{f.code}.tif") for f in samples.factors]
+    if not factors:
+        raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
+    models = list(dict.fromkeys(str(row["model"]) for row in evaluation["summary"]))
+    return Artefacts(
+        out,
+        stacks.stored_grid(factors[0].path),
+        samples,
+        evaluation,
+        _json(out / "provenance.json", "run"),
+        factors,
+        [m for name in models if (m := _maps(out / "maps", name))],
+    )
+
+
+def _json(path: Path, stage: str) -> dict[str, Any]:
+    if not path.exists():
+        raise InputError(f"{path}: is not there; run `shakeslide {stage}` first")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: is damaged ({error}); run `shakeslide {stage}`") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: is no result of shakeslide; run `shakeslide {stage}`")
+    return value
+
+
+def _factor(path: Path) -> FactorFile:
+    return FactorFile(stacks.file_info(path), path, raster.info(path).tags.get("citation", ""))
+
+
+def _maps(folder: Path, model: str) -> MapFiles | None:
+    probability, classes = folder / f"{model}_probability.tif", folder / f"{model}_class.tif"
+    if not (probability.exists() and classes.exists()):
+        return None
+    tags = raster.info(classes).tags
+    names = {int(k[6:]): v for k, v in tags.items() if k.startswith("class_")}
+    shows = raster.info(probability).tags.get("shows", "")
+    return MapFiles(model, probability, classes, shows, dict(sorted(names.items())))
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """What one class of a map holds.
+
+    Attributes
+    ----------
+    code, name : int, str
+        Of the class.
+    area : float
+        Share of the mapped cells.
+    sources : float
+        Share of the sampled source cells.
+    """
+
+    code: int
+    name: str
+    area: float
+    sources: float
+
+    @property
+    def density(self) -> float:
+        """Source cells per area, relative to the whole map (1 = average)."""
+        return self.sources / self.area if self.area > 0 else float("nan")
+
+
+def class_shares(run: Artefacts, files: MapFiles) -> list[ClassShare]:
+    """Count a class map's cells and the source cells in each class, block by block."""
+    table = run.samples.table
+    rows = table["row"].to_numpy()[run.sources]
+    cols = table["col"].to_numpy()[run.sources]
+    order = np.argsort(rows, kind="stable")
+    rows, cols = rows[order], cols[order]
+    cells, hits = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(files.classes) as src:
+        step = src.block_shapes[0][0]
+        for top in range(0, src.height, step):
+            bottom = min(top + step, src.height)
+            strip = src.read(1, window=((top, bottom), (0, src.width)))
+            cells += np.bincount(strip.ravel(), minlength=256)
+            inside = slice(*np.searchsorted(rows, [top, bottom]))
+            hits += np.bincount(strip[rows[inside] - top, cols[inside]], minlength=256)
+    return [
+        ClassShare(k, name, _ratio(cells[k], cells[1:].sum()), _ratio(hits[k], hits[1:].sum()))
+        for k, name in files.class_names.items()
+    ]
+
+
+def _ratio(part: Any, whole: Any) -> float:
+    return float(part / whole) if whole else 0.0

@@ -1,0 +1,142 @@
+"""All figures of a report, drawn in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shakeslide.report import cartography, charts, colouring, factor_maps, figures, maps, words
+from shakeslide.report.artefacts import Artefacts
+from shakeslide.report.cartography import Float, Line, View
+from shakeslide.report.figures import Drawn
+
+LARGE, CARD = 2400, 1200
+"""Most cells along the longer side of a large map and of a factor's map."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The figures by what they show: of factors and models by their names."""
+
+    factors: Mapping[str, Drawn]
+    samples: Drawn
+    probability: Mapping[str, Drawn]
+    classes: Mapping[str, Drawn]
+    roc: Drawn
+    scores: Drawn
+    confusion: Mapping[str, Drawn]
+
+
+def draw(run: Artefacts, inputs: Mapping[str, Any], advance: Callable[[float], None]) -> Pictures:
+    """Draw all figures into `figures/`; `advance` is told shares that add up to 1."""
+    folder = run.out / "figures"
+    steps = len(run.factors) + 2 * len(run.maps) + 4
+
+    def done(count: float = 1) -> None:
+        advance(count / steps)
+
+    dem = run.factor("DEM")
+    dem_path = dem.path if dem else None
+    with figures.style():
+        factors = _factors(run, inputs.get("marks", {}), dem_path, folder, done)
+        view = View(run.grid, LARGE)
+        shade = cartography.relief(view, dem_path)
+        samples = _samples(run, view, shade, folder)
+        done()
+        rings = cartography.outline_rings(inputs.get("outlines", ()), view)
+        probability, classes = _maps(run, view, shade, rings, folder, done)
+        roc, scores, confusion = _charts(run, folder)
+        done(2)
+    return Pictures(factors, samples, probability, classes, roc, scores, confusion)
+
+
+def _factors(
+    run: Artefacts,
+    marks: Mapping[str, Any],
+    dem: Path | None,
+    folder: Path,
+    done: Callable[[], None],
+) -> dict[str, Drawn]:
+    view = View(run.grid, CARD)
+    shade = cartography.relief(view, dem)
+    areas = run.samples.class_areas
+    shown, cards = [], {}
+    for factor in run.factors:
+        code = factor.info.code
+        one = colouring.show(factor, view, shade, areas.get(code), marks.get(code))
+        shown.append(one)
+        cards[code] = figures.save(
+            factor_maps.card(one, view),
+            folder / f"factor_{code}.png",
+            f"Map of factor {code}: {factor.info.name}",
+            embed_width=600,
+            photo=True,
+        )
+        done()
+    figures.write(factor_maps.panel(shown, view), folder / "factors.png")
+    done()
+    return cards
+
+
+def _samples(run: Artefacts, view: View, shade: Float | None, folder: Path) -> Drawn:
+    table = run.samples.table
+    figure = maps.samples(
+        table["x"].to_numpy(float), table["y"].to_numpy(float), run.sources, view, shade
+    )
+    alt = "Map of the sampled source cells and clear cells over shaded relief"
+    return figures.save(figure, folder / "samples.png", alt, embed_width=1100, photo=True)
+
+
+def _maps(
+    run: Artefacts,
+    view: View,
+    shade: Float | None,
+    rings: list[Line],
+    folder: Path,
+    done: Callable[[], None],
+) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
+    probability, classes = {}, {}
+    for files in run.maps:
+        title = words.model_title(files.model)
+        probability[files.model] = figures.save(
+            maps.probability(files, view, shade, rings),
+            folder / f"map_{files.model}.png",
+            f"Map of susceptibility by {title} over shaded relief with the mapped landslides",
+            embed_width=1100,
+            photo=True,
+        )
+        done()
+        classes[files.model] = figures.save(
+            maps.classes(files, view, shade),
+            folder / f"class_{files.model}.png",
+            f"Map of the classes of susceptibility by {title}",
+            embed_width=1000,
+            photo=True,
+        )
+        done()
+    return probability, classes
+
+
+def _charts(run: Artefacts, folder: Path) -> tuple[Drawn, Drawn, dict[str, Drawn]]:
+    roc = figures.save(
+        charts.roc_curves(run.evaluation, run.protocols),
+        folder / "roc.png",
+        "ROC curves of all models; the areas under them are in the table of scores",
+    )
+    first = "pixel" if "pixel" in run.protocols else run.protocols[0]
+    scores = figures.save(
+        charts.scores(run.evaluation, first),
+        folder / "scores.png",
+        "Scores of all models beside the published ones; the figures are in the table",
+    )
+    confusion = {
+        protocol: figures.save(
+            charts.confusion(run.evaluation, protocol),
+            folder / f"confusion_{protocol}.png",
+            f"Confusion matrices under the {protocol} protocol",
+        )
+        for protocol in run.protocols
+    }
+    return roc, scores, confusion

@@ -1,0 +1,181 @@
+"""Figures as files, and how they look: one style, no global state, the same bytes every time."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from shakeslide.io.raster import replacing
+
+DPI = 300
+"""Resolution of every figure: print quality."""
+
+STYLE: Mapping[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.5,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": "#1b1f24",
+    "axes.labelcolor": "#1b1f24",
+    "axes.edgecolor": "#5a626b",
+    "xtick.color": "#3a4048",
+    "ytick.color": "#3a4048",
+    # Names of layers and classes are text, never mathematics.
+    "text.parse_math": False,
+}
+
+COLOURS: Mapping[str, str] = {
+    "sae": "#d55e00",
+    "rf": "#009e73",
+    "svm": "#0072b2",
+    "lr": "#cc79a7",
+}
+"""Colour of a model; from Okabe and Ito (2008), told apart by colour-blind readers."""
+SPARE = ("#56b4e9", "#e69f00", "#000000", "#7f7f7f")
+LINES = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (1, 1)))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure on disk, and the smaller picture that the page carries.
+
+    Attributes
+    ----------
+    path : Path
+        The PNG file.
+    width, height : int
+        Of the page's picture in pixels.
+    uri : str
+        The page's picture as a data URI.
+    alt : str
+        What it shows, for those who cannot see it.
+    """
+
+    path: Path
+    width: int
+    height: int
+    uri: str
+    alt: str
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the style of the report while the block runs."""
+    with mpl.rc_context(cast(Any, dict(STYLE))):
+        yield
+
+
+def new(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure of this size in inches and an empty sheet over all of it, in inches."""
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(figure)
+    sheet = figure.add_axes((0.0, 0.0, 1.0, 1.0), label="sheet")
+    sheet.set_xlim(0, width)
+    sheet.set_ylim(0, height)
+    sheet.axis("off")
+    # Over the maps, for scale bars that lie on them.
+    sheet.set_zorder(6)
+    sheet.patch.set_alpha(0)
+    return figure, sheet
+
+
+def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Return axes at a place in inches."""
+    w, h = figure.get_size_inches()
+    return figure.add_axes((left / w, bottom / h, width / w, height / h))
+
+
+def save(
+    figure: Figure, path: Path, alt: str, *, embed_width: int = 1200, photo: bool = False
+) -> Drawn:
+    """Write a figure as PNG and return what the page carries of it.
+
+    Parameters
+    ----------
+    figure : Figure
+        Drawn.
+    path : Path
+        PNG file to make.
+    alt : str
+        What it shows.
+    embed_width : int
+        Widest picture in the page, in pixels.
+    photo : bool
+        A map with shading (WebP in the page) rather than lines and text (PNG).
+    """
+    image = write(figure, path)
+    if image.width > embed_width:
+        height = round(image.height * embed_width / image.width)
+        image = image.resize((embed_width, height), Image.Resampling.LANCZOS)
+    return Drawn(path, image.width, image.height, _uri(image, photo), alt)
+
+
+def write(figure: Figure, path: Path) -> Image.Image:
+    """Write a figure as PNG and return its pixels."""
+    canvas: Any = figure.canvas
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    with replacing(path) as temporary:
+        image.save(temporary, format="PNG", dpi=(DPI, DPI), compress_level=3)
+    return image
+
+
+def _uri(image: Image.Image, photo: bool) -> str:
+    buffer = io.BytesIO()
+    if photo:
+        # Half the size of JPEG at the same look.
+        image.save(buffer, format="WEBP", quality=82, method=4)
+        kind = "webp"
+    else:
+        palette = image.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        palette.save(buffer, format="PNG", optimize=True)
+        kind = "png"
+    return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def colour(model: str, index: int) -> str:
+    """Return the colour of a model; `index` is its place among the models."""
+    return COLOURS.get(model, SPARE[index % len(SPARE)])
+
+
+def line(index: int) -> Any:
+    """Return the line style of the model at this place."""
+    return LINES[index % len(LINES)]
+
+
+def drawable(text: str) -> bool:
+    """Tell whether the figures' font has all characters of a text."""
+    return {ord(c) for c in text} <= _characters()
+
+
+def _characters() -> set[int]:
+    if not _CHARACTERS:
+        font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
+        _CHARACTERS.update(font.get_charmap())
+    return _CHARACTERS
+
+
+_CHARACTERS: set[int] = set()

@@ -1,0 +1,137 @@
+"""Large maps: probabilities and classes of a model, and where the samples lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from shakeslide.io import style as qgis
+from shakeslide.report import cartography, figures, legends, words
+from shakeslide.report.artefacts import MapFiles
+from shakeslide.report.cartography import NODATA, Float, Line, Picture, View
+from shakeslide.report.colouring import MAP_SHADE, PROBABILITY, paint, rgb_of
+from shakeslide.report.legends import Box
+
+OUTLINE = "#00b4d8"
+SOURCE_COLOUR, CLEAR_COLOUR = "#b2182b", "#2166ac"
+WIDTH = 5.2
+"""Width of a large map in inches: a column and a half of a journal, or a phone's page enlarged."""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A large map with its sheet, and the place for a legend beneath."""
+
+    figure: Figure
+    sheet: Axes
+    axes: Axes
+    legend: Box
+
+
+def plate(view: View, rgb: Picture, legend: float) -> Plate:
+    """Return a large map with graticule, scale bar and north arrow, and room for a legend.
+
+    Parameters
+    ----------
+    view : View
+        What is seen.
+    rgb : array, (rows, cols, 3) uint8
+        Its picture.
+    legend : float
+        Height of the legend in inches.
+    """
+    left, top, right = 0.26, 0.24, 0.08
+    wide = WIDTH - left - right
+    tall = min(wide * view.aspect, 1.5 * wide)
+    wide = tall / view.aspect
+    figure, sheet = figures.new(left + wide + right, top + tall + legend)
+    axes = figures.axes_at(figure, left, legend, wide, tall)
+    cartography.frame(axes, view, rgb)
+    cartography.graticule(axes, view)
+    metres = view.extent[1] - view.extent[0]
+    cartography.scale_bar(sheet, left + 0.06, legend - 0.32, 0.24 * wide, metres / wide)
+    cartography.north_arrow(sheet, left + 0.33 * wide, legend - 0.44, view, 0.36)
+    box = Box(left + 0.42 * wide, 0.03, 0.58 * wide, legend - 0.08)
+    return Plate(figure, sheet, axes, box)
+
+
+def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequence[Line]) -> Figure:
+    """Return a model's probability over the relief with the mapped landslides."""
+    p = view.read(files.probability)
+    rgb = paint(rgb_of(PROBABILITY, np.nan_to_num(p)), p, shade, MAP_SHADE)
+    drawn = plate(view, rgb, legend=0.66)
+    cartography.draw_rings(drawn.axes, rings, OUTLINE, 0.45)
+    box = drawn.legend
+    axes = figures.axes_at(drawn.figure, box.left, box.top - 0.12, box.width - 0.03, 0.1)
+    legends.colour_bar(drawn.figure, axes, Normalize(0, 1), PROBABILITY, 7.5)
+    y = box.bottom + 0.12
+    text = f"Susceptibility ({files.model.upper()})"
+    drawn.sheet.text(box.left, y, text, fontsize=8, va="center")
+    if rings:
+        x = box.left + box.width - 1.12
+        drawn.sheet.plot([x, x + 0.16], [y, y], color=OUTLINE, linewidth=1.2)
+        drawn.sheet.text(x + 0.21, y, "mapped landslide", fontsize=8, va="center")
+    return drawn.figure
+
+
+def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
+    """Return a model's classes over the relief."""
+    codes = view.read(files.classes, average=False)
+    names = files.class_names
+    colours = dict(zip(names, qgis.class_colours(len(names)), strict=True))
+    rgb = np.full((*codes.shape, 3), NODATA, np.float32)
+    for code, colour in colours.items():
+        rgb[codes == code] = to_rgb(colour)
+    line = 0.165
+    picture = paint(rgb, codes, shade, MAP_SHADE)
+    drawn = plate(view, picture, legend=max(0.55, 0.16 + line * (len(colours) + 1)))
+    box, title = drawn.legend, f"Class of susceptibility ({files.model.upper()})"
+    drawn.sheet.text(box.left, box.top - 0.06, title, fontsize=8, va="center")
+    for i, (code, colour) in enumerate(colours.items()):
+        y = box.top - 0.06 - line * (i + 1)
+        legends.swatch(drawn.sheet, box.left, y, 0.2, 0.11, colour)
+        drawn.sheet.text(box.left + 0.28, y, names[code], fontsize=8, va="center")
+    return drawn.figure
+
+
+def samples(
+    x: Line,
+    y: Line,
+    source: NDArray[np.bool_],
+    view: View,
+    shade: Float | None,
+    most: int = 40_000,
+) -> Figure:
+    """Return where the samples lie; of more than `most`, an even part is drawn.
+
+    Parameters
+    ----------
+    x, y : array, (samples,)
+        Coordinates in metres.
+    source : array, (samples,) bool
+        Source cells.
+    view, shade
+        The ground.
+    most : int
+        Most points to draw.
+    """
+    step = max(1, math.ceil(len(x) / most))
+    drawn = plate(view, cartography.grey_relief(shade, view.shape), legend=0.5)
+    size = 2.2 if len(x) / step < 8000 else 1.2
+    box = drawn.legend
+    kinds = ((CLEAR_COLOUR, ~source, "clear cell"), (SOURCE_COLOUR, source, "source cell"))
+    for i, (colour, which, name) in enumerate(kinds):
+        at = np.flatnonzero(which)[::step]
+        drawn.axes.scatter(x[at], y[at], s=size, c=colour, linewidths=0, zorder=3 + i)
+        left = box.left + i * 0.5 * box.width
+        drawn.sheet.plot([left + 0.05], [0.25], "o", ms=4, color=colour, mec="none")
+        label = name if step == 1 else f"{name} (1 in {words.count(step)})"
+        drawn.sheet.text(left + 0.15, 0.25, label, fontsize=8, va="center")
+    return drawn.figure

@@ -1,0 +1,148 @@
+"""Numbers and names as a reader meets them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+PERCENT = ("oa", "precision", "recall")
+"""Measures printed in percent, as the paper does."""
+
+MEASURES: Mapping[str, str] = {
+    "oa": "Overall accuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "mcc": "MCC",
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "ece": "Calibration error",
+}
+
+MODELS: Mapping[str, str] = {
+    "sae": "Stacked sparse autoencoder",
+    "lr": "Logistic regression",
+    "svm": "Support vector machine",
+    "rf": "Random forest",
+    "fr": "Frequency ratio",
+    "tree": "Decision tree",
+    "adaboost": "AdaBoost",
+    "mlp": "Neural network",
+    "hgb": "Gradient boosting",
+    "newmark": "Newmark displacement",
+    "jessee2018": "Nowicki Jessee et al. 2018",
+}
+
+PROTOCOLS: Mapping[str, str] = {
+    "pixel": "cells drawn at random",
+    "landslide": "whole landslides held out",
+    "block": "spatial blocks held out",
+    "event": "whole events held out",
+}
+
+UNITS: Mapping[str, str] = {"deg": "°", "1/100 m": "1/(100 m)", "class": ""}
+
+
+def model_title(name: str) -> str:
+    """Return a model's name in words."""
+    return MODELS.get(name, name)
+
+
+def unit(text: str) -> str:
+    """Return a unit as printed."""
+    return UNITS.get(text, text)
+
+
+def score(
+    measure: str, mean: float | None, sd: float | None = None, digits: int = 2, sign: bool = True
+) -> str:
+    """Return a score with its spread: percent for rates, three decimals for the rest.
+
+    Parameters
+    ----------
+    measure : str
+        "oa", "roc_auc", ...
+    mean, sd : float or None
+        As shares; None where not defined or, for `sd`, with one repeat only.
+    digits : int
+        Decimals of a percentage.
+    sign : bool
+        Write the sign of percent; not where the table's head has it.
+    """
+    if mean is None or not math.isfinite(mean):
+        return "–"
+    scale, decimals = (100.0, digits) if measure in PERCENT else (1.0, 3)
+    text = f"{scale * mean:.{decimals}f}"
+    if sd is not None and math.isfinite(sd):
+        text += f" ± {scale * sd:.{decimals}f}"
+    return text + (" %" if sign and measure in PERCENT else "")
+
+
+def heading(measure: str) -> str:
+    """Return a measure's name with its unit, as the head of a column."""
+    return MEASURES[measure] + (" (%)" if measure in PERCENT else "")
+
+
+def count(value: float) -> str:
+    """Return a count with thousands set apart."""
+    return f"{value:,.0f}"
+
+
+def area(square_metres: float) -> str:
+    """Return an area in km² with three figures."""
+    km2 = square_metres / 1e6
+    return f"{km2:,.0f} km²" if km2 >= 100 else f"{km2:.3g} km²"
+
+
+def length(metres: float) -> str:
+    """Return a length in m or km."""
+    return f"{metres:g} m" if metres < 1000 else f"{metres / 1000:g} km"
+
+
+def seconds(value: float) -> str:
+    """Return a duration."""
+    if value < 1:
+        return f"{1000 * value:.0f} ms"
+    if value < 120:
+        return f"{value:.1f} s"
+    return f"{value / 60:.1f} min"
+
+
+def share(value: float) -> str:
+    """Return a share in percent with three figures."""
+    return f"{100 * value:.3g} %"
+
+
+def joined(items: list[str]) -> str:
+    """Return 'a', 'a and b', 'a, b and c'."""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested settings as (dotted key, value) pairs in their order."""
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            rows += flat(value, f"{name}.")
+        else:
+            rows.append((name, plain(value)))
+    return rows
+
+
+def plain(value: Any) -> str:
+    """Return a setting's value in one line."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(v) for v in value) or "–"
+    if isinstance(value, Mapping):
+        return "–"
+    return str(value)

@@ -1,0 +1,259 @@
+"""A synthetic earthquake written as the files a real user would have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import rasterio
+import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from shakeslide.synthetic import geology
+from shakeslide.synthetic.mapping import filled
+from shakeslide.synthetic.outlines import Place, outlines, patches
+from shakeslide.synthetic.scenario import CENTRE, CRS, SyntheticEarthquake
+from shakeslide.synthetic.shakemap import shakemap_text
+from shakeslide.synthetic.shaking import intensity
+
+Array = NDArray[np.floating[Any]]
+
+TIME = "2024-05-12T06:28:00Z"
+BEYOND = 0.25
+"""How far layers reach beyond the elevation model, as a share of its size."""
+
+
+def _to_lonlat(x: Array, y: Array) -> tuple[Array, Array]:
+    transformer = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
+    lon, lat = transformer.transform(np.asarray(x) + CENTRE[0], np.asarray(y) + CENTRE[1])
+    return np.asarray(lon), np.asarray(lat)
+
+
+def epicentre(earthquake: SyntheticEarthquake) -> tuple[float, float]:
+    """Longitude and latitude (degrees)."""
+    east, north = earthquake.rupture.epicentre
+    lon, lat = _to_lonlat(np.array([east]), np.array([north]))
+    return round(float(lon[0]), 5), round(float(lat[0]), 5)
+
+
+def study_text(earthquake: SyntheticEarthquake) -> str:
+    """Study file (TOML) for the files that `write` makes."""
+    lon, lat = epicentre(earthquake)
+    scenario = earthquake.scenario
+    partly = earthquake.mapping.extent is not None
+    extent = '\n[inventory.extent]\npath = "mapped_extent.gpkg"\n' if partly else ""
+    return f"""\
+# A synthetic earthquake made by shakeslide: every file beside this one is invented.
+[study]
+name = "Synthetic M{scenario.magnitude} earthquake"
+preset = "paper"
+seed = {scenario.seed}
+
+[event]
+epicentre = [{lon}, {lat}]
+magnitude = {scenario.magnitude}
+time = "{TIME}"
+
+[layers.dem]
+path = "dem.tif"
+source = "synthetic, made by shakeslide"
+
+[layers.intensity]
+path = "intensity.gpkg"
+column = "intensity"
+
+[layers.rupture]
+path = "rupture.gpkg"
+
+[layers.aftershocks]
+path = "aftershocks.csv"
+x = "longitude"
+y = "latitude"
+crs = "EPSG:4326"
+
+[layers.lithology]
+path = "lithology.gpkg"
+column = "unit"
+
+[layers.faults]
+path = "faults.gpkg"
+
+[layers.rivers]
+path = "rivers.gpkg"
+
+[layers.soil]
+path = "soil.gpkg"
+column = "soil"
+
+[inventory]
+path = "landslides.gpkg"
+
+[inventory.sources]
+path = "sources.gpkg"
+{extent}
+[evaluation]
+repeats = 3
+
+[models]
+use = ["lr", "svm", "rf", "sae"]
+"""
+
+
+def _raster(
+    path: Path, array: NDArray[Any], earthquake: SyntheticEarthquake, nodata: float, **tags: str
+) -> None:
+    rows, cols = array.shape
+    profile = {
+        "driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": array.dtype,
+        "crs": CRS, "transform": earthquake.geobox.affine, "compress": "deflate", "zlevel": 1,
+        "predictor": 3 if array.dtype.kind == "f" else 2, "nodata": nodata,
+        "tiled": True, "blockxsize": 256, "blockysize": 256, "bigtiff": "if_safer",
+    }  # fmt: skip
+    with rasterio.open(path, "w", **profile) as out:
+        out.write(array, 1)
+        out.update_tags(**tags)
+
+
+def _vector(path: Path, geometry: Any, columns: Mapping[str, Any], layer: str) -> None:
+    frame = gpd.GeoDataFrame(dict(columns), geometry=geometry, crs=CRS)
+    frame["geometry"] = frame.geometry.translate(*CENTRE)
+    frame.to_file(path, layer=layer, driver="GPKG", engine="pyogrio")
+
+
+def _wide_axes(earthquake: SyntheticEarthquake, points: int) -> tuple[Array, Array]:
+    """Coarse coordinates (m) of the map and its surroundings, north first."""
+    s = earthquake.scenario
+    width, height = s.cols * s.cell, s.rows * s.cell
+    reach = BEYOND * max(width, height)
+    step = (max(width, height) + 2 * reach) / points
+    half_x, half_y = width / 2 + reach, height / 2 + reach
+    return np.arange(-half_x, half_x + step, step), np.arange(half_y, -half_y - step, -step)
+
+
+def _write_intensity(folder: Path, earthquake: SyntheticEarthquake) -> None:
+    x, y = _wide_axes(earthquake, 300)
+    mmi = intensity(earthquake.motion_at(x, y).pgv)
+    polygons, values = [], []
+    for low in np.arange(np.floor(mmi.min() * 2) / 2, mmi.max(), 0.5):
+        found = filled(x, y, mmi, low, low + 0.5)
+        polygons += found
+        values += [float(low + 0.25)] * len(found)
+    _vector(folder / "intensity.gpkg", polygons, {"intensity": values}, "intensity")
+
+
+def _write_lines(folder: Path, earthquake: SyntheticEarthquake) -> None:
+    rupture = earthquake.rupture
+    trace = shapely.LineString(rupture.trace())
+    _vector(folder / "rupture.gpkg", [trace], {"name": ["main rupture"]}, "rupture")
+    names, lines = rupture.fault_network(earthquake.scenario.extent)
+    shapes = [shapely.LineString(line) for line in lines]
+    _vector(folder / "faults.gpkg", shapes, {"name": names}, "faults")
+
+    reaches, frame = earthquake.rivers, earthquake.relief.frame
+    row, col = np.divmod(reaches.cells, frame.cols)
+    xy = np.column_stack([frame.x[col], frame.y[row]])
+    sizes = np.diff(reaches.starts)
+    index = np.repeat(np.arange(sizes.size), sizes)
+    keep = np.repeat(sizes > 1, sizes)
+    lines = shapely.linestrings(xy[keep], indices=np.unique(index[keep], return_inverse=True)[1])
+    area = reaches.area[sizes > 1] * frame.cell**2 / 1e6
+    columns = {"order": reaches.order[sizes > 1], "upstream_km2": np.round(area, 3)}
+    _vector(folder / "rivers.gpkg", lines, columns, "rivers")
+
+
+def _write_aftershocks(folder: Path, earthquake: SyntheticEarthquake) -> None:
+    shocks = earthquake.aftershocks
+    lon, lat = _to_lonlat(shocks.x, shocks.y)
+    time = pd.Timestamp(TIME) + pd.to_timedelta(shocks.days * 86400.0, unit="s").round("s")
+    table = pd.DataFrame(
+        {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "longitude": lon.round(4),
+            "latitude": lat.round(4),
+            "depth": shocks.depth.round(1),
+            "magnitude": shocks.magnitude.round(1),
+        }
+    )
+    table.to_csv(folder / "aftershocks.csv", index=False)
+
+
+def _write_classes(folder: Path, earthquake: SyntheticEarthquake) -> None:
+    place = _place(earthquake)
+    codes, shapes = patches(earthquake.surface.rock, place)
+    rocks = [geology.ROCKS[code] for code in codes]
+    columns = {"unit": [r.name for r in rocks], "glim": [r.glim for r in rocks]}
+    _vector(folder / "lithology.gpkg", shapes, columns, "lithology")
+    codes, shapes = patches(earthquake.surface.soil, place)
+    names = [geology.SOILS[code] for code in codes]
+    _vector(folder / "soil.gpkg", shapes, {"soil": names}, "soil")
+
+
+def _place(earthquake: SyntheticEarthquake) -> Place:
+    surface = earthquake.surface
+    half = surface.cell / 2
+    return float(surface.x[0] - half), float(surface.y[0] + half), surface.cell
+
+
+def _write_inventory(folder: Path, earthquake: SyntheticEarthquake) -> None:
+    slides, mapping = earthquake.landslides, earthquake.mapping
+    kept = np.where(np.r_[False, mapping.mapped], np.arange(slides.count + 1), 0).astype(np.int32)
+    for name, raster in (("landslides", slides.whole), ("sources", slides.source)):
+        ids, shapes = outlines(kept[raster], _place(earthquake))
+        area = np.round(shapely.area(shapes), 1)
+        _vector(folder / f"{name}.gpkg", shapes, {"id": ids, "area": area}, name)
+    if mapping.extent is not None:
+        _vector(folder / "mapped_extent.gpkg", [mapping.extent], {"id": [1]}, "mapped_extent")
+
+
+def _write_rasters(folder: Path, earthquake: SyntheticEarthquake) -> None:
+    surface = earthquake.surface
+    _raster(folder / "dem.tif", earthquake.dem, earthquake, np.nan, unit="m")
+    _raster(folder / "pga.tif", surface.pga, earthquake, np.nan, unit="g")
+    _raster(folder / "pgv.tif", earthquake.pgv, earthquake, np.nan, unit="cm/s")
+    _raster(folder / "truth.tif", earthquake.p_star, earthquake, np.nan, unit="probability")
+    _raster(folder / "landcover.tif", surface.cover, earthquake, 0, legend="landcover.csv")
+    rows = [f"{code},{name}" for code, (name, _) in sorted(geology.LAND_COVERS.items())]
+    (folder / "landcover.csv").write_text("code,name\n" + "\n".join(rows) + "\n")
+
+
+def write(earthquake: SyntheticEarthquake, folder: Path) -> Path:
+    """Write an earthquake as the files a user would have, and a study file.
+
+    Parameters
+    ----------
+    earthquake : SyntheticEarthquake
+    folder : Path
+        Made if it is not there; files of the same names are replaced.
+
+    Returns
+    -------
+    Path
+        The study file.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.gpkg"):
+        if old.stem in LAYERS:
+            old.unlink()
+    _write_rasters(folder, earthquake)
+    _write_intensity(folder, earthquake)
+    _write_lines(folder, earthquake)
+    _write_aftershocks(folder, earthquake)
+    _write_classes(folder, earthquake)
+    _write_inventory(folder, earthquake)
+    lonlat = epicentre(earthquake)
+    (folder / "grid.xml").write_text(shakemap_text(earthquake, BEYOND, lonlat, TIME))
+    study = folder / "study.toml"
+    study.write_text(study_text(earthquake))
+    return study
+
+
+LAYERS = {
+    "intensity", "rupture", "faults", "rivers", "lithology", "soil", "landslides", "sources",
+    "mapped_extent",
+}  # fmt: skip

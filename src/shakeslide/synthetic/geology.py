@@ -1,0 +1,196 @@
+"""Rocks, soils and land cover of a synthetic mountain belt, and what they mean for strength."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide.synthetic.noise import Axis, Floats, gaussian_field
+
+Codes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Rock:
+    """A mapped rock unit: strength of its regolith and the GLiM class it belongs to.
+
+    Cohesion in kPa, friction angle in degrees, unit weight in kN/m3, erodibility relative to the
+    mean; `layered` (0-1) tells how much its bedding weakens slopes that dip with it.
+    """
+
+    name: str
+    glim: str
+    cohesion: float
+    friction: float
+    weight: float
+    erodibility: float
+    layered: float
+
+
+ROCKS = (
+    Rock("granite", "pa", 36.0, 38.0, 23.0, 0.75, 0.0),
+    Rock("gneiss", "mt", 32.0, 37.0, 23.0, 0.80, 0.2),
+    Rock("schist", "mt", 22.0, 31.0, 22.0, 1.10, 0.8),
+    Rock("phyllite", "mt", 17.0, 29.0, 21.5, 1.30, 1.0),
+    Rock("limestone", "sc", 34.0, 36.0, 23.0, 0.80, 0.5),
+    Rock("sandstone", "ss", 27.0, 35.0, 22.0, 0.95, 0.6),
+    Rock("flysch", "sm", 18.0, 30.0, 21.5, 1.25, 0.9),
+    Rock("basalt", "vb", 30.0, 36.0, 24.0, 0.85, 0.1),
+    Rock("alluvium", "su", 12.0, 34.0, 19.0, 1.30, 0.0),
+)
+ALLUVIUM = len(ROCKS) - 1
+BEDDED = (1, 2, 3, 4, 5, 6, 7)
+"""Units that occur as bands along the strike; granite intrudes them, alluvium covers them."""
+
+
+def table(name: str) -> Floats:
+    """One property of all rocks, by code."""
+    return np.array([getattr(rock, name) for rock in ROCKS], np.float32)
+
+
+SOILS = ("leptosol", "regosol", "cambisol", "luvisol", "fluvisol")
+SOIL_COHESION = np.array([5.0, -3.0, 0.0, 3.0, -2.0], np.float32)
+"""Cohesion a soil adds to its rock's regolith (kPa)."""
+SOIL_THICKNESS = np.array([1.6, 2.4, 2.8, 3.4, 3.6], np.float32)
+"""Depth of the slip surface (m)."""
+
+LAND_COVERS = {
+    50: ("broadleaved forest", 5.0),
+    70: ("needleleaved forest", 6.0),
+    130: ("shrubland", 2.0),
+    140: ("grassland", 0.5),
+    14: ("cropland", 0.0),
+    200: ("bare ground", 0.0),
+    210: ("water", 0.0),
+    220: ("snow and ice", 0.0),
+}
+"""GlobCover codes: name and the cohesion its roots add (kPa)."""
+
+
+def root_cohesion() -> Floats:
+    """Cohesion that roots add (kPa), by land cover code."""
+    out = np.zeros(256, np.float32)
+    for code, (_, cohesion) in LAND_COVERS.items():
+        out[code] = cohesion
+    return out
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Orientation of the belt: strike (degrees), origin of the across-strike axis (m).
+
+    The across-strike coordinate grows towards the hanging wall, `strike` + 90 degrees.
+    """
+
+    seed: int
+    strike: float
+    offset: float
+
+    def along(self, x: Axis, y: Axis) -> NDArray[np.floating[Any]]:
+        """Coordinate along the strike (m), (rows, cols)."""
+        a = np.radians(self.strike)
+        return x[None, :] * np.sin(a) + y[:, None] * np.cos(a)
+
+    def across(self, x: Axis, y: Axis) -> NDArray[np.floating[Any]]:
+        """Coordinate across the strike from the fault (m), positive on the hanging wall."""
+        a = np.radians(self.strike + 90.0)
+        return x[None, :] * np.sin(a) + y[:, None] * np.cos(a) - self.offset
+
+
+@dataclass(frozen=True)
+class Bedding:
+    """Dip direction and dip of layers (degrees)."""
+
+    azimuth: Floats
+    dip: Floats
+
+
+def _bands(structure: Structure, span: float) -> tuple[Axis, Codes]:
+    """Boundaries across the strike (m) and the unit between them, out to `span` either side."""
+    rng = np.random.default_rng([structure.seed, 11])
+    count = int(2 * span / 900.0) + 4
+    edges = np.cumsum(rng.gamma(3.0, 900.0, count)) - span
+    units = np.empty(count + 1, np.uint8)
+    last = -1
+    for k in range(count + 1):
+        choices = [unit for unit in BEDDED if unit != last]
+        last = int(rng.choice(choices))
+        units[k] = last
+    return edges, units
+
+
+def rock_units(structure: Structure, x: Axis, y: Axis) -> Codes:
+    """Codes (indices of `ROCKS`) of the bedrock; does not depend on the relief."""
+    seed = structure.seed
+    warp = 1400.0 * gaussian_field(
+        seed + 1, x, y, [6000.0, 2000.0, 600.0], [0.75, 0.2, 0.05],
+        stretch=2.5, azimuth=structure.strike,
+    )  # fmt: skip
+    edges, units = _bands(structure, 400_000.0)
+    codes = units[np.searchsorted(edges, structure.across(x, y) + warp)]
+    intrusion = gaussian_field(seed + 2, x, y, [4500.0, 1500.0], [0.85, 0.15])
+    codes[intrusion > 1.55] = 0
+    return codes
+
+
+def bedding(structure: Structure, x: Axis, y: Axis) -> Bedding:
+    """Layers dip towards the hanging wall, gently bent along the strike."""
+    bend = gaussian_field(structure.seed + 3, x, y, [9000.0])
+    tilt = gaussian_field(structure.seed + 4, x, y, [5000.0])
+    azimuth = (structure.strike + 90.0 + 20.0 * bend) % 360.0
+    return Bedding(azimuth.astype(np.float32), (34.0 + 8.0 * tilt).astype(np.float32))
+
+
+def cover_alluvium(codes: Codes, slope: Floats, area_km2: Floats) -> Codes:
+    """Valley floors of larger rivers are alluvium."""
+    out = codes.copy()
+    out[(slope < 9.0) & (area_km2 > 3.0)] = ALLUVIUM
+    return out
+
+
+def soil_types(
+    structure: Structure, x: Axis, y: Axis, height: Floats, slope: Floats, codes: Codes
+) -> Codes:
+    """Codes (indices of `SOILS`) from smoothed slope and relative height, with a chance of both.
+
+    Parameters
+    ----------
+    height : array (rows, cols)
+        Elevation relative to the map, 0 at its 2nd and 1 at its 98th percentile.
+    slope : array (rows, cols)
+        Degrees, smoothed over some hundred metres.
+    """
+    chance = gaussian_field(structure.seed + 5, x, y, [2500.0, 700.0], [0.7, 0.3])
+    steep = slope + 4.0 * chance
+    out = np.full(codes.shape, 2, np.uint8)
+    out[steep > 31.0] = 1
+    out[(steep > 33.0) & (height + 0.15 * chance > 0.6)] = 0
+    out[(steep < 24.0) & (height < 0.7)] = 3
+    out[codes == ALLUVIUM] = 4
+    return out
+
+
+def land_cover(
+    structure: Structure,
+    x: Axis,
+    y: Axis,
+    height: Floats,
+    slope: Floats,
+    area_km2: Floats,
+) -> Codes:
+    """GlobCover codes by height zones, slope and chance; large rivers are water."""
+    chance = gaussian_field(structure.seed + 6, x, y, [1800.0, 500.0, 150.0], [0.5, 0.3, 0.2])
+    zone = height + 0.12 * chance
+    out = np.full(height.shape, 50, np.uint8)
+    out[zone > 0.45] = 70
+    out[zone > 0.72] = 140
+    out[zone > 0.88] = 200
+    out[zone > 1.05] = 220
+    out[(chance > 0.9) & (zone < 0.72)] = 130
+    out[(slope < 14.0) & (zone < 0.4)] = 14
+    out[(slope > 44.0) & (zone > 0.6)] = 200
+    out[area_km2 > 60.0] = 210
+    return out

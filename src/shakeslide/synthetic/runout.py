@@ -1,0 +1,171 @@
+"""Landslides from failed cells: sources, run-outs down the terrain, outlines that merge."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import label
+
+from shakeslide.factors.kernel import kernel
+from shakeslide.synthetic.drainage import DC, DISTANCE, DR
+from shakeslide.synthetic.noise import Floats, mix
+
+Ints = NDArray[np.int32]
+
+SPREAD = 4.0
+"""Exponent of the slope in the sharing of a run-out among lower neighbours (Holmgren 1994)."""
+THINNEST = 0.02
+"""Share of a landslide's flow below which a branch of its run-out ends."""
+FASTEST = 25.0
+"""Greatest velocity head of a run-out (m), about 22 m/s."""
+
+
+@dataclass(frozen=True)
+class Landslides:
+    """Landslides on the grid: 0 is stable ground, other values are ids.
+
+    Attributes
+    ----------
+    source, whole : array (rows, cols), int32
+        Id of the landslide whose source, or whose source or run-out, covers a cell.
+    count : int
+        Ids run from 1 to `count`.
+    """
+
+    source: Ints
+    whole: Ints
+    count: int
+
+
+@kernel
+def _root(parent: Ints, i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@kernel
+def _run_out(
+    z: Floats,
+    owner: Ints,
+    cells: Ints,
+    starts: Ints,
+    friction: Floats,
+    cell: float,
+    amalgamation: float,
+    seed: int,
+) -> Ints:
+    """Let every landslide run down by the energy line; `owner` gains the run-outs, in place.
+
+    Returns the parent of each id: ids that merged lead to the same root.
+    """
+    rows, cols = z.shape
+    count = starts.size - 1
+    parent = np.arange(count + 1).astype(np.int32)
+    stamp = np.zeros(z.shape, np.int32)
+    head = np.empty(z.shape, np.float32)
+    flow = np.empty(z.shape, np.float32)
+    w = np.empty(8)
+    for k in range(count):
+        me = k + 1
+        heap = [(np.float32(0.0), np.int64(0))]
+        heap.pop()
+        for i in cells[starts[k] : starts[k + 1]]:
+            r, c = divmod(i, cols)
+            stamp[r, c] = me
+            head[r, c] = 0.0
+            flow[r, c] = 1.0
+            heapq.heappush(heap, (-z[r, c], np.int64(i)))
+        least = THINNEST * (starts[k + 1] - starts[k])
+        while heap:
+            _, i = heapq.heappop(heap)
+            r, c = divmod(i, cols)
+            if flow[r, c] < least:
+                continue
+            total = 0.0
+            for n in range(8):
+                w[n] = 0.0
+                rr = r + DR[n]
+                cc = c + DC[n]
+                if 0 <= rr < rows and 0 <= cc < cols:
+                    slope = (z[r, c] - z[rr, cc]) / (cell * DISTANCE[n])
+                    if slope > 0.0:
+                        w[n] = slope**SPREAD
+                        total += w[n]
+            for n in range(8):
+                if w[n] <= 0.06 * total:
+                    continue
+                rr = r + DR[n]
+                cc = c + DC[n]
+                fall = z[r, c] - z[rr, cc]
+                energy = head[r, c] + fall - friction[k] * cell * DISTANCE[n]
+                if energy <= 0.0:
+                    continue
+                if stamp[rr, cc] != me:
+                    other = owner[rr, cc]
+                    if other != 0 and _root(parent, other) != _root(parent, me):
+                        chance = mix(np.uint64(seed) + np.uint64(other) * np.uint64(7919) + mix(me))
+                        if np.float64(chance >> np.uint64(40)) / 16777216.0 >= amalgamation:
+                            continue
+                        parent[_root(parent, me)] = _root(parent, other)
+                    if other == 0:
+                        owner[rr, cc] = me
+                    stamp[rr, cc] = me
+                    head[rr, cc] = 0.0
+                    flow[rr, cc] = 0.0
+                    heapq.heappush(heap, (-z[rr, cc], np.int64(rr * cols + cc)))
+                flow[rr, cc] += flow[r, c] * w[n] / total
+                head[rr, cc] = min(max(head[rr, cc], np.float32(energy)), np.float32(FASTEST))
+    for i in range(count + 1):
+        parent[i] = _root(parent, i)
+    return parent
+
+
+def mobility(areas: NDArray[np.float64], rng: np.random.Generator) -> Floats:
+    """Tangent of the angle of reach (H/L) of landslides with given source areas (m2).
+
+    Volume by area (Larsen et al. 2010: 0.146 A^1.332). H/L falls with volume as in Corominas
+    (1988), steeper and with a log-normal spread of 0.12: small slides stop on the slope.
+    """
+    log_volume = np.log10(0.146) + 1.332 * np.log10(areas)
+    log_reach = -0.1 * log_volume + 0.09 + 0.12 * rng.standard_normal(areas.size)
+    return np.clip(10.0**log_reach, 0.2, 1.0).astype(np.float32)
+
+
+def make_landslides(
+    failed: NDArray[np.bool_], z: Floats, cell: float, seed: int, *, amalgamation: float
+) -> Landslides:
+    """Group failed cells into landslides and let them run out.
+
+    Parameters
+    ----------
+    failed : array (rows, cols), bool
+        Cells that fail: each group of cells that share sides is one source.
+    z : array (rows, cols)
+        Elevation (m).
+    cell : float
+        Cell size (m).
+    seed : int
+    amalgamation : float
+        Probability that a run-out that reaches another landslide merges with it into one outline;
+        otherwise it ends there.
+    """
+    labels = np.empty(failed.shape, np.int32)
+    count = int(label(failed, output=labels))
+    flat = np.flatnonzero(labels)
+    ids = labels.ravel()[flat]
+    order = np.argsort(ids, kind="stable")
+    cells = flat[order].astype(np.int32)
+    sizes = np.bincount(ids, minlength=count + 1)[1:]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    rng = np.random.default_rng([seed, 60])
+    friction = mobility(sizes * cell**2, rng)
+    whole = labels.copy()
+    parent = _run_out(z, whole, cells, starts, friction, cell, amalgamation, seed)
+    roots, new = np.unique(parent[1:], return_inverse=True)
+    rename = np.concatenate([[0], new + 1]).astype(np.int32)
+    return Landslides(rename[labels], rename[whole], roots.size)

@@ -1,0 +1,356 @@
+"""From a few settings to a whole synthetic earthquake whose probabilities are known exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from scipy.ndimage import gaussian_filter, uniform_filter
+
+from shakeslide.errors import InputError
+from shakeslide.factors.terrain import derivatives
+from shakeslide.synthetic import geology
+from shakeslide.synthetic.drainage import Reaches, accumulate, river_reaches, steepest_receivers
+from shakeslide.synthetic.failure import draw_failures, failure_curve
+from shakeslide.synthetic.mapping import Mapping, map_landslides, voids
+from shakeslide.synthetic.noise import Floats, gaussian_field, oriented_field
+from shakeslide.synthetic.runout import Landslides, make_landslides
+from shakeslide.synthetic.shaking import (
+    Aftershocks,
+    Motion,
+    Rupture,
+    aftershock_sequence,
+    make_rupture,
+    shake,
+)
+from shakeslide.synthetic.stability import STRIP, Interactions, Surface, calibrate, probabilities
+from shakeslide.synthetic.terrain import Frame, Ground, Relief, make_relief
+
+CENTRE = (400_000.0, 3_450_000.0)
+"""Map coordinates of the middle of every synthetic map."""
+CRS = "EPSG:32648"
+SMALLEST = 24
+"""Fewest rows or columns of a map."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Settings of a synthetic earthquake; the same settings always give the same earthquake.
+
+    Attributes
+    ----------
+    seed : int
+        Of everything that is left to chance, 0 or more.
+    rows, cols : int
+        Size of the map (cells), at least 24.
+    cell : float
+        Cell size (m).
+    magnitude : float
+        Moment magnitude, 5 to 8.5.
+    median_slope : float
+        Degrees; the relief is stretched to it.
+    prevalence : float
+        Share of the map that fails on average; the strength of the ground is scaled to it.
+    noise : float
+        Standard deviation of ln ground motion about the median, which nobody observes.
+    patchiness : float
+        Standard deviation of the pattern in ln ground motion that intensity and ShakeMap show.
+    hanging_wall : float
+        Excess of ln ground motion on the hanging wall beside the rupture.
+    topography : float
+        Gain of ln ground motion on ridges; as much is lost in valleys.
+    facing : float
+        Gain of ln ground motion on slopes that face away from the epicentre.
+    dip_slope : float
+        Share of strength lost where bedded rocks dip with the slope.
+    undercutting : float
+        Share of strength lost beside larger rivers.
+    hidden_strength : float
+        Standard deviation of ln strength within mapped units, which no map shows.
+    cluster : float
+        Width of single failures (m).
+    amalgamation : float
+        Probability that a landslide that runs into another becomes one outline with it.
+    mapped_share : float
+        Share of the map within the mapped extent.
+    smallest_mapped : float
+        Area (m2) of landslides of which half are mapped; larger ones mostly are, smaller ones not.
+    void_share : float
+        Share of the elevation model that is missing.
+    """
+
+    seed: int = 1
+    rows: int = 1000
+    cols: int = 1000
+    cell: float = 25.0
+    magnitude: float = 7.2
+    median_slope: float = 28.0
+    prevalence: float = 0.04
+    noise: float = 0.4
+    patchiness: float = 0.15
+    hanging_wall: float = 0.35
+    topography: float = 0.35
+    facing: float = 0.3
+    dip_slope: float = 0.35
+    undercutting: float = 0.2
+    hidden_strength: float = 0.1
+    cluster: float = 60.0
+    amalgamation: float = 0.5
+    mapped_share: float = 1.0
+    smallest_mapped: float = 0.0
+    void_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, low, high in LIMITS:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(
+                    f"synthetic earthquake: {name} = {value} is not between {low:g} and {high:g}"
+                )
+
+    @property
+    def extent(self) -> float:
+        """Longer side of the map (m)."""
+        return max(self.rows, self.cols) * self.cell
+
+    @property
+    def interactions(self) -> Interactions:
+        """What bends the Newmark chain."""
+        return Interactions(
+            self.topography, self.facing, self.dip_slope, self.undercutting, self.hidden_strength
+        )
+
+
+LIMITS: list[tuple[str, float, float]] = [
+    ("seed", 0, 2**40),
+    ("rows", SMALLEST, 40_000),
+    ("cols", SMALLEST, 40_000),
+    ("cell", 1, 1000),
+    ("magnitude", 5, 8.5),
+    ("median_slope", 5, 45),
+    ("prevalence", 1e-4, 0.3),
+    ("noise", 0, 2),
+    ("patchiness", 0, 2),
+    ("hanging_wall", 0, 2),
+    ("topography", 0, 2),
+    ("facing", 0, 2),
+    ("dip_slope", 0, 0.9),
+    ("undercutting", 0, 0.9),
+    ("hidden_strength", 0, 2),
+    ("cluster", 1, 10_000),
+    ("amalgamation", 0, 1),
+    ("mapped_share", 0.05, 1),
+    ("smallest_mapped", 0, 1e6),
+    ("void_share", 0, 0.5),
+]
+"""Least and greatest value of each setting."""
+
+
+@dataclass(frozen=True)
+class SyntheticEarthquake:
+    """A synthetic earthquake: what a user would see of it, and the truth.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    geobox : GeoBox
+        Grid of all arrays below, (rows, cols), north up.
+    relief : Relief
+        Elevation with a margin around the map, for the rivers.
+    rupture : Rupture
+    aftershocks : Aftershocks
+    surface : Surface
+        Elevation, drainage area, median PGA and classes of rock, soil and land cover.
+    pgv : array
+        Median PGV (cm/s).
+    p_star : array, float32
+        Exact probability that a cell fails.
+    failed : array, bool
+        Cells that failed: exactly the sources of the landslides.
+    landslides : Landslides
+    mapping : Mapping
+        Which of them are in the inventory, and the mapped extent.
+    """
+
+    scenario: Scenario
+    geobox: GeoBox
+    relief: Relief
+    rupture: Rupture
+    aftershocks: Aftershocks
+    surface: Surface
+    pgv: Floats
+    p_star: Floats
+    failed: NDArray[np.bool_]
+    landslides: Landslides
+    mapping: Mapping
+
+    @property
+    def elevation(self) -> Floats:
+        """True elevation (m)."""
+        return self.surface.elevation
+
+    @cached_property
+    def dem(self) -> Floats:
+        """Elevation as a user gets it (m), NaN in voids."""
+        share = self.scenario.void_share
+        if share == 0.0:
+            return self.elevation
+        holes = voids(self.scenario.seed, self.surface.x, self.surface.y, share)
+        return np.where(holes, np.float32(np.nan), self.elevation)
+
+    @cached_property
+    def rivers(self) -> Reaches:
+        """River reaches on the terrain with its margin (`relief.frame`)."""
+        receivers = steepest_receivers(self.relief.elevation)
+        area = accumulate(receivers, self.relief.inflow)
+        threshold = min(1e6 / self.scenario.cell**2, 0.02 * area.size)
+        return river_reaches(receivers, area, threshold)
+
+    def motion_at(self, x: NDArray[Any], y: NDArray[Any]) -> Motion:
+        """Median ground motion on a grid given by its axes (m from the map's middle)."""
+        s = self.scenario
+        return shake(self.rupture, x, y, hanging_wall=s.hanging_wall, patchiness=s.patchiness)
+
+
+def _ground(rupture: Rupture, frame: Frame) -> Ground:
+    """Erodibility by rock, uplift faster on the hanging wall, stable slopes by rock and chance."""
+    x, y = frame.x, frame.y
+    codes = geology.rock_units(rupture.structure, x, y)
+    rocks = geology.table("erodibility")[codes]
+    chance = gaussian_field(rupture.structure.seed + 50, x, y, [3000.0, 800.0])
+    _, across = rupture.coordinates(x, y)
+    uplift = 0.75 + 0.5 / (1.0 + np.exp(-across / 2500.0))
+    tangent = np.clip(1.0 - 0.25 * (rocks - 1.0) + 0.06 * chance, 0.6, 1.4)
+    erodibility = rocks * np.exp(np.float32(0.2) * chance)
+    return Ground(*(np.asarray(a, np.float32) for a in (erodibility, uplift, tangent)))
+
+
+def _regional(rupture: Rupture, frame: Frame) -> Floats:
+    """Smooth heights (m): a mountain front along the fault and broad waves."""
+    x, y = frame.x, frame.y
+    _, across = rupture.coordinates(x, y)
+    waves = gaussian_field(rupture.structure.seed + 51, x, y, [12_000.0, 5_000.0], [0.7, 0.3])
+    front = 900.0 / (1.0 + np.exp(-across / 5000.0))
+    return np.asarray(900.0 + front + 150.0 * waves, np.float32)
+
+
+def stretch(relief: Relief, median_slope: float) -> Relief:
+    """Return the same terrain with its heights scaled to a median slope (degrees)."""
+    inner = relief.inner
+    slope = derivatives(relief.elevation[inner], relief.frame.cell, relief.frame.cell).slope_deg
+    factor = np.tan(np.radians(median_slope)) / np.tan(np.radians(np.median(slope)))
+    lowest = relief.elevation.min()
+    z = (relief.elevation - lowest) * np.float32(factor) + np.float32(LOWEST)
+    return Relief(relief.frame, z, relief.inflow, relief.inner)
+
+
+LOWEST = 500.0
+"""Elevation of the lowest place (m)."""
+
+
+def _surface(scenario: Scenario, rupture: Rupture, relief: Relief, motion: Motion) -> Surface:
+    inner = relief.inner
+    x, y = relief.frame.x[inner[1]], relief.frame.y[inner[0]]
+    z = np.ascontiguousarray(relief.elevation[inner])
+    area = accumulate(steepest_receivers(relief.elevation), relief.inflow)
+    drainage = np.ascontiguousarray(area[inner]) * np.float32(scenario.cell**2 / 1e6)
+    slope = derivatives(z, scenario.cell, scenario.cell).slope_deg
+    low, high = np.percentile(z, [2, 98])
+    height = ((z - low) / max(high - low, 1.0)).astype(np.float32)
+    wide_slope = uniform_filter(slope, 21)
+    rock = geology.rock_units(rupture.structure, x, y)
+    rock = geology.cover_alluvium(rock, uniform_filter(slope, 7), uniform_filter(drainage, 15))
+    wide_height = gaussian_filter(height, 6.0, truncate=2.0)
+    soil = geology.soil_types(rupture.structure, x, y, wide_height, wide_slope, rock)
+    cover = geology.land_cover(rupture.structure, x, y, height, slope, drainage)
+    return Surface(x, y, scenario.cell, z, drainage, motion.pga, rock, soil, cover)
+
+
+def _draw(scenario: Scenario, surface: Surface, p_star: Floats) -> NDArray[np.bool_]:
+    """Draw the failures: longer down the slope than across, in clusters of several sizes."""
+    seed, size = scenario.seed + 70, scenario.cluster
+    smooth = gaussian_filter(surface.elevation, 2.0, truncate=2.0)
+    aspect = derivatives(smooth, scenario.cell, scenario.cell).aspect_deg
+    out = np.empty(p_star.shape, bool)
+    for start in range(0, out.shape[0], STRIP):
+        rows = slice(start, start + STRIP)
+        x, y = surface.x, surface.y[rows]
+        single = oriented_field(seed, x, y, 0.45 * size, aspect[rows], 2.5)
+        groups = gaussian_field(seed + 1, x, y, [1.5 * size, 4.0 * size], [0.6, 0.4])
+        field = np.float32(np.sqrt(SINGLE)) * single + np.float32(np.sqrt(1.0 - SINGLE)) * groups
+        out[rows] = draw_failures(p_star[rows], field)
+    return out
+
+
+SINGLE = 0.6
+"""Share of the variance that tells single landslides apart; the rest groups them."""
+
+
+def make(scenario: Scenario) -> SyntheticEarthquake:
+    """Make a synthetic earthquake.
+
+    Parameters
+    ----------
+    scenario : Scenario
+
+    Returns
+    -------
+    SyntheticEarthquake
+
+    Notes
+    -----
+    Terrain and drainage need the whole map in memory, about 60 bytes a cell; shaking, stability
+    and failures are done strip by strip.
+    """
+    rows, cols, cell = scenario.rows, scenario.cols, scenario.cell
+    rupture = make_rupture(scenario.seed, scenario.magnitude, scenario.extent)
+    relief = make_relief(
+        rows, cols, cell,
+        lambda frame: _ground(rupture, frame), lambda frame: _regional(rupture, frame),
+        scenario.seed,
+    )  # fmt: skip
+    relief = stretch(relief, scenario.median_slope)
+    motion = _motion(scenario, rupture, relief)
+    surface = _surface(scenario, rupture, relief, motion)
+    curve = failure_curve(scenario.magnitude, scenario.noise)
+    how = scenario.interactions
+    strength = calibrate(surface, rupture, how, curve, scenario.prevalence)
+    p_star = probabilities(surface, rupture, how, curve, strength)
+    failed = _draw(scenario, surface, p_star)
+    slides = make_landslides(
+        failed, surface.elevation, cell, scenario.seed, amalgamation=scenario.amalgamation
+    )
+    mapping = map_landslides(
+        scenario.seed, slides, surface, scenario.mapped_share, scenario.smallest_mapped
+    )
+    return SyntheticEarthquake(
+        scenario, _geobox(surface), relief, rupture, aftershock_sequence(rupture, scenario.seed),
+        surface, motion.pgv, p_star, failed, slides, mapping,
+    )  # fmt: skip
+
+
+def _motion(scenario: Scenario, rupture: Rupture, relief: Relief) -> Motion:
+    """Median ground motion on the map, strip by strip."""
+    x, y = relief.frame.x[relief.inner[1]], relief.frame.y[relief.inner[0]]
+    out = Motion(*(np.empty((y.size, x.size), np.float32) for _ in range(2)))
+    for start in range(0, y.size, STRIP):
+        rows = slice(start, start + STRIP)
+        part = shake(
+            rupture, x, y[rows],
+            hanging_wall=scenario.hanging_wall, patchiness=scenario.patchiness,
+        )  # fmt: skip
+        out.pga[rows], out.pgv[rows] = part.pga, part.pgv
+    return out
+
+
+def _geobox(surface: Surface) -> GeoBox:
+    x, y, cell = surface.x, surface.y, surface.cell
+    corner = (CENTRE[0] + x[0] - cell / 2, CENTRE[1] + y[0] + cell / 2)
+    transform = Affine(cell, 0.0, corner[0], 0.0, -cell, corner[1])
+    return GeoBox((y.size, x.size), transform, CRS)
+

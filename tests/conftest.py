@@ -1,0 +1,35 @@
+"""Fixtures that the tests of the whole path share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shakeslide import pipeline, study
+from shakeslide.engine import Engine
+from shakeslide.progress import Reporter
+
+from . import site
+
+
+@pytest.fixture(scope="session")
+def site_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Study file of the small site; its layers are beside it."""
+    return site.make(tmp_path_factory.mktemp("site"))
+
+
+def open_run(path: Path, out: Path, *overrides: str, workers: int = 2) -> pipeline.Run:
+    """Open a study for running."""
+    loaded, document = study.load(path, None, overrides)
+    return pipeline.Run(loaded, document, out, Engine(workers), Reporter(quiet=True))
+
+
+@pytest.fixture(scope="session")
+def finished(site_study: Path, tmp_path_factory: pytest.TempPathFactory) -> pipeline.Run:
+    """The small site walked from layers to maps; not to be changed by tests."""
+    run = open_run(site_study, tmp_path_factory.mktemp("out") / "run")
+    for stage in (pipeline.prepare, pipeline.sample, pipeline.train, pipeline.evaluate):
+        stage(run)
+    pipeline.map_(run)
+    return run

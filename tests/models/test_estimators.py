@@ -1,0 +1,110 @@
+"""Every model as a scikit-learn estimator."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from shakeslide.models import MODELS, Model, dump, read, restore, write
+
+SMALL = {
+    "sae": {
+        "units": (16, 8),
+        "steps": 400,
+        "pretrain_steps": 20,
+        "batch_size": 32,
+        "random_state": 0,
+        "init": "glorot4",
+    },
+    "rf": {"n_estimators": 10, "random_state": 0},
+    "svm": {"random_state": 0, "gamma": 0.5},
+    "tree": {"random_state": 0},
+    "adaboost": {"n_estimators": 10, "random_state": 0},
+    "mlp": {"units": (16, 8), "steps": 400, "batch_size": 32, "random_state": 0},
+    "hgb": {"max_iter": 10, "random_state": 0},
+}
+
+
+def small(name: str) -> Model:
+    return MODELS[name].make(**SMALL.get(name, {}))
+
+
+def moons(n: int = 600) -> tuple[np.ndarray, np.ndarray]:
+    X, y = make_moons(n, noise=0.15, random_state=1)
+    X = np.column_stack([X, np.random.default_rng(0).random((n, 3))])
+    return ((X - X.min(0)) / np.ptp(X, axis=0)).astype(np.float32), y
+
+
+CHECKS = [
+    pytest.param(estimator, check, id=f"{name}-{check.func.__name__}")
+    for name in MODELS
+    for estimator, check in estimator_checks_generator(small(name))
+    if "array_api" not in check.func.__name__  # of no concern: numpy arrays only
+]
+
+
+@pytest.mark.parametrize(("estimator", "check"), CHECKS)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+FITTED: dict[str, Model] = {}
+
+
+def fitted(name: str) -> Model:
+    if name not in FITTED:
+        FITTED[name] = small(name).fit(*moons())
+    return FITTED[name]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_a_row_has_one_probability_in_any_company(name, data):
+    n = data.draw(st.integers(1, 9000))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    X = rng.random((9000, 5)).astype(np.float32)
+    whole = fitted(name).predict_proba(X)
+    some = rng.permutation(9000)[:n]
+    np.testing.assert_array_equal(fitted(name).predict_proba(X[some]), whole[some])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_stored_model_predicts_the_same_bits(name, tmp_path):
+    model = fitted(name)
+    description, arrays = dump(model)
+    write(tmp_path / "w.safetensors", arrays)
+    again = restore(description["model"], description["params"], read(tmp_path / "w.safetensors"))
+    X = np.random.default_rng(3).random((5000, 5)).astype(np.float32)
+    np.testing.assert_array_equal(model.predict_proba(X), again.predict_proba(X))
+    assert again.get_params() == model.get_params()
+    assert again.n_features_in_ == 5
+    for key, value in dump(again)[1].items():
+        np.testing.assert_array_equal(value, arrays[key])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_same_seed_same_model(name):
+    X, y = moons(300)
+    first, second = (clone(small(name)).fit(X, y) for _ in range(2))
+    for key, value in first.arrays().items():
+        np.testing.assert_array_equal(value, second.arrays()[key])
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if n not in ("lr", "fr")])
+def test_learns_what_a_linear_model_cannot(name):
+    rng = np.random.default_rng(0)
+    X = rng.random((4000, 2))
+    y = (X[:, 0] > 0.5) != (X[:, 1] > 0.5)
+    params = {
+        "sae": {"steps": 3000},
+        "mlp": {"steps": 3000},
+        "svm": {"gamma": 10.0},
+        "adaboost": {"max_depth": 3},
+    }.get(name, {})
+    model = clone(small(name)).set_params(**params).fit(X[:2000], y[:2000])
+    assert model.score(X[2000:], y[2000:]) > 0.93
+    assert MODELS["lr"].make().fit(X[:2000], y[:2000]).score(X[2000:], y[2000:]) < 0.65

@@ -1,0 +1,275 @@
+"""The command line: exit codes, one-line errors, and nothing lost by bad input."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import shapely
+
+from shakeslide import cli, pipeline
+from shakeslide._version import __version__
+
+from . import site
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = cli.main([str(a) for a in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return site.make(tmp_path / "site")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--version") == (0, f"shakeslide {__version__}\n", "")
+
+
+def test_the_installed_command_answers() -> None:
+    command = Path(sys.executable).with_name("shakeslide")
+    done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
+    for name in (*cli.STAGES, "init", "check", "demo"):
+        assert name in done.stdout
+
+
+def test_init_writes_a_study_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "init", tmp_path / "new")
+    assert code == 0
+    assert Path(out.strip()) == tmp_path / "new" / "study.toml"
+    code, _, err = run(capsys, "init", tmp_path / "new")
+    assert code == 2
+    assert "is there already" in err
+
+
+def test_check_lists_every_layer(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "check", study, "--out", tmp_path / "out")
+    assert code == 0
+    for word in ("dem", "intensity", "rupture", "aftershock", "lithology", "inventory", "150 x 180"):
+        assert word in out
+    assert "EPSG:32643" in out
+    assert "warning: lithology: covers 75.0 % of the grid" in out.replace("\n", " ")
+
+
+def test_a_stage_prints_where_its_result_is(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run(capsys, "prepare", study, "--out", out, "--quiet") == (0, f"{out}\n", "")
+    assert (out / "factors" / "SLO.tif").is_file()
+    assert (out / "provenance.json").is_file()
+    code, _, err = run(capsys, "train", study, "--out", out, "--quiet")
+    assert code == 2
+    assert "run `shakeslide sample` first" in err
+
+
+def error(capsys: pytest.CaptureFixture[str], study: Path, *more: str, command: str = "check") -> str:
+    """Run a command that must fail with one line, and return the line."""
+    code, _, err = run(capsys, command, study, "--out", study.parent / "out", "--quiet", *more)
+    assert code == 2, err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err
+
+
+def edit(study: Path, old: str, new: str) -> None:
+    text = study.read_text()
+    assert old in text
+    study.write_text(text.replace(old, new))
+
+
+def test_missing_file(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (study.parent / "rivers.gpkg").unlink()
+    assert "rivers.gpkg (rivers): no such file" in error(capsys, study)
+
+
+def test_missing_dem(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (study.parent / "dem.tif").unlink()
+    assert "dem.tif: no such file" in error(capsys, study)
+
+
+def test_missing_layer_names_the_factor(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(study, '[layers.soil]\npath = "soil.tif"', "")
+    line = error(capsys, study)
+    assert "[layers.soil] is missing, which ST need" in line
+    assert "use = false" in line
+
+
+def test_missing_column(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(study, 'column = "mmi"', 'column = "mmj"')
+    line = error(capsys, study)
+    assert "intensity.gpkg" in line
+    assert "no column 'mmj'. Did you mean 'mmi'?" in line
+
+
+def test_text_where_numbers_are_needed(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = study.parent / "intensity.gpkg"
+    gpd.read_file(path).assign(mmi="VIII").to_file(path)
+    assert "no numbers (e.g. 'VIII')" in error(capsys, study)
+
+
+def test_no_crs(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = site.frame([shapely.LineString([site.point(0, 0), site.point(9, 9)])])
+    line.to_file(study.parent / "faults.shp")
+    (study.parent / "faults.prj").unlink()
+    edit(study, "faults.gpkg", "faults.shp")
+    assert "faults.shp (faults): has no CRS" in error(capsys, study)
+    edit(study, 'path = "faults.shp"', f'path = "faults.shp"\ncrs = "{site.CRS}"')
+    assert run(capsys, "check", study, "--out", study.parent / "out")[0] == 0
+
+
+def test_dem_without_crs(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.raster(study.parent / "dem.tif", site.elevation(), crs=None)
+    assert "the DEM has no CRS" in error(capsys, study)
+
+
+def test_dem_in_degrees(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    transform = rasterio.Affine(0.0003, 0, 73.2, 0, -0.0003, 34.7)
+    site.raster(study.parent / "dem.tif", site.elevation(), crs="EPSG:4326", transform=transform)
+    line = error(capsys, study)
+    assert "degrees" in line
+    assert "[grid] crs" in line
+
+
+def test_rasters_that_do_not_overlap(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    transform = rasterio.Affine(30, 0, 900_000, 0, -30, 3_840_000)
+    site.raster(study.parent / "soil.tif", np.ones((9, 9), np.int16), transform=transform)
+    assert "soil.tif (layers.soil): has no value on the grid" in error(capsys, study)
+
+
+def test_polygons_that_do_not_overlap(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.frame([site.box(5000, 5000, 9, 9)], mmi=[7.0]).to_file(study.parent / "intensity.gpkg")
+    assert "does not overlap the grid" in error(capsys, study)
+
+
+def test_inventory_elsewhere(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.frame([site.box(5000, 5000, 9, 9)], year=[2005]).to_file(study.parent / "landslides.gpkg")
+    assert "none of its 1 landslides lies on the grid" in error(capsys, study)
+
+
+def test_a_filter_that_leaves_nothing(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(study, 'where = "year = 2005"', 'where = "year = 1905"')
+    assert "holds no features after the filter `year = 1905`" in error(capsys, study)
+
+
+def test_a_filter_that_is_no_sql(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(study, 'where = "year = 2005"', 'where = "yaer = = 2005"')
+    assert "filter `yaer = = 2005`" in error(capsys, study)
+
+
+def test_wrong_geometry(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(study, 'path = "rupture.gpkg"', 'path = "aftershocks.csv"\nx="longitude"\ny="latitude"\ncrs="EPSG:4326"')
+    assert "holds point geometries, but line or polygon" in error(capsys, study)
+
+
+def test_csv_without_its_columns(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(study, 'x = "longitude"', 'x = "lon"')
+    assert "no column 'lon'. Did you mean 'longitude'?" in error(capsys, study)
+
+
+def test_csv_with_x_and_y_swapped(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = study.parent / "aftershocks.csv"
+    table = pd.read_csv(path)
+    table["longitude"], table["latitude"] = table["latitude"], table["longitude"] + 60
+    table.to_csv(path, index=False)
+    line = error(capsys, study)
+    assert "aftershocks.csv" in line
+    assert "swapped" in line
+
+
+def test_epicentre_with_lat_and_lon_swapped(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = error(capsys, study, "--set", "event.epicentre=[34.6, 103.3]")
+    assert "latitude 103.3 is beyond 90" in line
+
+
+def test_no_epicentre(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(study, "epicentre = [73.30, 34.66]", "")
+    assert "[event] epicentre is missing, which factor ED needs" in error(capsys, study)
+
+
+def test_a_truncated_raster(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = study.parent / "soil.tif"
+    path.write_bytes(path.read_bytes()[:900])
+    assert "soil.tif" in error(capsys, study)
+
+
+def test_a_file_that_is_no_raster(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (study.parent / "dem.tif").write_text("hello")
+    assert "dem.tif: not a raster that GDAL can read" in error(capsys, study)
+
+
+def test_classes_that_are_no_classes(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.raster(study.parent / "soil.tif", site.elevation() / 7)
+    line = error(capsys, study)
+    assert "soil" in line
+    assert 'function = "value"' in line
+
+
+def test_broken_geometries_are_repaired_and_told(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = site.point(0, 0)
+    bow = shapely.Polygon([(x, y), (x + 6e3, y - 6e3), (x + 6e3, y), (x, y - 6e3)])
+    path = study.parent / "lithology.gpkg"
+    frame = gpd.read_file(path)
+    frame.loc[0, "geometry"] = bow
+    frame.to_file(path)
+    code, out, _ = run(capsys, "check", study, "--out", study.parent / "out")
+    assert code == 0
+    assert "lithology: 1 invalid geometries repaired" in out
+
+
+def test_a_disk_that_is_full(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    line = error(capsys, study, command="prepare")
+    assert "the disk is full" in line
+    assert not list((study.parent / "out").glob("factors/*.tif"))
+    assert not list((study.parent / "out").rglob(".*-*.npy"))
+
+
+def test_out_that_is_a_file(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("x")
+    code, _, err = run(capsys, "prepare", study, "--out", tmp_path / "file")
+    assert code == 2
+    assert "cannot be written to" in err
+
+
+def test_a_wrong_option_is_one_line(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "prepare", study, "--wrokers", "2")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "--wrokers" in err
+
+
+def test_a_bug_is_told_as_a_bug(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(pipeline, "prepare", broken)
+    out = study.parent / "out"
+    code, _, err = run(capsys, "prepare", study, "--out", out, "--quiet")
+    assert code == 1
+    assert "bug: ZeroDivisionError: oh" in err
+    assert "Traceback" not in err
+    assert "ZeroDivisionError" in (out / "run.log").read_text()

@@ -1,0 +1,129 @@
+"""The encoder: frequency ratios, circles, scaling, and that only training rows count."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shakeslide import encoding
+from shakeslide.errors import InputError
+
+FACTORS = [("SLO", "continuous"), ("SLOA", "circular"), ("FD", "axial"), ("LITH", "categorical")]
+AREAS = {"LITH": {1: 700, 2: 200, 3: 100}}
+
+
+def rows(n: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    raw = np.column_stack(
+        [
+            rng.normal(30, 8, n),
+            rng.uniform(0, 360, n),
+            rng.uniform(0, 180, n),
+            rng.choice([1, 2], n),
+        ]
+    ).astype(np.float32)
+    return raw, rng.integers(0, 2, n)
+
+
+def test_frequency_ratios_by_hand() -> None:
+    codes = np.array([1, 1, 1, 1, 1, 1, 2, 2, 2, 2])
+    ratios = encoding.frequency_ratios(codes, AREAS["LITH"])
+    assert ratios == {1: 0.6 / 0.7, 2: 0.4 / 0.2, 3: 0.0}
+
+
+def test_frequency_ratios_exceed_two_where_a_rare_class_slides() -> None:
+    ratios = encoding.frequency_ratios(np.array([3] * 9 + [1]), AREAS["LITH"])
+    assert ratios[3] == pytest.approx(9.0)
+
+
+def test_a_class_never_seen_counts_one_and_a_safe_class_zero() -> None:
+    ratios = encoding._ratios(np.array([1, 3, 99], np.float32), {1: 2.5, 3: 0.0})
+    assert ratios.tolist() == [2.5, 0.0, 1.0]
+
+
+def test_features_lie_in_the_unit_interval_also_beyond_the_training_range() -> None:
+    raw, label = rows()
+    for angles in ("raw", "sincos"):
+        encoder = encoding.fit(raw, label, FACTORS, AREAS, angles)
+        wild = raw.copy()
+        wild[:, 0] *= 100
+        features = encoder.transform(wild)
+        assert features.min() >= 0
+        assert features.max() <= 1
+        assert features.shape[1] == len(encoder.features)
+        assert features.flags.c_contiguous
+
+
+def test_the_percentiles_become_zero_and_one() -> None:
+    raw = np.linspace(0, 1000, 1001, dtype=np.float32)[:, None]
+    encoder = encoding.fit(raw, np.zeros(1001), [("DEM", "continuous")], {})
+    out = encoder.transform(np.array([[0], [5], [500], [995], [1000]], np.float32))
+    np.testing.assert_allclose(out[:, 0], [0, 0, 0.5, 1, 1], atol=1e-6)
+
+
+def test_angles_wrap_and_lines_have_no_sense() -> None:
+    raw, label = rows()
+    encoder = encoding.fit(raw, label, FACTORS, AREAS, "sincos")
+    a = np.array([[30, 0, 10, 1], [30, 359.999, 10, 1]], np.float32)
+    np.testing.assert_allclose(*encoder.transform(a), atol=1e-4)
+    b = np.array([[30, 90, 0, 1], [30, 90, 179.999, 1]], np.float32)
+    np.testing.assert_allclose(*encoder.transform(b), atol=1e-4)
+    assert encoder.features[1:5] == ["SLOA sin", "SLOA cos", "FD sin", "FD cos"]
+
+
+def test_flat_ground_faces_nowhere() -> None:
+    raw, label = rows()
+    encoder = encoding.fit(raw, label, FACTORS, AREAS, "sincos")
+    flat = encoder.transform(np.array([[30, -1, 10, 1]], np.float32))
+    np.testing.assert_allclose(flat[0, 1:3], 0.5)
+
+
+def test_nothing_but_the_training_rows_is_used() -> None:
+    raw, label = rows()
+    train = np.arange(100)
+    first = encoding.fit(raw[train], label[train], FACTORS, AREAS)
+    changed, flipped = raw.copy(), label.copy()
+    changed[100:] += 17
+    flipped[100:] = 1 - flipped[100:]
+    second = encoding.fit(changed[train], flipped[train], FACTORS, AREAS)
+    assert first == second
+
+
+def test_json_keeps_every_bit() -> None:
+    raw, label = rows()
+    encoder = encoding.fit(raw, label, FACTORS, AREAS, "sincos")
+    again = encoding.Encoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
+    assert again == encoder
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"angles": "odd"},
+        {"columns": [{"code": "A"}]},
+        {"columns": [{"code": "A", "kind": "x", "low": float("nan"), "high": 1, "ratios": None}]},
+        {"columns": 3},
+    ],
+)
+def test_a_damaged_encoder_is_refused(change: dict[str, object]) -> None:
+    raw, label = rows()
+    text = encoding.fit(raw, label, FACTORS, AREAS).to_dict() | change
+    with pytest.raises(InputError, match="damaged"):
+        encoding.Encoder.from_dict(text)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 399))
+def test_a_row_is_encoded_alike_in_any_company(seed: int, count: int) -> None:
+    raw, label = rows()
+    encoder = encoding.fit(raw, label, FACTORS, AREAS, "sincos")
+    chosen = np.random.default_rng(seed).choice(400, count, replace=False)
+    assert (encoder.transform(raw)[chosen] == encoder.transform(raw[chosen])).all()
+
+
+def test_a_constant_factor_does_no_harm() -> None:
+    encoder = encoding.fit(np.ones((5, 1), np.float32), np.zeros(5), [("EI", "continuous")], {})
+    assert encoder.transform(np.ones((2, 1), np.float32)).tolist() == [[0.0], [0.0]]

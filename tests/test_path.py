@@ -1,0 +1,272 @@
+"""The whole path on a small site: the same numbers everywhere, whatever the machine does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+
+from shakeslide import bundle, pipeline, sampling
+from shakeslide.errors import InputError
+from shakeslide.factors import stack as stacks
+from shakeslide.inventory import CLEAR, SOURCE
+from shakeslide.inventory import load as load_inventory
+
+from . import site
+from .conftest import open_run
+
+MODELS = ["lr", "svm", "rf", "sae"]
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as src:
+        return src.read(1)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_contracts_files_are_there(finished: pipeline.Run) -> None:
+    out = finished.out
+    for code in finished.codes:
+        with rasterio.open(out / "factors" / f"{code}.tif") as src:
+            assert src.dtypes[0] == "float32"
+            assert np.isnan(src.nodata)
+            assert src.profile["tiled"]
+            assert src.tags()["code"] == code
+            assert "unit" in src.tags()
+            assert "source" in src.tags()
+    for model in MODELS:
+        assert (out / "models" / model / "manifest.json").is_file()
+        with rasterio.open(out / "maps" / f"{model}_probability.tif") as src:
+            assert src.dtypes[0] == "float32"
+            assert np.isnan(src.nodata)
+            assert src.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert read(out / "maps" / f"{model}_class.tif").dtype == np.uint8
+        assert "<qgis" in (out / "maps" / f"{model}_probability.qml").read_text()
+    assert not list((out / ".work").glob("shards/*/*"))
+
+
+def test_samples_have_the_contracts_columns(finished: pipeline.Run) -> None:
+    table = pd.read_parquet(finished.out / "samples.parquet")
+    fixed = ["x", "y", "row", "col", "label", "landslide_id", "block_id"]
+    assert list(table.columns) == fixed + finished.codes
+    assert (table.label == 1).sum() == (table.label == 0).sum() > 300
+    assert (table.landslide_id[table.label == 0] == 0).all()
+    assert (table.landslide_id[table.label == 1] > 0).all()
+    assert not table.duplicated(["row", "col"]).any()
+
+
+def test_samples_hold_the_factors_values(finished: pipeline.Run) -> None:
+    table = pd.read_parquet(finished.out / "samples.parquet")
+    for code in finished.codes:
+        values = read(finished.out / "factors" / f"{code}.tif")
+        assert (values[table.row, table.col] == table[code].to_numpy(np.float32)).all()
+
+
+def test_a_sample_has_its_cells_centre(finished: pipeline.Run) -> None:
+    table = pd.read_parquet(finished.out / "samples.parquet")
+    assert np.allclose(table.x, site.WEST + (table.col + 0.5) * site.CELL)
+    assert np.allclose(table.y, site.NORTH - (table.row + 0.5) * site.CELL)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_samples_probability_is_its_map_value_bit_for_bit(
+    finished: pipeline.Run, model: str
+) -> None:
+    samples = sampling.load(finished.out / "samples.parquet")
+    fitted = bundle.load(finished.out / "models" / model)
+    mapped = read(finished.out / "maps" / f"{model}_probability.tif")
+    row, col = samples.table.row.to_numpy(), samples.table.col.to_numpy()
+    chosen = np.random.default_rng(1).choice(len(row), 97, replace=False)
+    p = fitted.predict(samples.raw[chosen])
+    assert p.dtype == mapped.dtype == np.float32
+    assert (p == mapped[row[chosen], col[chosen]]).all()
+    assert 0 <= p.min() < p.max() <= 1
+
+
+def test_class_maps_follow_the_breaks(finished: pipeline.Run) -> None:
+    p = read(finished.out / "maps" / "rf_probability.tif")
+    classes = read(finished.out / "maps" / "rf_class.tif")
+    assert (classes[np.isnan(p)] == 0).all()
+    for k, (low, high) in enumerate([(0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 2)]):
+        assert ((classes == k + 1) == ((p >= low) & (p < high))).all()
+
+
+def test_cells_without_a_class_have_no_prediction(finished: pipeline.Run) -> None:
+    lithology = read(finished.out / "factors" / "LITH.tif")
+    assert np.isnan(lithology[:, 90:135]).all()
+    assert np.isfinite(lithology[:, :90]).all()
+    p = read(finished.out / "maps" / "lr_probability.tif")
+    assert (np.isnan(p) == np.isnan(lithology)).all()
+
+
+def test_negatives_keep_clear_of_all_landslides(finished: pipeline.Run) -> None:
+    samples = sampling.load(finished.out / "samples.parquet")
+    landslides = site.landslides()
+    points = samples.table[samples.table.label == 0]
+    import geopandas as gpd
+
+    inside = gpd.GeoSeries.from_xy(points.x, points.y, crs=site.CRS).within(
+        landslides.geometry.union_all()
+    )
+    assert not inside.any()
+    assert samples.counts["landslides"] == 51
+    assert samples.counts["landslides_without_cell"] >= 1
+
+
+def test_class_areas_count_all_valid_cells(finished: pipeline.Run) -> None:
+    samples = sampling.load(finished.out / "samples.parquet")
+    valid = np.isfinite(read(finished.out / "maps" / "lr_probability.tif"))
+    soil = read(finished.out / "factors" / "ST.tif")[valid]
+    codes, counts = np.unique(soil, return_counts=True)
+    assert samples.class_areas["ST"] == {int(c): int(n) for c, n in zip(codes, counts, strict=True)}
+    assert samples.counts["valid_cells"] == valid.sum()
+
+
+def test_the_evaluation_has_the_contracts_form(finished: pipeline.Run) -> None:
+    text = json.loads((finished.out / "evaluation.json").read_text())
+    wanted = (
+        "protocol model repeat fold prevalence n_train n_test oa precision recall f1 mcc roc_auc "
+        "pr_auc brier fit_s"
+    ).split()
+    assert len(text["records"]) == 2 * len(MODELS)
+    for record in text["records"]:
+        assert set(wanted) <= set(record)
+    table = pd.read_csv(finished.out / "evaluation.csv")
+    assert len(table) == len(text["records"])
+    n = len(pd.read_parquet(finished.out / "samples.parquet"))
+    assert (table.n_train + table.n_test == n).all()
+    assert (abs(table.n_train / n - 0.2) < 0.01).all()
+    for c in text["confusion"]:
+        first = table[(table.model == c["model"]) & (table.repeat == 0)].iloc[0]
+        assert (c["tp"] + c["tn"]) / first.n_test == pytest.approx(first.oa)
+
+
+def test_a_second_run_redoes_nothing(finished: pipeline.Run) -> None:
+    files = [p for p in finished.out.rglob("*.*") if p.suffix in (".tif", ".parquet", ".json")]
+    files = [p for p in files if "work" not in str(p)]
+    before = {p: p.stat().st_mtime_ns for p in files}
+    again = pipeline.Run(
+        finished.study, finished.document, finished.out, finished.engine, finished.reporter
+    )
+    for stage in (pipeline.prepare, pipeline.sample, pipeline.train, pipeline.evaluate):
+        stage(again)
+    pipeline.map_(again)
+    assert {p: p.stat().st_mtime_ns for p in files} == before
+
+
+def copied(finished: pipeline.Run, to: Path, *overrides: str) -> pipeline.Run:
+    shutil.copytree(finished.out, to)
+    source = next(iter(finished.study.layers.values())).path.parent
+    return open_run(source / "study.toml", to, *overrides)
+
+
+def test_only_what_changed_is_redone(finished: pipeline.Run, tmp_path: Path) -> None:
+    run = copied(finished, tmp_path / "run", "factors.RER.window=300")
+    before = {c: (run.out / "factors" / f"{c}.tif").stat().st_mtime_ns for c in run.codes}
+    pipeline.prepare(run)
+    changed = [
+        c
+        for c in run.codes
+        if (run.out / "factors" / f"{c}.tif").stat().st_mtime_ns != before[c]
+    ]
+    assert changed == ["RER"]
+
+
+def test_a_model_of_other_settings_is_not_judged(finished: pipeline.Run, tmp_path: Path) -> None:
+    run = copied(finished, tmp_path / "run", "models.rf.max_depth=4")
+    with pytest.raises(InputError, match=r"model-rf was made with other settings.*train"):
+        pipeline.evaluate(run)
+
+
+def test_a_lost_or_changed_file_is_made_again(finished: pipeline.Run, tmp_path: Path) -> None:
+    run = copied(finished, tmp_path / "run")
+    path = run.out / "factors" / "SLO.tif"
+    good = digest(path)
+    path.write_bytes(b"damaged")
+    pipeline.prepare(run)
+    assert digest(path) == good
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_bytes_do_not_depend_on_the_workers(
+    finished: pipeline.Run, site_study: Path, tmp_path: Path, workers: int
+) -> None:
+    run = open_run(site_study, tmp_path / "run", workers=workers)
+    for stage in (pipeline.prepare, pipeline.sample, pipeline.train, pipeline.map_):
+        stage(run)
+    names = [f"factors/{c}.tif" for c in run.codes] + ["samples.parquet"]
+    names += [f"models/{m}/weights.safetensors" for m in MODELS]
+    names += [f"maps/{m}_{k}.tif" for m in MODELS for k in ("probability", "class")]
+    for name in names:
+        assert digest(run.out / name) == digest(finished.out / name), name
+
+
+@pytest.mark.parametrize("tile", [48, 256])
+def test_values_do_not_depend_on_the_tiles(
+    finished: pipeline.Run, site_study: Path, tmp_path: Path, tile: int
+) -> None:
+    run = open_run(site_study, tmp_path / "run", f"grid.tile={tile}")
+    for stage in (pipeline.prepare, pipeline.sample, pipeline.train, pipeline.map_):
+        stage(run)
+    for name in [f"factors/{c}.tif" for c in run.codes] + [f"maps/{m}_probability.tif" for m in MODELS]:
+        a, b = read(run.out / name), read(finished.out / name)
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6, err_msg=name)
+    a = pd.read_parquet(run.out / "samples.parquet")
+    b = pd.read_parquet(finished.out / "samples.parquet")
+    assert a[["row", "col", "label", "landslide_id"]].equals(b[["row", "col", "label", "landslide_id"]])
+
+
+def test_a_broken_prepare_goes_on_from_its_shards(
+    finished: pipeline.Run, site_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run(site_study, tmp_path / "run", workers=1)
+    real, computed = stacks.compute_tile, []
+
+    def failing(*args: object) -> object:
+        if len(computed) == 4:
+            raise KeyboardInterrupt
+        computed.append(args[2])
+        return real(*args)
+
+    monkeypatch.setattr(stacks, "compute_tile", failing)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.prepare(run)
+    assert not list((run.out / "factors").glob("*.tif"))
+    monkeypatch.setattr(stacks, "compute_tile", lambda *a: computed.append(a[2]) or real(*a))
+    pipeline.prepare(run)
+    assert len(computed) == 9  # 3 x 3 tiles, none twice
+    for code in run.codes:
+        name = f"factors/{code}.tif"
+        assert digest(run.out / name) == digest(finished.out / name)
+
+
+def test_labels_of_the_inventory(finished: pipeline.Run) -> None:
+    landslides = load_inventory(finished.study.inventory, finished.grid)
+    from shakeslide.grid import Tile
+
+    whole = landslides.label(Tile((0, 0), 0, site.ROWS, 0, site.COLS))
+    shapes = site.landslides()
+    rows, cols = np.mgrid[0 : site.ROWS, 0 : site.COLS]
+    import shapely
+
+    points = shapely.points(*site.point(cols.ravel() + 0.5, rows.ravel() + 0.5))
+    now = shapely.within(points, shapes[shapes.year == 2005].union_all()).reshape(rows.shape)
+    other = shapely.within(points, shapes[shapes.year != 2005].union_all()).reshape(rows.shape)
+    assert ((whole.standing == SOURCE) == now).all()
+    assert ((whole.standing == CLEAR) == ~(now | other)).all()
+    assert ((whole.landslide > 0) == now).all()
+
+
+def test_two_runs_in_one_folder_are_refused(finished: pipeline.Run) -> None:
+    with finished.ledger.locked(), pytest.raises(InputError, match="another run"):
+        with finished.ledger.locked():
+            pass

@@ -1,0 +1,117 @@
+"""The study file: defaults, overrides, template, and errors that name the nearest right key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from shakeslide import study
+from shakeslide.errors import InputError
+from shakeslide.factors.catalogue import FUNCTIONS
+
+PAPER = "EI ED SRD AF DEM SLO SLOA TPI SC RER LITH FD DR ST".split()
+
+
+def write(tmp_path: Path, text: str = "") -> Path:
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_preset_has_the_14_factors_in_the_papers_order(tmp_path: Path) -> None:
+    loaded, _ = study.load(write(tmp_path))
+    assert list(loaded.factors) == PAPER
+    assert loaded.samples.train_share == 0.2
+    assert loaded.evaluation.repeats == 20
+
+
+def test_the_template_is_a_valid_study_that_names_every_setting(tmp_path: Path) -> None:
+    text = study.template()
+    loaded, _ = study.load(write(tmp_path, text))
+    assert loaded.layers["dem"].path == tmp_path / "dem.tif"
+    for table in (study.GridSettings, study.Samples, study.Evaluation, study.SaeSettings):
+        for key in table.model_fields:
+            assert key in text
+
+
+def test_every_function_of_the_schema_is_in_the_catalogue() -> None:
+    assert set(study.FACTOR_FUNCTIONS) == set(FUNCTIONS)
+
+
+def test_template_comments_are_the_defaults(tmp_path: Path) -> None:
+    lines = [line[2:] for line in study.template().splitlines() if line.startswith("# repeats")]
+    assert tomllib.loads(lines[0])["repeats"] == study.Evaluation().repeats
+
+
+def test_paths_start_from_the_study_or_from_data(tmp_path: Path) -> None:
+    path = write(tmp_path, '[layers.dem]\npath = "a/dem.tif"\n')
+    assert study.load(path)[0].layers["dem"].path == tmp_path / "a/dem.tif"
+    other = tmp_path / "data"
+    other.mkdir()
+    assert study.load(path, other)[0].layers["dem"].path == other / "a/dem.tif"
+    with pytest.raises(InputError, match="no such folder"):
+        study.load(path, tmp_path / "nowhere")
+
+
+def test_overrides_take_numbers_words_and_lists(tmp_path: Path) -> None:
+    loaded, document = study.load(
+        write(tmp_path),
+        None,
+        ["evaluation.repeats=3", "study.name=Two words", 'models.use=["lr"]', "factors.ST.use=false"],
+    )
+    assert loaded.evaluation.repeats == 3
+    assert loaded.study.name == "Two words"
+    assert loaded.models.use == ["lr"]
+    assert "ST" not in loaded.active_factors
+    assert document["evaluation"] == {"repeats": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[evaluation]\nrepeat = 3", ["evaluation", "repeat", "Did you mean 'repeats'"]),
+        ("[layer.dem]\npath='x'", ["'layer'", "Did you mean 'layers'"]),
+        ("[layers.river]\npath='x'", ["layers.river", "Did you mean 'rivers'"]),
+        ("[factors.SRD]\nsubsektion = 1", ["factors.SRD", "Did you mean 'subsection'"]),
+        ("[factors.SRD]\nsubsection = -1", ["factors.SRD.subsection", "greater than 0", "-1"]),
+        ("[factors.NDVI]\nlayer='x'", ["factors.NDVI", "function"]),
+        ("[factors.X1]\nfunction='valu'", ["factors.X1", "Did you mean 'value'"]),
+        ("[factors.slo]\nuse=false", ["write the code as SLO"]),
+        ("[factors.'A B']\nfunction='slope'", ["letters, digits"]),
+        ("[factors]\nSLO = 3", ["SLO", "table"]),
+        ("[models]\nuse = ['fr0']", ["models.use", "'sae'"]),
+        ("[models.rf]\nn_tree = 3", ["models.rf", "n_tree"]),
+        ("[study]\nseed = 'a'", ["study.seed", "integer"]),
+        ("[layers.dem]\ncolumn='a'", ["layers.dem.path", "required"]),
+        ("x =", ["not valid TOML"]),
+    ],
+)
+def test_a_wrong_study_is_told_in_one_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        study.load(write(tmp_path, text))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "study.toml" in message
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_study_says_how_to_start(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="shakeslide init"):
+        study.load(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize("item", ["repeats", "=3", "evaluation.=3", "study.name.x=1"])
+def test_a_wrong_override_is_told(tmp_path: Path, item: str) -> None:
+    with pytest.raises(InputError, match="--set"):
+        study.load(write(tmp_path, '[study]\nname = "a"'), None, [item])
+
+
+def test_a_factor_of_the_preset_may_change_its_function(tmp_path: Path) -> None:
+    text = "[layers.soil]\npath='ndvi.tif'\n[factors.ST]\nfunction='value'\nunit='1'"
+    loaded, _ = study.load(write(tmp_path, text))
+    factor = loaded.factors["ST"]
+    assert isinstance(factor, study.ValueFactor)
+    assert factor.layer == "soil"
