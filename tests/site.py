@@ -138,9 +138,9 @@ def make(folder: Path) -> Path:
     frame([line([point(-200, -50), point(90, 60), point(400, 260)])]).to_file(
         folder / "rupture.gpkg"
     )
-    frame([line([point(10, 200), point(60, -40)]), line([point(150, 10), point(170, 140)])]).to_file(
-        folder / "faults.gpkg"
-    )
+    frame(
+        [line([point(10, 200), point(60, -40)]), line([point(150, 10), point(170, 140)])]
+    ).to_file(folder / "faults.gpkg")
     wiggle = [point(c, 70 + 20 * np.sin(c / 15)) for c in range(-10, COLS + 10, 3)]
     frame([line(wiggle), line([point(80, 70), point(100, 160)])]).to_file(folder / "rivers.gpkg")
     rng = np.random.default_rng(4)

@@ -56,7 +56,15 @@ def test_check_lists_every_layer(
 ) -> None:
     code, out, _ = run(capsys, "check", study, "--out", tmp_path / "out")
     assert code == 0
-    for word in ("dem", "intensity", "rupture", "aftershock", "lithology", "inventory", "150 x 180"):
+    for word in (
+        "dem",
+        "intensity",
+        "rupture",
+        "aftershock",
+        "lithology",
+        "inventory",
+        "150 x 180",
+    ):
         assert word in out
     assert "EPSG:32643" in out
     assert "warning: lithology: covers 75.0 % of the grid" in out.replace("\n", " ")
@@ -74,7 +82,9 @@ def test_a_stage_prints_where_its_result_is(
     assert "run `shakeslide sample` first" in err
 
 
-def error(capsys: pytest.CaptureFixture[str], study: Path, *more: str, command: str = "check") -> str:
+def error(
+    capsys: pytest.CaptureFixture[str], study: Path, *more: str, command: str = "check"
+) -> str:
     """Run a command that must fail with one line, and return the line."""
     code, _, err = run(capsys, command, study, "--out", study.parent / "out", "--quiet", *more)
     assert code == 2, err
@@ -170,7 +180,11 @@ def test_a_filter_that_is_no_sql(study: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_wrong_geometry(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    edit(study, 'path = "rupture.gpkg"', 'path = "aftershocks.csv"\nx="longitude"\ny="latitude"\ncrs="EPSG:4326"')
+    edit(
+        study,
+        'path = "rupture.gpkg"',
+        'path = "aftershocks.csv"\nx="longitude"\ny="latitude"\ncrs="EPSG:4326"',
+    )
     assert "holds point geometries, but line or polygon" in error(capsys, study)
 
 
@@ -246,7 +260,9 @@ def test_a_disk_that_is_full(
     assert not list((study.parent / "out").rglob(".*-*.npy"))
 
 
-def test_out_that_is_a_file(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_out_that_is_a_file(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("x")
     code, _, err = run(capsys, "prepare", study, "--out", tmp_path / "file")
     assert code == 2

@@ -75,7 +75,9 @@ def test_shared_edges_leave_no_gap_and_no_overlap() -> None:
     # Edges run through cell centres on purpose: columns of 1.5 cells from half a cell on.
     left = [5e5 + 10 + 30 * i for i in range(-2, 50)]
     strips = np.array([shapely.box(x, 3.9e6, x + 30, 4.1e6) for x in left], object)
-    counts = sum(Polygons.on_grid(np.array([s], object), np.ones(1), GRID).burn(WHOLE, 0) for s in strips)
+    counts = sum(
+        Polygons.on_grid(np.array([s], object), np.ones(1), GRID).burn(WHOLE, 0) for s in strips
+    )
     assert (counts == 1).all()
     slanted = np.array(
         [
@@ -84,5 +86,7 @@ def test_shared_edges_leave_no_gap_and_no_overlap() -> None:
         ],
         object,
     )
-    box = sum(Polygons.on_grid(np.array([s], object), np.ones(1), GRID).burn(WHOLE, 0) for s in slanted)
+    box = sum(
+        Polygons.on_grid(np.array([s], object), np.ones(1), GRID).burn(WHOLE, 0) for s in slanted
+    )
     assert (box[:60] == 1).all()

@@ -11,7 +11,22 @@ from shakeslide import study
 from shakeslide.errors import InputError
 from shakeslide.factors.catalogue import FUNCTIONS
 
-PAPER = "EI ED SRD AF DEM SLO SLOA TPI SC RER LITH FD DR ST".split()
+PAPER = [
+    "EI",
+    "ED",
+    "SRD",
+    "AF",
+    "DEM",
+    "SLO",
+    "SLOA",
+    "TPI",
+    "SC",
+    "RER",
+    "LITH",
+    "FD",
+    "DR",
+    "ST",
+]
 
 
 def write(tmp_path: Path, text: str = "") -> Path:
@@ -59,7 +74,12 @@ def test_overrides_take_numbers_words_and_lists(tmp_path: Path) -> None:
     loaded, document = study.load(
         write(tmp_path),
         None,
-        ["evaluation.repeats=3", "study.name=Two words", 'models.use=["lr"]', "factors.ST.use=false"],
+        [
+            "evaluation.repeats=3",
+            "study.name=Two words",
+            'models.use=["lr"]',
+            "factors.ST.use=false",
+        ],
     )
     assert loaded.evaluation.repeats == 3
     assert loaded.study.name == "Two words"

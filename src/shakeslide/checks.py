@@ -113,7 +113,11 @@ def _raster_row(
         )
     aligned = raster.aligned_offset(info.grid.affine, info.crs, grid) is not None
     how = "nearest" if categorical else "bilinear"
-    text = _classes(known, f"{layer.path} (layers.{name})") if categorical else f"{known.min():.6g} to {known.max():.6g}"
+    text = (
+        _classes(known, f"{layer.path} (layers.{name})")
+        if categorical
+        else f"{known.min():.6g} to {known.max():.6g}"
+    )
     return LayerRow(
         name,
         layer.path.name,
@@ -136,7 +140,7 @@ def _classes(values: np.ndarray, where: str) -> str:
     if not np.allclose(codes, np.round(codes)):
         raise InputError(
             f"{where}: is used for classes, but holds values that are not whole numbers "
-            f"({codes[0]:g} ...); use function = \"value\" for continuous values"
+            f'({codes[0]:g} ...); use function = "value" for continuous values'
         )
     shown = ", ".join(f"{int(c)}" for c in codes[:12])
     return f"{len(codes)} classes: {shown}" + (" ..." if len(codes) > 12 else "")
@@ -150,17 +154,16 @@ def _coverage_warning(share: float) -> list[str]:
     ]
 
 
-def _vector_row(
-    name: str, layer: Layer, use: str, categorical: bool, coarse: GeoBox
-) -> LayerRow:
-    features = vector.read(vector_source(layer, name), coarse.crs)
+def _vector_row(name: str, layer: Layer, use: str, categorical: bool, coarse: GeoBox) -> LayerRow:
+    features = vector.read(vector_source(layer, name), grids.crs_of(coarse))
     shapes = features.geometry
     kind = vector.KINDS.get(int(shapely.get_type_id(shapes[0])), "mixed")
     coverage, warnings = None, []
     if kind == "polygon":
         box = shapely.box(*grids.bounds(coarse).bbox)
-        shares = shapely.area(shapely.intersection(shapely.unary_union(shapes), box))
-        coverage = float(shares / box.area)
+        named = shapes if layer.column is None else shapes[features.frame[layer.column].notna()]
+        covered = shapely.intersection(shapely.unary_union(named), box)
+        coverage = float(covered.area / box.area)
         if coverage == 0:
             raise InputError(
                 f"{layer.path} (layers.{name}): does not overlap the grid; is its CRS right?"
@@ -186,11 +189,13 @@ def _column_text(features: vector.Features, layer: Layer, categorical: bool) -> 
     column = features.frame[layer.column]
     if categorical:
         names = sorted({str(v) for v in column.dropna()})
-        return f"{layer.column}: {len(names)} classes: " + ", ".join(names[:6]) + (
-            " ..." if len(names) > 6 else ""
+        return (
+            f"{layer.column}: {len(names)} classes: "
+            + ", ".join(names[:6])
+            + (" ..." if len(names) > 6 else "")
         )
     values = vector.numeric(features, layer.column, str(layer.path))
-    return f"{layer.column}: {values.min():.6g} to {values.max():.6g}"
+    return f"{layer.column}: {np.nanmin(values):.6g} to {np.nanmax(values):.6g}"
 
 
 def _inventory_row(settings: Inventory, grid: GeoBox) -> LayerRow:
@@ -201,7 +206,7 @@ def _inventory_row(settings: Inventory, grid: GeoBox) -> LayerRow:
         vector.VectorSource(
             path, "inventory", settings.layer, where=settings.where, crs=settings.crs
         ),
-        grid.crs,
+        grids.crs_of(grid),
     )
     areas = loaded.areas
     return LayerRow(

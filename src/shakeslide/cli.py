@@ -70,7 +70,9 @@ def _open(
     from shakeslide.progress import Reporter
 
     loaded, document = study.load(path, data, overrides or [])
-    folder = out or Path("runs") / (path.resolve().parent.name if path.stem == "study" else path.stem)
+    folder = out or Path("runs") / (
+        path.resolve().parent.name if path.stem == "study" else path.stem
+    )
     run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet))
     _ = run.ledger  # makes the folder, or says why not
     _log_to(folder / "run.log", verbose)
@@ -189,13 +191,20 @@ def init(
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder of data and results.")] = Path("demo"),
     size: Annotated[int, typer.Option("--size", min=64, help="Cells along each side.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number, another earthquake.")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Another number, another earthquake.")
+    ] = 1,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Make a synthetic earthquake and walk it from raw layers to the report."""
     from shakeslide import demonstration
 
+    try:
+        (out / "run").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written to: {error}") from error
+    _log_to(out / "run" / "run.log", verbose=False)
     for line in demonstration.run(out, size, seed, workers, quiet):
         print(line)
 

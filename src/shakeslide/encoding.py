@@ -87,9 +87,8 @@ class Encoder:
                 out[:, at], out[:, at + 1] = _circle(values, 2 if column.kind == "axial" else 1)
                 at += 2
                 continue
-            if column.ratios is not None:
-                values = _ratios(values, column.ratios)
-            out[:, at] = _scale(values, column.low, column.high)
+            known = values if column.ratios is None else _ratios(values, column.ratios)
+            out[:, at] = _scale(known, column.low, column.high)
             at += 1
         return out
 
@@ -163,9 +162,7 @@ def _ratios(codes: Float, ratios: Mapping[int, float]) -> NDArray[np.float64]:
     return np.where(known[at] == whole, values[at], 1.0)
 
 
-def frequency_ratios(
-    codes: NDArray[np.int64], areas: Mapping[int, float]
-) -> dict[int, float]:
+def frequency_ratios(codes: NDArray[np.int64], areas: Mapping[int, float]) -> dict[int, float]:
     """Return (L_i / L) / (A_i / A) per class (eq. 17 of the paper).
 
     Parameters

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import dask
+from dask.base import compute
 from dask.callbacks import Callback
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from threadpoolctl import threadpool_limits
 
 from shakeslide.errors import InputError
@@ -53,14 +53,14 @@ class Engine:
 
         with threadpool_limits(1), Callback(posttask=after):
             return list(
-                dask.compute(
-                    *tasks, scheduler="threads", num_workers=self.threads, optimize_graph=False
-                )
+                compute(*tasks, scheduler="threads", num_workers=self.threads, optimize_graph=False)
             )
 
-    def map(self, function: Callable[..., Any], items: Sequence[Any], advance: Advance) -> list[Any]:
+    def map(
+        self, function: Callable[..., Any], items: Sequence[Any], advance: Advance
+    ) -> list[Any]:
         """Run `function(item)` for every item and return the results in order."""
-        call = dask.delayed(function, pure=False)
+        call = delayed(function, pure=False)
         return self.run([call(item) for item in items], advance)
 
 

@@ -104,18 +104,33 @@ def crs_name(crs: CRS | None) -> str:
     return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
 
 
+def crs_of(grid: GeoBox) -> CRS:
+    """Return the CRS of a grid; grids without one do not leave `choose`."""
+    if grid.crs is None:
+        raise ValueError("a grid without CRS")
+    return grid.crs
+
+
+def shape_of(grid: GeoBox) -> tuple[int, int]:
+    """Return (rows, cols)."""
+    return int(grid.shape[0]), int(grid.shape[1])
+
+
 def require_metres(crs: CRS | None, where: str) -> None:
     """Raise `InputError` unless `crs` is projected and in metres."""
     if crs is None:
-        raise InputError(f"{where} has no CRS; give it with `crs = \"EPSG:...\"` in the study file")
+        raise InputError(f'{where} has no CRS; give it with `crs = "EPSG:..."` in the study file')
     if crs.geographic:
         raise InputError(
-            f"{where} is in degrees ({crs_name(crs)}); distances and slopes need metres: set [grid] crs to a "
-            f"projected CRS such as the UTM zone and a resolution"
+            f"{where} is in degrees ({crs_name(crs)}); distances and slopes need metres: set "
+            "[grid] crs to a projected CRS such as the UTM zone and a resolution"
         )
     unit = crs.units[0] if isinstance(crs.units, tuple) else crs.units
     if "metre" not in str(unit).lower() and "meter" not in str(unit).lower() and unit != "m":
-        raise InputError(f"{where} is in {unit} ({crs_name(crs)}), not metres: set [grid] crs to a CRS in metres")
+        raise InputError(
+            f"{where} is in {unit} ({crs_name(crs)}), not metres; set [grid] crs to a CRS in "
+            "metres and a resolution"
+        )
 
 
 def from_bounds(crs: str, resolution: float, bounds: tuple[float, float, float, float]) -> GeoBox:
@@ -165,6 +180,8 @@ def choose(
         require_metres(dem.crs, "the DEM")
         return dem
     target = CRS(crs) if crs else dem.crs
+    if dem.crs is None or target is None:
+        raise InputError('the DEM has no CRS; give it with `crs = "EPSG:..."` in [layers.dem]')
     require_metres(target, f"[grid] crs = {crs}" if crs else "the DEM")
     if resolution is None:
         if target != dem.crs:
@@ -182,7 +199,10 @@ def _cropped(dem: GeoBox, extent: tuple[float, float, float, float]) -> GeoBox:
     """Return the part of the DEM's own cells whose centres lie in `extent`."""
     west, south, east, north = extent
     x, y = cell_centres(dem, Tile((0, 0), 0, dem.shape[0], 0, dem.shape[1]))
-    cols, rows = np.nonzero((x >= west) & (x <= east))[0], np.nonzero((y >= south) & (y <= north))[0]
+    cols, rows = (
+        np.nonzero((x >= west) & (x <= east))[0],
+        np.nonzero((y >= south) & (y <= north))[0],
+    )
     if len(cols) < 3 or len(rows) < 3:
         raise InputError(
             f"[grid] bounds = {list(extent)} hold no part of the DEM ({tuple(bounds(dem))}); "

@@ -1,4 +1,4 @@
-"""The mapped landslides on the grid: what is source, what is clear of landslides, what is neither."""
+"""The mapped landslides on the grid: which cells are source, which are clear, which neither."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def load(settings: InventorySettings, grid: GeoBox) -> Inventory:
             where=settings.where,
             crs=settings.crs,
         ),
-        grid.crs,
+        grids.crs_of(grid),
         "polygon",
     )
     shapes = features.geometry
@@ -135,15 +135,13 @@ def load(settings: InventorySettings, grid: GeoBox) -> Inventory:
 
 
 def _source(layer: Layer, name: str) -> vector.VectorSource:
-    return vector.VectorSource(
-        layer.path, name, layer.layer, layer.column, layer.where, layer.crs
-    )
+    return vector.VectorSource(layer.path, name, layer.layer, layer.column, layer.where, layer.crs)
 
 
 def _sources(layer: Layer | None, grid: GeoBox, count: int, notes: list[str]) -> Polygons | None:
     if layer is None:
         return None
-    features = vector.read(_source(layer, "inventory.sources"), grid.crs, "polygon")
+    features = vector.read(_source(layer, "inventory.sources"), grids.crs_of(grid), "polygon")
     notes.extend(features.notes)
     # Numbers after the outlines', for sources that lie in none.
     numbers = count + np.arange(1, len(features.frame) + 1, dtype=float)
@@ -152,7 +150,7 @@ def _sources(layer: Layer | None, grid: GeoBox, count: int, notes: list[str]) ->
 
 def _ambiguous(layers: list[Layer], grid: GeoBox) -> Polygons | None:
     parts = [
-        vector.read(_source(layer, "inventory.ambiguous"), grid.crs, "polygon").geometry
+        vector.read(_source(layer, "inventory.ambiguous"), grids.crs_of(grid), "polygon").geometry
         for layer in layers
     ]
     if not parts:
@@ -164,7 +162,7 @@ def _ambiguous(layers: list[Layer], grid: GeoBox) -> Polygons | None:
 def _extent(layer: Layer | None, grid: GeoBox) -> Polygons | None:
     if layer is None:
         return None
-    features = vector.read(_source(layer, "inventory.extent"), grid.crs, "polygon")
+    features = vector.read(_source(layer, "inventory.extent"), grids.crs_of(grid), "polygon")
     box = shapely.box(*grids.bounds(grid).bbox)
     if not shapely.intersects(features.geometry, box).any():
         raise InputError(f"{layer.path} (inventory.extent): does not overlap the grid")

@@ -1,4 +1,4 @@
-"""What has been made from what: content fingerprints, so that a second run redoes only what changed.
+"""What has been made from what: fingerprints, so that a second run redoes only what changed.
 
 Each artefact is recorded with the fingerprint of everything it depends on and with the size and
 time of the files it consists of. It is fresh while both still agree.
@@ -122,9 +122,7 @@ class Ledger:
     def all_made(self, prefixes: Sequence[str] = ("",)) -> dict[str, dict[str, Any]]:
         """Return the records of all artefacts whose names begin so."""
         files = sorted((self.work / "made").glob("*.json"))
-        return {
-            f.stem: _read_json(f) for f in files if any(f.stem.startswith(p) for p in prefixes)
-        }
+        return {f.stem: _read_json(f) for f in files if any(f.stem.startswith(p) for p in prefixes)}
 
 
 def _files(path: Path) -> list[Path]:

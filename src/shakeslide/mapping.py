@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import dask
 import numpy as np
 import xarray as xr
+from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -94,7 +94,7 @@ def write_maps(
     pairs = list(stacks.blocks(stack))
     todo = [(t, b) for t, b in pairs if not (shards / _npy(t)).exists()]
     advance(len(pairs) - len(todo))
-    call = dask.delayed(_PredictTile(model, columns, shards), pure=False, traverse=False)
+    call = delayed(_PredictTile(model, columns, shards), pure=False, traverse=False)
     engine.run([call(t, b) for t, b in todo], advance)
     cut = [t for t, _ in pairs]
     probability = folder / f"{model.name}_probability.tif"

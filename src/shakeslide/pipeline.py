@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,12 +28,18 @@ from shakeslide.errors import InputError
 from shakeslide.evaluation import curves, splits
 from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.factors import stack as stacks
-from shakeslide.factors.catalogue import build, raster_source
+from shakeslide.factors.catalogue import build, raster_source, vector_source
 from shakeslide.factors.registry import Factor, Sources
-from shakeslide.io import raster
+from shakeslide.io import raster, vector
 from shakeslide.ledger import Ledger, fingerprint
 from shakeslide.progress import Reporter
-from shakeslide.study import CategoryFactor, LayerFactor, Study
+from shakeslide.study import (
+    CategoryFactor,
+    DensityFactor,
+    LayerFactor,
+    LineDirectionFactor,
+    Study,
+)
 
 log = logging.getLogger("shakeslide")
 
@@ -217,7 +223,9 @@ def _timed(what: str) -> Any:
 def prepare(run: Run) -> None:
     """Compute the factors that are not fresh: `factors/<CODE>.tif`."""
     stale = [
-        f for f in run.factors if not run.ledger.is_fresh(f"factor-{f.code}", run.factor_marks[f.code])
+        f
+        for f in run.factors
+        if not run.ledger.is_fresh(f"factor-{f.code}", run.factor_marks[f.code])
     ]
     if not stale:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
@@ -225,7 +233,10 @@ def prepare(run: Run) -> None:
     marks = {f.code: run.factor_marks[f.code] for f in stale}
     shards = run.ledger.work / "shards" / f"factors-{fingerprint(marks)}"
     total = mapping.tile_count(run.grid, run.tile) + len(stale)
-    with _timed("prepare") as taken, run.reporter.task(f"prepare {len(stale)} factors", total) as on:
+    with (
+        _timed("prepare") as taken,
+        run.reporter.task(f"prepare {len(stale)} factors", total) as on,
+    ):
         folder = run.out / "factors"
         stacks.write(stale, run.grid, run.tile, run.dem, folder, shards, run.engine, on)
         stacks.save_legends(run.factors, folder / "legends.json")
@@ -276,7 +287,7 @@ def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> l
     ]
     if c["landslides_without_cell"]:
         lines.append(
-            f"sample: {c['landslides_without_cell']:,} landslides are too small to hold a cell centre"
+            f"sample: {c['landslides_without_cell']:,} landslides hold no cell centre"
         )
     if c["source_cells_without_values"]:
         lines.append(
@@ -495,28 +506,34 @@ def report(run: Run) -> Path:
     _need(run, {"samples": run.sample_mark, "evaluation": run.evaluation_mark} | maps, "run")
     provenance(run)
     with _timed("report"), run.reporter.task("report", 1) as on:
-        path = reports.write(run.out, report_inputs(run), on)
-    return path
+        return reports.write(run.out, report_inputs(run), on)
 
 
 def report_inputs(run: Run) -> dict[str, Any]:
-    """Return what the report needs beside the artefacts: layers as checked, event, outlines."""
+    """Return what the report needs beside the artefacts.
+
+    Layers as checked, the event, the landslides' outlines, and the lines and points that factors
+    are made from, to be drawn over their maps.
+    """
     return {
         "layers": [row.to_dict() for row in check(run)],
         "event": run.study.event.model_dump(mode="json"),
         "outlines": inventory.load(run.study.inventory, run.grid).shapes,
+        "marks": {
+            code: vector.read(
+                vector_source(run.study.layers[f.layer], f.layer), grids.crs_of(run.grid)
+            ).geometry
+            for code, f in run.study.active_factors.items()
+            if isinstance(f, LineDirectionFactor | DensityFactor)
+        },
     }
 
 
 def check(run: Run) -> list[checks.LayerRow]:
     """Look at every layer and make every factor ready, before any long work."""
     study = run.study
-    classes = [
-        f.layer for f in study.active_factors.values() if isinstance(f, CategoryFactor)
-    ]
-    rows = checks.check_layers(
-        study.layers, layer_roles(study), classes, study.inventory, run.grid
-    )
+    classes = [f.layer for f in study.active_factors.values() if isinstance(f, CategoryFactor)]
+    rows = checks.check_layers(study.layers, layer_roles(study), classes, study.inventory, run.grid)
     _ = run.factors  # reads what the factors need, which finds the rest of the errors
     return rows
 

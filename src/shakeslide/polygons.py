@@ -56,9 +56,7 @@ class Polygons:
         edges = np.hstack([cells[:-1], cells[1:]])[same]
         owner = part_of[ring_of[point_of[:-1][same]]]
         start = np.searchsorted(owner, np.arange(len(geometry) + 1)).astype(np.int64)
-        low, high = (
-            np.full((len(geometry), 2), fill, float) for fill in (np.inf, -np.inf)
-        )
+        low, high = (np.full((len(geometry), 2), fill, float) for fill in (np.inf, -np.inf))
         np.minimum.at(low, owner, edges[:, :2])
         np.maximum.at(high, owner, edges[:, :2])
         boxes = np.hstack([low, high])
@@ -85,7 +83,7 @@ class Polygons:
         return out
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _burn(edges: Any, start: Any, values: Any, chosen: Any, row0: int, col0: int, out: Any) -> None:
     """Burn the chosen polygons, in their order."""
     rows = out.shape[0]
@@ -113,7 +111,7 @@ def _burn(edges: Any, start: Any, values: Any, chosen: Any, row0: int, col0: int
         _fill(crossings, count, values[k], col0, out)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _rows_crossed(y0: float, y1: float, row0: int, rows: int) -> tuple[int, int]:
     """Rows of the tile whose centre line an edge crosses, half open: low < y <= high."""
     low, high = min(y0, y1), max(y0, y1)
@@ -122,7 +120,7 @@ def _rows_crossed(y0: float, y1: float, row0: int, rows: int) -> tuple[int, int]
     return first, max(first, last)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _fill(crossings: Any, count: Any, value: float, col0: int, out: Any) -> None:
     """Fill between pairs of crossings: centres with left <= x < right."""
     rows, cols = out.shape

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xarray as xr
+from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -69,7 +70,7 @@ class Samples:
     def prevalence(self) -> float:
         """Share of source cells among sources and clear cells of the mapped extent."""
         positive, clear = self.counts["source_cells"], self.counts["clear_cells"]
-        return positive / (positive + clear)
+        return float(positive / (positive + clear))
 
 
 def cell_keys(tile: Tile, seed: int) -> NDArray[np.uint64]:
@@ -126,9 +127,7 @@ class _DrawTile:
                 "valid_cells": int(valid.sum()),
                 "mapped_cells": int(area.sum()),
                 "source_cells": int(source.sum()),
-                "source_cells_without_values": int(
-                    ((labels.standing == SOURCE) & ~valid).sum()
-                ),
+                "source_cells_without_values": int(((labels.standing == SOURCE) & ~valid).sum()),
                 "clear_cells": int(clear.sum()),
                 "excluded_cells": int(((labels.standing == EXCLUDED) & valid).sum()),
             },
@@ -215,13 +214,11 @@ def _first_share(inventory: Inventory, grid: GeoBox, ratio: float) -> float:
     """Guess the share of cells to look at from the landslides' area, on the safe side."""
     dx, dy = grids.cell_size(grid)
     cells = grid.shape[0] * grid.shape[1]
-    return 2.0 * ratio * float(inventory.areas.sum()) / (dx * dy * cells) + 1000 / cells
+    return float(2.0 * ratio * inventory.areas.sum() / (dx * dy * cells) + 1000 / cells)
 
 
 def _run(task: _DrawTile, stack: xr.DataArray, engine: Engine, advance: Advance) -> list[_Draw]:
-    import dask
-
-    call = dask.delayed(task, pure=False, traverse=False)
+    call = delayed(task, pure=False, traverse=False)
     return engine.run([call(tile, block) for tile, block in stacks.blocks(stack)], advance)
 
 
@@ -280,7 +277,7 @@ def _collect(
 def block_ids(
     x: NDArray[np.float64], y: NDArray[np.float64], grid: GeoBox, size: float
 ) -> NDArray[np.int64]:
-    """Return the number of the square block of each point: 1,000,000 row + column from north-west."""
+    """Return each point's square block: 1,000,000 row + column from the north-west."""
     box = grids.bounds(grid)
     i = np.floor((box.top - y) / size).astype(np.int64)
     j = np.floor((x - box.left) / size).astype(np.int64)
@@ -303,7 +300,9 @@ def save(samples: Samples, path: Path) -> None:
     """Write samples as Parquet, with what is known of the area in the file's metadata."""
     about = {
         "factors": [f.to_dict() for f in samples.factors],
-        "class_areas": {c: {str(k): n for k, n in a.items()} for c, a in samples.class_areas.items()},
+        "class_areas": {
+            c: {str(k): n for k, n in a.items()} for c, a in samples.class_areas.items()
+        },
         "counts": dict(samples.counts),
     }
     table = pa.Table.from_pandas(samples.table, preserve_index=False)

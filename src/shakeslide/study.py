@@ -38,7 +38,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Settings(BaseModel):
-    """Base of all tables: frozen, and an unknown key is an error that names the nearest right one."""
+    """Base of all tables: an unknown key is an error that names the nearest right one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -177,7 +177,7 @@ class ValueFactor(LayerFactor):
 
 
 class CategoryFactor(LayerFactor):
-    """Class of a polygon layer or of a raster of codes; turned into frequency ratios in training."""
+    """Class of polygons or of a raster of codes; turned into frequency ratios in training."""
 
     function: Literal["category"] = "category"
 
@@ -438,7 +438,7 @@ class Study(Settings):
             if name not in wanted:
                 raise ValueError(
                     f"[layers.{name}] is used by no factor.{did_you_mean(name, wanted)} To use it, "
-                    f"add a factor with layer = \"{name}\""
+                    f'add a factor with layer = "{name}"'
                 )
         return self
 
@@ -608,8 +608,7 @@ def template() -> str:
         "",
     ]
     lines += _table("inventory", Inventory, {"path": "landslides.gpkg"})
-    for table, model in (("samples", Samples), ("models", Models)):
-        lines += _table(table, model, {})
+    lines += _table("samples", Samples, {}) + _table("models", Models, {})
     for name, field in Models.model_fields.items():
         if name != "use":
             lines += _table(f"models.{name}", cast(type[Settings], field.annotation), {})

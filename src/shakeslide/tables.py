@@ -84,7 +84,9 @@ def _mean_roc(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     out = []
     for protocol, model in keys:
         same = [
-            r for r in results if (r["record"]["protocol"], r["record"]["model"]) == (protocol, model)
+            r
+            for r in results
+            if (r["record"]["protocol"], r["record"]["model"]) == (protocol, model)
         ]
         tpr = np.mean([r["roc"][0] for r in same], axis=0)
         out.append(

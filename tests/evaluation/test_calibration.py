@@ -86,6 +86,13 @@ def test_platt_stays_finite_for_separated_classes_and_for_a_constant():
     assert constant.apply(0.5) == pytest.approx((0.8 * 3 + 1 / 3) / 4)
 
 
+def test_platt_meets_the_targets_of_two_probabilities_however_lopsided():
+    fit = fit_platt([1, 0, 1, 0], [0.0, 0.5, 0.0, 0.0], [10, 1, 10, 1])
+    high, low = 21 / 22, 1 / 4
+    assert fit.apply(0.5) == pytest.approx(low)
+    assert fit.apply(0.0) == pytest.approx((20 * high + low) / 21)
+
+
 def test_isotonic_is_scikit_learns():
     y, p, _ = distorted(1, 3000)
     w = np.random.default_rng(0).random(y.size)

@@ -152,6 +152,18 @@ def test_attribution_is_the_shapley_value(groups):
     assert got.value == pytest.approx(tangled(row[None])[0])
 
 
+def test_attribution_of_a_product_of_two_is_exact_by_drawing_in_pairs():
+    rng = np.random.default_rng(8)
+    background, row = rng.normal(size=(10, 2)), rng.normal(size=2)
+    got = importance.attribution(
+        lambda rows: rows[:, 0] * rows[:, 1], row, background, [(0,), (1,)], rounds=2
+    )
+    a, b = background.T
+    expected = [np.mean((row[0] - a) * (row[1] + b)) / 2, np.mean((row[1] - b) * (row[0] + a)) / 2]
+    assert got.parts == pytest.approx(expected)
+    assert got.error == pytest.approx(np.zeros(2))
+
+
 def test_attribution_of_a_sum_is_exact_at_once():
     rng = np.random.default_rng(6)
     weights = np.array([1.0, -2.0, 0.5])

@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist
 
 from shakeslide.errors import InputError
 from shakeslide.evaluation import balanced_folds, block_id, hold_out, landslide_groups, splits
+from shakeslide.evaluation.draws import generator
 
 
 def world(seed=0, landslides=40, cells=400, extent=10_000.0):
@@ -121,6 +122,19 @@ def test_landslide_gives_every_landslide_the_same_chance_whatever_its_size():
     for split in splits.landslide(y, ids, x, yc, 0.75, 1500):
         trained[np.unique(ids[split.train][y[split.train] == 1])] += 1
     assert trained[ids_of] / 1500 == pytest.approx(np.full(12, 0.75), abs=5 * np.sqrt(0.19 / 1500))
+
+
+def test_landslide_draws_many_different_sets_though_sizes_differ():
+    ids = np.repeat(np.arange(1, 21), np.arange(1, 21))
+    y = np.r_[np.ones(ids.size, int), np.zeros(ids.size, int)]
+    place = np.tile(ids * 100.0, 2)
+    draws = splits.landslide(y, np.r_[ids, 0 * ids], place, place, 0.8, 60)
+    assert len({tuple(split.test) for split in draws}) > 50
+
+
+def test_purposes_draw_different_numbers():
+    first, second = (generator(1, purpose).random() for purpose in ("pixel", "block"))
+    assert first != second
 
 
 @given(

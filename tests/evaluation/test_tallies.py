@@ -45,7 +45,7 @@ def test_tiles_add_up_and_gaps_do_not_count():
 
 def test_area_weights_count_as_area():
     y, p = landscape(2)
-    weights = np.where(y == 1, 1.0, 7.0)
+    weights = np.where(y == 1, 1.0, 7.0) * np.random.default_rng(0).uniform(0.5, 2, y.shape)
     expected = captured(y.ravel(), p.ravel(), area_weights=weights.ravel())
     assert tally(y, p, weights).captured() == pytest.approx(expected, abs=1e-3)
 

@@ -49,11 +49,10 @@ def test_cut_series_is_within_its_bound_of_the_kernel(features, degree, gamma, s
 @pytest.mark.parametrize(
     ("n", "features", "C", "gamma"),
     [
-        (400, 14, 1, 1e-3),
         (3000, 14, 1, 1e-3),
         (6000, 8, 1, 1e-3),
         (1500, 4, 50, 0.01),
-        (90, 3, 1, 0.02),
+        (120, 3, 1, 0.02),
     ],
 )
 def test_decision_values_are_those_of_libsvm(n, features, C, gamma):
@@ -71,7 +70,7 @@ def test_large_problem_starts_from_a_part_and_meets_the_conditions_of_the_optimu
     from shakeslide.models.taylor import HingeSolver
 
     monkeypatch.setattr(HingeSolver, "_SUBSET", 1000)
-    X, y = data(8000)
+    X, y = data(8000, 6)
     ours = SupportVectorMachine(random_state=0).fit(X, y)
     theirs = SVC(gamma=1e-3, tol=1e-6, cache_size=500).fit(X.astype(float), y)
     want = theirs.decision_function(X.astype(float))
@@ -83,7 +82,7 @@ def test_exact_kernel_where_the_series_would_be_too_long(settings):
     X, y = data(500)
     ours = SupportVectorMachine(**settings, random_state=0).fit(X, y)
     assert ours.error_bound_ == 0
-    theirs = SVC(gamma=settings["gamma"]).fit(X.astype(float), y)
+    theirs = SVC(gamma=settings["gamma"], tol=1e-5).fit(X.astype(float), y)
     want = theirs.decision_function(X.astype(float))
     np.testing.assert_allclose(ours.decision_values(X), want, rtol=0, atol=1e-10)
     again = SupportVectorMachine.from_arrays(ours.arrays(), ours.get_params())

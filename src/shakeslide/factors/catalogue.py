@@ -60,7 +60,18 @@ def vector_source(layer: Layer, name: str) -> vector.VectorSource:
 
 def is_vector(layer: Layer) -> bool:
     """Tell whether the layer's file is a vector, by its name and by what the study asks of it."""
-    suffixes = (".gpkg", ".shp", ".geojson", ".json", ".csv", ".tsv", ".kml", ".fgb", ".gml", ".zip")
+    suffixes = (
+        ".gpkg",
+        ".shp",
+        ".geojson",
+        ".json",
+        ".csv",
+        ".tsv",
+        ".kml",
+        ".fgb",
+        ".gml",
+        ".zip",
+    )
     return layer.column is not None or layer.path.suffix.lower() in suffixes
 
 
@@ -74,6 +85,7 @@ class ReadRaster:
     raster: raster.RasterSource
 
     def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
         return self.raster.read(grids.window(inputs.grid, inputs.tile))
 
 
@@ -84,6 +96,7 @@ class BurnPolygons:
     polygons: Polygons
 
     def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
         return self.polygons.burn(inputs.tile).astype(np.float32)
 
 
@@ -95,6 +108,7 @@ class Bearing:
     y: float
 
     def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
         east, north = inputs.x - self.x, inputs.y - self.y
         azimuth = np.degrees(np.arctan2(east[None, :], north[:, None])) % 360.0
         # 359.99999999 rounds to 360 in float32, which is 0.
@@ -110,6 +124,7 @@ class DirectionOfNearest:
     azimuth: NDArray[np.float32]
 
     def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
         _, index = nearest.nearest(inputs.x, inputs.y, self.segments)
         return self.azimuth[index]
 
@@ -121,6 +136,7 @@ class DistanceToNearest:
     segments: nearest.Segments
 
     def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
         return np.asarray(nearest.nearest(inputs.x, inputs.y, self.segments)[0], np.float32)
 
 
@@ -134,6 +150,7 @@ class Density:
     bandwidth: float
 
     def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
         return density.quartic_density(
             inputs.x, inputs.y, self.x, self.y, self.weights, self.bandwidth
         )
@@ -161,6 +178,7 @@ class Curvature:
     type: str
 
     def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
         if self.type == "general":
             return inputs.derivatives.curvature
         kernel = {"profile": terrain.profile_curvature, "plan": terrain.plan_curvature}[self.type]
@@ -177,6 +195,7 @@ class Tpi:
     divide_by_sd: bool
 
     def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
         z, inner = inputs.elevation(terrain.tpi_halo(inputs.dx, inputs.dy, self.outer))
         kept = terrain.tpi(z, inputs.dx, inputs.dy, self.inner, self.outer, self.divide_by_sd)
         return kept[inner]
@@ -189,6 +208,7 @@ class Relief:
     window: float
 
     def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
         z, inner = inputs.elevation(terrain.relief_halo(inputs.dx, inputs.dy, self.window))
         return terrain.relief(z, inputs.dx, inputs.dy, self.window)[inner]
 
@@ -199,9 +219,7 @@ class Relief:
 def _value(settings: ValueFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
     if not is_vector(layer):
-        return Made(
-            ReadRaster(raster_source(layer)), unit=settings.unit, source=_source(layer)
-        )
+        return Made(ReadRaster(raster_source(layer)), unit=settings.unit, source=_source(layer))
     features = _polygons(layer, settings.layer, sources, code)
     values = vector.numeric(features, str(layer.column), f"[layers.{settings.layer}]")
     polygons = Polygons.on_grid(features.geometry, values, sources.grid)
@@ -226,10 +244,10 @@ def class_codes(column: pd.Series) -> tuple[NDArray[np.float64], dict[int, str]]
     """
     present = column.notna()
     values = column[present]
-    if pd.api.types.is_integer_dtype(values) and len(values) and 0 <= values.min():
-        if values.max() < 1_000_000:
-            legend = {int(v): str(int(v)) for v in sorted(values.unique())}
-            return column.astype(float).to_numpy(), legend
+    whole = pd.api.types.is_integer_dtype(values) and len(values) > 0
+    if whole and values.min() >= 0 and values.max() < 1_000_000:
+        legend = {int(v): str(int(v)) for v in sorted(values.unique())}
+        return np.asarray(column.astype(float), np.float64), legend
     names = sorted({str(v) for v in values})
     number = {name: i + 1 for i, name in enumerate(names)}
     codes = np.full(len(column), np.nan)
@@ -242,7 +260,7 @@ def _polygons(layer: Layer, name: str, sources: Sources, code: str) -> vector.Fe
         raise InputError(
             f"[layers.{name}] needs column = the attribute that factor {code} is made from"
         )
-    return vector.read(vector_source(layer, name), sources.grid.crs, "polygon")
+    return vector.read(vector_source(layer, name), grids.crs_of(sources.grid), "polygon")
 
 
 def _bearing(settings: BearingFactor, code: str, sources: Sources) -> Made:
@@ -257,15 +275,15 @@ def _bearing(settings: BearingFactor, code: str, sources: Sources) -> Made:
     )
 
 
-def project_point(
-    point: tuple[float, float], crs: str, sources: Sources
-) -> tuple[float, float]:
+def project_point(point: tuple[float, float], crs: str, sources: Sources) -> tuple[float, float]:
     """Return a point of the study in the grid's CRS."""
     try:
-        transformer = pyproj.Transformer.from_crs(crs, sources.grid.crs.to_wkt(), always_xy=True)
+        transformer = pyproj.Transformer.from_crs(
+            crs, grids.crs_of(sources.grid).to_wkt(), always_xy=True
+        )
     except pyproj.exceptions.CRSError as error:
         raise InputError(f"[event] crs = {crs!r} is not a CRS: {raster.one_line(error)}") from error
-    if transformer.source_crs.is_geographic and abs(point[1]) > 90:
+    if pyproj.CRS(crs).is_geographic and abs(point[1]) > 90:
         raise InputError(
             f"[event] epicentre = {list(point)}: latitude {point[1]} is beyond 90; write "
             "[longitude, latitude]"
@@ -279,16 +297,14 @@ def project_point(
 def _line_direction(settings: LineDirectionFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
     features = vector.read(
-        vector_source(layer, settings.layer), sources.grid.crs, ("line", "polygon")
+        vector_source(layer, settings.layer), grids.crs_of(sources.grid), ("line", "polygon")
     )
     pieces = nearest.subsections(vector.lines(features), settings.subsection)
     if settings.nearest == "midpoint":
         segments, azimuth = pieces.points, pieces.azimuth_deg
     else:
         segments, azimuth = pieces.segments, pieces.azimuth_deg[pieces.piece]
-    return Made(
-        DirectionOfNearest(segments, azimuth.astype(np.float32)), source=_source(layer)
-    )
+    return Made(DirectionOfNearest(segments, azimuth.astype(np.float32)), source=_source(layer))
 
 
 def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
@@ -296,7 +312,7 @@ def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
     column = layer.column or ("magnitude" if settings.weight == "magnitude" else None)
     features = vector.read(
         vector_source(layer.model_copy(update={"column": column}), settings.layer),
-        sources.grid.crs,
+        grids.crs_of(sources.grid),
         "point",
     )
     x, y = vector.points(features).T
@@ -314,7 +330,7 @@ def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
 
 def _distance(settings: DistanceFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
-    features = vector.read(vector_source(layer, settings.layer), sources.grid.crs)
+    features = vector.read(vector_source(layer, settings.layer), grids.crs_of(sources.grid))
     drawn = vector.lines(features)
     # A point is a line that goes nowhere: a segment of length zero.
     ends = [np.concatenate([line, line]) if len(line) == 1 else line for line in drawn]

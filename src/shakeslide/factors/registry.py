@@ -48,13 +48,13 @@ class TileInputs:
 
     @cached_property
     def _window(self) -> tuple[Tile, Float]:
-        outer = self.tile.grown(self.halo, self.grid.shape)
+        outer = self.tile.grown(self.halo, grids.shape_of(self.grid))
         return outer, self.dem.read(grids.window(self.grid, outer))
 
     def elevation(self, halo: tuple[int, int] = (0, 0)) -> tuple[Float, tuple[slice, slice]]:
-        """Return elevation with a halo (stopped at the grid's edges), and the tile's slices in it."""
+        """Return elevation with a halo (stopped at the edges), and the tile's slices in it."""
         outer, z = self._window
-        wanted = self.tile.grown(halo, self.grid.shape)
+        wanted = self.tile.grown(halo, grids.shape_of(self.grid))
         return np.ascontiguousarray(z[wanted.within(outer)]), self.tile.within(wanted)
 
     @cached_property

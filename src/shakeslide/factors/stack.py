@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import rasterio
 import xarray as xr
+from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
@@ -50,11 +50,8 @@ def lazy(
     shape = grid.shape
     cut = grids.tiles(grid, size)
     columns = max(t.index[1] for t in cut) + 1
-    call = dask.delayed(block, pure=False, traverse=False)
-    parts = [
-        da.from_delayed(call(t), (len(codes), *t.shape), np.float32, name=f"tile-{t.name}-{id(block)}")
-        for t in cut
-    ]
+    call = delayed(block, pure=False, traverse=False)
+    parts = [da.from_delayed(call(t), (len(codes), *t.shape), np.float32) for t in cut]
     rows = [da.concatenate(parts[i : i + columns], axis=2) for i in range(0, len(parts), columns)]
     whole = Tile((0, 0), 0, shape[0], 0, shape[1])
     x, y = grids.cell_centres(grid, whole)
@@ -242,5 +239,4 @@ def save_legends(factors: Sequence[Factor], path: Path) -> None:
 
 def valid(block: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return where all factors of a block (factor, row, col) have values."""
-    out: NDArray[np.bool_] = np.isfinite(block).all(axis=0)
-    return out
+    return np.asarray(np.isfinite(block).all(axis=0))

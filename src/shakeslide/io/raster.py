@@ -29,6 +29,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.grid import Tile
 
@@ -71,7 +72,9 @@ def opened(path: Path) -> Iterator[Any]:
         try:
             dataset = rasterio.open(path)
         except RasterioIOError as error:
-            raise InputError(f"{path}: not a raster that GDAL can read: {one_line(error)}") from error
+            raise InputError(
+                f"{path}: not a raster that GDAL can read: {one_line(error)}"
+            ) from error
         with dataset:
             yield dataset
 
@@ -123,13 +126,13 @@ class RasterSource:
             source_crs = CRS(self.crs) if self.crs else CRS(src.crs.to_wkt()) if src.crs else None
             if source_crs is None:
                 raise InputError(
-                    f"{self.path}: has no CRS; give it with `crs = \"EPSG:...\"` in its layer's table"
+                    f'{self.path}: has no CRS; give it with `crs = "EPSG:..."` in its table'
                 )
             nodata = self.nodata if self.nodata is not None else src.nodata
             offset = aligned_offset(src.transform, source_crs, block)
             try:
                 if offset is not None:
-                    return self._read_aligned(src, offset, block.shape, nodata)
+                    return self._read_aligned(src, offset, grids.shape_of(block), nodata)
                 return self._read_warped(src, source_crs, block, nodata)
             except RasterioIOError as error:
                 raise InputError(
@@ -154,15 +157,13 @@ class RasterSource:
         out[row0 - offset[0] : row1 - offset[0], col0 - offset[1] : col1 - offset[1]] = values
         return out
 
-    def _read_warped(
-        self, src: Any, source_crs: CRS, block: GeoBox, nodata: float | None
-    ) -> Float:
+    def _read_warped(self, src: Any, source_crs: CRS, block: GeoBox, nodata: float | None) -> Float:
         # The tolerance makes GDAL transform every cell exactly: with its default the values
         # depend on how the map is cut into blocks.
         with WarpedVRT(
             src,
             src_crs=source_crs.to_wkt(),
-            crs=block.crs.to_wkt(),
+            crs=grids.crs_of(block).to_wkt(),
             transform=block.affine,
             width=block.shape[1],
             height=block.shape[0],
@@ -178,7 +179,7 @@ class RasterSource:
         return values
 
 
-def aligned_offset(transform: Any, crs: CRS, block: GeoBox) -> tuple[int, int] | None:
+def aligned_offset(transform: Any, crs: CRS | None, block: GeoBox) -> tuple[int, int] | None:
     """Return the block's (row, col) offset in a raster whose cells are the block's, else None."""
     a, b = transform, block.affine
     if crs != block.crs or not np.allclose((a.a, a.e), (b.a, b.e), rtol=1e-9, atol=0):
@@ -282,7 +283,7 @@ def write_geotiff(
         "count": 1,
         "dtype": dtype,
         "nodata": nodata,
-        "crs": grid.crs.to_wkt(),
+        "crs": grids.crs_of(grid).to_wkt(),
         "transform": grid.affine,
         "predictor": predictor,
     }
@@ -297,7 +298,7 @@ def write_geotiff(
                 dst.set_band_description(1, description)
             if colours:
                 dst.write_colormap(1, dict(colours))
-            for row0, strip in _strips(grid.shape, cut, load, dtype):
+            for row0, strip in _strips(grids.shape_of(grid), cut, load, dtype):
                 dst.write(strip, 1, window=Window(0, row0, strip.shape[1], strip.shape[0]))
         if cloud_optimised:
             _to_cog(temporary, cloud_optimised, predictor)

@@ -114,7 +114,7 @@ def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None
         lost = ~np.isfinite(shapely.bounds(frame.geometry.values)).all(axis=1)
         if lost.any():
             raise InputError(
-                f"{where}: {int(lost.sum())} features have coordinates beyond what its CRS can hold; "
+                f"{where}: {int(lost.sum())} features have coordinates beyond its CRS; "
                 "is its CRS right, and are x and y not swapped?"
             )
     return Features(frame.reset_index(drop=True), own, notes)
@@ -147,23 +147,23 @@ def _open(source: VectorSource) -> gpd.GeoDataFrame:
                 f"{where}: has no layer '{source.layer}'.{did_you_mean(source.layer, layers)}"
             )
         layer = source.layer or layers[0]
-        fields = [
-            str(f) for f in pyogrio.read_info(source.path, layer=layer, **options)["fields"]
-        ]
+        fields = [str(f) for f in pyogrio.read_info(source.path, layer=layer, **options)["fields"]]
         for column in (source.column, source.x, source.y):
             if column is not None and column not in fields:
-                raise InputError(f"{where}: has no column '{column}'.{did_you_mean(column, fields)}")
+                raise InputError(
+                    f"{where}: has no column '{column}'.{did_you_mean(column, fields)}"
+                )
         with warnings.catch_warnings():
             # GDAL warns of things that are checked here by name (CRS, geometry).
             warnings.simplefilter("ignore")
-            frame = pyogrio.read_dataframe(
-                source.path, layer=layer, where=source.where, **options
-            )
+            frame = pyogrio.read_dataframe(source.path, layer=layer, where=source.where, **options)
     except (DataSourceError, DataLayerError, ValueError, UnicodeDecodeError) as error:
         at = f" with the filter `{source.where}`" if source.where else ""
         raise InputError(f"{where}: cannot be read{at}: {one_line(error)}") from error
     if not isinstance(frame, gpd.GeoDataFrame) or (len(frame) and frame.geometry.isna().all()):
-        raise InputError(f"{where}: has no geometries" + (" (are x and y numbers?)" if options else ""))
+        raise InputError(
+            f"{where}: has no geometries" + (" (are x and y numbers?)" if options else "")
+        )
     if len(layers) > 1 and source.layer is None:
         raise InputError(
             f"{where}: holds {len(layers)} layers ({', '.join(layers)}); choose one with layer ="
@@ -182,11 +182,15 @@ def _usable(frame: gpd.GeoDataFrame, where: str, notes: list[str]) -> gpd.GeoDat
     broken = ~shapely.is_valid(geometry)
     if broken.any():
         repaired = shapely.make_valid(geometry[broken])
-        geometry[broken] = [_same_kind(r, o) for r, o in zip(repaired, geometry[broken], strict=True)]
+        geometry[broken] = [
+            _same_kind(r, o) for r, o in zip(repaired, geometry[broken], strict=True)
+        ]
         notes.append(f"{int(broken.sum())} invalid geometries repaired")
         empty = shapely.is_empty(geometry)
         if empty.any():
-            notes.append(f"{int(empty.sum())} of them held nothing (no length or area) and were left out")
+            notes.append(
+                f"{int(empty.sum())} of them held nothing (no length or area) and were left out"
+            )
             frame, geometry = frame[~empty], geometry[~empty]
     return frame.set_geometry(gpd.GeoSeries(geometry, index=frame.index, crs=frame.crs))
 
@@ -210,16 +214,19 @@ def _require_kind(frame: gpd.GeoDataFrame, kinds: list[str], where: str) -> None
 
 
 def numeric(features: Features, column: str, where: str) -> np.ndarray:
-    """Return a column as float64; text that is no number is an `InputError`."""
-    values = pd.to_numeric(features.frame[column], errors="coerce").to_numpy(float)
-    bad = ~np.isfinite(values)
+    """Return a column as float64, NaN where empty; text that is no number is an `InputError`."""
+    given = features.frame[column]
+    values = pd.to_numeric(given, errors="coerce").to_numpy(float)
+    bad = ~np.isfinite(values) & given.notna().to_numpy()
     if bad.any():
         example = features.frame[column].to_numpy()[bad][0]
         raise InputError(
             f"{where}: column '{column}' holds {int(bad.sum())} values that are no numbers "
-            f"(e.g. {example!r}); use a numeric column, or function = \"category\""
+            f'(e.g. {example!r}); use a numeric column, or function = "category"'
         )
-    return values
+    if not np.isfinite(values).any():
+        raise InputError(f"{where}: column '{column}' is empty in all features")
+    return np.asarray(values)
 
 
 def lines(features: Features) -> list[np.ndarray]:
@@ -235,4 +242,4 @@ def lines(features: Features) -> list[np.ndarray]:
 
 def points(features: Features) -> np.ndarray:
     """Return the coordinates (n, 2) of point features."""
-    return shapely.get_coordinates(features.geometry)
+    return np.asarray(shapely.get_coordinates(features.geometry))

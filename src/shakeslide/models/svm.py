@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +12,9 @@ from sklearn.svm import SVC
 
 from shakeslide.errors import InputError
 from shakeslide.models.base import ArrayReader, Arrays, Model
-from shakeslide.models.parallel import one_blas_thread
 from shakeslide.models.chunks import predict_in_chunks
 from shakeslide.models.logistic import logistic
+from shakeslide.models.parallel import one_blas_thread
 from shakeslide.models.taylor import (
     HingeSolver,
     PolynomialMachine,
@@ -29,6 +26,7 @@ from shakeslide.models.taylor import (
 _VECTORS = 512  # support vectors of one kernel block: 4,096 rows by 512 doubles are 16 MB
 _FOLDS = 5
 _MOST_MONOMIALS = 3500  # a Newton step costs their cube
+_ROWS_PER_MONOMIAL = 4
 
 
 class SupportVectorMachine(Model):
@@ -60,6 +58,7 @@ class SupportVectorMachine(Model):
     Attributes
     ----------
     machine_ : PolynomialMachine or KernelMachine
+        What gives the decision values.
     error_bound_ : float
         Bound of the error that the cut series brings to a decision value; 0 for the exact kernel.
     sigmoid_ : tuple of float
@@ -71,7 +70,7 @@ class SupportVectorMachine(Model):
         C: float = 1.0,
         gamma: float = 0.001,
         taylor_error: float = 1e-4,
-        tol: float = 1e-3,
+        tol: float = 1e-5,
         random_state: int | None = None,
     ) -> None:
         self.C = C
@@ -87,54 +86,52 @@ class SupportVectorMachine(Model):
         radius = float(np.sqrt(((X - centre) ** 2).sum(axis=1).max()))
         # The dual coefficients of either class add up to the same, each being C at most
         most = 2 * self.C * min(np.count_nonzero(y), np.count_nonzero(y == 0))
-        degree = self._degree(radius, most, X.shape[1])
-        if degree is None:
-            self.error_bound_ = 0.0
-            fit = self._fit_kernel
-        else:
-            feature_map = TaylorMap(centre, self.gamma, degree)
-            fit = partial(self._fit_polynomial, HingeSolver(feature_map, self.C))
-        self.machine_ = fit(X, y, None)
-        if degree is not None:
-            error = kernel_error(self.gamma, radius, degree)
-            self.error_bound_ = error * self.machine_.dual_sum
-        self.sigmoid_ = platt_sigmoid(self._unseen_decisions(X, y, fit), y)
+        degree = self._degree(radius, most, *X.shape)
+        feature_map = None if degree is None else TaylorMap(centre, float(self.gamma), degree)
+        self.machine_ = self._machine(X, y, feature_map, self.C, None)
+        error = 0.0 if degree is None else kernel_error(self.gamma, radius, degree)
+        self.error_bound_ = error * self.machine_.dual_sum
+        self.sigmoid_ = platt_sigmoid(self._unseen_decisions(X, y, feature_map), y)
 
-    def _degree(self, radius: float, dual_sum: float, features: int) -> int | None:
+    def _degree(self, radius: float, dual_sum: float, rows: int, features: int) -> int | None:
         degree = 1
-        while monomials(features, degree) <= _MOST_MONOMIALS:
+        # With fewer rows than that the exact kernel is found sooner
+        most = min(_MOST_MONOMIALS, rows // _ROWS_PER_MONOMIAL)
+        while monomials(features, degree) <= most:
             if kernel_error(self.gamma, radius, degree) * dual_sum <= self.taylor_error:
                 return degree
             degree += 1
         return None
 
-    def _fit_kernel(
-        self, X: NDArray[np.float32], y: NDArray[np.uint8], start: object
-    ) -> KernelMachine:
-        solver = SVC(C=self.C, gamma=self.gamma, tol=self.tol, kernel="rbf", cache_size=500)
+    def _machine(
+        self,
+        X: NDArray[np.float32],
+        y: NDArray[np.uint8],
+        feature_map: TaylorMap | None,
+        C: float,
+        start: PolynomialMachine | None,
+    ) -> PolynomialMachine | KernelMachine:
+        if feature_map is not None:
+            return HingeSolver(feature_map, C).solve(X, y, start)
+        solver = SVC(C=C, gamma=self.gamma, tol=self.tol, kernel="rbf", cache_size=500)
         solver.fit(X.astype(np.float64), y)
         vectors, dual = np.array(solver.support_vectors_), np.array(solver.dual_coef_[0])
         return KernelMachine(vectors, dual, float(solver.intercept_[0]), float(self.gamma))
 
-    @staticmethod
-    def _fit_polynomial(
-        solver: HingeSolver,
-        X: NDArray[np.float32],
-        y: NDArray[np.uint8],
-        start: PolynomialMachine | None,
-    ) -> PolynomialMachine:
-        return solver.solve(X, y, start)
-
     def _unseen_decisions(
-        self, X: NDArray[np.float32], y: NDArray[np.uint8], fit: Callable[..., Any]
+        self, X: NDArray[np.float32], y: NDArray[np.uint8], feature_map: TaylorMap | None
     ) -> NDArray[np.float64]:
         folds = min(_FOLDS, int(np.bincount(y).min()))
         if folds < 2:
             return self.machine_.decisions(X)
+        start = self.machine_ if isinstance(self.machine_, PolynomialMachine) else None
         splits = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
         decisions = np.empty(len(y))
         for train, test in splits.split(X, y):
-            decisions[test] = fit(X[train], y[train], self.machine_).decisions(X[test])
+            # The cost of all rows together stays the same, and so does the scale of the decisions
+            cost = self.C * len(y) / len(train)
+            machine = self._machine(X[train], y[train], feature_map, cost, start)
+            decisions[test] = machine.decisions(X[test])
         return decisions
 
     def decision_values(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -151,6 +148,7 @@ class SupportVectorMachine(Model):
         return {**self.machine_.arrays(), "offsets": offsets}
 
     def _restore(self, reader: ArrayReader) -> None:
+        kind: type[PolynomialMachine | KernelMachine]
         polynomial = reader.names("centre") == ["centre"]
         kind = PolynomialMachine if polynomial else KernelMachine
         self.machine_ = kind.restore(reader)
@@ -179,7 +177,7 @@ class KernelMachine:
     @property
     def n_features(self) -> int:
         """Columns of a row."""
-        return self.vectors.shape[1]
+        return int(self.vectors.shape[1])
 
     @property
     def dual_sum(self) -> float:

@@ -180,9 +180,12 @@ def relief(view: View, dem: Path | None) -> Float | None:
     if dem is None:
         return None
     z = view.read(dem)
+    if min(z.shape) < 2:
+        return hillshade(z, view.cell)
     # A coarse picture flattens slopes; exaggerate so that the typical slope stays visible.
-    south, east = np.gradient(z, view.cell[1], view.cell[0])
-    typical = np.nanmedian(np.hypot(south, east)) if np.isfinite(z).any() else 0.0
+    slope = np.hypot(*np.gradient(z, view.cell[1], view.cell[0]))
+    known = slope[np.isfinite(slope)]
+    typical = float(np.median(known)) if known.size else 0.0
     return hillshade(z, view.cell, float(np.clip(0.6 / max(typical, 1e-6), 0.5, 20)))
 
 
@@ -275,23 +278,35 @@ def convergence(view: View) -> float:
 
 
 def _geographic(view: View, x: Sequence[float], y: Sequence[float]) -> tuple[Line, Line]:
-    transformer = pyproj.Transformer.from_crs(str(view.grid.crs), "EPSG:4326", always_xy=True)
+    transformer = pyproj.Transformer.from_crs(
+        grids.crs_of(view.grid).to_wkt(), "EPSG:4326", always_xy=True
+    )
     lon, lat = transformer.transform(np.asarray(x, float), np.asarray(y, float))
     return np.asarray(lon), np.asarray(lat)
 
 
-def graticule(axes: Axes, view: View) -> None:
-    """Mark longitudes on the upper edge and latitudes on the left edge."""
+def graticule(axes: Axes, view: View, size: tuple[float, float]) -> None:
+    """Mark longitudes on the upper edge and latitudes on the left edge.
+
+    Parameters
+    ----------
+    axes : Axes
+        The map.
+    view : View
+        What it shows.
+    size : (float, float)
+        Its width and height in inches.
+    """
     left, right, bottom, top = view.extent
     x, y = np.linspace(left, right, 65), np.linspace(bottom, top, 65)
     lon, _ = _geographic(view, list(x), [top] * 65)
     _, lat = _geographic(view, [left] * 65, list(y))
-    at_x, names_x = _marks(lon, x, "EW")
-    at_y, names_y = _marks(lat, y, "NS")
+    at_x, names_x = _marks(lon, x, "EW", size[0])
+    at_y, names_y = _marks(lat, y, "NS", size[1])
     axes.xaxis.tick_top()
     axes.set_xticks(at_x, names_x)
     axes.set_yticks(at_y, names_y, rotation=90, va="center")
-    axes.tick_params(pad=1.5, labelsize=7.5)
+    axes.tick_params(pad=1.5, labelsize=8.5)
     for at, label in zip(at_x, axes.get_xticklabels(), strict=True):
         if at > right - 0.06 * (right - left):
             label.set_horizontalalignment("right")
@@ -300,12 +315,12 @@ def graticule(axes: Axes, view: View) -> None:
             label.set_verticalalignment("bottom")
 
 
-def _marks(degrees: Line, at: Line, letters: str) -> tuple[list[float], list[str]]:
+def _marks(degrees: Line, at: Line, letters: str, inches: float) -> tuple[list[float], list[str]]:
     """Return where round values of an angle lie along an edge, and their labels."""
     span = float(degrees.max() - degrees.min()) if np.isfinite(degrees).all() else 0.0
     if span <= 0 or span > 90 or not (np.diff(degrees) > 0).all():
         return [], []
-    step = nice(span / 2.5)
+    step = nice(2.4999 * span / max(inches / 0.9, 1.0))
     values = np.arange(math.ceil(degrees[0] / step), math.floor(degrees[-1] / step) + 1) * step
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     names = [f"{abs(v):.{decimals}f}° {letters[0] if v >= 0 else letters[1]}" for v in values]

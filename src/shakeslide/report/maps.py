@@ -47,18 +47,18 @@ def plate(view: View, rgb: Picture, legend: float) -> Plate:
     legend : float
         Height of the legend in inches.
     """
-    left, top, right = 0.26, 0.24, 0.08
-    wide = WIDTH - left - right
-    tall = min(wide * view.aspect, 1.5 * wide)
+    left, top, right = 0.28, 0.26, 0.08
+    room = WIDTH - left - right
+    tall = min(room * view.aspect, 1.5 * room)
     wide = tall / view.aspect
-    figure, sheet = figures.new(left + wide + right, top + tall + legend)
-    axes = figures.axes_at(figure, left, legend, wide, tall)
+    figure, sheet = figures.new(WIDTH, top + tall + legend)
+    axes = figures.axes_at(figure, left + (room - wide) / 2, legend, wide, tall)
     cartography.frame(axes, view, rgb)
-    cartography.graticule(axes, view)
+    cartography.graticule(axes, view, (wide, tall))
     metres = view.extent[1] - view.extent[0]
-    cartography.scale_bar(sheet, left + 0.06, legend - 0.32, 0.24 * wide, metres / wide)
-    cartography.north_arrow(sheet, left + 0.33 * wide, legend - 0.44, view, 0.36)
-    box = Box(left + 0.42 * wide, 0.03, 0.58 * wide, legend - 0.08)
+    cartography.scale_bar(sheet, left + 0.06, legend - 0.34, 0.24 * room, metres / wide, 9)
+    cartography.north_arrow(sheet, left + 0.33 * room, legend - 0.44, view, 0.36)
+    box = Box(left + 0.42 * room, 0.03, 0.58 * room, legend - 0.08)
     return Plate(figure, sheet, axes, box)
 
 
@@ -66,18 +66,18 @@ def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequenc
     """Return a model's probability over the relief with the mapped landslides."""
     p = view.read(files.probability)
     rgb = paint(rgb_of(PROBABILITY, np.nan_to_num(p)), p, shade, MAP_SHADE)
-    drawn = plate(view, rgb, legend=0.66)
+    drawn = plate(view, rgb, legend=0.7)
     cartography.draw_rings(drawn.axes, rings, OUTLINE, 0.45)
     box = drawn.legend
     axes = figures.axes_at(drawn.figure, box.left, box.top - 0.12, box.width - 0.03, 0.1)
-    legends.colour_bar(drawn.figure, axes, Normalize(0, 1), PROBABILITY, 7.5)
+    legends.colour_bar(drawn.figure, axes, Normalize(0, 1), PROBABILITY, 8.5)
     y = box.bottom + 0.12
     text = f"Susceptibility ({files.model.upper()})"
-    drawn.sheet.text(box.left, y, text, fontsize=8, va="center")
+    drawn.sheet.text(box.left, y, text, fontsize=9, va="center")
     if rings:
-        x = box.left + box.width - 1.12
-        drawn.sheet.plot([x, x + 0.16], [y, y], color=OUTLINE, linewidth=1.2)
-        drawn.sheet.text(x + 0.21, y, "mapped landslide", fontsize=8, va="center")
+        x = box.left + box.width - 1.26
+        drawn.sheet.plot([x, x + 0.14], [y, y], color=OUTLINE, linewidth=1.2)
+        drawn.sheet.text(x + 0.19, y, "mapped landslide", fontsize=9, va="center")
     return drawn.figure
 
 
@@ -89,15 +89,15 @@ def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
     rgb = np.full((*codes.shape, 3), NODATA, np.float32)
     for code, colour in colours.items():
         rgb[codes == code] = to_rgb(colour)
-    line = 0.165
+    line = 0.175
     picture = paint(rgb, codes, shade, MAP_SHADE)
     drawn = plate(view, picture, legend=max(0.55, 0.16 + line * (len(colours) + 1)))
     box, title = drawn.legend, f"Class of susceptibility ({files.model.upper()})"
-    drawn.sheet.text(box.left, box.top - 0.06, title, fontsize=8, va="center")
+    drawn.sheet.text(box.left, box.top - 0.06, title, fontsize=9, va="center")
     for i, (code, colour) in enumerate(colours.items()):
         y = box.top - 0.06 - line * (i + 1)
         legends.swatch(drawn.sheet, box.left, y, 0.2, 0.11, colour)
-        drawn.sheet.text(box.left + 0.28, y, names[code], fontsize=8, va="center")
+        drawn.sheet.text(box.left + 0.28, y, names[code], fontsize=9, va="center")
     return drawn.figure
 
 
@@ -133,5 +133,5 @@ def samples(
         left = box.left + i * 0.5 * box.width
         drawn.sheet.plot([left + 0.05], [0.25], "o", ms=4, color=colour, mec="none")
         label = name if step == 1 else f"{name} (1 in {words.count(step)})"
-        drawn.sheet.text(left + 0.15, 0.25, label, fontsize=8, va="center")
+        drawn.sheet.text(left + 0.15, 0.25, label, fontsize=9, va="center")
     return drawn.figure

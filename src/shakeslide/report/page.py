@@ -115,13 +115,18 @@ def facts(run: Artefacts) -> list[Fact]:
         Fact(words.count(counts["landslides"]), "mapped landslides"),
         Fact(words.share(run.samples.prevalence), "of the cells are landslide source"),
         Fact(
-            words.score("roc_auc", best["roc_auc"]["mean"]), f"best AUC ({best['model'].upper()})"
+            words.score("roc_auc", best["roc_auc"]["mean"]),
+            f"best AUC ({best['model'].upper()}, {run.protocols[0]} protocol)",
         ),
     ]
 
 
 def _cell(dx: float, dy: float) -> str:
-    return f"{dx:.4g} m" if abs(dx - dy) < 1e-6 * dx else f"{dx:.4g} × {dy:.4g} m"
+    return (
+        f"{dx:.4g}{words.NBSP}m"
+        if abs(dx - dy) < 1e-6 * dx
+        else f"{dx:.4g} × {dy:.4g}{words.NBSP}m"
+    )
 
 
 def _best(run: Artefacts, protocol: str, measure: str) -> Mapping[str, Any]:
@@ -132,21 +137,20 @@ def _best(run: Artefacts, protocol: str, measure: str) -> Mapping[str, Any]:
 
 def summary(run: Artefacts) -> list[str]:
     """Return the run in a few sentences."""
-    counts = run.samples.counts
-    protocol = run.protocols[0]
+    counts, protocol = run.samples.counts, run.protocols[0]
     best, repeats = _best(run, protocol, "oa"), run.settings["evaluation"]["repeats"]
     rows = [r for r in run.evaluation["summary"] if r["protocol"] == protocol]
-    models = words.joined([words.model_title(r["model"]).lower() for r in rows])
-    test = 1 - float(run.settings["samples"]["train_share"])
+    names = words.joined([words.model_title(r["model"]).lower() for r in rows])
+    train = float(run.settings["samples"]["train_share"])
     text = [
-        f"From {counts['landslides']:,} mapped landslides, {counts['source_cells']:,} source cells "
-        f"and as many cells clear of landslides as asked ({_clear(run):,}) were drawn; "
-        f"{len(run.factors)} factors describe each of them.",
-        f"Trained on {100 * (1 - test):.0f} % of these cells and judged on the other "
-        f"{100 * test:.0f} % ({repeats} {'repeats' if repeats > 1 else 'repeat'}), "
-        f"{models} were compared: {words.model_title(best['model']).lower()} classified the most "
-        f"cells rightly, {words.score('oa', best['oa']['mean'], best['oa']['sd'], 1)} at a "
-        f"threshold of {run.evaluation['threshold']:g}, with an AUC of "
+        f"{counts['source_cells']:,} source cells of {counts['landslides']:,} mapped landslides "
+        f"and {_clear(run):,} cells clear of landslides were sampled; {len(run.factors)} factors "
+        "describe each of them.",
+        f"Trained on {words.share(train)} of these cells and judged on the other "
+        f"{words.share(1 - train)} ({repeats} {'repeats' if repeats > 1 else 'repeat'}), "
+        f"{names} were compared. {words.model_title(best['model'])} classified the most cells "
+        f"rightly: {words.score('oa', best['oa']['mean'], best['oa']['sd'], 1)} at a threshold of "
+        f"{run.evaluation['threshold']:g}, with an AUC of "
         f"{words.score('roc_auc', best['roc_auc']['mean'])}.",
     ]
     sae = next((r for r in rows if r["model"] == "sae"), None)
@@ -157,7 +161,16 @@ def summary(run: Artefacts) -> list[str]:
             "These figures flatter: training and test cells come from the same landslides. Expect "
             "less where no landslide has been mapped."
         )
-    return text
+    return text + [_held_out(run, p) for p in run.protocols[1:]]
+
+
+def _held_out(run: Artefacts, protocol: str) -> str:
+    best = _best(run, protocol, "roc_auc")
+    return (
+        f"With {words.PROTOCOLS.get(protocol, protocol)}, "
+        f"{words.model_title(best['model']).lower()} does best with an AUC of "
+        f"{words.score('roc_auc', best['roc_auc']['mean'], best['roc_auc']['sd'])}."
+    )
 
 
 def _clear(run: Artefacts) -> int:
@@ -174,12 +187,16 @@ def _sae_sentence(sae: Mapping[str, Any], best: Mapping[str, Any]) -> str:
 # ------------------------------------------------------------------ tables
 
 
+Cell = tuple[str, str]
+"""A score and its spread, as printed."""
+
+
 @dataclass(frozen=True)
 class ScoreRow:
     """One line of a table of scores: the model and a cell per measure."""
 
     model: str
-    cells: Sequence[str]
+    cells: Sequence[Cell]
     best: Sequence[bool]
 
 
@@ -221,8 +238,8 @@ def protocol_scores(run: Artefacts, protocol: str) -> ScoreTable:
     )
 
 
-def _cell_of(row: Mapping[str, Any], measure: str) -> str:
-    return words.score(measure, row[measure]["mean"], row[measure]["sd"], sign=False)
+def _cell_of(row: Mapping[str, Any], measure: str) -> Cell:
+    return words.score_parts(measure, row[measure]["mean"], row[measure]["sd"])
 
 
 def _top(values: Sequence[float | None], measure: str) -> float | None:
@@ -237,8 +254,8 @@ class Comparison:
     """A model's scores and the published ones, as printed."""
 
     model: str
-    own: Sequence[str]
-    paper: Sequence[str]
+    own: Sequence[Cell]
+    paper: Sequence[Cell]
 
 
 COMPARED = ("oa", "precision", "recall", "roc_auc")
@@ -258,13 +275,13 @@ def compared(run: Artefacts) -> list[Comparison]:
     ]
 
 
-def _published(model: str, measure: str) -> str:
+def _published(model: str, measure: str) -> Cell:
     value = published.SCORES[model].get(measure)
     if value is None:
-        return "not given"
+        return "–", ""
     if measure == "roc_auc":
-        return f"{value.mean:.2f}"
-    return words.score(measure, value.mean, value.sd, sign=False)
+        return f"{value.mean:.2f}", ""
+    return words.score_parts(measure, value.mean, value.sd)
 
 
 @dataclass(frozen=True)

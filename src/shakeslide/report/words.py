@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+NBSP = "\u00a0"
+"""Keeps a number and its unit on one line."""
 PERCENT = ("oa", "precision", "recall")
 """Measures printed in percent, as the paper does."""
 
@@ -56,9 +58,7 @@ def unit(text: str) -> str:
     return UNITS.get(text, text)
 
 
-def score(
-    measure: str, mean: float | None, sd: float | None = None, digits: int = 2, sign: bool = True
-) -> str:
+def score(measure: str, mean: float | None, sd: float | None = None, digits: int = 2) -> str:
     """Return a score with its spread: percent for rates, three decimals for the rest.
 
     Parameters
@@ -69,16 +69,21 @@ def score(
         As shares; None where not defined or, for `sd`, with one repeat only.
     digits : int
         Decimals of a percentage.
-    sign : bool
-        Write the sign of percent; not where the table's head has it.
     """
+    value, spread = score_parts(measure, mean, sd, digits)
+    percent = f"{NBSP}%" if measure in PERCENT and value != "–" else ""
+    return value + (f"{NBSP}±{NBSP}{spread}" if spread else "") + percent
+
+
+def score_parts(
+    measure: str, mean: float | None, sd: float | None = None, digits: int = 2
+) -> tuple[str, str]:
+    """Return a score and its spread apart, without the sign of percent; "" where none is known."""
     if mean is None or not math.isfinite(mean):
-        return "–"
+        return "–", ""
     scale, decimals = (100.0, digits) if measure in PERCENT else (1.0, 3)
-    text = f"{scale * mean:.{decimals}f}"
-    if sd is not None and math.isfinite(sd):
-        text += f" ± {scale * sd:.{decimals}f}"
-    return text + (" %" if sign and measure in PERCENT else "")
+    known = sd is not None and math.isfinite(sd)
+    return f"{scale * mean:.{decimals}f}", f"{scale * float(sd or 0):.{decimals}f}" if known else ""
 
 
 def heading(measure: str) -> str:
@@ -94,7 +99,7 @@ def count(value: float) -> str:
 def area(square_metres: float) -> str:
     """Return an area in km² with three figures."""
     km2 = square_metres / 1e6
-    return f"{km2:,.0f} km²" if km2 >= 100 else f"{km2:.3g} km²"
+    return f"{km2:,.0f}{NBSP}km²" if km2 >= 100 else f"{km2:.3g}{NBSP}km²"
 
 
 def length(metres: float) -> str:
@@ -113,7 +118,7 @@ def seconds(value: float) -> str:
 
 def share(value: float) -> str:
     """Return a share in percent with three figures."""
-    return f"{100 * value:.3g} %"
+    return f"{100 * value:.3g}{NBSP}%"
 
 
 def joined(items: list[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,20 @@ FLOOR_SLOPE = 0.015
 """Slope of a valley floor towards its river."""
 DROP = 0.01
 """Least fall between neighbours along a river (m): the finest that float32 holds safely."""
+
+
+def _neighbour_table() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each byte, how many bits are set and which."""
+    which = np.zeros((256, 8), np.int64)
+    count = np.zeros(256, np.int64)
+    for bits in range(256):
+        found = [k for k in range(8) if bits >> k & 1]
+        count[bits] = len(found)
+        which[bits, : len(found)] = found
+    return count, which
+
+
+COUNT, WHICH = _neighbour_table()
 
 
 @dataclass(frozen=True)
@@ -149,23 +164,31 @@ def _flow_order(z: Floats, fixed: Mask, lower: Mask, order: Order, donors: Mask)
 
 
 @inlined
-def _weights(z: Floats, r: int, c: int, bits: int, shift: Shifts, w: Axis, d: Axis) -> None:
-    """Shares of the flow to each lower neighbour (slope^1.5) and distances in cells."""
+def _shares(
+    z: Any, r: Any, c: Any, bits: Any, shift: Any, cells: Any, w: Any, d: Any
+) -> Any:
+    """Lower neighbours (row and column), shares of the flow (slope^1.5), distances in cells."""
     unit = np.float32(JITTER / 127.0)
     total = np.float32(0.0)
-    for k in range(8):
-        w[k] = 0.0
-        if bits >> k & 1:
-            rr = r + DR[k]
-            cc = c + DC[k]
-            dr = np.float32(DR[k]) + unit * (shift[rr, cc, 0] - shift[r, c, 0])
-            dc = np.float32(DC[k]) + unit * (shift[rr, cc, 1] - shift[r, c, 1])
-            d[k] = np.sqrt(dr * dr + dc * dc)
-            slope = (z[r, c] - z[rr, cc]) / d[k]
-            w[k] = slope * np.sqrt(slope)
-            total += w[k]
-    for k in range(8):
-        w[k] /= total
+    here = z[r, c]
+    row, col = shift[r, c, 0], shift[r, c, 1]
+    count = COUNT[bits]
+    for n in range(count):
+        k = WHICH[bits, n]
+        rr = r + DR[k]
+        cc = c + DC[k]
+        cells[n, 0] = rr
+        cells[n, 1] = cc
+        dr = np.float32(DR[k]) + unit * np.float32(shift[rr, cc, 0] - row)
+        dc = np.float32(DC[k]) + unit * np.float32(shift[rr, cc, 1] - col)
+        d[n] = np.sqrt(dr * dr + dc * dc)
+        slope = (here - z[rr, cc]) / d[n]
+        w[n] = slope * np.sqrt(slope)
+        total += w[n]
+    scale = np.float32(1.0) / total
+    for n in range(count):
+        w[n] *= scale
+    return count
 
 
 @kernel
@@ -173,20 +196,20 @@ def _spread_area(
     z: Floats, lower: Mask, order: Order, inflow: Floats, shift: Shifts, area: Floats
 ) -> None:
     """Drainage area (cells), shared among all lower neighbours."""
-    cols = z.shape[1]
+    cols = np.int32(z.shape[1])
+    cells = np.empty((8, 2), np.int64)
     w = np.empty(8, np.float32)
-    d = np.ones(8, np.float32)
+    d = np.empty(8, np.float32)
     for r in range(z.shape[0]):
         for c in range(cols):
-            area[r, c] = 1.0 + inflow[r, c]
+            area[r, c] = np.float32(1.0) + inflow[r, c]
     for i in order:
-        r, c = divmod(i, cols)
+        r = i // cols
+        c = i - r * cols
         bits = lower[r, c]
         if bits:
-            _weights(z, r, c, bits, shift, w, d)
-            for k in range(8):
-                if w[k] > 0.0:
-                    area[r + DR[k], c + DC[k]] += w[k] * area[r, c]
+            for n in range(_shares(z, r, c, bits, shift, cells, w, d)):
+                area[cells[n, 0], cells[n, 1]] += w[n] * area[r, c]
 
 
 @kernel
@@ -196,41 +219,42 @@ def _incise(
     lower: Mask,
     order: Order,
     area: Floats,
-    erodibility: Floats,
-    uplift: Floats,
-    steepest: Floats,
+    ground: Floats,
     cell: float,
     step: float,
     shift: Shifts,
 ) -> None:
     """One implicit step of uplift and stream-power incision, in place, from the outlets up."""
-    cols = z.shape[1]
+    cols = np.int32(z.shape[1])
+    cells = np.empty((8, 2), np.int64)
     w = np.empty(8, np.float32)
-    d = np.ones(8, np.float32)
+    d = np.empty(8, np.float32)
     hillslope = np.float32(HILLSLOPE_AREA / (cell * cell))
-    to_m2 = np.float32((cell * cell) ** CONCAVITY / STEEPNESS)
-    for n in range(order.size - 1, -1, -1):
-        r, c = divmod(order[n], cols)
+    pace = np.float32((cell * cell) ** CONCAVITY / STEEPNESS * step / cell)
+    power = np.float32(CONCAVITY)
+    side = np.float32(cell)
+    time = np.float32(step)
+    for m in range(order.size - 1, -1, -1):
+        r = order[m] // cols
+        c = order[m] - r * cols
         bits = lower[r, c]
         if bits == 0:
             continue
-        _weights(old, r, c, bits, shift, w, d)
-        drained = (area[r, c] + hillslope) ** np.float32(CONCAVITY)
-        rate = to_m2 * drained * erodibility[r, c] * step / cell
-        total = 0.0
-        pull = 0.0
-        limit = 0.0
-        least = np.inf
-        for k in range(8):
-            if w[k] > 0.0:
-                below = z[r + DR[k], c + DC[k]]
-                f = rate * w[k] / d[k]
-                total += f
-                pull += f * below
-                limit += w[k] * (below + steepest[r, c] * cell * d[k])
-                least = min(least, below)
-        height = (old[r, c] + uplift[r, c] * step + pull) / (1.0 + total)
-        z[r, c] = max(min(height, limit), least + DROP)
+        count = _shares(old, r, c, bits, shift, cells, w, d)
+        rate = pace * (area[r, c] + hillslope) ** power * ground[r, c, 0]
+        steepest = ground[r, c, 2] * side
+        total = np.float32(1.0)
+        height = old[r, c] + ground[r, c, 1] * time
+        limit = np.float32(0.0)
+        least = np.float32(np.inf)
+        for n in range(count):
+            below = z[cells[n, 0], cells[n, 1]]
+            f = rate * w[n] / d[n]
+            total += f
+            height += f * below
+            limit += w[n] * (below + steepest * d[n])
+            least = min(least, below)
+        z[r, c] = max(min(height / total, limit), least + np.float32(DROP))
 
 
 @kernel
@@ -250,16 +274,17 @@ def _creep(z: Floats, fixed: Mask, amount: float, out: Floats) -> None:
 @kernel
 def _restore_descent(z: Floats, lower: Mask, order: Order) -> None:
     """Raise cells that smoothing has turned into pits just above their lowest old receiver."""
-    cols = z.shape[1]
-    for n in range(order.size - 1, -1, -1):
-        r, c = divmod(order[n], cols)
+    cols = np.int32(z.shape[1])
+    for m in range(order.size - 1, -1, -1):
+        r = order[m] // cols
+        c = order[m] - r * cols
         bits = lower[r, c]
         if bits:
-            least = np.inf
-            for k in range(8):
-                if bits >> k & 1:
-                    least = min(least, z[r + DR[k], c + DC[k]])
-            z[r, c] = max(z[r, c], least + DROP)
+            least = np.float32(np.inf)
+            for n in range(COUNT[bits]):
+                k = WHICH[bits, n]
+                least = min(least, z[r + DR[k], c + DC[k]])
+            z[r, c] = max(z[r, c], least + np.float32(DROP))
 
 
 def _edges(shape: tuple[int, int]) -> Mask:
@@ -316,16 +341,14 @@ def evolve(
     donors = np.empty(z.shape, np.uint8)
     order = np.empty(z.size, np.int32)
     area = np.empty_like(z)
+    stacked = np.stack([ground.erodibility, ground.uplift, ground.steepest], axis=-1)
     shift = _displacements(seed, *z.shape)
     substeps = int(np.ceil(creep / cell**2 / 0.2))
     for _ in range(steps):
         _flow_order(z, fixed, lower, order, donors)
         _spread_area(z, lower, order, inflow, shift, area)
         other[:] = z
-        _incise(
-            z, other, lower, order, area, ground.erodibility, ground.uplift, ground.steepest,
-            cell, step, shift,
-        )  # fmt: skip
+        _incise(z, other, lower, order, area, stacked, cell, step, shift)
         for _ in range(substeps):
             _creep(z, fixed, creep / cell**2 / substeps, other)
             z, other = other, z

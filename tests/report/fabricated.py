@@ -1,0 +1,242 @@
+"""A finished run made by hand: the files that a report is written from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from affine import Affine
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+
+from shakeslide import grid as grids
+from shakeslide import sampling
+from shakeslide.factors.stack import FactorInfo
+from shakeslide.io import raster
+
+CELL = 30.0
+GRID = GeoBox((70, 56), Affine(CELL, 0, 340_000, 0, -CELL, 3_840_000), CRS("EPSG:32643"))
+EVIL = "<script>alert('x')</script>"
+"""Text that must never become markup, nor mathematics ($), nor an error for want of a glyph."""
+CLASS_NAMES = {1: f"{EVIL} & gneiss", 2: "片麻岩 $x_2$", 3: "schist"}
+LIMITS = {1: "low (0 to 0.5)", 2: "high (0.5 to 1)"}
+
+FACTORS = {
+    "DEM": FactorInfo("DEM", "Elevation", "m", "continuous", {}, "elevation", f"dem.tif {EVIL}"),
+    "SLOA": FactorInfo("SLOA", "Slope aspect", "deg", "circular", {}, "downslope direction"),
+    "FD": FactorInfo("FD", f"Fault direction {EVIL}", "deg", "axial", {}, "azimuth mod 180"),
+    "TPI": FactorInfo("TPI", "Topographic position index", "m", "continuous", {}, "z - mean"),
+    "LITH": FactorInfo("LITH", "Lithology", "class", "categorical", CLASS_NAMES, "class"),
+}
+MODELS = ("lr", "rf", "sae")
+SCORES = {"lr": 0.78123, "rf": 0.85678, "sae": 0.83451}
+
+
+def write_raster(path: Path, values: np.ndarray, grid: GeoBox = GRID, **options: Any) -> None:
+    """Write an array through the project's own writer, in tiles."""
+    dtype = "uint8" if values.dtype == np.uint8 else "float32"
+    nodata = 0 if dtype == "uint8" else np.nan
+    raster.write_geotiff(
+        path,
+        grid,
+        grids.tiles(grid, 64),
+        lambda t: values[t.row0 : t.row1, t.col0 : t.col1],
+        dtype=dtype,
+        nodata=nodata,
+        **options,
+    )
+
+
+def factor_values() -> dict[str, np.ndarray]:
+    """Return the factors' values: a hill, with a corner that has none."""
+    row, col = np.mgrid[: GRID.shape[0], : GRID.shape[1]].astype(float)
+    z = 1500 + 400 * np.exp(-((row - 30) ** 2 + (col - 25) ** 2) / 300)
+    south, east = np.gradient(z, CELL)
+    aspect = np.degrees(np.arctan2(-east, south)) % 360
+    aspect[60:, :] = -1
+    values = {
+        "DEM": z,
+        "SLOA": aspect,
+        "FD": np.where(col < 20, 35.0, 150.0),
+        "TPI": 40 * np.sin(row / 5) * np.cos(col / 4),
+        "LITH": 1.0 + (row // 25),
+    }
+    for array in values.values():
+        array[:8, :9] = np.nan
+    return {k: v.astype(np.float32) for k, v in values.items()}
+
+
+def _record(protocol: str, model: str, repeat: int) -> dict[str, Any]:
+    oa = SCORES[model] + 0.002 * repeat - (0.08 if protocol == "landslide" else 0)
+    measures = {
+        "oa": oa,
+        "precision": oa - 0.01,
+        "recall": oa + 0.015,
+        "f1": oa + 0.0025,
+        "mcc": 2 * oa - 1,
+        "roc_auc": oa + 0.07,
+        "pr_auc": oa + 0.06,
+        "brier": 0.16 - 0.01 * repeat,
+        "log_loss": 0.4,
+        "ece": 0.02,
+        "fit_s": 0.5,
+    }
+    where = {"protocol": protocol, "model": model, "repeat": repeat, "fold": 0}
+    return {**where, "prevalence": 0.5, "n_train": 40, "n_test": 160, **measures}
+
+
+def evaluation(repeats: int, protocols: tuple[str, ...] = ("pixel", "landslide")) -> dict[str, Any]:
+    """Return an evaluation with plausible figures."""
+    fpr = np.linspace(0, 1, 21)
+    pairs = [(p, m) for p in protocols for m in MODELS]
+    records = [_record(p, m, r) for p, m in pairs for r in range(repeats)]
+    summary = []
+    for p, m in pairs:
+        part = pd.DataFrame([r for r in records if (r["protocol"], r["model"]) == (p, m)])
+        row: dict[str, Any] = {"protocol": p, "model": m, "n": repeats}
+        for key in list(records[0])[7:]:
+            sd = float(part[key].std(ddof=1)) if repeats > 1 else None
+            row[key] = {"mean": float(part[key].mean()), "sd": sd}
+        summary.append(row)
+    counts = {"tp": 70.0, "fp": 12.0, "fn": 10.0, "tn": 68.0}
+    return {
+        "records": records,
+        "summary": summary,
+        "confusion": [{"protocol": p, "model": m, **counts} for p, m in pairs],
+        "roc": [
+            {"protocol": p, "model": m, "fpr": fpr.tolist(), "tpr": (fpr**0.3).tolist()}
+            for p, m in pairs
+        ],
+        "threshold": 0.5,
+    }
+
+
+PROVENANCE: Mapping[str, Any] = {
+    "written": "2026-01-02T03:04:05+00:00",
+    "shakeslide": "0.1.0",
+    "python": "3.11.0",
+    "platform": "Linux",
+    "libraries": {"numpy": "2.0.0"},
+    "seed": 7,
+    "study": {},
+    "settings": {
+        "study": {"name": f"Hill {EVIL}", "description": f"A hill. {EVIL}", "seed": 7},
+        "samples": {"train_share": 0.2},
+        "evaluation": {"repeats": 3, "threshold": 0.5},
+        "factors": {"DEM": {"use": True, "function": "elevation"}},
+        "models": {"use": list(MODELS)},
+    },
+    "models": {m: {"angles": "raw", "params": {"C": 1.0}} for m in MODELS},
+    "grid": {"crs": "EPSG:32643", "rows": 70, "cols": 56, "transform": [], "tile": 512},
+    "inputs": {"dem": {"file": f"dem {EVIL}.tif", "content": "abc"}},
+    "hash": "blake2b",
+    "seconds": {"factor-DEM": 0.4, "model-rf": 130.0, "map-rf": None},
+    "command": ["shakeslide", "run", f"{EVIL}.toml"],
+}
+
+
+def layer_row(name: str, **more: Any) -> dict[str, Any]:
+    """Return a row of the check of layers."""
+    row = {
+        "name": name,
+        "file": f"{name}.tif",
+        "kind": "raster float32, 70 x 56",
+        "crs": "EPSG:32643",
+        "coverage": 0.98,
+        "values": "1 to 2",
+        "use": "factors DEM",
+        "source": "",
+        "notes": [],
+        "warnings": [],
+    }
+    return row | more
+
+
+INPUTS: Mapping[str, Any] = {
+    "layers": [
+        layer_row("dem", warnings=["covers 98 % of the grid"], source=f"made by hand {EVIL}"),
+        layer_row(f"lithology {EVIL}", notes=["1 invalid geometries repaired"], coverage=None),
+    ],
+    "event": {
+        "epicentre": [73.3, -34.6],
+        "crs": "EPSG:4326",
+        "magnitude": 7.25,
+        "time": "2005-10-08T03:50:40Z",
+    },
+    "outlines": np.array([shapely.Point(340_900, 3_839_000).buffer(150)], dtype=object),
+    "marks": {"FD": np.array([shapely.LineString([(339_000, 3_838_500), (342_000, 3_839_500)])])},
+}
+
+
+def fabricate(out: Path, repeats: int = 3) -> Path:
+    """Write the artefacts of a finished run."""
+    values = factor_values()
+    for code, array in values.items():
+        f = FACTORS[code]
+        tags = {k: str(getattr(f, k)) for k in ("code", "name", "unit", "kind", "definition")}
+        tags |= {"source": f.source, "citation": "Someone (1990)"}
+        tags |= {f"class_{k}": v for k, v in f.legend.items()}
+        write_raster(out / "factors" / f"{code}.tif", array, tags=tags)
+    known = np.isfinite(values["DEM"])
+    p = (values["DEM"] - 1500) / 410
+    classes = np.where(p < 0.5, 1, 2).astype(np.uint8)
+    classes[~known] = 0
+    for model in MODELS:
+        write_raster(
+            out / "maps" / f"{model}_probability.tif",
+            p,
+            tags={"shows": "susceptibility"},
+            cloud_optimised="average",
+        )
+        tags = {f"class_{k}": v for k, v in LIMITS.items()}
+        write_raster(
+            out / "maps" / f"{model}_class.tif", classes, tags=tags, cloud_optimised="mode"
+        )
+    sampling.save(_samples(values, known), out / "samples.parquet")
+    write_json(out / "evaluation.json", evaluation(repeats))
+    write_json(out / "provenance.json", PROVENANCE)
+    return out
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON."""
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _samples(values: dict[str, np.ndarray], known: np.ndarray) -> sampling.Samples:
+    rng = np.random.default_rng(5)
+    cells = rng.choice(np.flatnonzero(known), 200, replace=False)
+    row, col = np.unravel_index(np.sort(cells), known.shape)
+    z = values["DEM"][row, col]
+    table = pd.DataFrame(
+        {
+            "x": 340_000 + (col + 0.5) * CELL,
+            "y": 3_840_000 - (row + 0.5) * CELL,
+            "row": row.astype(np.int32),
+            "col": col.astype(np.int32),
+            "label": (z > np.median(z)).astype(np.int8),
+            "landslide_id": np.int32(0),
+            "block_id": np.int64(0),
+        }
+    )
+    for code, array in values.items():
+        table[code] = array[row, col]
+    counts = {
+        "cells": known.size,
+        "valid_cells": int(known.sum()),
+        "mapped_cells": int(known.sum()),
+        "source_cells": 100,
+        "source_cells_without_values": 3,
+        "clear_cells": 3700,
+        "excluded_cells": 48,
+        "landslides": 11,
+        "landslides_without_cell": 4,
+    }
+    codes, areas = np.unique(values["LITH"][known].astype(int), return_counts=True)
+    classes = {"LITH": dict(zip(codes.tolist(), areas.tolist(), strict=True))}
+    return sampling.Samples(table, tuple(FACTORS.values()), classes, counts)

@@ -1,0 +1,299 @@
+"""The page: one file, safe from the texts it prints, with the numbers of the evaluation."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+
+from shakeslide import report
+from shakeslide.errors import InputError
+from shakeslide.report import artefacts, published, words
+
+from .fabricated import EVIL, INPUTS, MODELS, evaluation, fabricate, layer_row, write_json
+
+VOID = {"meta", "img", "br"}
+PERCENT = ("oa", "precision", "recall")
+
+
+class Page(HTMLParser):
+    """Elements, texts and tables of a page; complains of elements that are not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.tables: list[tuple[dict[str, Any], list[tuple[dict[str, Any], list[str]]]]] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append((tag, dict(attrs)))
+        if tag == "table":
+            self.tables.append((dict(attrs), []))
+        elif tag == "tr":
+            self.tables[-1][1].append((dict(attrs), []))
+        elif tag in ("td", "th"):
+            self.tables[-1][1][-1][1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+        inside = {tag for tag, _ in self.open}
+        if inside & {"td", "th"} and ("span", {"class": "short"}) not in self.open:
+            self.tables[-1][1][-1][1][-1] += data
+
+    @property
+    def text(self) -> str:
+        """All text, without style."""
+        return " ".join(" ".join(self.texts).split())
+
+    def rows(self, kind: str, **attributes: str) -> dict[str, list[str]]:
+        """Cells of the rows of models of a table of this class."""
+        for attrs, rows in self.tables:
+            if kind in (attrs.get("class") or "") and attributes.items() <= attrs.items():
+                return {a["data-model"]: cells[1:] for a, cells in rows if "data-model" in a}
+        raise AssertionError(f"no table {kind} {attributes}")
+
+
+@pytest.fixture(scope="module")
+def page(run_folder: Path) -> Page:
+    return Page((run_folder / "report.html").read_text(encoding="utf-8"))
+
+
+def numbers(cell: str) -> list[float]:
+    return [float(v) for v in re.findall(r"-?\d+(?:\.\d+)?", cell)]
+
+
+# ------------------------------------------------------------------ one file, safe
+
+
+def test_page_loads_nothing(run_folder: Path, page: Page) -> None:
+    text = (run_folder / "report.html").read_text(encoding="utf-8")
+    for tag, attrs in page.elements:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "base")
+        if "src" in attrs:
+            assert str(attrs["src"]).startswith("data:image/")
+        assert tag == "a" or "href" not in attrs
+        assert not [a for a in attrs if a.startswith("on")]
+    assert "url(" not in text
+    assert "@import" not in text
+    policy = next(a for t, a in page.elements if a.get("http-equiv"))
+    assert "default-src 'none'" in str(policy["content"])
+
+
+def test_texts_never_become_markup(page: Page) -> None:
+    # Name, description, title, layer, its source, factor and its source, input file, command.
+    assert page.text.count(EVIL) >= 8
+    assert not [t for t, _ in page.elements if t == "script"]
+    assert any(EVIL in str(a.get("alt")) for _, a in page.elements)
+
+
+def test_pictures_of_the_page_are_whole(page: Page) -> None:
+    pictures = [a for t, a in page.elements if t == "img"]
+    assert len(pictures) == 5 + 2 * 3 + 3  # factors, maps and classes, samples, ROC, scores
+    for attrs in pictures:
+        assert attrs["alt"]
+        kind, _, code = str(attrs["src"]).partition(";base64,")
+        start = {"data:image/png": b"\x89PNG", "data:image/webp": b"RIFF"}[kind]
+        assert base64.b64decode(code, validate=True).startswith(start)
+
+
+def test_size_of_the_page(run_folder: Path) -> None:
+    assert (run_folder / "report.html").stat().st_size < 3_000_000
+
+
+# ------------------------------------------------------------------ numbers
+
+
+@pytest.mark.parametrize("protocol", ["pixel", "landslide"])
+def test_scores_are_the_evaluations(run_folder: Path, page: Page, protocol: str) -> None:
+    summary = json.loads((run_folder / "evaluation.json").read_text())["summary"]
+    measures = ["oa", "precision", "recall", "f1", "mcc", "roc_auc", "pr_auc", "brier", "ece"]
+    rows = page.rows("scores", **{"data-protocol": protocol})
+    assert list(rows) == list(MODELS)
+    for row in summary:
+        if row["protocol"] != protocol:
+            continue
+        for measure, cell in zip(measures, rows[row["model"]], strict=True):
+            scale, half = (100, 0.005) if measure in PERCENT else (1, 0.0005)
+            mean, sd = numbers(cell)
+            assert mean == pytest.approx(scale * row[measure]["mean"], abs=half * 1.001)
+            assert sd == pytest.approx(scale * row[measure]["sd"], abs=half * 1.001)
+
+
+def test_published_scores_stand_beside(page: Page) -> None:
+    rows = page.rows("compared")
+    assert set(rows) == {"lr", "rf", "sae"}
+    for model, cells in rows.items():
+        for i, measure in enumerate(("oa", "precision", "recall", "roc_auc")):
+            known = published.SCORES[model].get(measure)
+            printed = numbers(cells[2 * i + 1])
+            if known is None:
+                assert printed == []
+                continue
+            scale = 100 if measure in PERCENT else 1
+            wanted = [scale * v for v in (known.mean, known.sd) if v is not None]
+            assert printed == pytest.approx(wanted)
+    assert "not what to expect" in page.text or "not as what to expect" in page.text
+    assert "Wenchuan" in page.text
+
+
+def test_published_figures() -> None:
+    # Table 5 of Remote Sens. 2021, 13, 3436.
+    rows = [[100 * published.SCORES[m][k].mean for k in ("oa", "precision", "recall")]
+            for m in ("lr", "svm", "rf", "sae")]  # fmt: skip
+    assert rows == [
+        pytest.approx([80.75, 79.10, 80.33]),
+        pytest.approx([82.22, 80.70, 82.07]),
+        pytest.approx([84.16, 81.93, 84.40]),
+        pytest.approx([91.88, 87.56, 91.40]),
+    ]
+    assert "roc_auc" not in published.SCORES["sae"]
+
+
+def test_confusion_matrices(page: Page) -> None:
+    found = [
+        (attrs, [numbers(c) for _, cells in rows for c in cells[1:]])
+        for attrs, rows in page.tables
+        if attrs.get("class") == "matrix"
+    ]
+    assert len(found) == 2 * len(MODELS)
+    for _, cells in found:
+        assert cells[2:] == [[70, 87.5], [10, 12.5], [12, 15.0], [68, 85.0]]
+
+
+def test_counts_and_facts(page: Page) -> None:
+    known = 70 * 56 - 72
+    for wanted in (f"{known:,}", "70 × 56", "3.46", "2.63", "M 7.25", "34.600° S, 73.300° E"):
+        assert wanted in page.text.replace("\u00a0", " ")
+    assert "random forest" in page.text
+    assert "85.9" in page.text  # the best overall accuracy, in the summary
+
+
+def test_warnings_are_told(page: Page) -> None:
+    assert page.text.count("covers 98 % of the grid") == 2  # in the summary and at its layer
+    assert "1 invalid geometries repaired" in page.text
+    # A row's key that is also the name of a method of mappings.
+    assert "1 to 2" in page.text
+    assert "built-in" not in page.text
+
+
+def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run")
+    result = evaluation(2)
+    for row in result["summary"]:
+        row["brier"]["mean"] = {"lr": 0.1, "rf": 0.2, "sae": 0.3}[row["model"]]
+    write_json(out / "evaluation.json", result)
+    report.write(out, INPUTS)
+    text = (out / "report.html").read_text(encoding="utf-8")
+    table = text[text.index('data-protocol="pixel"') :]
+    rows = {m: table[table.index(f'data-model="{m}"') :] for m in MODELS}
+    bold = {m: re.findall(r'class="best">([\d.]+)', r[: r.index("</tr>")]) for m, r in rows.items()}
+    assert "0.100" in bold["lr"]
+    assert len(bold["rf"]) == 7  # all but brier and ece
+    assert bold["sae"] == ["0.020"]  # ece, the same for all
+
+
+def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run", repeats=1)
+    result = evaluation(1, ("pixel",))
+    result["summary"][0]["precision"]["mean"] = None
+    result["records"][0]["precision"] = None
+    write_json(out / "evaluation.json", result)
+    inputs = {"layers": [layer_row("dem")], "event": {"epicentre": None, "magnitude": None}}
+    parts: list[float] = []
+    report.write(out, inputs, parts.append)
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert "of a single repeat: its spread is not known" in page.text
+    rows = page.rows("scores")
+    assert rows["lr"][1] == "–"
+    assert len(numbers(rows["rf"][0])) == 1
+    assert "Warnings" not in page.text
+    assert "The study file names none." in page.text
+    assert sum(parts) == pytest.approx(1.0)
+    assert min(parts) > 0
+
+
+def test_same_run_same_bytes(run_folder: Path, tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run")
+    report.write(out, INPUTS)
+    for path in [out / "report.html", *(out / "figures").iterdir()]:
+        assert path.read_bytes() == (run_folder / path.relative_to(out)).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    "missing", ["samples.parquet", "evaluation.json", "provenance.json", "factors/DEM.tif"]
+)
+def test_missing_artefacts_are_named(tmp_path: Path, missing: str) -> None:
+    out = fabricate(tmp_path / "run", repeats=1)
+    (out / missing).unlink()
+    with pytest.raises(InputError, match=re.escape(Path(missing).name)):
+        report.write(out, INPUTS)
+    assert not (out / "report.html").exists()
+
+
+def test_damaged_evaluation_is_named(tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run", repeats=1)
+    (out / "evaluation.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"evaluation\.json: is damaged"):
+        report.write(out, INPUTS)
+
+
+# ------------------------------------------------------------------ classes and words
+
+
+def test_class_shares_count_every_cell(run_folder: Path) -> None:
+    run = artefacts.load(run_folder)
+    with rasterio.open(run_folder / "maps" / "rf_class.tif") as src:
+        classes = src.read(1)
+    table = run.samples.table[run.samples.table["label"] == 1]
+    at = classes[table["row"], table["col"]]
+    shares = artefacts.class_shares(run, run.maps[1])
+    assert [s.code for s in shares] == [1, 2]
+    for s in shares:
+        assert s.area == pytest.approx((classes == s.code).sum() / (classes > 0).sum())
+        assert s.sources == pytest.approx(np.mean(at == s.code))
+        assert s.density == pytest.approx(s.sources / s.area)
+    assert sum(s.area for s in shares) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (words.score("oa", 0.8565, 0.00104), "85.65 ± 0.10 %"),
+        (words.score("oa", 0.8565, 0.00104, digits=1), "85.7 ± 0.1 %"),
+        (words.score("roc_auc", 0.92849), "0.928"),
+        (words.score("mcc", float("nan"), 0.1), "–"),
+        (words.score("oa", None), "–"),
+        (words.share(0.00939), "0.939 %"),
+        (words.area(664.8e6), "665 km²"),
+        (words.area(3.4632e6), "3.46 km²"),
+        (words.length(500.0), "500 m"),
+        (words.length(5000.0), "5 km"),
+        (words.seconds(0.0305), "30 ms"),
+        (words.seconds(150), "2.5 min"),
+        (words.joined(["a", "b", "c"]), "a, b and c"),
+        (words.plain([True, 0.25, None]), "yes, 0.25, –"),
+        (words.unit("deg"), "°"),
+    ],
+)
+def test_words(text: str, wanted: str) -> None:
+    assert text.replace("\u00a0", " ") == wanted
+
+
+def test_flat_settings() -> None:
+    nested = {"a": {"b": 1, "c": {"d": "x"}}, "e": {}}
+    assert words.flat(nested) == [("a.b", "1"), ("a.c.d", "x"), ("e", "–")]
