@@ -60,6 +60,9 @@ where = "year <> 2005"
 
 [evaluation]
 repeats = 2
+folds = 2
+block_size = 1200
+buffer = 60
 
 [models.sae]
 units = [8, 8]

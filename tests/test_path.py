@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import rasterio
 
-from shakeslide import bundle, pipeline, sampling
+from shakeslide import bundle, pipeline, sampling, trials
 from shakeslide.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.inventory import CLEAR, SOURCE
@@ -151,17 +151,39 @@ def test_the_evaluation_has_the_contracts_form(finished: pipeline.Run) -> None:
         "brier",
         "fit_s",
     ]
-    assert len(text["records"]) == 2 * len(MODELS)
+    assert len(text["records"]) == 2 * 3 * 2 * len(MODELS)  # splits, protocols, prevalences
     for record in text["records"]:
         assert set(wanted) <= set(record)
     table = pd.read_csv(finished.out / "evaluation.csv")
     assert len(table) == len(text["records"])
     n = len(pd.read_parquet(finished.out / "samples.parquet"))
-    assert (table.n_train + table.n_test == n).all()
-    assert (abs(table.n_train / n - 0.2) < 0.01).all()
+    pixel = table[(table.protocol == "pixel") & (table.prevalence > 0.4)]
+    assert (pixel.n_train + pixel.n_test == n).all()
+    assert (abs(pixel.n_train / n - 0.2) < 0.01).all()
+    for protocol in ("landslide", "block"):
+        part = table[(table.protocol == protocol) & (table.model == "lr")]
+        assert part.n_test.sum() == 2 * n  # each row once, at two prevalences
     for c in text["confusion"]:
-        first = table[(table.model == c["model"]) & (table.repeat == 0)].iloc[0]
+        same = (table.model == c["model"]) & (table.protocol == c["protocol"])
+        first = table[same & (table.repeat == 0) & (table.fold == 0)].iloc[0]
         assert (c["tp"] + c["tn"]) / first.n_test == pytest.approx(first.oa)
+    for row in text["summary"]:
+        assert row["oa"]["low"] <= row["oa"]["mean"] <= row["oa"]["high"]
+    assert {p["protocol"] for p in text["optimism"]} == {"landslide", "block"}
+
+
+def test_blocks_train_on_the_areas_outside_them(finished: pipeline.Run) -> None:
+    samples = sampling.load(finished.out / "samples.parquet")
+    plan = finished.plan(samples)
+    whole = samples.class_areas
+    for split in trials.chosen_splits(samples, "block", plan):
+        areas = trials.training_areas(samples, split, plan)
+        assert 0 < sum(areas["ST"].values()) < sum(whole["ST"].values())
+        tested = samples.table.block_id.to_numpy()[split.test]
+        trained = samples.table.block_id.to_numpy()[split.train]
+        assert not set(tested) & set(trained)
+    pixel = trials.chosen_splits(samples, "pixel", plan)[0]
+    assert trials.training_areas(samples, pixel, plan) == whole
 
 
 def test_a_second_run_redoes_nothing(finished: pipeline.Run) -> None:

@@ -10,23 +10,21 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from odc.geo.geobox import GeoBox
 
-from shakeslide import bundle, checks, inventory, mapping, sampling, tables, training
+from shakeslide import bundle, checks, inventory, mapping, sampling, tables, training, trials
 from shakeslide import grid as grids
 from shakeslide._version import __version__
 from shakeslide.engine import Engine
 from shakeslide.errors import InputError
-from shakeslide.evaluation import curves, splits
-from shakeslide.evaluation.scores import MEASURES, scores
+from shakeslide.evaluation import splits
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.catalogue import build, raster_source, vector_source
 from shakeslide.factors.registry import Factor, Sources
@@ -44,9 +42,6 @@ from shakeslide.study import (
 log = logging.getLogger("shakeslide")
 
 STAGES = ("prepare", "sample", "train", "evaluate", "map", "report")
-BLOCK_SIZE = 3000.0
-"""Side in metres of the blocks that `block_id` numbers."""
-ROC_POINTS = 201
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "rasterio", "geopandas", "odc-geo", "dask")
 
 
@@ -148,6 +143,7 @@ class Run:
             settings.model_dump(mode="json"),
             [self.ledger.content(f) for f in files],
             self.study.samples.negatives_per_positive,
+            self.study.evaluation.block_size,
             self.study.study.seed,
             __version__,
         )
@@ -159,15 +155,34 @@ class Run:
             self.sample_mark, name, recipe.angles, recipe.params, self.study.samples.train_share
         )
 
-    def evaluate_mark(self, name: str, repeat: int) -> str:
-        """Fingerprint of the evaluation of one repeat of a model."""
-        return fingerprint(self.train_mark(name), repeat, self.study.evaluation.threshold)
+    def trial_mark(self, name: str, protocol: str, plan: trials.Plan) -> str:
+        """Fingerprint of a model's trials under a protocol."""
+        blocks = [plan.block_size, plan.buffer, plan.origin] if protocol == "block" else []
+        folds = [] if protocol == "pixel" else [plan.folds]
+        return fingerprint(
+            self.train_mark(name), protocol, folds, blocks, self.study.evaluation.threshold
+        )
 
     @property
     def evaluation_mark(self) -> str:
         """Fingerprint of the whole evaluation."""
-        repeats = range(self.study.evaluation.repeats)
-        return fingerprint([[self.evaluate_mark(n, r) for r in repeats] for n in self.models])
+        return fingerprint(
+            {n: self.train_mark(n) for n in self.models},
+            self.study.evaluation.model_dump(mode="json"),
+        )
+
+    def plan(self, samples: sampling.Samples) -> trials.Plan:
+        """Return how the samples are split."""
+        asked = self.study.evaluation
+        return trials.Plan(
+            train_share=self.study.samples.train_share,
+            repeats=asked.repeats,
+            folds=asked.folds,
+            block_size=float(samples.counts["block_size"]),
+            buffer=asked.buffer,
+            origin=trials.origin(self.grid),
+            seed=self.study.study.seed,
+        )
 
     @property
     def models(self) -> list[str]:
@@ -268,14 +283,24 @@ def sample(run: Run) -> None:
                 run.grid,
                 run.study.samples.negatives_per_positive,
                 run.study.study.seed,
-                BLOCK_SIZE,
                 run.engine,
                 on,
             )
-        sampling.save(drawn, path)
-    run.ledger.record("samples", run.sample_mark, [path], taken[0])
+        drawn = _with_blocks(run, drawn)
+        paths = sampling.save(drawn, path)
+    run.ledger.record("samples", run.sample_mark, paths, taken[0])
     for line in _sample_lines(drawn, landslides):
         run.reporter.say(line)
+
+
+def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
+    """Number the blocks of the samples, as large as asked or as their errors suggest."""
+    asked = run.study.evaluation.block_size
+    if asked == "auto":
+        size = trials.block_size(drawn, run.study.study.seed).size
+    else:
+        size = asked
+    return sampling.with_blocks(drawn, run.grid, size)
 
 
 def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> list[str]:
@@ -286,9 +311,7 @@ def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> l
         f"{100 * drawn.prevalence:.2f} % of the area is source"
     ]
     if c["landslides_without_cell"]:
-        lines.append(
-            f"sample: {c['landslides_without_cell']:,} landslides hold no cell centre"
-        )
+        lines.append(f"sample: {c['landslides_without_cell']:,} landslides hold no cell centre")
     if c["source_cells_without_values"]:
         lines.append(
             f"sample: {c['source_cells_without_values']:,} source cells lack a value of some factor"
@@ -308,11 +331,6 @@ def _need(run: Run, wanted: Mapping[str, str], stage: str) -> None:
             )
 
 
-def _pixel_splits(run: Run, samples: sampling.Samples, repeats: int) -> list[splits.Split]:
-    share, seed = run.study.samples.train_share, run.study.study.seed
-    return list(splits.pixel(samples.label, share, repeats, seed))
-
-
 def train(run: Run) -> None:
     """Train each model on the first split: `models/<model>/`."""
     names = run.models
@@ -322,12 +340,12 @@ def train(run: Run) -> None:
         return
     _need(run, {"samples": run.sample_mark}, "sample")
     samples = sampling.load(run.out / "samples.parquet")
-    split = _pixel_splits(run, samples, 1)[0]
+    plan = replace(run.plan(samples), repeats=1)
+    first = trials.chosen_splits(samples, "pixel", plan)
     with run.reporter.task("train", len(stale)) as on:
         for name in stale:
             with _timed(f"train {name}") as taken:
-                seed = training.seed_of(run.study.study.seed, name, "pixel", 0, 0)
-                fit = training.fit(run.recipe(name), samples, [split.train], [seed], on)[0]
+                fit = trials.fit(run.recipe(name), samples, first, plan, on)[0]
                 about = {
                     **fit.model.about,
                     "study": run.study.study.name,
@@ -347,42 +365,46 @@ def train(run: Run) -> None:
 
 def evaluate(run: Run) -> None:
     """Judge the models under the study's protocols: `evaluation.json`, `evaluation.csv`."""
-    names, repeats = run.models, run.study.evaluation.repeats
-    mark = run.evaluation_mark
-    if run.ledger.is_fresh("evaluation", mark):
+    if run.ledger.is_fresh("evaluation", run.evaluation_mark):
         run.reporter.say("evaluate: evaluation.json is up to date")
         return
-    _need(run, {"samples": run.sample_mark} | run.wanted_models(names), "train")
+    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.models), "train")
     samples = sampling.load(run.out / "samples.parquet")
-    chosen = _pixel_splits(run, samples, repeats)
-    results: list[dict[str, Any]] = []
-    with _timed("evaluate") as taken, run.reporter.task("evaluate", len(names) * repeats) as on:
-        for name in names:
-            results += _evaluate_model(run, name, samples, chosen, on)
-    paths = tables.write(run.out, results, run.study.evaluation.threshold)
-    run.ledger.record("evaluation", mark, paths, taken[0])
+    plan = run.plan(samples)
+    outcomes = []
+    with _timed("evaluate") as taken:
+        for protocol in run.study.evaluation.protocols:
+            chosen = trials.chosen_splits(samples, protocol, plan)
+            total = len(run.models) * len(chosen)
+            with run.reporter.task(f"evaluate by {protocol}", total) as on:
+                results = {m: _try_model(run, m, samples, chosen, plan, on) for m in run.models}
+            groups = trials.groups(samples, protocol, plan)
+            outcomes.append(tables.Outcome(protocol, chosen, groups, results))
+        paths = tables.write(run.out, outcomes, samples, run.study.evaluation.threshold, plan)
+    run.ledger.record("evaluation", run.evaluation_mark, paths, taken[0])
 
 
-def _evaluate_model(
+def _try_model(
     run: Run,
     name: str,
     samples: sampling.Samples,
     chosen: Sequence[splits.Split],
+    plan: trials.Plan,
     on: Callable[[float], None],
-) -> list[dict[str, Any]]:
-    """Return one result per split, those of an earlier run from its files."""
+) -> list[tables.Result]:
+    """Return one result per split of a protocol, those of an earlier run from its files."""
     folder = run.ledger.work / "evaluate"
-    paths = [folder / f"{name}-{run.evaluate_mark(name, s.repeat)}.json" for s in chosen]
-    todo = [i for i, p in enumerate(paths) if not p.exists()]
+    mark = run.trial_mark(name, chosen[0].protocol, plan)
+    files = [folder / f"{name}-{s.protocol}-{s.repeat}-{s.fold}-{mark}.npz" for s in chosen]
+    todo = [i for i, p in enumerate(files) if not p.exists()]
     on(len(chosen) - len(todo))
-    groups = [todo] if name == "sae" else [[i] for i in todo]
-    for group in groups:
-        fits = _fits(run, name, samples, [chosen[i] for i in group], on)
-        for i, fit in zip(group, fits, strict=True):
-            result = _judge(run, fit, samples, chosen[i])
-            with raster.replacing(paths[i]) as temporary:
-                temporary.write_text(json.dumps(result), encoding="utf-8")
-    return [json.loads(p.read_text(encoding="utf-8")) for p in paths]
+    for batch in [todo] if name == "sae" else [[i] for i in todo]:
+        fits = _fits(run, name, samples, [chosen[i] for i in batch], plan, on)
+        for i, fit in zip(batch, fits, strict=True):
+            threshold = run.study.evaluation.threshold
+            told, p = trials.judge(fit.model, fit.seconds, samples, chosen[i], threshold)
+            tables.save_result(files[i], tables.Result(told, p))
+    return [tables.load_result(p) for p in files]
 
 
 def _fits(
@@ -390,43 +412,20 @@ def _fits(
     name: str,
     samples: sampling.Samples,
     chosen: Sequence[splits.Split],
+    plan: trials.Plan,
     on: Callable[[float], None],
 ) -> list[training.Fit]:
-    """Fit the splits; the first is the model of `train`, which is judged as it was stored."""
-    others = [s for s in chosen if s.repeat > 0]
-    seeds = [
-        training.seed_of(run.study.study.seed, name, s.protocol, s.repeat, s.fold) for s in others
-    ]
+    """Fit the splits; the first of `pixel` is the model of `train`, judged as it was stored."""
+    stored = [s for s in chosen if s.protocol == "pixel" and s.repeat == 0]
     fits: list[training.Fit] = []
-    if len(others) < len(chosen):
-        stored = bundle.load(run.out / "models" / name)
-        fits.append(training.Fit(stored, float(stored.about["fit_s"])))
+    for _ in stored:
+        model = bundle.load(run.out / "models" / name)
+        fits.append(training.Fit(model, float(model.about["fit_s"])))
         on(1)
+    others = [s for s in chosen if s not in stored]
     if others:
-        fits += training.fit(run.recipe(name), samples, [s.train for s in others], seeds, on)
+        fits += trials.fit(run.recipe(name), samples, others, plan, on)
     return fits
-
-
-def _judge(
-    run: Run, fit: training.Fit, samples: sampling.Samples, split: splits.Split
-) -> dict[str, Any]:
-    y = samples.label[split.test]
-    p = fit.model.predict(samples.raw[split.test]).astype(np.float64)
-    measured = scores(y, p, run.study.evaluation.threshold)
-    fpr, tpr = curves.roc_on_grid(y, p, ROC_POINTS)
-    record = {
-        "protocol": split.protocol,
-        "model": fit.model.name,
-        "repeat": split.repeat,
-        "fold": split.fold,
-        "prevalence": float(y.mean()),
-        "n_train": len(split.train),
-        "n_test": len(split.test),
-        **{m: measured[m] for m in MEASURES},
-        "fit_s": fit.seconds,
-    }
-    confusion = {k: measured[k] for k in ("tp", "fp", "fn", "tn")}
-    return {"record": record, "confusion": confusion, "roc": [list(map(float, tpr)), list(fpr)]}
 
 
 def map_(run: Run) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ from shakeslide.io import raster
 from shakeslide.progress import Advance, silent
 
 KEY = b"shakeslide"
+AREAS_FILE = "class_areas.parquet"
+AREA_SQUARE = 250.0
+"""Side in metres of the squares by which areas of classes are counted: fine enough to cut any
+training region of blocks out of them."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +49,37 @@ class Samples:
         block_id, and one column of raw values per factor.
     factors : tuple of FactorInfo
         The factors, in order.
-    class_areas : mapping
-        Per categorical factor, cells of each class among all valid cells of the mapped extent.
+    areas : DataFrame
+        Per categorical factor, cells of each class among the valid cells of the mapped extent, by
+        squares of `AREA_SQUARE`: factor, x, y (the square's centre), code, cells.
     counts : mapping
-        Of valid cells, sources, clear cells and landslides, see `draw`.
+        Of valid cells, sources, clear cells and landslides, and the side of the blocks.
     """
 
     table: pd.DataFrame
     factors: tuple[stacks.FactorInfo, ...]
-    class_areas: Mapping[str, Mapping[int, int]]
-    counts: Mapping[str, int]
+    areas: pd.DataFrame
+    counts: Mapping[str, float]
 
     @property
     def raw(self) -> NDArray[np.float32]:
         """Raw factors, (samples, factors) float32."""
         return self.table[[f.code for f in self.factors]].to_numpy(np.float32)
+
+    @property
+    def class_areas(self) -> dict[str, dict[int, int]]:
+        """Cells per class of each categorical factor in the whole mapped extent."""
+        return self.class_areas_of(np.ones(len(self.areas), bool))
+
+    def class_areas_of(self, where: NDArray[np.bool_]) -> dict[str, dict[int, int]]:
+        """Return cells per class of each categorical factor in some rows of `areas`."""
+        table = self.areas[where]
+        codes = [f.code for f in self.factors if f.kind == "categorical"]
+        sums: dict[str, dict[int, int]] = {c: {} for c in codes}
+        added = table.groupby(["factor", "code"], as_index=False)["cells"].sum()
+        for factor, code, n in added.itertuples(index=False):
+            sums[str(factor)][int(code)] = int(n)
+        return sums
 
     @property
     def label(self) -> NDArray[np.int64]:
@@ -95,7 +115,7 @@ class _Draw:
 
     positives: pd.DataFrame
     clear: pd.DataFrame
-    areas: list[dict[int, int]]
+    areas: pd.DataFrame
     counts: dict[str, int]
     landslides: NDArray[np.int32]
 
@@ -106,6 +126,7 @@ class _DrawTile:
     factors: tuple[stacks.FactorInfo, ...]
     seed: int
     below: np.uint64
+    cell: tuple[float, float]
 
     def __call__(self, tile: Tile, block: NDArray[np.float32]) -> _Draw:
         labels = self.inventory.label(tile)
@@ -118,10 +139,7 @@ class _DrawTile:
         return _Draw(
             self._rows(tile, block, source, labels.landslide, keys),
             self._rows(tile, block, clear & (keys < self.below), labels.landslide, keys),
-            [
-                _histogram(block[i][area]) if f.kind == "categorical" else {}
-                for i, f in enumerate(self.factors)
-            ],
+            self._areas(tile, block, area),
             {
                 "cells": int(valid.size),
                 "valid_cells": int(valid.sum()),
@@ -133,6 +151,27 @@ class _DrawTile:
             },
             np.unique(labels.landslide[labels.landslide > 0]),
         )
+
+    def _areas(
+        self, tile: Tile, block: NDArray[np.float32], area: NDArray[np.bool_]
+    ) -> pd.DataFrame:
+        """Cells per square and class of the categorical factors."""
+        row, col = np.nonzero(area)
+        square = max(AREA_SQUARE, *self.cell)
+        places = {
+            "i": ((row + tile.row0 + 0.5) * self.cell[1] // square).astype(np.int32),
+            "j": ((col + tile.col0 + 0.5) * self.cell[0] // square).astype(np.int32),
+        }
+        parts = [
+            pd.DataFrame({"factor": f.code, **places, "code": block[i][area].astype(np.int32)})
+            .value_counts(sort=False)
+            .rename("cells")
+            .reset_index()
+            for i, f in enumerate(self.factors)
+            if f.kind == "categorical"
+        ]
+        empty: dict[str, list[Any]] = {"factor": [], "i": [], "j": [], "code": [], "cells": []}
+        return pd.concat(parts) if parts else pd.DataFrame(empty)
 
     def _rows(
         self,
@@ -154,11 +193,6 @@ class _DrawTile:
         )
 
 
-def _histogram(values: NDArray[np.float32]) -> dict[int, int]:
-    codes, counts = np.unique(values.astype(np.int64), return_counts=True)
-    return {int(k): int(n) for k, n in zip(codes, counts, strict=True)}
-
-
 def draw(
     stack: xr.DataArray,
     factors: Sequence[stacks.FactorInfo],
@@ -166,7 +200,6 @@ def draw(
     grid: GeoBox,
     ratio: float,
     seed: int,
-    block_size: float,
     engine: Engine,
     advance: Advance = silent,
 ) -> Samples:
@@ -186,8 +219,6 @@ def draw(
         Clear cells per source cell.
     seed : int
         Of the study.
-    block_size : float
-        Side in metres of the blocks numbered in `block_id`.
     engine, advance
         Where to run, and how to tell: called once per tile (more often if a first draw falls
         short).
@@ -200,13 +231,13 @@ def draw(
     share = min(1.0, _first_share(inventory, grid, ratio))
     while True:
         below = np.uint64(min(int(share * 2**64), 2**64 - 1))
-        task = _DrawTile(inventory, tuple(factors), seed, below)
+        task = _DrawTile(inventory, tuple(factors), seed, below, grids.cell_size(grid))
         drawn = _run(task, stack, engine, advance)
         counts = _sum([d.counts for d in drawn])
         wanted = round(ratio * counts["source_cells"])
         _require_cells(counts, wanted)
         if sum(len(d.clear) for d in drawn) >= wanted:
-            return _collect(drawn, counts, wanted, factors, inventory, grid, block_size)
+            return _collect(drawn, counts, wanted, factors, inventory, grid)
         share = min(1.0, share * 2 * wanted / max(1, sum(len(d.clear) for d in drawn)))
 
 
@@ -248,7 +279,6 @@ def _collect(
     factors: Sequence[stacks.FactorInfo],
     inventory: Inventory,
     grid: GeoBox,
-    block_size: float,
 ) -> Samples:
     positives = pd.concat([d.positives for d in drawn]).assign(label=1)
     clear = pd.concat([d.clear for d in drawn]).assign(label=0)
@@ -258,13 +288,9 @@ def _collect(
     table["x"] = a.c + (table["col"] + 0.5) * a.a
     table["y"] = a.f + (table["row"] + 0.5) * a.e
     table["label"] = table["label"].astype(np.int8)
-    table["block_id"] = block_ids(table["x"].to_numpy(), table["y"].to_numpy(), grid, block_size)
+    table["block_id"] = np.int64(0)
     columns = ["x", "y", "row", "col", "label", "landslide_id", "block_id"]
-    areas = {
-        f.code: _sum_areas([d.areas[i] for d in drawn])
-        for i, f in enumerate(factors)
-        if f.kind == "categorical"
-    }
+    areas = _sum_areas([d.areas for d in drawn], grid)
     seen = np.unique(np.concatenate([d.landslides for d in drawn]))
     counts |= {
         "landslides": inventory.count,
@@ -274,41 +300,59 @@ def _collect(
     return Samples(kept, tuple(factors), areas, counts)
 
 
-def block_ids(
-    x: NDArray[np.float64], y: NDArray[np.float64], grid: GeoBox, size: float
-) -> NDArray[np.int64]:
-    """Return each point's square block: 1,000,000 row + column from the north-west."""
+def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
+    """Return the samples with `block_id`: 1,000,000 row + column of square blocks from north-west.
+
+    Parameters
+    ----------
+    samples : Samples
+        As drawn.
+    grid : GeoBox
+        The grid, at whose corner the blocks begin.
+    size : float
+        Side of the blocks in metres.
+    """
+    box, table = grids.bounds(grid), samples.table.copy()
+    row = np.floor((box.top - table["y"]) / size).astype(np.int64)
+    column = np.floor((table["x"] - box.left) / size).astype(np.int64)
+    table["block_id"] = row * 1_000_000 + column
+    return replace(samples, table=table, counts={**samples.counts, "block_size": size})
+
+
+def _sum_areas(parts: Sequence[pd.DataFrame], grid: GeoBox) -> pd.DataFrame:
+    """Add up the tiles' squares (one may lie in several tiles) and place their centres."""
+    keys = ["factor", "i", "j", "code"]
+    table = pd.concat(parts).groupby(keys, as_index=False)["cells"].sum()
+    square = max(AREA_SQUARE, *grids.cell_size(grid))
     box = grids.bounds(grid)
-    i = np.floor((box.top - y) / size).astype(np.int64)
-    j = np.floor((x - box.left) / size).astype(np.int64)
-    out: NDArray[np.int64] = i * 1_000_000 + j
-    return out
-
-
-def _sum_areas(parts: Sequence[Mapping[int, int]]) -> dict[int, int]:
-    total: dict[int, int] = {}
-    for part in parts:
-        for code, n in part.items():
-            total[code] = total.get(code, 0) + n
-    return dict(sorted(total.items()))
+    table["x"] = box.left + (table["j"] + 0.5) * square
+    table["y"] = box.top - (table["i"] + 0.5) * square
+    return pd.DataFrame(table[["factor", "x", "y", "code", "cells"]])
 
 
 # ------------------------------------------------------------------ files
 
 
-def save(samples: Samples, path: Path) -> None:
-    """Write samples as Parquet, with what is known of the area in the file's metadata."""
+def save(samples: Samples, path: Path) -> list[Path]:
+    """Write samples as Parquet, with what is known of the area in the file's metadata.
+
+    Returns
+    -------
+    list of Path
+        `path`, and `class_areas.parquet` beside it.
+    """
     about = {
         "factors": [f.to_dict() for f in samples.factors],
-        "class_areas": {
-            c: {str(k): n for k, n in a.items()} for c, a in samples.class_areas.items()
-        },
         "counts": dict(samples.counts),
     }
     table = pa.Table.from_pandas(samples.table, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), KEY: json.dumps(about).encode()}
+    areas = path.with_name(AREAS_FILE)
+    with raster.replacing(areas) as temporary:
+        samples.areas.to_parquet(temporary, compression="zstd", index=False)
     with raster.replacing(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    return [path, areas]
 
 
 def load(path: Path) -> Samples:
@@ -318,11 +362,8 @@ def load(path: Path) -> Samples:
     try:
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[KEY])
-    except (pa.ArrowInvalid, KeyError, ValueError) as error:
+        areas = pd.read_parquet(path.with_name(AREAS_FILE))
+    except (pa.ArrowInvalid, KeyError, ValueError, FileNotFoundError) as error:
         raise InputError(f"{path}: is not a sample table written by shakeslide") from error
-    return Samples(
-        table.to_pandas(),
-        tuple(stacks.FactorInfo.from_dict(f) for f in about["factors"]),
-        {c: {int(k): n for k, n in a.items()} for c, a in about["class_areas"].items()},
-        about["counts"],
-    )
+    factors = tuple(stacks.FactorInfo.from_dict(f) for f in about["factors"])
+    return Samples(table.to_pandas(), factors, areas, about["counts"])

@@ -389,11 +389,23 @@ class Models(Settings):
 class Evaluation(Settings):
     """How the models are judged."""
 
-    protocols: Annotated[list[Literal["pixel"]], Field(min_length=1)] = ["pixel"]
-    """`pixel`: random split of cells, as in the paper (flattering, since neighbours fall on both
-    sides)."""
+    protocols: Annotated[list[Literal["pixel", "landslide", "block"]], Field(min_length=1)] = [
+        "pixel",
+        "landslide",
+        "block",
+    ]
+    """`pixel`: random split of cells, as in the paper (neighbours fall on both sides, which
+    flatters). `landslide`: all cells of a landslide on one side. `block`: squares of land on one
+    side, with a buffer: what to expect where no landslide is mapped yet."""
     repeats: Annotated[int, Field(ge=1)] = 20
-    """Repeats, each with a new split and new initial weights."""
+    """Repeats of `pixel`, each with a new split and new initial weights."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Folds of `landslide` and `block`: each fifth is tested once by a model of the others."""
+    block_size: Literal["auto"] | Positive = "auto"
+    """Side of the blocks in metres. `auto`: the distance to which the errors of a logistic
+    regression are alike."""
+    buffer: Annotated[float, Field(ge=0)] = 300.0
+    """No training cell of `block` nearer to a test block than this, in metres."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Probability from which a cell counts as predicted landslide."""
 

@@ -1,46 +1,138 @@
-"""The tables of an evaluation: one record per fit, and what they come to."""
+"""The tables of an evaluation: one record per fit and prevalence, and what they come to."""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from shakeslide.evaluation import audit, intervals
 from shakeslide.evaluation.scores import MEASURES
+from shakeslide.evaluation.splits import Split
 from shakeslide.io import raster
+from shakeslide.sampling import Samples
+from shakeslide.trials import Plan
+
+REPLICATES = 500
+"""Of the bootstrap over landslides or blocks."""
+COMPARED = ("oa", "roc_auc", "brier")
+"""Measures in which models are compared in pairs."""
 
 
-def write(out: Path, results: Sequence[Mapping[str, Any]], threshold: float) -> list[Path]:
+@dataclass(frozen=True)
+class Result:
+    """What came of one fit: what is told of it, and the probabilities of the test rows."""
+
+    told: Mapping[str, Any]
+    probability: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All fits under a protocol.
+
+    Attributes
+    ----------
+    protocol : str
+        Its name.
+    splits : sequence of Split
+        Its splits.
+    groups : array, (samples,) int64
+        What the bootstrap draws as a whole.
+    results : mapping of str to sequence of Result
+        By model, one per split.
+    """
+
+    protocol: str
+    splits: Sequence[Split]
+    groups: NDArray[np.int64]
+    results: Mapping[str, Sequence[Result]]
+
+
+def save_result(path: Path, result: Result) -> None:
+    """Write a result, renamed into place."""
+    text = np.frombuffer(json.dumps(finite(result.told)).encode(), np.uint8)
+    with raster.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, told=text, probability=result.probability)
+
+
+def load_result(path: Path) -> Result:
+    """Read a result."""
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        return Result(json.loads(file["told"].tobytes()), file["probability"])
+
+
+def write(
+    out: Path, outcomes: Sequence[Outcome], samples: Samples, threshold: float, plan: Plan
+) -> list[Path]:
     """Write `evaluation.json` and `evaluation.csv`.
 
     Parameters
     ----------
     out : Path
         Folder of the run.
-    results : sequence of mappings
-        One per fit: `record` (protocol, model, repeat, fold, scores), `confusion`, `roc`.
+    outcomes : sequence of Outcome
+        One per protocol.
+    samples : Samples
+        What was split.
     threshold : float
         Probability from which a cell counted as predicted landslide.
+    plan : Plan
+        How it was split.
     """
-    records = [r["record"] for r in results]
-    table = pd.DataFrame(records)
+    records = [
+        record
+        for o in outcomes
+        for results in o.results.values()
+        for result in results
+        for record in result.told["records"]
+    ]
+    balance = _Balance(samples)
+    summary = [row for o in outcomes for row in _summary(o, samples, threshold, None)]
     text = {
         "records": records,
-        "summary": summary(table),
-        "confusion": _confusion(results),
-        "roc": _mean_roc(results),
+        "summary": summary,
+        "summary_area": [
+            row for o in outcomes for row in _summary(o, samples, threshold, balance.area)
+        ],
+        "pairs": [row for o in outcomes for row in _pairs(o)],
+        "optimism": _optimism(outcomes),
+        "confusion": _of_first(outcomes, "confusion"),
+        "roc": [_mean_curve(o, m, "roc", "fpr", "tpr") for o in outcomes for m in o.results],
+        "reliability": [
+            _mean_curve(o, m, "reliability", "predicted", "observed")
+            for o in outcomes
+            for m in o.results
+        ],
+        "captured": [_captured(o, m) for o in outcomes for m in o.results],
         "threshold": threshold,
+        "prevalence": {"sample": balance.sample, "area": balance.area},
+        "block_size": plan.block_size,
+        "buffer": plan.buffer,
+        "replicates": REPLICATES,
     }
     paths = [out / "evaluation.json", out / "evaluation.csv"]
     with raster.replacing(paths[0]) as temporary:
         temporary.write_text(json.dumps(finite(text), indent=1), encoding="utf-8")
     with raster.replacing(paths[1]) as temporary:
-        table.to_csv(temporary, index=False)
+        pd.DataFrame(records).to_csv(temporary, index=False)
     return paths
+
+
+class _Balance:
+    """Share of source cells in the samples and in the area."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.sample = float(samples.label.mean())
+        self.area = samples.prevalence
 
 
 def finite(value: Any) -> Any:
@@ -54,42 +146,118 @@ def finite(value: Any) -> Any:
     return value
 
 
-def summary(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean and standard deviation over repeats and folds, by protocol and model."""
-    rows: list[dict[str, Any]] = []
-    for (protocol, model), part in table.groupby(["protocol", "model"], sort=False):
-        row: dict[str, Any] = {"protocol": protocol, "model": model, "n": len(part)}
+def _summary(
+    outcome: Outcome, samples: Samples, threshold: float, prevalence: float | None
+) -> list[dict[str, Any]]:
+    """Mean, standard deviation over splits, and bootstrap interval of each measure by model."""
+    rows = []
+    for model, results in outcome.results.items():
+        which = 0 if prevalence is None else 1
+        told = pd.DataFrame([r.told["records"][which] for r in results])
+        row: dict[str, Any] = {
+            "protocol": outcome.protocol,
+            "model": model,
+            "n": len(told),
+            "prevalence": float(told["prevalence"].mean()),
+        }
+        bounds = _intervals(outcome, results, samples, threshold, prevalence)
         for m in [*MEASURES, "fit_s"]:
-            values = part[m].to_numpy(float)
+            values = told[m].to_numpy(float)
             row[m] = {
                 "mean": float(values.mean()),
                 "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
             }
+            if m in bounds:
+                row[m] |= {"low": bounds[m].low, "high": bounds[m].high}
         rows.append(row)
     return rows
 
 
-def _confusion(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Confusion matrix of each model's first split."""
-    first = [r for r in results if r["record"]["repeat"] == 0 and r["record"]["fold"] == 0]
+def _intervals(
+    outcome: Outcome,
+    results: Sequence[Result],
+    samples: Samples,
+    threshold: float,
+    prevalence: float | None,
+) -> dict[str, intervals.Interval]:
+    """95 % intervals by drawing landslides or blocks, not cells."""
+    rows = np.concatenate([s.test for s in outcome.splits])
+    part = np.repeat(np.arange(len(outcome.splits)), [len(s.test) for s in outcome.splits])
+    p = np.concatenate([r.probability for r in results]).astype(np.float64)
+    share = float(samples.label.mean())
+    return intervals.bootstrap(
+        samples.label[rows],
+        p,
+        outcome.groups[rows],
+        part,
+        threshold=threshold,
+        prevalence=prevalence,
+        sample_share=None if prevalence is None else share,
+        n=REPLICATES,
+    )
+
+
+def _pairs(outcome: Outcome) -> list[dict[str, Any]]:
+    """Differences between models on the same splits, with corrected resampled intervals."""
+    n_train = [len(s.train) for s in outcome.splits]
+    n_test = [len(s.test) for s in outcome.splits]
+    rows = []
+    for a, b in combinations(outcome.results, 2):
+        row: dict[str, Any] = {"protocol": outcome.protocol, "model": a, "other": b}
+        for m in COMPARED:
+            values, others = (_values(outcome, k, m) for k in (a, b))
+            d = intervals.paired_difference(values, others, n_train, n_test)
+            row[m] = {"mean": d.estimate, "low": d.low, "high": d.high, "p_value": d.p_value}
+        rows.append(row)
+    return rows
+
+
+def _optimism(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Points by which `pixel` lies above the other protocols, by model."""
+    protocols = [o.protocol for o in outcomes]
+    if "pixel" not in protocols:
+        return []
+    rows = []
+    for model in outcomes[0].results:
+        above = {
+            m: audit.optimism({o.protocol: _values(o, model, m) for o in outcomes})
+            for m in ("oa", "roc_auc")
+        }
+        rows += [
+            {"protocol": p, "model": model, **{m: above[m][p] for m in above}}
+            for p in protocols
+            if p != "pixel"
+        ]
+    return rows
+
+
+def _values(outcome: Outcome, model: str, measure: str) -> list[float]:
+    """A measure of each split, at the balance of the samples."""
+    return [r.told["records"][0][measure] for r in outcome.results[model]]
+
+
+def _of_first(outcomes: Sequence[Outcome], what: str) -> list[dict[str, Any]]:
+    """Return a table of each model's first split."""
     return [
-        {"protocol": r["record"]["protocol"], "model": r["record"]["model"], **r["confusion"]}
-        for r in first
+        {"protocol": o.protocol, "model": m, **results[0].told[what]}
+        for o in outcomes
+        for m, results in o.results.items()
     ]
 
 
-def _mean_roc(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Mean ROC curve of each model over its splits, on a grid of false-positive rates."""
-    keys = list(dict.fromkeys((r["record"]["protocol"], r["record"]["model"]) for r in results))
-    out = []
-    for protocol, model in keys:
-        same = [
-            r
-            for r in results
-            if (r["record"]["protocol"], r["record"]["model"]) == (protocol, model)
-        ]
-        tpr = np.mean([r["roc"][0] for r in same], axis=0)
-        out.append(
-            {"protocol": protocol, "model": model, "fpr": same[0]["roc"][1], "tpr": tpr.tolist()}
-        )
-    return out
+def _mean_curve(outcome: Outcome, model: str, what: str, x: str, y: str) -> dict[str, Any]:
+    """Mean of a curve over the splits."""
+    curves = [r.told[what] for r in outcome.results[model]]
+    length = min(len(c[x]) for c in curves)
+    return {
+        "protocol": outcome.protocol,
+        "model": model,
+        **{k: np.mean([c[k][:length] for c in curves], axis=0).tolist() for k in (x, y)},
+    }
+
+
+def _captured(outcome: Outcome, model: str) -> dict[str, Any]:
+    """Share of the landslides in the most susceptible shares of the area, mean over splits."""
+    told = [r.told["captured"] for r in outcome.results[model]]
+    shares = {s: float(np.mean([t[s] for t in told])) for s in told[0]}
+    return {"protocol": outcome.protocol, "model": model, "shares": shares}

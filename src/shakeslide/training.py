@@ -49,12 +49,15 @@ class Fit:
     seconds: float
 
 
-def fit_encoder(samples: Samples, rows: NDArray[np.int64], angles: Angles) -> encoding.Encoder:
-    """Fit the encoder on some rows of the samples."""
+def fit_encoder(
+    samples: Samples,
+    rows: NDArray[np.int64],
+    angles: Angles,
+    areas: Mapping[str, Mapping[int, float]],
+) -> encoding.Encoder:
+    """Fit the encoder on some rows of the samples and the class areas of their region."""
     factors = [(f.code, f.kind) for f in samples.factors]
-    return encoding.fit(
-        samples.raw[rows], samples.label[rows], factors, samples.class_areas, angles
-    )
+    return encoding.fit(samples.raw[rows], samples.label[rows], factors, areas, angles)
 
 
 def fit(
@@ -62,6 +65,7 @@ def fit(
     samples: Samples,
     rows: Sequence[NDArray[np.int64]],
     seeds: Sequence[int],
+    areas: Sequence[Mapping[str, Mapping[int, float]]] | None = None,
     advance: Advance = silent,
 ) -> list[Fit]:
     """Fit a model on several sets of training rows.
@@ -79,10 +83,15 @@ def fit(
         Training rows of each fit.
     seeds : sequence of int
         Of each fit.
+    areas : sequence of mappings, optional
+        Class areas of each fit's training region; default: the whole mapped extent.
     advance : callable
         Called with the number of fits done, in fractions.
     """
-    encoders = [fit_encoder(samples, r, recipe.angles) for r in rows]
+    regions = [samples.class_areas] * len(rows) if areas is None else areas
+    encoders = [
+        fit_encoder(samples, r, recipe.angles, a) for r, a in zip(rows, regions, strict=True)
+    ]
     raw, label = samples.raw, samples.label
     features = [e.transform(raw[r]) for e, r in zip(encoders, rows, strict=True)]
     labels = [label[r] for r in rows]

@@ -203,7 +203,7 @@ def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:
     rows = {m: table[table.index(f'data-model="{m}"') :] for m in MODELS}
     bold = {m: re.findall(r'class="best">([\d.]+)', r[: r.index("</tr>")]) for m, r in rows.items()}
     assert "0.100" in bold["lr"]
-    assert len(bold["rf"]) == 7  # all but brier and ece
+    assert len(bold["rf"]) == 8  # all but the Brier score
     assert bold["sae"] == ["0.020"]  # ece, the same for all
 
 

@@ -1,6 +1,26 @@
 """Synthetic earthquakes with known truth: terrain, shaking, ground, failures, files."""
 
+from shakeslide.synthetic.benchmark import BENCHMARK
 from shakeslide.synthetic.files import study_text, write
+from shakeslide.synthetic.optimum import (
+    KnownFromFactors,
+    Optimum,
+    bayes_given_factors,
+    bayes_optimum,
+    rule_scores,
+)
 from shakeslide.synthetic.scenario import Scenario, SyntheticEarthquake, make
 
-__all__ = ["Scenario", "SyntheticEarthquake", "make", "study_text", "write"]
+__all__ = [
+    "BENCHMARK",
+    "KnownFromFactors",
+    "Optimum",
+    "Scenario",
+    "SyntheticEarthquake",
+    "bayes_given_factors",
+    "bayes_optimum",
+    "make",
+    "rule_scores",
+    "study_text",
+    "write",
+]

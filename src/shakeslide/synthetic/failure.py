@@ -1,4 +1,4 @@
-"""Where slopes fail: Newmark displacement, its exact probability, and contiguous failures."""
+"""When a slope fails: critical acceleration, Newmark displacement, exact probability."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from shakeslide.synthetic.noise import Floats
 
@@ -94,16 +93,3 @@ def failure_curve(magnitude: float, noise: float) -> FailureCurve:
             ratio = np.exp(grid - noise * node)
             values += share * failure_share(displacement(ratio, magnitude))
     return FailureCurve(float(grid[0]), float(grid[1] - grid[0]), values)
-
-
-def draw_failures(probability: Floats, field: Floats) -> NDArray[np.bool_]:
-    """Failures y = 1[Phi(Z) < p*]: exact marginals, contiguous where Z is correlated.
-
-    Parameters
-    ----------
-    probability : array (rows, cols)
-        p* of each cell.
-    field : array (rows, cols)
-        Gaussian field of unit variance.
-    """
-    return np.asarray(ndtr(field) < probability)

@@ -31,15 +31,15 @@ class Rock:
 
 
 ROCKS = (
-    Rock("granite", "pa", 36.0, 38.0, 23.0, 0.75, 0.0),
-    Rock("gneiss", "mt", 32.0, 37.0, 23.0, 0.80, 0.2),
-    Rock("schist", "mt", 22.0, 31.0, 22.0, 1.10, 0.8),
-    Rock("phyllite", "mt", 17.0, 29.0, 21.5, 1.30, 1.0),
-    Rock("limestone", "sc", 34.0, 36.0, 23.0, 0.80, 0.5),
-    Rock("sandstone", "ss", 27.0, 35.0, 22.0, 0.95, 0.6),
-    Rock("flysch", "sm", 18.0, 30.0, 21.5, 1.25, 0.9),
-    Rock("basalt", "vb", 30.0, 36.0, 24.0, 0.85, 0.1),
-    Rock("alluvium", "su", 12.0, 34.0, 19.0, 1.30, 0.0),
+    Rock("granite", "pa", 24.0, 36.0, 23.0, 0.75, 0.0),
+    Rock("gneiss", "mt", 23.0, 36.0, 23.0, 0.80, 0.2),
+    Rock("schist", "mt", 18.0, 32.0, 22.0, 1.10, 0.8),
+    Rock("phyllite", "mt", 16.0, 31.0, 21.5, 1.30, 1.0),
+    Rock("limestone", "sc", 23.0, 35.0, 23.0, 0.80, 0.5),
+    Rock("sandstone", "ss", 20.0, 34.0, 22.0, 0.95, 0.6),
+    Rock("flysch", "sm", 17.0, 31.5, 21.5, 1.25, 0.9),
+    Rock("basalt", "vb", 21.0, 35.0, 24.0, 0.85, 0.1),
+    Rock("alluvium", "su", 10.0, 34.0, 19.0, 1.30, 0.0),
 )
 ALLUVIUM = len(ROCKS) - 1
 BEDDED = (1, 2, 3, 4, 5, 6, 7)
@@ -52,14 +52,14 @@ def table(name: str) -> Floats:
 
 
 SOILS = ("leptosol", "regosol", "cambisol", "luvisol", "fluvisol")
-SOIL_COHESION = np.array([5.0, -3.0, 0.0, 3.0, -2.0], np.float32)
+SOIL_COHESION = np.array([3.0, -2.0, 0.0, 2.0, -1.0], np.float32)
 """Cohesion a soil adds to its rock's regolith (kPa)."""
-SOIL_THICKNESS = np.array([1.6, 2.4, 2.8, 3.4, 3.6], np.float32)
+SOIL_THICKNESS = np.array([1.8, 2.4, 2.7, 3.0, 3.2], np.float32)
 """Depth of the slip surface (m)."""
 
 LAND_COVERS = {
-    50: ("broadleaved forest", 5.0),
-    70: ("needleleaved forest", 6.0),
+    50: ("broadleaved forest", 4.0),
+    70: ("needleleaved forest", 4.5),
     130: ("shrubland", 2.0),
     140: ("grassland", 0.5),
     14: ("cropland", 0.0),
@@ -92,12 +92,12 @@ class Structure:
     def along(self, x: Axis, y: Axis) -> NDArray[np.floating[Any]]:
         """Coordinate along the strike (m), (rows, cols)."""
         a = np.radians(self.strike)
-        return x[None, :] * np.sin(a) + y[:, None] * np.cos(a)
+        return np.asarray(np.add.outer(y * np.cos(a), x * np.sin(a)))
 
     def across(self, x: Axis, y: Axis) -> NDArray[np.floating[Any]]:
         """Coordinate across the strike from the fault (m), positive on the hanging wall."""
         a = np.radians(self.strike + 90.0)
-        return x[None, :] * np.sin(a) + y[:, None] * np.cos(a) - self.offset
+        return np.asarray(np.add.outer(y * np.cos(a), x * np.sin(a) - self.offset))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -33,9 +34,9 @@ class Mapping:
 def filled(x: Axis, y: Axis, z: Floats, low: float, high: float) -> list[shapely.Geometry]:
     """Polygons where low <= z < high on a grid of nodes."""
     generator = contour_generator(x, y, z, fill_type=FillType.OuterOffset)
-    points, offsets = generator.filled(low, high)[:2]
+    found: Any = generator.filled(low, high)
     out = []
-    for ring, cuts in zip(points, offsets, strict=True):
+    for ring, cuts in zip(*found, strict=True):
         rings = np.split(ring, cuts[1:-1])
         out.append(shapely.make_valid(shapely.Polygon(rings[0], rings[1:])))
     return out

@@ -83,9 +83,7 @@ def rule_scores(score: Array, p_star: Array) -> Optimum:
         oa_balanced=float(0.5 * (failed[yes].sum() + stable[~yes].sum())),
         oa_natural=float((p[most].sum() + (1.0 - p[~most]).sum()) / p.size),
         auc=_auc(q, failed, stable),
-        brier_balanced=float(
-            0.5 * (failed @ (1.0 - balanced) ** 2 + stable @ balanced**2)
-        ),
+        brier_balanced=float(0.5 * (failed @ (1.0 - balanced) ** 2 + stable @ balanced**2)),
         brier_natural=float(np.mean(p * (1.0 - q) ** 2 + (1.0 - p) * q**2)),
     )
 

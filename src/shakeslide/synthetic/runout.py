@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,15 +126,15 @@ def _run_out(
     return parent
 
 
-def mobility(areas: NDArray[np.float64], rng: np.random.Generator) -> Floats:
+def mobility(areas: NDArray[np.floating[Any]], rng: np.random.Generator) -> Floats:
     """Tangent of the angle of reach (H/L) of landslides with given source areas (m2).
 
     Volume by area (Larsen et al. 2010: 0.146 A^1.332). H/L falls with volume as in Corominas
     (1988), steeper and with a log-normal spread of 0.12: small slides stop on the slope.
     """
     log_volume = np.log10(0.146) + 1.332 * np.log10(areas)
-    log_reach = -0.1 * log_volume + 0.09 + 0.12 * rng.standard_normal(areas.size)
-    return np.clip(10.0**log_reach, 0.2, 1.0).astype(np.float32)
+    log_reach = -0.1 * log_volume + 0.13 + 0.12 * rng.standard_normal(areas.size)
+    return np.asarray(np.clip(10.0**log_reach, 0.2, 1.0), np.float32)
 
 
 def make_landslides(

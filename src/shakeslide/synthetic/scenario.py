@@ -16,9 +16,10 @@ from shakeslide.errors import InputError
 from shakeslide.factors.terrain import derivatives
 from shakeslide.synthetic import geology
 from shakeslide.synthetic.drainage import Reaches, accumulate, river_reaches, steepest_receivers
-from shakeslide.synthetic.failure import draw_failures, failure_curve
+from shakeslide.synthetic.draw import draw_failures
+from shakeslide.synthetic.failure import failure_curve
 from shakeslide.synthetic.mapping import Mapping, map_landslides, voids
-from shakeslide.synthetic.noise import Floats, gaussian_field, oriented_field
+from shakeslide.synthetic.noise import Floats, gaussian_field
 from shakeslide.synthetic.runout import Landslides, make_landslides
 from shakeslide.synthetic.shaking import (
     Aftershocks,
@@ -28,7 +29,13 @@ from shakeslide.synthetic.shaking import (
     make_rupture,
     shake,
 )
-from shakeslide.synthetic.stability import STRIP, Interactions, Surface, calibrate, probabilities
+from shakeslide.synthetic.stability import (
+    Interactions,
+    Surface,
+    by_strips,
+    calibrate,
+    probabilities,
+)
 from shakeslide.synthetic.terrain import Frame, Ground, Relief, make_relief
 
 CENTRE = (400_000.0, 3_450_000.0)
@@ -91,14 +98,14 @@ class Scenario:
     magnitude: float = 7.2
     median_slope: float = 28.0
     prevalence: float = 0.04
-    noise: float = 0.4
+    noise: float = 0.3
     patchiness: float = 0.15
-    hanging_wall: float = 0.35
-    topography: float = 0.35
-    facing: float = 0.3
-    dip_slope: float = 0.35
-    undercutting: float = 0.2
-    hidden_strength: float = 0.1
+    hanging_wall: float = 0.4
+    topography: float = 0.4
+    facing: float = 0.4
+    dip_slope: float = 0.45
+    undercutting: float = 0.25
+    hidden_strength: float = 0.08
     cluster: float = 60.0
     amalgamation: float = 0.5
     mapped_share: float = 1.0
@@ -271,26 +278,6 @@ def _surface(scenario: Scenario, rupture: Rupture, relief: Relief, motion: Motio
     return Surface(x, y, scenario.cell, z, drainage, motion.pga, rock, soil, cover)
 
 
-def _draw(scenario: Scenario, surface: Surface, p_star: Floats) -> NDArray[np.bool_]:
-    """Draw the failures: longer down the slope than across, in clusters of several sizes."""
-    seed, size = scenario.seed + 70, scenario.cluster
-    smooth = gaussian_filter(surface.elevation, 2.0, truncate=2.0)
-    aspect = derivatives(smooth, scenario.cell, scenario.cell).aspect_deg
-    out = np.empty(p_star.shape, bool)
-    for start in range(0, out.shape[0], STRIP):
-        rows = slice(start, start + STRIP)
-        x, y = surface.x, surface.y[rows]
-        single = oriented_field(seed, x, y, 0.45 * size, aspect[rows], 2.5)
-        groups = gaussian_field(seed + 1, x, y, [1.5 * size, 4.0 * size], [0.6, 0.4])
-        field = np.float32(np.sqrt(SINGLE)) * single + np.float32(np.sqrt(1.0 - SINGLE)) * groups
-        out[rows] = draw_failures(p_star[rows], field)
-    return out
-
-
-SINGLE = 0.6
-"""Share of the variance that tells single landslides apart; the rest groups them."""
-
-
 def make(scenario: Scenario) -> SyntheticEarthquake:
     """Make a synthetic earthquake.
 
@@ -321,7 +308,7 @@ def make(scenario: Scenario) -> SyntheticEarthquake:
     how = scenario.interactions
     strength = calibrate(surface, rupture, how, curve, scenario.prevalence)
     p_star = probabilities(surface, rupture, how, curve, strength)
-    failed = _draw(scenario, surface, p_star)
+    failed = draw_failures(scenario.seed + 70, surface, p_star, scenario.cluster)
     slides = make_landslides(
         failed, surface.elevation, cell, scenario.seed, amalgamation=scenario.amalgamation
     )
@@ -338,13 +325,15 @@ def _motion(scenario: Scenario, rupture: Rupture, relief: Relief) -> Motion:
     """Median ground motion on the map, strip by strip."""
     x, y = relief.frame.x[relief.inner[1]], relief.frame.y[relief.inner[0]]
     out = Motion(*(np.empty((y.size, x.size), np.float32) for _ in range(2)))
-    for start in range(0, y.size, STRIP):
-        rows = slice(start, start + STRIP)
+
+    def strip(start: int, stop: int) -> None:
         part = shake(
-            rupture, x, y[rows],
+            rupture, x, y[start:stop],
             hanging_wall=scenario.hanging_wall, patchiness=scenario.patchiness,
         )  # fmt: skip
-        out.pga[rows], out.pgv[rows] = part.pga, part.pgv
+        out.pga[start:stop], out.pgv[start:stop] = part.pga, part.pgv
+
+    by_strips(strip, y.size)
     return out
 
 
@@ -353,4 +342,3 @@ def _geobox(surface: Surface) -> GeoBox:
     corner = (CENTRE[0] + x[0] - cell / 2, CENTRE[1] + y[0] + cell / 2)
     transform = Affine(cell, 0.0, corner[0], 0.0, -cell, corner[1])
     return GeoBox((y.size, x.size), transform, CRS)
-

@@ -146,7 +146,8 @@ class Rupture:
         lines.append(self._map(along, self.wander(along)))
         for k in range(5):
             shift = float(rng.uniform(0.12, 0.75) * extent * rng.choice([-0.6, 1.0]))
-            a = np.linspace(*np.sort(rng.uniform(-reach, reach, 2)), 80)
+            ends = np.sort(rng.uniform(-reach, reach, 2))
+            a = np.linspace(float(ends[0]), float(ends[1]), 80)
             bend = 0.7 * self.wander(a + 7_000.0 * (k + 1)) + shift
             names.append(f"Thrust {k + 1}")
             lines.append(self._map(a, bend))

@@ -5,7 +5,8 @@ Everything here depends on a cell and a few neighbours, so any rows of a map can
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,7 +135,7 @@ def slopes(surface: Surface, start: int, stop: int, rupture: Rupture, how: Inter
     cohesion = geology.table("cohesion")[rock] + geology.SOIL_COHESION[soil]
     cohesion = (cohesion + geology.root_cohesion()[surface.cover[rows]]) * factor
     friction = np.degrees(np.arctan(np.tan(np.radians(geology.table("friction")[rock])) * factor))
-    thickness = geology.SOIL_THICKNESS[soil] * np.clip(1.6 - found.slope_deg / 50.0, 0.3, 1.2)
+    thickness = geology.SOIL_THICKNESS[soil] * np.clip(1.4 - found.slope_deg / 70.0, 0.4, 1.2)
     gradient = np.tan(np.radians(np.maximum(found.slope_deg, 1.0)))
     wetness = np.log(surface.drainage[rows] * 1e6 / surface.cell / gradient)
     arrays = (
@@ -148,6 +149,13 @@ def slopes(surface: Surface, start: int, stop: int, rupture: Rupture, how: Inter
     )
     inner = slice(above, above + stop - start)
     return Slopes(*(np.asarray(a, np.float32)[inner] for a in arrays))
+
+
+def by_strips(work: Callable[[int, int], None], rows: int) -> None:
+    """Call `work(start, stop)` for strips of `STRIP` rows, two at a time."""
+    starts = range(0, rows, STRIP)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda start: work(start, min(start + STRIP, rows)), starts))
 
 
 def _strips(rows: int, most: int) -> Iterator[tuple[int, int]]:
@@ -182,7 +190,9 @@ def probabilities(
 ) -> Floats:
     """Exact probability of failure p* of every cell, (rows, cols)."""
     out: NDArray[np.float32] = np.empty(surface.elevation.shape, np.float32)
-    for start in range(0, out.shape[0], STRIP):
-        stop = min(start + STRIP, out.shape[0])
+
+    def strip(start: int, stop: int) -> None:
         out[start:stop] = curve(slopes(surface, start, stop, rupture, how).log_ratio(strength))
+
+    by_strips(strip, out.shape[0])
     return out

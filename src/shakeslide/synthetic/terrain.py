@@ -164,9 +164,7 @@ def _flow_order(z: Floats, fixed: Mask, lower: Mask, order: Order, donors: Mask)
 
 
 @inlined
-def _shares(
-    z: Any, r: Any, c: Any, bits: Any, shift: Any, cells: Any, w: Any, d: Any
-) -> Any:
+def _shares(z: Any, r: Any, c: Any, bits: Any, shift: Any, cells: Any, w: Any, d: Any) -> Any:
     """Lower neighbours (row and column), shares of the flow (slope^1.5), distances in cells."""
     unit = np.float32(JITTER / 127.0)
     total = np.float32(0.0)

@@ -1,0 +1,223 @@
+"""Trials: under a protocol, a model is fitted on one side of a split and judged on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide import grid as grids
+from shakeslide import training
+from shakeslide.bundle import FittedModel
+from shakeslide.evaluation import blocks, curves, splits
+from shakeslide.evaluation.scores import MEASURES, scores
+from shakeslide.evaluation.splits import Split
+from shakeslide.progress import Advance, silent
+from shakeslide.sampling import AREA_SQUARE, Samples
+
+ROC_POINTS = 201
+RELIABILITY_BINS = 10
+SHARES = (0.05, 0.10, 0.20)
+"""Shares of the area for which the captured share of the landslides is told."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How samples are split.
+
+    Attributes
+    ----------
+    train_share, repeats
+        Of `pixel`.
+    folds : int
+        Of `landslide` and `block`.
+    block_size, buffer : float
+        Of `block`, in metres.
+    origin : (float, float)
+        North-west corner from which blocks are laid.
+    seed : int
+        Of the study.
+    """
+
+    train_share: float
+    repeats: int
+    folds: int
+    block_size: float
+    buffer: float
+    origin: tuple[float, float]
+    seed: int
+
+
+def origin(grid: GeoBox) -> tuple[float, float]:
+    """Return the corner from which blocks are laid."""
+    box = grids.bounds(grid)
+    return float(box.left), float(box.top)
+
+
+def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
+    """Suggest the side of the blocks from the errors of a logistic regression.
+
+    The errors are those of rows that the regression was not fitted on (five random parts).
+    """
+    recipe = training.Recipe("lr", "sincos", {})
+    probability = np.full(len(samples.table), np.nan)
+    parts = np.random.default_rng(np.random.SeedSequence([seed, 5])).integers(
+        0, 5, len(probability)
+    )
+    for part in range(5):
+        test = np.nonzero(parts == part)[0]
+        rows = np.nonzero(parts != part)[0]
+        fit = training.fit(recipe, samples, [rows], [seed])[0]
+        probability[test] = fit.model.predict(samples.raw[test])
+    table = samples.table
+    return blocks.suggest_size(
+        table["x"].to_numpy(), table["y"].to_numpy(), samples.label - probability, seed
+    )
+
+
+def chosen_splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
+    """Return the splits of a protocol, in a fixed order."""
+    t, y = samples.table, samples.label
+    x, north = t["x"].to_numpy(), t["y"].to_numpy()
+    if protocol == "pixel":
+        return list(splits.pixel(y, plan.train_share, plan.repeats, plan.seed))
+    if protocol == "landslide":
+        return list(
+            splits.landslide(
+                y,
+                t["landslide_id"].to_numpy(),
+                x,
+                north,
+                repeats=1,
+                seed=plan.seed,
+                folds=plan.folds,
+            )
+        )
+    return list(
+        splits.block(
+            y,
+            x,
+            north,
+            plan.block_size,
+            buffer=plan.buffer,
+            folds=plan.folds,
+            repeats=1,
+            seed=plan.seed,
+            origin=plan.origin,
+        )
+    )
+
+
+def training_areas(samples: Samples, split: Split, plan: Plan) -> dict[str, dict[int, int]]:
+    """Return the class areas of the region that a split trains on.
+
+    For blocks that is the land outside the test blocks and their buffer; the other protocols train
+    on all of it.
+    """
+    if split.protocol != "block":
+        return samples.class_areas
+    areas, table = samples.areas, samples.table
+    tested = np.unique(
+        blocks.block_id(
+            table["x"].to_numpy()[split.test],
+            table["y"].to_numpy()[split.test],
+            plan.block_size,
+            plan.origin,
+        )
+    )
+    x, y = areas["x"].to_numpy(), areas["y"].to_numpy()
+    inside = _near_blocks(x, y, tested, plan, plan.buffer + AREA_SQUARE / 2)
+    return samples.class_areas_of(~inside)
+
+
+def _near_blocks(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    tested: NDArray[np.int64],
+    plan: Plan,
+    reach: float,
+) -> NDArray[np.bool_]:
+    """Tell which points lie within `reach` of one of the blocks, along the axes."""
+    near = np.zeros(len(x), bool)
+    steps = [0.0] if reach == 0 else [-reach, 0.0, reach]
+    for dx in steps:
+        for dy in steps:
+            # Points beyond the corner belong to no block.
+            east, south = np.maximum(x + dx, plan.origin[0]), np.minimum(y + dy, plan.origin[1])
+            near |= np.isin(blocks.block_id(east, south, plan.block_size, plan.origin), tested)
+    return near
+
+
+def groups(samples: Samples, protocol: str, plan: Plan) -> NDArray[np.int64]:
+    """Return what is drawn as a whole in bootstraps: the block of each row, or its landslide."""
+    t = samples.table
+    x, y = t["x"].to_numpy(), t["y"].to_numpy()
+    if protocol == "block":
+        return np.asarray(blocks.block_id(x, y, plan.block_size, plan.origin))
+    landslides = splits.landslide_groups(samples.label, t["landslide_id"].to_numpy(), x, y)
+    return np.asarray(landslides)
+
+
+def judge(
+    model: FittedModel, seconds: float, samples: Samples, split: Split, threshold: float
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """Judge a fitted model on the test rows of a split.
+
+    Returns
+    -------
+    dict
+        `records` (at the balance of the samples, and at the area's), `confusion`, curves.
+    array, (test rows,) float32
+        The probabilities.
+    """
+    y = samples.label[split.test]
+    p = model.predict(samples.raw[split.test])
+    share = float(model.about["sample_share"])
+    measured = scores(y, p, threshold)
+    area = scores(y, p, threshold, prevalence=samples.prevalence, sample_share=share)
+    weights = curves.class_weights(y, samples.prevalence)
+    fpr, tpr = curves.roc_on_grid(y, p, ROC_POINTS)
+    reliability = curves.reliability(y, p, RELIABILITY_BINS)
+    head = {
+        "protocol": split.protocol,
+        "model": model.name,
+        "repeat": split.repeat,
+        "fold": split.fold,
+    }
+    tail = {"n_train": len(split.train), "n_test": len(split.test)}
+    records = [
+        {**head, "prevalence": share_of, **tail, **_picked(values), "fit_s": seconds}
+        for share_of, values in ((float(y.mean()), measured), (samples.prevalence, area))
+    ]
+    captured = curves.captured(y, p, SHARES, weights)
+    return {
+        "records": records,
+        "confusion": {k: measured[k] for k in ("tp", "fp", "fn", "tn")},
+        "roc": {"fpr": fpr.tolist(), "tpr": tpr.tolist()},
+        "reliability": {
+            "predicted": reliability.predicted.tolist(),
+            "observed": reliability.observed.tolist(),
+        },
+        "captured": dict(zip(map(str, SHARES), map(float, captured), strict=True)),
+    }, p
+
+
+def _picked(values: Mapping[str, float]) -> dict[str, float]:
+    return {m: float(values[m]) for m in MEASURES}
+
+
+def fit(
+    recipe: training.Recipe,
+    samples: Samples,
+    chosen: Sequence[Split],
+    plan: Plan,
+    advance: Advance = silent,
+) -> list[training.Fit]:
+    """Fit a model on the training rows of several splits, each with the seed of its split."""
+    seeds = [training.seed_of(plan.seed, recipe.name, s.protocol, s.repeat, s.fold) for s in chosen]
+    areas = [training_areas(samples, s, plan) for s in chosen]
+    return training.fit(recipe, samples, [s.train for s in chosen], seeds, areas, advance)
