@@ -31,15 +31,16 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)
-	@$(BIN)/ruff format --check src tests benchmarks
-	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks docs
+	@$(BIN)/ruff check src tests benchmarks docs
 	@$(BIN)/mypy
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
 
 docs: $(STAMP)
-	@$(BIN)/shakeslide docs
+	@test -f demo/run/report.html || $(MAKE) demo
+	@$(BIN)/python docs/build.py
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache

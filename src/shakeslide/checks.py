@@ -13,8 +13,8 @@ from odc.geo.geobox import GeoBox
 from shakeslide import grid as grids
 from shakeslide import inventory
 from shakeslide.errors import InputError
-from shakeslide.factors.catalogue import is_vector, raster_source, vector_source
-from shakeslide.io import raster, vector
+from shakeslide.factors.layers import is_vector, raster_info, raster_source, vector_source
+from shakeslide.io import raster, shakemap, vector
 from shakeslide.study import Inventory, Layer
 
 PREVIEW = 1_000_000
@@ -103,8 +103,9 @@ def check_layers(
 def _raster_row(
     name: str, layer: Layer, use: str, categorical: bool, coarse: GeoBox, grid: GeoBox
 ) -> LayerRow:
-    info = raster.info(layer.path, layer.crs, layer.band)
-    values = raster_source(layer, categorical=True).read(coarse)
+    info = raster_info(layer, name)
+    source = raster_source(layer, categorical=True, name=name)
+    values = source.read(coarse)
     known = values[np.isfinite(values)]
     if known.size == 0:
         raise InputError(
@@ -118,16 +119,23 @@ def _raster_row(
         if categorical
         else f"{known.min():.6g} to {known.max():.6g}"
     )
+    notes = []
+    if source.field is not None:
+        text = f"{source.field}: {text} {info.unit}".rstrip()
+        note = shakemap.read(layer.path).notes.get(source.field)
+        notes = [note] if note else []
     return LayerRow(
         name,
         layer.path.name,
-        f"raster {info.dtype}, {info.grid.shape[0]} x {info.grid.shape[1]}",
+        f"{'raster ' + info.dtype if source.field is None else 'ShakeMap'}, "
+        f"{info.grid.shape[0]} x {info.grid.shape[1]}",
         grids.crs_name(info.crs),
         float(np.isfinite(values).mean()),
         text,
         use + ("" if aligned else f"; resampled ({how})"),
         layer.source,
-        warnings=_coverage_warning(float(np.isfinite(values).mean())),
+        notes,
+        _coverage_warning(float(np.isfinite(values).mean())),
     )
 
 

@@ -26,7 +26,8 @@ from shakeslide.engine import Engine
 from shakeslide.errors import InputError
 from shakeslide.evaluation import splits
 from shakeslide.factors import stack as stacks
-from shakeslide.factors.catalogue import build, raster_source, vector_source
+from shakeslide.factors.catalogue import build
+from shakeslide.factors.layers import raster_source, vector_source
 from shakeslide.factors.registry import Factor, Sources
 from shakeslide.io import raster, vector
 from shakeslide.ledger import Ledger, fingerprint
@@ -538,7 +539,10 @@ def check(run: Run) -> list[checks.LayerRow]:
 
 
 def run_all(run: Run) -> Path:
-    """Walk all stages and return the report's path."""
+    """Look at the layers, walk all stages and return the report's path."""
+    for row in check(run):
+        for warning in row.warnings:
+            run.reporter.say(f"warning: {row.name}: {warning}")
     for stage in (prepare, sample, train, evaluate, map_):
         stage(run)
     return report(run)

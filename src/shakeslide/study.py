@@ -95,26 +95,38 @@ class GridSettings(Settings):
 
 
 class Layer(Settings):
-    """A file with data: any raster GDAL reads, any vector OGR reads, a CSV of points."""
+    """A file with data: any raster GDAL reads, any vector OGR reads, a CSV of points, a ShakeMap
+    (grid.xml, uncertainty.xml, shake_result.hdf), an earthquake catalogue (QuakeML)."""
 
     path: DataPath
     """The file."""
     layer: str | None = None
     """Layer inside the file, where it has several."""
     column: str | None = None
-    """Attribute to use (polygons: the value or class; lines and points: none needed)."""
+    """Attribute to use (polygons: the value or class; earthquakes: the magnitude; ShakeMap: the
+    field, for example "PGA"; default there: the field named as the layer, MMI for intensity)."""
     where: str | None = None
     """Filter on attributes in SQL, for example "year IN (2005, 2006)"."""
     x: str | None = None
     """CSV: column of longitude or x."""
     y: str | None = None
     """CSV: column of latitude or y."""
+    time: str | None = None
+    """CSV: column of date and time (UTC), where a time window is asked for."""
     crs: str | None = None
     """CRS, only where the file has none or a wrong one."""
+    encoding: str | None = None
+    """Vector: encoding of its texts, for example "cp1251", where the file states none or a wrong
+    one."""
+    swap_xy: bool = False
+    """Vector: its coordinates are written y before x."""
     band: Annotated[int, Field(ge=1)] = 1
     """Raster: band."""
     nodata: float | None = None
     """Raster: value that means "no data", where the file does not say so."""
+    scale: Annotated[float, Field(gt=0)] | None = None
+    """Raster: what its numbers are multiplied by, for example 0.3048 for feet; default: what the
+    file says."""
     source: str = ""
     """Where the data come from; printed in the report."""
 

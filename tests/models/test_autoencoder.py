@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sklearn.naive_bayes import GaussianNB
 
 from shakeslide.errors import InputError
-from shakeslide.models import StackedAutoencoder, fit_members
+from shakeslide.models import StackedAutoencoder, autoencoder_torch, fit_members
 from shakeslide.models import sae_kernels as kernels
 from shakeslide.models import sae_training as training
 from shakeslide.models.bayes import GaussianNaiveBayes
@@ -521,11 +521,11 @@ def test_impossible_settings_are_named(change, named):
 KILLED = """
 import sys
 import numpy as np
-from shakeslide.models import StackedAutoencoder, fit_members
+from shakeslide.models import StackedAutoencoder, autoencoder_torch, fit_members
 rng = np.random.default_rng(0)
 X = rng.random((3000, 6)).astype(np.float32)
 y = (X[:, 0] > X[:, 1]).astype(int)
-settings = dict(units=(24, 16), pretrain_steps=3000, steps=9000, batch_size=64,
+settings = dict(units=(12, 8), pretrain_steps=1000, steps=3000, batch_size=32,
                 optimiser="adamw", schedule="one_cycle", learning_rate=3e-3, early_stopping=True,
                 patience=1000)
 models = [StackedAutoencoder(**settings, random_state=k) for k in range(2)]
@@ -551,14 +551,14 @@ def test_killed_training_resumes_to_the_same_weights(tmp_path, monkeypatch):
         started = None
         for line in process.stdout:
             started = int(line) if started is None else started
-            if int(line) > part * 36_000:
+            if int(line) > part * 12_000:
                 break
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
         assert not (tmp_path / "never.npz").exists()
         assert started is not None
-        assert part < 0.5 or started > 0.2 * 36_000  # it went on, not anew
+        assert part < 0.5 or started > 0.2 * 12_000  # it went on, not anew
     subprocess.run(
         [*run, str(kept), str(tmp_path / "resumed.npz")], check=True, stdout=subprocess.DEVNULL
     )
@@ -593,3 +593,87 @@ def test_state_of_another_training_is_left_aside(tmp_path):
     assert_same(first, again)
     assert time.perf_counter() - start < 60
     assert [path.name for path in tmp_path.iterdir()] == ["member_1.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"beta": 0.5, "weight_decay": 1e-4},
+        {"optimiser": "adamw", "schedule": "one_cycle", "learning_rate": 0.01},
+        {"activation": "tanh", "beta": 0, "init": "xavier", "learning_rate": 0.1},
+        {"activation": "relu", "beta": 0, "init": "xavier", "learning_rate": 0.1},
+        {"batch_size": "full", "steps": 5, "pretrain_steps": 4, "beta": 0.5},
+    ],
+)
+def test_steps_in_torch_end_where_the_kernels_end(changes, monkeypatch):
+    monkeypatch.setattr(autoencoder_torch, "_ROWS", 300)  # a full batch is then made of parts
+    X, y = data(800)
+    settings = {**QUICK, "check_every": 50, "patience": 2, **changes}
+    models = [StackedAutoencoder(**settings, random_state=k) for k in range(3)]
+    members = [m._members(*m._training_rows(X, y), None, (X[:99], y[:99]))[0] for m in models]
+    training.train(members, together=autoencoder_torch.TorchSteps("cpu").run)
+    for model, member in zip(models, members, strict=True):
+        fit_members([model], [X], [y], monitor=[(X[:99], y[:99])])
+        np.testing.assert_allclose(member.theta, model.networks_[0].theta, atol=1e-4)
+        for name, curve in model.curves_.items():
+            got = np.concatenate(member.curves[name])
+            np.testing.assert_allclose(got[:, :2], curve[:, :2], rtol=5e-3, atol=1e-4)
+
+
+def test_torch_gradient_is_that_of_finite_differences():
+    rng = np.random.default_rng(1)
+    plan = autoencoder_plan(3, (4, 6), "sigmoid")
+    theta, X = random_stack(plan, rng), rng.random((40, 3))
+    stack = autoencoder_torch._Stack(
+        plan, 1, kernels.RECONSTRUCTION, np.array([0.1, 0.7, 1.0, 0.0], np.float32)
+    )
+    stack.rho, stack.beta = 0.1, 0.7
+    rows = [torch.from_numpy(X)]
+    index = [torch.arange(40)]
+    got, loss, _ = stack.gradient(torch.from_numpy(theta)[None], rows, rows, index, True)
+
+    def reference(t):
+        return reference_loss(t, plan, 1, ["sigmoid"] * 3, X, None, 0.1, 0.7, 0, 1.0)
+
+    np.testing.assert_allclose(
+        got[0].numpy(), numeric_gradient(reference, theta, plan, 1), atol=1e-8
+    )
+    assert loss[0] == pytest.approx(reference(theta), rel=1e-12)
+
+
+def test_bfloat16_prediction_is_near_and_says_how_near():
+    X, y = data(6000)
+    model = StackedAutoencoder(**{**QUICK, "steps": 2000}, random_state=0).fit(X, y)
+    exact = model.predict_proba(X)
+    threads = torch.get_num_threads()
+    fast = StackedAutoencoder.from_arrays(
+        model.arrays(), {**model.get_params(), "precision": "bfloat16"}
+    )
+    p = fast.predict_proba(X)
+    assert torch.get_num_threads() == threads
+    largest, root_mean_square = fast.precision_error(X)
+    assert largest == pytest.approx(np.abs(p - exact).max())
+    assert 0 < root_mean_square < 0.02
+    assert model.precision_error(X) == (0, 0)
+    some = np.random.default_rng(0).permutation(6000)[:777]
+    np.testing.assert_array_equal(fast.predict_proba(X[some]), p[some])
+
+
+def test_bfloat16_rounding_is_that_of_torch():
+    rng = np.random.default_rng(0)
+    z = np.concatenate([rng.normal(0, 5, 5000), [0.0, -0.0, 1e30, -1e30]])
+    rounded = torch.from_numpy(z.astype(np.float32)).bfloat16()
+    bits = rounded.view(torch.int16).numpy().view(np.uint16).reshape(1, -1).copy()
+    bias = rng.normal(size=z.size).astype(np.float32)
+    autoencoder_torch._activate_bfloat16(bits, bias, kernels.LINEAR)
+    want = (rounded.float() + torch.from_numpy(bias)).bfloat16().view(torch.int16).numpy()
+    np.testing.assert_array_equal(bits[0], want.view(np.uint16))
+
+
+def test_a_card_that_is_not_there_is_named():
+    if autoencoder_torch.cuda_is_there():
+        assert StackedAutoencoder(device="cuda")._device() == "cuda"
+    else:
+        with pytest.raises(InputError, match="cuda"):
+            StackedAutoencoder(device="cuda").fit(*data(100))
+    assert StackedAutoencoder(device="cpu")._device() == "cpu"

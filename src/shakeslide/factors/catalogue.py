@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyproj
-from numpy.typing import NDArray
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.factors import density, nearest, terrain
-from shakeslide.factors.registry import (
-    Factor,
-    FactorFunction,
-    Float,
-    Made,
-    Sources,
-    TileInputs,
+from shakeslide.factors import layers as sourced
+from shakeslide.factors.computations import (
+    Bearing,
+    BurnPolygons,
+    Curvature,
+    Density,
+    DirectionOfNearest,
+    DistanceToNearest,
+    ReadRaster,
+    Relief,
+    Tpi,
+    aspect,
+    elevation,
+    slope,
 )
-from shakeslide.io import raster, vector
+from shakeslide.factors.registry import Factor, FactorFunction, Made, Sources
+from shakeslide.io import raster, shakemap, units, vector
 from shakeslide.polygons import Polygons
 from shakeslide.study import (
     AspectFactor,
@@ -41,226 +46,46 @@ from shakeslide.study import (
     ValueFactor,
 )
 
-# ------------------------------------------------------- layers as sources
-
-
-def raster_source(layer: Layer, categorical: bool = False) -> raster.RasterSource:
-    """Return how to read a raster layer; classes are never interpolated."""
-    return raster.RasterSource(
-        layer.path, layer.band, layer.crs, layer.nodata, "nearest" if categorical else "bilinear"
-    )
-
-
-def vector_source(layer: Layer, name: str) -> vector.VectorSource:
-    """Return how to read a vector layer."""
-    return vector.VectorSource(
-        layer.path, name, layer.layer, layer.column, layer.where, layer.crs, layer.x, layer.y
-    )
-
-
-def is_vector(layer: Layer) -> bool:
-    """Tell whether the layer's file is a vector, by its name and by what the study asks of it."""
-    suffixes = (
-        ".gpkg",
-        ".shp",
-        ".geojson",
-        ".json",
-        ".csv",
-        ".tsv",
-        ".kml",
-        ".fgb",
-        ".gml",
-        ".zip",
-    )
-    return layer.column is not None or layer.path.suffix.lower() in suffixes
-
-
-# ------------------------------------------------------- computations by tile
-
-
-@dataclass(frozen=True)
-class ReadRaster:
-    """Values of a raster on the tile."""
-
-    raster: raster.RasterSource
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        return self.raster.read(grids.window(inputs.grid, inputs.tile))
-
-
-@dataclass(frozen=True)
-class BurnPolygons:
-    """Values of polygons at the cells' centres."""
-
-    polygons: Polygons
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        return self.polygons.burn(inputs.tile).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Bearing:
-    """Azimuth from a point to the cell's centre."""
-
-    x: float
-    y: float
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        east, north = inputs.x - self.x, inputs.y - self.y
-        azimuth = np.degrees(np.arctan2(east[None, :], north[:, None])) % 360.0
-        # 359.99999999 rounds to 360 in float32, which is 0.
-        rounded = azimuth.astype(np.float32)
-        return np.where(rounded >= 360.0, np.float32(0), rounded)
-
-
-@dataclass(frozen=True)
-class DirectionOfNearest:
-    """Azimuth (mod 180) of the nearest subsection."""
-
-    segments: nearest.Segments
-    azimuth: NDArray[np.float32]
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        _, index = nearest.nearest(inputs.x, inputs.y, self.segments)
-        return self.azimuth[index]
-
-
-@dataclass(frozen=True)
-class DistanceToNearest:
-    """Distance to the nearest segment."""
-
-    segments: nearest.Segments
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        return np.asarray(nearest.nearest(inputs.x, inputs.y, self.segments)[0], np.float32)
-
-
-@dataclass(frozen=True)
-class Density:
-    """Kernel density of points."""
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    bandwidth: float
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        return density.quartic_density(
-            inputs.x, inputs.y, self.x, self.y, self.weights, self.bandwidth
-        )
-
-
-def elevation(inputs: TileInputs) -> Float:
-    """Return elevation in metres."""
-    return inputs.elevation()[0]
-
-
-def slope(inputs: TileInputs) -> Float:
-    """Return slope in degrees."""
-    return inputs.derivatives.slope_deg
-
-
-def aspect(inputs: TileInputs) -> Float:
-    """Return aspect in degrees from north, -1 where flat."""
-    return inputs.derivatives.aspect_deg
-
-
-@dataclass(frozen=True)
-class Curvature:
-    """Curvature of the asked type."""
-
-    type: str
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        if self.type == "general":
-            return inputs.derivatives.curvature
-        kernel = {"profile": terrain.profile_curvature, "plan": terrain.plan_curvature}[self.type]
-        z, inner = inputs.elevation((1, 1))
-        return kernel(z, inputs.dx, inputs.dy)[inner]
-
-
-@dataclass(frozen=True)
-class Tpi:
-    """Topographic position in a ring."""
-
-    inner: float
-    outer: float
-    divide_by_sd: bool
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        z, inner = inputs.elevation(terrain.tpi_halo(inputs.dx, inputs.dy, self.outer))
-        kept = terrain.tpi(z, inputs.dx, inputs.dy, self.inner, self.outer, self.divide_by_sd)
-        return kept[inner]
-
-
-@dataclass(frozen=True)
-class Relief:
-    """Relief in a window."""
-
-    window: float
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        z, inner = inputs.elevation(terrain.relief_halo(inputs.dx, inputs.dy, self.window))
-        return terrain.relief(z, inputs.dx, inputs.dy, self.window)[inner]
-
-
-# ------------------------------------------------------- from settings to computations
-
 
 def _value(settings: ValueFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
-    if not is_vector(layer):
-        return Made(ReadRaster(raster_source(layer)), unit=settings.unit, source=_source(layer))
-    features = _polygons(layer, settings.layer, sources, code)
+    if not sourced.is_vector(layer):
+        return _raster_value(settings, layer, code)
+    features = sourced.polygons(layer, settings.layer, sources, code)
     values = vector.numeric(features, str(layer.column), f"[layers.{settings.layer}]")
     polygons = Polygons.on_grid(features.geometry, values, sources.grid)
-    return Made(BurnPolygons(polygons), unit=settings.unit, source=_source(layer))
+    return Made(BurnPolygons(polygons), unit=settings.unit, source=sourced.source_text(layer))
+
+
+def _raster_value(settings: ValueFactor, layer: Layer, code: str) -> Made:
+    """Return values in the unit that the factor asks for, where the file states its own."""
+    source = sourced.raster_source(layer, name=settings.layer)
+    stated = sourced.raster_info(layer, settings.layer).unit
+    wanted = settings.unit or stated
+    gain = units.conversion(stated, wanted) if stated else 1.0
+    known = units.spelled(wanted) in units.SCALES and units.spelled(stated) in units.SCALES
+    if gain is None and (known or shakemap.is_shakemap(layer.path)):
+        raise InputError(
+            f"[factors.{code}] unit = '{wanted}', but {layer.path}"
+            f"{f', field {source.field},' if source.field else ''} is in {stated}; choose another "
+            "column or unit"
+        )
+    return Made(
+        ReadRaster(source, 1.0 if gain is None else gain),
+        unit=wanted,
+        source=sourced.source_text(layer) + (f", field {source.field}" if source.field else ""),
+    )
 
 
 def _category(settings: CategoryFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
-    if not is_vector(layer):
-        return Made(ReadRaster(raster_source(layer, categorical=True)), source=_source(layer))
-    features = _polygons(layer, settings.layer, sources, code)
-    codes, legend = class_codes(features.frame[layer.column])
+    if not sourced.is_vector(layer):
+        source = sourced.raster_source(layer, categorical=True, name=settings.layer)
+        return Made(ReadRaster(source), source=sourced.source_text(layer))
+    features = sourced.polygons(layer, settings.layer, sources, code)
+    codes, legend = sourced.class_codes(features.frame[layer.column])
     polygons = Polygons.on_grid(features.geometry, codes, sources.grid)
-    return Made(BurnPolygons(polygons), legend=legend, source=_source(layer))
-
-
-def class_codes(column: pd.Series) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Return a code per row (NaN where empty) and the legend.
-
-    Small non-negative whole numbers are kept as codes; anything else is numbered from 1 in
-    sorted order.
-    """
-    present = column.notna()
-    values = column[present]
-    whole = pd.api.types.is_integer_dtype(values) and len(values) > 0
-    if whole and values.min() >= 0 and values.max() < 1_000_000:
-        legend = {int(v): str(int(v)) for v in sorted(values.unique())}
-        return np.asarray(column.astype(float), np.float64), legend
-    names = sorted({str(v) for v in values})
-    number = {name: i + 1 for i, name in enumerate(names)}
-    codes = np.full(len(column), np.nan)
-    codes[present.to_numpy()] = [number[str(v)] for v in values]
-    return codes, {i: name for name, i in number.items()}
-
-
-def _polygons(layer: Layer, name: str, sources: Sources, code: str) -> vector.Features:
-    if layer.column is None:
-        raise InputError(
-            f"[layers.{name}] needs column = the attribute that factor {code} is made from"
-        )
-    return vector.read(vector_source(layer, name), grids.crs_of(sources.grid), "polygon")
+    return Made(BurnPolygons(polygons), legend=legend, source=sourced.source_text(layer))
 
 
 def _bearing(settings: BearingFactor, code: str, sources: Sources) -> Made:
@@ -297,21 +122,25 @@ def project_point(point: tuple[float, float], crs: str, sources: Sources) -> tup
 def _line_direction(settings: LineDirectionFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
     features = vector.read(
-        vector_source(layer, settings.layer), grids.crs_of(sources.grid), ("line", "polygon")
+        sourced.vector_source(layer, settings.layer),
+        grids.crs_of(sources.grid),
+        ("line", "polygon"),
     )
     pieces = nearest.subsections(vector.lines(features), settings.subsection)
     if settings.nearest == "midpoint":
         segments, azimuth = pieces.points, pieces.azimuth_deg
     else:
         segments, azimuth = pieces.segments, pieces.azimuth_deg[pieces.piece]
-    return Made(DirectionOfNearest(segments, azimuth.astype(np.float32)), source=_source(layer))
+    return Made(
+        DirectionOfNearest(segments, azimuth.astype(np.float32)), source=sourced.source_text(layer)
+    )
 
 
 def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
     column = layer.column or ("magnitude" if settings.weight == "magnitude" else None)
     features = vector.read(
-        vector_source(layer.model_copy(update={"column": column}), settings.layer),
+        sourced.vector_source(layer.model_copy(update={"column": column}), settings.layer),
         grids.crs_of(sources.grid),
         "point",
     )
@@ -323,23 +152,23 @@ def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
     bandwidth = settings.bandwidth or density.default_bandwidth(x, y)
     return Made(
         Density(x, y, weights, bandwidth),
-        source=_source(layer),
+        source=sourced.source_text(layer),
         settings={"bandwidth": bandwidth},
     )
 
 
 def _distance(settings: DistanceFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
-    features = vector.read(vector_source(layer, settings.layer), grids.crs_of(sources.grid))
+    features = vector.read(sourced.vector_source(layer, settings.layer), grids.crs_of(sources.grid))
     drawn = vector.lines(features)
     # A point is a line that goes nowhere: a segment of length zero.
     ends = [np.concatenate([line, line]) if len(line) == 1 else line for line in drawn]
     segments = nearest.Segments.from_lines(ends, None)
-    return Made(DistanceToNearest(segments), source=_source(layer))
+    return Made(DistanceToNearest(segments), source=sourced.source_text(layer))
 
 
 def _dem(sources: Sources) -> str:
-    return _source(sources.layer("dem", "DEM"))
+    return sourced.source_text(sources.layer("dem", "DEM"))
 
 
 def _elevation(settings: ElevationFactor, code: str, sources: Sources) -> Made:
@@ -378,10 +207,6 @@ def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
 def _relief(settings: ReliefFactor, code: str, sources: Sources) -> Made:
     halo = terrain.relief_halo(*grids.cell_size(sources.grid), settings.window)
     return Made(Relief(settings.window), halo, source=_dem(sources))
-
-
-def _source(layer: Layer) -> str:
-    return f"{layer.path.name}" + (f" ({layer.source})" if layer.source else "")
 
 
 FUNCTIONS: Mapping[str, FactorFunction] = {

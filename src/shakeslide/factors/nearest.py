@@ -213,12 +213,7 @@ def _survivors(near: Any, pool: Any, start: int, stop: int, box: Any, scratch: A
     kept = stop
     for k in range(start, stop):
         d, gx, gy = scratch[k - start]
-        if (
-            d - gx + gy <= nw
-            or d + gx + gy <= ne
-            or d - gx - gy <= sw
-            or d + gx - gy <= se
-        ):
+        if d - gx + gy <= nw or d + gx + gy <= ne or d - gx - gy <= sw or d + gx - gy <= se:
             pool[kept] = pool[k]
             kept += 1
     return kept

@@ -89,7 +89,9 @@ def _accumulate(values: Any, first: int, columns: Any, table: Any, above: int, s
 
 
 @kernel
-def _add_columns(below: Any, above: Any, at: Any, below2: Any, above2: Any, at2: Any, total: Any) -> None:
+def _add_columns(
+    below: Any, above: Any, at: Any, below2: Any, above2: Any, at2: Any, total: Any
+) -> None:
     """Add two pairs of columns, each summed over the rows between two rows of column sums."""
     n = total.size
     a, b = below[at[2] : at[2] + n], below[at[3] : at[3] + n]
@@ -113,7 +115,9 @@ def _add_block(below: Any, above: Any, at: Any, band: Any, total: Any) -> None:
 
 
 @kernel
-def _annulus(columns: Any, table: Any, i: int, pairs: Any, blocks: Any, band: Any, total: Any) -> None:
+def _annulus(
+    columns: Any, table: Any, i: int, pairs: Any, blocks: Any, band: Any, total: Any
+) -> None:
     """Sums over the annulus around the cells of row `i`; the tables are ring buffers of rows."""
     height = table.shape[0]
     total[:] = 0
@@ -128,7 +132,15 @@ def _annulus(columns: Any, table: Any, i: int, pairs: Any, blocks: Any, band: An
 
 @kernel
 def _tpi_panel(
-    z: Any, start: int, stop: int, tall: int, wide: int, pairs: Any, blocks: Any, full: Any, out: Any
+    z: Any,
+    start: int,
+    stop: int,
+    tall: int,
+    wide: int,
+    pairs: Any,
+    blocks: Any,
+    full: Any,
+    out: Any,
 ) -> None:
     rows, cols = z.shape
     height, width = 2 * tall + 2, stop - start + 2 * wide
@@ -165,9 +177,7 @@ def _tpi_panel(
             for j in range(total.size):
                 there[j] = np.float64(here[j]) - np.float64(total[j]) * inverse[j]
         else:
-            _annulus(
-                valid_columns, valid_table, centre + height, pairs, blocks, valid_band, number
-            )
+            _annulus(valid_columns, valid_table, centre + height, pairs, blocks, valid_band, number)
             for j in range(total.size):
                 mean = np.float64(total[j]) * (1 / (_STEPS * np.float64(number[j])))
                 there[j] = np.float64(here[j]) - mean

@@ -26,12 +26,14 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioIOError
+from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.grid import Tile
+from shakeslide.io import shakemap, units
 
 Float = NDArray[np.float32]
 
@@ -61,14 +63,30 @@ class RasterInfo:
     nodata: float | None
     bands: int
     tags: Mapping[str, str]
+    unit: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    colours: bool = False
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a raster for reading; a file that is no raster is an `InputError`."""
+def opened(path: Path, field: str | None = None) -> Iterator[Any]:
+    """Open a raster for reading; a file that is no raster is an `InputError`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    field : str, optional
+        Field of a ShakeMap.
+    """
     if not path.exists():
         raise InputError(f"{path}: no such file; check `path` in the study file, or --data")
     with rasterio.Env(**GDAL_OPTIONS):
+        if field is not None:
+            with MemoryFile(shakemap.geotiff(path, field)) as memory, memory.open() as dataset:
+                yield dataset
+            return
         try:
             dataset = rasterio.open(path)
         except RasterioIOError as error:
@@ -84,16 +102,27 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def info(path: Path, crs: str | None = None, band: int = 1) -> RasterInfo:
+def info(path: Path, crs: str | None = None, band: int = 1, field: str | None = None) -> RasterInfo:
     """Return grid, CRS, type and nodata of a raster; `crs` stands in for what the file says."""
-    with opened(path) as src:
+    with opened(path, field) as src:
         if band > src.count:
             raise InputError(f"{path}: band {band} asked for, but it has {src.count}")
         file_crs = CRS(crs) if crs else (CRS(src.crs.to_wkt()) if src.crs else None)
         if src.transform.b or src.transform.d:
             raise InputError(f"{path}: is rotated; warp it first (gdalwarp) so that north is up")
         grid = GeoBox((src.height, src.width), src.transform, file_crs)
-        return RasterInfo(grid, file_crs, src.dtypes[band - 1], src.nodata, src.count, src.tags())
+        return RasterInfo(
+            grid,
+            file_crs,
+            src.dtypes[band - 1],
+            src.nodata,
+            src.count,
+            src.tags(),
+            units.spelled(src.units[band - 1] or src.tags().get("unit", "")),
+            src.scales[band - 1],
+            src.offsets[band - 1],
+            src.colorinterp[band - 1].name == "palette",
+        )
 
 
 @dataclass(frozen=True)
@@ -112,6 +141,10 @@ class RasterSource:
         Value that means "no data" where the file does not say so.
     resampling : {"bilinear", "nearest"}
         How to read where the raster's cells are not the grid's.
+    field : str, optional
+        Field of a ShakeMap.
+    scale : float, optional
+        What the file's numbers are multiplied by; default: what the file says, then 1.
     """
 
     path: Path
@@ -119,10 +152,12 @@ class RasterSource:
     crs: str | None = None
     nodata: float | None = None
     resampling: Literal["bilinear", "nearest"] = "bilinear"
+    field: str | None = None
+    scale: float | None = None
 
     def read(self, block: GeoBox) -> Float:
         """Return the band on the cells of `block`, (rows, cols) float32, NaN where it has none."""
-        with opened(self.path) as src:
+        with opened(self.path, self.field) as src:
             source_crs = CRS(self.crs) if self.crs else CRS(src.crs.to_wkt()) if src.crs else None
             if source_crs is None:
                 raise InputError(
@@ -132,13 +167,25 @@ class RasterSource:
             offset = aligned_offset(src.transform, source_crs, block)
             try:
                 if offset is not None:
-                    return self._read_aligned(src, offset, grids.shape_of(block), nodata)
-                return self._read_warped(src, source_crs, block, nodata)
+                    values = self._read_aligned(src, offset, grids.shape_of(block), nodata)
+                else:
+                    values = self._read_warped(src, source_crs, block, nodata)
+                return self._scaled(values, src)
             except RasterioIOError as error:
                 raise InputError(
                     f"{self.path}: cannot be read to the end (truncated or damaged?): "
                     f"{one_line(error)}"
                 ) from error
+
+    def _scaled(self, values: Float, src: Any) -> Float:
+        """Turn the file's numbers into values, in float64 so that whole results stay whole."""
+        gain, shift = src.scales[self.band - 1], src.offsets[self.band - 1]
+        if self.scale is not None:
+            gain, shift = self.scale, 0.0
+        if gain == 1.0 and shift == 0.0:
+            return values
+        scaled: Float = (values.astype(np.float64) * gain + shift).astype(np.float32)
+        return scaled
 
     def _read_aligned(
         self, src: Any, offset: tuple[int, int], shape: tuple[int, int], nodata: float | None
@@ -162,7 +209,7 @@ class RasterSource:
         # depend on how the map is cut into blocks.
         with WarpedVRT(
             src,
-            src_crs=source_crs.to_wkt(),
+            src_crs=_unbroken(source_crs, src.bounds),
             crs=grids.crs_of(block).to_wkt(),
             transform=block.affine,
             width=block.shape[1],
@@ -177,6 +224,17 @@ class RasterSource:
             values: Float = vrt.read(self.band)
         values[~np.isfinite(values)] = np.nan
         return values
+
+
+def _unbroken(crs: CRS, bounds: Any) -> str:
+    """Return the CRS of a raster, its longitudes going on beyond 180 where the raster's do."""
+    if not crs.geographic or (bounds.left >= -180.001 and bounds.right <= 180.001):
+        return str(crs.to_wkt())
+    ellipsoid = crs.proj.ellipsoid
+    axes = "+datum=WGS84"
+    if ellipsoid is not None:
+        axes = f"+a={ellipsoid.semi_major_metre!r} +b={ellipsoid.semi_minor_metre!r}"
+    return f"+proj=longlat {axes} +lon_wrap={round((bounds.left + bounds.right) / 2)} +no_defs"
 
 
 def aligned_offset(transform: Any, crs: CRS | None, block: GeoBox) -> tuple[int, int] | None:

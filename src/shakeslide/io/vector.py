@@ -1,4 +1,4 @@
-"""Vectors in: any layer OGR reads and CSV tables of points, in the grid's CRS, checked."""
+"""Vectors in: any layer OGR reads, CSV tables of points, QuakeML; in the grid's CRS, checked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from odc.geo.crs import CRS
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from shakeslide.errors import InputError, did_you_mean
+from shakeslide.io import quakeml
 from shakeslide.io.raster import one_line
 
 KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
@@ -36,6 +37,10 @@ class VectorSource:
         Layer in the file, attribute to keep, SQL filter, CRS where the file has none.
     x, y : str, optional
         Columns of coordinates in a CSV.
+    encoding : str, optional
+        Of its texts, where the file states none or a wrong one.
+    swap_xy : bool
+        Its coordinates are written y before x.
     """
 
     path: Path
@@ -46,6 +51,13 @@ class VectorSource:
     crs: str | None = None
     x: str | None = None
     y: str | None = None
+    encoding: str | None = None
+    swap_xy: bool = False
+
+    @property
+    def where_it_is(self) -> str:
+        """File and layer, for messages."""
+        return f"{self.path} ({self.name})"
 
 
 @dataclass
@@ -94,9 +106,8 @@ def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None
     InputError
         Missing file, layer, column, CRS; empty layer; wrong geometry.
     """
-    frame = _open(source)
-    where = f"{source.path} ({source.name})"
-    notes: list[str] = []
+    frame, notes = _open(source)
+    where = source.where_it_is
     own = CRS(source.crs) if source.crs else CRS(frame.crs.to_wkt()) if frame.crs else None
     if own is None:
         raise InputError(
@@ -106,6 +117,8 @@ def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None
         because = f" after the filter `{source.where}`" if source.where else ""
         raise InputError(f"{where}: holds no features{because}")
     frame = _usable(frame, where, notes)
+    if source.swap_xy:
+        frame = frame.set_geometry(shapely.transform(frame.geometry.values, lambda c: c[:, ::-1]))
     if kind is not None:
         _require_kind(frame, [kind] if isinstance(kind, str) else list(kind), where)
     frame = frame.set_crs(own.to_wkt(), allow_override=True)
@@ -120,55 +133,99 @@ def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None
     return Features(frame.reset_index(drop=True), own, notes)
 
 
-def _open(source: VectorSource) -> gpd.GeoDataFrame:
-    where = f"{source.path} ({source.name})"
+def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
+    where = source.where_it_is
     if not source.path.exists():
         raise InputError(f"{where}: no such file; check `path` in the study file, or --data")
-    options: dict[str, str] = {}
-    if source.path.suffix.lower() in (".csv", ".tsv", ".txt"):
-        if not (source.x and source.y):
-            raise InputError(
-                f"{where}: name the columns of a CSV's coordinates with x = and y = in its table"
-            )
-        options = {
-            "AUTODETECT_TYPE": "YES",
-            "X_POSSIBLE_NAMES": source.x,
-            "Y_POSSIBLE_NAMES": source.y,
-            "KEEP_GEOM_COLUMNS": "YES",
-        }
+    if quakeml.is_quakeml(source.path):
+        return _open_quakeml(source)
+    options = _csv_options(source)
+    encoding = {} if source.encoding is None else {"encoding": source.encoding}
     try:
-        listed = pyogrio.list_layers(source.path)
-        # Tables without geometry (styles, metadata) are no layers here; a CSV has but one table.
-        layers = [str(name) for name, shape in listed if shape is not None or options]
-        if not layers:
-            raise InputError(f"{where}: holds no layer with geometries")
-        if source.layer is not None and source.layer not in layers:
-            raise InputError(
-                f"{where}: has no layer '{source.layer}'.{did_you_mean(source.layer, layers)}"
-            )
-        layer = source.layer or layers[0]
-        fields = [str(f) for f in pyogrio.read_info(source.path, layer=layer, **options)["fields"]]
-        for column in (source.column, source.x, source.y):
-            if column is not None and column not in fields:
-                raise InputError(
-                    f"{where}: has no column '{column}'.{did_you_mean(column, fields)}"
-                )
+        layer, others = _choose_layer(source, tables=bool(options))
+        known = pyogrio.read_info(source.path, layer=layer, **encoding, **options)["fields"]
+        _require_columns(source, [str(f) for f in known])
         with warnings.catch_warnings():
             # GDAL warns of things that are checked here by name (CRS, geometry).
             warnings.simplefilter("ignore")
-            frame = pyogrio.read_dataframe(source.path, layer=layer, where=source.where, **options)
-    except (DataSourceError, DataLayerError, ValueError, UnicodeDecodeError) as error:
+            frame = pyogrio.read_dataframe(
+                source.path, layer=layer, where=source.where, **encoding, **options
+            )
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{where}: its texts are not in {source.encoding or 'the encoding it states'}; name "
+            'theirs with encoding = in its table (for example "cp1252" or "gb18030")'
+        ) from error
+    except LookupError as error:
+        raise InputError(
+            f"{where}: encoding = '{source.encoding}' is not known; write for example \"cp1252\""
+        ) from error
+    except (DataSourceError, DataLayerError, ValueError) as error:
         at = f" with the filter `{source.where}`" if source.where else ""
         raise InputError(f"{where}: cannot be read{at}: {one_line(error)}") from error
     if not isinstance(frame, gpd.GeoDataFrame) or (len(frame) and frame.geometry.isna().all()):
         raise InputError(
             f"{where}: has no geometries" + (" (are x and y numbers?)" if options else "")
         )
-    if len(layers) > 1 and source.layer is None:
+    if others and source.layer is None:
         raise InputError(
-            f"{where}: holds {len(layers)} layers ({', '.join(layers)}); choose one with layer ="
+            f"{where}: holds {len(others) + 1} layers ({', '.join([layer, *others])}); choose one "
+            "with layer ="
         )
-    return frame
+    return frame, []
+
+
+def _csv_options(source: VectorSource) -> dict[str, str]:
+    """Return what GDAL must know to read a CSV as points, {} for other files."""
+    if source.path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+        return {}
+    if not (source.x and source.y):
+        raise InputError(
+            f"{source.where_it_is}: name the columns of a CSV's coordinates with x = and y = in "
+            "its table"
+        )
+    return {
+        "AUTODETECT_TYPE": "YES",
+        "X_POSSIBLE_NAMES": source.x,
+        "Y_POSSIBLE_NAMES": source.y,
+        "KEEP_GEOM_COLUMNS": "YES",
+    }
+
+
+def _choose_layer(source: VectorSource, tables: bool) -> tuple[str, list[str]]:
+    """Return the layer to read and the others of the file."""
+    listed = pyogrio.list_layers(source.path)
+    # Tables without geometry (styles, metadata) are no layers here; a CSV has but one table.
+    layers = [str(name) for name, shape in listed if shape is not None or tables]
+    if not layers:
+        raise InputError(f"{source.where_it_is}: holds no layer with geometries")
+    if source.layer is not None and source.layer not in layers:
+        raise InputError(
+            f"{source.where_it_is}: has no layer '{source.layer}'."
+            f"{did_you_mean(source.layer, layers)}"
+        )
+    chosen = source.layer or layers[0]
+    return chosen, [name for name in layers if name != chosen]
+
+
+def _require_columns(source: VectorSource, known: Sequence[str]) -> None:
+    for column in (source.column, source.x, source.y):
+        if column is not None and column not in known:
+            raise InputError(
+                f"{source.where_it_is}: has no column '{column}'.{did_you_mean(column, known)}"
+            )
+
+
+def _open_quakeml(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
+    if source.where is not None:
+        raise InputError(
+            f"{source.where_it_is}: QuakeML has no columns to filter with where =; use "
+            "min_magnitude, start and end of the factor"
+        )
+    frame, notes = quakeml.read(source.path)
+    if source.column is not None:
+        _require_columns(source, [str(c) for c in frame.columns if c != "geometry"])
+    return frame, notes
 
 
 def _usable(frame: gpd.GeoDataFrame, where: str, notes: list[str]) -> gpd.GeoDataFrame:
@@ -227,6 +284,51 @@ def numeric(features: Features, column: str, where: str) -> np.ndarray:
     if not np.isfinite(values).any():
         raise InputError(f"{where}: column '{column}' is empty in all features")
     return np.asarray(values)
+
+
+def times(features: Features, column: str, where: str) -> pd.Series:
+    """Return a column of dates as UTC times, NaT where empty.
+
+    Whole numbers and four digits are years and mean their first moment; texts begin with the
+    year (ISO 8601, or with slashes).
+
+    Raises
+    ------
+    InputError
+        Values that are no dates, or dates that begin with day or month.
+    """
+    given = features.frame[column]
+    if pd.api.types.is_datetime64_any_dtype(given):
+        return pd.Series(pd.to_datetime(given, utc=True))
+    text = given.astype("string").str.strip().str.replace(r"\.0$", "", regex=True)
+    text = text.str.replace(r"^(\d{4})/(\d{1,2})/", r"\1-\2-", regex=True)
+    text = text.str.replace(r"^(\d{4})$", r"\1-01-01", regex=True)
+    parsed = pd.to_datetime(text, utc=True, errors="coerce", format="ISO8601")
+    bad = (parsed.isna() & given.notna() & (text != "")).to_numpy(bool)
+    if bad.any():
+        raise InputError(
+            f"{where}: column '{column}' holds {int(bad.sum())} values that are no dates "
+            f"(e.g. {given.to_numpy()[bad][0]!r}); write year-month-day first, as 2005-10-08"
+        )
+    return pd.Series(parsed)
+
+
+def garbled(texts: pd.Series) -> str:
+    """Return a text that was read in a wrong encoding, "" if none looks so.
+
+    Replacement characters, and accented letters that are UTF-8 read as Latin-1.
+    """
+    for text in texts.dropna().unique():
+        if not isinstance(text, str):
+            continue
+        if "\ufffd" in text or any("\x80" <= c <= "\x9f" for c in text):
+            return text
+        try:
+            if text.encode("cp1252").decode("utf-8") != text:
+                return text
+        except UnicodeError:
+            continue
+    return ""
 
 
 def lines(features: Features) -> list[np.ndarray]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
@@ -30,7 +32,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "init": ("xavier", "glorot4", "normal"),
     "activation": tuple(ACTIVATIONS),
     "head": ("softmax", "naive_bayes", "svm"),
-    "device": ("auto", "cpu"),
+    "precision": ("float32", "bfloat16"),
+    "device": ("auto", "cpu", "cuda"),
 }
 _RANGES: dict[str, tuple[float, float]] = {
     "rho": (1e-6, 1 - 1e-6),
@@ -44,6 +47,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "check_every": (1, 2**40),
     "members": (1, 10_000),
 }
+_CARD_DRIVERS = ("/dev/nvidiactl", "/dev/dxg")
 _HEADS: dict[str, Callable[[int], Model]] = {
     "naive_bayes": lambda seed: GaussianNaiveBayes(),
     "svm": lambda seed: SupportVectorMachine(random_state=seed % 2**32),
@@ -96,7 +100,12 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
     members : int
         Networks trained on the same rows, each from first weights, batches and held-back rows of
         its own; they predict the mean of their probabilities.
-    device : {"auto", "cpu"}
+    precision : {"float32", "bfloat16"}
+        Of prediction; training is always in float32. With bfloat16 `precision_error` tells how
+        far the probabilities are off.
+    device : {"auto", "cpu", "cuda"}
+        Where to train; "auto" takes a graphics processor if PyTorch finds one. Only on the
+        processor are the weights the same bits whatever else is trained beside them.
     random_state : int or None
         Decides first weights, batches and held-back rows, whatever the number of threads.
 
@@ -140,6 +149,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         patience: int = 10,
         check_every: int = 250,
         members: int = 1,
+        precision: str = "float32",
         device: str = "auto",
         random_state: int | None = None,
     ) -> None:
@@ -163,6 +173,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         self.patience = patience
         self.check_every = check_every
         self.members = members
+        self.precision = precision
         self.device = device
         self.random_state = random_state
 
@@ -287,11 +298,13 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
 
     def _member_probability(self, member: int, X: NDArray[np.float32]) -> NDArray[np.float64]:
         network = self.networks_[member]
+        outputs = network.outputs
+        if self.precision == "bfloat16":
+            outputs = _torch().Bfloat16Network(network).outputs
         if self._heads:
-            return self._heads[member]._positive_probability(
-                network.outputs(X, len(network.plan) - 1)
-            )
-        logits = network.outputs(X)
+            features = outputs(X, len(network.plan) - 1)
+            return self._heads[member]._positive_probability(features)
+        logits = outputs(X)
         p: NDArray[np.float64] = logistic(logits[:, 1].astype(np.float64) - logits[:, 0])
         return p
 
@@ -323,6 +336,18 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
             mean += step / (k + 1)
             squares += step * step * (k / (k + 1))
         return mean, np.sqrt(squares / len(self.networks_))
+
+    def precision_error(self, X: ArrayLike) -> tuple[float, float]:
+        """Largest and root mean square error of the probabilities that `precision` brings.
+
+        Parameters
+        ----------
+        X : array_like, shape (n_samples, n_features)
+        """
+        rows = self._rows(X)
+        exact = _twin(self, precision="float32")
+        error = self._positive_probability(rows) - exact._positive_probability(rows)
+        return float(np.abs(error).max()), float(np.sqrt(np.mean(error**2)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -401,9 +426,19 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         plain = {name: getattr(self, name) for name in training.Settings.__dataclass_fields__}
         rate = self.pretrain_learning_rate
         plain["pretrain_learning_rate"] = self.learning_rate if rate is None else rate
+        plain["device"] = self._device()
         plain["units"] = tuple(int(u) for u in self.units)
         plain["batch_size"] = None if self.batch_size == "full" else int(self.batch_size)
         return training.Settings(**plain)
+
+    def _device(self) -> str:
+        if self.device == "cpu":
+            return "cpu"
+        # PyTorch takes seconds to load: not where there can be no card
+        there = any(Path(p).exists() for p in _CARD_DRIVERS) and _torch().cuda_is_there()
+        if self.device == "cuda" and not there:
+            raise InputError("device: 'cuda' is not there; use 'auto' or 'cpu'")
+        return "cuda" if there else "cpu"
 
     def _arrays(self) -> Arrays:
         arrays: Arrays = {"seeds": np.array(self.seeds_, dtype=np.int64)}
@@ -434,6 +469,20 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
                 if head.n_features_in_ != settings.units[-1]:
                     raise reader.error(f"head_{k}", "doesn't fit the highest layer")
                 self._heads.append(head)
+
+
+def _torch() -> ModuleType:
+    from shakeslide.models import autoencoder_torch
+
+    return autoencoder_torch
+
+
+def _twin(model: StackedAutoencoder, **changes: Any) -> StackedAutoencoder:
+    """The same fitted model with other parameters."""
+    twin = copy.copy(model)
+    for name, value in changes.items():
+        setattr(twin, name, value)
+    return twin
 
 
 def _is_number(value: object) -> bool:
@@ -484,7 +533,10 @@ def fit_members(
     ]
     members = [member for group in groups for member in group]
     save = _resumed(members, Path(checkpoint)) if checkpoint is not None else None
-    training.train(members, callback, threads or processors(), save)
+    if any(member.settings.device == "cuda" for member in members):
+        training.train(members, callback, 1, save, _torch().TorchSteps("cuda").run)
+    else:
+        training.train(members, callback, threads or processors(), save)
     for model, group, (X, y) in zip(models, groups, checked, strict=True):
         model._take(group, X, y)
 

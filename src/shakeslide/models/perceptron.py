@@ -26,7 +26,8 @@ class MultilayerPerceptron(StackedAutoencoder):
     validation_fraction : float
     patience, check_every : int
     members : int
-    device : {"auto", "cpu"}
+    precision : {"float32", "bfloat16"}
+    device : {"auto", "cpu", "cuda"}
     random_state : int or None
 
     See Also
@@ -50,6 +51,7 @@ class MultilayerPerceptron(StackedAutoencoder):
         patience: int = 10,
         check_every: int = 250,
         members: int = 1,
+        precision: str = "float32",
         device: str = "auto",
         random_state: int | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class MultilayerPerceptron(StackedAutoencoder):
             patience=patience,
             check_every=check_every,
             members=members,
+            precision=precision,
             device=device,
             random_state=random_state,
         )

@@ -27,7 +27,7 @@ RHO, BETA, RECONSTRUCTION_SCALE, DECAY = range(4)  # places in a settings array
 LANE = 16  # floats of a 64-byte cache line and of an AVX-512 register
 BLOCK = 512  # rows that pass the whole stack together: their activations stay in the L2 cache
 _KL_MARGIN = 1e-6
-_ADAM_1, _ADAM_2, _ADAM_EPSILON = 0.9, 0.999, 1e-8
+ADAM_1, ADAM_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 
 _FUSED = {"contract"}  # a*b+c in one instruction
 _SUMS = {
@@ -60,12 +60,32 @@ def _power_of_two(typing_context: Any, shifted: Any) -> Any:
     return types.float32(types.float32), generate
 
 
-def _sigmoid(x: Any) -> Any:
+@intrinsic
+def float_of_bits(typing_context: Any, bits: Any) -> Any:
+    """The float32 that some 32 bits are."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.uint32), generate
+
+
+@intrinsic
+def bits_of_float(typing_context: Any, number: Any) -> Any:
+    """The 32 bits of a float32."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(32))
+
+    return types.uint32(types.float32), generate
+
+
+def sigmoid(x: Any) -> Any:
     """1/(1+exp(-x)); replaced by `_sigmoid_of` in compiled code."""
     return 1.0 / (1.0 + np.exp(-x))
 
 
-@overload(_sigmoid, jit_options={"error_model": "numpy", "fastmath": _FUSED})
+@overload(sigmoid, jit_options={"error_model": "numpy", "fastmath": _FUSED})
 def _sigmoid_of(x: Any) -> Any:
     if x == types.float32:
         # Vectorised by the compiler, which has no vector exp of its own; error below 1e-7
@@ -99,10 +119,10 @@ def _activate(z: Any, bias: Any, units: int, activation: int) -> None:
         b = bias[i]
         if activation == SIGMOID:
             for j in range(row.size):
-                row[j] = _sigmoid(row[j] + b)
+                row[j] = sigmoid(row[j] + b)
         elif activation == TANH:
             for j in range(row.size):
-                s = _sigmoid((row[j] + b) + (row[j] + b))
+                s = sigmoid((row[j] + b) + (row[j] + b))
                 row[j] = s + s - z.dtype.type(1)
         elif activation == RELU:
             for j in range(row.size):
@@ -224,7 +244,7 @@ def _backward(
 def _softmax_delta(out: Any, delta: Any, y: Any, index: Any, start: int, scale: Any) -> None:
     """dJ/dz of cross-entropy, `scale` times per row."""
     for i in range(out.shape[1]):
-        d = (_sigmoid(out[1, i] - out[0, i]) - y[index[start + i]]) * scale
+        d = (sigmoid(out[1, i] - out[0, i]) - y[index[start + i]]) * scale
         delta[1, i] = d
         delta[0, i] = -d
 
@@ -340,6 +360,7 @@ def add_gradient(
         _forward(theta, plan, acts, offsets, size, layers)
         out = _layer(acts, offsets[layers], p_out, size)
         delta = _layer(deltas, offsets[layers], p_out, size)
+        delta[units:] = 0  # as in `_gather`: a padded unit must not be moved
         here = slopes
         if loss == CROSS_ENTROPY:
             _softmax_delta(out, delta, y, index, begin, scale)
@@ -387,10 +408,10 @@ def update(
     descent it is a part of the gradient, in AdamW it is decoupled from the moments.
     """
     one = theta.dtype.type(1)
-    b1, b2 = theta.dtype.type(_ADAM_1), theta.dtype.type(_ADAM_2)
-    c1 = theta.dtype.type(1.0 / (1.0 - _ADAM_1 ** (step + 1)))
-    c2 = theta.dtype.type(1.0 / (1.0 - _ADAM_2 ** (step + 1)))
-    eps = theta.dtype.type(_ADAM_EPSILON)
+    b1, b2 = theta.dtype.type(ADAM_1), theta.dtype.type(ADAM_2)
+    c1 = theta.dtype.type(1.0 / (1.0 - ADAM_1 ** (step + 1)))
+    c2 = theta.dtype.type(1.0 / (1.0 - ADAM_2 ** (step + 1)))
+    eps = theta.dtype.type(ADAM_EPSILON)
     for k in range(first, len(plan)):
         begin, biases = plan[k, WEIGHTS], plan[k, BIASES]
         for lo, hi, decay in (

@@ -55,6 +55,7 @@ class Settings:
     schedule: str
     init: str
     activation: str
+    device: str
     patience: int
     check_every: int
 
@@ -109,6 +110,11 @@ class BatchOrder:
             parts.append(self._order[place * self._batch : end * self._batch])
             start += end - place
         return np.concatenate(parts)
+
+
+Together = Callable[
+    [Sequence["Member"], Sequence[BatchOrder], NDArray[np.float32]], list[NDArray[np.float64]]
+]
 
 
 @dataclass
@@ -220,8 +226,9 @@ def train(
     callback: Callable[[int, int], None] | None = None,
     threads: int = 1,
     save: Callable[[int, Member], None] | None = None,
+    together: Together | None = None,
 ) -> None:
-    """Train members to their end; each ends with the same bits as if trained alone.
+    """Train members to their end.
 
     Parameters
     ----------
@@ -233,7 +240,13 @@ def train(
         Shared among members, and within a member among the parts of a large batch.
     save : callable, optional
         Called with a member's number and the member, now and then and at its end.
+    together : callable, optional
+        Trains several members at the same step of one phase at once, on a graphics processor.
+        Without it every member is trained by one thread, to the same bits as if alone.
     """
+    if together is not None:
+        _train_together(members, callback, save, together)
+        return
     lock = threading.Lock()
     total = sum(member.total_steps() for member in members)
     inside = max(1, threads // len(members))
@@ -262,24 +275,69 @@ def train(
             raise
 
 
+def _train_together(
+    members: Sequence[Member],
+    callback: Callable[[int, int], None] | None,
+    save: Callable[[int, Member], None] | None,
+    together: Together,
+) -> None:
+    """Train members whose settings agree in step."""
+    total = sum(member.total_steps() for member in members)
+    while True:
+        for member in members:
+            while member.phase < 0 or (
+                member.phase <= member.depth and member.step >= member.phase_steps()
+            ):
+                _next_phase(member)
+        left = [m for m in members if m.phase <= m.depth]
+        if not left:
+            break
+        lead = min(left, key=lambda m: (m.phase, m.step))
+        group = [m for m in left if _in_step(m, lead)]
+        stop = min(lead.phase_steps(), _segment_end(lead))
+        tools = [_phase_tools(m) for m in group]
+        curves = together(group, [order for order, _ in tools], tools[0][1][lead.step : stop])
+        for member, curve in zip(group, curves, strict=True):
+            _advance(member, stop, curve)
+        for number, member in enumerate(members):
+            if save is not None:
+                save(number, member)
+        if callback is not None:
+            callback(sum(m.done_steps() for m in members), total)
+
+
+def _in_step(member: Member, lead: Member) -> bool:
+    same = (member.settings, member.phase, member.step, member.batch, member.X.shape[1])
+    return same == (lead.settings, lead.phase, lead.step, lead.batch, lead.X.shape[1])
+
+
+def _phase_tools(member: Member) -> tuple[BatchOrder, NDArray[np.float32]]:
+    """Batches and learning rates of the present phase."""
+    s = member.settings
+    peak = s.learning_rate if member.fine_tuning else s.pretrain_learning_rate
+    order = BatchOrder(member.seed, member.phase, len(member.rows), member.batch)
+    return order, learning_rates(s.schedule, peak, member.phase_steps())
+
+
+def _advance(member: Member, stop: int, curve: NDArray[np.float64]) -> None:
+    """Note that a segment is done."""
+    member.curves.setdefault(member.curve_name, []).append(curve)
+    member.step = stop
+    if member.fine_tuning and _look(member):
+        member.step = member.phase_steps()
+
+
 def _segments(member: Member, pool: ThreadPoolExecutor) -> Iterator[None]:
     """Train segment by segment."""
     while member.phase <= member.depth:
         if member.phase < 0 or member.step >= member.phase_steps():
             _next_phase(member)
             continue
-        s = member.settings
-        order = BatchOrder(member.seed, member.phase, len(member.rows), member.batch)
-        peak = s.learning_rate if member.fine_tuning else s.pretrain_learning_rate
-        rates = learning_rates(s.schedule, peak, member.phase_steps())
+        order, rates = _phase_tools(member)
         while member.step < member.phase_steps():
             stop = min(member.phase_steps(), _segment_end(member))
             run = _run_large if member.batch > _LARGE else _run_small
-            curve = run(member, order, rates[member.step : stop], pool)
-            member.curves.setdefault(member.curve_name, []).append(curve)
-            member.step = stop
-            if member.fine_tuning and _look(member):
-                member.step = member.phase_steps()
+            _advance(member, stop, run(member, order, rates[member.step : stop], pool))
             yield
 
 
@@ -290,7 +348,8 @@ def _segment_end(member: Member) -> int:
     return (member.step // every + 1) * every
 
 
-def _record_every(member: Member) -> int:
+def record_every(member: Member) -> int:
+    """Steps between two points of a curve."""
     return max(1, member.phase_steps() // _POINTS)
 
 
@@ -312,7 +371,7 @@ def _run_small(
         member.step,
         OPTIMISERS[member.settings.optimiser],
         member.numbers(),
-        _record_every(member),
+        record_every(member),
     )
     return curve
 
@@ -325,7 +384,7 @@ def _run_large(
     index, n = order.rows(member.step, member.step + 1), member.batch
     bounds = [n * k // _GROUPS for k in range(_GROUPS + 1)]
     parts = [(start, stop - start) for start, stop in itertools.pairwise(bounds)]
-    want = member.step % _record_every(member) == 0
+    want = member.step % record_every(member) == 0
     slopes, spread = np.zeros(0, dtype=np.float32), 0.0
     if member.loss == kernels.RECONSTRUCTION and member.settings.beta > 0:
 

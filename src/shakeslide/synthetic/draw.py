@@ -39,8 +39,8 @@ def draw_failures(seed: int, surface: Surface, p_star: Floats, cluster: float) -
 
     def strip(start: int, stop: int) -> None:
         x, y = surface.x, surface.y[start:stop]
-        single = oriented_field(seed, x, y, 0.45 * cluster, aspect[start:stop], SLENDER)
-        groups = gaussian_field(seed + 1, x, y, [1.5 * cluster, 4.0 * cluster], [0.6, 0.4])
+        single = oriented_field((seed, 70), x, y, 0.45 * cluster, aspect[start:stop], SLENDER)
+        groups = gaussian_field((seed, 71), x, y, [1.5 * cluster, 4.0 * cluster], [0.6, 0.4])
         out[start:stop] = ndtr(own * single + shared * groups) < p_star[start:stop]
 
     by_strips(strip, surface.y.size)

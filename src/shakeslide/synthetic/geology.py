@@ -126,20 +126,20 @@ def rock_units(structure: Structure, x: Axis, y: Axis) -> Codes:
     """Codes (indices of `ROCKS`) of the bedrock; does not depend on the relief."""
     seed = structure.seed
     warp = 1400.0 * gaussian_field(
-        seed + 1, x, y, [6000.0, 2000.0, 600.0], [0.75, 0.2, 0.05],
+        (seed, 1), x, y, [6000.0, 2000.0, 600.0], [0.75, 0.2, 0.05],
         stretch=2.5, azimuth=structure.strike,
     )  # fmt: skip
     edges, units = _bands(structure, 400_000.0)
     codes = units[np.searchsorted(edges, structure.across(x, y) + warp)]
-    intrusion = gaussian_field(seed + 2, x, y, [4500.0, 1500.0], [0.85, 0.15])
+    intrusion = gaussian_field((seed, 2), x, y, [4500.0, 1500.0], [0.85, 0.15])
     codes[intrusion > 1.55] = 0
     return codes
 
 
 def bedding(structure: Structure, x: Axis, y: Axis) -> Bedding:
     """Layers dip towards the hanging wall, gently bent along the strike."""
-    bend = gaussian_field(structure.seed + 3, x, y, [9000.0])
-    tilt = gaussian_field(structure.seed + 4, x, y, [5000.0])
+    bend = gaussian_field((structure.seed, 3), x, y, [9000.0])
+    tilt = gaussian_field((structure.seed, 4), x, y, [5000.0])
     azimuth = (structure.strike + 90.0 + 20.0 * bend) % 360.0
     return Bedding(azimuth.astype(np.float32), (34.0 + 8.0 * tilt).astype(np.float32))
 
@@ -163,7 +163,7 @@ def soil_types(
     slope : array (rows, cols)
         Degrees, smoothed over some hundred metres.
     """
-    chance = gaussian_field(structure.seed + 5, x, y, [2500.0, 700.0], [0.7, 0.3])
+    chance = gaussian_field((structure.seed, 5), x, y, [2500.0, 700.0], [0.7, 0.3])
     steep = slope + 4.0 * chance
     out = np.full(codes.shape, 2, np.uint8)
     out[steep > 31.0] = 1
@@ -182,7 +182,7 @@ def land_cover(
     area_km2: Floats,
 ) -> Codes:
     """GlobCover codes by height zones, slope and chance; large rivers are water."""
-    chance = gaussian_field(structure.seed + 6, x, y, [1800.0, 500.0, 150.0], [0.5, 0.3, 0.2])
+    chance = gaussian_field((structure.seed, 6), x, y, [1800.0, 500.0, 150.0], [0.5, 0.3, 0.2])
     zone = height + 0.12 * chance
     out = np.full(height.shape, 50, np.uint8)
     out[zone > 0.45] = 70

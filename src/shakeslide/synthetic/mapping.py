@@ -50,7 +50,7 @@ def _extent(
     step = max(1, max(x.size, y.size) // 400)
     across, down = _nodes(x.size, step), _nodes(y.size, step)
     wide = float(np.ptp(x))
-    chance = gaussian_field(seed + 80, x[across], y[down], [0.15 * wide, 0.05 * wide])
+    chance = gaussian_field((seed, 80), x[across], y[down], [0.15 * wide, 0.05 * wide])
     shaken = np.log(surface.pga[np.ix_(down, across)])
     score = (shaken - shaken.mean()) / max(float(shaken.std()), 1e-6) + chance
     level = float(np.quantile(score, 1.0 - share))
@@ -97,5 +97,5 @@ def map_landslides(
 
 def voids(seed: int, x: Axis, y: Axis, share: float) -> NDArray[np.bool_]:
     """Cells without elevation: patches of some hundred metres, a share of the map."""
-    field = gaussian_field(seed + 82, x, y, [300.0, 80.0], [0.7, 0.3])
+    field = gaussian_field((seed, 82), x, y, [300.0, 80.0], [0.7, 0.3])
     return np.asarray(field > np.quantile(field, 1.0 - share))

@@ -17,6 +17,7 @@ from shakeslide.factors.kernel import inlined, kernel
 
 Floats = NDArray[np.float32]
 Axis = NDArray[np.floating[Any]]
+Seed = int | tuple[int, ...]
 
 
 @inlined
@@ -130,12 +131,13 @@ def _add_octave(
     _blend(lattice, row0, col0, x, y, along, across, out, w)
 
 
-def _key(seed: int, octave: int) -> int:
-    return (int(seed) * 1_000_003 + 7_919 * octave + 1) % (1 << 62)
+def _key(seed: Seed, octave: int) -> int:
+    parts = (seed,) if isinstance(seed, int) else seed
+    return int(np.random.SeedSequence([*parts, octave]).generate_state(1, np.uint64)[0] >> 2)
 
 
 def gaussian_field(
-    seed: int,
+    seed: Seed,
     x: Axis,
     y: Axis,
     spacings: Sequence[float],
@@ -148,7 +150,7 @@ def gaussian_field(
 
     Parameters
     ----------
-    seed : int
+    seed : int or tuple of int
         The same seed gives the same field, whatever block of it is asked for.
     x, y : array (cols,), (rows,)
         Coordinates of the columns and rows (m).
@@ -212,13 +214,13 @@ def _blend_oriented(
 
 
 def oriented_field(
-    seed: int, x: Axis, y: Axis, spacing: float, azimuth: Floats, stretch: float = 3.0
+    seed: Seed, x: Axis, y: Axis, spacing: float, azimuth: Floats, stretch: float = 3.0
 ) -> Floats:
     """Gaussian field of mean 0 and variance 1 whose features follow a direction at every place.
 
     Parameters
     ----------
-    seed : int
+    seed : int or tuple of int
     x, y : array (cols,), (rows,)
         Coordinates of the columns and rows (m), y downwards from the north.
     spacing : float

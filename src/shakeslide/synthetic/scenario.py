@@ -229,7 +229,7 @@ def _ground(rupture: Rupture, frame: Frame) -> Ground:
     x, y = frame.x, frame.y
     codes = geology.rock_units(rupture.structure, x, y)
     rocks = geology.table("erodibility")[codes]
-    chance = gaussian_field(rupture.structure.seed + 50, x, y, [3000.0, 800.0])
+    chance = gaussian_field((rupture.structure.seed, 50), x, y, [3000.0, 800.0])
     _, across = rupture.coordinates(x, y)
     uplift = 0.75 + 0.5 / (1.0 + np.exp(-across / 2500.0))
     tangent = np.clip(1.0 - 0.25 * (rocks - 1.0) + 0.06 * chance, 0.6, 1.4)
@@ -241,7 +241,7 @@ def _regional(rupture: Rupture, frame: Frame) -> Floats:
     """Smooth heights (m): a mountain front along the fault and broad waves."""
     x, y = frame.x, frame.y
     _, across = rupture.coordinates(x, y)
-    waves = gaussian_field(rupture.structure.seed + 51, x, y, [12_000.0, 5_000.0], [0.7, 0.3])
+    waves = gaussian_field((rupture.structure.seed, 51), x, y, [12_000.0, 5_000.0], [0.7, 0.3])
     front = 900.0 / (1.0 + np.exp(-across / 5000.0))
     return np.asarray(900.0 + front + 150.0 * waves, np.float32)
 
@@ -308,7 +308,7 @@ def make(scenario: Scenario) -> SyntheticEarthquake:
     how = scenario.interactions
     strength = calibrate(surface, rupture, how, curve, scenario.prevalence)
     p_star = probabilities(surface, rupture, how, curve, strength)
-    failed = draw_failures(scenario.seed + 70, surface, p_star, scenario.cluster)
+    failed = draw_failures(scenario.seed, surface, p_star, scenario.cluster)
     slides = make_landslides(
         failed, surface.elevation, cell, scenario.seed, amalgamation=scenario.amalgamation
     )

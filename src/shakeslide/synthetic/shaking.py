@@ -222,7 +222,7 @@ def shake(rupture: Rupture, x: Axis, y: Axis, *, hanging_wall: float, patchiness
     """
     distance = rupture.distance(x, y)
     excess = hanging_wall * rupture.hanging_wall(x, y)
-    excess += patchiness * gaussian_field(rupture.structure.seed + 30, x, y, [9000.0, 4000.0])
+    excess += patchiness * gaussian_field((rupture.structure.seed, 30), x, y, [9000.0, 4000.0])
     factor = np.exp(excess)
     pga = ground_motion(distance, rupture.magnitude, PGA) * factor
     pgv = ground_motion(distance, rupture.magnitude, PGV) * factor

@@ -119,7 +119,7 @@ def _strength(
     factor = 1.0 - how.dip_slope * layered * with_dip * daylight
     bank = uniform_filter((surface.drainage[rows] > 5.0).astype(np.float32), 11) > 1e-6
     factor *= 1.0 - how.undercutting * bank
-    hidden = gaussian_field(rupture.structure.seed + 52, x, y, [250.0, 90.0])
+    hidden = gaussian_field((rupture.structure.seed, 52), x, y, [250.0, 90.0])
     return np.asarray(factor * np.exp(how.hidden_strength * hidden), np.float32)
 
 

@@ -369,14 +369,14 @@ def _double(z: Floats, rows: int, cols: int) -> Floats:
     return out
 
 
-def _warp(z: Floats, seed: int) -> Floats:
+def _warp(z: Floats, seed: tuple[int, ...]) -> Floats:
     """Bend a terrain by about a cell and a half of the coarser grid, not at its edges."""
     rows, cols = z.shape
     r, c = np.arange(float(rows)), np.arange(float(cols))
     taper = np.minimum.outer(np.minimum(r, rows - 1 - r), np.minimum(c, cols - 1 - c)) / 12.0
     taper = WARP * np.clip(taper, 0.0, 1.0)
-    shift_r = taper * gaussian_field(seed, c, r, [5.0, 12.0])
-    shift_c = taper * gaussian_field(seed + 1, c, r, [5.0, 12.0])
+    shift_r = taper * gaussian_field((*seed, 1), c, r, [5.0, 12.0])
+    shift_c = taper * gaussian_field((*seed, 2), c, r, [5.0, 12.0])
     places = np.array([r[:, None] + shift_r, c[None, :] + shift_c])
     bent: Floats = map_coordinates(z, places, order=1, mode="nearest")
     return bent
@@ -508,9 +508,9 @@ def make_relief(
     levels = cascade(rows, cols, cell)
     for k, level in enumerate(levels):
         frame = level.frame
-        rough = gaussian_field(seed + 17 * k, frame.x, frame.y, [1.5 * frame.cell, 4 * frame.cell])
+        rough = gaussian_field((seed, 17, k), frame.x, frame.y, [1.5 * frame.cell, 4 * frame.cell])
         if z is None or inflow is None:
-            wide = gaussian_field(seed + 5, frame.x, frame.y, [3 * frame.cell, 8 * frame.cell])
+            wide = gaussian_field((seed, 18), frame.x, frame.y, [3 * frame.cell, 8 * frame.cell])
             start = regional(frame) + np.float32(60.0) * rough + np.float32(60.0) * wide
             inflow = np.zeros(start.shape, np.float32)
             steps, step = 120, 60.0
@@ -520,13 +520,13 @@ def make_relief(
             inflow = _inherit_inflow(z, inflow, parent.window)
             start = _double(z[row : row + height, col : col + width], *inflow.shape)
             if k < len(levels) - 1:
-                start = _warp(start, seed + 31 * k)
+                start = _warp(start, (seed, 31, k))
             start += np.float32(0.08 * frame.cell) * rough
             steps, step = (9, 30.0) if k < len(levels) - 1 else (5, 25.0)
         fill_depressions(start, _edges(start.shape), DROP)
         z = evolve(
             start, ground(frame), frame.cell, steps=steps, step=step, creep=CREEP * step,
-            inflow=inflow, seed=seed + k,
+            inflow=inflow, seed=100 * seed + k,
         )  # fmt: skip
     assert z is not None
     assert inflow is not None

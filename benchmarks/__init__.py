@@ -1,0 +1,1 @@
+"""Speed against peers, as ratios measured in the same run: `python -m benchmarks`."""

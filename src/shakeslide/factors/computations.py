@@ -1,0 +1,151 @@
+"""What factors compute on a tile: from rasters, polygons, lines, points and the DEM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide import grid as grids
+from shakeslide.factors import density, nearest, terrain
+from shakeslide.factors.registry import Float, TileInputs
+from shakeslide.io import raster
+from shakeslide.polygons import Polygons
+
+
+@dataclass(frozen=True)
+class ReadRaster:
+    """Values of a raster on the tile, times what turns their unit into the factor's."""
+
+    raster: raster.RasterSource
+    gain: float = 1.0
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        values = self.raster.read(grids.window(inputs.grid, inputs.tile))
+        return values if self.gain == 1.0 else values * np.float32(self.gain)
+
+
+@dataclass(frozen=True)
+class BurnPolygons:
+    """Values of polygons at the cells' centres."""
+
+    polygons: Polygons
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        return self.polygons.burn(inputs.tile).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Bearing:
+    """Azimuth from a point to the cell's centre."""
+
+    x: float
+    y: float
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        east, north = inputs.x - self.x, inputs.y - self.y
+        azimuth = np.degrees(np.arctan2(east[None, :], north[:, None])) % 360.0
+        # 359.99999999 rounds to 360 in float32, which is 0.
+        rounded = azimuth.astype(np.float32)
+        return np.where(rounded >= 360.0, np.float32(0), rounded)
+
+
+@dataclass(frozen=True)
+class DirectionOfNearest:
+    """Azimuth (mod 180) of the nearest subsection."""
+
+    segments: nearest.Segments
+    azimuth: NDArray[np.float32]
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        _, index = nearest.nearest(inputs.x, inputs.y, self.segments)
+        return self.azimuth[index]
+
+
+@dataclass(frozen=True)
+class DistanceToNearest:
+    """Distance to the nearest segment."""
+
+    segments: nearest.Segments
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        return np.asarray(nearest.nearest(inputs.x, inputs.y, self.segments)[0], np.float32)
+
+
+@dataclass(frozen=True)
+class Density:
+    """Kernel density of points."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    bandwidth: float
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        return density.quartic_density(
+            inputs.x, inputs.y, self.x, self.y, self.weights, self.bandwidth
+        )
+
+
+def elevation(inputs: TileInputs) -> Float:
+    """Return elevation in metres."""
+    return inputs.elevation()[0]
+
+
+def slope(inputs: TileInputs) -> Float:
+    """Return slope in degrees."""
+    return inputs.derivatives.slope_deg
+
+
+def aspect(inputs: TileInputs) -> Float:
+    """Return aspect in degrees from north, -1 where flat."""
+    return inputs.derivatives.aspect_deg
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Curvature of the asked type."""
+
+    type: str
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        if self.type == "general":
+            return inputs.derivatives.curvature
+        kernel = {"profile": terrain.profile_curvature, "plan": terrain.plan_curvature}[self.type]
+        z, inner = inputs.elevation((1, 1))
+        return kernel(z, inputs.dx, inputs.dy)[inner]
+
+
+@dataclass(frozen=True)
+class Tpi:
+    """Topographic position in a ring."""
+
+    inner: float
+    outer: float
+    divide_by_sd: bool
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        z, inner = inputs.elevation(terrain.tpi_halo(inputs.dx, inputs.dy, self.outer))
+        kept = terrain.tpi(z, inputs.dx, inputs.dy, self.inner, self.outer, self.divide_by_sd)
+        return kept[inner]
+
+
+@dataclass(frozen=True)
+class Relief:
+    """Relief in a window."""
+
+    window: float
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        z, inner = inputs.elevation(terrain.relief_halo(inputs.dx, inputs.dy, self.window))
+        return terrain.relief(z, inputs.dx, inputs.dy, self.window)[inner]
