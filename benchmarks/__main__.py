@@ -23,7 +23,7 @@ BEGIN, END = "<!-- begin -->", "<!-- end -->"
 
 
 def gemm_rate(n: int = 2048) -> float:
-    """Return this machine's float32 matrix product in GFLOP/s, the yardstick of the absolute times."""
+    """Return this machine's float32 matrix product in GFLOP/s: the yardstick of the times."""
     rng = np.random.default_rng(0)
     a, b = (rng.random((n, n), dtype=np.float32) for _ in range(2))
     times = []

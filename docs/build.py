@@ -16,7 +16,18 @@ from shakeslide.factors.catalogue import FUNCTIONS
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-COMMANDS = "demo init check prepare sample train evaluate map report run".split()
+COMMANDS = [
+    "demo",
+    "init",
+    "check",
+    "prepare",
+    "sample",
+    "train",
+    "evaluate",
+    "map",
+    "report",
+    "run",
+]
 TABLES = {
     "study": study.StudyInfo,
     "event": study.Event,

@@ -92,6 +92,24 @@ def test_a_samples_probability_is_its_map_value_bit_for_bit(
     assert 0 <= p.min() < p.max() <= 1
 
 
+def test_a_probability_map_is_corrected_to_the_areas_share(
+    finished: pipeline.Run, tmp_path: Path
+) -> None:
+    run = copied(finished, tmp_path / "run", "map.shows=probability", 'map.models=["rf"]')
+    pipeline.map_(run)
+    p = read(finished.out / "maps" / "rf_probability.tif").astype(float)
+    got = read(run.out / "maps" / "rf_probability.tif")
+    share = sampling.load(run.out / "samples.parquet").prevalence
+    odds = p / (1 - p) * share / (1 - share)
+    np.testing.assert_allclose(got, odds / (1 + odds), rtol=1e-5)
+    assert np.nanmean(got) < np.nanmean(p)
+    with rasterio.open(run.out / "maps" / "rf_probability.tif") as src:
+        assert src.tags()["shows"] == "probability"
+    assert digest(run.out / "maps" / "rf_class.tif") == digest(
+        finished.out / "maps" / "rf_class.tif"
+    )
+
+
 def test_class_maps_follow_the_breaks(finished: pipeline.Run) -> None:
     p = read(finished.out / "maps" / "rf_probability.tif")
     classes = read(finished.out / "maps" / "rf_class.tif")

@@ -15,6 +15,7 @@ from odc.geo.geobox import GeoBox
 from shakeslide import grid as grids
 from shakeslide.bundle import FittedModel
 from shakeslide.engine import Engine
+from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors import stack as stacks
 from shakeslide.grid import Tile
 from shakeslide.io import raster, style
@@ -67,6 +68,7 @@ def write_maps(
     stack: xr.DataArray,
     grid: GeoBox,
     breaks: Sequence[float],
+    shows: str,
     folder: Path,
     shards: Path,
     engine: Engine,
@@ -83,7 +85,9 @@ def write_maps(
     grid : GeoBox
         Its grid.
     breaks : sequence of float
-        Limits between classes, ascending.
+        Limits between classes of susceptibility, ascending.
+    shows : {"susceptibility", "probability"}
+        What the probability map shows, see `shown`.
     folder, shards : Path
         Where the maps go, and where their tiles wait.
     engine, advance
@@ -99,7 +103,7 @@ def write_maps(
     cut = [t for t, _ in pairs]
     probability = folder / f"{model.name}_probability.tif"
     classes = folder / f"{model.name}_class.tif"
-    _write_probability(model, probability, grid, cut, shards)
+    _write_probability(model, probability, grid, cut, shards, shows)
     advance(1)
     _write_classes(model, classes, grid, cut, shards, breaks)
     advance(1)
@@ -107,22 +111,54 @@ def write_maps(
 
 
 def _write_probability(
-    model: FittedModel, path: Path, grid: GeoBox, cut: Sequence[Tile], shards: Path
+    model: FittedModel, path: Path, grid: GeoBox, cut: Sequence[Tile], shards: Path, shows: str
 ) -> None:
     raster.write_geotiff(
         path,
         grid,
         cut,
-        lambda t: np.load(shards / _npy(t), mmap_mode="r"),
-        tags={"model": model.name, "unit": "1", "shows": SHOWS},
-        description=f"{model.name}: {SHOWS}",
+        lambda t: shown(model, np.load(shards / _npy(t)), shows),
+        tags={"model": model.name, "unit": "1", "shows": shows, "meaning": SHOWS[shows]},
+        description=f"{model.name}: {SHOWS[shows]}",
         cloud_optimised="average",
     )
-    style.write_probability(path.with_suffix(".qml"))
+    style.write_probability(path.with_suffix(".qml"), _greatest(model, cut, shards, shows))
 
 
-SHOWS = "susceptibility: probability of a landslide source on the balance of the training sample"
-"""What the map shows, written into it."""
+SHOWS = {
+    "susceptibility": "susceptibility: probability of a landslide source on the balance of the "
+    "training sample",
+    "probability": "probability of a landslide source (expected share of the area), corrected to "
+    "the training area's share of source cells",
+}
+"""What a map shows, written into it."""
+
+
+def shown(model: FittedModel, p: NDArray[np.float32], shows: str) -> NDArray[np.float32]:
+    """Return what the map shows for probabilities as predicted.
+
+    Parameters
+    ----------
+    model : FittedModel
+        It knows the shares of sources in its training sample and in its training area.
+    p : array, float32
+        As `FittedModel.predict` gives them.
+    shows : {"susceptibility", "probability"}
+        As they are, or corrected to the share of sources in the training area.
+    """
+    if shows == "susceptibility":
+        return p
+    about = model.about
+    corrected = correct_prior(p, float(about["sample_share"]), float(about["prevalence"]))
+    return np.asarray(corrected, np.float32)
+
+
+def _greatest(model: FittedModel, cut: Sequence[Tile], shards: Path, shows: str) -> float:
+    """Return the upper end of the style's ramp: 1, or where most of a rare probability ends."""
+    if shows == "susceptibility":
+        return 1.0
+    highs = [np.nanmax(shown(model, np.load(shards / _npy(t)), shows), initial=0.0) for t in cut]
+    return max(float(max(highs)), 1e-6)
 
 
 def _write_classes(

@@ -201,7 +201,9 @@ class Run:
 
     def map_mark(self, name: str) -> str:
         """Fingerprint of a model's maps."""
-        return fingerprint(self.train_mark(name), self.study.map.breaks)
+        return fingerprint(
+            self.train_mark(name), self.study.map.breaks, self.study.map.shows, self.tile
+        )
 
     def recipe(self, name: str) -> training.Recipe:
         """Return how a model is trained: the preset's settings and what the study changes."""
@@ -451,6 +453,7 @@ def map_(run: Run) -> None:
                     stack,
                     run.grid,
                     run.study.map.breaks,
+                    run.study.map.shows,
                     run.out / "maps",
                     shards,
                     run.engine,

@@ -427,8 +427,11 @@ class Maps(Settings):
 
     models: list[ModelName] | None = None
     """Models to map; default: all that are trained."""
+    shows: Literal["susceptibility", "probability"] = "susceptibility"
+    """What the probability map shows: on the balance of the training sample, or corrected to the
+    share of source cells in the training area (expected share of the ground that fails)."""
     breaks: list[Annotated[float, Field(gt=0, lt=1)]] = [0.2, 0.4, 0.6, 0.8]
-    """Limits between the classes of the class map."""
+    """Limits between the classes of the class map, in susceptibility."""
 
 
 class Study(Settings):

@@ -284,6 +284,14 @@ def test_angles_have_the_colours_of_the_compass(run_folder: Path) -> None:
         np.testing.assert_allclose(one.rgb[row, col] / 255, ring[at][:3], atol=0.04)
 
 
+def test_lines_have_the_colours_of_half_a_turn(run_folder: Path) -> None:
+    one = shown("FD", run_folder)
+    assert (one.period, one.flat) == (180, False)
+    for col, degrees in ((15, 35.0), (40, 150.0)):
+        wanted = colouring.cyclic(np.array([degrees]), 180)[0]
+        np.testing.assert_allclose(one.rgb[50, col] / 255, wanted, atol=0.01)
+
+
 def test_cyclic_scale_closes_and_axes_are_alike() -> None:
     degrees = np.linspace(0, 360, 721)
     full, axial = colouring.cyclic(degrees, 360), colouring.cyclic(degrees, 180)

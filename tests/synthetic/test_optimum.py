@@ -121,5 +121,6 @@ def test_places_learned_by_heart_do_not_count_between_groups() -> None:
     x = (groups + rng.random(groups.size))[:, None]
     by_heart = bayes_given_factors(p, x, np.random.default_rng(1))
     honest = bayes_given_factors(p, x, np.random.default_rng(1), groups=groups)
-    assert by_heart.oa[1] > 0.75
-    assert honest.oa[0] < 0.6
+    best = bayes_optimum(p).oa_balanced
+    assert by_heart.oa[1] > best - 0.02
+    assert honest.oa[0] < best - 0.1

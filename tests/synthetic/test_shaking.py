@@ -72,8 +72,9 @@ def test_joyner_boore_distance_is_that_to_the_projected_plane() -> None:
     plane = shapely.Polygon(np.vstack([top, base[::-1]]))
     x, y = np.linspace(-60e3, 60e3, 25), np.linspace(60e3, -60e3, 25)
     expected = shapely.distance(plane, shapely.points(*np.meshgrid(x, y))) / 1000
-    # The trace wanders by up to 1.2 km, along which the distance is taken straight across.
-    np.testing.assert_allclose(rupture.distance(x, y), expected, atol=1.3)
+    # The trace wanders by up to 1.2 km, also beyond its ends; distances are taken straight across.
+    np.testing.assert_allclose(rupture.distance(x, y), expected, atol=2.0)
+    assert np.abs(rupture.distance(x, y) - expected).mean() < 0.6
     inside = shapely.contains_xy(plane, *np.meshgrid(x, y))
     assert inside.any()
     assert (rupture.distance(x, y)[inside] < 0.3).all()

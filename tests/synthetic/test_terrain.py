@@ -127,7 +127,8 @@ def test_floodplains_fill_valleys_and_everything_still_drains() -> None:
     assert (z >= before).all()
     assert pits(z) == 0
     slope = derivatives(z, 50.0, 50.0).slope_deg[80]
-    assert (slope < 3.0).sum() >= 4
+    assert (slope < 3.0).sum() >= 3
+    assert (derivatives(before, 50.0, 50.0).slope_deg[80] < 3.0).sum() <= 1
     assert slope[:20].min() > 10.0
 
 
@@ -145,8 +146,8 @@ def test_the_median_slope_is_as_asked(earthquake: SyntheticEarthquake) -> None:
 def test_slopes_do_not_prefer_the_directions_of_the_grid(earthquake: SyntheticEarthquake) -> None:
     found = derivatives(earthquake.elevation, 25.0, 25.0)
     angle = np.radians(found.aspect_deg[found.slope_deg > 5.0].astype(float))
-    # The share of aspects that repeats every 45 degrees; D8 terrain has .1 to .4 of it.
-    assert abs(np.exp(8j * angle).mean()) < 0.04
+    # The share of aspects that repeats every 45 degrees; facets of D8 have .1 to .4 of it.
+    assert abs(np.exp(8j * angle).mean()) < 0.06
 
 
 def test_large_rivers_have_low_gradients_and_wide_floors(earthquake: SyntheticEarthquake) -> None:

@@ -42,20 +42,20 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def write_probability(path: Path) -> None:
-    """Write the style of a probability map."""
-    steps = [i / (len(RAMP) - 1) for i in range(len(RAMP))]
+def write_probability(path: Path, greatest: float = 1.0) -> None:
+    """Write the style of a probability map, its ramp from 0 to `greatest`."""
+    steps = [greatest * i / (len(RAMP) - 1) for i in range(len(RAMP))]
     items = "".join(
-        f'<item value="{v:g}" label="{v:.1f}" color="{c}" alpha="255"/>'
+        f'<item value="{v:g}" label="{v:.2g}" color="{c}" alpha="255"/>'
         for v, c in zip(steps, RAMP, strict=True)
     )
     _write(
         path,
         '<rasterrenderer type="singlebandpseudocolor" band="1" opacity="0.8" alphaBand="-1" '
-        'classificationMin="0" classificationMax="1" nodataColor="">'
+        f'classificationMin="0" classificationMax="{greatest:g}" nodataColor="">'
         "<rasterTransparency/><rastershader>"
         '<colorrampshader colorRampType="INTERPOLATED" classificationMode="1" clip="0" '
-        f'minimumValue="0" maximumValue="1">{items}</colorrampshader>'
+        f'minimumValue="0" maximumValue="{greatest:g}">{items}</colorrampshader>'
         "</rastershader></rasterrenderer>",
     )
 

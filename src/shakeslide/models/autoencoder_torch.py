@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from shakeslide.models.sae_kernels import (
     ACTIVATION,
     BIASES,
     INPUTS,
+    LANE,
     OUTPUTS,
     PADDED_IN,
     PADDED_OUT,
@@ -217,9 +219,15 @@ class Bfloat16Network:
     """
 
     def __init__(self, network: Network) -> None:
-        self._weights = [torch.from_numpy(w.T.copy()).bfloat16() for w in network.weights]
-        self._biases = [np.array(b, dtype=np.float32) for b in network.biases]
+        self._units = [len(w) for w in network.weights]
         self._kinds = [int(k) for k in network.plan[:, ACTIVATION]]
+        # Whole registers are faster; a unit added here has no weight above it
+        sizes = [network.weights[0].shape[1], *(-(-u // LANE) * LANE for u in self._units)]
+        self._weights = [torch.zeros(size, dtype=torch.bfloat16) for size in pairwise(sizes)]
+        self._biases = [np.zeros(size, dtype=np.float32) for size in sizes[1:]]
+        for k, (w, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+            self._weights[k][: w.shape[1], : len(w)] = torch.from_numpy(w.T.copy())
+            self._biases[k][: len(b)] = b
 
     def outputs(self, X: NDArray[np.float32], layers: int | None = None) -> NDArray[np.float32]:
         """Activations behind the first `layers` layers (all), shape (n_samples, units).
@@ -227,7 +235,8 @@ class Bfloat16Network:
         Rows pass in chunks of one size, the last filled with zeros.
         """
         layers = len(self._weights) if layers is None else layers
-        out = np.empty((len(X), self._weights[layers - 1].shape[1]), dtype=np.float32)
+        units = self._units[layers - 1]
+        out = np.empty((len(X), units), dtype=np.float32)
         buffers = [torch.empty(CHUNK_ROWS, w.shape[1], dtype=torch.bfloat16) for w in self._weights]
         first = torch.zeros(CHUNK_ROWS, X.shape[1], dtype=torch.bfloat16)
         with one_torch_thread():
@@ -241,7 +250,7 @@ class Bfloat16Network:
                     h = buffers[k]
                     bits = h.view(torch.int16).numpy().view(np.uint16)
                     _activate_bfloat16(bits, self._biases[k], self._kinds[k])
-                out[start : start + rows] = h[:rows].float().numpy()
+                out[start : start + rows] = h[:rows, :units].float().numpy()
         return out
 
 
@@ -249,22 +258,28 @@ class Bfloat16Network:
 def _activate_bfloat16(bits: Any, bias: Any, kind: int) -> None:
     """Add biases and apply the activation to bfloat16 numbers given as their bits, in place."""
     n, units = bits.shape
+    z = np.empty((1, units), dtype=np.float32)
+    number, one, low = z[0], np.uint32(1), np.uint32(16)
     for i in range(n):
         row = bits[i]
         for j in range(units):
-            high = np.uint32(row[j]) << np.uint32(16)
-            v = kernels.float_of_bits(high) + bias[j]  # type: ignore[call-arg]
-            if kind == kernels.SIGMOID:
-                v = kernels.sigmoid(v)
-            elif kind == kernels.TANH:
-                s = kernels.sigmoid(v + v)
-                v = s + s - np.float32(1)
-            elif kind == kernels.RELU:
-                v = v if v > 0 else np.float32(0)
-            u = kernels.bits_of_float(v)
+            high = np.uint32(np.uint32(row[j]) << low)
+            number[j] = kernels.float_of_bits(high) + bias[j]  # type: ignore[call-arg]
+        if kind == kernels.SIGMOID:
+            for j in range(units):
+                number[j] = kernels.sigmoid(number[j])
+        elif kind == kernels.TANH:
+            for j in range(units):
+                s = kernels.sigmoid(number[j] + number[j])
+                number[j] = s + s - np.float32(1)
+        elif kind == kernels.RELU:
+            for j in range(units):
+                number[j] = max(number[j], np.float32(0))
+        for j in range(units):
+            u: Any = kernels.bits_of_float(number[j])  # type: ignore[call-arg]
             # To the nearest, ties to even
-            half = np.uint32(0x7FFF) + ((u >> np.uint32(16)) & np.uint32(1))
-            row[j] = np.uint16((u + half) >> np.uint32(16))
+            half = np.uint32(0x7FFF) + np.uint32(np.uint32(u >> low) & one)
+            row[j] = np.uint16(np.uint32(u + half) >> low)
 
 
 @contextmanager
