@@ -36,10 +36,11 @@ TABLES = {
     "inventory": study.Inventory,
     "samples": study.Samples,
     "models": study.Models,
-    "models.sae": study.SaeSettings,
-    "models.lr": study.LrSettings,
-    "models.svm": study.SvmSettings,
-    "models.rf": study.RfSettings,
+    **{
+        f"models.{name}": type(getattr(study.Models(), name))
+        for name in study.Models.model_fields
+        if name != "use"
+    },
     "evaluation": study.Evaluation,
     "map": study.Maps,
 }

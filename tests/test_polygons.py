@@ -90,3 +90,11 @@ def test_shared_edges_leave_no_gap_and_no_overlap() -> None:
         Polygons.on_grid(np.array([s], object), np.ones(1), GRID).burn(WHOLE, 0) for s in slanted
     )
     assert (box[:60] == 1).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_centres_are_counted_polygon_by_polygon(seed: int) -> None:
+    shapes = blobs(seed, 6)
+    counted = Polygons.on_grid(shapes, np.ones(len(shapes)), GRID).centres((60, 70))
+    assert counted.tolist() == [int(shapely.contains(s, centres()).sum()) for s in shapes]

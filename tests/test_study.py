@@ -10,6 +10,7 @@ import pytest
 from shakeslide import study
 from shakeslide.errors import InputError
 from shakeslide.factors.catalogue import FUNCTIONS
+from shakeslide.models.registry import MODELS
 
 PAPER = [
     "EI",
@@ -53,6 +54,14 @@ def test_the_template_is_a_valid_study_that_names_every_setting(tmp_path: Path) 
 
 def test_every_function_of_the_schema_is_in_the_catalogue() -> None:
     assert set(study.FACTOR_FUNCTIONS) == set(FUNCTIONS)
+
+
+def test_every_setting_of_a_model_is_a_parameter_of_its_estimator() -> None:
+    assert set(study.Models.model_fields) - {"use"} == set(MODELS)
+    for name, entry in MODELS.items():
+        settings = getattr(study.Models(), name)
+        known = set(entry.make().get_params())
+        assert set(type(settings).model_fields) - {"angles", "settings"} <= known, name
 
 
 def test_template_comments_are_the_defaults(tmp_path: Path) -> None:

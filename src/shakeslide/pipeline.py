@@ -210,6 +210,10 @@ class Run:
         settings = getattr(self.study.models, name)
         params = settings.model_dump(exclude={"angles", "settings"}, exclude_none=True)
         params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
+        if getattr(settings, "settings", "paper") == "modern":
+            return training.Recipe(
+                name, settings.angles or "sincos", training.modern_params() | params
+            )
         return training.Recipe(name, settings.angles or "raw", params)
 
     @property
@@ -401,7 +405,7 @@ def _try_model(
     files = [folder / f"{name}-{s.protocol}-{s.repeat}-{s.fold}-{mark}.npz" for s in chosen]
     todo = [i for i, p in enumerate(files) if not p.exists()]
     on(len(chosen) - len(todo))
-    for batch in [todo] if name == "sae" else [[i] for i in todo]:
+    for batch in [todo] if name in training.TOGETHER else [[i] for i in todo]:
         fits = _fits(run, name, samples, [chosen[i] for i in batch], plan, on)
         for i, fit in zip(batch, fits, strict=True):
             threshold = run.study.evaluation.threshold

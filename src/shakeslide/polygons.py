@@ -82,6 +82,17 @@ class Polygons:
             _burn(self.edges, self.start, self.values, chosen, tile.row0, tile.col0, out)
         return out
 
+    def centres(self, shape: tuple[int, int]) -> NDArray[np.int64]:
+        """Return how many cell centres of a grid of `shape` each polygon holds.
+
+        Returns
+        -------
+        array, (polygons,) int64
+        """
+        out = np.zeros(len(self.values), np.int64)
+        _count(self.edges, self.start, self.boxes, shape[0], shape[1], out)
+        return out
+
 
 @njit(nogil=True, cache=True)
 def _burn(edges: Any, start: Any, values: Any, chosen: Any, row0: int, col0: int, out: Any) -> None:
@@ -89,26 +100,50 @@ def _burn(edges: Any, start: Any, values: Any, chosen: Any, row0: int, col0: int
     rows = out.shape[0]
     count = np.zeros(rows + 1, np.int64)
     for k in chosen:
-        count[:] = 0
-        for e in range(start[k], start[k + 1]):
-            first, last = _rows_crossed(edges[e, 1], edges[e, 3], row0, rows)
-            for r in range(first, last):
-                count[r + 1] += 1
-        for r in range(rows):
-            count[r + 1] += count[r]
-        crossings = np.empty(count[rows])
-        at = count[:rows].copy()
-        for e in range(start[k], start[k + 1]):
-            x0, y0, x1, y1 = edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3]
-            if y0 > y1:
-                # One direction for both neighbours of an edge: the same bits on both sides.
-                x0, y0, x1, y1 = x1, y1, x0, y0
-            first, last = _rows_crossed(y0, y1, row0, rows)
-            for r in range(first, last):
-                y = row0 + r + 0.5
-                crossings[at[r]] = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
-                at[r] += 1
+        crossings = _crossings(edges, start[k], start[k + 1], row0, rows, count)
         _fill(crossings, count, values[k], col0, out)
+
+
+@njit(nogil=True, cache=True)
+def _crossings(edges: Any, begin: int, end: int, row0: int, rows: int, count: Any) -> Any:
+    """Columns where edges cross the centre lines of rows; row r's are count[r] to count[r + 1]."""
+    count[:] = 0
+    for e in range(begin, end):
+        first, last = _rows_crossed(edges[e, 1], edges[e, 3], row0, rows)
+        for r in range(first, last):
+            count[r + 1] += 1
+    for r in range(rows):
+        count[r + 1] += count[r]
+    crossings = np.empty(count[rows])
+    at = count[:rows].copy()
+    for e in range(begin, end):
+        x0, y0, x1, y1 = edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3]
+        if y0 > y1:
+            # One direction for both neighbours of an edge: the same bits on both sides.
+            x0, y0, x1, y1 = x1, y1, x0, y0
+        first, last = _rows_crossed(y0, y1, row0, rows)
+        for r in range(first, last):
+            y = row0 + r + 0.5
+            crossings[at[r]] = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+            at[r] += 1
+    return crossings
+
+
+@njit(nogil=True, cache=True)
+def _count(edges: Any, start: Any, boxes: Any, rows: int, cols: int, out: Any) -> None:
+    """Count the centres that each polygon holds, whatever lies over it."""
+    for k in range(out.size):
+        if not (boxes[k, 3] > 0 and boxes[k, 1] < rows and boxes[k, 2] > 0 and boxes[k, 0] < cols):
+            continue
+        row0 = max(0, int(np.floor(boxes[k, 1])))
+        height = min(rows, int(np.ceil(boxes[k, 3]))) - row0
+        count = np.zeros(height + 1, np.int64)
+        crossings = _crossings(edges, start[k], start[k + 1], row0, height, count)
+        for r in range(height):
+            xs = np.sort(crossings[count[r] : count[r + 1]])
+            for i in range(0, xs.size - 1, 2):
+                first = max(0, int(np.ceil(xs[i] - 0.5)))
+                out[k] += max(0, min(cols, int(np.ceil(xs[i + 1] - 0.5))) - first)
 
 
 @njit(nogil=True, cache=True)

@@ -131,19 +131,48 @@ class Layer(Settings):
     """Where the data come from; printed in the report."""
 
 
+class Mask(Layer):
+    """Ground where no landslide can be: lakes, glaciers, sea. Polygons, or a raster of classes."""
+
+    name: str = ""
+    """What it is, for example "lakes"."""
+    map_value: Literal[0, "nodata"]
+    """What the maps show there: 0, a landslide is ruled out; "nodata", nothing is said."""
+    classes: list[int] | None = None
+    """Raster: which values are masked; default: all but 0."""
+
+
 class Inventory(Settings):
     """The mapped landslides."""
 
     path: DataPath | None = None
-    """Landslide polygons, whole outlines (source and run-out)."""
+    """Landslide polygons, whole outlines (source and run-out), or points: then a landslide is
+    the cell its point lies in."""
     layer: str | None = None
     """Layer inside the file."""
     where: str | None = None
     """Filter on attributes in SQL: the landslides of this earthquake."""
+    x: str | None = None
+    """CSV of points: column of longitude or x."""
+    y: str | None = None
+    """CSV of points: column of latitude or y."""
     crs: str | None = None
     """CRS, only where the file has none."""
+    encoding: str | None = None
+    """Encoding of its texts, where the file states none or a wrong one."""
+    swap_xy: bool = False
+    """Its coordinates are written y before x."""
+    id: str | None = None
+    """Attribute that numbers the landslides: features that share it are one landslide."""
+    date: str | None = None
+    """Attribute with the date of each landslide: `check` tells which are not of the earthquake."""
     sources: Layer | None = None
     """Source areas of the same landslides, where mapped: positives come from these only."""
+    source_where: str | None = None
+    """Source areas are the features of the inventory itself that this SQL filter chooses, for
+    example "part = 'source'"."""
+    small: Literal["leave", "most_covered"] = "leave"
+    """Landslides that hold no cell's centre: leave them out, or keep the cell they cover most."""
     ambiguous: list[Layer] = []
     """Polygons of unclear standing (older landslides, clouds, lakes): neither positive nor
     negative."""
@@ -217,10 +246,18 @@ class DensityFactor(LayerFactor):
     function: Literal["density"] = "density"
     bandwidth: Positive | None = None
     """Radius in metres; default: 0.9 min(SD, sqrt(1/ln 2) median distance) n^-0.2."""
-    weight: Literal["count", "magnitude"] = "count"
-    """Each point counts 1, or 10^(M - completeness)."""
+    weight: Literal["count", "magnitude", "column"] = "count"
+    """Each point counts 1, 10^(M - completeness), or what the layer's column says."""
     completeness: float = 4.0
     """Magnitude that counts 1 with weight = "magnitude"."""
+    min_magnitude: float | None = None
+    """Only earthquakes of at least this magnitude."""
+    start: datetime | None = None
+    """Only earthquakes from this time on (UTC); default with `days` or `end`: after the event."""
+    end: datetime | None = None
+    """Only earthquakes before this time (UTC)."""
+    days: Positive | None = None
+    """Only earthquakes within this many days after the event."""
 
 
 class DistanceFactor(LayerFactor):
@@ -336,27 +373,57 @@ class ModelSettings(Settings):
     preset's."""
 
 
-class SaeSettings(ModelSettings):
-    """Stacked sparse autoencoder."""
+class NetworkSettings(ModelSettings):
+    """What the networks have; a key left out has the preset's value."""
 
-    settings: Literal["paper", "modern"] = "paper"
-    """Where the other settings start from."""
     units: list[Annotated[int, Field(ge=1)]] | None = None
     """Hidden units per layer; their number is the depth."""
-    rho: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Target mean activation of the hidden units."""
-    beta: Annotated[float, Field(ge=0)] | None = None
-    """Weight of the sparsity penalty."""
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     """Weight of the L2 penalty (lambda)."""
-    pretrain_steps: Annotated[int, Field(ge=0)] | None = None
-    """Steps of the unsupervised training of each layer."""
     steps: Annotated[int, Field(ge=1)] | None = None
-    """Steps of fine-tuning."""
+    """Steps of (fine-)tuning."""
     learning_rate: Positive | None = None
     """Step size."""
     batch_size: Annotated[int, Field(ge=1)] | Literal["full"] | None = None
     """Rows per step."""
+    optimiser: Literal["sgd", "adamw"] | None = None
+    """Gradient descent as in the paper, or AdamW."""
+    schedule: Literal["constant", "one_cycle"] | None = None
+    """How the step size changes."""
+    init: Literal["xavier", "glorot4", "normal"] | None = None
+    """How the initial weights are drawn."""
+    early_stopping: bool | None = None
+    """Stop on a validation part of the training rows."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """That part."""
+
+
+class SaeSettings(NetworkSettings):
+    """Stacked sparse autoencoder."""
+
+    settings: Literal["paper", "modern"] = "paper"
+    """Where the other settings start from: the paper's, or present-day ones (angles as sine and
+    cosine, AdamW on one cycle, early stopping)."""
+    rho: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Target mean activation of the hidden units."""
+    beta: Annotated[float, Field(ge=0)] | None = None
+    """Weight of the sparsity penalty."""
+    loss_reduction: Literal["sum", "mean"] | None = None
+    """Reconstruction error as a sum or a mean over features."""
+    pretrain_steps: Annotated[int, Field(ge=0)] | None = None
+    """Steps of the unsupervised training of each layer."""
+    pretrain_learning_rate: Positive | None = None
+    """Step size of the unsupervised training; default: learning_rate."""
+    head: Literal["softmax", "naive_bayes", "svm"] | None = None
+    """Classifier on top."""
+    members: Annotated[int, Field(ge=1)] | None = None
+    """Networks trained side by side and averaged."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Of predictions."""
+
+
+class MlpSettings(NetworkSettings):
+    """The network of `sae` without pre-training."""
 
 
 class LrSettings(ModelSettings):
@@ -375,16 +442,56 @@ class SvmSettings(ModelSettings):
     """Kernel coefficient."""
 
 
-class RfSettings(ModelSettings):
+class TreeSettings(ModelSettings):
+    """Decision tree."""
+
+    max_depth: Annotated[int, Field(ge=1)] | None = None
+    """Greatest depth."""
+    min_samples_leaf: Annotated[int, Field(ge=1)] | None = None
+    """Fewest rows in a leaf."""
+
+
+class RfSettings(TreeSettings):
     """Random forest."""
 
     n_estimators: Annotated[int, Field(ge=1)] | None = None
     """Trees."""
+
+
+class AdaboostSettings(ModelSettings):
+    """AdaBoost."""
+
+    n_estimators: Annotated[int, Field(ge=1)] | None = None
+    """Trees."""
     max_depth: Annotated[int, Field(ge=1)] | None = None
-    """Greatest depth."""
+    """Greatest depth of each."""
+    learning_rate: Positive | None = None
+    """Weight of each tree."""
 
 
-ModelName = Literal["sae", "lr", "svm", "rf"]
+class HgbSettings(ModelSettings):
+    """Gradient boosting on binned features."""
+
+    max_iter: Annotated[int, Field(ge=1)] | None = None
+    """Trees."""
+    learning_rate: Positive | None = None
+    """Weight of each tree."""
+    max_leaf_nodes: Annotated[int, Field(ge=2)] | None = None
+    """Most leaves of a tree."""
+    min_samples_leaf: Annotated[int, Field(ge=1)] | None = None
+    """Fewest rows in a leaf."""
+    l2_regularization: Annotated[float, Field(ge=0)] | None = None
+    """L2 penalty on the leaves."""
+
+
+class FrSettings(ModelSettings):
+    """Frequency ratio model: sum of the factors' ratios."""
+
+    bins: Annotated[int, Field(ge=2)] | None = None
+    """Classes of equal frequency of each continuous factor."""
+
+
+ModelName = Literal["sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb"]
 
 
 class Models(Settings):
@@ -396,6 +503,11 @@ class Models(Settings):
     lr: LrSettings = LrSettings()
     svm: SvmSettings = SvmSettings()
     rf: RfSettings = RfSettings()
+    fr: FrSettings = FrSettings()
+    tree: TreeSettings = TreeSettings()
+    adaboost: AdaboostSettings = AdaboostSettings()
+    mlp: MlpSettings = MlpSettings()
+    hgb: HgbSettings = HgbSettings()
 
 
 class Evaluation(Settings):
@@ -445,6 +557,8 @@ class Study(Settings):
     any further one that a factor uses."""
     factors: dict[str, FactorSettings] = {}
     """Options of the 14 factors by code, and further factors."""
+    masks: list[Mask] = []
+    """Ground where no landslide can be: never sampled, and shown on the maps as stated."""
     inventory: Inventory = Inventory()
     samples: Samples = Samples()
     models: Models = Models()
@@ -635,6 +749,17 @@ def template() -> str:
         "",
     ]
     lines += _table("inventory", Inventory, {"path": "landslides.gpkg"})
+    lines += [
+        "# Ground where no landslide can be: lakes, glaciers, sea.",
+        "# [[masks]]",
+        '# path = "lakes.gpkg"',
+        *(
+            f"# {key} = {_toml(0 if f.is_required() else f.default)}  # {_doc(f.description)}"
+            for key, f in Mask.model_fields.items()
+            if key not in Layer.model_fields
+        ),
+        "",
+    ]
     lines += _table("samples", Samples, {}) + _table("models", Models, {})
     for name, field in Models.model_fields.items():
         if name != "use":

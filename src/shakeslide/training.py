@@ -35,6 +35,17 @@ class Recipe:
         return made.set_params(random_state=seed) if "random_state" in made.get_params() else made
 
 
+TOGETHER = ("sae",)
+"""Models whose fits are trained side by side."""
+
+
+def modern_params() -> dict[str, Any]:
+    """Return the parameters of the autoencoder's present-day settings."""
+    params = dict(StackedAutoencoder.modern().get_params())
+    del params["random_state"]
+    return params
+
+
 def seed_of(seed: int, model: str, protocol: str, repeat: int, fold: int) -> int:
     """Return the seed of one fit, from the study's seed and what is fitted."""
     parts = [seed, zlib.crc32(model.encode()), zlib.crc32(protocol.encode()), repeat, fold]

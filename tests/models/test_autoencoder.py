@@ -518,6 +518,11 @@ def test_impossible_settings_are_named(change, named):
         StackedAutoencoder(**change).fit(*data(100))
 
 
+def test_divergence_is_told():
+    with pytest.raises(InputError, match="diverged in pretraining_1"):
+        StackedAutoencoder(**QUICK, activation="linear", beta=0, learning_rate=90.0).fit(*data(200))
+
+
 KILLED = """
 import sys
 import numpy as np

@@ -33,6 +33,16 @@ def inlined(function: _F) -> _F:
     return cast(_F, compiled)
 
 
+def minimum(function: _F) -> _F:
+    """Compile a kernel that looks for a smallest value among numbers that are never NaN.
+
+    Which of two equal values is taken does not matter, so that the search can be vectorised.
+    """
+    flags = {"nnan", "nsz"}
+    compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath=flags)(function)
+    return cast(_F, compiled)
+
+
 def _fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """a·b + c, rounded once (IEEE 754 fusedMultiplyAdd), for floats of one type."""
     if not (a == b == c and a in (types.float32, types.float64)):

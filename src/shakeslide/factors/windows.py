@@ -1,8 +1,8 @@
 """Moving windows over a DEM: topographic position (annulus) and relative relief (rectangle).
 
-Both give a cell the same bytes whatever tile it is computed in, provided the tile carries the
-halo that `tpi_halo` and `relief_halo` state: running maxima are exact, and sums are taken over
-elevations in whole multiples of 2⁻¹⁶ m as 64-bit integers, where no order of summation rounds.
+Both give a cell the same bytes whatever tile it is computed in, provided that the tile carries
+the halo which `tpi_halo` and `relief_halo` state: running maxima are exact, and elevations are
+summed in whole steps of 2⁻¹⁶ m as 64-bit integers, where no order of summation rounds.
 """
 
 from __future__ import annotations
@@ -20,51 +20,104 @@ Floats = NDArray[np.float32]
 Dem = NDArray[np.floating[Any]]
 
 _PANEL = 1024  # columns worked on at a time, so that the rows of a window stay in the cache
-_STEPS = 65536.0  # elevations are summed in whole steps of 2⁻¹⁶ m
+_FINE = 65536.0  # steps per metre in which elevations are summed
+_COARSE = 1024.0  # the same where their squares are summed too: these fit 64 bits then
 _MAGIC = 1.5 * 2.0**52  # added to a float64, leaves its rounded integer in the low bits
 _MAGIC_BITS = int(np.float64(_MAGIC).view(np.int64))
 
 
 def as_dem(z: Dem, dx: float, dy: float) -> Dem:
-    """Check a DEM and its cell sizes; a C-contiguous float32 or float64 array."""
+    """Check a DEM and its cell sizes, and make it a C-contiguous float32 or float64 array.
+
+    Parameters
+    ----------
+    z : array, shape (rows, cols)
+        Elevations in metres.
+    dx, dy : float
+        Cell sizes in metres.
+
+    Raises
+    ------
+    ValueError
+        If `z` has not two axes, or a cell size is not a positive number.
+    """
     if z.ndim != 2:
         raise ValueError(f"a DEM has two axes (row, column), not {z.ndim}")
-    if not (dx > 0 and dy > 0 and math.isfinite(dx) and math.isfinite(dy)):
+    if not (0 < dx < math.inf and 0 < dy < math.inf):
         raise ValueError(f"cell sizes must be positive metres, not {dx} × {dy}")
     dtype = np.float64 if z.dtype == np.float64 else np.float32
     return np.ascontiguousarray(z, dtype)
 
 
-def _spans(dx: float, dy: float, inner: float, outer: float) -> NDArray[np.int64]:
-    """Row offset, half-width of the outer disc and of the hole (-1: none), for offsets >= 0."""
-    if not 0 <= inner <= outer:
-        raise InputError(f"TPI: the annulus runs from {inner} to {outer} m; give 0 ≤ inner ≤ outer")
-    slack = 1e-9 * max(dx, dy)
-    spans = []
-    for k in range(math.floor(outer / dy + 1e-9) + 1):
-        wide = math.sqrt(max((outer + slack) ** 2 - (k * dy) ** 2, 0.0)) / dx
-        gap2 = (inner - slack) ** 2 - (k * dy) ** 2 if inner > slack else -1.0
-        hole = math.ceil(math.sqrt(gap2) / dx) - 1 if gap2 > 0 else -1
-        spans.append((k, math.floor(wide), hole))
-    table = np.array(spans, np.int64)
-    if (table[:, 1] <= table[:, 2]).all():
-        raise InputError(
-            f"TPI: no cell of {dx} × {dy} m lies between {inner} and {outer} m; widen the annulus"
-        )
-    return table
-
-
 def tpi_halo(dx: float, dy: float, outer: float) -> tuple[int, int]:
-    """Rows and columns around a tile that `tpi` looks at."""
-    return math.floor(outer / dy + 1e-9), math.floor(outer / dx + 1e-9)
+    """Rows and columns beyond a tile that `tpi` looks at.
+
+    Parameters
+    ----------
+    dx, dy : float
+        Cell sizes in metres.
+    outer : float
+        Outer radius of the annulus in metres.
+    """
+    slack = 1e-9 * max(dx, dy)
+    return math.floor((outer + slack) / dy), math.floor((outer + slack) / dx)
+
+
+def _half_widths(dx: float, dy: float, inner: float, outer: float) -> NDArray[np.int64]:
+    """Half-widths in cells of the disc and of its hole (-1: none) at each row offset from 0 on."""
+    slack = 1e-9 * max(dx, dy)
+
+    def half(k: int, radius: float) -> float:
+        square = radius**2 - (k * dy) ** 2
+        return math.sqrt(square) / dx if radius > 0 and square >= 0 else -1.0
+
+    tall, _ = tpi_halo(dx, dy, outer)
+    disc = [math.floor(half(k, outer + slack)) for k in range(tall + 1)]
+    hole = [max(-1, math.ceil(half(k, inner - slack)) - 1) for k in range(tall + 1)]
+    return np.array([disc, hole], np.int64)
+
+
+def _outline(half: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The annulus as nested blocks of rows, cut where its half-width changes.
+
+    The rows within ±k are taken as wide as the disc is at k, less what it is at k + 1. Where
+    that is one column on each side, it is a line of `pairs`: rows below and above, the two
+    columns; else one of `blocks`: rows below and above, the ends of both widths.
+    """
+    wide = int(half.max())
+    pairs, blocks = [], []
+    for widths, hole in zip(half.tolist(), (False, True), strict=True):
+        for k, w in enumerate(widths):
+            v = widths[k + 1] if k + 1 < len(widths) else -1
+            rows = [-k - 1, k] if hole else [k, -k - 1]
+            if w == v + 1 and w > 0:
+                pairs.append([*rows, wide - w, wide + w])
+            elif w != v:
+                inside = [wide - v, wide + v + 1] if v >= 0 else [0, 0]
+                blocks.append([*rows, wide - w, wide + w + 1, *inside])
+    if len(pairs) % 2:  # they are added two at a time
+        pairs.append([0, 0, 0, 0])
+    return np.array(pairs, np.int64).reshape(-1, 4), np.array(blocks, np.int64).reshape(-1, 6)
+
+
+def _cells(half: NDArray[np.int64], cols: int) -> NDArray[np.int32]:
+    """Number of the annulus' cells between the first and the last column, for every column."""
+    j = np.arange(cols)[:, None]
+    number = np.zeros(cols, np.int32)
+    for widths, sign in zip(half, (1, -1), strict=True):
+        both = np.concatenate([widths, widths[1:]])
+        both = both[both >= 0]
+        inside = np.minimum(j + both, cols - 1) - np.maximum(j - both, 0) + 1
+        number += np.int32(sign) * inside.sum(axis=1, dtype=np.int32)
+    return number
 
 
 @kernel
-def _whole_steps(row: Any, steps: Any) -> None:
+def _whole_steps(row: Any, scale: float, steps: Any) -> None:
     """Elevations as whole numbers of steps; 0 where void."""
     shifted = steps.view(np.float64)
     for j in range(row.size):
-        value = np.float64(row[j]) * _STEPS + _MAGIC
+        value = np.float64(row[j]) * scale + _MAGIC
         shifted[j] = value if value == value else _MAGIC
     for j in range(row.size):
         steps[j] -= _MAGIC_BITS
@@ -72,7 +125,7 @@ def _whole_steps(row: Any, steps: Any) -> None:
 
 @kernel
 def _accumulate(values: Any, first: int, columns: Any, table: Any, above: int, slot: int) -> None:
-    """Next row of the sums down each column and of the summed-area table made of them.
+    """Next row of the sums down each column, and of the summed-area table made of them.
 
     `values` start at column `first` of `columns`, whose sums stand one further in `table`.
     """
@@ -89,159 +142,193 @@ def _accumulate(values: Any, first: int, columns: Any, table: Any, above: int, s
 
 
 @kernel
-def _add_columns(
-    below: Any, above: Any, at: Any, below2: Any, above2: Any, at2: Any, total: Any
-) -> None:
-    """Add two pairs of columns, each summed over the rows between two rows of column sums."""
-    n = total.size
-    a, b = below[at[2] : at[2] + n], below[at[3] : at[3] + n]
-    c, d = above[at[2] : at[2] + n], above[at[3] : at[3] + n]
-    e, f = below2[at2[2] : at2[2] + n], below2[at2[3] : at2[3] + n]
-    g, h = above2[at2[2] : at2[2] + n], above2[at2[3] : at2[3] + n]
+def _add_columns(low: Any, high: Any, at: Any, low2: Any, high2: Any, at2: Any, sums: Any) -> None:
+    """Add two pairs of columns, each summed from below row `high` to row `low`."""
+    n = sums.size
+    a, b = low[at[2] : at[2] + n], low[at[3] : at[3] + n]
+    c, d = high[at[2] : at[2] + n], high[at[3] : at[3] + n]
+    e, f = low2[at2[2] : at2[2] + n], low2[at2[3] : at2[3] + n]
+    g, h = high2[at2[2] : at2[2] + n], high2[at2[3] : at2[3] + n]
     for j in range(n):
-        total[j] += ((a[j] - c[j]) + (b[j] - d[j])) + ((e[j] - g[j]) + (f[j] - h[j]))
+        sums[j] += ((a[j] - c[j]) + (b[j] - d[j])) + ((e[j] - g[j]) + (f[j] - h[j]))
 
 
 @kernel
-def _add_block(below: Any, above: Any, at: Any, band: Any, total: Any) -> None:
-    """Add a block of columns less the block inside it, over the rows between two rows."""
-    n = total.size
+def _add_block(low: Any, high: Any, at: Any, band: Any, sums: Any) -> None:
+    """Add a block of columns less the block inside it, from below row `high` to row `low`."""
+    n = sums.size
     for j in range(band.size):
-        band[j] = below[j] - above[j]
+        band[j] = low[j] - high[j]
     a, b = band[at[2] : at[2] + n], band[at[3] : at[3] + n]
     c, d = band[at[4] : at[4] + n], band[at[5] : at[5] + n]
     for j in range(n):
-        total[j] += (b[j] - a[j]) - (d[j] - c[j])
+        sums[j] += (b[j] - a[j]) - (d[j] - c[j])
 
 
 @kernel
 def _annulus(
-    columns: Any, table: Any, i: int, pairs: Any, blocks: Any, band: Any, total: Any
+    columns: Any, table: Any, i: int, pairs: Any, blocks: Any, band: Any, sums: Any
 ) -> None:
-    """Sums over the annulus around the cells of row `i`; the tables are ring buffers of rows."""
-    height = table.shape[0]
-    total[:] = 0
+    """Sums over the annulus around the cells of row `i`; the tables are rings of rows."""
+    ring = table.shape[0]
+    sums[:] = 0
     for p in range(0, len(pairs), 2):
         at, at2 = pairs[p], pairs[p + 1]
-        below, above = columns[(i + at[0]) % height], columns[(i + at[1]) % height]
-        below2, above2 = columns[(i + at2[0]) % height], columns[(i + at2[1]) % height]
-        _add_columns(below, above, at, below2, above2, at2, total)
+        low, high = columns[(i + at[0]) % ring], columns[(i + at[1]) % ring]
+        low2, high2 = columns[(i + at2[0]) % ring], columns[(i + at2[1]) % ring]
+        _add_columns(low, high, at, low2, high2, at2, sums)
     for at in blocks:
-        _add_block(table[(i + at[0]) % height], table[(i + at[1]) % height], at, band, total)
+        _add_block(table[(i + at[0]) % ring], table[(i + at[1]) % ring], at, band, sums)
+
+
+@kernel
+def _subtract_mean(z: Any, sums: Any, inverse: Any, out: Any) -> None:
+    for j in range(out.size):
+        out[j] = np.float64(z[j]) - np.float64(sums[j]) * inverse[j]
+
+
+@kernel
+def _standardise(z: Any, sums: Any, squares: Any, number: Any, scale: float, out: Any) -> None:
+    """Elevation less the mean, in standard deviations; 0 where all elevations are the same."""
+    centre = np.empty(z.size, np.int64)
+    _whole_steps(z, scale, centre)
+    for j in range(out.size):
+        n, c = np.int64(number[j]), centre[j]
+        # about the centre, in integers: exact, and small enough for the float64 that follow
+        lead = np.float64(n * c - sums[j]) / n
+        spread = np.float64(squares[j] - 2 * c * sums[j] + n * c * c) / n - lead * lead
+        score = lead / math.sqrt(spread) if spread > 0 else 0.0
+        out[j] = score if n > 0 and z[j] == z[j] else np.nan
+
+
+@kernel
+def _take_row(z: Any, i: int, first: int, last: int, scale: float, steps: Any, valid: Any) -> bool:
+    """Steps, their squares, and ones where valid, of a row; zeros beyond. Has it voids?"""
+    steps[:] = 0
+    valid[:] = 0
+    if not 0 <= i < z.shape[0]:
+        return False
+    row = z[i, first:last]
+    _whole_steps(row, scale, steps[0])
+    if len(steps) > 1:
+        steps[1] = steps[0] * steps[0]
+    valid[:] = 1
+    if not any_nan(row):
+        return False
+    for j in range(row.size):
+        valid[j] = row[j] == row[j]
+    return True
 
 
 @kernel
 def _tpi_panel(
-    z: Any,
-    start: int,
-    stop: int,
-    tall: int,
-    wide: int,
-    pairs: Any,
-    blocks: Any,
-    full: Any,
-    out: Any,
+    z: Any, start: int, stop: int, reach: Any, outline: Any, full: Any, by_sd: bool, out: Any
 ) -> None:
+    """Columns start..stop of the TPI, row by row from running sums of steps and of cells."""
     rows, cols = z.shape
-    height, width = 2 * tall + 2, stop - start + 2 * wide
+    tall, wide = reach
+    pairs, blocks = outline
+    scale, powers = (_COARSE, 2) if by_sd else (_FINE, 1)
+    ring, width, n = 2 * tall + 2, stop - start + 2 * wide, stop - start
     first, last = max(0, start - wide), min(cols, stop + wide)
     offset = first - (start - wide)
-    columns, table = np.zeros((height, width), np.int64), np.zeros((height, width + 1), np.int64)
-    valid_columns = np.zeros((height, width), np.int32)
-    valid_table = np.zeros((height, width + 1), np.int32)
-    band, valid_band = np.empty(width + 1, np.int64), np.empty(width + 1, np.int32)
-    steps, valid = np.empty(last - first, np.int64), np.empty(last - first, np.int32)
-    total, number = np.empty(stop - start, np.int64), np.empty(stop - start, np.int32)
-    inverse = 1 / (_STEPS * full)
-    last_void = -height
+    columns = np.zeros((powers, ring, width), np.int64)
+    table = np.zeros((powers, ring, width + 1), np.int64)
+    cells, cell_table = np.zeros((ring, width), np.int32), np.zeros((ring, width + 1), np.int32)
+    band, cell_band = np.empty(width + 1, np.int64), np.empty(width + 1, np.int32)
+    steps, valid = np.empty((powers, last - first), np.int64), np.empty(last - first, np.int32)
+    sums, number = np.empty((powers, n), np.int64), full.copy()
+    usual = 1 / (scale * full)
+    last_void = -ring
     for i in range(-tall, rows + tall):
-        slot, above = (i + height) % height, (i + height - 1) % height
-        steps[:] = 0
-        valid[:] = 0
-        if 0 <= i < rows:
-            row = z[i, first:last]
-            _whole_steps(row, steps)
-            valid[:] = 1
-            if any_nan(row):
-                last_void = i
-                for j in range(row.size):
-                    valid[j] = row[j] == row[j]
-        _accumulate(steps, offset, columns, table, above, slot)
-        _accumulate(valid, offset, valid_columns, valid_table, above, slot)
-        centre = i - tall
-        if centre < 0:
+        slot, above, at = (i + ring) % ring, (i + ring - 1) % ring, i - tall
+        if _take_row(z, i, first, last, scale, steps, valid):
+            last_void = i
+        for p in range(powers):
+            _accumulate(steps[p], offset, columns[p], table[p], above, slot)
+        _accumulate(valid, offset, cells, cell_table, above, slot)
+        if at < 0:
             continue
-        _annulus(columns, table, centre + height, pairs, blocks, band, total)
-        here, there = z[centre, start:stop], out[centre, start:stop]
-        if tall <= centre < rows - tall and last_void < centre - tall:
-            for j in range(total.size):
-                there[j] = np.float64(here[j]) - np.float64(total[j]) * inverse[j]
+        for p in range(powers):
+            _annulus(columns[p], table[p], at + ring, pairs, blocks, band, sums[p])
+        whole = tall <= at < rows - tall and last_void < at - tall
+        if not whole or by_sd:
+            _annulus(cells, cell_table, at + ring, pairs, blocks, cell_band, number)
+        here, there = z[at, start:stop], out[at, start:stop]
+        if by_sd:
+            _standardise(here, sums[0], sums[powers - 1], number, scale, there)
         else:
-            _annulus(valid_columns, valid_table, centre + height, pairs, blocks, valid_band, number)
-            for j in range(total.size):
-                mean = np.float64(total[j]) * (1 / (_STEPS * np.float64(number[j])))
-                there[j] = np.float64(here[j]) - mean
-
-
-def _parts(spans: NDArray[np.int64], wide: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The annulus as nested blocks of rows, cut where its half-width changes.
-
-    The rows within ±k are as wide as the disc at k, less what it is at k + 1: where that is
-    one column on each side, a line of `pairs` (rows below and above, the two columns); else
-    one of `blocks` (rows below and above, the ends of both).
-    """
-    pairs, blocks = [], []
-    for column, hole in ((1, False), (2, True)):
-        half = [*spans[:, column].tolist(), -1]
-        for k in range(len(half) - 1):
-            w, v = half[k], half[k + 1]
-            rows = [-k - 1, k] if hole else [k, -k - 1]
-            if w == v + 1 and w > 0:
-                pairs.append([*rows, wide - w, wide + w])
-            elif w != v:
-                inner = [wide - v, wide + v + 1] if v >= 0 else [0, 0]
-                blocks.append([*rows, wide - w, wide + w + 1, *inner])
-    if len(pairs) % 2:
-        pairs.append([0, 0, 0, 0])
-    return np.array(pairs, np.int64).reshape(-1, 4), np.array(blocks, np.int64).reshape(-1, 6)
+            _subtract_mean(here, sums[0], usual if whole else 1 / (scale * number), there)
 
 
 def tpi(
     z: Dem, dx: float, dy: float, inner: float, outer: float, divide_by_sd: bool = False
 ) -> Floats:
-    """Elevation less the mean over an annulus."""
+    """Topographic position index: elevation less the mean elevation over an annulus.
+
+    The annulus holds the cells whose centre is `inner` to `outer` metres away, both included:
+    the cell itself only if `inner` is 0. The mean is over those that exist and are not void.
+    Elevations are summed to the nearest 2⁻¹⁶ m (2⁻¹⁰ m with `divide_by_sd`).
+
+    Parameters
+    ----------
+    z : array, shape (rows, cols)
+        Elevations in metres, NaN where there are none.
+    dx, dy : float
+        Cell sizes in metres.
+    inner, outer : float
+        Radii in metres.
+    divide_by_sd : bool
+        Divide by the standard deviation over the annulus; 0 where that is 0.
+
+    Returns
+    -------
+    float32 array, shape (rows, cols)
+        In metres, or in standard deviations; NaN where `z` is, or where no cell of the annulus
+        has an elevation.
+
+    Raises
+    ------
+    InputError
+        If the annulus holds no cell.
+
+    References
+    ----------
+    Weiss, A. (2001). Topographic position and landforms analysis. ESRI User Conference.
+    """
+    if not 0 <= inner <= outer < math.inf:
+        raise InputError(f"TPI: the radii must be 0 ≤ inner ≤ outer, not {inner} and {outer} m")
     dem = as_dem(z, dx, dy)
-    spans = _spans(dx, dy, inner, outer)
-    tall, wide = len(spans) - 1, int(spans[:, 1].max())
-    pairs, blocks = _parts(spans, wide)
+    half = _half_widths(dx, dy, inner, outer)
+    if (half[0] <= half[1]).all():
+        raise InputError(
+            f"TPI: no cell of {dx} × {dy} m lies between {inner} and {outer} m; widen the annulus"
+        )
     out = np.empty(dem.shape, np.float32)
-    for start in range(0, dem.shape[1], _PANEL):
+    reach, outline = (half.shape[1] - 1, int(half.max())), _outline(half)
+    full = _cells(half, dem.shape[1]) if dem.size else np.empty(0, np.int32)
+    for start in range(0, dem.shape[1] if dem.size else 0, _PANEL):
         stop = min(start + _PANEL, dem.shape[1])
-        n = _full_count(spans, start, stop, dem.shape[1])
-        _tpi_panel(dem, start, stop, tall, wide, pairs, blocks, n, out)
+        _tpi_panel(dem, start, stop, reach, outline, full[start:stop], divide_by_sd, out)
     return out
 
 
-def _full_count(spans: NDArray[np.int64], start: int, stop: int, cols: int) -> NDArray[np.int32]:
-    """Cells of the annulus within the raster's columns, for rows far from its edges."""
-    j = np.arange(start, stop)[:, None]
-    n = np.zeros(stop - start, np.int32)
-    for column, sign in ((1, 1), (2, -1)):
-        half = spans[:, column][spans[:, column] >= 0]
-        twice = np.concatenate([half, half[1:]])
-        cells = np.minimum(j + twice, cols - 1) - np.maximum(j - twice, 0) + 1
-        n += np.int32(sign) * cells.sum(axis=1, dtype=np.int32)
-    return n
-
-
-def _side(cell: float, window: float) -> int:
-    """Half the window in whole cells: the odd side nearest to `window` metres, at least 3."""
+def _half_side(cell: float, window: float) -> int:
+    """Half, in cells, of the odd number of cells nearest to a length; at least 1."""
     return max(1, math.floor((window / cell - 1) / 2 + 0.5))
 
 
 def relief_halo(dx: float, dy: float, window: float) -> tuple[int, int]:
-    """Rows and columns around a tile that `relief` looks at."""
-    return _side(dy, window), _side(dx, window)
+    """Rows and columns beyond a tile that `relief` looks at.
+
+    Parameters
+    ----------
+    dx, dy : float
+        Cell sizes in metres.
+    window : float
+        Side of the window in metres.
+    """
+    return _half_side(dy, window), _half_side(dx, window)
 
 
 @kernel
@@ -298,9 +385,9 @@ def _slide(line: Any, spare: Any, span: int, target: Any) -> None:
 
 
 @kernel
-def _advance(fresh: Any, running: Any, tails: Any, row: Any, out: Any) -> None:
-    """Extend the running extremes by a row; with the tails of the block above, the relief."""
-    f0, f1, g0, g1, t0, t1 = fresh[0], fresh[1], running[0], running[1], tails[0], tails[1]
+def _advance(fresh: Any, heads: Any, tails: Any, row: Any, out: Any) -> None:
+    """Extend a block's heads by a row; with the tails of the block above, the relief."""
+    f0, f1, g0, g1, t0, t1 = fresh[0], fresh[1], heads[0], heads[1], tails[0], tails[1]
     for j in range(out.size):
         a, b = f0[j], g0[j]
         high = a if a > b else b
@@ -315,45 +402,85 @@ def _advance(fresh: Any, running: Any, tails: Any, row: Any, out: Any) -> None:
 
 
 @kernel
+def _add_tails(block: Any) -> None:
+    """Turn the rows of a block into the maxima from each row to the block's end."""
+    for t in range(len(block) - 3, -1, -1):
+        for s in range(2):
+            here, after = block[t, s], block[t + 1, s]
+            for j in range(here.size):
+                a, b = here[j], after[j]
+                here[j] = a if a > b else b
+
+
+@kernel
 def _relief_panel(z: Any, start: int, stop: int, tall: int, wide: int, out: Any) -> None:
+    """Columns start..stop of the relief.
+
+    The rows of a window lie in two successive blocks, each as tall as the window: its extremes
+    are those of a tail of the first (taken when the block is complete) and of a head of the
+    second (taken as rows arrive), so that the cost does not depend on the window's height.
+    """
     rows, cols = z.shape
     n, span = stop - start, 2 * tall + 1
     first, last = max(0, start - wide), min(cols, stop + wide)
     line, spare = np.empty((2, n + 2 * wide), z.dtype), np.empty(n + 2 * wide, z.dtype)
-    lowest = np.full((2, n), -np.inf, z.dtype)
+    # one row more than a block has: the empty tail behind its last row
     blocks = np.full((2, span + 1, 2, n), -np.inf, z.dtype)
     tails, fresh = blocks[0], blocks[1]
-    running = np.empty((2, n), z.dtype)
-    discard = np.empty(n, np.float32)
+    heads, unused = np.empty((2, n), z.dtype), np.empty(n, np.float32)
     for block in range(-tall, rows + tall, span):
-        running[:] = lowest
+        heads[:] = -np.inf
         for t in range(span):
-            i = block + t
+            i, at = block + t, block + t - tall
+            fresh[t] = -np.inf
             if 0 <= i < rows:
                 _load_extremes(z[i, first:last], first - (start - wide), line[0], line[1])
                 for s in range(2):
                     _slide(line[s], spare, 2 * wide + 1, fresh[t, s])
-            else:
-                fresh[t] = lowest
-            at = i - tall
             inside = 0 <= at < rows
-            row, to = z[at if inside else 0, start:stop], out[at, start:stop] if inside else discard
-            _advance(fresh[t], running, tails[t + 1], row, to)
-        for t in range(span - 2, -1, -1):
-            for s in range(2):
-                here, after = fresh[t, s], fresh[t + 1, s]
-                for j in range(n):
-                    a, b = here[j], after[j]
-                    here[j] = a if a > b else b
+            to = out[at, start:stop] if inside else unused
+            _advance(fresh[t], heads, tails[t + 1], z[at if inside else 0, start:stop], to)
+        _add_tails(fresh)
         tails, fresh = fresh, tails
 
 
 def relief(z: Dem, dx: float, dy: float, window: float) -> Floats:
-    """Highest less lowest elevation in a moving window."""
+    """Relative relief: highest less lowest elevation in a moving window.
+
+    The window is a rectangle around the cell, on each axis as many cells as come nearest to
+    `window` metres, but an odd number (of two as near, the larger) and at least 3. At the
+    raster's edges and beside voids it holds the cells that there are.
+
+    Parameters
+    ----------
+    z : array, shape (rows, cols)
+        Elevations in metres, NaN where there are none.
+    dx, dy : float
+        Cell sizes in metres.
+    window : float
+        Side of the window in metres.
+
+    Returns
+    -------
+    float32 array, shape (rows, cols)
+        In metres; NaN where `z` is.
+
+    Raises
+    ------
+    InputError
+        If `window` is not a positive number.
+
+    References
+    ----------
+    van Herk, M. (1992). A fast algorithm for local minimum and maximum filters on rectangular
+    and octagonal kernels. Pattern Recognition Letters 13, 517-521.
+    """
+    if not 0 < window < math.inf:
+        raise InputError(f"relief: the window must be positive metres, not {window}")
     dem = as_dem(z, dx, dy)
     tall, wide = relief_halo(dx, dy, window)
     out = np.empty(dem.shape, np.float32)
-    for start in range(0, dem.shape[1], _PANEL):
+    for start in range(0, dem.shape[1] if dem.size else 0, _PANEL):
         stop = min(start + _PANEL, dem.shape[1])
         _relief_panel(dem, start, stop, tall, wide, out)
     return out

@@ -6,6 +6,7 @@ from shakeslide.models.chunks import predict_in_chunks
 from shakeslide.models.forest import AdaBoost, DecisionTree, GradientBoosting, RandomForest
 from shakeslide.models.frequency import FrequencyRatio
 from shakeslide.models.logistic import LogisticRegression
+from shakeslide.models.onnx_export import write_onnx
 from shakeslide.models.perceptron import MultilayerPerceptron
 from shakeslide.models.registry import MODELS, ModelEntry, entry
 from shakeslide.models.storage import dump, read, restore, write
@@ -31,4 +32,5 @@ __all__ = [
     "read",
     "restore",
     "write",
+    "write_onnx",
 ]

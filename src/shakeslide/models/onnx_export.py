@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -38,11 +40,13 @@ def write_onnx(model: StackedAutoencoder, path: str | os.PathLike[str]) -> None:
     if model.head != "softmax":
         raise InputError(f"only a softmax on top can be written as ONNX, not '{model.head}'")
     try:
-        import onnx
+        onnx = importlib.import_module("onnx")
     except ImportError as error:
         raise InputError("writing ONNX needs the package 'onnx': pip install onnx") from error
     helper = onnx.helper
-    nodes, weights, members = [], [], []
+    nodes: list[Any] = []
+    weights: list[Any] = []
+    members = []
     for k, network in enumerate(model.networks_):
         member_nodes, member_weights = _member(onnx, network, model.activation, f"member{k}")
         nodes += member_nodes
@@ -63,10 +67,12 @@ def write_onnx(model: StackedAutoencoder, path: str | os.PathLike[str]) -> None:
     Path(path).write_bytes(whole.SerializeToString())
 
 
-def _member(onnx: object, network: Network, activation: str, name: str) -> tuple[list, list]:  # type: ignore[type-arg]
+def _member(onnx: Any, network: Network, activation: str, name: str) -> tuple[list[Any], list[Any]]:
     """Nodes and weights of one network, ending in its softmax."""
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper  # type: ignore[attr-defined]
-    nodes, weights, at = [], [], "features"
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    nodes: list[Any] = []
+    weights: list[Any] = []
+    at = "features"
     last = len(network.weights) - 1
     for k, (w, b) in enumerate(zip(network.weights, network.biases, strict=True)):
         label = f"{name}_layer{k + 1}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from shakeslide.errors import InputError
 from shakeslide.models import sae_kernels as kernels
 from shakeslide.models.parallel import one_blas_thread
 from shakeslide.models.sae_kernels import INPUTS, OUTPUTS
@@ -320,7 +321,17 @@ def _phase_tools(member: Member) -> tuple[BatchOrder, NDArray[np.float32]]:
 
 
 def _advance(member: Member, stop: int, curve: NDArray[np.float64]) -> None:
-    """Note that a segment is done."""
+    """Note that a segment is done.
+
+    Raises
+    ------
+    InputError
+        If the parameters have left the numbers.
+    """
+    if not np.isfinite(member.theta).all():
+        raise InputError(
+            f"sae: training diverged in {member.curve_name} by step {stop}; lower the learning rate"
+        )
     member.curves.setdefault(member.curve_name, []).append(curve)
     member.step = stop
     if member.fine_tuning and _look(member):

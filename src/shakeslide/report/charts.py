@@ -11,24 +11,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from shakeslide.report import figures, published, words
+from shakeslide.report.score_tables import COMPARED
 
-COMPARED = ("oa", "precision", "recall", "roc_auc")
-"""Measures that the paper reports."""
+PROTOCOL_MARKS = (("o", "#8c96a0"), ("s", "#0072b2"), ("D", "#d55e00"), ("^", "#000000"))
+"""Mark and colour of the protocols in their order."""
+GRID = GRID
 
 
-def roc_curves(evaluation: Mapping[str, Any], protocols: Sequence[str]) -> Figure:
-    """Return the mean ROC curve of each model, one panel per protocol."""
-    columns = min(2, len(protocols))
-    rows = math.ceil(len(protocols) / columns)
-    side = 4.1 if columns == 1 else 3.3
-    figure, _ = figures.new(columns * (side + 0.75) + 0.1, rows * (side + 0.85) + 0.05)
-    for i, protocol in enumerate(protocols):
-        left = 0.55 + (i % columns) * (side + 0.75)
-        bottom = 0.5 + (rows - 1 - i // columns) * (side + 0.85)
-        axes = figures.axes_at(figure, left, bottom, side, side)
-        _roc_panel(axes, evaluation, protocol)
-        axes.set_title(f"{protocol}: {words.PROTOCOLS.get(protocol, '')}".rstrip(": "), loc="left")
+def roc(evaluation: Mapping[str, Any], protocol: str) -> Figure:
+    """Return the mean ROC curves of all models under a protocol."""
+    figure, axes = _square(protocol)
+    _roc_panel(axes, evaluation, protocol)
     return figure
+
+
+def _square(protocol: str) -> tuple[Figure, Axes]:
+    side = 4.0
+    figure, _ = figures.new(side + 0.65, side + 0.8)
+    axes = figures.axes_at(figure, 0.55, 0.48, side, side)
+    title = f"{protocol}: {words.PROTOCOLS.get(protocol, '')}"
+    axes.set_title(title.rstrip(": "), loc="left")
+    axes.grid(color=GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    return figure, axes
 
 
 def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None:
@@ -51,8 +56,6 @@ def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None
     axes.set(xlim=(-0.005, 1), ylim=(0, 1.005), aspect="equal")
     axes.set_xlabel("False positive rate")
     axes.set_ylabel("True positive rate")
-    axes.grid(color="#e3e6e9", linewidth=0.5)
-    axes.set_axisbelow(True)
     several = any(r["n"] > 1 for r in summary.values())
     axes.legend(
         title="AUC, mean ± sd" if several else "AUC",
@@ -62,6 +65,82 @@ def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None
         alignment="left",
         handlelength=2.6,
     )
+
+
+def reliability(evaluation: Mapping[str, Any], protocol: str) -> Figure:
+    """Return how often cells were sources by what was predicted, on the balance of the samples."""
+    figure, axes = _square(protocol)
+    axes.plot([0, 1], [0, 1], color="#a0a6ad", linewidth=0.8, zorder=1)
+    curves = [r for r in evaluation["reliability"] if r["protocol"] == protocol]
+    for place, curve in enumerate(curves):
+        axes.plot(
+            curve["predicted"],
+            curve["observed"],
+            color=figures.colour(curve["model"], place),
+            linestyle=figures.line(place),
+            linewidth=1.4,
+            marker="o",
+            markersize=3,
+            label=curve["model"].upper(),
+        )
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.set_xlabel("Predicted probability")
+    axes.set_ylabel("Share of sources among the cells")
+    axes.legend(loc="upper left", frameon=False, handlelength=2.6)
+    return figure
+
+
+def protocols(evaluation: Mapping[str, Any], names: Sequence[str]) -> Figure:
+    """Return accuracy and AUC of each model under all protocols, with 95 % intervals."""
+    models = list(dict.fromkeys(r["model"] for r in evaluation["summary"]))
+    wide, tall = 2.3, 0.2 * len(models) * max(len(names), 2) + 0.2
+    figure, sheet = figures.new(2 * wide + 1.0, tall + 0.65 + 0.17 * len(names))
+    for i, measure in enumerate(("oa", "roc_auc")):
+        low = 0.45 + 0.17 * len(names)
+        axes = figures.axes_at(figure, 0.55 + i * (wide + 0.3), low, wide, tall - 0.1)
+        for j, name in enumerate(names):
+            _protocol_dots(axes, evaluation, measure, models, (j, name, len(names)))
+        _measure_axis(axes, models, measure)
+        if i:
+            axes.set_yticklabels([])
+    for j, name in enumerate(names):
+        mark, colour = PROTOCOL_MARKS[j % len(PROTOCOL_MARKS)]
+        y = 0.1 + 0.17 * (len(names) - 1 - j)
+        sheet.plot([0.6], [y], mark, ms=4.5, color=colour)
+        text = f"{name}: {words.PROTOCOLS.get(name, '')}".rstrip(": ")
+        sheet.text(0.75, y, text, fontsize=8.5, va="center")
+    return figure
+
+
+def _protocol_dots(
+    axes: Axes,
+    evaluation: Mapping[str, Any],
+    measure: str,
+    models: Sequence[str],
+    place: tuple[int, str, int],
+) -> None:
+    j, protocol, count = place
+    mark, colour = PROTOCOL_MARKS[j % len(PROTOCOL_MARKS)]
+    scale = 100 if measure in words.PERCENT else 1
+    for row in evaluation["summary"]:
+        told = row[measure]
+        if row["protocol"] != protocol or told["mean"] is None:
+            continue
+        y = len(models) - 1 - models.index(row["model"]) + 0.22 * ((count - 1) / 2 - j)
+        if told.get("low") is not None and told.get("high") is not None:
+            ends = [scale * told["low"], scale * told["high"]]
+            axes.plot(ends, [y, y], color=colour, linewidth=1.2)
+        axes.plot([scale * told["mean"]], [y], mark, ms=4.5, color=colour)
+
+
+def _measure_axis(axes: Axes, models: Sequence[str], measure: str) -> None:
+    axes.set_yticks(range(len(models)), [m.upper() for m in reversed(models)])
+    axes.set_ylim(-0.5, len(models) - 0.5)
+    axes.margins(x=0.08)
+    axes.grid(axis="x", color=GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(words.heading(measure), loc="left", fontsize=8.5)
 
 
 def confusion(evaluation: Mapping[str, Any], protocol: str) -> Figure:
@@ -134,11 +213,4 @@ def _dots(axes: Axes, rows: Sequence[Mapping[str, Any]], measure: str) -> None:
                 scale * own["mean"], i - 0.14, xerr=scale * (own["sd"] or 0), fmt="o", ms=5,
                 color=figures.COLOURS["sae"], elinewidth=1,
             )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [r["model"].upper() for r in rows])
-    axes.set_ylim(-0.5, len(rows) - 0.5)
-    axes.margins(x=0.12)
-    axes.grid(axis="x", color="#e3e6e9", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
-    unit = " (%)" if scale == 100 else ""
-    axes.set_title(words.MEASURES[measure] + unit, loc="left", fontsize=8.5)
+    _measure_axis(axes, [r["model"] for r in reversed(rows)], measure)

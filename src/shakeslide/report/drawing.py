@@ -17,6 +17,16 @@ LARGE, CARD = 2400, 1200
 
 
 @dataclass(frozen=True)
+class Charts:
+    """The charts of the evaluation; of ROC curves and reliability one per protocol."""
+
+    protocols: Drawn
+    scores: Drawn | None
+    roc: Mapping[str, Drawn]
+    reliability: Mapping[str, Drawn]
+
+
+@dataclass(frozen=True)
 class Pictures:
     """The figures by what they show: of factors and models by their names."""
 
@@ -24,18 +34,16 @@ class Pictures:
     samples: Drawn
     probability: Mapping[str, Drawn]
     classes: Mapping[str, Drawn]
-    roc: Drawn
-    scores: Drawn
-    confusion: Mapping[str, Drawn]
+    charts: Charts
 
 
 def draw(run: Artefacts, inputs: Mapping[str, Any], advance: Callable[[float], None]) -> Pictures:
     """Draw all figures into `figures/`; `advance` is told shares that add up to 1."""
     folder = run.out / "figures"
-    steps = len(run.factors) + 2 * len(run.maps) + 4
+    steps = len(run.factors) + 2 * len(run.maps) + len(run.protocols) + 3
 
-    def done(count: float = 1) -> None:
-        advance(count / steps)
+    def done() -> None:
+        advance(1 / steps)
 
     dem = run.factor("DEM")
     dem_path = dem.path if dem else None
@@ -47,9 +55,8 @@ def draw(run: Artefacts, inputs: Mapping[str, Any], advance: Callable[[float], N
         done()
         rings = cartography.outline_rings(inputs.get("outlines", ()), view)
         probability, classes = _maps(run, view, shade, rings, folder, done)
-        roc, scores, confusion = _charts(run, folder)
-        done(2)
-    return Pictures(factors, samples, probability, classes, roc, scores, confusion)
+        drawn = _charts(run, folder, done)
+    return Pictures(factors, samples, probability, classes, drawn)
 
 
 def _factors(
@@ -119,24 +126,34 @@ def _maps(
     return probability, classes
 
 
-def _charts(run: Artefacts, folder: Path) -> tuple[Drawn, Drawn, dict[str, Drawn]]:
-    roc = figures.save(
-        charts.roc_curves(run.evaluation, run.protocols),
-        folder / "roc.png",
-        "ROC curves of all models; the areas under them are in the table of scores",
-    )
-    first = "pixel" if "pixel" in run.protocols else run.protocols[0]
-    scores = figures.save(
-        charts.scores(run.evaluation, first),
-        folder / "scores.png",
-        "Scores of all models beside the published ones; the figures are in the table",
-    )
-    confusion = {
-        protocol: figures.save(
-            charts.confusion(run.evaluation, protocol),
-            folder / f"confusion_{protocol}.png",
-            f"Confusion matrices under the {protocol} protocol",
+def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
+    told = run.evaluation
+    roc, reliability = {}, {}
+    for protocol in run.protocols:
+        roc[protocol] = figures.save(
+            charts.roc(told, protocol),
+            folder / f"roc_{protocol}.png",
+            f"ROC curves under the {protocol} protocol; the areas under them are in the tables",
         )
-        for protocol in run.protocols
-    }
-    return roc, scores, confusion
+        if told.get("reliability"):
+            reliability[protocol] = figures.save(
+                charts.reliability(told, protocol),
+                folder / f"reliability_{protocol}.png",
+                f"Observed share of sources by predicted probability, {protocol} protocol",
+            )
+        figures.write(charts.confusion(told, protocol), folder / f"confusion_{protocol}.png")
+        done()
+    protocols = figures.save(
+        charts.protocols(told, run.protocols),
+        folder / "protocols.png",
+        "Accuracy and AUC of all models under all protocols; the figures are in the table",
+    )
+    scores = None
+    if "pixel" in run.protocols:
+        scores = figures.save(
+            charts.scores(told, "pixel"),
+            folder / "scores.png",
+            "Scores of all models beside the published ones; the figures are in the table",
+        )
+    done()
+    return Charts(protocols, scores, roc, reliability)

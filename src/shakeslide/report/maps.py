@@ -67,7 +67,7 @@ def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequenc
     p = view.read(files.probability)
     rgb = paint(rgb_of(PROBABILITY, np.nan_to_num(p)), p, shade, MAP_SHADE)
     drawn = plate(view, rgb, legend=0.7)
-    cartography.draw_rings(drawn.axes, rings, OUTLINE, 0.45)
+    cartography.draw_rings(drawn.axes, rings, OUTLINE, 0.4)
     box = drawn.legend
     axes = figures.axes_at(drawn.figure, box.left, box.top - 0.12, box.width - 0.03, 0.1)
     legends.colour_bar(drawn.figure, axes, Normalize(0, 1), PROBABILITY, 8.5)

@@ -12,12 +12,10 @@ import jinja2
 from shakeslide import grid as grids
 from shakeslide.io.raster import replacing
 from shakeslide.io.style import class_colours
-from shakeslide.report import published, words
+from shakeslide.report import published, score_tables, words
 from shakeslide.report.artefacts import Artefacts, ClassShare, class_shares
 from shakeslide.report.drawing import Pictures
-
-SHOWN = ("oa", "precision", "recall", "f1", "mcc", "roc_auc", "pr_auc", "brier", "ece")
-"""Measures in the table of scores."""
+from shakeslide.report.score_tables import best_of, fits, interval, rows_of
 
 
 def write(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> Path:
@@ -42,6 +40,7 @@ def environment() -> jinja2.Environment:
         "count": words.count,
         "share": words.share,
         "unit": words.unit,
+        "length_of": words.length,
         "seconds": words.seconds,
         "plain": words.plain,
         "title_of": words.model_title,
@@ -61,11 +60,13 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "layers": inputs["layers"],
         "run": run,
         "pictures": pictures,
-        "scores": [protocol_scores(run, p) for p in run.protocols],
-        "compared": compared(run),
+        "scores": [score_tables.of_protocol(run, p) for p in run.protocols],
+        "side_by_side": score_tables.side_by_side(run),
+        "captured": score_tables.captured(run),
+        "compared": score_tables.compared(run),
         "published": published,
         "maps": [model_map(run, f.model) for f in run.maps],
-        "confusion": [confusion(run, p) for p in run.protocols],
+        "confusion": [score_tables.confusion(run, p) for p in run.protocols],
         "threshold": run.evaluation["threshold"],
         "counts": run.samples.counts,
         "clear_drawn": _clear(run),
@@ -108,7 +109,8 @@ def facts(run: Artefacts) -> list[Fact]:
     """Return the key numbers of the study."""
     counts = run.samples.counts
     dx, dy = grids.cell_size(run.grid)
-    best = _best(run, run.protocols[0], "roc_auc")
+    protocol = strictest(run)
+    best = best_of(run, protocol, "roc_auc")
     return [
         Fact(words.area(counts["mapped_cells"] * dx * dy), "mapped area with all factors"),
         Fact(_cell(dx, dy), f"cells, {counts['mapped_cells']:,} of them"),
@@ -116,9 +118,15 @@ def facts(run: Artefacts) -> list[Fact]:
         Fact(words.share(run.samples.prevalence), "of the cells are landslide source"),
         Fact(
             words.score("roc_auc", best["roc_auc"]["mean"]),
-            f"best AUC ({best['model'].upper()}, {run.protocols[0]} protocol)",
+            f"best AUC, {words.PROTOCOLS.get(protocol, protocol)} ({best['model'].upper()})",
         ),
     ]
+
+
+def strictest(run: Artefacts) -> str:
+    """Return the protocol of the evaluation that flatters least."""
+    order = list(words.PROTOCOLS)
+    return max(run.protocols, key=lambda p: order.index(p) if p in order else -1)
 
 
 def _cell(dx: float, dy: float) -> str:
@@ -129,47 +137,51 @@ def _cell(dx: float, dy: float) -> str:
     )
 
 
-def _best(run: Artefacts, protocol: str, measure: str) -> Mapping[str, Any]:
-    rows = [r for r in run.evaluation["summary"] if r["protocol"] == protocol]
-    best: Mapping[str, Any] = max(rows, key=lambda r: r[measure]["mean"] or 0.0)
-    return best
-
-
 def summary(run: Artefacts) -> list[str]:
     """Return the run in a few sentences."""
-    counts, protocol = run.samples.counts, run.protocols[0]
-    best, repeats = _best(run, protocol, "oa"), run.settings["evaluation"]["repeats"]
-    rows = [r for r in run.evaluation["summary"] if r["protocol"] == protocol]
-    names = words.joined([words.model_title(r["model"]).lower() for r in rows])
-    train = float(run.settings["samples"]["train_share"])
+    counts = run.samples.counts
+    names = words.joined([words.model_title(m).lower() for m in run.models])
     text = [
         f"{counts['source_cells']:,} source cells of {counts['landslides']:,} mapped landslides "
         f"and {_clear(run):,} cells clear of landslides were sampled; {len(run.factors)} factors "
-        "describe each of them.",
-        f"Trained on {words.share(train)} of these cells and judged on the other "
-        f"{words.share(1 - train)} ({repeats} {'repeats' if repeats > 1 else 'repeat'}), "
-        f"{names} were compared. {words.model_title(best['model'])} classified the most cells "
-        f"rightly: {words.score('oa', best['oa']['mean'], best['oa']['sd'], 1)} at a threshold of "
-        f"{run.evaluation['threshold']:g}, with an AUC of "
-        f"{words.score('roc_auc', best['roc_auc']['mean'])}.",
+        f"describe each of them. From these, {names} were trained and judged."
     ]
-    sae = next((r for r in rows if r["model"] == "sae"), None)
-    if sae is not None:
-        text.append(_sae_sentence(sae, best))
-    if protocol == "pixel":
-        text.append(
-            "These figures flatter: training and test cells come from the same landslides. Expect "
-            "less where no landslide has been mapped."
-        )
-    return text + [_held_out(run, p) for p in run.protocols[1:]]
+    for protocol in run.protocols:
+        text += _pixel(run) if protocol == "pixel" else [_held_out(run, protocol)]
+    if len(run.protocols) > 1 and strictest(run) == "block":
+        text.append("The blocks tell best what to expect where no landslide has been mapped.")
+    return text
+
+
+def _pixel(run: Artefacts) -> list[str]:
+    best, train = best_of(run, "pixel", "oa"), float(run.settings["samples"]["train_share"])
+    oa = words.score("oa", best["oa"]["mean"], best["oa"]["sd"], 1)
+    text = [
+        f"On cells drawn at random, {words.share(train)} for training and {words.share(1 - train)} "
+        f"for testing ({fits(run, 'pixel')}), {words.model_title(best['model']).lower()} "
+        f"classified the most rightly: {oa} at a threshold of {run.evaluation['threshold']:g}, "
+        f"with an AUC of {words.score('roc_auc', best['roc_auc']['mean'])}."
+    ]
+    sae = next((r for r in rows_of(run, "pixel") if r["model"] == "sae"), None)
+    if sae is best:
+        text.append("That is the model of the paper.")
+    elif sae is not None:
+        own = words.score("oa", sae["oa"]["mean"], sae["oa"]["sd"], 1)
+        text.append(f"The paper's own model, the stacked sparse autoencoder, reached {own}.")
+    return [
+        *text,
+        "This is the paper's way and it flatters: training and test cells come from the same "
+        "landslides.",
+    ]
 
 
 def _held_out(run: Artefacts, protocol: str) -> str:
-    best = _best(run, protocol, "roc_auc")
+    best = best_of(run, protocol, "roc_auc")
+    value, bounds = interval(best, "roc_auc")
     return (
-        f"With {words.PROTOCOLS.get(protocol, protocol)}, "
-        f"{words.model_title(best['model']).lower()} does best with an AUC of "
-        f"{words.score('roc_auc', best['roc_auc']['mean'], best['roc_auc']['sd'])}."
+        f"With {words.PROTOCOLS.get(protocol, protocol)} ({fits(run, protocol)}), "
+        f"{words.model_title(best['model']).lower()} ranks best, with an AUC of {value}"
+        + (f" (95{words.NBSP}% interval {bounds})." if bounds else ".")
     )
 
 
@@ -177,111 +189,7 @@ def _clear(run: Artefacts) -> int:
     return int((~run.sources).sum())
 
 
-def _sae_sentence(sae: Mapping[str, Any], best: Mapping[str, Any]) -> str:
-    own = words.score("oa", sae["oa"]["mean"], sae["oa"]["sd"], 1)
-    if sae is best:
-        return "That is the model of the paper, in its own settings."
-    return f"The paper's own model, the stacked sparse autoencoder, reached {own}."
-
-
-# ------------------------------------------------------------------ tables
-
-
-Cell = tuple[str, str]
-"""A score and its spread, as printed."""
-
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """One line of a table of scores: the model and a cell per measure."""
-
-    model: str
-    cells: Sequence[Cell]
-    best: Sequence[bool]
-
-
-@dataclass(frozen=True)
-class ScoreTable:
-    """Scores of all models under one protocol."""
-
-    protocol: str
-    explanation: str
-    measures: Sequence[str]
-    rows: Sequence[ScoreRow]
-    repeats: int
-    n_train: int
-    n_test: int
-    prevalence: float
-
-
-def protocol_scores(run: Artefacts, protocol: str) -> ScoreTable:
-    """Return the table of scores of a protocol."""
-    rows = [r for r in run.evaluation["summary"] if r["protocol"] == protocol]
-    records = [r for r in run.evaluation["records"] if r["protocol"] == protocol]
-    top = {m: _top([r[m]["mean"] for r in rows], m) for m in SHOWN}
-    return ScoreTable(
-        protocol,
-        words.PROTOCOLS.get(protocol, ""),
-        [words.heading(m) for m in SHOWN],
-        [
-            ScoreRow(
-                r["model"],
-                [_cell_of(r, m) for m in SHOWN],
-                [r[m]["mean"] is not None and r[m]["mean"] == top[m] for m in SHOWN],
-            )
-            for r in rows
-        ],
-        max(int(r["n"]) for r in rows),
-        int(records[0]["n_train"]),
-        int(records[0]["n_test"]),
-        float(records[0]["prevalence"]),
-    )
-
-
-def _cell_of(row: Mapping[str, Any], measure: str) -> Cell:
-    return words.score_parts(measure, row[measure]["mean"], row[measure]["sd"])
-
-
-def _top(values: Sequence[float | None], measure: str) -> float | None:
-    known = [v for v in values if v is not None]
-    if not known:
-        return None
-    return min(known) if measure in ("brier", "ece") else max(known)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A model's scores and the published ones, as printed."""
-
-    model: str
-    own: Sequence[Cell]
-    paper: Sequence[Cell]
-
-
-COMPARED = ("oa", "precision", "recall", "roc_auc")
-
-
-def compared(run: Artefacts) -> list[Comparison]:
-    """Return the scores under the paper's protocol beside the published ones."""
-    rows = [r for r in run.evaluation["summary"] if r["protocol"] == "pixel"]
-    return [
-        Comparison(
-            r["model"],
-            [_cell_of(r, m) for m in COMPARED],
-            [_published(r["model"], m) for m in COMPARED],
-        )
-        for r in rows
-        if r["model"] in published.SCORES
-    ]
-
-
-def _published(model: str, measure: str) -> Cell:
-    value = published.SCORES[model].get(measure)
-    if value is None:
-        return "–", ""
-    if measure == "roc_auc":
-        return f"{value.mean:.2f}", ""
-    return words.score_parts(measure, value.mean, value.sd)
+# ------------------------------------------------------------------ maps
 
 
 @dataclass(frozen=True)
@@ -298,32 +206,6 @@ def model_map(run: Artefacts, model: str) -> ModelMap:
     files = next(f for f in run.maps if f.model == model)
     shares = class_shares(run, files)
     return ModelMap(model, files.shows, list(zip(shares, class_colours(len(shares)), strict=True)))
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A confusion matrix: counts and shares of each mapped class in percent."""
-
-    model: str
-    rows: Sequence[tuple[str, Sequence[tuple[int, float]]]]
-
-
-def confusion(run: Artefacts, protocol: str) -> tuple[str, list[Matrix]]:
-    """Return the confusion matrices of a protocol."""
-    out = []
-    for r in run.evaluation["confusion"]:
-        if r["protocol"] == protocol:
-            mapped = r["tp"] + r["fn"], r["fp"] + r["tn"]
-            rows = [
-                ("landslide", [_part(r["tp"], mapped[0]), _part(r["fn"], mapped[0])]),
-                ("clear", [_part(r["fp"], mapped[1]), _part(r["tn"], mapped[1])]),
-            ]
-            out.append(Matrix(r["model"], rows))
-    return protocol, out
-
-
-def _part(count: float, whole: float) -> tuple[int, float]:
-    return int(count), 100 * count / whole if whole else 0.0
 
 
 # ------------------------------------------------------------------ record

@@ -104,7 +104,7 @@ def area(square_metres: float) -> str:
 
 def length(metres: float) -> str:
     """Return a length in m or km."""
-    return f"{metres:g} m" if metres < 1000 else f"{metres / 1000:g} km"
+    return f"{metres:g}{NBSP}m" if metres < 1000 else f"{metres / 1000:g}{NBSP}km"
 
 
 def seconds(value: float) -> str:
