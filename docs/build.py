@@ -24,6 +24,8 @@ COMMANDS = [
     "sample",
     "train",
     "evaluate",
+    "explain",
+    "audit",
     "map",
     "report",
     "run",

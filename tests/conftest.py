@@ -31,5 +31,6 @@ def finished(site_study: Path, tmp_path_factory: pytest.TempPathFactory) -> pipe
     run = open_run(site_study, tmp_path_factory.mktemp("out") / "run")
     for stage in (pipeline.prepare, pipeline.sample, pipeline.train, pipeline.evaluate):
         stage(run)
+    pipeline.explain(run)
     pipeline.map_(run)
     return run

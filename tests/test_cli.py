@@ -51,6 +51,16 @@ def test_init_writes_a_study_once(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "is there already" in err
 
 
+def test_the_papers_table_cannot_be_of_a_balanced_test_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures = ["--oa", "0.9188", "--precision", "0.8756", "--recall", "0.9140"]
+    code, out, _ = run(capsys, "audit", *figures, "--prevalence", "0.5")
+    assert code == 0
+    assert "89.2" in out or "0.892" in out
+    assert run(capsys, "audit", "--oa", "1.5", *figures[2:])[0] == 2
+
+
 def test_check_lists_every_layer(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

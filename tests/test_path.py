@@ -15,6 +15,7 @@ import rasterio
 from shakeslide import bundle, pipeline, sampling, trials
 from shakeslide.errors import InputError
 from shakeslide.factors import stack as stacks
+from shakeslide.grid import Tile
 from shakeslide.inventory import CLEAR, SOURCE
 from shakeslide.inventory import load as load_inventory
 
@@ -190,6 +191,52 @@ def test_the_evaluation_has_the_contracts_form(finished: pipeline.Run) -> None:
     assert {p["protocol"] for p in text["optimism"]} == {"landslide", "block"}
 
 
+def test_importance_is_told_of_every_factor_once(finished: pipeline.Run) -> None:
+    text = json.loads((finished.out / "importance.json").read_text())
+    assert sorted(row["code"] for row in text["information_gain"]) == sorted(finished.codes)
+    assert text["information_gain"][0]["bits"] > 0.1
+    for told in text["models"]:
+        grouped = [c for row in told["permutation"] for c in row["codes"]]
+        assert sorted(grouped) == sorted(finished.codes)
+        assert {row["code"] for row in told["dependence"]} == set(finished.codes)
+    forest = next(t for t in text["models"] if t["model"] == "rf")
+    steepness = next(r for r in forest["permutation"] if "SLO" in r["codes"])
+    assert steepness["mean"] == max(r["mean"] for r in forest["permutation"])
+
+
+def test_a_place_is_explained_by_parts_that_add_up(finished: pipeline.Run) -> None:
+    x, y = site.point(30.5, 40.5)
+    told = pipeline.explain_place(finished, "lr", x, y)
+    mapped = read(finished.out / "maps" / "lr_probability.tif")[40, 30]
+    assert told["probability"] == mapped
+    total = sum(part["log_odds"] for part in told["parts"])
+    here, there = (np.log(p / (1 - p)) for p in (told["probability"], told["background"]))
+    assert total == pytest.approx(here - there, abs=1e-6)
+    with pytest.raises(InputError, match="off the grid"):
+        pipeline.explain_place(finished, "lr", x + 1e6, y)
+
+
+def test_known_truth_is_the_best_possible(
+    finished: pipeline.Run, site_study: Path, tmp_path: Path
+) -> None:
+    labels = load_inventory(finished.study.inventory, finished.grid).label(
+        Tile((0, 0), 0, site.ROWS, 0, site.COLS)
+    )
+    truth = np.where(labels.standing == SOURCE, 0.9, 0.001).astype(np.float32)
+    site.raster(tmp_path / "truth.tif", truth)
+    run = copied(finished, tmp_path / "run", f"evaluation.truth.path={tmp_path / 'truth.tif'}")
+    pipeline.evaluate(run)
+    text = json.loads((run.out / "evaluation.json").read_text())
+    assert text["truth"]["scores"]["oa"] == 1.0
+    for gap in text["truth"]["gaps"]:
+        row = next(
+            r
+            for r in text["summary"]
+            if (r["protocol"], r["model"]) == (gap["protocol"], gap["model"])
+        )
+        assert gap["oa"] == pytest.approx(1.0 - row["oa"]["mean"])
+
+
 def test_blocks_train_on_the_areas_outside_them(finished: pipeline.Run) -> None:
     samples = sampling.load(finished.out / "samples.parquet")
     plan = finished.plan(samples)
@@ -307,8 +354,6 @@ def test_a_broken_prepare_goes_on_from_its_shards(
 
 def test_labels_of_the_inventory(finished: pipeline.Run) -> None:
     landslides = load_inventory(finished.study.inventory, finished.grid)
-    from shakeslide.grid import Tile
-
     whole = landslides.label(Tile((0, 0), 0, site.ROWS, 0, site.COLS))
     shapes = site.landslides()
     rows, cols = np.mgrid[0 : site.ROWS, 0 : site.COLS]

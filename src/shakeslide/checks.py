@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from shakeslide import grid as grids
 from shakeslide import inventory
 from shakeslide.errors import InputError
 from shakeslide.factors.layers import is_vector, raster_info, raster_source, vector_source
+from shakeslide.factors.registry import Factor
 from shakeslide.io import raster, shakemap, vector
+from shakeslide.masks import Masks
 from shakeslide.study import Inventory, Layer
 
 PREVIEW = 1_000_000
@@ -61,6 +63,7 @@ def check_layers(
     categorical: Sequence[str],
     landslides: Inventory,
     grid: GeoBox,
+    masks: Masks | None = None,
 ) -> list[LayerRow]:
     """Look at every layer that is used and at the inventory.
 
@@ -76,6 +79,8 @@ def check_layers(
         The inventory's settings.
     grid : GeoBox
         The grid.
+    masks : Masks, optional
+        Ground where no landslide can be.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def check_layers(
             rows.append(_vector_row(name, layer, use, name in categorical, coarse))
         else:
             rows.append(_raster_row(name, layer, use, name in categorical, coarse, grid))
-    rows.append(_inventory_row(landslides, grid))
+    rows.append(_inventory_row(landslides, grid, masks))
     return rows
 
 
@@ -206,25 +211,30 @@ def _column_text(features: vector.Features, layer: Layer, categorical: bool) -> 
     return f"{layer.column}: {np.nanmin(values):.6g} to {np.nanmax(values):.6g}"
 
 
-def _inventory_row(settings: Inventory, grid: GeoBox) -> LayerRow:
-    loaded = inventory.load(settings, grid)
+def _inventory_row(settings: Inventory, grid: GeoBox, masks: Masks | None) -> LayerRow:
+    loaded = inventory.load(settings, grid, masks)
     path = settings.path
-    assert path is not None  # load has checked it
-    info = vector.read(
-        vector.VectorSource(
-            path, "inventory", settings.layer, where=settings.where, crs=settings.crs
-        ),
-        grids.crs_of(grid),
-    )
     areas = loaded.areas
+    size = f"{areas.sum() / 1e6:.3g} km² in all, median {np.median(areas):.4g} m²"
     return LayerRow(
         "inventory",
-        path.name,
-        f"{loaded.count:,} polygons",
-        grids.crs_name(info.crs),
+        path.name if path is not None else "",
+        f"{loaded.count:,} {loaded.kind}s",
+        loaded.crs,
         None,
-        f"{areas.sum() / 1e6:.3g} km² in all, median {np.median(areas):.4g} m²",
-        "positives: " + ("source areas" if loaded.sources is not None else "whole outlines"),
+        size if loaded.kind == "polygon" else "",
+        f"positives: {loaded.positives if loaded.kind == 'polygon' else 'cells of the points'}",
         settings.source,
         loaded.notes,
     )
+
+
+def with_factors(rows: Sequence[LayerRow], factors: Sequence[Factor]) -> list[LayerRow]:
+    """Return the rows with what the factors found in their layers."""
+    out = []
+    for row in rows:
+        own = [f for f in factors if f.layer == row.name]
+        notes = [*row.notes, *(n for f in own for n in f.notes)]
+        warnings = [*row.warnings, *(w for f in own for w in f.warnings)]
+        out.append(replace(row, notes=notes, warnings=list(dict.fromkeys(warnings))))
+    return out

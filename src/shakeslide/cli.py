@@ -170,6 +170,56 @@ def _show_check(run: Any, rows: list[Any]) -> None:
 
 
 @app.command()
+def explain(
+    study: StudyPath,
+    at: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--at", help="X Y of a place in the grid's CRS: why has it its probability?"),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="Of which model, with --at.")] = "rf",
+    out: Out = None,
+    data: Data = None,
+    set_: Set = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say which factors matter (importance.json), or why one place has its probability."""
+    run = _open(study, out, data, set_, None, None, quiet, verbose)
+    from shakeslide import pipeline
+
+    if at is None:
+        with run.ledger.locked():
+            pipeline.explain(run)
+        print(run.out / "importance.json")
+        return
+    told = pipeline.explain_place(run, model, *at)
+    print(f"{model}: {told['probability']:.3f} here, {told['background']:.3f} on clear ground")
+    for part in told["parts"]:
+        print(
+            f"{part['code']:<6} {part['value']:>10.4g} {part['unit']:<8} log-odds "
+            f"{part['log_odds']:+.2f} ± {part['error']:.2f}"
+        )
+
+
+@app.command()
+def audit(
+    oa: Annotated[float, typer.Option("--oa", help="Overall accuracy, as a share.")],
+    precision: Annotated[float, typer.Option("--precision", help="Precision, as a share.")],
+    recall: Annotated[float, typer.Option("--recall", help="Recall, as a share.")],
+    prevalence: Annotated[
+        float | None, typer.Option("--prevalence", help="Share of positives in the test set.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", help="How far each figure may be off (rounding).")
+    ] = 0.00005,
+) -> None:
+    """Say whether published accuracy, precision and recall can belong together."""
+    from shakeslide.evaluation.audit import consistency
+
+    print(consistency(oa, precision, recall, prevalence, tolerance).statement)
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder to make.", metavar="DIR")],
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -13,12 +15,15 @@ from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.grid import Tile
 from shakeslide.io import vector
+from shakeslide.masks import Masks
 from shakeslide.polygons import Polygons
 from shakeslide.study import Inventory as InventorySettings
 from shakeslide.study import Layer
 
 OUTSIDE, CLEAR, SOURCE, EXCLUDED = 0, 1, 2, 3
 """Standing of a cell: outside the mapped extent, clear of landslides, in a source, neither."""
+
+Shapes = NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,25 @@ class Inventory:
     outlines : Polygons
         Whole landslides; the value is the landslide's number, from 1.
     sources : Polygons or None
-        Source areas where mapped apart; the value is the landslide's number.
+        Source areas where they are not the outlines; the value is the landslide's number.
     kept_clear : Polygons
         Where no negative may lie: whole landslides with their buffer.
     ambiguous, extent : Polygons or None
         Neither positive nor negative; the mapped area.
     shapes : array of geometries
-        The outlines in the grid's CRS.
+        The outlines in the grid's CRS; of a point, the cell it lies in.
     notes : list of str
         What was repaired or left out.
+    masks : Masks or None
+        Ground where no landslide can be: no part of the mapped area.
+    kind : {"polygon", "point"}
+        How the landslides were mapped.
+    positives : str
+        What the positives are, in a few words.
+    dates : Series or None
+        Date of each landslide (UTC), where the study names the attribute.
+    crs : str
+        CRS of the file, in a few words.
     """
 
     outlines: Polygons
@@ -54,8 +69,13 @@ class Inventory:
     kept_clear: Polygons
     ambiguous: Polygons | None
     extent: Polygons | None
-    shapes: NDArray[np.object_]
+    shapes: Shapes
     notes: list[str] = field(default_factory=list)
+    masks: Masks | None = None
+    kind: str = "polygon"
+    positives: str = "whole outlines"
+    dates: pd.Series | None = None
+    crs: str = ""
 
     @property
     def count(self) -> int:
@@ -86,69 +106,255 @@ class Inventory:
             standing[other & (source == 0)] = EXCLUDED
         if self.extent is not None:
             standing[~(self.extent.burn(tile, fill=0) > 0)] = OUTSIDE
+        if self.masks is not None:
+            standing[self.masks.covers(tile)] = OUTSIDE
         return Labels(standing, np.where(source > 0, source, 0).astype(np.int32))
 
 
-def load(settings: InventorySettings, grid: GeoBox) -> Inventory:
+def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) -> Inventory:
     """Read the inventory of a study onto the grid.
+
+    Parameters
+    ----------
+    settings : study.Inventory
+        The inventory's table.
+    grid : GeoBox
+        The grid.
+    masks : Masks, optional
+        Ground where no landslide can be.
 
     Raises
     ------
     InputError
-        No inventory, no polygons, or none on the grid.
+        No inventory, no polygons or points, or none on the grid.
     """
-    if settings.path is None:
-        raise InputError("[inventory] path is missing: give the landslide polygons of the event")
-    where = f"{settings.path} (inventory)"
-    features = vector.read(
-        vector.VectorSource(
-            settings.path,
-            "inventory",
-            settings.layer,
-            where=settings.where,
-            crs=settings.crs,
-        ),
-        grids.crs_of(grid),
-        "polygon",
-    )
-    shapes = features.geometry
-    inside = shapely.intersects(shapes, shapely.box(*grids.bounds(grid).bbox))
-    if not inside.any():
+    features = vector.read(_whole(settings), grids.crs_of(grid), ("polygon", "point"))
+    kind = vector.kind_of(features.geometry)
+    if kind == "mixed":
         raise InputError(
-            f"{where}: none of its {len(shapes)} landslides lies on the grid; is its CRS right?"
+            f"{settings.path} (inventory): holds points and polygons; choose one kind with "
+            "layer = or where ="
         )
-    notes = list(features.notes)
-    if not inside.all():
-        notes.append(f"{int((~inside).sum())} landslides lie off the grid and are left out")
-        shapes = shapes[inside]
-    numbers = np.arange(1, len(shapes) + 1, dtype=float)
+    landslides = _landslides(features, settings, kind, grid)
+    shapes, notes = landslides.shapes, landslides.notes
+    sources, positives = _sources(settings, grid, landslides)
     clear = shapely.buffer(shapes, settings.buffer) if settings.buffer > 0 else shapes
     return Inventory(
-        outlines=Polygons.on_grid(shapes, numbers, grid),
-        sources=_sources(settings.sources, grid, len(shapes), notes),
+        outlines=Polygons.on_grid(shapes, np.arange(1.0, len(shapes) + 1), grid),
+        sources=sources,
         kept_clear=Polygons.on_grid(clear, np.ones(len(clear)), grid),
         ambiguous=_ambiguous(settings.ambiguous, grid),
         extent=_extent(settings.extent, grid),
         shapes=shapes,
         notes=notes,
+        masks=masks,
+        kind=kind,
+        positives=positives,
+        dates=landslides.dates,
+        crs=grids.crs_name(features.crs),
     )
 
 
+def _whole(settings: InventorySettings, more: str | None = None) -> vector.VectorSource:
+    """Return how to read the inventory, or the part of it that a further filter chooses."""
+    if settings.path is None:
+        raise InputError("[inventory] path is missing: give the landslide polygons of the event")
+    filters = [f for f in (settings.where, more) if f]
+    return vector.VectorSource(
+        settings.path,
+        "inventory",
+        settings.layer,
+        where=" AND ".join(f"({f})" if len(filters) > 1 else f for f in filters) or None,
+        crs=settings.crs,
+        x=settings.x,
+        y=settings.y,
+        encoding=settings.encoding,
+        swap_xy=settings.swap_xy,
+    )
+
+
+# ------------------------------------------------------------------ landslides
+
+
+@dataclass
+class _Landslides:
+    """The landslides that lie on the grid."""
+
+    shapes: Shapes
+    dates: pd.Series | None
+    notes: list[str]
+
+
+def _landslides(
+    features: vector.Features, settings: InventorySettings, kind: str, grid: GeoBox
+) -> _Landslides:
+    where = f"{settings.path} (inventory)"
+    for column in (settings.id, settings.date):
+        if column is not None:
+            vector.require_column(features, column, where)
+    notes = list(features.notes)
+    frame = features.frame
+    dates = None if settings.date is None else vector.times(features, settings.date, where)
+    shapes: Shapes = np.asarray(frame.geometry.values, object)
+    if settings.id is not None:
+        shapes, dates = _joined(shapes, frame[settings.id], dates)
+    else:
+        shapes, dates = _distinct(shapes, dates, notes)
+    inside = shapely.intersects(shapes, shapely.box(*grids.bounds(grid).bbox))
+    if not inside.any():
+        raise InputError(
+            f"{where}: none of its {len(shapes)} landslides lies on the grid; is its CRS right?"
+        )
+    if not inside.all():
+        notes.append(f"{int((~inside).sum())} landslides lie off the grid and are left out")
+        shapes, dates = shapes[inside], None if dates is None else dates[inside]
+    if kind == "point":
+        shapes = _cells_of_points(shapes, grid, notes)
+    return _Landslides(shapes, dates, notes)
+
+
+def _joined(
+    shapes: Shapes, ids: pd.Series, dates: pd.Series | None
+) -> tuple[Shapes, pd.Series | None]:
+    """Return one shape per id, in the order in which the ids come; without id, each its own."""
+    number = pd.Series(pd.factorize(ids)[0])
+    alone = number < 0
+    number[alone] = number.max() + 1 + np.arange(int(alone.sum()))
+    groups = number.groupby(number, sort=False).indices
+    joined = np.empty(len(groups), object)
+    for i, rows in enumerate(groups.values()):
+        joined[i] = shapes[rows[0]] if len(rows) == 1 else shapely.union_all(shapes[rows])
+    if dates is None:
+        return joined, None
+    first = dates.reset_index(drop=True).groupby(number, sort=False).min()
+    return joined, first.reset_index(drop=True)
+
+
+def _distinct(
+    shapes: Shapes, dates: pd.Series | None, notes: list[str]
+) -> tuple[Shapes, pd.Series | None]:
+    """Leave out landslides whose outline is that of an earlier one."""
+    repeated = pd.Series(shapely.to_wkb(shapely.normalize(shapes))).duplicated().to_numpy()
+    if not repeated.any():
+        return shapes, dates
+    notes.append(f"{int(repeated.sum())} landslides are in it twice and are counted once")
+    return shapes[~repeated], None if dates is None else dates[~repeated]
+
+
+def _cells_of_points(shapes: Shapes, grid: GeoBox, notes: list[str]) -> Shapes:
+    """Return for each point the cell it lies in."""
+    xy = shapely.get_coordinates(shapely.centroid(shapes))
+    a = grid.affine
+    rows, cols = grids.shape_of(grid)
+    # A point on the grid's east or south edge is in the last cell.
+    col = np.clip(np.floor((xy[:, 0] - a.c) / a.a), 0, cols - 1)
+    row = np.clip(np.floor((xy[:, 1] - a.f) / a.e), 0, rows - 1)
+    shared = len(row) - len(set(zip(row.tolist(), col.tolist(), strict=True)))
+    if shared:
+        notes.append(f"{shared} points share their cell with another landslide")
+    return _cell_boxes(row, col, grid)
+
+
+def _cell_boxes(row: NDArray[np.float64], col: NDArray[np.float64], grid: GeoBox) -> Shapes:
+    a = grid.affine
+    left, top = a.c + col * a.a, a.f + row * a.e
+    boxes: Shapes = np.asarray(shapely.box(left, top + a.e, left + a.a, top), object)
+    return boxes
+
+
+# ------------------------------------------------------------------ sources
+
+
+def _sources(
+    settings: InventorySettings, grid: GeoBox, landslides: _Landslides
+) -> tuple[Polygons | None, str]:
+    """Return the source areas, None where they are the outlines, and what they are in words."""
+    if settings.sources is not None and settings.source_where is not None:
+        raise InputError("[inventory] give either sources or source_where, not both")
+    shapes, words = landslides.shapes, "whole outlines"
+    numbers = np.arange(1.0, len(shapes) + 1)
+    apart = settings.sources is not None or settings.source_where is not None
+    if apart:
+        if settings.sources is not None:
+            source = _source(settings.sources, "inventory.sources")
+        else:
+            source = _whole(settings, settings.source_where)
+        features = vector.read(source, grids.crs_of(grid), "polygon")
+        landslides.notes.extend(n for n in features.notes if n not in landslides.notes)
+        outlines, shapes = shapes, features.geometry
+        numbers, words = _numbers(shapes, outlines), "source areas"
+    small = _most_covered(shapes, grid) if settings.small == "most_covered" else None
+    if small is not None and small.any():
+        cells, which = small.cells, small.which
+        landslides.notes.append(
+            f"{len(which)} landslides without a cell centre keep the cell they cover most"
+        )
+        # Before the others, which win where they overlap.
+        shapes, numbers = np.concatenate([cells, shapes]), np.concatenate([numbers[which], numbers])
+    elif not apart:
+        return None, words
+    return Polygons.on_grid(shapes, numbers, grid), words
+
+
+def _numbers(sources: Shapes, outlines: Shapes) -> NDArray[np.float64]:
+    """Return the number of the landslide that each source lies in; later numbers where none."""
+    numbers = len(outlines) + np.arange(1.0, len(sources) + 1)
+    places = shapely.point_on_surface(sources)
+    source, outline = shapely.STRtree(outlines).query(places, predicate="intersects")
+    numbers[source[::-1]] = outline[::-1] + 1.0
+    return numbers
+
+
+@dataclass(frozen=True)
+class _Small:
+    """Cells that stand for landslides without a cell centre, and whose they are."""
+
+    cells: Shapes
+    which: NDArray[np.int64]
+
+    def any(self) -> bool:
+        """Tell whether there is one."""
+        return len(self.which) > 0
+
+
+def _most_covered(shapes: Shapes, grid: GeoBox) -> _Small:
+    """Return the cell that each landslide without a cell centre covers most, the first of equals."""
+    rows, cols = grids.shape_of(grid)
+    held = Polygons.on_grid(shapes, np.ones(len(shapes)), grid).centres((rows, cols))
+    a = grid.affine
+    cells, which = [], []
+    for i in np.nonzero(held == 0)[0]:
+        west, south, east, north = shapely.bounds(shapes[i])
+        first = max(0, int((north - a.f) // a.e)), max(0, int((west - a.c) // a.a))
+        last = min(rows - 1, int((south - a.f) // a.e)), min(cols - 1, int((east - a.c) // a.a))
+        row, col = np.mgrid[first[0] : last[0] + 1, first[1] : last[1] + 1].reshape(2, -1)
+        if row.size == 0:
+            continue
+        boxes = _cell_boxes(row.astype(float), col.astype(float), grid)
+        covered = shapely.area(shapely.intersection(boxes, shapes[i]))
+        if covered.max() > 0:
+            cells.append(boxes[np.argmax(covered)])
+            which.append(i)
+    return _Small(np.array(cells, object), np.array(which, np.int64))
+
+
+# ------------------------------------------------------------------ other layers
+
+
 def _source(layer: Layer, name: str) -> vector.VectorSource:
-    return vector.VectorSource(layer.path, name, layer.layer, layer.column, layer.where, layer.crs)
+    return vector.VectorSource(
+        layer.path,
+        name,
+        layer.layer,
+        layer.column,
+        layer.where,
+        layer.crs,
+        encoding=layer.encoding,
+        swap_xy=layer.swap_xy,
+    )
 
 
-def _sources(layer: Layer | None, grid: GeoBox, count: int, notes: list[str]) -> Polygons | None:
-    if layer is None:
-        return None
-    features = vector.read(_source(layer, "inventory.sources"), grids.crs_of(grid), "polygon")
-    notes.extend(features.notes)
-    # Numbers after the outlines', for sources that lie in none.
-    numbers = count + np.arange(1, len(features.frame) + 1, dtype=float)
-    return Polygons.on_grid(features.geometry, numbers, grid)
-
-
-def _ambiguous(layers: list[Layer], grid: GeoBox) -> Polygons | None:
+def _ambiguous(layers: Sequence[Layer], grid: GeoBox) -> Polygons | None:
     parts = [
         vector.read(_source(layer, "inventory.ambiguous"), grids.crs_of(grid), "polygon").geometry
         for layer in layers

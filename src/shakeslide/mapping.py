@@ -19,6 +19,7 @@ from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors import stack as stacks
 from shakeslide.grid import Tile
 from shakeslide.io import raster, style
+from shakeslide.masks import Masks
 from shakeslide.progress import Advance, silent
 
 BAND = 131_072
@@ -32,9 +33,13 @@ class _PredictTile:
     model: FittedModel
     columns: tuple[int, ...]
     shards: Path
+    masks: Masks | None = None
 
     def __call__(self, tile: Tile, block: NDArray[np.float32]) -> None:
-        raster.save_shard(predict_block(self.model, block, self.columns), self.shards / _npy(tile))
+        p = predict_block(self.model, block, self.columns)
+        if self.masks is not None:
+            p = self.masks.applied(tile, p)
+        raster.save_shard(p, self.shards / _npy(tile))
 
 
 def _npy(tile: Tile) -> str:
@@ -73,6 +78,7 @@ def write_maps(
     shards: Path,
     engine: Engine,
     advance: Advance = silent,
+    masks: Masks | None = None,
 ) -> list[Path]:
     """Write `<model>_probability.tif` and `<model>_class.tif` with a QGIS style each.
 
@@ -92,13 +98,15 @@ def write_maps(
         Where the maps go, and where their tiles wait.
     engine, advance
         Where to run, and how to tell: 1 per tile predicted, and 1 per map written.
+    masks : Masks, optional
+        Ground that shows what the study states instead of a prediction.
     """
     codes = [str(c) for c in stack.coords["factor"].values]
     columns = tuple(codes.index(f.code) for f in model.factors)
     pairs = list(stacks.blocks(stack))
     todo = [(t, b) for t, b in pairs if not (shards / _npy(t)).exists()]
     advance(len(pairs) - len(todo))
-    call = delayed(_PredictTile(model, columns, shards), pure=False, traverse=False)
+    call = delayed(_PredictTile(model, columns, shards, masks), pure=False, traverse=False)
     engine.run([call(t, b) for t, b in todo], advance)
     cut = [t for t, _ in pairs]
     probability = folder / f"{model.name}_probability.tif"

@@ -109,6 +109,5 @@ def _load(settings: MaskSettings, name: str, grid: GeoBox, notes: list[str]) -> 
         )
     features = vector.read(vector_source(settings, name), grids.crs_of(grid), "polygon")
     notes.extend(f"{name}: {note}" for note in features.notes)
-    ones = np.ones(len(features.geometry))
     shapes = features.geometry
-    return Mask(Polygons.on_grid(shapes, ones, grid), None, value)
+    return Mask(Polygons.on_grid(shapes, np.ones(len(shapes)), grid), None, value)

@@ -17,9 +17,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from odc.geo.geobox import GeoBox
 
-from shakeslide import bundle, checks, inventory, mapping, sampling, tables, training, trials
+from shakeslide import (
+    bundle,
+    checks,
+    explanation,
+    inventory,
+    mapping,
+    sampling,
+    tables,
+    training,
+    trials,
+)
 from shakeslide import grid as grids
 from shakeslide._version import __version__
 from shakeslide.engine import Engine
@@ -31,6 +42,8 @@ from shakeslide.factors.layers import raster_source, vector_source
 from shakeslide.factors.registry import Factor, Sources
 from shakeslide.io import raster, vector
 from shakeslide.ledger import Ledger, fingerprint
+from shakeslide.masks import Masks
+from shakeslide.masks import load as load_masks
 from shakeslide.progress import Reporter
 from shakeslide.study import (
     CategoryFactor,
@@ -42,7 +55,7 @@ from shakeslide.study import (
 
 log = logging.getLogger("shakeslide")
 
-STAGES = ("prepare", "sample", "train", "evaluate", "map", "report")
+STAGES = ("prepare", "sample", "train", "evaluate", "explain", "map", "report")
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "rasterio", "geopandas", "odc-geo", "dask")
 
 
@@ -106,6 +119,20 @@ class Run:
             raise InputError("[factors] none is in use")
         return [build(code, settings, sources) for code, settings in active.items()]
 
+    @cached_property
+    def masks(self) -> Masks | None:
+        """Ground where no landslide can be."""
+        return load_masks(self.study.masks, self.grid) if self.study.masks else None
+
+    @cached_property
+    def mask_mark(self) -> str:
+        """Fingerprint of the masks' ground."""
+        shown = {"path", "map_value", "name", "source"}
+        layers = self.study.masks
+        return fingerprint(
+            [[m.model_dump(exclude=shown), self.ledger.content(m.path)] for m in layers]
+        )
+
     @property
     def codes(self) -> list[str]:
         """Codes of the factors in use."""
@@ -143,6 +170,7 @@ class Run:
             self.factor_marks,
             settings.model_dump(mode="json"),
             [self.ledger.content(f) for f in files],
+            self.mask_mark,
             self.study.samples.negatives_per_positive,
             self.study.evaluation.block_size,
             self.study.study.seed,
@@ -170,6 +198,7 @@ class Run:
         return fingerprint(
             {n: self.train_mark(n) for n in self.models},
             self.study.evaluation.model_dump(mode="json"),
+            self.study.evaluation.truth and self.ledger.content(self.study.evaluation.truth.path),
         )
 
     def plan(self, samples: sampling.Samples) -> trials.Plan:
@@ -202,7 +231,11 @@ class Run:
     def map_mark(self, name: str) -> str:
         """Fingerprint of a model's maps."""
         return fingerprint(
-            self.train_mark(name), self.study.map.breaks, self.study.map.shows, self.tile
+            self.train_mark(name),
+            self.study.map.breaks,
+            self.study.map.shows,
+            [m.map_value for m in self.study.masks],
+            self.tile,
         )
 
     def recipe(self, name: str) -> training.Recipe:
@@ -280,7 +313,7 @@ def sample(run: Run) -> None:
         return
     _need(run, run.wanted_factors, "prepare")
     with _timed("sample") as taken:
-        landslides = inventory.load(run.study.inventory, run.grid)
+        landslides = inventory.load(run.study.inventory, run.grid, run.masks)
         infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
         with run.reporter.task("sample", mapping.tile_count(run.grid, run.tile)) as on:
             drawn = sampling.draw(
@@ -378,6 +411,7 @@ def evaluate(run: Run) -> None:
     _need(run, {"samples": run.sample_mark} | run.wanted_models(run.models), "train")
     samples = sampling.load(run.out / "samples.parquet")
     plan = run.plan(samples)
+    truth = _truth(run, samples)
     outcomes = []
     with _timed("evaluate") as taken:
         for protocol in run.study.evaluation.protocols:
@@ -387,8 +421,17 @@ def evaluate(run: Run) -> None:
                 results = {m: _try_model(run, m, samples, chosen, plan, on) for m in run.models}
             groups = trials.groups(samples, protocol, plan)
             outcomes.append(tables.Outcome(protocol, chosen, groups, results))
-        paths = tables.write(run.out, outcomes, samples, run.study.evaluation.threshold, plan)
+        threshold = run.study.evaluation.threshold
+        paths = tables.write(run.out, outcomes, samples, threshold, plan, truth)
     run.ledger.record("evaluation", run.evaluation_mark, paths, taken[0])
+
+
+def _truth(run: Run, samples: sampling.Samples) -> Any:
+    """Return the known failure probability of each sample, where the study has it."""
+    layer = run.study.evaluation.truth
+    if layer is None:
+        return None
+    return sampling.values_at(samples, raster_source(layer), run.grid, run.tile)
 
 
 def _try_model(
@@ -435,6 +478,51 @@ def _fits(
     return fits
 
 
+def explain(run: Run) -> None:
+    """Ask which factors matter, and how: `importance.json`."""
+    mark = fingerprint({n: run.train_mark(n) for n in run.models}, "importance")
+    if run.ledger.is_fresh("importance", mark):
+        run.reporter.say("explain: importance.json is up to date")
+        return
+    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.models), "train")
+    samples = sampling.load(run.out / "samples.parquet")
+    split = trials.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]
+    seed = run.study.study.seed
+    told = []
+    with _timed("explain") as taken, run.reporter.task("explain", len(run.models)) as on:
+        for name in run.models:
+            model = bundle.load(run.out / "models" / name)
+            told.append(explanation.explain(model, samples, split, seed))
+            on(1)
+    text = {
+        "information_gain": explanation.information_gain(samples, split.train),
+        "models": told,
+    }
+    path = run.out / "importance.json"
+    with raster.replacing(path) as temporary:
+        temporary.write_text(json.dumps(tables.finite(text), indent=1), encoding="utf-8")
+    run.ledger.record("importance", mark, [path], taken[0])
+
+
+def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
+    """Return why a model gives the cell at (x, y), in the grid's CRS, its probability."""
+    if name not in run.models:
+        raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")
+    _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
+    _need(run, run.wanted_models([name]), "train")
+    a = run.grid.affine
+    col, row = int((x - a.c) // a.a), int((y - a.f) // a.e)
+    if not (0 <= row < run.grid.shape[0] and 0 <= col < run.grid.shape[1]):
+        raise InputError(
+            f"--at {x:g} {y:g}: lies off the grid, whose bounds in {grids.crs_name(run.grid.crs)} "
+            f"are {', '.join(f'{v:.0f}' for v in grids.bounds(run.grid))}"
+        )
+    values = run.stack()[:, row, col].values.astype(np.float32)
+    samples = sampling.load(run.out / "samples.parquet")
+    model = bundle.load(run.out / "models" / name)
+    return explanation.attribute(model, values, samples, run.study.study.seed)
+
+
 def map_(run: Run) -> None:
     """Map each model: `maps/<model>_probability.tif`, `maps/<model>_class.tif` and styles."""
     names = run.mapped_models
@@ -462,6 +550,7 @@ def map_(run: Run) -> None:
                     shards,
                     run.engine,
                     on,
+                    run.masks,
                 )
             styles = [p.with_suffix(".qml") for p in paths]
             run.ledger.record(f"map-{name}", run.map_mark(name), [*paths, *styles], taken[0])
@@ -525,7 +614,7 @@ def report_inputs(run: Run) -> dict[str, Any]:
     return {
         "layers": [row.to_dict() for row in check(run)],
         "event": run.study.event.model_dump(mode="json"),
-        "outlines": inventory.load(run.study.inventory, run.grid).shapes,
+        "outlines": inventory.load(run.study.inventory, run.grid, run.masks).shapes,
         "marks": {
             code: vector.read(
                 vector_source(run.study.layers[f.layer], f.layer), grids.crs_of(run.grid)
@@ -540,9 +629,11 @@ def check(run: Run) -> list[checks.LayerRow]:
     """Look at every layer and make every factor ready, before any long work."""
     study = run.study
     classes = [f.layer for f in study.active_factors.values() if isinstance(f, CategoryFactor)]
-    rows = checks.check_layers(study.layers, layer_roles(study), classes, study.inventory, run.grid)
-    _ = run.factors  # reads what the factors need, which finds the rest of the errors
-    return rows
+    rows = checks.check_layers(
+        study.layers, layer_roles(study), classes, study.inventory, run.grid, run.masks
+    )
+    # Making the factors reads what they need, which finds the rest of the errors.
+    return checks.with_factors(rows, run.factors)
 
 
 def run_all(run: Run) -> Path:
@@ -550,7 +641,7 @@ def run_all(run: Run) -> Path:
     for row in check(run):
         for warning in row.warnings:
             run.reporter.say(f"warning: {row.name}: {warning}")
-    for stage in (prepare, sample, train, evaluate, map_):
+    for stage in (prepare, sample, train, evaluate, explain, map_):
         stage(run)
     return report(run)
 

@@ -319,6 +319,20 @@ def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
     return replace(samples, table=table, counts={**samples.counts, "block_size": size})
 
 
+def values_at(
+    samples: Samples, source: raster.RasterSource, grid: GeoBox, size: int
+) -> NDArray[np.float32]:
+    """Return a raster's values at the samples' cells, read tile by tile."""
+    row, col = samples.table["row"].to_numpy(), samples.table["col"].to_numpy()
+    out = np.full(len(row), np.nan, np.float32)
+    for tile in grids.tiles(grid, size):
+        here = (row >= tile.row0) & (row < tile.row1) & (col >= tile.col0) & (col < tile.col1)
+        if here.any():
+            values = source.read(grids.window(grid, tile))
+            out[here] = values[row[here] - tile.row0, col[here] - tile.col0]
+    return out
+
+
 def _sum_areas(parts: Sequence[pd.DataFrame], grid: GeoBox) -> pd.DataFrame:
     """Add up the tiles' squares (one may lie in several tiles) and place their centres."""
     keys = ["factor", "i", "j", "code"]

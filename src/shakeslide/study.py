@@ -532,6 +532,9 @@ class Evaluation(Settings):
     """No training cell of `block` nearer to a test block than this, in metres."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Probability from which a cell counts as predicted landslide."""
+    truth: Layer | None = None
+    """Raster of the true probability of failure, where it is known (synthetic earthquakes): the
+    best possible scores and the gap to them are then told."""
 
 
 class Maps(Settings):
@@ -789,14 +792,19 @@ def _table(name: str, model: type[Settings], example: Mapping[str, Any]) -> list
     """Return one table of the template: required or example keys live, defaults commented out."""
     lines = [f"[{name}]" if example else f"# [{name}]"]
     lines[0] += f"  # {_doc(model.__doc__)}"
+    nested: list[str] = []
     for key, field in model.model_fields.items():
         if _is_table(field.annotation):
+            many = typing.get_origin(field.annotation) is list
+            head = f"[[{name}.{key}]]" if many else f"[{name}.{key}]"
+            if name != "models":
+                nested += [f"# {head}  # {_doc(field.description)}", '# path = "..."']
             continue
         if key in example:
             lines += [f"{key} = {_toml(example[key])}  # {_doc(field.description)}"]
         else:
             lines += [f"# {key} = {_toml(field.default)}  # {_doc(field.description)}"]
-    return [*lines, ""]
+    return [*lines, *nested, ""]
 
 
 def _is_table(annotation: Any) -> bool:

@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shakeslide.evaluation import audit, intervals
-from shakeslide.evaluation.scores import MEASURES
+from shakeslide.evaluation.calibration import correct_prior
+from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.evaluation.splits import Split
 from shakeslide.io import raster
 from shakeslide.sampling import Samples
@@ -71,7 +72,12 @@ def load_result(path: Path) -> Result:
 
 
 def write(
-    out: Path, outcomes: Sequence[Outcome], samples: Samples, threshold: float, plan: Plan
+    out: Path,
+    outcomes: Sequence[Outcome],
+    samples: Samples,
+    threshold: float,
+    plan: Plan,
+    truth: NDArray[np.float32] | None = None,
 ) -> list[Path]:
     """Write `evaluation.json` and `evaluation.csv`.
 
@@ -87,6 +93,8 @@ def write(
         Probability from which a cell counted as predicted landslide.
     plan : Plan
         How it was split.
+    truth : array, (samples,), optional
+        The known probability of failure of each sample, at the area's share of sources.
     """
     records = [
         record
@@ -118,6 +126,7 @@ def write(
         "block_size": plan.block_size,
         "buffer": plan.buffer,
         "replicates": REPLICATES,
+        "truth": None if truth is None else _truth(outcomes, samples, threshold, truth),
     }
     paths = [out / "evaluation.json", out / "evaluation.csv"]
     with raster.replacing(paths[0]) as temporary:
@@ -234,6 +243,28 @@ def _optimism(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 def _values(outcome: Outcome, model: str, measure: str) -> list[float]:
     """A measure of each split, at the balance of the samples."""
     return [r.told["records"][0][measure] for r in outcome.results[model]]
+
+
+def _truth(
+    outcomes: Sequence[Outcome],
+    samples: Samples,
+    threshold: float,
+    truth: NDArray[np.float32],
+) -> dict[str, Any]:
+    """Scores of the true probabilities on the samples, and how far each model stays below them."""
+    known = np.isfinite(truth)
+    balanced = correct_prior(truth[known], samples.prevalence, float(samples.label.mean()))
+    best = scores(samples.label[known], balanced, threshold)
+    gaps = [
+        {
+            "protocol": o.protocol,
+            "model": model,
+            **{m: best[m] - float(np.mean(_values(o, model, m))) for m in ("oa", "roc_auc")},
+        }
+        for o in outcomes
+        for model in o.results
+    ]
+    return {"scores": {m: best[m] for m in MEASURES}, "gaps": gaps}
 
 
 def _of_first(outcomes: Sequence[Outcome], what: str) -> list[dict[str, Any]]:

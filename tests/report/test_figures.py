@@ -48,8 +48,9 @@ def expected() -> dict[str, int]:
     dpi = figures.DPI
     wide = {f"factor_{c}.png": 2.7 for c in FACTORS} | {"factors.png": 7.4, "samples.png": 5.2}
     wide |= {f"{kind}_{m}.png": 5.2 for kind in ("map", "class") for m in MODELS}
-    wide |= {f"confusion_{p}.png": 5.4 for p in ("pixel", "landslide")}
-    wide |= {"roc.png": 8.2, "scores.png": 5.05}
+    wide |= {f"confusion_{p}.png": 5.4 for p in ("pixel", "block")}
+    wide |= {f"{kind}_{p}.png": 4.65 for kind in ("roc", "reliability") for p in ("pixel", "block")}
+    wide |= {"protocols.png": 5.6, "scores.png": 5.05}
     return {name: round(inches * dpi) for name, inches in wide.items()}
 
 
@@ -221,7 +222,7 @@ def test_graticule(inches: tuple[float, float]) -> None:
 def test_scale_bar_is_as_long_as_it_says() -> None:
     figure, sheet = figures.new(5, 1)
     cartography.scale_bar(sheet, 0.5, 0.4, widest=2.0, metres_per_inch=3000)
-    assert [t.get_text() for t in sheet.texts] == ["0", "5 km"]
+    assert [t.get_text() for t in sheet.texts] == ["0", "5\u00a0km"]
     ends = [p.get_x() for p in sheet.patches] + [p.get_x() + p.get_width() for p in sheet.patches]
     assert (max(ends) - min(ends)) * 3000 == pytest.approx(5000)
     assert sheet.texts[1].get_position()[0] == pytest.approx(max(ends))
@@ -386,22 +387,46 @@ def test_any_shape_of_area_can_be_drawn(tmp_path: Path, shape: tuple[int, int]) 
 # ------------------------------------------------------------------ charts
 
 
-def test_roc_panels_show_the_evaluation() -> None:
+@pytest.mark.parametrize("protocol", ["pixel", "block"])
+def test_roc_shows_the_evaluation(protocol: str) -> None:
     result = evaluation(3)
+    for i, curve in enumerate(result["roc"]):
+        curve["tpr"][10] += 0.01 * i
     with figures.style():
-        figure = charts.roc_curves(result, ["pixel", "landslide"])
-    panels = [a for a in figure.axes if a.get_label() != "sheet"]
-    assert [a.get_title(loc="left").split(":")[0] for a in panels] == ["pixel", "landslide"]
-    for axes, protocol in zip(panels, ("pixel", "landslide"), strict=True):
-        legend = axes.get_legend()
-        assert legend is not None
-        texts = [t.get_text().replace("\u00a0", " ") for t in legend.get_texts()]
-        rows = {r["model"]: r["roc_auc"] for r in result["summary"] if r["protocol"] == protocol}
-        order = sorted(rows, key=lambda m: -rows[m]["mean"])
-        wanted = [f"{m.upper()}  {rows[m]['mean']:.3f} ± {rows[m]['sd']:.3f}" for m in order]
-        assert texts == wanted
-        curve = axes.get_lines()[1]
-        np.testing.assert_allclose(curve.get_ydata(), result["roc"][0]["tpr"])
+        axes = charts.roc(result, protocol).axes[-1]
+    assert axes.get_title(loc="left").split(":")[0] == protocol
+    legend = axes.get_legend()
+    assert legend is not None
+    texts = [t.get_text().replace("\u00a0", " ") for t in legend.get_texts()]
+    rows = {r["model"]: r["roc_auc"] for r in result["summary"] if r["protocol"] == protocol}
+    order = sorted(rows, key=lambda m: -rows[m]["mean"])
+    wanted = [f"{m.upper()}  {rows[m]['mean']:.3f} ± {rows[m]['sd']:.3f}" for m in order]
+    assert texts == wanted
+    for line, model in zip(axes.get_lines()[1:], order, strict=True):
+        curve = next(c for c in result["roc"] if (c["protocol"], c["model"]) == (protocol, model))
+        np.testing.assert_allclose(line.get_xydata(), np.transpose([curve["fpr"], curve["tpr"]]))
+
+
+def test_reliability_shows_the_evaluation() -> None:
+    result = evaluation(1)
+    with figures.style():
+        axes = charts.reliability(result, "block").axes[-1]
+    lines = axes.get_lines()
+    assert len(lines) == 1 + len(MODELS)
+    np.testing.assert_allclose(lines[1].get_xydata(), [[0.2, 0.1], [0.5, 0.5], [0.8, 0.9]])
+
+
+def test_protocols_are_drawn_with_their_intervals() -> None:
+    result = evaluation(2)
+    with figures.style():
+        panels = charts.protocols(result, ["pixel", "block"]).axes[-2:]
+    for axes, measure, scale in zip(panels, ("oa", "roc_auc"), (100, 1), strict=True):
+        drawn = {tuple(np.round(line.get_xdata(), 6)) for line in axes.get_lines()}
+        for row in result["summary"]:
+            told = row[measure]
+            assert (round(scale * told["mean"], 6),) in drawn
+            assert tuple(np.round([scale * told["low"], scale * told["high"]], 6)) in drawn
+        assert len(drawn) == 2 * len(result["summary"])
 
 
 def test_samples_beyond_the_most_are_thinned(run_folder: Path) -> None:

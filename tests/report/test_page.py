@@ -103,7 +103,9 @@ def test_texts_never_become_markup(page: Page) -> None:
 
 def test_pictures_of_the_page_are_whole(page: Page) -> None:
     pictures = [a for t, a in page.elements if t == "img"]
-    assert len(pictures) == 5 + 2 * 3 + 3  # factors, maps and classes, samples, ROC, scores
+    assert (
+        len(pictures) == 5 + 2 * 3 + 1 + 2 + 2 * 2
+    )  # factors, maps, samples, charts, curves of each protocol
     for attrs in pictures:
         assert attrs["alt"]
         kind, _, code = str(attrs["src"]).partition(";base64,")
@@ -118,7 +120,7 @@ def test_size_of_the_page(run_folder: Path) -> None:
 # ------------------------------------------------------------------ numbers
 
 
-@pytest.mark.parametrize("protocol", ["pixel", "landslide"])
+@pytest.mark.parametrize("protocol", ["pixel", "block"])
 def test_scores_are_the_evaluations(run_folder: Path, page: Page, protocol: str) -> None:
     summary = json.loads((run_folder / "evaluation.json").read_text())["summary"]
     measures = ["oa", "precision", "recall", "f1", "mcc", "roc_auc", "pr_auc", "brier", "ece"]
@@ -134,6 +136,23 @@ def test_scores_are_the_evaluations(run_folder: Path, page: Page, protocol: str)
             assert sd == pytest.approx(scale * row[measure]["sd"], abs=half * 1.001)
 
 
+def test_protocols_stand_side_by_side(run_folder: Path, page: Page) -> None:
+    summary = json.loads((run_folder / "evaluation.json").read_text())["summary"]
+    rows = page.rows("sides")
+    for i, row in enumerate(summary):
+        first = 2 * (i // len(MODELS))
+        for j, (measure, scale, half) in enumerate((("oa", 100, 0.05), ("roc_auc", 1, 0.0005))):
+            printed = numbers(rows[row["model"]][first + j])
+            wanted = [scale * row[measure][k] for k in ("mean", "low", "high")]
+            assert printed == pytest.approx(wanted, abs=half * 1.001)
+
+
+def test_captured_shares(page: Page) -> None:
+    rows = page.rows("captured")
+    assert [numbers(c) for c in rows["rf"]] == [[36], [56], [36], [56]]
+    assert [numbers(c) for c in rows["lr"]] == [[28], [48], [28], [48]]
+
+
 def test_published_scores_stand_beside(page: Page) -> None:
     rows = page.rows("compared")
     assert set(rows) == {"lr", "rf", "sae"}
@@ -147,7 +166,7 @@ def test_published_scores_stand_beside(page: Page) -> None:
             scale = 100 if measure in PERCENT else 1
             wanted = [scale * v for v in (known.mean, known.sd) if v is not None]
             assert printed == pytest.approx(wanted)
-    assert "not what to expect" in page.text or "not as what to expect" in page.text
+    assert "not as what to expect" in page.text
     assert "Wenchuan" in page.text
 
 
@@ -171,6 +190,7 @@ def test_confusion_matrices(page: Page) -> None:
         if attrs.get("class") == "matrix"
     ]
     assert len(found) == 2 * len(MODELS)
+    assert [t for t, _ in page.elements].count("details") == 3  # block, settings, hashes
     for _, cells in found:
         assert cells[2:] == [[70, 87.5], [10, 12.5], [12, 15.0], [68, 85.0]]
 
@@ -180,7 +200,12 @@ def test_counts_and_facts(page: Page) -> None:
     for wanted in (f"{known:,}", "70 × 56", "3.46", "2.63", "M 7.25", "34.600° S, 73.300° E"):
         assert wanted in page.text.replace("\u00a0", " ")
     assert "random forest" in page.text
-    assert "85.9" in page.text  # the best overall accuracy, in the summary
+    assert "85.9 ± 0.2 %" in page.text.replace("\u00a0", " ")  # the best, in the summary
+    assert "(3 repeats)" in page.text
+    assert "(3 folds)" in page.text
+    assert "Square blocks of 870\u00a0m are held out" in page.text
+    # Among the key numbers stands the best AUC of the protocol that flatters least.
+    assert "best AUC, spatial blocks held out (RF) 0.849" in page.text
 
 
 def test_warnings_are_told(page: Page) -> None:
@@ -217,7 +242,8 @@ def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
     parts: list[float] = []
     report.write(out, inputs, parts.append)
     page = Page((out / "report.html").read_text(encoding="utf-8"))
-    assert "of a single repeat: its spread is not known" in page.text
+    assert "Of a single repeat: its spread is not known" in page.text
+    assert "side by side" not in page.text.split("Beside the published")[0]
     rows = page.rows("scores")
     assert rows["lr"][1] == "–"
     assert len(numbers(rows["rf"][0])) == 1

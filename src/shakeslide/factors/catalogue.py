@@ -10,7 +10,7 @@ import pyproj
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
-from shakeslide.factors import density, nearest, terrain
+from shakeslide.factors import aftershocks, density, nearest, terrain
 from shakeslide.factors import layers as sourced
 from shakeslide.factors.computations import (
     Bearing,
@@ -137,23 +137,14 @@ def _line_direction(settings: LineDirectionFactor, code: str, sources: Sources) 
 
 
 def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
-    layer = sources.layer(settings.layer, code)
-    column = layer.column or ("magnitude" if settings.weight == "magnitude" else None)
-    features = vector.read(
-        sourced.vector_source(layer.model_copy(update={"column": column}), settings.layer),
-        grids.crs_of(sources.grid),
-        "point",
-    )
-    x, y = vector.points(features).T
-    weights = np.ones(len(x))
-    if settings.weight == "magnitude":
-        magnitude = vector.numeric(features, str(column), f"[layers.{settings.layer}]")
-        weights = 10.0 ** (magnitude - settings.completeness)
-    bandwidth = settings.bandwidth or density.default_bandwidth(x, y)
+    shocks = aftershocks.load(settings, code, sources)
+    bandwidth = settings.bandwidth or density.default_bandwidth(shocks.x, shocks.y)
     return Made(
-        Density(x, y, weights, bandwidth),
-        source=sourced.source_text(layer),
-        settings={"bandwidth": bandwidth},
+        Density(shocks.x, shocks.y, shocks.weights, bandwidth),
+        source=sourced.source_text(sources.layer(settings.layer, code)),
+        settings={"bandwidth": bandwidth} | shocks.settings,
+        notes=(*shocks.notes, f"{code}: bandwidth {bandwidth:,.0f} m"),
+        warnings=tuple(shocks.warnings),
     )
 
 
@@ -328,6 +319,8 @@ def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
         legend=made.legend,
         settings=settings.model_dump(mode="json", exclude={"use", "name"}) | dict(made.settings),
         layer=layer,
+        notes=made.notes,
+        warnings=made.warnings,
     )
 
 

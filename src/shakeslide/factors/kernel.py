@@ -54,10 +54,10 @@ def _fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, b, c), build
 
 
-fma: Callable[[Any, Any, Any], Any] = intrinsic(_fma)
+fma = cast(Callable[[Any, Any, Any], Any], intrinsic(_fma))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 def any_nan(values: Any) -> bool:
     """Whether an array holds NaN or infinities: the sum of its products with 0 is then NaN.
 

@@ -216,7 +216,7 @@ def _chord(piece: Coordinates) -> Coordinates:
 def _axis(dx: Coordinates, dy: Coordinates) -> Coordinates:
     """Axial direction in [0, 180) degrees, clockwise from north."""
     azimuth: Coordinates = np.degrees(np.arctan2(dx, dy)) % 180.0
-    azimuth[azimuth >= 180.0] = 0.0  # a tiny negative angle rounds up to it
+    azimuth[azimuth.astype(np.float32) >= 180.0] = 0.0  # what would round up to it
     return azimuth
 
 

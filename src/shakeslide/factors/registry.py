@@ -87,6 +87,8 @@ class Factor:
         The settings that the values depend on, for records and fingerprints.
     layer : str
         Name of the layer it is made from.
+    notes, warnings : tuple of str
+        What was left out of the layer; what to think about.
     """
 
     code: str
@@ -101,6 +103,8 @@ class Factor:
     legend: Mapping[int, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     layer: str = ""
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def tags(self) -> dict[str, str]:
         """Return what a factor's file says of itself."""
@@ -126,6 +130,8 @@ class Made:
     unit: str | None = None
     source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -270,6 +270,19 @@ def _require_kind(frame: gpd.GeoDataFrame, kinds: list[str], where: str) -> None
         )
 
 
+def kind_of(geometry: np.ndarray) -> str:
+    """Return "point", "line" or "polygon", "mixed" where there are several."""
+    kinds = {KINDS.get(int(n), "mixed") for n in np.unique(shapely.get_type_id(geometry))}
+    return kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def require_column(features: Features, column: str, where: str) -> None:
+    """Raise `InputError` unless features have a column."""
+    known = [str(c) for c in features.frame.columns if c != features.frame.geometry.name]
+    if column not in known:
+        raise InputError(f"{where}: has no column '{column}'.{did_you_mean(column, known)}")
+
+
 def numeric(features: Features, column: str, where: str) -> np.ndarray:
     """Return a column as float64, NaN where empty; text that is no number is an `InputError`."""
     given = features.frame[column]
@@ -340,6 +353,12 @@ def lines(features: Features) -> list[np.ndarray]:
         rings = shapely.get_rings(parts[polygonal])
         parts = np.concatenate([parts[~polygonal], rings])
     return [shapely.get_coordinates(p) for p in parts if not shapely.is_empty(p)]
+
+
+def single_points(features: Features) -> Features:
+    """Return points one by one: each of a multipoint with the attributes of the whole."""
+    frame = features.frame.explode(index_parts=False, ignore_index=True)
+    return Features(frame, features.crs, features.notes)
 
 
 def points(features: Features) -> np.ndarray:

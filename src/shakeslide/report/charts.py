@@ -15,7 +15,7 @@ from shakeslide.report.score_tables import COMPARED
 
 PROTOCOL_MARKS = (("o", "#8c96a0"), ("s", "#0072b2"), ("D", "#d55e00"), ("^", "#000000"))
 """Mark and colour of the protocols in their order."""
-GRID = GRID
+GRID = "#e3e6e9"
 
 
 def roc(evaluation: Mapping[str, Any], protocol: str) -> Figure:

@@ -31,14 +31,14 @@ class Rock:
 
 
 ROCKS = (
-    Rock("granite", "pa", 24.0, 36.0, 23.0, 0.88, 0.0),
-    Rock("gneiss", "mt", 23.0, 36.0, 23.0, 0.90, 0.2),
-    Rock("schist", "mt", 18.0, 32.0, 22.0, 1.05, 0.8),
-    Rock("phyllite", "mt", 16.0, 31.0, 21.5, 1.12, 1.0),
-    Rock("limestone", "sc", 23.0, 35.0, 23.0, 0.90, 0.5),
+    Rock("granite", "pa", 22.0, 35.5, 23.0, 0.88, 0.0),
+    Rock("gneiss", "mt", 21.5, 35.5, 23.0, 0.90, 0.2),
+    Rock("schist", "mt", 18.5, 33.0, 22.0, 1.05, 0.8),
+    Rock("phyllite", "mt", 17.0, 32.5, 21.5, 1.12, 1.0),
+    Rock("limestone", "sc", 21.5, 35.0, 23.0, 0.90, 0.5),
     Rock("sandstone", "ss", 20.0, 34.0, 22.0, 0.98, 0.6),
-    Rock("flysch", "sm", 17.0, 31.5, 21.5, 1.10, 0.9),
-    Rock("basalt", "vb", 21.0, 35.0, 24.0, 0.93, 0.1),
+    Rock("flysch", "sm", 17.5, 32.5, 21.5, 1.10, 0.9),
+    Rock("basalt", "vb", 20.5, 35.0, 24.0, 0.93, 0.1),
     Rock("alluvium", "su", 10.0, 34.0, 19.0, 1.12, 0.0),
 )
 ALLUVIUM = len(ROCKS) - 1

@@ -27,6 +27,9 @@ STRIP = 256
 RIDGE = 40.0
 """Topographic position (m above the mean of 325 m around) of full amplification."""
 
+GENTLE = 12.0
+"""Slope (degrees) below which the ground in front holds a slope up."""
+
 
 @dataclass(frozen=True)
 class Interactions:
@@ -109,7 +112,7 @@ def _strength(
     rupture: Rupture,
     how: Interactions,
 ) -> Floats:
-    """Factor on the strength of the ground: dip slopes, undercut banks, hidden variation."""
+    """Factor on strength: dip slopes, undercut banks, gentle slopes confined, hidden variation."""
     slope, aspect = terrain
     x, y = surface.x, surface.y[rows]
     beds = geology.bedding(rupture.structure, x, y)
@@ -119,6 +122,7 @@ def _strength(
     factor = 1.0 - how.dip_slope * layered * with_dip * daylight
     bank = uniform_filter((surface.drainage[rows] > 5.0).astype(np.float32), 11) > 1e-6
     factor *= 1.0 - how.undercutting * bank
+    factor *= 1.0 + np.exp(-((slope / GENTLE) ** 2))
     hidden = gaussian_field((rupture.structure.seed, 52), x, y, [250.0, 90.0])
     return np.asarray(factor * np.exp(how.hidden_strength * hidden), np.float32)
 

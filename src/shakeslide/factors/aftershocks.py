@@ -1,0 +1,200 @@
+"""Earthquakes of a catalogue: which of them count for a factor, and how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shakeslide import grid as grids
+from shakeslide.errors import InputError
+from shakeslide.factors.layers import vector_source
+from shakeslide.factors.registry import Sources
+from shakeslide.io import vector
+from shakeslide.study import DensityFactor, Event, Layer
+
+TIME_NAMES = ("time", "origin_time", "origintime", "datetime", "date_time", "date")
+MAGNITUDE_NAMES = ("magnitude", "mag", "mw", "ml", "ms", "mb")
+"""Columns that are taken for time and magnitude where the study names none."""
+MAIN_SHOCK = timedelta(seconds=60), 0.5
+"""An earthquake this near in time and magnitude to the event is the event itself."""
+
+
+@dataclass
+class Shocks:
+    """The earthquakes that count.
+
+    Attributes
+    ----------
+    x, y, weights : array, (n,) float64
+        Place in the grid's CRS, and how much each counts.
+    settings : dict
+        What the choice depends on, for fingerprints.
+    notes, warnings : list of str
+        What was left out; what to think about.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
+    """Return the earthquakes that a density factor counts.
+
+    Raises
+    ------
+    InputError
+        A layer, column or event time that is missing, or no earthquake left.
+    """
+    layer = sources.layer(settings.layer, code)
+    where = f"{layer.path} ({settings.layer})"
+    features = vector.read(
+        vector_source(layer, settings.layer), grids.crs_of(sources.grid), "point"
+    )
+    features = vector.single_points(features)
+    window = _window(settings, code, sources.event)
+    magnitude = _magnitudes(features, layer, settings, where)
+    time = _times(features, layer, where, needed=window != (None, None))
+    keep = np.ones(len(features.frame), bool)
+    if time is not None:
+        keep = _within(time, window)
+    if settings.min_magnitude is not None and magnitude is not None:
+        keep &= magnitude >= settings.min_magnitude
+    main = _main_shock(time, magnitude, sources.event, len(keep))
+    out = Shocks(*vector.points(features).T, np.ones(len(keep)))
+    if window != (None, None):
+        keep &= ~main
+    elif main[keep].any():
+        out.warnings.append(
+            "the main shock is among them; leave it out with where =, or with days = in "
+            f"[factors.{code}]"
+        )
+    if not keep.any():
+        raise InputError(
+            f"{where}: none of its {len(keep)} earthquakes lies in the time window and above the "
+            f"magnitude of [factors.{code}]"
+        )
+    if not keep.all():
+        out.notes.append(f"{int(keep.sum())} of {len(keep)} earthquakes count for {code}")
+    out.weights = _weights(features, magnitude, layer, settings, where)
+    out.x, out.y, out.weights = out.x[keep], out.y[keep], out.weights[keep]
+    out.settings = {"window": [None if t is None else t.isoformat() for t in window]}
+    return out
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _window(
+    settings: DensityFactor, code: str, event: Event
+) -> tuple[datetime | None, datetime | None]:
+    """Return first and last time that count, None where the window is open."""
+    if settings.days is not None and settings.end is not None:
+        raise InputError(f"[factors.{code}] give either end or days, not both")
+    start = None if settings.start is None else _utc(settings.start)
+    end = None if settings.end is None else _utc(settings.end)
+    if settings.days is None and (end is None or start is not None):
+        return start, end
+    if event.time is None:
+        raise InputError(
+            f"[event] time is missing, which days or end of [factors.{code}] start from: "
+            "time = 2005-10-08T03:50:40Z"
+        )
+    if settings.days is not None:
+        end = _utc(event.time) + timedelta(days=settings.days)
+    return start or _utc(event.time), end
+
+
+def _within(time: pd.Series, window: tuple[datetime | None, datetime | None]) -> NDArray[np.bool_]:
+    """Tell which times lie in a window; what has no time does not."""
+    keep = np.ones(len(time), bool)
+    if window[0] is not None:
+        keep &= (time >= pd.Timestamp(window[0])).to_numpy()
+    if window[1] is not None:
+        keep &= (time < pd.Timestamp(window[1])).to_numpy()
+    return keep
+
+
+def _named(features: vector.Features, names: tuple[str, ...]) -> str | None:
+    """Return the first column with one of these names, whatever its case."""
+    known = {str(c).lower(): str(c) for c in features.frame.columns}
+    return next((known[n] for n in names if n in known), None)
+
+
+def _times(features: vector.Features, layer: Layer, where: str, needed: bool) -> pd.Series | None:
+    column = layer.time or _named(features, TIME_NAMES)
+    if layer.time is not None:
+        vector.require_column(features, layer.time, where)
+    if column is None:
+        if needed:
+            raise InputError(f"{where}: name its column of date and time with time =")
+        return None
+    if not needed and layer.time is None:
+        # Only looked at: a column that merely has the name of a time must not stop the study.
+        try:
+            return vector.times(features, column, where)
+        except InputError:
+            return None
+    return vector.times(features, column, where)
+
+
+def _magnitudes(
+    features: vector.Features, layer: Layer, settings: DensityFactor, where: str
+) -> NDArray[np.float64] | None:
+    needed = settings.weight == "magnitude" or settings.min_magnitude is not None
+    column = _named(features, MAGNITUDE_NAMES)
+    if layer.column is not None and settings.weight != "column":
+        column = layer.column
+    if column is None:
+        if needed:
+            raise InputError(f"{where}: name its column of magnitudes with column =")
+        return None
+    return vector.numeric(features, column, where) if needed else _loose(features, column)
+
+
+def _loose(features: vector.Features, column: str) -> NDArray[np.float64]:
+    numbers = pd.to_numeric(features.frame[column], errors="coerce")
+    return np.asarray(numbers, np.float64)
+
+
+def _main_shock(
+    time: pd.Series | None, magnitude: NDArray[np.float64] | None, event: Event, count: int
+) -> NDArray[np.bool_]:
+    """Tell which earthquakes are the event itself."""
+    if time is None or event.time is None:
+        return np.zeros(count, bool)
+    near = ((time - pd.Timestamp(_utc(event.time))).abs() <= MAIN_SHOCK[0]).to_numpy()
+    if magnitude is None or event.magnitude is None:
+        return np.asarray(near)
+    return np.asarray(near & ~(np.abs(magnitude - event.magnitude) > MAIN_SHOCK[1]))
+
+
+def _weights(
+    features: vector.Features,
+    magnitude: NDArray[np.float64] | None,
+    layer: Layer,
+    settings: DensityFactor,
+    where: str,
+) -> NDArray[np.float64]:
+    if settings.weight == "count":
+        return np.ones(len(features.frame))
+    if settings.weight == "magnitude":
+        if magnitude is None:
+            raise InputError(f"{where}: name its column of magnitudes with column =")
+        weights = 10.0 ** (magnitude - settings.completeness)
+    else:
+        if layer.column is None:
+            raise InputError(f'{where}: weight = "column" needs column = in its table')
+        weights = vector.numeric(features, layer.column, where)
+    if (weights < 0).any():
+        raise InputError(f"{where}: column '{layer.column}' holds negative weights")
+    return np.where(np.isfinite(weights), weights, 0.0)

@@ -1,0 +1,1 @@
+"""Tests of the factors and of the kernels that compute them."""
