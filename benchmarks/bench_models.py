@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def side_by_side(f: Callable[[NDArray[np.float32]], Any], X: NDArray[np.float32]
 
 def torch_network() -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
-    for n_in, n_out in zip(SIZES[:-2], SIZES[1:-1], strict=True):
+    for n_in, n_out in pairwise(SIZES[:-1]):
         layers += [torch.nn.Linear(n_in, n_out), torch.nn.Sigmoid()]
     return torch.nn.Sequential(*layers, torch.nn.Linear(SIZES[-2], SIZES[-1]))
 
@@ -194,7 +195,7 @@ def full_batch() -> list[dict[str, str]]:
 def bare_products(X: NDArray[np.float32]) -> None:
     """Nothing but the network's matrix products, in chunks of 4,096 rows: the bound."""
     rng = np.random.default_rng(0)
-    weights = [rng.random(s, dtype=np.float32) for s in zip(SIZES[:-1], SIZES[1:], strict=True)]
+    weights = [rng.random(s, dtype=np.float32) for s in pairwise(SIZES)]
     buffers = [np.empty((4096, n), dtype=np.float32) for n in SIZES[1:]]
     for start in range(0, len(X) - 4095, 4096):
         h = X[start : start + 4096]
@@ -204,7 +205,7 @@ def bare_products(X: NDArray[np.float32]) -> None:
 
 def bare_torch_products(X: NDArray[np.float32]) -> None:
     """The same with PyTorch's library."""
-    weights = [torch.rand(*s) for s in zip(SIZES[:-1], SIZES[1:], strict=True)]
+    weights = [torch.rand(*s) for s in pairwise(SIZES)]
     buffers = [torch.empty(4096, n) for n in SIZES[1:]]
     rows = torch.from_numpy(X)
     for start in range(0, len(X) - 4095, 4096):

@@ -141,6 +141,18 @@ def test_negatives_keep_clear_of_all_landslides(finished: pipeline.Run) -> None:
     assert samples.counts["landslides_without_cell"] >= 1
 
 
+def test_fewer_samples_are_part_of_more(finished: pipeline.Run, tmp_path: Path) -> None:
+    run = copied(finished, tmp_path / "run", "samples.most=100")
+    pipeline.sample(run)
+    few = sampling.load(run.out / "samples.parquet")
+    all_ = sampling.load(finished.out / "samples.parquet")
+    assert (few.label == 1).sum() == (few.label == 0).sum() == 100
+    assert few.prevalence == all_.prevalence
+    assert few.class_areas == all_.class_areas
+    places = set(zip(all_.table.row, all_.table.col, strict=True))
+    assert set(zip(few.table.row, few.table.col, strict=True)) <= places
+
+
 def test_class_areas_count_all_valid_cells(finished: pipeline.Run) -> None:
     samples = sampling.load(finished.out / "samples.parquet")
     valid = np.isfinite(read(finished.out / "maps" / "lr_probability.tif"))

@@ -44,11 +44,15 @@ def run(
 
 def scores(out: Path) -> Iterator[str]:
     """Yield the scores of a run as a small table."""
-    summary = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["summary"]
+    told = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    summary, truth = told["summary"], told["truth"]
     yield f"{'protocol':<10} {'model':<6} {'OA':>15} {'ROC-AUC':>15}"
     for row in summary:
         cells = [_spread(row[m]["mean"], row[m]["sd"]) for m in ("oa", "roc_auc")]
         yield f"{row['protocol']:<10} {row['model']:<6} {cells[0]:>15} {cells[1]:>15}"
+    if truth is not None:
+        best = [f"{truth['scores'][m]:.3f}" for m in ("oa", "roc_auc")]
+        yield f"{'the true odds':<17} {best[0]:>15} {best[1]:>15}"
 
 
 def _spread(mean: float, sd: float | None) -> str:

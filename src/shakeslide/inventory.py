@@ -318,19 +318,19 @@ class _Small:
 
 
 def _most_covered(shapes: Shapes, grid: GeoBox) -> _Small:
-    """Return the cell that each landslide without a cell centre covers most, the first of equals."""
+    """Return the cell that each landslide without a cell centre covers most (first of equals)."""
     rows, cols = grids.shape_of(grid)
     held = Polygons.on_grid(shapes, np.ones(len(shapes)), grid).centres((rows, cols))
     a = grid.affine
     cells, which = [], []
     for i in np.nonzero(held == 0)[0]:
         west, south, east, north = shapely.bounds(shapes[i])
-        first = max(0, int((north - a.f) // a.e)), max(0, int((west - a.c) // a.a))
-        last = min(rows - 1, int((south - a.f) // a.e)), min(cols - 1, int((east - a.c) // a.a))
-        row, col = np.mgrid[first[0] : last[0] + 1, first[1] : last[1] + 1].reshape(2, -1)
+        down = np.arange(max(0, (north - a.f) // a.e), min(rows - 1, (south - a.f) // a.e) + 1)
+        right = np.arange(max(0, (west - a.c) // a.a), min(cols - 1, (east - a.c) // a.a) + 1)
+        row, col = (v.ravel() for v in np.meshgrid(down, right, indexing="ij"))
         if row.size == 0:
             continue
-        boxes = _cell_boxes(row.astype(float), col.astype(float), grid)
+        boxes = _cell_boxes(row, col, grid)
         covered = shapely.area(shapely.intersection(boxes, shapes[i]))
         if covered.max() > 0:
             cells.append(boxes[np.argmax(covered)])

@@ -171,7 +171,7 @@ class Run:
             settings.model_dump(mode="json"),
             [self.ledger.content(f) for f in files],
             self.mask_mark,
-            self.study.samples.negatives_per_positive,
+            [self.study.samples.negatives_per_positive, self.study.samples.most],
             self.study.evaluation.block_size,
             self.study.study.seed,
             __version__,
@@ -322,6 +322,7 @@ def sample(run: Run) -> None:
                 landslides,
                 run.grid,
                 run.study.samples.negatives_per_positive,
+                run.study.samples.most,
                 run.study.study.seed,
                 run.engine,
                 on,
@@ -344,10 +345,11 @@ def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
 
 
 def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> list[str]:
-    c = drawn.counts
+    c, sources = drawn.counts, int((drawn.label == 1).sum())
+    part = "" if sources == c["source_cells"] else f" drawn from {c['source_cells']:,}"
     lines = [
-        f"sample: {c['source_cells']:,} source cells of {c['landslides']:,} landslides and "
-        f"{len(drawn.table) - c['source_cells']:,} clear cells; "
+        f"sample: {sources:,} source cells{part} of {c['landslides']:,} landslides and "
+        f"{len(drawn.table) - sources:,} clear cells; "
         f"{100 * drawn.prevalence:.2f} % of the area is source"
     ]
     if c["landslides_without_cell"]:

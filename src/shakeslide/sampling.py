@@ -199,6 +199,7 @@ def draw(
     inventory: Inventory,
     grid: GeoBox,
     ratio: float,
+    most: int | None,
     seed: int,
     engine: Engine,
     advance: Advance = silent,
@@ -217,6 +218,8 @@ def draw(
         The grid.
     ratio : float
         Clear cells per source cell.
+    most : int, optional
+        Draw at most so many source cells.
     seed : int
         Of the study.
     engine, advance
@@ -234,10 +237,11 @@ def draw(
         task = _DrawTile(inventory, tuple(factors), seed, below, grids.cell_size(grid))
         drawn = _run(task, stack, engine, advance)
         counts = _sum([d.counts for d in drawn])
-        wanted = round(ratio * counts["source_cells"])
+        sources = min(counts["source_cells"], most or counts["source_cells"])
+        wanted = round(ratio * sources)
         _require_cells(counts, wanted)
         if sum(len(d.clear) for d in drawn) >= wanted:
-            return _collect(drawn, counts, wanted, factors, inventory, grid)
+            return _collect(drawn, counts, sources, wanted, factors, inventory, grid)
         share = min(1.0, share * 2 * wanted / max(1, sum(len(d.clear) for d in drawn)))
 
 
@@ -275,6 +279,7 @@ def _require_cells(counts: Mapping[str, int], wanted: int) -> None:
 def _collect(
     drawn: Sequence[_Draw],
     counts: dict[str, int],
+    sources: int,
     wanted: int,
     factors: Sequence[stacks.FactorInfo],
     inventory: Inventory,
@@ -282,7 +287,9 @@ def _collect(
 ) -> Samples:
     positives = pd.concat([d.positives for d in drawn]).assign(label=1)
     clear = pd.concat([d.clear for d in drawn]).assign(label=0)
-    clear = clear.sort_values(["key", "row", "col"]).head(wanted)
+    order = ["key", "row", "col"]
+    positives, clear = positives.sort_values(order), clear.sort_values(order)
+    positives, clear = positives.head(sources), clear.head(wanted)
     table = pd.concat([positives, clear]).sort_values(["row", "col"], ignore_index=True)
     a = grid.affine
     table["x"] = a.c + (table["col"] + 0.5) * a.a

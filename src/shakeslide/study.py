@@ -189,6 +189,8 @@ class Samples(Settings):
 
     negatives_per_positive: Positive = 1.0
     """Negatives drawn per positive cell."""
+    most: Annotated[int, Field(ge=10)] | None = None
+    """Draw at most so many source cells, at random; default: all."""
     train_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the samples used for training in the `pixel` protocol (the paper: 0.2)."""
 

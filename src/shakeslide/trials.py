@@ -19,6 +19,8 @@ from shakeslide.evaluation.splits import Split
 from shakeslide.progress import Advance, silent
 from shakeslide.sampling import AREA_SQUARE, Samples
 
+MOST_RESIDUALS = 20_000
+"""Errors from which the side of the blocks is suggested."""
 ROC_POINTS = 201
 RELIABILITY_BINS = 10
 SHARES = (0.05, 0.10, 0.20)
@@ -65,18 +67,16 @@ def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
     """
     recipe = training.Recipe("lr", "sincos", {})
     probability = np.full(len(samples.table), np.nan)
-    parts = np.random.default_rng(np.random.SeedSequence([seed, 5])).integers(
-        0, 5, len(probability)
-    )
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 5]))
+    parts = rng.integers(0, 5, len(probability))
     for part in range(5):
         test = np.nonzero(parts == part)[0]
         rows = np.nonzero(parts != part)[0]
         fit = training.fit(recipe, samples, [rows], [seed])[0]
         probability[test] = fit.model.predict(samples.raw[test])
-    table = samples.table
-    return blocks.suggest_size(
-        table["x"].to_numpy(), table["y"].to_numpy(), samples.label - probability, seed
-    )
+    some = rng.permutation(len(probability))[:MOST_RESIDUALS]
+    x, y = (samples.table[c].to_numpy()[some] for c in ("x", "y"))
+    return blocks.suggest_size(x, y, (samples.label - probability)[some], seed)
 
 
 def chosen_splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:

@@ -308,7 +308,7 @@ def test_classes_have_their_colours_and_names(run_folder: Path) -> None:
     for k, (colour, _) in enumerate(one.entries, start=1):
         assert (one.rgb[values == k] == np.round(255 * np.array(to_rgb(colour)))).all()
     labels = [label for _, label in one.entries]
-    assert labels[2].startswith("schist (")
+    assert labels[2].startswith(r"schist $\bad{$ (")
     # The figures' font has no Chinese: the code stands for the name.
     assert labels[1].startswith("2 (")
     shares = [float(label.split("(")[-1].rstrip(" %)")) for label in labels]

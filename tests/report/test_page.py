@@ -203,7 +203,7 @@ def test_counts_and_facts(page: Page) -> None:
     assert "85.9 ± 0.2 %" in page.text.replace("\u00a0", " ")  # the best, in the summary
     assert "(3 repeats)" in page.text
     assert "(3 folds)" in page.text
-    assert "Square blocks of 870\u00a0m are held out" in page.text
+    assert "Square blocks of 870 m are held out" in page.text
     # Among the key numbers stands the best AUC of the protocol that flatters least.
     assert "best AUC, spatial blocks held out (RF) 0.849" in page.text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def edges(shape: tuple[int, int]) -> np.ndarray:
 
 
 def spill_levels(z: np.ndarray, outlets: np.ndarray) -> np.ndarray:
-    """Least height that water at each cell must reach to leave: the highest cell of the best way."""
+    """Least height that water at a cell must reach to leave."""
     level = np.where(outlets == 1, z, np.inf).astype(float)
     heap = [(level[r, c], r, c) for r, c in zip(*np.nonzero(outlets), strict=True)]
     heapq.heapify(heap)
@@ -119,9 +120,13 @@ def test_the_order_puts_donors_first() -> None:
 def test_rivers_run_from_heads_to_confluences_to_the_outlet() -> None:
     # A Y: two streams of 3 cells meet at (3, 2) and leave at (5, 2).
     receivers = np.arange(36, dtype=np.int32).reshape(6, 6)
-    ways = [(0, 0), (1, 1), (2, 1), (3, 2)], [(0, 4), (1, 3), (2, 3), (3, 2)], [(3, 2), (4, 2), (5, 2)]
+    ways = (
+        [(0, 0), (1, 1), (2, 1), (3, 2)],
+        [(0, 4), (1, 3), (2, 3), (3, 2)],
+        [(3, 2), (4, 2), (5, 2)],
+    )
     for way in ways:
-        for (r, c), (i, j) in zip(way[:-1], way[1:], strict=True):
+        for (r, c), (i, j) in pairwise(way):
             receivers[r, c] = 6 * i + j
     water = np.zeros((6, 6), np.float32)
     water[0, 0] = water[0, 4] = 10.0

@@ -27,7 +27,9 @@ def test_displacement_by_hand() -> None:
 
 
 def test_share_of_failures_by_hand() -> None:
-    assert failure_share(np.array([5.0]))[0] == pytest.approx(0.335 * (1 - np.exp(-0.048 * 5**1.565)))
+    assert failure_share(np.array([5.0]))[0] == pytest.approx(
+        0.335 * (1 - np.exp(-0.048 * 5**1.565))
+    )
     assert failure_share(np.array([0.0, 1e6])).tolist() == [0.0, CEILING]
 
 

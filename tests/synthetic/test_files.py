@@ -36,7 +36,7 @@ def burn(frame: gpd.GeoDataFrame, column: str, folder: Path) -> np.ndarray:
 
 def test_the_study_names_files_that_exist(folder: Path, earthquake: SyntheticEarthquake) -> None:
     study = tomllib.loads((folder / "study.toml").read_text())
-    layers = list(study["layers"].values()) + [study["inventory"], study["inventory"]["sources"]]
+    layers = [*study["layers"].values(), study["inventory"], study["inventory"]["sources"]]
     for layer in layers:
         assert (folder / layer["path"]).exists()
         if "column" in layer:

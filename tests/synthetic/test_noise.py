@@ -15,7 +15,9 @@ Y = np.array([90.0, 41.7, -60.0])
 
 
 def many(count: int, **options: object) -> np.ndarray:
-    return np.stack([gaussian_field(k, X, Y, [40.0, 9.0], [0.7, 0.3], **options) for k in range(count)])
+    return np.stack(
+        [gaussian_field(k, X, Y, [40.0, 9.0], [0.7, 0.3], **options) for k in range(count)]
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"stretch": 3.0, "azimuth": 30.0}])

@@ -18,7 +18,9 @@ TRANSFORM = Affine(25.0, 0.0, 1000.0, 0.0, -25.0, 5000.0)
 
 
 @settings(max_examples=150, deadline=None)
-@given(arrays(np.int32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 4)))
+@given(
+    arrays(np.int32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 4))
+)
 def test_rasterised_outlines_are_the_raster(raster: np.ndarray) -> None:
     ids, polygons = outlines(raster, PLACE)
     assert ids.tolist() == sorted(set(np.unique(raster)) - {0})

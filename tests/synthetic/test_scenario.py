@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from shakeslide.errors import InputError
 from shakeslide.factors.terrain import derivatives
-from shakeslide.synthetic import BENCHMARK, Scenario, SyntheticEarthquake, bayes_optimum, make
+from shakeslide.synthetic import Scenario, SyntheticEarthquake, bayes_optimum, make
 from shakeslide.synthetic.failure import CEILING
 
 SMALL = Scenario(seed=11, rows=64, cols=96)
@@ -72,12 +72,19 @@ def test_strips_of_the_map_do_not_show(earthquake: SyntheticEarthquake) -> None:
     assert step[255] < 1.5 * np.median(step)
 
 
-def test_landslides_lie_on_steep_shaken_weak_ground(earthquake: SyntheticEarthquake) -> None:
-    slope = derivatives(earthquake.elevation, 25.0, 25.0).slope_deg
-    failed = earthquake.failed
-    assert np.median(slope[failed]) > np.median(slope) + 3.0
-    assert slope[failed].min() > 3.0
-    assert earthquake.p_star[slope < 5.0].max() < 0.05
+def test_landslides_lie_on_steep_slopes(earthquake: SyntheticEarthquake) -> None:
+    slope, p = derivatives(earthquake.elevation, 25.0, 25.0).slope_deg, earthquake.p_star
+    gentle, steep = slope < 15.0, (slope > 25.0) & (slope < 40.0)
+    assert p[steep].mean() > 5 * p[gentle].mean()
+    assert earthquake.failed[steep].mean() > 5 * earthquake.failed[gentle].mean()
+    assert p[slope < 5.0].max() < 0.05
+
+
+def test_the_shaken_hanging_wall_fails_more() -> None:
+    earthquake = make(Scenario(seed=11, rows=200, cols=200, cell=100.0))
+    pga, p = earthquake.surface.pga, earthquake.p_star
+    strong, weak = pga > np.percentile(pga, 75), pga < np.percentile(pga, 25)
+    assert p[strong].mean() > 3 * p[weak].mean()
 
 
 def test_more_noise_means_less_to_know() -> None:
@@ -125,13 +132,13 @@ def test_areas_have_a_power_law_tail() -> None:
         assert residual.std() < 0.2
         # Inventories of earthquakes have exponents of 2 to 3.3 for the density.
         assert 1.9 < 1.0 - fit[0] < 3.5
-        assert area[0] > 50 * np.median(area)
+        assert area[0] > 30 * np.median(area)
 
 
 def test_wrong_settings_are_named() -> None:
     with pytest.raises(InputError, match="rows = 10 is not between 24 and"):
         Scenario(rows=10)
-    with pytest.raises(InputError, match="prevalence = 0.9 is not between"):
+    with pytest.raises(InputError, match=r"prevalence = 0\.9 is not between"):
         Scenario(prevalence=0.9)
     with pytest.raises(InputError, match="noise = nan"):
         Scenario(noise=float("nan"))

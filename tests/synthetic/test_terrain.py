@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,7 +43,11 @@ def pits(z: Floats) -> int:
 
 
 @settings(max_examples=12, deadline=None)
-@given(rows=st.integers(24, 80), cols=st.integers(24, 80), cell=st.sampled_from([5.0, 12.5, 25.0, 90.0]))
+@given(
+    rows=st.integers(24, 80),
+    cols=st.integers(24, 80),
+    cell=st.sampled_from([5.0, 12.5, 25.0, 90.0]),
+)
 def test_any_size_drains(rows: int, cols: int, cell: float) -> None:
     relief = make_relief(rows, cols, cell, even, flat, 3)
     assert relief.elevation[relief.inner].shape == (rows, cols)
@@ -58,7 +64,7 @@ def test_the_cascade_fits_together(rows: int, cols: int) -> None:
     assert (height, width) == (rows, cols)
     assert finest.frame.x[col] == pytest.approx(-12.5 * (cols - 1))
     assert finest.frame.y[row + height - 1] == pytest.approx(-12.5 * (rows - 1))
-    for coarse, fine in zip(levels[:-1], levels[1:], strict=True):
+    for coarse, fine in pairwise(levels):
         row, col, height, width = coarse.window
         assert min(row, col) >= MARGIN
         assert (2 * height, 2 * width) == (fine.frame.rows, fine.frame.cols)

@@ -69,7 +69,8 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
     if settings.min_magnitude is not None and magnitude is not None:
         keep &= magnitude >= settings.min_magnitude
     main = _main_shock(time, magnitude, sources.event, len(keep))
-    out = Shocks(*vector.points(features).T, np.ones(len(keep)))
+    x, y = vector.points(features).T
+    out = Shocks(x, y, np.ones(len(keep)))
     if window != (None, None):
         keep &= ~main
     elif main[keep].any():

@@ -182,9 +182,9 @@ def _annulus(
 
 
 @kernel
-def _subtract_mean(z: Any, sums: Any, inverse: Any, out: Any) -> None:
+def _subtract_mean(z: Any, sums: Any, number: Any, scale: float, out: Any) -> None:
     for j in range(out.size):
-        out[j] = np.float64(z[j]) - np.float64(sums[j]) * inverse[j]
+        out[j] = np.float64(z[j]) - np.float64(sums[j]) / (scale * np.float64(number[j]))
 
 
 @kernel
@@ -238,7 +238,6 @@ def _tpi_panel(
     band, cell_band = np.empty(width + 1, np.int64), np.empty(width + 1, np.int32)
     steps, valid = np.empty((powers, last - first), np.int64), np.empty(last - first, np.int32)
     sums, number = np.empty((powers, n), np.int64), full.copy()
-    usual = 1 / (scale * full)
     last_void = -ring
     for i in range(-tall, rows + tall):
         slot, above, at = (i + ring) % ring, (i + ring - 1) % ring, i - tall
@@ -251,14 +250,15 @@ def _tpi_panel(
             continue
         for p in range(powers):
             _annulus(columns[p], table[p], at + ring, pairs, blocks, band, sums[p])
-        whole = tall <= at < rows - tall and last_void < at - tall
-        if not whole or by_sd:
+        if tall <= at < rows - tall and last_void < at - tall:
+            number[:] = full
+        else:
             _annulus(cells, cell_table, at + ring, pairs, blocks, cell_band, number)
         here, there = z[at, start:stop], out[at, start:stop]
         if by_sd:
             _standardise(here, sums[0], sums[powers - 1], number, scale, there)
         else:
-            _subtract_mean(here, sums[0], usual if whole else 1 / (scale * number), there)
+            _subtract_mean(here, sums[0], number, scale, there)
 
 
 def tpi(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -140,7 +141,7 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
     if quakeml.is_quakeml(source.path):
         return _open_quakeml(source)
     options = _csv_options(source)
-    encoding = {} if source.encoding is None else {"encoding": source.encoding}
+    encoding = _encoding(source)
     try:
         layer, others = _choose_layer(source, tables=bool(options))
         known = pyogrio.read_info(source.path, layer=layer, **encoding, **options)["fields"]
@@ -156,10 +157,6 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
             f"{where}: its texts are not in {source.encoding or 'the encoding it states'}; name "
             'theirs with encoding = in its table (for example "cp1252" or "gb18030")'
         ) from error
-    except LookupError as error:
-        raise InputError(
-            f"{where}: encoding = '{source.encoding}' is not known; write for example \"cp1252\""
-        ) from error
     except (DataSourceError, DataLayerError, ValueError) as error:
         at = f" with the filter `{source.where}`" if source.where else ""
         raise InputError(f"{where}: cannot be read{at}: {one_line(error)}") from error
@@ -173,6 +170,19 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
             "with layer ="
         )
     return frame, []
+
+
+def _encoding(source: VectorSource) -> dict[str, str]:
+    if source.encoding is None:
+        return {}
+    try:
+        codecs.lookup(source.encoding)
+    except LookupError as error:
+        raise InputError(
+            f"{source.where_it_is}: encoding = '{source.encoding}' is not known; write for "
+            'example "cp1252"'
+        ) from error
+    return {"encoding": source.encoding}
 
 
 def _csv_options(source: VectorSource) -> dict[str, str]:

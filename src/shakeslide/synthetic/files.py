@@ -96,8 +96,15 @@ path = "landslides.gpkg"
 [inventory.sources]
 path = "sources.gpkg"
 {extent}
+[samples]
+most = 6000
+
 [evaluation]
 repeats = 3
+folds = 3
+# Only a synthetic earthquake knows the true probability of each cell.
+[evaluation.truth]
+path = "truth.tif"
 
 [models]
 use = ["lr", "svm", "rf", "sae"]

@@ -1,0 +1,123 @@
+"""Which earthquakes of a catalogue count: windows, magnitudes, weights, the main shock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from affine import Affine
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+
+from shakeslide.errors import InputError
+from shakeslide.factors import aftershocks
+from shakeslide.factors.registry import Sources
+from shakeslide.study import DensityFactor, Event, Layer
+
+GRID = GeoBox((40, 50), Affine(30, 0, 5e5, 0, -30, 3.8e6), CRS("EPSG:32643"))
+EVENT = Event(magnitude=7.6, time=datetime(2005, 10, 8, 3, 50, 40, tzinfo=UTC))
+TIMES = [
+    "2005-10-01T00:00:00Z",
+    "2005-10-08T03:50:39.14Z",  # the main shock, a second early by its own catalogue
+    "2005-10-08T04:00:00Z",
+    "2005-10-12T00:00:00Z",
+    "2006-03-01T00:00:00Z",
+]
+MAGNITUDES = [5.0, 7.59, 5.5, 4.5, 6.0]
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Layer:
+    path = tmp_path / "catalogue.csv"
+    pd.DataFrame(
+        {
+            "date": TIMES,
+            "lon": np.linspace(74.9, 75.1, 5),
+            "lat": np.linspace(34.2, 34.4, 5),
+            "mag": MAGNITUDES,
+        }
+    ).to_csv(path, index=False)
+    return Layer(path=path, x="lon", y="lat", crs="EPSG:4326")
+
+
+def chosen(layer: Layer, event: Event = EVENT, **options: Any) -> aftershocks.Shocks:
+    sources = Sources(GRID, {"aftershocks": layer}, event)
+    return aftershocks.load(DensityFactor(layer="aftershocks", **options), "AF", sources)
+
+
+def indices(layer: Layer, event: Event = EVENT, **options: Any) -> list[int]:
+    """Which of the five earthquakes count."""
+    everything = chosen(layer, event).x
+    return [int(np.argmin(abs(everything - x))) for x in chosen(layer, event, **options).x]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({"days": 10}, [2, 3]),
+        ({"days": 3650}, [2, 3, 4]),
+        ({"end": datetime(2005, 10, 9)}, [2]),
+        ({"start": datetime(2005, 10, 9)}, [3, 4]),
+        ({"start": datetime(2005, 9, 1)}, [0, 2, 3, 4]),
+        ({"start": datetime(2005, 9, 1), "days": 10}, [0, 2, 3]),
+        ({"min_magnitude": 5.5}, [1, 2, 4]),
+        ({"min_magnitude": 5.0, "days": 30}, [2]),
+    ],
+)
+def test_windows_and_magnitudes(layer: Layer, options: dict[str, Any], expected: list[int]) -> None:
+    assert indices(layer, **options) == expected
+
+
+def test_the_main_shock_among_them_is_told(layer: Layer) -> None:
+    assert "the main shock is among them" in chosen(layer).warnings[0]
+    assert chosen(layer, days=10).warnings == []
+    assert chosen(layer, Event()).warnings == []
+    assert chosen(layer, days=10).notes == ["2 of 5 earthquakes count for AF"]
+
+
+def test_weights(layer: Layer) -> None:
+    assert (chosen(layer).weights == 1).all()
+    weights = chosen(layer, weight="magnitude", completeness=5.0).weights
+    np.testing.assert_allclose(weights, 10.0 ** (np.array(MAGNITUDES) - 5))
+    own = layer.model_copy(update={"column": "lat"})
+    np.testing.assert_allclose(chosen(own, weight="column").weights, np.linspace(34.2, 34.4, 5))
+
+
+def test_the_window_is_in_the_fingerprint(layer: Layer) -> None:
+    other = Event(time=datetime(2005, 10, 7, tzinfo=UTC))
+    assert chosen(layer, days=10).settings != chosen(layer, other, days=10).settings
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"days": 0.001}, "none of its 5 earthquakes lies in the time window"),
+        ({"days": 3, "end": datetime(2006, 1, 1)}, "either end or days"),
+        ({"weight": "column"}, 'weight = "column" needs column ='),
+    ],
+)
+def test_what_cannot_be_is_told(layer: Layer, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        chosen(layer, **options)
+
+
+def test_what_is_missing_is_told(layer: Layer, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\[event\] time is missing, which days or end of"):
+        chosen(layer, Event(), days=10)
+    path = tmp_path / "bare.csv"
+    pd.read_csv(layer.path).rename(columns={"date": "when", "mag": "size"}).to_csv(path)
+    bare = layer.model_copy(update={"path": path})
+    with pytest.raises(InputError, match="name its column of date and time with time ="):
+        chosen(bare, days=10)
+    with pytest.raises(InputError, match="name its column of magnitudes with column ="):
+        chosen(bare, min_magnitude=5)
+    named = bare.model_copy(update={"time": "when", "column": "size"})
+    assert len(chosen(named, days=10, min_magnitude=5).x) == 1
+    wrong = bare.model_copy(update={"time": "wen"})
+    with pytest.raises(InputError, match=r"no column 'wen'\. Did you mean 'when'"):
+        chosen(wrong, days=10)
