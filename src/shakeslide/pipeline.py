@@ -56,7 +56,7 @@ from shakeslide.study import (
 log = logging.getLogger("shakeslide")
 
 STAGES = ("prepare", "sample", "train", "evaluate", "explain", "map", "report")
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "rasterio", "geopandas", "odc-geo", "dask")
+LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn", "rasterio", "geopandas", "odc-geo", "dask")
 
 
 @dataclass(frozen=True)

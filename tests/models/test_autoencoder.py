@@ -8,12 +8,11 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from sklearn.decomposition import PCA
 from sklearn.naive_bayes import GaussianNB
 
 from shakeslide.errors import InputError
-from shakeslide.models import StackedAutoencoder, autoencoder_torch, fit_members
+from shakeslide.models import StackedAutoencoder, fit_members
 from shakeslide.models import sae_kernels as kernels
 from shakeslide.models import sae_training as training
 from shakeslide.models.bayes import GaussianNaiveBayes
@@ -24,6 +23,14 @@ from shakeslide.models.sae_network import (
     parameter_count,
     weight_view,
 )
+
+try:
+    import torch
+
+    from shakeslide.models import autoencoder_torch
+except ModuleNotFoundError:
+    torch = autoencoder_torch = None
+needs_torch = pytest.mark.skipif(torch is None, reason="needs torch, which is optional")
 
 ACTIVATE = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
@@ -273,6 +280,7 @@ def torch_replica(model, X, y):
     return phase_weights
 
 
+@needs_torch
 @pytest.mark.parametrize(
     "changes",
     [
@@ -526,7 +534,7 @@ def test_divergence_is_told():
 KILLED = """
 import sys
 import numpy as np
-from shakeslide.models import StackedAutoencoder, autoencoder_torch, fit_members
+from shakeslide.models import StackedAutoencoder, fit_members
 rng = np.random.default_rng(0)
 X = rng.random((3000, 6)).astype(np.float32)
 y = (X[:, 0] > X[:, 1]).astype(int)
@@ -600,6 +608,7 @@ def test_state_of_another_training_is_left_aside(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["member_1.safetensors"]
 
 
+@needs_torch
 @pytest.mark.parametrize(
     "changes",
     [
@@ -625,6 +634,7 @@ def test_steps_in_torch_end_where_the_kernels_end(changes, monkeypatch):
             np.testing.assert_allclose(got[:, :2], curve[:, :2], rtol=5e-3, atol=1e-4)
 
 
+@needs_torch
 def test_torch_gradient_is_that_of_finite_differences():
     rng = np.random.default_rng(1)
     plan = autoencoder_plan(3, (4, 6), "sigmoid")
@@ -646,6 +656,7 @@ def test_torch_gradient_is_that_of_finite_differences():
     assert loss[0] == pytest.approx(reference(theta), rel=1e-12)
 
 
+@needs_torch
 def test_bfloat16_prediction_is_near_and_says_how_near():
     X, y = data(6000)
     model = StackedAutoencoder(**{**QUICK, "steps": 2000}, random_state=0).fit(X, y)
@@ -664,6 +675,7 @@ def test_bfloat16_prediction_is_near_and_says_how_near():
     np.testing.assert_array_equal(fast.predict_proba(X[some]), p[some])
 
 
+@needs_torch
 def test_bfloat16_rounding_is_that_of_torch():
     rng = np.random.default_rng(0)
     z = np.concatenate([rng.normal(0, 5, 5000), [0.0, -0.0, 1e30, -1e30]])
@@ -675,6 +687,7 @@ def test_bfloat16_rounding_is_that_of_torch():
     np.testing.assert_array_equal(bits[0], want.view(np.uint16))
 
 
+@needs_torch
 def test_a_card_that_is_not_there_is_named():
     if autoencoder_torch.cuda_is_there():
         assert StackedAutoencoder(device="cuda")._device() == "cuda"

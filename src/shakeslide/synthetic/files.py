@@ -100,8 +100,9 @@ path = "sources.gpkg"
 most = 6000
 
 [evaluation]
-repeats = 3
-folds = 3
+protocols = ["pixel", "block"]
+repeats = 2
+folds = 2
 # Only a synthetic earthquake knows the true probability of each cell.
 [evaluation.truth]
 path = "truth.tif"
