@@ -122,15 +122,6 @@ def test_sources_are_given_once(tmp_path: Path) -> None:
         inventory.load(settings, GRID)
 
 
-def test_the_same_outline_counts_once(tmp_path: Path) -> None:
-    box = site.box(5, 5, 4, 4)
-    turned = shapely.Polygon(np.roll(shapely.get_coordinates(box)[:-1], 2, axis=0))
-    path = write(tmp_path / "twice.gpkg", [box, site.box(20, 5, 4, 4), turned])
-    landslides = inventory.load(Inventory(path=path), GRID)
-    assert landslides.count == 2
-    assert "1 landslides are in it twice and are counted once" in landslides.notes
-
-
 def test_dates_follow_their_landslides(tmp_path: Path) -> None:
     shapes = [site.box(500, 5, 4, 4), site.box(5, 5, 4, 4), site.box(20, 5, 4, 4)]
     path = write(tmp_path / "dated.gpkg", shapes, seen=["2001-01-01", "2005-10-08", "2006-01-01"])
@@ -139,6 +130,29 @@ def test_dates_follow_their_landslides(tmp_path: Path) -> None:
     assert [str(d.date()) for d in dates] == ["2005-10-08", "2006-01-01"]
     with pytest.raises(InputError, match=r"no column 'sen'\. Did you mean 'seen'"):
         inventory.load(Inventory(path=path, date="sen"), GRID)
+
+
+def test_landslides_outside_the_mapped_extent_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "slides.gpkg", [site.box(5, 5, 4, 4), site.box(30, 5, 4, 4)])
+    extent = write(tmp_path / "extent.gpkg", [site.box(0, 0, 20, 40)])
+    landslides = inventory.load(Inventory(path=path, extent=Layer(path=extent)), GRID)
+    assert "1 landslides lie outside the mapped extent" in landslides.notes
+    standing = labels(landslides).standing
+    assert (standing[:, 20:] == OUTSIDE).all()
+    assert (standing[5:9, 5:9] == SOURCE).all()
+    write(extent, [site.box(45, 0, 3, 40)])
+    with pytest.raises(InputError, match="none of the 2 landslides lies in it"):
+        inventory.load(Inventory(path=path, extent=Layer(path=extent)), GRID)
+
+
+def test_ambiguous_points_take_their_cells(tmp_path: Path) -> None:
+    path = write(tmp_path / "slides.gpkg", [site.box(5, 5, 4, 4)])
+    places = [(20.5, 20.5), (90.0, 3.0)]
+    older = write(tmp_path / "older.gpkg", [shapely.Point(*site.point(c, r)) for c, r in places])
+    standing = labels(
+        inventory.load(Inventory(path=path, ambiguous=[Layer(path=older)]), GRID)
+    ).standing
+    assert [tuple(map(int, c)) for c in np.argwhere(standing == EXCLUDED)] == [(20, 20)]
 
 
 # ------------------------------------------------------------------ tiny landslides
@@ -165,6 +179,16 @@ def test_a_tiny_source_keeps_its_landslides_number(tmp_path: Path) -> None:
     found = labels(inventory.load(settings, GRID))
     assert list(zip(*np.nonzero(found.landslide == 2), strict=True)) == [(5, 5)]
     assert (found.landslide == 1).sum() == 8
+
+
+def test_a_thin_landslides_source_keeps_its_number(tmp_path: Path) -> None:
+    # Neither the landslide nor its source holds a cell's centre.
+    whole = write(tmp_path / "whole.gpkg", [site.box(20, 5, 4, 4), site.box(5.05, 5.05, 0.4, 6)])
+    path = write(tmp_path / "sources.gpkg", [site.box(20, 5, 4, 2), site.box(5.1, 5.1, 0.3, 0.5)])
+    settings = Inventory(path=whole, sources=Layer(path=path), small="most_covered")
+    found = labels(inventory.load(settings, GRID))
+    assert [tuple(map(int, c)) for c in np.argwhere(found.landslide == 2)] == [(5, 5)]
+    assert set(np.unique(found.landslide)) == {0, 1, 2}
 
 
 @settings(max_examples=30, deadline=None)

@@ -13,7 +13,7 @@ LAYERS = [
     {"cli", "__main__"},
     {"demonstration"},
     {"pipeline"},
-    {"report", "checks", "ledger", "tables"},
+    {"report", "checks", "symptoms", "ledger", "tables"},
     {"trials", "explanation"},
     {"mapping", "training", "synthetic"},
     {"evaluation"},
@@ -22,6 +22,8 @@ LAYERS = [
     {"factors", "inventory", "masks"},
     {"io", "engine", "study", "polygons"},
     {"grid"},
+    {"factor_settings"},
+    {"schema", "extensions"},
     {"progress", "errors", "_version"},
 ]
 """From the top; a module may import its own layer and those below."""

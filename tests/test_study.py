@@ -9,6 +9,7 @@ import pytest
 
 from shakeslide import study
 from shakeslide.errors import InputError
+from shakeslide.factor_settings import ValueFactor
 from shakeslide.factors.catalogue import FUNCTIONS
 from shakeslide.models.registry import MODELS
 
@@ -142,5 +143,5 @@ def test_a_factor_of_the_preset_may_change_its_function(tmp_path: Path) -> None:
     text = "[layers.soil]\npath='ndvi.tif'\n[factors.ST]\nfunction='value'\nunit='1'"
     loaded, _ = study.load(write(tmp_path, text))
     factor = loaded.factors["ST"]
-    assert isinstance(factor, study.ValueFactor)
+    assert isinstance(factor, ValueFactor)
     assert factor.layer == "soil"

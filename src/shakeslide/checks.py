@@ -8,19 +8,35 @@ from typing import Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
-from shakeslide import inventory
+from shakeslide import inventory, symptoms
 from shakeslide.errors import InputError
-from shakeslide.factors.layers import is_vector, raster_info, raster_source, vector_source
+from shakeslide.factor_settings import CategoryFactor, FactorBase, ValueFactor
+from shakeslide.factors.catalogue import layer_of, project_point
+from shakeslide.factors.layers import (
+    is_vector,
+    raster_info,
+    raster_source,
+    vector_source,
+)
 from shakeslide.factors.registry import Factor
-from shakeslide.io import raster, shakemap, vector
-from shakeslide.masks import Masks
-from shakeslide.study import Inventory, Layer
+from shakeslide.grid import Tile
+from shakeslide.io import pam, raster, shakemap, vector
+from shakeslide.masks import Masks, name_of
+from shakeslide.masks import load as load_masks
+from shakeslide.study import Event, Inventory, Layer, Mask
 
 PREVIEW = 1_000_000
 """Cells looked at in a raster: coverage and range are estimated on a coarser grid above this."""
+WINDOW = 1024
+"""Rows and columns of the DEM's own cells that are looked at for steps and stripes."""
+FAR = 200_000.0
+"""Metres from the grid beyond which a layer, or the epicentre, is suspected to be elsewhere."""
+CORE = 1.0
+"""Degrees between the study's epicentre and a ShakeMap's that cannot be one earthquake."""
 
 
 @dataclass(frozen=True)
@@ -57,29 +73,68 @@ class LayerRow:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Uses:
+    """What the factors want of a layer.
+
+    Attributes
+    ----------
+    codes : list of str
+        The factors made from it.
+    classes : bool
+        Whether its values are classes.
+    unit : str or None
+        Unit that a factor of its values states; None: no factor takes its values.
+    """
+
+    codes: list[str]
+    classes: bool
+    unit: str | None
+
+    @property
+    def text(self) -> str:
+        """What will be done with the layer."""
+        return f"factors {', '.join(self.codes)}" if self.codes else "grid"
+
+
+def uses(factors: Mapping[str, FactorBase]) -> dict[str, Uses]:
+    """Return what the factors of a study want of each layer, the DEM first."""
+    wanted: dict[str, dict[str, FactorBase]] = {"dem": {}}
+    for code, factor in factors.items():
+        name = layer_of(factor)
+        if name:
+            wanted.setdefault(name, {})[code] = factor
+    out = {}
+    for name, own in wanted.items():
+        values = [f.unit for f in own.values() if isinstance(f, ValueFactor)]
+        classes = any(isinstance(f, CategoryFactor) for f in own.values())
+        out[name] = Uses(list(own), classes, values[0] if values else None)
+    return out
+
+
 def check_layers(
     layers: Mapping[str, Layer],
-    roles: Mapping[str, Sequence[str]],
-    categorical: Sequence[str],
+    factors: Mapping[str, FactorBase],
     landslides: Inventory,
     grid: GeoBox,
-    masks: Masks | None = None,
+    event: Event | None = None,
+    masks: Sequence[Mask] = (),
 ) -> list[LayerRow]:
-    """Look at every layer that is used and at the inventory.
+    """Look at every layer that is used, at the epicentre, the masks and the inventory.
 
     Parameters
     ----------
     layers : mapping
         Layers of the study by name.
-    roles : mapping
-        Codes of the factors made from each layer.
-    categorical : sequence of str
-        Layers whose values are classes.
+    factors : mapping
+        Settings of the factors in use, by code.
     landslides : Inventory
         The inventory's settings.
     grid : GeoBox
         The grid.
-    masks : Masks, optional
+    event : Event, optional
+        The earthquake.
+    masks : sequence of Mask
         Ground where no landslide can be.
 
     Raises
@@ -87,68 +142,181 @@ def check_layers(
     InputError
         On the first layer that cannot serve.
     """
+    event = event or Event()
     coarse = grid.zoom_out(max(1.0, (grid.shape[0] * grid.shape[1] / PREVIEW) ** 0.5))
     rows = []
-    for name, codes in roles.items():
+    for name, use in uses(factors).items():
         if name not in layers:
             raise InputError(
-                f"[layers.{name}] is missing, which {', '.join(codes)} need; add it, or leave the "
-                "factors out with `use = false` in their tables"
+                f"[layers.{name}] is missing, which {', '.join(use.codes)} need; add it, or leave "
+                "the factors out with `use = false` in their tables"
             )
-        layer = layers[name]
-        use = f"factors {', '.join(codes)}" if codes else "grid"
-        if is_vector(layer):
-            rows.append(_vector_row(name, layer, use, name in categorical, coarse))
+        if is_vector(layers[name]):
+            rows.append(_vector_row(name, layers[name], use, coarse))
         else:
-            rows.append(_raster_row(name, layer, use, name in categorical, coarse, grid))
-    rows.append(_inventory_row(landslides, grid, masks))
+            rows.append(_raster_row(name, layers[name], use, coarse, grid, event))
+    if event.epicentre is not None:
+        rows.append(_epicentre_row(event.epicentre, event, grid, factors))
+    rows += [_mask_row(m, name_of(m, i), coarse) for i, m in enumerate(masks)]
+    rows.append(_inventory_row(landslides, grid, event, load_masks(masks, grid) if masks else None))
     return rows
 
 
+def with_factors(rows: Sequence[LayerRow], factors: Sequence[Factor]) -> list[LayerRow]:
+    """Return the rows with what the factors found in their layers."""
+    out = []
+    for row in rows:
+        own = [f for f in factors if f.layer == row.name]
+        notes = dict.fromkeys([*row.notes, *(n for f in own for n in f.notes)])
+        warnings = dict.fromkeys([*row.warnings, *(w for f in own for w in f.warnings)])
+        out.append(replace(row, notes=list(notes), warnings=list(warnings)))
+    return out
+
+
+# ------------------------------------------------------------------ rasters
+
+
 def _raster_row(
-    name: str, layer: Layer, use: str, categorical: bool, coarse: GeoBox, grid: GeoBox
+    name: str, layer: Layer, use: Uses, coarse: GeoBox, grid: GeoBox, event: Event
 ) -> LayerRow:
+    where = f"{layer.path} (layers.{name})"
     info = raster_info(layer, name)
     source = raster_source(layer, categorical=True, name=name)
     values = source.read(coarse)
     known = values[np.isfinite(values)]
     if known.size == 0:
         raise InputError(
-            f"{layer.path} (layers.{name}): has no value on the grid; do they overlap? Its extent "
-            f"is {_box(info.grid)} in {grids.crs_name(info.crs)}"
+            f"{where}: has no value on the grid; do they overlap? Its extent is "
+            f"{_box(info.grid)} in {grids.crs_name(info.crs)}{_sidecar_crs(layer, info)}"
         )
-    aligned = raster.aligned_offset(info.grid.affine, info.crs, grid) is not None
-    how = "nearest" if categorical else "bilinear"
-    text = (
-        _classes(known, f"{layer.path} (layers.{name})")
-        if categorical
-        else f"{known.min():.6g} to {known.max():.6g}"
-    )
-    notes = []
+    untagged = symptoms.untagged_nodata(known)
+    if untagged:
+        raise InputError(f"{where}: {untagged} in [layers.{name}]")
+    notes, warnings = _raster_remarks(layer, info, known, use)
+    if name == "dem":
+        warnings += _dem_remarks(where, values, info, source, grid)
+    if source.field is not None:
+        more = _shakemap_remarks(layer, source.field, event)
+        notes, warnings = notes + more[0], warnings + more[1]
+    text = _classes(known, where) if use.classes else f"{known.min():.6g} to {known.max():.6g}"
     if source.field is not None:
         text = f"{source.field}: {text} {info.unit}".rstrip()
-        note = shakemap.read(layer.path).notes.get(source.field)
-        notes = [note] if note else []
+    kind = "ShakeMap" if source.field is not None else f"raster {info.dtype}"
+    share = float(np.isfinite(values).mean())
+    aligned = raster.aligned_offset(info.grid.affine, info.crs, grid) is not None
+    how = "nearest" if use.classes else "bilinear"
     return LayerRow(
         name,
         layer.path.name,
-        f"{'raster ' + info.dtype if source.field is None else 'ShakeMap'}, "
-        f"{info.grid.shape[0]} x {info.grid.shape[1]}",
+        f"{kind}, {info.grid.shape[0]} x {info.grid.shape[1]}",
         grids.crs_name(info.crs),
-        float(np.isfinite(values).mean()),
+        share,
         text,
-        use + ("" if aligned else f"; resampled ({how})"),
+        use.text + ("" if aligned else f"; resampled ({how})"),
         layer.source,
         notes,
-        _coverage_warning(float(np.isfinite(values).mean())),
+        _coverage_warning(share) + warnings,
     )
+
+
+def _raster_remarks(
+    layer: Layer, info: raster.RasterInfo, known: NDArray[np.float32], use: Uses
+) -> tuple[list[str], list[str]]:
+    """Return notes and warnings that hold for any raster."""
+    notes, warnings = [], []
+    if layer.scale is None and (info.scale, info.offset) != (1.0, 0.0):
+        notes.append(f"scale {info.scale:g} and offset {info.offset:g} of the file applied")
+    if info.crs is not None and info.crs.geographic and not _within_180(info.grid):
+        notes.append("goes on beyond longitude 180: read across it")
+    if use.unit is not None and not use.classes:
+        stated = use.unit or info.unit
+        warnings += [
+            symptoms.undeclared_classes(known, info.dtype, stated, info.colours),
+            symptoms.unlikely_unit(known, info.unit or use.unit),
+        ]
+    return notes, [w for w in (*warnings, _sidecar_remark(layer, info, known)) if w]
+
+
+def _within_180(grid: GeoBox) -> bool:
+    box = grids.bounds(grid)
+    return bool(box.left >= -180.001 and box.right <= 180.001)
+
+
+def _sidecar_remark(layer: Layer, info: raster.RasterInfo, known: NDArray[np.float32]) -> str:
+    """Tell of a sidecar that does not belong to the file as it is."""
+    said = pam.read(layer.path, layer.band)
+    if said is None:
+        return ""
+    low, high = float(known.min()), float(known.max())
+    room = 0.01 * (high - low)
+    if (said.minimum is not None and low < said.minimum - room) or (
+        said.maximum is not None and high > said.maximum + room
+    ):
+        return (
+            f"{said.path.name} is stale: it says values run from {said.minimum:.6g} to "
+            f"{said.maximum:.6g}, but they run from {low:.6g} to {high:.6g}; delete it (it is not "
+            "read here, but other programs believe it)"
+        )
+    own = layer.nodata if layer.nodata is not None else info.nodata
+    if said.nodata is not None and own is None:
+        return (
+            f"{said.path.name} names nodata {said.nodata:g}, which is not read: set nodata = "
+            f"{said.nodata:g}"
+        )
+    return ""
+
+
+def _sidecar_crs(layer: Layer, info: raster.RasterInfo) -> str:
+    said = pam.read(layer.path, layer.band) if info.crs is None else None
+    return "" if said is None or not said.crs else f"; {said.path.name} names one: give it as crs ="
+
+
+def _dem_remarks(
+    where: str,
+    values: NDArray[np.float32],
+    info: raster.RasterInfo,
+    source: raster.RasterSource,
+    grid: GeoBox,
+) -> list[str]:
+    """Return what to think about in an elevation model."""
+    known = values[np.isfinite(values)]
+    if source.scale is None and (feet := symptoms.in_feet(info.unit, info.height_unit)):
+        raise InputError(f"{where}: {feet} in [layers.dem]")
+    if unearthly := symptoms.not_elevations(known):
+        raise InputError(f"{where}: {unearthly}")
+    out = [symptoms.zero_plateau(known), symptoms.voids(values)]
+    own, cell = raster.native_window(source, info, grid, WINDOW)
+    if own.size:
+        out += [symptoms.stepped(own, cell), symptoms.striped(own)]
+    dx, dy = grids.cell_size(grid)
+    if abs(dx - dy) > 1e-3 * dx:
+        out.append(f"its cells are {dx:.6g} x {dy:.6g} m, not square: slopes and distances mind it")
+    return [text for text in out if text]
+
+
+def _shakemap_remarks(layer: Layer, name: str, event: Event) -> tuple[list[str], list[str]]:
+    read = shakemap.read(layer.path)
+    notes = [read.notes[name]] if name in read.notes else []
+    try:
+        lon, lat = float(read.event["lon"]), float(read.event["lat"])
+    except (KeyError, ValueError):
+        return notes, []
+    if event.epicentre is None or event.crs != "EPSG:4326":
+        return notes, []
+    apart = abs((lon - event.epicentre[0] + 180) % 360 - 180), abs(lat - event.epicentre[1])
+    if max(apart) <= CORE:
+        return notes, []
+    return notes, [
+        f"is of an earthquake at {lon:g}, {lat:g}, but [event] epicentre = "
+        f"{list(event.epicentre)}: do they belong together?"
+    ]
 
 
 def _box(grid: GeoBox) -> str:
     return ", ".join(f"{v:.6g}" for v in grids.bounds(grid))
 
 
-def _classes(values: np.ndarray, where: str) -> str:
+def _classes(values: NDArray[np.float32], where: str) -> str:
     codes = np.unique(values)
     if not np.allclose(codes, np.round(codes)):
         raise InputError(
@@ -167,40 +335,81 @@ def _coverage_warning(share: float) -> list[str]:
     ]
 
 
-def _vector_row(name: str, layer: Layer, use: str, categorical: bool, coarse: GeoBox) -> LayerRow:
-    features = vector.read(vector_source(layer, name), grids.crs_of(coarse))
+# ------------------------------------------------------------------ vectors
+
+
+def _vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
+    source = vector_source(layer, name)
+    features = vector.read(source, grids.crs_of(coarse))
     shapes = features.geometry
-    kind = vector.KINDS.get(int(shapely.get_type_id(shapes[0])), "mixed")
-    coverage, warnings = None, []
-    if kind == "polygon":
-        box = shapely.box(*grids.bounds(coarse).bbox)
-        named = shapes if layer.column is None else shapes[features.frame[layer.column].notna()]
-        covered = shapely.intersection(shapely.unary_union(named), box)
-        coverage = float(covered.area / box.area)
+    kind = vector.kind_of(shapes)
+    coverage, warnings = None, [_place_warning(source, features, coarse)]
+    if kind == "polygon" and (use.classes or use.unit is not None):
+        coverage = _share_covered(layer, features, coarse)
         if coverage == 0:
             raise InputError(
                 f"{layer.path} (layers.{name}): does not overlap the grid; is its CRS right?"
             )
-        warnings = _coverage_warning(coverage)
+        warnings += _coverage_warning(coverage)
+    if layer.column is not None and (bad := vector.garbled(features.frame[layer.column])):
+        warnings.append(
+            f'its texts look garbled ({bad!r}): name their encoding, for example encoding = "UTF-8"'
+        )
     return LayerRow(
         name,
         layer.path.name,
         f"{len(shapes):,} {kind}s",
         grids.crs_name(features.crs),
         coverage,
-        _column_text(features, layer, categorical),
-        use,
+        _column_text(features, layer, use),
+        use.text,
         layer.source,
         features.notes,
-        warnings,
+        [w for w in warnings if w],
     )
 
 
-def _column_text(features: vector.Features, layer: Layer, categorical: bool) -> str:
+def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> float:
+    """Return the share of the grid that polygons with a value cover."""
+    box = shapely.box(*grids.bounds(grid).bbox)
+    shapes = features.geometry
+    if layer.column is not None:
+        shapes = shapes[features.frame[layer.column].notna()]
+    return float(shapely.intersection(shapely.unary_union(shapes), box).area / box.area)
+
+
+def _place_warning(source: vector.VectorSource, features: vector.Features, grid: GeoBox) -> str:
+    """Tell of a layer that lies elsewhere; raise where swapped coordinates bring it here."""
+    distance = _distance(features.geometry, grid)
+    if distance <= FAR:
+        return ""
+    try:
+        other = vector.read(replace(source, swap_xy=not source.swap_xy), grids.crs_of(grid))
+        if _distance(other.geometry, grid) < min(FAR, distance / 10):
+            raise InputError(
+                f"{source.where_it_is}: lies {distance / 1000:,.0f} km from the grid, but with x "
+                "and y swapped it lies here: its axes are in the other order; set swap_xy = "
+                f"{str(not source.swap_xy).lower()} in its table"
+            )
+    except InputError as error:
+        if "axes are in the other order" in str(error):
+            raise
+    return (
+        f"its nearest feature lies {distance / 1000:,.0f} km from the grid: is its CRS right, and "
+        "is it of this place?"
+    )
+
+
+def _distance(shapes: NDArray[np.object_], grid: GeoBox) -> float:
+    """Return the distance in metres from the grid to the nearest shape."""
+    return float(shapely.distance(shapes, shapely.box(*grids.bounds(grid).bbox)).min())
+
+
+def _column_text(features: vector.Features, layer: Layer, use: Uses) -> str:
     if layer.column is None:
         return ""
     column = features.frame[layer.column]
-    if categorical:
+    if use.classes:
         names = sorted({str(v) for v in column.dropna()})
         return (
             f"{layer.column}: {len(names)} classes: "
@@ -211,14 +420,85 @@ def _column_text(features: vector.Features, layer: Layer, categorical: bool) -> 
     return f"{layer.column}: {np.nanmin(values):.6g} to {np.nanmax(values):.6g}"
 
 
-def _inventory_row(settings: Inventory, grid: GeoBox, masks: Masks | None) -> LayerRow:
+# ------------------------------------------------------------------ event, masks, inventory
+
+
+def _epicentre_row(
+    epicentre: tuple[float, float], event: Event, grid: GeoBox, factors: Mapping[str, FactorBase]
+) -> LayerRow:
+    lon, lat = epicentre
+    distance = _distance_of_point(epicentre, event.crs, grid)
+    warnings = []
+    if distance > FAR:
+        if abs(lon) <= 90 and _distance_of_point((lat, lon), event.crs, grid) < distance / 10:
+            raise InputError(
+                f"[event] epicentre = [{lon:g}, {lat:g}] lies {distance / 1000:,.0f} km from the "
+                f"grid, but [{lat:g}, {lon:g}] lies here: write [longitude, latitude]"
+            )
+        warnings.append(
+            f"lies {distance / 1000:,.0f} km from the grid: is it of this place, and written "
+            "[longitude, latitude]?"
+        )
+    codes = [c for c, f in factors.items() if not layer_of(f)]
+    return LayerRow(
+        "epicentre",
+        "",
+        "point",
+        event.crs,
+        None,
+        f"{lon:g}, {lat:g}"
+        + ("" if distance == 0 else f"; {distance / 1000:,.1f} km off the grid"),
+        f"factors {', '.join(codes)}" if codes else "record",
+        warnings=warnings,
+    )
+
+
+def _distance_of_point(point: tuple[float, float], crs: str, grid: GeoBox) -> float:
+    """Return the distance in metres from the grid to a point."""
+    x, y = project_point(point, crs, grid)
+    return _distance(np.array([shapely.Point(x, y)], object), grid)
+
+
+def _mask_row(settings: Mask, name: str, coarse: GeoBox) -> LayerRow:
+    loaded = load_masks([settings], coarse)
+    rows, cols = grids.shape_of(coarse)
+    share = float(loaded.covers(Tile((0, 0), 0, rows, 0, cols)).mean())
+    return LayerRow(
+        name,
+        settings.path.name,
+        "mask",
+        "",
+        share,
+        "",
+        f"no samples; maps show {settings.map_value}",
+        settings.source,
+        list(loaded.notes),
+        [] if share > 0 else ["covers no cell of the grid: is its CRS right?"],
+    )
+
+
+def _inventory_row(
+    settings: Inventory, grid: GeoBox, event: Event, masks: Masks | None
+) -> LayerRow:
     loaded = inventory.load(settings, grid, masks)
-    path = settings.path
+    warnings = [symptoms.repeated(loaded.shapes)]
+    if loaded.kind == "polygon":
+        warnings += [
+            symptoms.nearly_the_same(loaded.shapes),
+            _small_warning(loaded, settings, grid),
+        ]
+        share = float(loaded.areas.max() / shapely.box(*grids.bounds(grid).bbox).area)
+        if share > 0.2:
+            warnings.append(
+                f"one of its polygons covers {100 * share:.0f} % of the grid: is it a landslide?"
+            )
+    if loaded.dates is not None and event.time is not None:
+        warnings += symptoms.undated(loaded.dates, event.time)
     areas = loaded.areas
     size = f"{areas.sum() / 1e6:.3g} km² in all, median {np.median(areas):.4g} m²"
     return LayerRow(
         "inventory",
-        path.name if path is not None else "",
+        settings.path.name if settings.path is not None else "",
         f"{loaded.count:,} {loaded.kind}s",
         loaded.crs,
         None,
@@ -226,15 +506,19 @@ def _inventory_row(settings: Inventory, grid: GeoBox, masks: Masks | None) -> La
         f"positives: {loaded.positives if loaded.kind == 'polygon' else 'cells of the points'}",
         settings.source,
         loaded.notes,
+        [w for w in warnings if w],
     )
 
 
-def with_factors(rows: Sequence[LayerRow], factors: Sequence[Factor]) -> list[LayerRow]:
-    """Return the rows with what the factors found in their layers."""
-    out = []
-    for row in rows:
-        own = [f for f in factors if f.layer == row.name]
-        notes = [*row.notes, *(n for f in own for n in f.notes)]
-        warnings = [*row.warnings, *(w for f in own for w in f.warnings)]
-        out.append(replace(row, notes=notes, warnings=list(dict.fromkeys(warnings))))
-    return out
+def _small_warning(loaded: inventory.Inventory, settings: Inventory, grid: GeoBox) -> str:
+    """Tell how many landslides, or sources, hold no cell's centre."""
+    if settings.small == "most_covered":
+        return ""
+    polygons = loaded.sources if loaded.sources is not None else loaded.outlines
+    without = int((polygons.centres(grids.shape_of(grid)) == 0).sum())
+    if without == 0:
+        return ""
+    return (
+        f"{without:,} of {len(polygons.values):,} hold no cell's centre and give no sample; "
+        'small = "most_covered" keeps the cell that each covers most'
+    )

@@ -144,7 +144,7 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
         sources=sources,
         kept_clear=Polygons.on_grid(clear, np.ones(len(clear)), grid),
         ambiguous=_ambiguous(settings.ambiguous, grid),
-        extent=_extent(settings.extent, grid),
+        extent=_extent(settings.extent, grid, landslides),
         shapes=shapes,
         notes=notes,
         masks=masks,
@@ -198,8 +198,6 @@ def _landslides(
     shapes: Shapes = np.asarray(frame.geometry.values, object)
     if settings.id is not None:
         shapes, dates = _joined(shapes, frame[settings.id], dates)
-    else:
-        shapes, dates = _distinct(shapes, dates, notes)
     inside = shapely.intersects(shapes, shapely.box(*grids.bounds(grid).bbox))
     if not inside.any():
         raise InputError(
@@ -228,17 +226,6 @@ def _joined(
         return joined, None
     first = dates.reset_index(drop=True).groupby(number, sort=False).min()
     return joined, first.reset_index(drop=True)
-
-
-def _distinct(
-    shapes: Shapes, dates: pd.Series | None, notes: list[str]
-) -> tuple[Shapes, pd.Series | None]:
-    """Leave out landslides whose outline is that of an earlier one."""
-    repeated = pd.Series(shapely.to_wkb(shapely.normalize(shapes))).duplicated().to_numpy()
-    if not repeated.any():
-        return shapes, dates
-    notes.append(f"{int(repeated.sum())} landslides are in it twice and are counted once")
-    return shapes[~repeated], None if dates is None else dates[~repeated]
 
 
 def _cells_of_points(shapes: Shapes, grid: GeoBox, notes: list[str]) -> Shapes:
@@ -349,27 +336,43 @@ def _source(layer: Layer, name: str) -> vector.VectorSource:
         layer.column,
         layer.where,
         layer.crs,
+        layer.x,
+        layer.y,
         encoding=layer.encoding,
         swap_xy=layer.swap_xy,
     )
 
 
 def _ambiguous(layers: Sequence[Layer], grid: GeoBox) -> Polygons | None:
-    parts = [
-        vector.read(_source(layer, "inventory.ambiguous"), grids.crs_of(grid), "polygon").geometry
-        for layer in layers
-    ]
+    parts = []
+    for layer in layers:
+        source = _source(layer, "inventory.ambiguous")
+        features = vector.read(source, grids.crs_of(grid), ("polygon", "point"))
+        shapes = np.asarray(features.geometry, object)
+        points = shapely.get_dimensions(shapes) == 0
+        inside = points & shapely.intersects(shapes, shapely.box(*grids.bounds(grid).bbox))
+        shapes[inside] = _cells_of_points(shapes[inside], grid, [])
+        parts.append(shapes[~points | inside])
     if not parts:
         return None
     shapes = np.concatenate(parts)
     return Polygons.on_grid(shapes, np.ones(len(shapes)), grid)
 
 
-def _extent(layer: Layer | None, grid: GeoBox) -> Polygons | None:
+def _extent(layer: Layer | None, grid: GeoBox, landslides: _Landslides) -> Polygons | None:
     if layer is None:
         return None
     features = vector.read(_source(layer, "inventory.extent"), grids.crs_of(grid), "polygon")
     box = shapely.box(*grids.bounds(grid).bbox)
     if not shapely.intersects(features.geometry, box).any():
         raise InputError(f"{layer.path} (inventory.extent): does not overlap the grid")
+    mapped = shapely.unary_union(features.geometry)
+    shapely.prepare(mapped)
+    outside = int((~shapely.intersects(mapped, landslides.shapes)).sum())
+    if outside == len(landslides.shapes):
+        raise InputError(
+            f"{layer.path} (inventory.extent): none of the {outside:,} landslides lies in it"
+        )
+    if outside:
+        landslides.notes.append(f"{outside:,} landslides lie outside the mapped extent")
     return Polygons.on_grid(features.geometry, np.ones(len(features.frame)), grid)

@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -36,22 +36,17 @@ from shakeslide._version import __version__
 from shakeslide.engine import Engine
 from shakeslide.errors import InputError
 from shakeslide.evaluation import splits
+from shakeslide.factor_settings import DensityFactor, LineDirectionFactor
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.catalogue import build
 from shakeslide.factors.layers import raster_source, vector_source
-from shakeslide.factors.registry import Factor, Sources
+from shakeslide.factors.registry import Factor, Sources, Whole
 from shakeslide.io import raster, vector
 from shakeslide.ledger import Ledger, fingerprint
 from shakeslide.masks import Masks
 from shakeslide.masks import load as load_masks
 from shakeslide.progress import Reporter
-from shakeslide.study import (
-    CategoryFactor,
-    DensityFactor,
-    LayerFactor,
-    LineDirectionFactor,
-    Study,
-)
+from shakeslide.study import Study
 
 log = logging.getLogger("shakeslide")
 
@@ -113,7 +108,8 @@ class Run:
     @cached_property
     def factors(self) -> list[Factor]:
         """The factors of the study, ready to be computed."""
-        sources = Sources(self.grid, self.study.layers, self.study.event)
+        work, digest = self.ledger.work / "whole", self.ledger.content
+        sources = Sources(self.grid, self.study.layers, self.study.event, work, digest)
         active = self.study.active_factors
         if not active:
             raise InputError("[factors] none is in use")
@@ -152,8 +148,7 @@ class Run:
 
     def _factor_inputs(self, factor: Factor) -> list[Any]:
         inputs: list[Any] = [factor.settings, factor.tags()]
-        names = {factor.layer} if factor.layer else set()
-        for name in sorted(names):
+        for name in sorted(factor.layers):
             layer = self.study.layers[name]
             inputs += [layer.model_dump(exclude={"path"}), self.ledger.content(layer.path)]
         return inputs
@@ -285,6 +280,7 @@ def prepare(run: Run) -> None:
     if not stale:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
         return
+    _make_whole(run, stale)
     marks = {f.code: run.factor_marks[f.code] for f in stale}
     shards = run.ledger.work / "shards" / f"factors-{fingerprint(marks)}"
     total = mapping.tile_count(run.grid, run.tile) + len(stale)
@@ -303,6 +299,22 @@ def prepare(run: Run) -> None:
             taken[0] / len(stale),
         )
     shutil.rmtree(shards, ignore_errors=True)
+
+
+def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
+    """Make what factors need over the whole grid, once, and leave out what none needs now."""
+    wanted = [f.whole for f in run.factors if f.whole is not None]
+    folder = run.ledger.work / "whole"
+    for path in set(folder.glob("*")) - {whole.path for whole in wanted}:
+        path.unlink()
+    groups: dict[Hashable, list[Whole]] = {}
+    for whole in (f.whole for f in factors):
+        if whole is not None and not whole.path.exists():
+            groups.setdefault(whole.group, []).append(whole)
+    for together in groups.values():
+        with _timed("water over the whole grid"), run.reporter.task("water", 1) as on:
+            together[0].make(together)
+            on(1)
 
 
 def sample(run: Run) -> None:
@@ -630,9 +642,13 @@ def report_inputs(run: Run) -> dict[str, Any]:
 def check(run: Run) -> list[checks.LayerRow]:
     """Look at every layer and make every factor ready, before any long work."""
     study = run.study
-    classes = [f.layer for f in study.active_factors.values() if isinstance(f, CategoryFactor)]
     rows = checks.check_layers(
-        study.layers, layer_roles(study), classes, study.inventory, run.grid, run.masks
+        study.layers,
+        study.active_factors,
+        study.inventory,
+        run.grid,
+        study.event,
+        study.masks,
     )
     # Making the factors reads what they need, which finds the rest of the errors.
     return checks.with_factors(rows, run.factors)
@@ -646,13 +662,3 @@ def run_all(run: Run) -> Path:
     for stage in (prepare, sample, train, evaluate, explain, map_):
         stage(run)
     return report(run)
-
-
-def layer_roles(study: Study) -> dict[str, list[str]]:
-    """Return the codes of the factors that use each layer."""
-    roles: dict[str, list[str]] = {"dem": []}
-    for code, factor in study.active_factors.items():
-        name = factor.layer if isinstance(factor, LayerFactor) else "dem"
-        if getattr(factor, "function") != "bearing":  # noqa: B009
-            roles.setdefault(name, []).append(code)
-    return roles

@@ -4,6 +4,7 @@ Defaults, the template of `shakeslide init`, error messages and the reference ar
 these models. Paths are relative to the study file, or to the folder given with `--data`.
 """
 
+# ruff: noqa: RUF012 - pydantic gives each model its own copy of a default.
 from __future__ import annotations
 
 import re
@@ -16,41 +17,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 
 from shakeslide.errors import InputError, did_you_mean
-
-
-def _resolve(path: Path, info: ValidationInfo) -> Path:
-    base = (info.context or {}).get("base")
-    return path if base is None else Path(base) / path.expanduser()
-
-
-DataPath = Annotated[Path, AfterValidator(_resolve)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-class Settings(BaseModel):
-    """Base of all tables: an unknown key is an error that names the nearest right one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            names = {f.alias or n for n, f in cls.model_fields.items()}
-            for key in data:
-                if key not in names:
-                    raise ValueError(f"unknown key '{key}'.{did_you_mean(str(key), names)}")
-        return data
+from shakeslide.factor_settings import (
+    EPICENTRE,
+    FACTOR_FUNCTIONS,
+    OWN,
+    PAPER_FACTORS,
+    FactorBase,
+    FactorSettings,
+    LayerFactor,
+    fill_factors,
+)
+from shakeslide.schema import DataPath, Positive, Settings
 
 
 class StudyInfo(Settings):
@@ -193,178 +176,6 @@ class Samples(Settings):
     """Draw at most so many source cells, at random; default: all."""
     train_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the samples used for training in the `pixel` protocol (the paper: 0.2)."""
-
-
-class FactorBase(Settings):
-    """What every factor has."""
-
-    use: bool = True
-    """Leave the factor out with `false`."""
-    name: str = ""
-    """Name for figures; default: the function's."""
-
-
-class LayerFactor(FactorBase):
-    """A factor computed from a layer of the study."""
-
-    layer: str = ""
-    """Which layer of [layers]; the 14 factors know theirs."""
-
-
-class ValueFactor(LayerFactor):
-    """Number as it is: a continuous raster, or an attribute of polygons at the cell's centre."""
-
-    function: Literal["value"] = "value"
-    unit: str = ""
-    """Unit of the values."""
-
-
-class CategoryFactor(LayerFactor):
-    """Class of polygons or of a raster of codes; turned into frequency ratios in training."""
-
-    function: Literal["category"] = "category"
-
-
-class BearingFactor(FactorBase):
-    """Azimuth from the epicentre to the cell."""
-
-    function: Literal["bearing"] = "bearing"
-
-
-class LineDirectionFactor(LayerFactor):
-    """Azimuth (mod 180) of the nearest subsection of the lines."""
-
-    function: Literal["line_direction"] = "line_direction"
-    subsection: Positive = 5000.0
-    """Length of the pieces into which each line is cut, in metres."""
-    nearest: Literal["midpoint", "segment"] = "midpoint"
-    """Nearest by the pieces' midpoints (Thiessen polygons, as in the paper) or exactly by their
-    segments."""
-
-
-class DensityFactor(LayerFactor):
-    """Quartic kernel density of points."""
-
-    function: Literal["density"] = "density"
-    bandwidth: Positive | None = None
-    """Radius in metres; default: 0.9 min(SD, sqrt(1/ln 2) median distance) n^-0.2."""
-    weight: Literal["count", "magnitude", "column"] = "count"
-    """Each point counts 1, 10^(M - completeness), or what the layer's column says."""
-    completeness: float = 4.0
-    """Magnitude that counts 1 with weight = "magnitude"."""
-    min_magnitude: float | None = None
-    """Only earthquakes of at least this magnitude."""
-    start: datetime | None = None
-    """Only earthquakes from this time on (UTC); default with `days` or `end`: after the event."""
-    end: datetime | None = None
-    """Only earthquakes before this time (UTC)."""
-    days: Positive | None = None
-    """Only earthquakes within this many days after the event."""
-
-
-class DistanceFactor(LayerFactor):
-    """Euclidean distance from the cell's centre to the nearest line, point or polygon edge."""
-
-    function: Literal["distance"] = "distance"
-
-
-class ElevationFactor(FactorBase):
-    """Elevation as it is."""
-
-    function: Literal["elevation"] = "elevation"
-
-
-class SlopeFactor(FactorBase):
-    """Slope gradient (Horn)."""
-
-    function: Literal["slope"] = "slope"
-
-
-class AspectFactor(FactorBase):
-    """Slope aspect (Horn), clockwise from north; flat ground is -1."""
-
-    function: Literal["aspect"] = "aspect"
-
-
-class CurvatureFactor(FactorBase):
-    """Curvature (Zevenbergen-Thorne), convex positive."""
-
-    function: Literal["curvature"] = "curvature"
-    type: Literal["general", "profile", "plan"] = "general"
-    """General, profile or plan curvature."""
-
-
-class TpiFactor(FactorBase):
-    """Elevation minus the mean elevation of a ring around the cell (Weiss)."""
-
-    function: Literal["tpi"] = "tpi"
-    inner: Annotated[float, Field(ge=0)] = 62.5
-    """Inner radius of the ring in metres."""
-    outer: Positive = 150.0
-    """Outer radius of the ring in metres."""
-    divide_by_sd: bool = False
-    """Divide by the standard deviation of the ring."""
-
-
-class ReliefFactor(FactorBase):
-    """Highest minus lowest elevation in a moving window."""
-
-    function: Literal["relief"] = "relief"
-    window: Positive = 1000.0
-    """Side of the window in metres."""
-
-
-FactorSettings = Annotated[
-    ValueFactor
-    | CategoryFactor
-    | BearingFactor
-    | LineDirectionFactor
-    | DensityFactor
-    | DistanceFactor
-    | ElevationFactor
-    | SlopeFactor
-    | AspectFactor
-    | CurvatureFactor
-    | TpiFactor
-    | ReliefFactor,
-    Field(discriminator="function"),
-]
-
-FACTOR_FUNCTIONS: dict[str, type[FactorBase]] = {
-    cast(str, m.model_fields["function"].default): m
-    for m in typing.get_args(typing.get_args(FactorSettings)[0])
-}
-"""Settings of a factor by the name of its function."""
-
-PAPER_FACTORS: dict[str, dict[str, Any]] = {
-    "EI": {
-        "function": "value",
-        "layer": "intensity",
-        "name": "Earthquake intensity",
-        "unit": "MMI",
-    },
-    "ED": {"function": "bearing", "name": "Epicentre directivity"},
-    "SRD": {
-        "function": "line_direction",
-        "layer": "rupture",
-        "name": "Surface-rupture directivity",
-    },
-    "AF": {"function": "density", "layer": "aftershocks", "name": "Aftershocks"},
-    "DEM": {"function": "elevation", "name": "Elevation"},
-    "SLO": {"function": "slope", "name": "Slope gradient"},
-    "SLOA": {"function": "aspect", "name": "Slope aspect"},
-    "TPI": {"function": "tpi", "name": "Topographic position index"},
-    "SC": {"function": "curvature", "name": "Slope curvature"},
-    "RER": {"function": "relief", "name": "Relative relief"},
-    "LITH": {"function": "category", "layer": "lithology", "name": "Lithology"},
-    "FD": {"function": "line_direction", "layer": "faults", "name": "Fault direction"},
-    "DR": {"function": "distance", "layer": "rivers", "name": "Distance to rivers"},
-    "ST": {"function": "category", "layer": "soil", "name": "Soil type"},
-}
-"""The 14 factors of the paper, in its order."""
-
-CODE = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,30}$")
-"""A factor's code names a file and a column."""
 
 
 class ModelSettings(Settings):
@@ -579,7 +390,8 @@ class Study(Settings):
 
     @model_validator(mode="after")
     def _layers_are_used(self) -> Study:
-        wanted = {"dem"} | {f.layer for f in self.factors.values() if isinstance(f, LayerFactor)}
+        wanted = {f.layer for f in self.factors.values() if isinstance(f, LayerFactor)}
+        wanted = (wanted | {"dem"}) - {EPICENTRE}
         for name in self.layers:
             if name not in wanted:
                 raise ValueError(
@@ -592,45 +404,6 @@ class Study(Settings):
     def active_factors(self) -> dict[str, FactorBase]:
         """Factors in use, by code, in order."""
         return {code: f for code, f in self.factors.items() if f.use}
-
-
-def fill_factors(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the preset's factors with the user's options, then the user's own factors."""
-    codes = {code.upper(): code for code in PAPER_FACTORS}
-    for code, options in given.items():
-        if not isinstance(options, Mapping):
-            raise ValueError(f"[factors] {code} must be a table, e.g. [factors.{code}]")
-        if not CODE.match(code):
-            raise ValueError(f"[factors.{code}]: a code is letters, digits and _, letter first")
-        if code not in PAPER_FACTORS and code.upper() in codes:
-            raise ValueError(f"[factors.{code}]: write the code as {codes[code.upper()]}")
-        if code not in PAPER_FACTORS and "function" not in options:
-            raise ValueError(
-                f"[factors.{code}] is none of the 14, so it needs function = one of "
-                f"{', '.join(FACTOR_FUNCTIONS)}.{did_you_mean(code, PAPER_FACTORS)}"
-            )
-        function = options.get("function")
-        if function is not None and function not in FACTOR_FUNCTIONS:
-            raise ValueError(
-                f"[factors.{code}] function = {function!r} is unknown."
-                f"{did_you_mean(str(function), FACTOR_FUNCTIONS)}"
-            )
-    return {
-        code: _with_defaults(code, given.get(code, {})) for code in [*PAPER_FACTORS, *_own(given)]
-    }
-
-
-def _own(given: Mapping[str, Any]) -> list[str]:
-    return [code for code in given if code not in PAPER_FACTORS]
-
-
-def _with_defaults(code: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill a factor of the preset; one whose function is changed keeps only its name and layer."""
-    defaults = PAPER_FACTORS.get(code, {})
-    if options.get("function", defaults.get("function")) != defaults.get("function"):
-        keep = set(FACTOR_FUNCTIONS[options["function"]].model_fields)
-        defaults = {k: v for k, v in defaults.items() if k in keep}
-    return {**defaults, **options}
 
 
 def load(
@@ -689,7 +462,7 @@ def explain(error: ValidationError) -> str:
     """Return a validation error as one line in the study file's own terms."""
     problems = error.errors()
     first = problems[0]
-    functions = set(FACTOR_FUNCTIONS)
+    functions = {*FACTOR_FUNCTIONS, OWN}
     where = [str(p) for p in first["loc"] if str(p) not in functions]
     message = re.sub(r"^(Value|Assertion) error, ", "", first["msg"])
     if first["type"] not in ("value_error", "missing"):

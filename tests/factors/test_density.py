@@ -52,6 +52,7 @@ def test_by_direct_summation(
     assert ours.dtype == np.float32
     assert np.abs(ours - expected).max() <= 1e-7 * expected.max()
     assert (ours[expected == 0] == 0).all()
+    assert (ours >= 0).all()
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -76,6 +77,13 @@ def test_wide_maps_and_many_points() -> None:
     expected = direct(x[::7], y[::5], px, py, None, 250.0)
     ours = quartic_density(x, y, px, py, None, 250.0)[::5, ::7]
     assert np.abs(ours - expected).max() < 1e-7 * expected.max()
+
+
+def test_no_density_is_negative_at_the_rim_of_a_disc() -> None:
+    h, y = 1000.0, np.zeros(1)
+    for px in np.random.default_rng(5).uniform(0, 9000, 200):
+        rim = quartic_density(np.array([px + h * (1 - 1e-13)]), y, np.array([px]), y, None, h)
+        assert 0 <= rim[0, 0] < 1e-12
 
 
 def test_a_point_of_weight_w_holds_w_in_all() -> None:

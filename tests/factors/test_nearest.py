@@ -148,9 +148,11 @@ def test_dense_segments_and_one_from_afar() -> None:
     assert_nearest(x, y, ray)
 
 
-def test_segments_next_to_nothing_long() -> None:
+@pytest.mark.parametrize("length", [1e-200, 1e-155, 1e-25])
+def test_segments_next_to_nothing_long(length: float) -> None:
+    """Their squared lengths, or the reciprocals of these, are beyond floats."""
     x, y = np.arange(4.0), np.arange(4.0)
-    tiny = Segments(np.zeros(2), np.ones(2), np.full(2, 1e-200), np.ones(2))
+    tiny = Segments(np.zeros(2), np.ones(2), np.full(2, length), np.ones(2))
     np.testing.assert_allclose(nearest.nearest(x, y, tiny)[0], np.hypot(*np.meshgrid(x, y - 1)))
 
 

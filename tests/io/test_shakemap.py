@@ -17,12 +17,13 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from shakeslide.errors import InputError
+from shakeslide.factor_settings import ValueFactor
 from shakeslide.factors.catalogue import build
 from shakeslide.factors.layers import is_vector, raster_source
 from shakeslide.factors.registry import Sources, TileInputs
 from shakeslide.grid import Tile
 from shakeslide.io import raster, shakemap, units
-from shakeslide.study import Event, Layer, ValueFactor
+from shakeslide.study import Event, Layer
 
 EXCERPT = Path(__file__).parent / "data" / "grid.xml"
 DATA = Path(os.environ.get("SHAKESLIDE_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -205,6 +206,16 @@ def test_hostile_files_are_not_read(tmp_path: Path, text: str) -> None:
         shakemap.read(path)
     assert "do not tell" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_web_service_is_not_asked(tmp_path: Path) -> None:
+    path = tmp_path / "grid.xml"
+    path.write_text(
+        '<GDAL_WMS><Service name="TMS"><ServerUrl>http://127.0.0.1:9/x</ServerUrl></Service>'
+        "</GDAL_WMS>"
+    )
+    with pytest.raises(InputError, match="describes a web service, not data"):
+        raster.info(path)
 
 
 @pytest.mark.parametrize(

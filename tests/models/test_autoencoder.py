@@ -1,5 +1,6 @@
 """The stacked autoencoder against closed forms and independent code."""
 
+import runpy
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.naive_bayes import GaussianNB
 
@@ -20,81 +23,20 @@ from shakeslide.models.sae_network import (
     autoencoder_plan,
     bias_view,
     classifier_plan,
-    parameter_count,
     weight_view,
 )
 
-try:
-    import torch
-
-    from shakeslide.models import autoencoder_torch
-except ModuleNotFoundError:
-    torch = autoencoder_torch = None
-needs_torch = pytest.mark.skipif(torch is None, reason="needs torch, which is optional")
-
-ACTIVATE = {
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "tanh": np.tanh,
-    "linear": lambda z: z,
-    "relu": lambda z: np.maximum(z, 0),
-}
-
-
-def reference_loss(theta, plan, first, kinds, X, y, rho, beta, decay, scale):
-    """J, or cross-entropy and penalty, in plain numpy; `decay` is lambda."""
-    h = X
-    below = X
-    layers = range(len(plan))
-    for k in layers:
-        if k == first:
-            below = h
-        h = ACTIVATE[kinds[k]](h @ weight_view(theta, plan, k).T + bias_view(theta, plan, k))
-        if k == first:
-            rho_hat = h.mean(axis=0)
-    penalty = (
-        2 * decay * sum((weight_view(theta, plan, k) ** 2).sum() for k in layers if k >= first)
-    )
-    if y is not None:
-        log_p = h - np.logaddexp(h[:, :1], h[:, 1:])
-        return -log_p[np.arange(len(y)), y.astype(int)].mean() + penalty
-    kl = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
-    sparsity = beta * kl.sum() if beta else 0.0
-    return scale * ((below - h) ** 2).sum() / (2 * len(X)) + penalty + sparsity
-
-
-def gradient(theta, plan, first, loss, X, y, settings, slopes=None):
-    n = len(X)
-    grad = np.zeros_like(theta)
-    work = kernels.workspace(plan, n, theta)
-    slopes = np.empty(0, theta.dtype) if slopes is None else slopes
-    index = np.arange(n)
-    kernels.add_gradient(
-        theta, plan, first, loss, X, y, index, 0, n, n, slopes, settings, grad, work, False, True
-    )
-    return grad
-
-
-def random_stack(plan, rng):
-    theta = np.zeros(parameter_count(plan))
-    for k in range(len(plan)):
-        weight_view(theta, plan, k)[:] = rng.normal(0, 0.6, weight_view(theta, plan, k).shape)
-        bias_view(theta, plan, k)[:] = rng.normal(0, 0.3, bias_view(theta, plan, k).shape)
-    return theta
-
-
-def numeric_gradient(f, theta, plan, first):
-    grad = np.zeros_like(theta)
-    step = 1e-6
-    marks = np.zeros_like(theta)
-    for k in range(first, len(plan)):
-        weight_view(marks, plan, k)[:] = 1
-        bias_view(marks, plan, k)[:] = 1
-    for i in np.flatnonzero(marks):
-        up, down = theta.copy(), theta.copy()
-        up[i] += step
-        down[i] -= step
-        grad[i] = (f(up) - f(down)) / (2 * step)
-    return grad
+from .networks import (
+    ACTIVATE,
+    QUICK,
+    assert_same,
+    data,
+    gradient,
+    numeric_gradient,
+    random_stack,
+    reference_loss,
+    weights_of,
+)
 
 
 @pytest.mark.parametrize("activation", list(ACTIVATE))
@@ -200,119 +142,56 @@ def test_single_precision_sigmoid_is_accurate_everywhere():
     assert out.max() <= 1
 
 
-def data(n=2000, features=4, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.random((n, features)).astype(np.float32)
-    return X, ((X[:, 0] > 0.5) != (X[:, 1] > 0.5)).astype(int)
-
-
-def torch_replica(model, X, y):
-    """The same training by automatic differentiation, with the first weights of `model`'s seed."""
-    seed, phase_weights = model.seeds_[0], []
-    sizes = [X.shape[1], *model.units]
-    X_t, y_t = torch.from_numpy(X), torch.from_numpy(np.asarray(y))
-
-    def layer(phase, part, n_in, n_out, init):
-        drawn = training.draw_weights(training.generator(seed, 0, phase, part), n_in, n_out, init)
-        w = torch.from_numpy(drawn.copy()).requires_grad_()
-        return w, torch.zeros(n_out, requires_grad=True)
-
-    def run(parameters, loss, phase, steps, rate):
-        make = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[model.optimiser]
-        more = {"weight_decay": 0.0} if model.optimiser == "adamw" else {}
-        optimiser = make(parameters, lr=rate, **more)
-        schedule = None
-        if model.schedule == "one_cycle":
-            schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, rate, total_steps=steps, cycle_momentum=False
-            )
-        order = training.BatchOrder(seed, phase, len(X), model.batch_size)
-        for step in range(steps):
-            optimiser.zero_grad()
-            loss(torch.from_numpy(order.rows(step, step + 1))).backward()
-            optimiser.step()
-            if schedule is not None:
-                schedule.step()
-
-    encoders = []
-    for phase in range(len(model.units)):
-        enc = layer(phase, 0, sizes[phase], sizes[phase + 1], model.init)
-        dec = layer(phase, 1, sizes[phase + 1], sizes[phase], model.init)
-
-        def reconstruction(rows, enc=enc, dec=dec, below=tuple(encoders)):
-            h = X_t[rows]
-            for w, b in below:
-                h = torch.sigmoid(h @ w.T + b)
-            t = torch.sigmoid(h @ enc[0].T + enc[1])
-            y_hat = torch.sigmoid(t @ dec[0].T + dec[1])
-            r = t.mean(0)
-            rho = model.rho
-            kl = rho * torch.log(rho / r) + (1 - rho) * torch.log((1 - rho) / (1 - r))
-            squared = ((h - y_hat) ** 2).sum() / (2 * len(rows))
-            penalty = (enc[0] ** 2).sum() + (dec[0] ** 2).sum()
-            return squared + 2 * model.weight_decay * penalty + model.beta * kl.sum()
-
-        run([*enc, *dec], reconstruction, phase, model.pretrain_steps, model.learning_rate)
-        encoders.append(tuple(p.detach().requires_grad_() for p in enc))
-    init = "xavier" if model.init == "glorot4" else model.init
-    top = layer(len(model.units), 0, sizes[-1], 2, init)
-    # Only the softmax starts anew when the encoders are kept
-    stack = [*encoders, top]
-
-    def cross_entropy(rows):
-        h = X_t[rows]
-        for w, b in encoders:
-            h = torch.sigmoid(h @ w.T + b)
-        logits = h @ top[0].T + top[1]
-        penalty = sum((w**2).sum() for w, _ in stack)
-        return (
-            torch.nn.functional.cross_entropy(logits, y_t[rows]) + 2 * model.weight_decay * penalty
+def test_adamw_is_that_of_its_authors():
+    rng = np.random.default_rng(0)
+    plan = classifier_plan(3, (4,), "sigmoid")
+    theta = random_stack(plan, rng)
+    want, m, v = theta.copy(), np.zeros_like(theta), np.zeros_like(theta)
+    moments, decay = np.zeros((2, theta.size)), 0.02
+    weights = np.zeros(theta.size)
+    for k in range(2):
+        weight_view(weights, plan, k)[:] = 1  # biases don't decay
+    for step in range(5):
+        grad, rate = rng.normal(size=theta.size) * (theta != 0), 0.1 / (step + 1)
+        kernels.update(
+            theta, grad, plan, 0, kernels.ADAMW, rate, step, moments, np.array([0, 0, 1, decay])
         )
-
-    run(
-        [p for pair in stack for p in pair],
-        cross_entropy,
-        len(model.units),
-        model.steps,
-        model.learning_rate,
-    )
-    phase_weights.extend(w.detach().numpy() for w, _ in stack)
-    return phase_weights
+        m, v = 0.9 * m + 0.1 * grad, 0.999 * v + 0.001 * grad**2
+        m_hat, v_hat = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
+        want = want - rate * decay * weights * want - rate * m_hat / (np.sqrt(v_hat) + 1e-8)
+    np.testing.assert_allclose(theta, want, atol=1e-12)
 
 
-@needs_torch
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"weight_decay": 1e-4, "beta": 0.05},
-        {"weight_decay": 0.0, "optimiser": "adamw", "schedule": "one_cycle", "learning_rate": 0.01},
-    ],
-)
-def test_training_follows_automatic_differentiation(changes):
-    X, y = data(500)
-    model = StackedAutoencoder(
-        units=(7, 5),
-        pretrain_steps=30,
-        steps=60,
-        batch_size=32,
-        init="glorot4",
-        random_state=5,
-        **changes,
-    ).fit(X, y)
-    for got, want in zip(model.weights_, torch_replica(model, X, y), strict=True):
-        np.testing.assert_allclose(got, want, atol=2e-4)
+def test_one_cycle_rises_for_three_tenths_and_falls_to_almost_nothing():
+    rates = training.learning_rates("one_cycle", 2.0, 1000)
+    top = rates.argmax()
+    assert rates[0] == pytest.approx(2.0 / 25)
+    assert top == 299
+    assert rates[top] == pytest.approx(2.0)
+    assert rates[-1] == pytest.approx(2.0 / 25 / 1e4)
+    assert (np.diff(rates[: top + 1]) > 0).all()
+    assert (np.diff(rates[top:]) < 0).all()
+    assert rates[149] == pytest.approx((2.0 + 2.0 / 25) / 2, rel=0.01)  # half-way up a cosine
+    assert set(training.learning_rates("constant", 2.0, 10)) == {2.0}
 
 
-QUICK = {"units": (12, 8), "pretrain_steps": 40, "steps": 150, "batch_size": 64, "init": "glorot4"}
-
-
-def weights_of(model):
-    return [np.array(a) for n in model.networks_ for a in (*n.weights, *n.biases)]
-
-
-def assert_same(a, b):
-    for x, y in zip(weights_of(a), weights_of(b), strict=True):
-        np.testing.assert_array_equal(x, y)
+@given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 9))
+def test_batches_take_every_row_once_an_epoch_in_an_order_of_its_own(rows, batch, seed):
+    batch = min(batch, rows)
+    per_epoch = rows // batch
+    order = training.BatchOrder(seed, 0, rows, batch)
+    first, second = (order.rows(k * per_epoch, (k + 1) * per_epoch) for k in range(2))
+    for epoch in (first, second):
+        assert len(epoch) == per_epoch * batch == len(np.unique(epoch))
+    if rows > 20 and batch < rows:
+        assert (first != second).any()
+        assert (training.BatchOrder(seed + 1, 0, rows, batch).rows(0, per_epoch) != first).any()
+        assert (training.BatchOrder(seed, 1, rows, batch).rows(0, per_epoch) != first).any()
+    again = training.BatchOrder(seed, 0, rows, batch)
+    middle = per_epoch // 2
+    parts = [again.rows(middle, per_epoch + middle)] if middle else [again.rows(0, per_epoch)]
+    whole = np.concatenate([first, second])[middle * batch : (per_epoch + middle) * batch]
+    np.testing.assert_array_equal(parts[0], whole)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -347,7 +226,6 @@ def test_full_batch_has_the_same_bits_whatever_the_threads():
 
 def test_full_batch_equals_one_batch_of_all_rows():
     X, y = data(training._LARGE)  # the last size that one thread computes
-    X = np.concatenate([X, X[:0]])
     settings = {**QUICK, "steps": 5, "pretrain_steps": 5, "beta": 0.5}
     small = StackedAutoencoder(**{**settings, "batch_size": len(X)}, random_state=0).fit(X, y)
     limit = training._LARGE
@@ -551,31 +429,30 @@ np.savez(sys.argv[2], *[w for m in models for w in (*m.weights_, *m.curves_.valu
 
 
 def test_killed_training_resumes_to_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
     script = tmp_path / "train.py"
     script.write_text(KILLED.replace("import sys\n", SOON, 1))
-    run = [sys.executable, str(script)]
-    subprocess.run([*run, "", str(tmp_path / "whole.npz")], check=True, stdout=subprocess.DEVNULL)
     kept = tmp_path / "checkpoint"
+
+    def run(checkpoint, result):
+        monkeypatch.setattr(sys, "argv", [str(script), checkpoint, str(result)])
+        runpy.run_path(str(script))
+        return np.load(result)
+
     for part in (0.3, 0.7):
-        process = subprocess.Popen(
-            [*run, str(kept), str(tmp_path / "never.npz")], stdout=subprocess.PIPE, text=True
-        )
+        arguments = [sys.executable, str(script), str(kept), str(tmp_path / "never.npz")]
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
-        started = None
+        first = int(process.stdout.readline())
         for line in process.stdout:
-            started = int(line) if started is None else started
             if int(line) > part * 12_000:
                 break
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
         assert not (tmp_path / "never.npz").exists()
-        assert started is not None
-        assert part < 0.5 or started > 0.2 * 12_000  # it went on, not anew
-    subprocess.run(
-        [*run, str(kept), str(tmp_path / "resumed.npz")], check=True, stdout=subprocess.DEVNULL
-    )
-    whole, resumed = np.load(tmp_path / "whole.npz"), np.load(tmp_path / "resumed.npz")
+        assert part < 0.5 or first > 0.2 * 12_000  # it went on, not anew
+    whole, resumed = run("", tmp_path / "whole.npz"), run(str(kept), tmp_path / "resumed.npz")
     assert whole.files == resumed.files
     for name in whole.files:
         np.testing.assert_array_equal(whole[name], resumed[name])
@@ -608,90 +485,12 @@ def test_state_of_another_training_is_left_aside(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["member_1.safetensors"]
 
 
-@needs_torch
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"beta": 0.5, "weight_decay": 1e-4},
-        {"optimiser": "adamw", "schedule": "one_cycle", "learning_rate": 0.01},
-        {"activation": "tanh", "beta": 0, "init": "xavier", "learning_rate": 0.1},
-        {"activation": "relu", "beta": 0, "init": "xavier", "learning_rate": 0.1},
-        {"batch_size": "full", "steps": 5, "pretrain_steps": 4, "beta": 0.5},
-    ],
-)
-def test_steps_in_torch_end_where_the_kernels_end(changes, monkeypatch):
-    monkeypatch.setattr(autoencoder_torch, "_ROWS", 300)  # a full batch is then made of parts
-    X, y = data(800)
-    settings = {**QUICK, "check_every": 50, "patience": 2, **changes}
-    models = [StackedAutoencoder(**settings, random_state=k) for k in range(3)]
-    members = [m._members(*m._training_rows(X, y), None, (X[:99], y[:99]))[0] for m in models]
-    training.train(members, together=autoencoder_torch.TorchSteps("cpu").run)
-    for model, member in zip(models, members, strict=True):
-        fit_members([model], [X], [y], monitor=[(X[:99], y[:99])])
-        np.testing.assert_allclose(member.theta, model.networks_[0].theta, atol=1e-4)
-        for name, curve in model.curves_.items():
-            got = np.concatenate(member.curves[name])
-            np.testing.assert_allclose(got[:, :2], curve[:, :2], rtol=5e-3, atol=1e-4)
-
-
-@needs_torch
-def test_torch_gradient_is_that_of_finite_differences():
-    rng = np.random.default_rng(1)
-    plan = autoencoder_plan(3, (4, 6), "sigmoid")
-    theta, X = random_stack(plan, rng), rng.random((40, 3))
-    stack = autoencoder_torch._Stack(
-        plan, 1, kernels.RECONSTRUCTION, np.array([0.1, 0.7, 1.0, 0.0], np.float32)
-    )
-    stack.rho, stack.beta = 0.1, 0.7
-    rows = [torch.from_numpy(X)]
-    index = [torch.arange(40)]
-    got, loss, _ = stack.gradient(torch.from_numpy(theta)[None], rows, rows, index, True)
-
-    def reference(t):
-        return reference_loss(t, plan, 1, ["sigmoid"] * 3, X, None, 0.1, 0.7, 0, 1.0)
-
-    np.testing.assert_allclose(
-        got[0].numpy(), numeric_gradient(reference, theta, plan, 1), atol=1e-8
-    )
-    assert loss[0] == pytest.approx(reference(theta), rel=1e-12)
-
-
-@needs_torch
-def test_bfloat16_prediction_is_near_and_says_how_near():
-    X, y = data(6000)
-    model = StackedAutoencoder(**{**QUICK, "steps": 2000}, random_state=0).fit(X, y)
-    exact = model.predict_proba(X)
-    threads = torch.get_num_threads()
-    fast = StackedAutoencoder.from_arrays(
-        model.arrays(), {**model.get_params(), "precision": "bfloat16"}
-    )
-    p = fast.predict_proba(X)
-    assert torch.get_num_threads() == threads
-    largest, root_mean_square = fast.precision_error(X)
-    assert largest == pytest.approx(np.abs(p - exact).max())
-    assert 0 < root_mean_square < 0.02
-    assert model.precision_error(X) == (0, 0)
-    some = np.random.default_rng(0).permutation(6000)[:777]
-    np.testing.assert_array_equal(fast.predict_proba(X[some]), p[some])
-
-
-@needs_torch
-def test_bfloat16_rounding_is_that_of_torch():
-    rng = np.random.default_rng(0)
-    z = np.concatenate([rng.normal(0, 5, 5000), [0.0, -0.0, 1e30, -1e30]])
-    rounded = torch.from_numpy(z.astype(np.float32)).bfloat16()
-    bits = rounded.view(torch.int16).numpy().view(np.uint16).reshape(1, -1).copy()
-    bias = rng.normal(size=z.size).astype(np.float32)
-    autoencoder_torch._activate_bfloat16(bits, bias, kernels.LINEAR)
-    want = (rounded.float() + torch.from_numpy(bias)).bfloat16().view(torch.int16).numpy()
-    np.testing.assert_array_equal(bits[0], want.view(np.uint16))
-
-
-@needs_torch
-def test_a_card_that_is_not_there_is_named():
-    if autoencoder_torch.cuda_is_there():
-        assert StackedAutoencoder(device="cuda")._device() == "cuda"
-    else:
-        with pytest.raises(InputError, match="cuda"):
-            StackedAutoencoder(device="cuda").fit(*data(100))
-    assert StackedAutoencoder(device="cpu")._device() == "cpu"
+def test_missing_pytorch_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "shakeslide.models.autoencoder_torch", raising=False)
+    X, y = data(100)
+    StackedAutoencoder(**QUICK).fit(X, y)
+    with pytest.raises(InputError, match="pip install torch"):
+        StackedAutoencoder(**QUICK, device="cuda").fit(X, y)
+    with pytest.raises(InputError, match="pip install torch"):
+        StackedAutoencoder(**QUICK, precision="bfloat16").fit(X, y).predict(X)

@@ -1,5 +1,7 @@
 """Every model as a scikit-learn estimator."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -84,6 +86,13 @@ def test_stored_model_predicts_the_same_bits(name, tmp_path):
     assert again.n_features_in_ == 5
     for key, value in dump(again)[1].items():
         np.testing.assert_array_equal(value, arrays[key])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_copy_in_another_process_predicts_the_same_bits(name):
+    X = np.random.default_rng(3).random((5000, 5)).astype(np.float32)
+    copy = pickle.loads(pickle.dumps(fitted(name)))  # as a cluster sends it
+    np.testing.assert_array_equal(copy.predict_proba(X), fitted(name).predict_proba(X))
 
 
 @pytest.mark.parametrize("name", MODELS)

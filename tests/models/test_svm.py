@@ -9,7 +9,7 @@ from sklearn.svm import SVC
 
 from shakeslide.errors import InputError
 from shakeslide.models import SupportVectorMachine
-from shakeslide.models.svm import platt_sigmoid
+from shakeslide.models.platt import platt_sigmoid
 from shakeslide.models.taylor import TaylorMap, kernel_error, middle_intercept, monomials
 
 

@@ -1,7 +1,5 @@
 """Flat trees against the libraries that grew them."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +11,6 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from shakeslide.errors import InputError
 from shakeslide.models import AdaBoost, DecisionTree, GradientBoosting, RandomForest
 from shakeslide.models.trees import Tree, TreeEnsemble, _rounded_down
 
@@ -71,26 +68,6 @@ def test_other_trees_equal_scikit_learns(ours, theirs):
     for rows in (X, fresh):
         want = theirs.predict_proba(rows)
         np.testing.assert_allclose(ours.predict_proba(rows), want, rtol=0, atol=1e-12)
-
-
-def test_forest_grown_by_intelex_is_kept_as_its_own_probabilities(tmp_path):
-    sklearnex = pytest.importorskip("sklearnex.ensemble", reason="needs scikit-learn-intelex")
-    X, y = data()
-    settings = {"n_estimators": 20, "max_depth": 9, "random_state": 3}
-    ours = RandomForest(**settings, engine="intelex").fit(X, y)
-    theirs = sklearnex.RandomForestClassifier(**settings).fit(X, y)
-    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-6)
-    plain = RandomForest(**settings).fit(X[:2000], y[:2000]).score(X[2000:], y[2000:])
-    fast = RandomForest(**settings, engine="intelex").fit(X[:2000], y[:2000])
-    assert fast.score(X[2000:], y[2000:]) == pytest.approx(plain, abs=0.03)
-
-
-def test_engine_that_is_not_there_is_told(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearnex.ensemble", None)
-    with pytest.raises(InputError, match="pip install scikit-learn-intelex"):
-        RandomForest(engine="intelex").fit(*data(100))
-    with pytest.raises(InputError, match="neither"):
-        RandomForest(engine="fast").fit(*data(100))
 
 
 def test_rows_on_a_threshold_go_left_as_in_scikit_learn():

@@ -147,10 +147,14 @@ def test_protocols_stand_side_by_side(run_folder: Path, page: Page) -> None:
             assert printed == pytest.approx(wanted, abs=half * 1.001)
 
 
-def test_captured_shares(page: Page) -> None:
+def test_captured_shares(run_folder: Path, page: Page) -> None:
     rows = page.rows("captured")
     assert [numbers(c) for c in rows["rf"]] == [[36], [56], [36], [56]]
     assert [numbers(c) for c in rows["lr"]] == [[28], [48], [28], [48]]
+    text = (run_folder / "report.html").read_text(encoding="utf-8")
+    table = text[text.index('class="numbers captured"') :]
+    bold = re.findall(r'class="best[^"]*">(\d+)', table[: table.index("</table>")])
+    assert bold == ["36", "56", "36", "56"]
 
 
 def test_published_scores_stand_beside(page: Page) -> None:
@@ -251,6 +255,17 @@ def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
     assert "The study file names none." in page.text
     assert sum(parts) == pytest.approx(1.0)
     assert min(parts) > 0
+
+
+def test_outlines_and_marks_are_drawn_where_given(run_folder: Path, tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run")
+    report.write(out, {k: INPUTS[k] for k in ("layers", "event")})
+    changed = {
+        p.name
+        for p in (out / "figures").iterdir()
+        if p.read_bytes() != (run_folder / "figures" / p.name).read_bytes()
+    }
+    assert changed == {*(f"map_{m}.png" for m in MODELS), "factor_FD.png", "factors.png"}
 
 
 def test_same_run_same_bytes(run_folder: Path, tmp_path: Path) -> None:

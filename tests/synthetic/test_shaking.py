@@ -102,6 +102,15 @@ def test_patches_of_shaking_have_the_spread_asked_for() -> None:
     np.testing.assert_allclose(rough.pgv / smooth.pgv, rough.pga / smooth.pga, rtol=1e-4)
 
 
+def test_a_block_of_a_map_shakes_as_the_whole() -> None:
+    rupture = make_rupture(3, 7.0, 25_000.0)
+    x, y = np.linspace(-9e3, 11e3, 41), np.linspace(8e3, -7e3, 33)
+    whole = shake(rupture, x, y, hanging_wall=0.5, patchiness=0.2)
+    part = shake(rupture, x[7:21], y[3:30], hanging_wall=0.5, patchiness=0.2)
+    np.testing.assert_array_equal(part.pga, whole.pga[3:30, 7:21])
+    np.testing.assert_array_equal(part.pgv, whole.pgv[3:30, 7:21])
+
+
 def test_aftershocks_follow_their_laws() -> None:
     rupture = make_rupture(2, 7.2, 25_000.0)
     catalogues = [aftershock_sequence(rupture, seed) for seed in range(12)]

@@ -11,6 +11,7 @@ from shakeslide.evaluation.calibration import (
     fit_isotonic,
     fit_platt,
 )
+from shakeslide.evaluation.collinearity import Collinearity, correlations
 from shakeslide.evaluation.curves import (
     Reliability,
     captured,
@@ -49,6 +50,7 @@ __all__ = [
     "Attribution",
     "BlockSize",
     "Calibration",
+    "Collinearity",
     "Consistency",
     "Difference",
     "Importance",
@@ -71,6 +73,7 @@ __all__ = [
     "correct_prior",
     "corrected_interval",
     "correlated_groups",
+    "correlations",
     "fit_applicability",
     "fit_isotonic",
     "fit_platt",

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
+from shakeslide.factor_settings import DensityFactor
 from shakeslide.factors.layers import vector_source
 from shakeslide.factors.registry import Sources
 from shakeslide.io import vector
-from shakeslide.study import DensityFactor, Event, Layer
+from shakeslide.study import Event, Layer
 
 TIME_NAMES = ("time", "origin_time", "origintime", "datetime", "date_time", "date")
 MAGNITUDE_NAMES = ("magnitude", "mag", "mw", "ml", "ms", "mb")

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pyproj
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
+from shakeslide import extensions
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
-from shakeslide.factors import aftershocks, density, nearest, terrain
+from shakeslide.factor_settings import (
+    EPICENTRE,
+    GROUP,
+    AspectFactor,
+    BearingFactor,
+    CategoryFactor,
+    CurvatureFactor,
+    DensityFactor,
+    DistanceFactor,
+    EastnessFactor,
+    ElevationFactor,
+    FactorBase,
+    HeightAboveRiverFactor,
+    LayerFactor,
+    LineDirectionFactor,
+    NorthnessFactor,
+    OwnFactor,
+    ReliefFactor,
+    RiverDistanceFactor,
+    RoughnessFactor,
+    SlopeFactor,
+    TpiFactor,
+    UpstreamAreaFactor,
+    ValueFactor,
+    WaterFactor,
+    WetnessFactor,
+)
+from shakeslide.factors import aftershocks, density, hydrology, nearest, terrain
 from shakeslide.factors import layers as sourced
 from shakeslide.factors.computations import (
     Bearing,
@@ -19,32 +49,26 @@ from shakeslide.factors.computations import (
     Density,
     DirectionOfNearest,
     DistanceToNearest,
+    Exposure,
     ReadRaster,
     Relief,
     Tpi,
     aspect,
     elevation,
+    roughness,
     slope,
 )
-from shakeslide.factors.registry import Factor, FactorFunction, Made, Sources
+from shakeslide.factors.registry import (
+    Factor,
+    FactorFunction,
+    Float,
+    Made,
+    Sources,
+    TileInputs,
+)
 from shakeslide.io import raster, shakemap, units, vector
 from shakeslide.polygons import Polygons
-from shakeslide.study import (
-    AspectFactor,
-    BearingFactor,
-    CategoryFactor,
-    CurvatureFactor,
-    DensityFactor,
-    DistanceFactor,
-    ElevationFactor,
-    FactorBase,
-    Layer,
-    LineDirectionFactor,
-    ReliefFactor,
-    SlopeFactor,
-    TpiFactor,
-    ValueFactor,
-)
+from shakeslide.study import Layer
 
 
 def _value(settings: ValueFactor, code: str, sources: Sources) -> Made:
@@ -89,23 +113,32 @@ def _category(settings: CategoryFactor, code: str, sources: Sources) -> Made:
 
 
 def _bearing(settings: BearingFactor, code: str, sources: Sources) -> Made:
-    event = sources.event
-    if event.epicentre is None:
-        raise InputError(
-            f"[event] epicentre is missing, which factor {code} needs: epicentre = [lon, lat]"
-        )
-    x, y = project_point(event.epicentre, event.crs, sources)
+    x, y = epicentre(code, sources)
     return Made(
         Bearing(x, y), source="[event] epicentre of the study", settings={"epicentre": [x, y]}
     )
 
 
-def project_point(point: tuple[float, float], crs: str, sources: Sources) -> tuple[float, float]:
+def epicentre(code: str, sources: Sources) -> tuple[float, float]:
+    """Return the epicentre in the grid's CRS.
+
+    Raises
+    ------
+    InputError
+        The study names none, or one that cannot be projected.
+    """
+    event = sources.event
+    if event.epicentre is None:
+        raise InputError(
+            f"[event] epicentre is missing, which factor {code} needs: epicentre = [lon, lat]"
+        )
+    return project_point(event.epicentre, event.crs, sources.grid)
+
+
+def project_point(point: tuple[float, float], crs: str, grid: GeoBox) -> tuple[float, float]:
     """Return a point of the study in the grid's CRS."""
     try:
-        transformer = pyproj.Transformer.from_crs(
-            crs, grids.crs_of(sources.grid).to_wkt(), always_xy=True
-        )
+        transformer = pyproj.Transformer.from_crs(crs, grids.crs_of(grid).to_wkt(), always_xy=True)
     except pyproj.exceptions.CRSError as error:
         raise InputError(f"[event] crs = {crs!r} is not a CRS: {raster.one_line(error)}") from error
     if pyproj.CRS(crs).is_geographic and abs(point[1]) > 90:
@@ -113,6 +146,8 @@ def project_point(point: tuple[float, float], crs: str, sources: Sources) -> tup
             f"[event] epicentre = {list(point)}: latitude {point[1]} is beyond 90; write "
             "[longitude, latitude]"
         )
+    if pyproj.CRS(crs).is_geographic and abs(point[0]) > 360:
+        raise InputError(f"[event] epicentre = {list(point)}: longitude {point[0]} is beyond 360")
     x, y = transformer.transform(*point)
     if not np.isfinite([x, y]).all():
         raise InputError(f"[event] epicentre = {list(point)} cannot be projected to the grid's CRS")
@@ -149,13 +184,24 @@ def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
 
 
 def _distance(settings: DistanceFactor, code: str, sources: Sources) -> Made:
+    if settings.layer == EPICENTRE:
+        x, y = epicentre(code, sources)
+        point = nearest.Segments.from_points(np.array([x]), np.array([y]))
+        return Made(
+            DistanceToNearest(point),
+            source="[event] epicentre of the study",
+            settings={"epicentre": [x, y]},
+        )
     layer = sources.layer(settings.layer, code)
     features = vector.read(sourced.vector_source(layer, settings.layer), grids.crs_of(sources.grid))
-    drawn = vector.lines(features)
-    # A point is a line that goes nowhere: a segment of length zero.
-    ends = [np.concatenate([line, line]) if len(line) == 1 else line for line in drawn]
-    segments = nearest.Segments.from_lines(ends, None)
-    return Made(DistanceToNearest(segments), source=sourced.source_text(layer))
+    segments = nearest.Segments.from_lines(vector.lines(features))
+    points = nearest.Segments.from_points(*vector.loose_points(features).T)
+    ends = (np.concatenate(both) for both in zip(_ends(segments), _ends(points), strict=True))
+    return Made(DistanceToNearest(nearest.Segments(*ends)), source=sourced.source_text(layer))
+
+
+def _ends(segments: nearest.Segments) -> tuple[NDArray[np.float64], ...]:
+    return segments.x0, segments.y0, segments.x1, segments.y1
 
 
 def _dem(sources: Sources) -> str:
@@ -198,6 +244,67 @@ def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
 def _relief(settings: ReliefFactor, code: str, sources: Sources) -> Made:
     halo = terrain.relief_halo(*grids.cell_size(sources.grid), settings.window)
     return Made(Relief(settings.window), halo, source=_dem(sources))
+
+
+def _roughness(settings: RoughnessFactor, code: str, sources: Sources) -> Made:
+    return Made(roughness, (1, 1), source=_dem(sources))
+
+
+def _northness(settings: NorthnessFactor, code: str, sources: Sources) -> Made:
+    return Made(Exposure("north", settings.by_slope), (1, 1), source=_dem(sources))
+
+
+def _eastness(settings: EastnessFactor, code: str, sources: Sources) -> Made:
+    return Made(Exposure("east", settings.by_slope), (1, 1), source=_dem(sources))
+
+
+def _water(
+    settings: WaterFactor, sources: Sources, kind: hydrology.Kind, min_area: float = 0.0
+) -> hydrology.Product:
+    """Return the file over the whole grid that a factor of water reads."""
+    dem = sourced.raster_source(sources.layer("dem", "DEM"))
+    flow = hydrology.flow_of(sources, dem, settings.cell, settings.margin)
+    return hydrology.Product(flow, kind, min_area, sources.work)
+
+
+def _of_water(
+    product: hydrology.Product,
+    compute: Callable[[TileInputs], Float],
+    sources: Sources,
+    halo: tuple[int, int] = (0, 0),
+) -> Made:
+    flow = product.flow
+    return Made(
+        compute,
+        halo,
+        source=_dem(sources),
+        settings={"flow": flow.mark()},
+        notes=(
+            f"water runs over {flow.cells:,} cells, which takes about "
+            f"{flow.memory / 1e9:.2g} GB of memory once",
+        ),
+        whole=product,
+    )
+
+
+def _upstream_area(settings: UpstreamAreaFactor, code: str, sources: Sources) -> Made:
+    product = _water(settings, sources, "area")
+    return _of_water(product, hydrology.ReadWater(product), sources)
+
+
+def _wetness(settings: WetnessFactor, code: str, sources: Sources) -> Made:
+    product = _water(settings, sources, "area")
+    return _of_water(product, hydrology.Wetness(product), sources, (1, 1))
+
+
+def _height_above_river(settings: HeightAboveRiverFactor, code: str, sources: Sources) -> Made:
+    product = _water(settings, sources, "height", settings.min_area)
+    return _of_water(product, hydrology.ReadWater(product), sources)
+
+
+def _river_distance(settings: RiverDistanceFactor, code: str, sources: Sources) -> Made:
+    product = _water(settings, sources, "rivers", settings.min_area)
+    return _of_water(product, hydrology.DistanceToRivers(product), sources)
 
 
 FUNCTIONS: Mapping[str, FactorFunction] = {
@@ -290,8 +397,92 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "",
         _relief,
     ),
+    "roughness": FactorFunction(
+        "continuous",
+        "m",
+        ("dem",),
+        "highest minus lowest elevation in a 3 x 3 window",
+        "Wilson et al. (2007), Mar. Geod. 30, 3-35",
+        _roughness,
+    ),
+    "northness": FactorFunction(
+        "continuous",
+        "1",
+        ("dem",),
+        "cosine of the slope aspect, 0 where flat",
+        "Zar (1999), Biostatistical Analysis",
+        _northness,
+    ),
+    "eastness": FactorFunction(
+        "continuous",
+        "1",
+        ("dem",),
+        "sine of the slope aspect, 0 where flat",
+        "Zar (1999), Biostatistical Analysis",
+        _eastness,
+    ),
+    "upstream_area": FactorFunction(
+        "continuous",
+        "km²",
+        ("dem",),
+        "area that drains through the cell, along the steepest way down after filling hollows",
+        "Wang and Liu (2006), Int. J. Geogr. Inf. Sci. 20, 193-213",
+        _upstream_area,
+    ),
+    "wetness": FactorFunction(
+        "continuous",
+        "1",
+        ("dem",),
+        "ln(a / tan slope), a the upstream area per width of the cell in m",
+        "Beven and Kirkby (1979), Hydrol. Sci. Bull. 24, 43-69",
+        _wetness,
+    ),
+    "height_above_river": FactorFunction(
+        "continuous",
+        "m",
+        ("dem",),
+        "elevation minus that of the first river cell downstream, or of where the water leaves",
+        "Renno et al. (2008), Remote Sens. Environ. 112, 3469-3481",
+        _height_above_river,
+    ),
+    "river_distance": FactorFunction(
+        "continuous",
+        "m",
+        ("dem",),
+        "Euclidean distance to the nearest river found from the upstream area",
+        "Wang and Liu (2006), Int. J. Geogr. Inf. Sci. 20, 193-213",
+        _river_distance,
+    ),
 }
 """Function by name, as in a factor's table of the study."""
+
+
+def function_of(settings: FactorBase) -> FactorFunction:
+    """Return the function that a factor's settings name, built in or brought by a package.
+
+    Raises
+    ------
+    InputError
+        A package's entry point that is no `FactorFunction`.
+    """
+    name = str(getattr(settings, "function"))  # noqa: B009 - each settings class has one
+    if not isinstance(settings, OwnFactor):
+        return FUNCTIONS[name]
+    found = extensions.load(GROUP, name)
+    if not isinstance(found, FactorFunction):
+        raise InputError(
+            f"'{name}' of the package {extensions.package(GROUP, name)} is no FactorFunction "
+            "(shakeslide.factors.registry)"
+        )
+    return found
+
+
+def layer_of(settings: FactorBase) -> str:
+    """Return the name of the layer that a factor is made from, "" if it needs none."""
+    inputs = function_of(settings).inputs
+    if "layer" in inputs and isinstance(settings, LayerFactor):
+        return "" if settings.layer == EPICENTRE else settings.layer
+    return "dem" if "dem" in inputs else ""
 
 
 def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
@@ -302,10 +493,11 @@ def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
     InputError
         A layer that is missing or cannot serve.
     """
-    name = str(getattr(settings, "function"))  # noqa: B009 - each settings class has one
-    function = FUNCTIONS[name]
+    function, layer, about = function_of(settings), layer_of(settings), {}
+    if isinstance(settings, OwnFactor):
+        about = {"package": extensions.package(GROUP, settings.function)}
+        settings = settings.options
     made = function.make(settings, code, sources)
-    layer = str(getattr(settings, "layer", "")) or ("dem" if "dem" in function.inputs else "")
     return Factor(
         code=code,
         name=settings.name or code,
@@ -317,10 +509,14 @@ def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
         compute=made.compute,
         halo=made.halo,
         legend=made.legend,
-        settings=settings.model_dump(mode="json", exclude={"use", "name"}) | dict(made.settings),
+        settings=settings.model_dump(mode="json", exclude={"use", "name"})
+        | about
+        | dict(made.settings),
         layer=layer,
+        layers=tuple(sorted({layer, "dem" if "dem" in function.inputs else ""} - {""})),
         notes=made.notes,
         warnings=made.warnings,
+        whole=made.whole,
     )
 
 

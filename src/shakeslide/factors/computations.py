@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +122,33 @@ class Curvature:
             return inputs.derivatives.curvature
         kernel = {"profile": terrain.profile_curvature, "plan": terrain.plan_curvature}[self.type]
         z, inner = inputs.elevation((1, 1))
-        return kernel(z, inputs.dx, inputs.dy)[inner]
+        bend = kernel(z, inputs.dx, inputs.dy)[inner]
+        # Not defined on level ground, which does not bend: no reason to leave a cell out.
+        return np.where(np.isnan(bend) & ~np.isnan(z[inner]), np.float32(0), bend)
+
+
+def roughness(inputs: TileInputs) -> Float:
+    """Return highest minus lowest elevation of the 3 x 3 cells around, in metres."""
+    z, inner = inputs.elevation((1, 1))
+    return terrain.roughness(z, inputs.dx, inputs.dy)[inner]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Cosine or sine of the aspect, 0 where flat."""
+
+    towards: Literal["north", "east"]
+    by_slope: bool
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        degrees = inputs.derivatives.aspect_deg.astype(np.float64)
+        angle = np.radians(degrees)
+        facing = np.cos(angle) if self.towards == "north" else np.sin(angle)
+        facing = np.where(degrees == -1.0, 0.0, facing)
+        if self.by_slope:
+            facing *= np.sin(np.radians(inputs.derivatives.slope_deg.astype(np.float64)))
+        return facing.astype(np.float32)
 
 
 @dataclass(frozen=True)

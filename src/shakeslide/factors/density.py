@@ -78,26 +78,23 @@ def _enter(x: Any, pace: float, ends: Any, terms: Any, n: int, change: Any) -> N
             for m in range(5):
                 change[begin, m] += terms[m, p]
                 change[end, m] -= terms[m, p]
-            change[begin, 5] += 1
-            change[end, 5] -= 1
 
 
 @kernel
 def _add_up(x: Any, origin: float, h: float, gain: float, change: Any, out: Any) -> None:
     """Sum the polynomials from left to right and evaluate the sum at every cell."""
-    c0 = c1 = c2 = c3 = c4 = n = np.int64(0)
+    c0 = c1 = c2 = c3 = c4 = np.int64(0)
     for j in range(x.size):
         c0 += change[j, 0]
         c1 += change[j, 1]
         c2 += change[j, 2]
         c3 += change[j, 3]
         c4 += change[j, 4]
-        n += change[j, 5]
         t = (x[j] - origin) / h
         high = fma(np.float64(c4), t, np.float64(c3))
         low = fma(fma(high, t, np.float64(c2)), t, np.float64(c1))
         value = gain * fma(low, t, np.float64(c0))
-        out[j] = value if n > 0 and value > 0 else 0.0
+        out[j] = value if value > 0 else 0.0  # at the rim of a disc it may round below
     change[: x.size + 1] = 0
 
 

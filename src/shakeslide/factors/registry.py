@@ -6,10 +6,11 @@ around a tile, and a function of the tile. A `FactorFunction` makes factors from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError, did_you_mean
+from shakeslide.factor_settings import FactorBase
 from shakeslide.factors import terrain
 from shakeslide.grid import Tile
 from shakeslide.io.raster import RasterSource
@@ -87,8 +89,12 @@ class Factor:
         The settings that the values depend on, for records and fingerprints.
     layer : str
         Name of the layer it is made from.
+    layers : tuple of str
+        Names of all layers that its values depend on.
     notes, warnings : tuple of str
         What was left out of the layer; what to think about.
+    whole : Whole, optional
+        What must be made over the whole grid before any tile.
     """
 
     code: str
@@ -103,8 +109,10 @@ class Factor:
     legend: Mapping[int, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     layer: str = ""
+    layers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    whole: Whole | None = None
 
     def tags(self) -> dict[str, str]:
         """Return what a factor's file says of itself."""
@@ -132,15 +140,54 @@ class Made:
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    whole: Whole | None = None
+
+
+class Whole(Protocol):
+    """A file that must be made over the whole grid before any tile can be computed."""
+
+    @property
+    def path(self) -> Path:
+        """The file; its name holds a fingerprint of all that it depends on."""
+
+    @property
+    def group(self) -> Hashable:
+        """Files of one group are made together."""
+
+    def make(self, together: Sequence[Any]) -> None:
+        """Make the files of one group."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What functions make factors from: grid, layers and event of the study."""
+    """What functions make factors from: grid, layers and event of the study.
+
+    Attributes
+    ----------
+    grid : GeoBox
+        The grid.
+    layers : mapping
+        The study's layers by name.
+    event : Event
+        The earthquake.
+    work : Path
+        Folder for what is made over the whole grid.
+    digest : callable, optional
+        Returns a fingerprint of a file's content; default: of its size and time.
+    """
 
     grid: GeoBox
     layers: Mapping[str, Layer]
     event: Event
+    work: Path = Path("work")
+    digest: Callable[[Path], str] | None = None
+
+    def content(self, path: Path) -> str:
+        """Return a fingerprint of a file's content."""
+        if self.digest is not None:
+            return self.digest(path)
+        stat = path.stat()
+        return f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
 
     def layer(self, name: str, code: str) -> Layer:
         """Return the layer a factor asks for, or say how to give it or do without."""
@@ -157,7 +204,20 @@ class Sources:
 
 @dataclass(frozen=True)
 class FactorFunction:
-    """A way to make factors, named by `function` in a factor's table."""
+    """A way to make factors, named by `function` in a factor's table.
+
+    Attributes
+    ----------
+    kind, unit, definition, citation
+        Of the factors, see `Factor`.
+    inputs : tuple of str
+        What they need: "layer" (their table names it), "dem", "event".
+    make : callable
+        (settings, code, Sources) -> Made.
+    settings : type, optional
+        Of a package's own function: the class of its table, a `FactorBase` or `LayerFactor` with
+        its options.
+    """
 
     kind: Kind
     unit: str
@@ -165,3 +225,4 @@ class FactorFunction:
     definition: str
     citation: str
     make: Callable[[Any, str, Sources], Made]
+    settings: type[FactorBase] | None = None

@@ -264,7 +264,7 @@ def derivatives(z: Dem, dx: float, dy: float) -> Derivatives:
 
 @inlined
 def _widest(values: Any) -> Any:
-    """Largest and smallest of some values, the first being valid."""
+    """Largest less smallest of some values, of which the first is valid or the result is NaN."""
     high = low = values[0]
     for value in values:
         high = value if value > high else high

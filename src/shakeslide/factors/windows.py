@@ -19,7 +19,7 @@ from shakeslide.factors.kernel import any_nan, kernel
 Floats = NDArray[np.float32]
 Dem = NDArray[np.floating[Any]]
 
-_PANEL = 1024  # columns worked on at a time, so that the rows of a window stay in the cache
+_PANEL = 2048  # columns worked on at a time, so that the rows of a window stay in the cache
 _FINE = 65536.0  # steps per metre in which elevations are summed
 _COARSE = 1024.0  # the same where their squares are summed too: these fit 64 bits then
 _MAGIC = 1.5 * 2.0**52  # added to a float64, leaves its rounded integer in the low bits
@@ -100,15 +100,14 @@ def _outline(half: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
     return np.array(pairs, np.int64).reshape(-1, 4), np.array(blocks, np.int64).reshape(-1, 6)
 
 
-def _cells(half: NDArray[np.int64], cols: int) -> NDArray[np.int32]:
-    """Number of the annulus' cells between the first and the last column, for every column."""
-    j = np.arange(cols)[:, None]
-    number = np.zeros(cols, np.int32)
+def _widths(half: NDArray[np.int64], cols: int) -> NDArray[np.int32]:
+    """Cells of the annulus between the first and the last column, by row offset and column."""
+    j = np.arange(cols)
+    number = np.zeros((half.shape[1], cols), np.int32)
     for widths, sign in zip(half, (1, -1), strict=True):
-        both = np.concatenate([widths, widths[1:]])
-        both = both[both >= 0]
-        inside = np.minimum(j + both, cols - 1) - np.maximum(j - both, 0) + 1
-        number += np.int32(sign) * inside.sum(axis=1, dtype=np.int32)
+        for k in np.flatnonzero(widths >= 0):
+            inside = np.minimum(j + widths[k], cols - 1) - np.maximum(j - widths[k], 0) + 1
+            number[k] += (sign * inside).astype(np.int32)
     return number
 
 
@@ -202,13 +201,8 @@ def _standardise(z: Any, sums: Any, squares: Any, number: Any, scale: float, out
 
 
 @kernel
-def _take_row(z: Any, i: int, first: int, last: int, scale: float, steps: Any, valid: Any) -> bool:
-    """Steps, their squares, and ones where valid, of a row; zeros beyond. Has it voids?"""
-    steps[:] = 0
-    valid[:] = 0
-    if not 0 <= i < z.shape[0]:
-        return False
-    row = z[i, first:last]
+def _take_row(row: Any, scale: float, steps: Any, valid: Any) -> bool:
+    """Steps, their squares if there is room, and ones where valid, of a row. Has it voids?"""
     _whole_steps(row, scale, steps[0])
     if len(steps) > 1:
         steps[1] = steps[0] * steps[0]
@@ -221,39 +215,76 @@ def _take_row(z: Any, i: int, first: int, last: int, scale: float, steps: Any, v
 
 
 @kernel
+def _replay(cells: Any, table: Any, i: int, rows: int, offset: int, valid: Any) -> None:
+    """Count the rows before `i` that are in the ring, none of which has voids."""
+    ring = len(table)
+    cells[:] = 0
+    table[:] = 0
+    kept = valid.copy()
+    for k in range(i - ring + 1, i):
+        valid[:] = 0 <= k < rows
+        _accumulate(valid, offset, cells, table, (k - 1 + 2 * ring) % ring, (k + 2 * ring) % ring)
+    valid[:] = kept
+
+
+@kernel
+def _number_without_voids(widths: Any, i: int, rows: int, number: Any) -> None:
+    """Cells of the annulus around row `i` that lie within the raster."""
+    number[:] = 0
+    for k in range(len(widths)):
+        times = (i - k >= 0) + (k > 0 and i + k < rows)
+        for j in range(number.size):
+            number[j] += times * widths[k, j]
+
+
+@kernel
 def _tpi_panel(
-    z: Any, start: int, stop: int, reach: Any, outline: Any, full: Any, by_sd: bool, out: Any
+    z: Any, start: int, stop: int, wide: int, outline: Any, widths: Any, by_sd: bool, out: Any
 ) -> None:
-    """Columns start..stop of the TPI, row by row from running sums of steps and of cells."""
+    """Columns start..stop of the TPI, row by row from running sums of steps and of cells.
+
+    Cells are counted only while there are voids in the ring of rows.
+    """
     rows, cols = z.shape
-    tall, wide = reach
     pairs, blocks = outline
     scale, powers = (_COARSE, 2) if by_sd else (_FINE, 1)
-    ring, width, n = 2 * tall + 2, stop - start + 2 * wide, stop - start
+    tall, n = len(widths) - 1, stop - start
+    ring, width = 2 * tall + 2, n + 2 * wide
     first, last = max(0, start - wide), min(cols, stop + wide)
     offset = first - (start - wide)
     columns = np.zeros((powers, ring, width), np.int64)
     table = np.zeros((powers, ring, width + 1), np.int64)
     cells, cell_table = np.zeros((ring, width), np.int32), np.zeros((ring, width + 1), np.int32)
     band, cell_band = np.empty(width + 1, np.int64), np.empty(width + 1, np.int32)
-    steps, valid = np.empty((powers, last - first), np.int64), np.empty(last - first, np.int32)
-    sums, number = np.empty((powers, n), np.int64), full.copy()
-    last_void = -ring
+    steps, valid = np.zeros((powers, last - first), np.int64), np.zeros(last - first, np.int32)
+    sums, number = np.empty((powers, n), np.int64), np.empty(n, np.int32)
+    last_void, counting, settled = -ring, False, False
     for i in range(-tall, rows + tall):
         slot, above, at = (i + ring) % ring, (i + ring - 1) % ring, i - tall
-        if _take_row(z, i, first, last, scale, steps, valid):
-            last_void = i
+        if 0 <= i < rows:
+            if _take_row(z[i, first:last], scale, steps, valid):
+                last_void = i
+        elif i == rows:
+            steps[:] = 0
+            valid[:] = 0
         for p in range(powers):
             _accumulate(steps[p], offset, columns[p], table[p], above, slot)
-        _accumulate(valid, offset, cells, cell_table, above, slot)
+        voids = last_void > i - ring
+        if voids and not counting:
+            _replay(cells, cell_table, i, rows, offset, valid)
+        counting = voids
+        if counting:
+            _accumulate(valid, offset, cells, cell_table, above, slot)
         if at < 0:
             continue
         for p in range(powers):
             _annulus(columns[p], table[p], at + ring, pairs, blocks, band, sums[p])
-        if tall <= at < rows - tall and last_void < at - tall:
-            number[:] = full
-        else:
+        whole = tall <= at < rows - tall and not counting
+        if counting:
             _annulus(cells, cell_table, at + ring, pairs, blocks, cell_band, number)
+        elif not (whole and settled):
+            _number_without_voids(widths, at, rows, number)
+        settled = whole
         here, there = z[at, start:stop], out[at, start:stop]
         if by_sd:
             _standardise(here, sums[0], sums[powers - 1], number, scale, there)
@@ -305,11 +336,12 @@ def tpi(
             f"TPI: no cell of {dx} × {dy} m lies between {inner} and {outer} m; widen the annulus"
         )
     out = np.empty(dem.shape, np.float32)
-    reach, outline = (half.shape[1] - 1, int(half.max())), _outline(half)
-    full = _cells(half, dem.shape[1]) if dem.size else np.empty(0, np.int32)
-    for start in range(0, dem.shape[1] if dem.size else 0, _PANEL):
-        stop = min(start + _PANEL, dem.shape[1])
-        _tpi_panel(dem, start, stop, reach, outline, full[start:stop], divide_by_sd, out)
+    outline, wide, cols = _outline(half), int(half.max()), dem.shape[1]
+    widths = _widths(half, cols)
+    for start in range(0, cols if dem.size else 0, _PANEL):
+        stop = min(start + _PANEL, cols)
+        inside = np.ascontiguousarray(widths[:, start:stop])
+        _tpi_panel(dem, start, stop, wide, outline, inside, divide_by_sd, out)
     return out
 
 
@@ -332,17 +364,19 @@ def relief_halo(dx: float, dy: float, window: float) -> tuple[int, int]:
 
 
 @kernel
-def _load_extremes(row: Any, before: int, high: Any, low: Any) -> None:
-    """Elevations and negated elevations with `before` cells of padding in front, voids lowest."""
-    high[:] = -np.inf
-    low[:] = -np.inf
-    n = row.size
-    up, down = high[before : before + n], low[before : before + n]
+def _load_extremes(row: Any, before: int, line: Any) -> None:
+    """Elevations with `before` cells of padding in front, then the same negated; voids lowest."""
+    n, half = row.size, line.size // 2
+    high, low = line[before : before + n], line[half + before : half + before + n]
+    lowest = line.dtype.type(-np.inf)
+    line[:before] = lowest
+    line[before + n : half + before] = lowest
+    line[half + before + n :] = lowest
     for j in range(n):
         value = row[j]
         void = value != value
-        up[j] = up[j] if void else value
-        down[j] = down[j] if void else -value
+        high[j] = lowest if void else value
+        low[j] = lowest if void else -value
 
 
 @kernel
@@ -369,8 +403,11 @@ def _double_twice(source: Any, target: Any, shift: int, n: int) -> None:
 
 @kernel
 def _slide(line: Any, spare: Any, span: int, target: Any) -> None:
-    """Maximum over `span` cells to the right, by windows of growing length."""
-    n = target.size
+    """Maximum over `span` cells to the right, by windows of growing length; uses up `line`.
+
+    The last span - 1 cells of `target` are left as they are.
+    """
+    n = target.size - span + 1
     length = 1
     source, other = line, spare
     while 4 * length < span:
@@ -387,29 +424,29 @@ def _slide(line: Any, spare: Any, span: int, target: Any) -> None:
 @kernel
 def _advance(fresh: Any, heads: Any, tails: Any, row: Any, out: Any) -> None:
     """Extend a block's heads by a row; with the tails of the block above, the relief."""
-    f0, f1, g0, g1, t0, t1 = fresh[0], fresh[1], heads[0], heads[1], tails[0], tails[1]
-    for j in range(out.size):
+    n, half = out.size, fresh.size // 2
+    f0, g0, t0 = fresh[:n], heads[:n], tails[:n]
+    f1, g1, t1 = fresh[half : half + n], heads[half : half + n], tails[half : half + n]
+    for j in range(n):
         a, b = f0[j], g0[j]
         high = a if a > b else b
         a, b = f1[j], g1[j]
         low = a if a > b else b
-        g0[j] = high
-        g1[j] = low
+        g0[j], g1[j] = high, low
         a, b = t0[j], t1[j]
         high = a if a > high else high
         low = b if b > low else low
-        out[j] = row[j] - row[j] + (high + low)
+        out[j] = row[j] - row[j] + (high + low)  # NaN where the cell itself is
 
 
 @kernel
 def _add_tails(block: Any) -> None:
     """Turn the rows of a block into the maxima from each row to the block's end."""
     for t in range(len(block) - 3, -1, -1):
-        for s in range(2):
-            here, after = block[t, s], block[t + 1, s]
-            for j in range(here.size):
-                a, b = here[j], after[j]
-                here[j] = a if a > b else b
+        here, after = block[t], block[t + 1]
+        for j in range(here.size):
+            a, b = here[j], after[j]
+            here[j] = a if a > b else b
 
 
 @kernel
@@ -419,24 +456,26 @@ def _relief_panel(z: Any, start: int, stop: int, tall: int, wide: int, out: Any)
     The rows of a window lie in two successive blocks, each as tall as the window: its extremes
     are those of a tail of the first (taken when the block is complete) and of a head of the
     second (taken as rows arrive), so that the cost does not depend on the window's height.
+    Elevations and negated ones stand side by side in one row, so that minima are maxima.
     """
     rows, cols = z.shape
     n, span = stop - start, 2 * tall + 1
     first, last = max(0, start - wide), min(cols, stop + wide)
-    line, spare = np.empty((2, n + 2 * wide), z.dtype), np.empty(n + 2 * wide, z.dtype)
+    width = 2 * (n + 2 * wide)
+    line, spare = np.empty(width, z.dtype), np.empty(width, z.dtype)
     # one row more than a block has: the empty tail behind its last row
-    blocks = np.full((2, span + 1, 2, n), -np.inf, z.dtype)
+    blocks = np.full((2, span + 1, width), -np.inf, z.dtype)
     tails, fresh = blocks[0], blocks[1]
-    heads, unused = np.empty((2, n), z.dtype), np.empty(n, np.float32)
+    heads, unused = np.empty(width, z.dtype), np.empty(n, np.float32)
     for block in range(-tall, rows + tall, span):
         heads[:] = -np.inf
         for t in range(span):
             i, at = block + t, block + t - tall
-            fresh[t] = -np.inf
             if 0 <= i < rows:
-                _load_extremes(z[i, first:last], first - (start - wide), line[0], line[1])
-                for s in range(2):
-                    _slide(line[s], spare, 2 * wide + 1, fresh[t, s])
+                _load_extremes(z[i, first:last], first - (start - wide), line)
+                _slide(line, spare, 2 * wide + 1, fresh[t])
+            else:
+                fresh[t] = -np.inf
             inside = 0 <= at < rows
             to = out[at, start:stop] if inside else unused
             _advance(fresh[t], heads, tails[t + 1], z[at if inside else 0, start:stop], to)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pyproj
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ from rasterio.windows import Window
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.grid import Tile
-from shakeslide.io import shakemap, units
+from shakeslide.io import shakemap, units, xml
 
 Float = NDArray[np.float32]
 
@@ -52,6 +53,9 @@ TIFF = {
 GDAL_OPTIONS = {"GDAL_CACHEMAX": 256, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
 """A bounded block cache, and no .aux.xml files beside the user's data."""
 
+WEB_SERVICES = ("GDAL_WMS", "GDAL_WMTS", "WCS_GDAL", "WMS_Capabilities", "Capabilities")
+"""Roots of XML files for which GDAL would fetch data from the web."""
+
 
 @dataclass(frozen=True)
 class RasterInfo:
@@ -67,6 +71,7 @@ class RasterInfo:
     scale: float = 1.0
     offset: float = 0.0
     colours: bool = False
+    height_unit: str = ""
 
 
 @contextmanager
@@ -87,6 +92,10 @@ def opened(path: Path, field: str | None = None) -> Iterator[Any]:
             with MemoryFile(shakemap.geotiff(path, field)) as memory, memory.open() as dataset:
                 yield dataset
             return
+        if path.suffix.lower() == ".xml" and xml.root_name(path) in WEB_SERVICES:
+            raise InputError(
+                f"{path}: describes a web service, not data; download what it serves and give that"
+            )
         try:
             dataset = rasterio.open(path)
         except RasterioIOError as error:
@@ -107,7 +116,7 @@ def info(path: Path, crs: str | None = None, band: int = 1, field: str | None = 
     with opened(path, field) as src:
         if band > src.count:
             raise InputError(f"{path}: band {band} asked for, but it has {src.count}")
-        file_crs = CRS(crs) if crs else (CRS(src.crs.to_wkt()) if src.crs else None)
+        file_crs, height_unit = _crs_of(src, crs)
         if src.transform.b or src.transform.d:
             raise InputError(f"{path}: is rotated; warp it first (gdalwarp) so that north is up")
         grid = GeoBox((src.height, src.width), src.transform, file_crs)
@@ -122,7 +131,21 @@ def info(path: Path, crs: str | None = None, band: int = 1, field: str | None = 
             src.scales[band - 1],
             src.offsets[band - 1],
             src.colorinterp[band - 1].name == "palette",
+            height_unit,
         )
+
+
+def _crs_of(src: Any, given: str | None) -> tuple[CRS | None, str]:
+    """Return the horizontal CRS of a raster and the unit of its heights where it names one."""
+    if given:
+        return CRS(given), ""
+    if not src.crs:
+        return None, ""
+    crs = pyproj.CRS(src.crs.to_wkt())
+    if not crs.is_compound:
+        return CRS(crs.to_wkt()), ""
+    horizontal, vertical = crs.sub_crs_list[:2]
+    return CRS(horizontal.to_wkt()), str(vertical.axis_info[0].unit_name)
 
 
 @dataclass(frozen=True)
@@ -158,7 +181,7 @@ class RasterSource:
     def read(self, block: GeoBox) -> Float:
         """Return the band on the cells of `block`, (rows, cols) float32, NaN where it has none."""
         with opened(self.path, self.field) as src:
-            source_crs = CRS(self.crs) if self.crs else CRS(src.crs.to_wkt()) if src.crs else None
+            source_crs, _ = _crs_of(src, self.crs)
             if source_crs is None:
                 raise InputError(
                     f'{self.path}: has no CRS; give it with `crs = "EPSG:..."` in its table'
@@ -224,6 +247,50 @@ class RasterSource:
             values: Float = vrt.read(self.band)
         values[~np.isfinite(values)] = np.nan
         return values
+
+
+def native_window(
+    source: RasterSource, info: RasterInfo, grid: GeoBox, size: int
+) -> tuple[Float, float]:
+    """Return a raster's own cells around the middle of a grid, unresampled.
+
+    Parameters
+    ----------
+    source : RasterSource
+        The raster.
+    info : RasterInfo
+        What its file says of itself.
+    grid : GeoBox
+        The grid.
+    size : int
+        Rows and columns at most.
+
+    Returns
+    -------
+    array, (rows, cols) float32
+        Values, NaN where there are none; empty where the grid's middle lies off the raster.
+    float
+        Side of the cells in metres, of the shorter side.
+    """
+    own = info.grid
+    box = grids.bounds(grid)
+    if info.crs is not None and info.crs != grid.crs:
+        box = grid.extent.to_crs(info.crs).boundingbox
+    a = own.affine
+    rows = sorted(((box.top - a.f) / a.e, (box.bottom - a.f) / a.e))
+    cols = sorted(((box.left - a.c) / a.a, (box.right - a.c) / a.a))
+    spans = []
+    for (low, high), count in zip((rows, cols), grids.shape_of(own), strict=True):
+        first, last = max(0, int(low)), min(count, int(high) + 1)
+        start = max(first, (first + last - size) // 2)
+        spans.append(slice(start, min(last, start + size)))
+    if spans[0].stop <= spans[0].start or spans[1].stop <= spans[1].start:
+        return np.empty((0, 0), np.float32), 0.0
+    block = own[spans[0], spans[1]]
+    cell = min(abs(a.a), abs(a.e))
+    if info.crs is not None and info.crs.geographic:
+        cell *= 111_320.0
+    return source.read(block), cell
 
 
 def _unbroken(crs: CRS, bounds: Any) -> str:

@@ -355,9 +355,10 @@ def garbled(texts: pd.Series) -> str:
 
 
 def lines(features: Features) -> list[np.ndarray]:
-    """Return the vertices (k, 2) of every single line; polygons give their rings."""
+    """Return the vertices (k, 2) of every single line; polygons give their rings, points none."""
     geometry = features.geometry
     parts = shapely.get_parts(geometry)
+    parts = parts[shapely.get_dimensions(parts) > 0]
     polygonal = shapely.get_type_id(parts) == 3
     if polygonal.any():
         rings = shapely.get_rings(parts[polygonal])
@@ -369,6 +370,12 @@ def single_points(features: Features) -> Features:
     """Return points one by one: each of a multipoint with the attributes of the whole."""
     frame = features.frame.explode(index_parts=False, ignore_index=True)
     return Features(frame, features.crs, features.notes)
+
+
+def loose_points(features: Features) -> np.ndarray:
+    """Return the coordinates (n, 2) of the points among features of any kind."""
+    parts = shapely.get_parts(features.geometry)
+    return np.asarray(shapely.get_coordinates(parts[shapely.get_dimensions(parts) == 0]))
 
 
 def points(features: Features) -> np.ndarray:

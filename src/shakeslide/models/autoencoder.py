@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -259,8 +261,6 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
     ) -> None:
         """Keep what training left."""
         self.networks_ = [member.network() for member in members]
-        for network in self.networks_:
-            network.mean_activation = training.mean_activations(network, X)
         self._heads: list[Model] = []
         if self.head != "softmax":
             for network, seed in zip(self.networks_, self.seeds_, strict=True):
@@ -434,11 +434,12 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
     def _device(self) -> str:
         if self.device == "cpu":
             return "cpu"
-        # PyTorch takes seconds to load: not where there can be no card
-        there = any(Path(p).exists() for p in _CARD_DRIVERS) and _torch().cuda_is_there()
-        if self.device == "cuda" and not there:
-            raise InputError("device: 'cuda' is not there; use 'auto' or 'cpu'")
-        return "cuda" if there else "cpu"
+        if self.device == "cuda":
+            if not _torch().cuda_is_there():
+                raise InputError("device: 'cuda' is not there; use 'auto' or 'cpu'")
+            return "cuda"
+        possible = any(Path(p).exists() for p in _CARD_DRIVERS) and find_spec("torch") is not None
+        return "cuda" if possible and _torch().cuda_is_there() else "cpu"
 
     def _arrays(self) -> Arrays:
         arrays: Arrays = {"seeds": np.array(self.seeds_, dtype=np.int64)}
@@ -472,9 +473,13 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
 
 
 def _torch() -> ModuleType:
-    from shakeslide.models import autoencoder_torch
-
-    return autoencoder_torch
+    """Import what needs PyTorch, which is optional and takes seconds to load."""
+    try:
+        return importlib.import_module("shakeslide.models.autoencoder_torch")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "sae: a graphics processor and bfloat16 need PyTorch: pip install torch"
+        ) from error
 
 
 def _twin(model: StackedAutoencoder, **changes: Any) -> StackedAutoencoder:

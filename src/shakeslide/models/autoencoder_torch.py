@@ -20,6 +20,7 @@ from torch import Tensor
 
 from shakeslide.models import sae_kernels as kernels
 from shakeslide.models.chunks import CHUNK_ROWS
+from shakeslide.models.intrinsics import bits_of_float, float_of_bits, sigmoid
 from shakeslide.models.sae_kernels import (
     ACTIVATION,
     BIASES,
@@ -232,7 +233,7 @@ class Bfloat16Network:
     def outputs(self, X: NDArray[np.float32], layers: int | None = None) -> NDArray[np.float32]:
         """Activations behind the first `layers` layers (all), shape (n_samples, units).
 
-        Rows pass in chunks of one size, the last filled with zeros.
+        Rows pass in chunks of one size, the last filled up with earlier rows or zeros.
         """
         layers = len(self._weights) if layers is None else layers
         units = self._units[layers - 1]
@@ -242,7 +243,6 @@ class Bfloat16Network:
         with one_torch_thread():
             for start in range(0, len(X), CHUNK_ROWS):
                 rows = min(CHUNK_ROWS, len(X) - start)
-                first.zero_()
                 first[:rows] = torch.from_numpy(X[start : start + rows])
                 h = first
                 for k in range(layers):
@@ -254,7 +254,7 @@ class Bfloat16Network:
         return out
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+@njit(nogil=True, cache=True, error_model="numpy")
 def _activate_bfloat16(bits: Any, bias: Any, kind: int) -> None:
     """Add biases and apply the activation to bfloat16 numbers given as their bits, in place."""
     n, units = bits.shape
@@ -264,19 +264,19 @@ def _activate_bfloat16(bits: Any, bias: Any, kind: int) -> None:
         row = bits[i]
         for j in range(units):
             high = np.uint32(np.uint32(row[j]) << low)
-            number[j] = kernels.float_of_bits(high) + bias[j]  # type: ignore[call-arg]
+            number[j] = float_of_bits(high) + bias[j]
         if kind == kernels.SIGMOID:
             for j in range(units):
-                number[j] = kernels.sigmoid(number[j])
+                number[j] = sigmoid(number[j])
         elif kind == kernels.TANH:
             for j in range(units):
-                s = kernels.sigmoid(number[j] + number[j])
+                s = sigmoid(number[j] + number[j])
                 number[j] = s + s - np.float32(1)
         elif kind == kernels.RELU:
             for j in range(units):
                 number[j] = max(number[j], np.float32(0))
         for j in range(units):
-            u: Any = kernels.bits_of_float(number[j])  # type: ignore[call-arg]
+            u = bits_of_float(number[j])
             # To the nearest, ties to even
             half = np.uint32(0x7FFF) + np.uint32(np.uint32(u >> low) & one)
             row[j] = np.uint16(np.uint32(u + half) >> low)

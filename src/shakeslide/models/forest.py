@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from shakeslide.errors import InputError
 from shakeslide.models.base import ArrayReader, Arrays, Model
 from shakeslide.models.logistic import logistic
 from shakeslide.models.trees import Tree, TreeEnsemble
@@ -49,19 +47,6 @@ def _positive_share(tree: Any) -> NDArray[np.float64]:
     return share
 
 
-def _forest_class(engine: str) -> Any:
-    if engine == "sklearn":
-        return RandomForestClassifier
-    if engine != "intelex":
-        raise InputError(f"rf: engine '{engine}' is neither 'sklearn' nor 'intelex'")
-    try:
-        return importlib.import_module("sklearnex.ensemble").RandomForestClassifier
-    except ImportError as error:
-        raise InputError(
-            "rf: engine 'intelex' needs the package: pip install scikit-learn-intelex"
-        ) from error
-
-
 class RandomForest(_TreeModel):
     """Random forest: the mean of the leaf frequencies of trees grown on bootstrap samples.
 
@@ -80,9 +65,6 @@ class RandomForest(_TreeModel):
     random_state : int or None
     n_jobs : int
         Threads that grow trees; it doesn't change the result.
-    engine : {"sklearn", "intelex"}
-        What grows the trees. scikit-learn-intelex, where it is installed, is several times faster
-        and as accurate, but its trees are others.
 
     Attributes
     ----------
@@ -101,7 +83,6 @@ class RandomForest(_TreeModel):
         max_features: str | int | float | None = "sqrt",
         random_state: int | None = None,
         n_jobs: int = 1,
-        engine: str = "sklearn",
     ) -> None:
         self.n_estimators = n_estimators
         self.max_depth = max_depth
@@ -109,11 +90,9 @@ class RandomForest(_TreeModel):
         self.max_features = max_features
         self.random_state = random_state
         self.n_jobs = n_jobs
-        self.engine = engine
 
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
-        settings = self.get_params()
-        forest = _forest_class(settings.pop("engine"))(**settings)
+        forest = RandomForestClassifier(**self.get_params())
         forest.fit(X, y)
         grown = [estimator.tree_ for estimator in forest.estimators_]
         trees = [_classification_tree(tree, _positive_share(tree)) for tree in grown]

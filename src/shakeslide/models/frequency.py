@@ -6,9 +6,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from shakeslide.errors import InputError
 from shakeslide.models.base import ArrayReader, Arrays, Model
 from shakeslide.models.logistic import logistic
-from shakeslide.models.svm import platt_sigmoid
+from shakeslide.models.platt import platt_sigmoid
 
 
 class FrequencyRatio(Model):
@@ -39,7 +40,7 @@ class FrequencyRatio(Model):
 
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
         if self.bins < 2:
-            raise ValueError(f"bins: {self.bins} is less than 2")
+            raise InputError(f"fr: bins {self.bins} must be 2 or more")
         inner = np.linspace(0, 1, self.bins + 1)[1:-1]
         quantiles = np.quantile(X, inner, axis=0, method="lower").T
         self.edges_: NDArray[np.float32] = np.ascontiguousarray(quantiles, dtype=np.float32)

@@ -18,7 +18,7 @@ from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _inside = 0
-_limit: Any = None
+_holder: _Holder | None = None
 
 
 @cache
@@ -26,21 +26,51 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
+def _unlimited() -> bool:
+    libraries = _controller().lib_controllers
+    return any(library.user_api == "blas" and library.num_threads != 1 for library in libraries)
+
+
+class _Holder(threading.Thread):
+    """A thread that holds the limit: threadpoolctl lets only the one that set it lift it again."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True, name="one BLAS thread")
+        self.set, self.over = threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        """Hold the limit until it is over."""
+        try:
+            with _controller().limit(limits=1, user_api="blas"):
+                self.set.set()
+                self.over.wait()
+        finally:
+            self.set.set()
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread until the last thread inside has left, then restore its limit."""
-    global _inside, _limit
+    """Limit BLAS to one thread until the last thread inside has left, then restore its limit.
+
+    Where the limit holds already, inside itself or under the caller's own, entering costs next to
+    nothing; else about as much as starting a thread.
+    """
+    global _inside, _holder
     with _lock:
-        if _inside == 0:
-            _limit = _controller().limit(limits=1, user_api="blas")
+        if _inside == 0 and _unlimited():
+            _holder = _Holder()
+            _holder.start()
+            _holder.set.wait()
         _inside += 1
     try:
         yield
     finally:
         with _lock:
             _inside -= 1
-            if _inside == 0:
-                _limit.restore_original_limits()
+            if _inside == 0 and _holder is not None:
+                _holder.over.set()
+                _holder.join()
+                _holder = None
 
 
 def processors() -> int:

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
-from numba.extending import intrinsic, overload
+from numba import njit
+
+from shakeslide.models.intrinsics import sigmoid
 
 INPUTS, OUTPUTS, PADDED_IN, PADDED_OUT, WEIGHTS, BIASES, ACTIVATION = range(7)
 LINEAR, SIGMOID, TANH, RELU = range(4)
@@ -29,89 +29,8 @@ BLOCK = 512  # rows that pass the whole stack together: their activations stay i
 _KL_MARGIN = 1e-6
 ADAM_1, ADAM_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 
-_FUSED = {"contract"}  # a*b+c in one instruction
-_SUMS = {
-    "contract",
-    "reassoc",
-    "nsz",
-}  # sums in the order that suits the registers, always the same
 
-# 2**u on [-0.5, 0.5], a least-squares fit at Chebyshev nodes, relative error below 2e-8
-_NODES = 0.5 * np.cos(np.pi * (np.arange(400) + 0.5) / 400)
-_C0, _C1, _C2, _C3, _C4, _C5, _C6 = np.polynomial.polynomial.polyfit(
-    _NODES, 2.0**_NODES, 6, w=2.0**-_NODES
-).astype(np.float32)
-_MINUS_LOG2E = np.float32(-1.4426950408889634)
-_SHIFT = np.float32(1.5 * 2**23)  # adding it rounds a float32 to an integer in its lowest bits
-_LIMIT = np.float32(126.0)
-_ONE = np.float32(1.0)
-
-
-@intrinsic
-def _power_of_two(typing_context: Any, shifted: Any) -> Any:
-    """2**n from n + _SHIFT: the integer in the low bits becomes the exponent."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        int32 = ir.IntType(32)
-        bits = builder.shl(builder.bitcast(args[0], int32), ir.Constant(int32, 23))
-        bits = builder.add(bits, ir.Constant(int32, 0x3F800000))
-        return builder.bitcast(bits, ir.FloatType())
-
-    return types.float32(types.float32), generate
-
-
-@intrinsic
-def float_of_bits(typing_context: Any, bits: Any) -> Any:
-    """The float32 that some 32 bits are."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.FloatType())
-
-    return types.float32(types.uint32), generate
-
-
-@intrinsic
-def bits_of_float(typing_context: Any, number: Any) -> Any:
-    """The 32 bits of a float32."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.IntType(32))
-
-    return types.uint32(types.float32), generate
-
-
-def sigmoid(x: Any) -> Any:
-    """1/(1+exp(-x)); replaced by `_sigmoid_of` in compiled code."""
-    return 1.0 / (1.0 + np.exp(-x))
-
-
-@overload(sigmoid, jit_options={"error_model": "numpy", "fastmath": _FUSED})
-def _sigmoid_of(x: Any) -> Any:
-    if x == types.float32:
-        # Vectorised by the compiler, which has no vector exp of its own; error below 1e-7
-        def single(x: Any) -> Any:
-            t = x * _MINUS_LOG2E
-            t = -_LIMIT if t < -_LIMIT else t
-            t = _LIMIT if t > _LIMIT else t
-            shifted = t + _SHIFT
-            u = t - (shifted - _SHIFT)
-            p = _C6 * u + _C5
-            p = p * u + _C4
-            p = p * u + _C3
-            p = p * u + _C2
-            p = p * u + _C1
-            p = p * u + _C0
-            return _ONE / (_ONE + p * _power_of_two(shifted))  # type: ignore[call-arg]
-
-        return single
-
-    def double(x: Any) -> Any:
-        return 1.0 / (1.0 + np.exp(-x))
-
-    return double
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FUSED)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _activate(z: Any, bias: Any, units: int, activation: int) -> None:
     """Add biases and apply the activation to the first `units` rows of `z`, in place."""
     for i in range(units):
@@ -133,7 +52,7 @@ def _activate(z: Any, bias: Any, units: int, activation: int) -> None:
                 row[j] += b
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_SUMS)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _through_activation(delta: Any, h: Any, units: int, activation: int) -> None:
     """Multiply dJ/dh by dh/dz, written in terms of h, in place."""
     one = h.dtype.type(1)
@@ -150,14 +69,6 @@ def _through_activation(delta: Any, h: Any, units: int, activation: int) -> None
         elif activation == RELU:
             for j in range(d.size):
                 d[j] = d[j] if a[j] > 0 else zero
-
-
-@njit(nogil=True, cache=True, fastmath=_SUMS)
-def _row_sum(row: Any) -> Any:
-    total = row.dtype.type(0)
-    for j in range(row.size):
-        total += row[j]
-    return total
 
 
 @njit(nogil=True, cache=True)
@@ -209,7 +120,7 @@ def _forward(theta: Any, plan: Any, acts: Any, offsets: Any, rows: int, layers: 
 @njit(nogil=True, cache=True)
 def _backward(
     theta: Any, plan: Any, first: int, acts: Any, deltas: Any, offsets: Any, rows: int,
-    sparsity: Any, grad: Any, product: Any, add: bool,
+    sparsity: Any, grad: Any, product: Any, ones: Any, add: bool,
 ) -> None:  # fmt: skip
     """Gradient of layers `first` and up from dJ/dz of the last, which lies in `deltas`.
 
@@ -227,9 +138,11 @@ def _backward(
             g += part
         else:
             np.dot(delta, h.T, g)
-        for i in range(plan[k, OUTPUTS]):
-            s = _row_sum(delta[i])
-            grad[plan[k, BIASES] + i] = grad[plan[k, BIASES] + i] + s if add else s
+        sums = grad[plan[k, BIASES] : plan[k, BIASES] + p_out]
+        if add:
+            sums += np.dot(delta, ones[:rows])
+        else:
+            np.dot(delta, ones[:rows], sums)
         if k > first:
             below = _layer(deltas, offsets[k], p_in, rows)
             np.dot(_layer(theta, plan[k, WEIGHTS], p_out, p_in).T, delta, below)
@@ -240,7 +153,7 @@ def _backward(
             _through_activation(below, h, plan[k, INPUTS], plan[k - 1, ACTIVATION])
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FUSED)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _softmax_delta(out: Any, delta: Any, y: Any, index: Any, start: int, scale: Any) -> None:
     """dJ/dz of cross-entropy, `scale` times per row."""
     for i in range(out.shape[1]):
@@ -262,7 +175,7 @@ def _softmax_loss(out: Any, y: Any, index: Any, start: int) -> Any:
     return loss, right
 
 
-@njit(nogil=True, cache=True, fastmath=_SUMS)
+@njit(nogil=True, cache=True)
 def _reconstruction_delta(out: Any, target: Any, delta: Any, units: int, scale: Any) -> None:
     """dJ/dy of half the squared error, `scale` times per row."""
     for i in range(units):
@@ -308,14 +221,14 @@ def activation_sums(
     """Sum over rows of the activations behind the first `layers` layers, by unit."""
     units = plan[layers - 1, OUTPUTS]
     sums = np.zeros(units, dtype=theta.dtype)
+    ones = np.ones(BLOCK, dtype=theta.dtype)
     for begin in range(start, start + rows, BLOCK):
         size = min(BLOCK, start + rows - begin)
         offsets = activation_offsets(plan, size)
         _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], size))
         _forward(theta, plan, acts, offsets, size, layers)
         h = _layer(acts, offsets[layers], plan[layers - 1, PADDED_OUT], size)
-        for j in range(units):
-            sums[j] += _row_sum(h[j])
+        sums += np.dot(h, ones[:size])[:units]
     return sums
 
 
@@ -347,7 +260,7 @@ def add_gradient(
         Sum of the rows' losses (0 unless `want_loss`), number of rows told right, and the KL term
         (0 unless taken on the way).
     """
-    acts, deltas, product = work
+    acts, deltas, product, ones = work
     layers = len(plan)
     units = plan[layers - 1, OUTPUTS]
     p_out = plan[layers - 1, PADDED_OUT]
@@ -376,14 +289,12 @@ def add_gradient(
                 value += 0.5 * _squared_error(out, target, units) * settings[RECONSTRUCTION_SCALE]
             if slopes.size == 0 and settings[BETA] > 0:
                 h = _layer(acts, offsets[first + 1], plan[first, PADDED_OUT], size)
-                rho_hat = np.empty(plan[first, OUTPUTS], dtype=theta.dtype)
-                for j in range(rho_hat.size):
-                    rho_hat[j] = _row_sum(h[j]) * scale
+                rho_hat = np.dot(h, ones[:size])[: plan[first, OUTPUTS]] * scale
                 here = sparsity_slopes(rho_hat, n, settings)
                 if want_loss:
                     kl = settings[BETA] * sparsity_penalty(rho_hat, settings[RHO])
         add = begin > start or not fresh
-        _backward(theta, plan, first, acts, deltas, offsets, size, here, grad, product, add)
+        _backward(theta, plan, first, acts, deltas, offsets, size, here, grad, product, ones, add)
     return value, right, kl
 
 
@@ -394,10 +305,11 @@ def workspace(plan: Any, rows: int, like: Any) -> Any:
     largest = 0
     for k in range(len(plan)):
         largest = max(largest, plan[k, PADDED_IN] * plan[k, PADDED_OUT])
-    return _scratch(size, like), _scratch(size, like), _scratch(largest, like)
+    ones = np.ones(BLOCK, dtype=like.dtype)
+    return _scratch(size, like), _scratch(size, like), _scratch(largest, like), ones
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FUSED)
+@njit(nogil=True, cache=True, error_model="numpy")
 def update(
     theta: Any, grad: Any, plan: Any, first: int, optimiser: int, rate: Any, step: int,
     moments: Any, settings: Any,
@@ -473,11 +385,35 @@ def run_steps(
 
 
 @njit(nogil=True, cache=True)
+def mean_activations(theta: Any, plan: Any, X: Any) -> Any:
+    """Mean over rows of every layer's activations, shape (layers, most units), zeros behind."""
+    layers = len(plan)
+    means = np.zeros((layers, plan[:, PADDED_OUT].max()))
+    offsets = activation_offsets(plan, BLOCK)
+    acts = _scratch(offsets[layers + 1], theta)
+    first = _layer(acts, 0, plan[0, PADDED_IN], BLOCK)
+    counted = np.ones(BLOCK, dtype=theta.dtype)
+    for begin in range(0, len(X), BLOCK):
+        size = min(BLOCK, len(X) - begin)
+        counted[size:] = 0
+        for i in range(size):
+            for j in range(plan[0, INPUTS]):
+                first[j, i] = X[begin + i, j]
+        _forward(theta, plan, acts, offsets, BLOCK, layers)
+        for k in range(layers):
+            units = plan[k, PADDED_OUT]
+            sums = np.dot(_layer(acts, offsets[k + 1], units, BLOCK), counted)
+            for j in range(units):
+                means[k, j] += sums[j] / len(X)
+    return means
+
+
+@njit(nogil=True, cache=True)
 def outputs(theta: Any, plan: Any, layers: int, X: Any) -> Any:
     """Activations behind the first `layers` layers, shape (rows, units of the last of them).
 
-    Rows pass in blocks of one fixed size, the last one filled with zeros, so that a row's result
-    doesn't depend on the rows around it.
+    Rows pass in blocks of one fixed size, the last one filled up with rows of the one before or
+    zeros, so that a row's result doesn't depend on the rows around it.
     """
     n = len(X)
     units = plan[layers - 1, OUTPUTS]
@@ -488,8 +424,6 @@ def outputs(theta: Any, plan: Any, layers: int, X: Any) -> Any:
     last = _layer(acts, offsets[layers], plan[layers - 1, PADDED_OUT], BLOCK)
     for begin in range(0, n, BLOCK):
         size = min(BLOCK, n - begin)
-        if size < BLOCK:
-            first[:] = 0
         for i in range(size):
             for j in range(plan[0, INPUTS]):
                 first[j, i] = X[begin + i, j]

@@ -94,12 +94,15 @@ class Network:
         """Take the arrays of a network, each checked."""
         first = reader.take("weights_1", np.float32, (units[0], None))
         sizes = [first.shape[1], *units, 2]
+        layers = []
+        for k, (n_in, n_out) in enumerate(itertools.pairwise(sizes), start=1):
+            w = first if k == 1 else reader.take(f"weights_{k}", np.float32, (n_out, n_in))
+            layers.append((w, reader.take(f"biases_{k}", np.float32, (n_out,))))
+        # Only now is it known that the file holds as many numbers as the settings claim
         plan = classifier_plan(sizes[0], units, activation)
         network = cls(aligned_zeros(parameter_count(plan)), plan)
-        for k, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
-            name, shape = f"weights_{k + 1}", (n_out, n_in)
-            network.weights[k][:] = first if k == 0 else reader.take(name, np.float32, shape)
-            network.biases[k][:] = reader.take(f"biases_{k + 1}", np.float32, (n_out,))
+        for (w, b), weights, biases in zip(layers, network.weights, network.biases, strict=True):
+            weights[:], biases[:] = w, b
         for k, (n_in, n_out) in enumerate(itertools.pairwise(sizes[:-1]), start=1):
             mean = reader.take(f"mean_activation_{k}", np.float64, (n_out,))
             network.mean_activation.append(mean)

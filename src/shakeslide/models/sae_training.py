@@ -217,9 +217,13 @@ class Member:
         return np.array([s.rho, s.beta, scale, 4.0 * s.weight_decay], dtype=np.float32)
 
     def network(self) -> Network:
-        """The trained network, without mean activations."""
+        """The trained network."""
         curves = {name: np.concatenate(parts) for name, parts in sorted(self.curves.items())}
-        return Network(self.theta, self.plan, self.decoders, [], curves)
+        with one_blas_thread():
+            means = kernels.mean_activations(self.theta, self.plan, self.X)
+        units = self.plan[:-1, OUTPUTS]
+        mean_activation = [row[:n].copy() for row, n in zip(means, units, strict=False)]
+        return Network(self.theta, self.plan, self.decoders, mean_activation, curves)
 
 
 def train(
@@ -486,19 +490,3 @@ def _look(member: Member) -> bool:
             member.best_step = member.step
     waited = (member.step - member.best_step) // member.settings.check_every
     return "validation" in member.watched and waited >= member.settings.patience
-
-
-def mean_activations(network: Network, X: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-    """Mean activation of every unit of each hidden layer over rows, in flat memory."""
-    index = np.arange(len(X))
-    work = kernels.workspace(network.plan, kernels.BLOCK, network.theta)
-    means = []
-    for layers in range(1, len(network.plan)):
-        total = np.zeros(int(network.plan[layers - 1, OUTPUTS]))
-        for start in range(0, len(X), kernels.BLOCK):
-            rows = min(kernels.BLOCK, len(X) - start)
-            total += kernels.activation_sums(
-                network.theta, network.plan, layers, X, index, start, rows, work[0]
-            )
-        means.append(total / len(X))
-    return means

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from shakeslide.models.base import ArrayReader, Arrays
+from shakeslide.models.intrinsics import fma
 from shakeslide.models.parallel import one_blas_thread, processors
 
-_BLOCK = 64  # rows whose monomials are at hand together: 8 AVX-512 registers of doubles
+_LANES = 64  # rows whose monomials are at hand together: 8 AVX-512 registers of doubles
+_BLOCK = 256  # rows of one matrix product of monomials
 _GROUPS = 16  # parts of the rows whose sums are added in order, whoever computes them
 _COLUMNS = 4096  # rows of one part of a Hessian
-_SUMS = {"contract", "reassoc", "nsz"}
 
 Float64 = NDArray[np.float64]
 
@@ -111,83 +112,87 @@ def monomials(features: int, degree: int) -> int:
     return math.comb(features + degree, degree)
 
 
-@njit(nogil=True, cache=True, fastmath=_SUMS)
+@njit(nogil=True, cache=True)
 def _load(
     X: NDArray[Any], start: int, centre: Float64, gamma: float, parent: NDArray[np.int64],
     variable: NDArray[np.int64], top: int, x: Float64, low: Float64,
 ) -> int:  # fmt: skip
     """Centred features and monomials below the top degree of a block of rows."""
-    rows = min(_BLOCK, len(X) - start)
+    block = x.shape[1]
+    rows: int = min(block, len(X) - start)
+    square = low[0]
+    square[:] = 0.0
     for j in range(centre.size):
+        column = x[j]
         for i in range(rows):
-            x[j, i] = X[start + i, j] - centre[j]
-        for i in range(rows, _BLOCK):
-            x[j, i] = 0.0
-    for i in range(_BLOCK):
-        square = 0.0
-        for j in range(centre.size):
-            square += x[j, i] * x[j, i]
-        low[0, i] = np.exp(-gamma * square)
+            column[i] = X[start + i, j] - centre[j]
+        for i in range(rows, block):
+            column[i] = 0.0
+        for i in range(block):
+            square[i] = fma(column[i], column[i], square[i])
+    for i in range(block):
+        square[i] = np.exp(-gamma * square[i])
     for r in range(1, top):
-        for i in range(_BLOCK):
-            low[r, i] = low[parent[r], i] * x[variable[r], i]
+        below, column, monomial = low[parent[r]], x[variable[r]], low[r]
+        for i in range(block):
+            monomial[i] = below[i] * column[i]
     return rows
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(nogil=True, cache=True)
 def _evaluate(
     X: NDArray[Any], centre: Float64, gamma: float, parent: NDArray[np.int64],
     variable: NDArray[np.int64], top: int, weights: Float64,
 ) -> Float64:  # fmt: skip
-    x, low = np.zeros((centre.size, _BLOCK)), np.zeros((top, _BLOCK))
-    total, inner = np.zeros(_BLOCK), np.zeros(_BLOCK)
+    x, low = np.zeros((centre.size, _LANES)), np.zeros((top, _LANES))
+    total, inner = np.zeros(_LANES), np.zeros(_LANES)
     out = np.empty(len(X))
-    for start in range(0, len(X), _BLOCK):
+    for start in range(0, len(X), _LANES):
         rows = _load(X, start, centre, gamma, parent, variable, top, x, low)
         total[:] = 0.0
         for r in range(top):
-            for i in range(_BLOCK):
-                total[i] += weights[r] * low[r, i]
+            w, monomial = weights[r], low[r]
+            for i in range(_LANES):
+                total[i] = fma(w, monomial[i], total[i])
         r = top
         while r < parent.size:
             p = parent[r]
             inner[:] = 0.0
             while r < parent.size and parent[r] == p:
-                w, v = weights[r], variable[r]
-                for i in range(_BLOCK):
-                    inner[i] += w * x[v, i]
+                w, column = weights[r], x[variable[r]]
+                for i in range(_LANES):
+                    inner[i] = fma(w, column[i], inner[i])
                 r += 1
-            for i in range(_BLOCK):
-                total[i] += inner[i] * low[p, i]
+            monomial = low[p]
+            for i in range(_LANES):
+                total[i] = fma(inner[i], monomial[i], total[i])
         for i in range(rows):
             out[start + i] = total[i]
     return out
 
 
-@njit(nogil=True, cache=True, fastmath=_SUMS)
+@njit(nogil=True, cache=True)
 def _moments(
     X: NDArray[Any], centre: Float64, gamma: float, parent: NDArray[np.int64],
     variable: NDArray[np.int64], top: int, row_weights: Float64,
 ) -> Float64:  # fmt: skip
     x, low = np.zeros((centre.size, _BLOCK)), np.zeros((top, _BLOCK))
-    out = np.zeros(parent.size)
+    lower, upper = np.zeros(top), np.zeros((top, centre.size))
+    g = np.zeros(_BLOCK)
     for start in range(0, len(X), _BLOCK):
         rows = _load(X, start, centre, gamma, parent, variable, top, x, low)
-        for r in range(top):
-            for i in range(rows):
-                low[r, i] *= row_weights[start + i]
-            for i in range(rows, _BLOCK):
-                low[r, i] = 0.0
-            s = 0.0
+        g[:rows] = row_weights[start : start + rows]
+        g[rows:] = 0.0
+        lower += np.dot(low, g)
+        for j in range(centre.size):
+            column = x[j]
             for i in range(_BLOCK):
-                s += low[r, i]
-            out[r] += s
-        for r in range(top, parent.size):
-            p, v = parent[r], variable[r]
-            s = 0.0
-            for i in range(_BLOCK):
-                s += low[p, i] * x[v, i]
-            out[r] += s
+                column[i] *= g[i]
+        upper += np.dot(low, x.T)
+    out = np.empty(parent.size)
+    out[:top] = lower
+    for r in range(top, parent.size):
+        out[r] = upper[parent[r], variable[r]]
     return out
 
 
@@ -197,9 +202,9 @@ def _expand(
     variable: NDArray[np.int64],
 ) -> Float64:  # fmt: skip
     n = len(X)
-    x, low = np.zeros((centre.size, _BLOCK)), np.zeros((parent.size, _BLOCK))
+    x, low = np.zeros((centre.size, _LANES)), np.zeros((parent.size, _LANES))
     out = np.empty((parent.size, n))
-    for start in range(0, n, _BLOCK):
+    for start in range(0, n, _LANES):
         rows = _load(X, start, centre, gamma, parent, variable, parent.size, x, low)
         for r in range(parent.size):
             for i in range(rows):

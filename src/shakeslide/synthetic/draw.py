@@ -9,7 +9,8 @@ from scipy.special import ndtr
 
 from shakeslide.factors.terrain import derivatives
 from shakeslide.synthetic.noise import Floats, gaussian_field, oriented_field
-from shakeslide.synthetic.stability import Surface, by_strips
+from shakeslide.synthetic.stability import Surface
+from shakeslide.synthetic.strips import by_strips
 
 SINGLE = 0.6
 """Share of the variance that tells single landslides apart; the rest groups them."""

@@ -32,10 +32,10 @@ from shakeslide.synthetic.shaking import (
 from shakeslide.synthetic.stability import (
     Interactions,
     Surface,
-    by_strips,
     calibrate,
     probabilities,
 )
+from shakeslide.synthetic.strips import by_strips
 from shakeslide.synthetic.terrain import Frame, Ground, Relief, make_relief
 
 CENTRE = (400_000.0, 3_450_000.0)
@@ -226,15 +226,20 @@ class SyntheticEarthquake:
 
 def _ground(rupture: Rupture, frame: Frame) -> Ground:
     """Erodibility by rock, uplift faster on the hanging wall, stable slopes by rock and chance."""
-    x, y = frame.x, frame.y
-    codes = geology.rock_units(rupture.structure, x, y)
-    rocks = geology.table("erodibility")[codes]
-    chance = gaussian_field((rupture.structure.seed, 50), x, y, [3000.0, 800.0])
-    _, across = rupture.coordinates(x, y)
-    uplift = 0.75 + 0.5 / (1.0 + np.exp(-across / 2500.0))
-    tangent = np.clip(1.0 - 0.25 * (rocks - 1.0) + 0.06 * chance, 0.6, 1.4)
-    erodibility = rocks * np.exp(np.float32(0.2) * chance)
-    return Ground(*(np.asarray(a, np.float32) for a in (erodibility, uplift, tangent)))
+    x, seed = frame.x, rupture.structure.seed
+    out = Ground(*(np.empty((frame.rows, frame.cols), np.float32) for _ in range(3)))
+
+    def strip(start: int, stop: int) -> None:
+        y = frame.y[start:stop]
+        rocks = geology.table("erodibility")[geology.rock_units(rupture.structure, x, y)]
+        chance = gaussian_field((seed, 50), x, y, [3000.0, 800.0])
+        _, across = rupture.coordinates(x, y)
+        out.erodibility[start:stop] = rocks * np.exp(np.float32(0.2) * chance)
+        out.uplift[start:stop] = 0.75 + 0.5 / (1.0 + np.exp(-across / 2500.0))
+        out.steepest[start:stop] = np.clip(1.0 - 0.25 * (rocks - 1.0) + 0.06 * chance, 0.6, 1.4)
+
+    by_strips(strip, frame.rows)
+    return out
 
 
 def _regional(rupture: Rupture, frame: Frame) -> Floats:
@@ -261,20 +266,29 @@ LOWEST = 500.0
 
 
 def _surface(scenario: Scenario, rupture: Rupture, relief: Relief, motion: Motion) -> Surface:
-    inner = relief.inner
+    """Rock, soil and land cover on the finished terrain."""
+    inner, structure = relief.inner, rupture.structure
     x, y = relief.frame.x[inner[1]], relief.frame.y[inner[0]]
     z = np.ascontiguousarray(relief.elevation[inner])
     area = accumulate(steepest_receivers(relief.elevation), relief.inflow)
     drainage = np.ascontiguousarray(area[inner]) * np.float32(scenario.cell**2 / 1e6)
     slope = derivatives(z, scenario.cell, scenario.cell).slope_deg
-    low, high = np.percentile(z, [2, 98])
-    height = ((z - low) / max(high - low, 1.0)).astype(np.float32)
-    wide_slope = uniform_filter(slope, 21)
-    rock = geology.rock_units(rupture.structure, x, y)
-    rock = geology.cover_alluvium(rock, uniform_filter(slope, 7), uniform_filter(drainage, 15))
+    low, high = (np.float32(q) for q in np.percentile(z, [2, 98]))
+    height = (z - low) / max(high - low, np.float32(1.0))
     wide_height = gaussian_filter(height, 6.0, truncate=2.0)
-    soil = geology.soil_types(rupture.structure, x, y, wide_height, wide_slope, rock)
-    cover = geology.land_cover(rupture.structure, x, y, height, slope, drainage)
+    floor, wide_slope, water = (
+        uniform_filter(field, size) for field, size in ((slope, 7), (slope, 21), (drainage, 15))
+    )
+    rock, soil, cover = (np.empty(z.shape, np.uint8) for _ in range(3))
+
+    def strip(start: int, stop: int) -> None:
+        a, rows = slice(start, stop), y[start:stop]
+        bedrock = geology.rock_units(structure, x, rows)
+        rock[a] = geology.cover_alluvium(bedrock, floor[a], water[a])
+        soil[a] = geology.soil_types(structure, x, rows, wide_height[a], wide_slope[a], rock[a])
+        cover[a] = geology.land_cover(structure, x, rows, height[a], slope[a], drainage[a])
+
+    by_strips(strip, y.size)
     return Surface(x, y, scenario.cell, z, drainage, motion.pga, rock, soil, cover)
 
 

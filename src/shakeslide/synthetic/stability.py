@@ -5,8 +5,7 @@ Everything here depends on a cell and a few neighbours, so any rows of a map can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +19,10 @@ from shakeslide.synthetic.failure import FailureCurve, critical_acceleration
 from shakeslide.synthetic.geology import Codes
 from shakeslide.synthetic.noise import Axis, Floats, gaussian_field
 from shakeslide.synthetic.shaking import Rupture
+from shakeslide.synthetic.strips import by_strips
 
 HALO = 8
 """Rows beyond a block that its cells depend on."""
-STRIP = 256
 RIDGE = 40.0
 """Topographic position (m above the mean of 325 m around) of full amplification."""
 
@@ -153,13 +152,6 @@ def slopes(surface: Surface, start: int, stop: int, rupture: Rupture, how: Inter
     )
     inner = slice(above, above + stop - start)
     return Slopes(*(np.asarray(a, np.float32)[inner] for a in arrays))
-
-
-def by_strips(work: Callable[[int, int], None], rows: int) -> None:
-    """Call `work(start, stop)` for strips of `STRIP` rows, two at a time."""
-    starts = range(0, rows, STRIP)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda start: work(start, min(start + STRIP, rows)), starts))
 
 
 def _strips(rows: int, most: int) -> Iterator[tuple[int, int]]:

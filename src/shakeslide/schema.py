@@ -1,0 +1,43 @@
+"""What all tables of the study file share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
+
+from shakeslide.errors import did_you_mean
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base")
+    return path if base is None else Path(base) / path.expanduser()
+
+
+DataPath = Annotated[Path, AfterValidator(_resolve)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """Base of all tables: an unknown key is an error that names the nearest right one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and cls.model_config.get("extra") == "forbid":
+            names = {f.alias or n for n, f in cls.model_fields.items()}
+            for key in data:
+                if key not in names:
+                    raise ValueError(f"unknown key '{key}'.{did_you_mean(str(key), names)}")
+        return data

@@ -1,0 +1,300 @@
+"""Signs in data that something is wrong with them: arrays in, a line that says what to do out.
+
+Each function looks for one thing and returns "" where it does not find it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from shakeslide.io import units
+
+Floats = NDArray[np.floating[Any]]
+
+SENTINELS = (-9999.0, -99999.0, -32768.0, -32767.0, -2147483648.0, 65535.0, -999999.0)
+"""Numbers that stand for "no data" in files that forget to say so; and anything beyond 1e30."""
+LOWEST, HIGHEST = -500.0, 9000.0
+"""Elevations of the land in metres, with some room."""
+MOST_CLASSES = 30
+STRIPES = -0.25
+"""Below this correlation of neighbouring rows' curvature, rows are shifted against each other."""
+STEEPEST_STEP = 0.04
+"""Step of the elevations over the cell's size above which slope and aspect become stepped."""
+STRONGEST_G = 5.0
+"""No ground was ever seen to shake harder, in g."""
+
+
+# ------------------------------------------------------------------ values of rasters
+
+
+def untagged_nodata(values: Floats) -> str:
+    """Tell of a number that stands for "no data" although the file does not say so.
+
+    Parameters
+    ----------
+    values : array
+        Values that count as known.
+    """
+    for extreme in (values.min(), values.max()):
+        rest = values[values != extreme]
+        named = float(extreme) in SENTINELS or abs(extreme) > 1e30
+        if not named or rest.size == 0:
+            continue
+        gap = np.abs(rest - extreme).min()
+        if gap > max(1.0, float(rest.max() - rest.min())):
+            share = 100 * (1 - rest.size / values.size)
+            return (
+                f"holds {extreme:.8g} in {share:.2g} % of its cells, which looks like missing "
+                f"data: set nodata = {extreme:.8g}"
+            )
+    return ""
+
+
+def zero_plateau(elevation: Floats) -> str:
+    """Tell of zeros that lie far below all other elevations: voids filled with 0."""
+    zero = elevation == 0
+    rest = elevation[~zero]
+    if not zero.any() or rest.size == 0 or rest.min() < 20.0:
+        return ""
+    return (
+        f"is 0 m in {100 * zero.mean():.2g} % of its cells, while all others are above "
+        f"{rest.min():.0f} m: if these are voids, set nodata = 0"
+    )
+
+
+def not_elevations(elevation: Floats) -> str:
+    """Tell of elevations that are not on the Earth."""
+    low, high = float(elevation.min()), float(elevation.max())
+    if low >= LOWEST and high <= HIGHEST:
+        return ""
+    return (
+        f"has elevations from {low:.6g} to {high:.6g}, which are not metres on land: is a nodata "
+        "value missing (nodata =), or are they feet (scale = 0.3048)?"
+    )
+
+
+def in_feet(*said: str) -> str:
+    """Tell of elevations whose file says that they are feet.
+
+    Parameters
+    ----------
+    *said : str
+        What it says of their unit: in its band, in its CRS.
+    """
+    for text in said:
+        plain = text.lower()
+        if plain in ("ft", "feet") or "foot" in plain or plain.startswith("ftus"):
+            metres = "0.3048006" if "us" in plain else "0.3048"
+            return f"says its elevations are in {text}: set scale = {metres} to make them metres"
+    return ""
+
+
+def voids(values: Floats) -> str:
+    """Tell of holes: cells without value that are surrounded by such with."""
+    empty = np.isnan(values)
+    marked, count = ndimage.label(empty)
+    if count == 0:
+        return ""
+    rim = np.unique(np.concatenate([marked[0], marked[-1], marked[:, 0], marked[:, -1]]))
+    inner = np.setdiff1d(np.arange(1, count + 1), rim)
+    if inner.size == 0:
+        return ""
+    share = 100 * np.isin(marked, inner).mean()
+    return (
+        f"has {inner.size} voids inside ({share:.2g} % of the grid), where nothing can be "
+        "predicted: fill them first (gdal_fillnodata.py)"
+    )
+
+
+def undeclared_classes(values: Floats, dtype: str, unit: str, colours: bool) -> str:
+    """Tell of whole numbers that may be classes, where nothing says that they are numbers.
+
+    Parameters
+    ----------
+    values : array
+        Known values.
+    dtype : str
+        Of the file.
+    unit : str
+        Of the factor; a stated unit says that they are numbers.
+    colours : bool
+        Whether the file has a colour table.
+    """
+    if unit or "int" not in dtype or np.unique(values).size > MOST_CLASSES:
+        return ""
+    why = "has a colour table" if colours else f"holds {np.unique(values).size} whole numbers"
+    return (
+        f'{why} and is used as a number: if they are classes, set function = "category" in its '
+        "factor, else state their unit"
+    )
+
+
+def unlikely_unit(values: Floats, unit: str) -> str:
+    """Tell of accelerations that do not fit their unit."""
+    spelled = units.spelled(unit)
+    if units.SCALES.get(spelled, ("", 0.0))[0] != "acceleration":
+        return ""
+    highest = float(np.abs(values).max())
+    scale = units.SCALES[spelled][1]
+    if highest * scale > STRONGEST_G:
+        return f"reaches {highest:.4g} {unit}, more than ever measured: is it in another unit?"
+    if spelled != "g" and highest * scale < 0.01 and 0 < highest < STRONGEST_G:
+        return f"reaches only {highest:.4g} {unit}: is it in g?"
+    return ""
+
+
+# ------------------------------------------------------------------ elevation models
+
+
+def stepped(elevation: Floats, cell: float) -> str:
+    """Tell of elevations in steps that are coarse for the size of the cells.
+
+    Parameters
+    ----------
+    elevation : array, (rows, cols)
+        In metres, at the file's own cells.
+    cell : float
+        Side of a cell in metres.
+    """
+    heights = np.unique(elevation[np.isfinite(elevation)])
+    if heights.size < 5:
+        return ""
+    step = float(np.diff(heights).min())
+    if step < 0.1 or step / cell < STEEPEST_STEP:
+        return ""
+    flat = np.degrees(np.arctan(step / cell))
+    return (
+        f"has elevations in steps of {step:.3g} m at cells of {cell:.3g} m, so that slope comes "
+        f"in steps of about {flat:.1f} degrees: use a finer version, or a coarser [grid] resolution"
+    )
+
+
+def striped(elevation: Floats) -> str:
+    """Tell of rows or columns that are shifted against each other, or repeated.
+
+    Across stripes the mean curvature of a row changes its sign from row to row; on natural ground
+    neighbouring rows are alike.
+
+    Parameters
+    ----------
+    elevation : array, (rows, cols)
+        In metres, at the file's own cells.
+    """
+    if min(elevation.shape) < 30:
+        return ""
+    found = [_alternation(elevation, axis) for axis in (0, 1)]
+    if all(alike < -0.8 for alike, _ in found):
+        return (
+            "repeats its cells in blocks, as if enlarged from coarser ones: use it at its true "
+            "resolution ([grid] resolution)"
+        )
+    names = [
+        f"{name} shifted by about {size:.2g} m"
+        for name, (alike, size) in zip(("rows", "columns"), found, strict=True)
+        if alike < STRIPES
+    ]
+    if not names:
+        return ""
+    return f"is striped ({' and '.join(names)}): slope, aspect and curvature will show it"
+
+
+def _alternation(z: Floats, axis: int) -> tuple[float, float]:
+    """Correlation of neighbouring rows' mean curvature, and the size of the shift in metres."""
+    bend = np.diff(np.asarray(z, np.float64), 2, axis=axis)
+    known = np.isfinite(bend)
+    count = known.sum(axis=1 - axis)
+    means = np.where(known, bend, 0.0).sum(axis=1 - axis) / np.maximum(count, 1)
+    means = means[count > bend.shape[1 - axis] // 2]
+    if means.size < 20 or means.std() < 1e-3:
+        return 0.0, 0.0
+    means = means - means.mean()
+    alike = float((means[1:] * means[:-1]).mean() / means.var())
+    # White stripes of size s have second differences of size s sqrt(6).
+    return alike, float(means.std() / np.sqrt(6))
+
+
+# ------------------------------------------------------------------ inventories
+
+
+def repeated(shapes: NDArray[np.object_]) -> str:
+    """Tell of landslides whose outline is that of another."""
+    count = int(pd.Series(shapely.to_wkb(shapely.normalize(shapes))).duplicated().sum())
+    if count == 0:
+        return ""
+    return (
+        f"{count:,} of {len(shapes):,} landslides are in it twice: their cells go to one of the two"
+    )
+
+
+def nearly_the_same(shapes: NDArray[np.object_], alike: float = 0.8) -> str:
+    """Tell of landslides that were mapped twice, with outlines that differ a little.
+
+    Parameters
+    ----------
+    shapes : array of geometries
+        The outlines.
+    alike : float
+        Share of their common area that counts as the same.
+    """
+    tree = shapely.STRtree(shapes)
+    first, second = tree.query(shapes, predicate="intersects")
+    once = first < second
+    first, second = first[once], second[once]
+    area = shapely.area(shapes)
+    # Outlines of very different size cannot be the same.
+    ratio = np.minimum(area[first], area[second]) / np.maximum(area[first], area[second])
+    first, second = first[ratio > alike], second[ratio > alike]
+    shared = shapely.area(shapely.intersection(shapes[first], shapes[second]))
+    same = shared / (area[first] + area[second] - shared)
+    pairs = int(((same > alike) & ~shapely.equals(shapes[first], shapes[second])).sum())
+    if pairs == 0:
+        return ""
+    return (
+        f"{pairs:,} pairs of landslides have nearly the same outline: if they were mapped twice, "
+        "leave one out with where ="
+    )
+
+
+def undated(dates: pd.Series, event: Any, years_after: float = 2.0) -> Sequence[str]:
+    """Tell of landslides that are dated before the earthquake, or long after it.
+
+    Parameters
+    ----------
+    dates : Series of UTC times
+        One per landslide, NaT where unknown.
+    event : datetime
+        The earthquake (UTC).
+    years_after : float
+        What counts as long.
+    """
+    known = dates.dropna()
+    if known.empty:
+        return ["none of its landslides is dated"]
+    time = pd.Timestamp(event)
+    time = time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
+    # Dates that are all the first of a year are years.
+    first = time.normalize()
+    if ((known.dt.month == 1) & (known.dt.day == 1)).all():
+        first = pd.Timestamp(year=time.year, month=1, day=1, tz="UTC")
+    early = int((known < first).sum())
+    late = int((known > time + pd.Timedelta(days=365.25 * years_after)).sum())
+    out = []
+    remedy = "leave them out with where =, or list them as [[inventory.ambiguous]]"
+    if early:
+        out.append(
+            f"{early:,} of {len(dates):,} landslides are dated before the earthquake "
+            f"(from {known.min():%Y-%m-%d} on): {remedy}"
+        )
+    if late:
+        out.append(
+            f"{late:,} of {len(dates):,} landslides are dated more than {years_after:g} years "
+            f"after the earthquake (to {known.max():%Y-%m-%d}): {remedy}"
+        )
+    return out

@@ -1,0 +1,60 @@
+"""Compiled code gives the same bits whoever compiled it."""
+
+import hashlib
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+from numba.core.dispatcher import Dispatcher
+
+import shakeslide.models
+
+
+def dispatchers():
+    for info in pkgutil.iter_modules(shakeslide.models.__path__):
+        if info.name == "autoencoder_torch" and find_spec("torch") is None:
+            continue
+        module = importlib.import_module(f"shakeslide.models.{info.name}")
+        for name, value in vars(module).items():
+            if isinstance(value, Dispatcher):
+                yield pytest.param(value, id=f"{info.name}.{name}")
+
+
+@pytest.mark.parametrize("function", list(dispatchers()))
+def test_kernels_are_serial_release_the_lock_and_keep_to_ieee(function):
+    options = function.targetoptions
+    assert options.get("nogil")
+    assert not options.get("parallel")
+    assert not options.get("fastmath")  # see shakeslide.models.intrinsics
+
+
+SCRIPT = """
+import numpy as np, sys
+from shakeslide.models import StackedAutoencoder, SupportVectorMachine
+rng = np.random.default_rng(0)
+X = rng.random((2000, 4)).astype(np.float32)
+y = (X[:, 0] + 0.3 * rng.random(2000) > X[:, 1]).astype(int)
+settings = dict(units=(12, 8), pretrain_steps=50, steps=100, batch_size=32, random_state=0)
+for model in (
+    StackedAutoencoder(**settings),
+    StackedAutoencoder(**settings, optimiser="adamw", learning_rate=0.01),
+    SupportVectorMachine(random_state=0),
+):
+    sys.stdout.buffer.write(model.fit(X, y).predict_proba(X).tobytes())
+"""
+
+
+@pytest.mark.slow
+def test_code_from_the_cache_gives_the_bits_of_code_just_compiled(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    digests = []
+    for _ in range(2):
+        run = [sys.executable, "-c", SCRIPT]
+        out = subprocess.run(run, env=environment, check=True, capture_output=True).stdout
+        assert out
+        digests.append(hashlib.sha256(out).hexdigest())
+    assert digests[0] == digests[1]

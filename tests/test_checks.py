@@ -1,0 +1,419 @@
+"""What `check` says of the mistakes that users make: one line each, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from pyproj import Transformer
+
+from shakeslide import checks, pipeline
+from shakeslide.errors import InputError
+
+from . import site
+from .conftest import open_run
+
+GRID_XML = """<shakemap_grid xmlns="http://earthquake.usgs.gov/eqcenter/shakemap">
+<event magnitude="7.0" lat="{lat}" lon="73.30" event_timestamp="2005-10-08T03:50:40"/>
+<grid_specification nlon="9" nlat="9"/>
+<grid_field index="1" name="LON" units="dd"/><grid_field index="2" name="LAT" units="dd"/>
+<grid_field index="3" name="PGA" units="{unit}"/><grid_field index="4" name="MMI" units=""/>
+<grid_data>
+{rows}
+</grid_data></shakemap_grid>"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return site.make(tmp_path / "site")
+
+
+def check(study: Path, *overrides: str) -> dict[str, checks.LayerRow]:
+    """The rows of `check` by layer."""
+    rows = pipeline.check(open_run(study, study.parent / "out", *overrides))
+    return {row.name: row for row in rows}
+
+
+def refused(study: Path, *overrides: str) -> str:
+    """The one line with which `check` refuses a study."""
+    with pytest.raises(InputError) as caught:
+        check(study, *overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def warned(study: Path, layer: str, *overrides: str) -> str:
+    return "; ".join(check(study, *overrides)[layer].warnings)
+
+
+def edit(study: Path, old: str, new: str) -> None:
+    text = study.read_text()
+    assert old in text
+    study.write_text(text.replace(old, new, 1))
+
+
+def write_dem(study: Path, z: np.ndarray, **profile: object) -> None:
+    site.raster(study.parent / "dem.tif", z.astype(np.float32), **profile)
+
+
+def write_shakemap(study: Path, unit: str = "", lat: float = 34.66) -> Path:
+    places = [(73.2 + 0.025 * i, 34.75 - 0.025 * j) for j in range(9) for i in range(9)]
+    rows = [
+        f"{x:.4f} {y:.4f} {40 + 100 * (x - 73.2):.3f} {7 + 5 * (y - 34.6):.3f}" for x, y in places
+    ]
+    path = study.parent / "grid.xml"
+    path.write_text(GRID_XML.format(unit=unit, rows="\n".join(rows), lat=lat))
+    return path
+
+
+def test_a_sound_study_has_few_remarks(study: Path) -> None:
+    rows = check(study)
+    assert list(rows) == [
+        "dem", "intensity", "rupture", "aftershocks", "lithology", "faults", "rivers", "soil",
+        "epicentre", "inventory",
+    ]  # fmt: skip
+    remarks = {name: row.warnings for name, row in rows.items() if row.warnings}
+    assert list(remarks) == ["lithology", "inventory"]
+    assert "covers 75.0 % of the grid" in remarks["lithology"][0]
+    assert remarks["inventory"][0].startswith("1 of 51 hold no cell's centre")
+    assert rows["dem"].use == "factors DEM, SLO, SLOA, TPI, SC, RER"
+
+
+# ------------------------------------------------------------------ elevation
+
+
+def test_untagged_nodata_in_the_dem(study: Path) -> None:
+    z = site.elevation()
+    z[20:30, 20:30] = -9999
+    write_dem(study, z)
+    assert "set nodata = -9999 in [layers.dem]" in refused(study)
+    said = warned(study, "dem", "layers.dem.nodata=-9999")
+    assert "has 1 voids inside" in said
+    assert "covers 99.6 % of the grid" in said
+
+
+def test_zeros_as_voids(study: Path) -> None:
+    z = site.elevation()
+    z[20:30, 20:30] = 0
+    write_dem(study, z)
+    assert "if these are voids, set nodata = 0" in warned(study, "dem")
+
+
+def test_feet(study: Path) -> None:
+    with rasterio.open(study.parent / "dem.tif", "r+") as dst:
+        dst.units = ("ft",)
+    assert "set scale = 0.3048 to make them metres in [layers.dem]" in refused(study)
+    row = check(study, "layers.dem.scale=0.3048")["dem"]
+    low, high = (float(v) for v in row.values.split(" to "))
+    z = site.elevation() * 0.3048
+    assert (low, high) == (pytest.approx(z.min(), rel=1e-5), pytest.approx(z.max(), rel=1e-5))
+
+
+def test_heights_of_the_crs_in_feet(study: Path) -> None:
+    write_dem(study, site.elevation(), crs="EPSG:32643+6360")
+    assert "elevations are in US survey foot: set scale = 0.3048006" in refused(study)
+    row = check(study, "layers.dem.scale=0.3048006")["dem"]
+    assert row.crs == "EPSG:32643"
+
+
+def test_elevations_beyond_the_highest_mountain(study: Path) -> None:
+    write_dem(study, site.elevation() * 10)
+    assert "which are not metres on land" in refused(study)
+
+
+def test_cells_that_are_not_square(study: Path) -> None:
+    write_dem(study, site.elevation(), transform=Affine(30, 0, site.WEST, 0, -25, site.NORTH))
+    assert "30 x 25 m, not square" in warned(study, "dem")
+
+
+def test_steps_and_stripes(study: Path) -> None:
+    write_dem(study, np.round(site.elevation() / 5) * 5)
+    assert "has elevations in steps of 5 m at cells of 30 m" in warned(study, "dem")
+    stripes = 4 * np.random.default_rng(1).standard_normal(site.ROWS)[:, None]
+    write_dem(study, site.elevation() + stripes)
+    assert "is striped (rows shifted by about" in warned(study, "dem")
+
+
+def test_a_stated_scale_is_applied_and_said(study: Path) -> None:
+    path = study.parent / "dem.tif"
+    site.raster(path, np.round(site.elevation() * 10).astype(np.int16))
+    with rasterio.open(path, "r+") as dst:
+        dst.scales, dst.offsets = (0.1,), (5.0,)
+    row = check(study)["dem"]
+    assert "scale 0.1 and offset 5 of the file applied" in row.notes
+    assert float(row.values.split(" to ")[1]) == pytest.approx(site.elevation().max() + 5, abs=0.06)
+
+
+# ------------------------------------------------------------------ other rasters
+
+
+def test_a_stale_sidecar(study: Path) -> None:
+    sidecar = study.parent / "dem.tif.aux.xml"
+    text = (
+        '<PAMDataset><PAMRasterBand band="1"><Metadata><MDI key="STATISTICS_MINIMUM">0</MDI>'
+        '<MDI key="STATISTICS_MAXIMUM">100</MDI></Metadata></PAMRasterBand></PAMDataset>'
+    )
+    sidecar.write_text(text)
+    assert "dem.tif.aux.xml is stale: it says values run from 0 to 100" in warned(study, "dem")
+    sidecar.write_text(text.replace(">100<", ">9000<"))
+    assert warned(study, "dem") == ""
+    sidecar.write_text(
+        '<PAMDataset><PAMRasterBand band="1"><NoDataValue>7</NoDataValue></PAMRasterBand>'
+        "</PAMDataset>"
+    )
+    assert "names nodata 7, which is not read: set nodata = 7" in warned(study, "dem")
+    sidecar.write_text("<PAMDataset>")
+    assert warned(study, "dem") == ""
+
+
+def own_factor(study: Path, values: np.ndarray, more: str = "", **profile: object) -> None:
+    site.raster(study.parent / "own.tif", values, **profile)
+    with study.open("a") as file:
+        file.write('\n[layers.own]\npath = "own.tif"\n[factors.OWN]\nfunction = "value"\n')
+        file.write(f'layer = "own"\n{more}\n')
+
+
+def test_whole_numbers_that_may_be_classes(study: Path) -> None:
+    classes = (np.mgrid[0 : site.ROWS, 0 : site.COLS][0] // 20).astype(np.uint8)
+    own_factor(study, classes)
+    assert 'if they are classes, set function = "category"' in warned(study, "own")
+    assert warned(study, "own", "factors.OWN.unit=MMI") == ""
+
+
+def test_acceleration_in_another_unit(study: Path) -> None:
+    pga = np.linspace(20, 80, site.ROWS * site.COLS, dtype=np.float32)
+    own_factor(study, pga.reshape(site.ROWS, site.COLS), 'unit = "g"')
+    assert "reaches 80 g, more than ever measured" in warned(study, "own")
+    assert warned(study, "own", "factors.OWN.unit=%g") == ""
+
+
+def test_a_raster_without_crs(study: Path) -> None:
+    values = np.ones((site.ROWS, site.COLS), np.float32)
+    own_factor(study, values, crs=None)
+    assert 'own.tif: has no CRS; give it with `crs = "EPSG:..."`' in refused(study)
+
+
+def test_a_raster_across_the_180th_meridian(tmp_path: Path) -> None:
+    """A whole study on Taveuni, Fiji, whose layers go on beyond longitude 180."""
+    study = site.make(tmp_path / "site")
+    x, y = Transformer.from_crs("EPSG:4326", 32701, always_xy=True).transform(180.0, -16.8)
+    west, north = round(x) - 90 * site.CELL, round(y) + 75 * site.CELL
+    place = Affine(site.CELL, 0, west, 0, -site.CELL, north)
+    site.raster(study.parent / "dem.tif", site.elevation(), crs="EPSG:32701", transform=place)
+    lon = 179.9 + 0.002 * (np.arange(100) + 0.5)
+    values = np.tile(lon, (100, 1)).astype(np.float32)
+    degrees = Affine(0.002, 0, 179.9, 0, -0.002, -16.7)
+    path = study.parent / "lon.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", height=100, width=100, count=1, dtype="float32",
+        crs="EPSG:4326", transform=degrees,
+    ) as dst:  # fmt: skip
+        dst.write(values, 1)
+    slide = shapely.box(west + 600, north - 900, west + 900, north - 600)
+    gpd.GeoDataFrame(geometry=[slide], crs="EPSG:32701").to_file(study.parent / "slides.gpkg")
+    split = [shapely.LineString([(179.99, -16.79), (180, -16.8)]),
+             shapely.LineString([(-180, -16.8), (-179.99, -16.81)])]  # fmt: skip
+    gpd.GeoDataFrame(geometry=split, crs="EPSG:4326").to_file(study.parent / "fault.gpkg")
+    keep = ["ED", "SLO"]
+    off = "".join(
+        f"[factors.{c}]\nuse = false\n"
+        for c in ("EI", "SRD", "AF", "DEM", "SLOA", "TPI", "SC", "RER", "LITH", "FD", "DR", "ST")
+    )
+    study.write_text(
+        "[event]\nepicentre = [-179.95, -16.8]\n"
+        '[layers.dem]\npath = "dem.tif"\n[layers.lon]\npath = "lon.tif"\n'
+        '[layers.fault]\npath = "fault.gpkg"\n'
+        '[inventory]\npath = "slides.gpkg"\n'
+        '[factors.LON]\nfunction = "value"\nlayer = "lon"\nunit = "deg"\n'
+        '[factors.DF]\nfunction = "distance"\nlayer = "fault"\n' + off
+    )
+    rows = check(study)
+    assert rows["lon"].coverage == 1.0
+    assert "goes on beyond longitude 180: read across it" in rows["lon"].notes
+    assert rows["epicentre"].warnings == rows["fault"].warnings == []
+    run = open_run(study, study.parent / "out")
+    assert [f.code for f in run.factors] == [*keep, "LON", "DF"]
+    pipeline.prepare(run)
+    with rasterio.open(run.out / "factors" / "LON.tif") as src:
+        read = src.read(1)
+    cols, rows_ = np.meshgrid(np.arange(site.COLS) + 0.5, np.arange(site.ROWS) + 0.5)
+    true = Transformer.from_crs(32701, "EPSG:4326", always_xy=True).transform(
+        west + cols * site.CELL, north - rows_ * site.CELL
+    )[0]
+    np.testing.assert_allclose(read, true % 360, atol=2e-5)
+    with rasterio.open(run.out / "factors" / "DF.tif") as src:
+        assert src.read(1).min() < 50
+
+
+# ------------------------------------------------------------------ ShakeMap
+
+
+def test_intensity_from_a_shakemap(study: Path) -> None:
+    write_shakemap(study)
+    edit(study, 'path = "intensity.gpkg"\ncolumn = "mmi"', 'path = "grid.xml"')
+    row = check(study)["intensity"]
+    assert row.kind == "ShakeMap, 9 x 9"
+    assert row.values.startswith("MMI: ")
+    assert row.coverage == 1.0
+    assert "the file states no unit of MMI; MMI assumed" in row.notes
+    run = open_run(study, study.parent / "out")
+    pipeline.prepare(run)
+    with rasterio.open(run.out / "factors" / "EI.tif") as src:
+        values, tags = src.read(1), src.tags()
+    to_lonlat = Transformer.from_crs(site.CRS, "EPSG:4326", always_xy=True)
+    lat = to_lonlat.transform(*site.point(40.5, 60.5))[1]
+    assert values[60, 40] == pytest.approx(7 + 5 * (lat - 34.6), abs=2e-3)
+    assert tags["unit"] == "MMI"
+    assert tags["source"] == "grid.xml, field MMI"
+
+
+def test_a_shakemap_of_another_earthquake(study: Path) -> None:
+    write_shakemap(study, lat=36.9)
+    edit(study, 'path = "intensity.gpkg"\ncolumn = "mmi"', 'path = "grid.xml"')
+    assert "is of an earthquake at 73.3, 36.9" in warned(study, "intensity")
+
+
+def test_a_shakemaps_field_that_is_not_there(study: Path) -> None:
+    write_shakemap(study)
+    edit(study, 'path = "intensity.gpkg"\ncolumn = "mmi"', 'path = "grid.xml"\ncolumn = "MMJ"')
+    assert "has no field 'MMJ'. Did you mean 'MMI'?" in refused(study)
+
+
+# ------------------------------------------------------------------ vectors
+
+
+def test_coordinates_in_the_wrong_order(study: Path) -> None:
+    path = study.parent / "faults.gpkg"
+    swapped = gpd.read_file(path)
+    swapped.geometry = shapely.transform(swapped.geometry.values, lambda c: c[:, ::-1])
+    swapped.to_file(path)
+    said = refused(study)
+    assert "faults.gpkg (faults): lies" in said
+    assert "set swap_xy = true in its table" in said
+    assert check(study, "layers.faults.swap_xy=true")["faults"].warnings == []
+
+
+def test_polygons_in_the_wrong_order(study: Path) -> None:
+    """As a WFS that writes latitude first."""
+    path = study.parent / "intensity.geojson"
+    frame = gpd.read_file(study.parent / "intensity.gpkg").to_crs("EPSG:4326")
+    frame.geometry = shapely.transform(frame.geometry.values, lambda c: c[:, ::-1])
+    frame.to_file(path)
+    edit(study, "intensity.gpkg", "intensity.geojson")
+    assert "swap_xy = true" in refused(study)
+    assert check(study, "layers.intensity.swap_xy=true")["intensity"].coverage == 1.0
+
+
+def test_a_layer_of_another_place(study: Path) -> None:
+    far = shapely.LineString([site.point(20_000, 0), site.point(20_000, 50)])
+    site.frame([far]).to_file(study.parent / "faults.gpkg")
+    assert "its nearest feature lies 595 km from the grid" in warned(study, "faults")
+
+
+def test_texts_in_a_wrong_encoding(study: Path) -> None:
+    path = study.parent / "lithology.shp"
+    frame = gpd.read_file(study.parent / "lithology.gpkg")
+    frame["unit"] = ["Kalkstein über Ton", "Gneiß", "Löss", "Moräne"]
+    frame.to_file(path, encoding="utf-8")
+    path.with_suffix(".cpg").unlink()
+    edit(study, "lithology.gpkg", "lithology.shp")
+    assert "its texts look garbled" in warned(study, "lithology")
+    assert warned(study, "lithology", "layers.lithology.encoding=UTF-8") == ""
+    factors = open_run(study, study.parent / "out", "layers.lithology.encoding=UTF-8").factors
+    legend = next(f.legend for f in factors if f.code == "LITH")
+    assert "Gneiß" in legend.values()
+
+
+def test_aftershocks_with_the_main_shock(study: Path) -> None:
+    edit(study, "magnitude = 7.0", "magnitude = 7.0\ntime = 2005-10-08T03:50:40Z")
+    path = study.parent / "aftershocks.csv"
+    lines = path.read_text().splitlines()
+    times = ["2005-10-08T03:50:41Z", *["2005-10-09"] * (len(lines) - 2)]
+    path.write_text(
+        "time," + lines[0] + "\n" + "\n".join(map(",".join, zip(times, lines[1:], strict=True)))
+    )
+    text = path.read_text()
+    first = lines[1].split(",")
+    path.write_text(text.replace(lines[1], ",".join([*first[:2], "6.9"])))
+    assert "the main shock is among them" in warned(study, "aftershocks")
+    row = check(study, "factors.AF.days=30")["aftershocks"]
+    assert row.warnings == []
+    assert "39 of 40 earthquakes count for AF" in row.notes
+
+
+# ------------------------------------------------------------------ event, masks, inventory
+
+
+def test_epicentre_swapped(study: Path) -> None:
+    said = refused(study, "event.epicentre=[34.66, 73.30]")
+    assert "[event] epicentre = [34.66, 73.3] lies" in said
+    assert "but [73.3, 34.66] lies here: write [longitude, latitude]" in said
+
+
+def test_epicentre_elsewhere(study: Path) -> None:
+    assert "km from the grid" in warned(study, "epicentre", "event.epicentre=[80.0, 38.0]")
+    assert "longitude 400" in refused(study, "event.epicentre=[400.0, 34.0]")
+    assert check(study)["epicentre"].values.startswith("73.3, 34.66")
+
+
+def test_masks_are_listed(study: Path) -> None:
+    site.frame([site.box(0, 0, 90, 30)]).to_file(study.parent / "lake.gpkg")
+    site.frame([site.box(5000, 0, 90, 30)]).to_file(study.parent / "sea.gpkg")
+    with study.open("a") as file:
+        file.write('\n[[masks]]\npath = "lake.gpkg"\nname = "lake"\nmap_value = 0\n')
+        file.write('[[masks]]\npath = "sea.gpkg"\nmap_value = "nodata"\n')
+    rows = check(study)
+    assert rows["masks.lake"].coverage == pytest.approx(0.1)
+    assert rows["masks.lake"].use == "no samples; maps show 0"
+    assert rows["masks.2"].warnings == ["covers no cell of the grid: is its CRS right?"]
+
+
+def test_landslides_of_other_dates(study: Path) -> None:
+    edit(study, "magnitude = 7.0", "magnitude = 7.0\ntime = 2005-10-08T03:50:40Z")
+    assert "dated" not in warned(study, "inventory", "inventory.date=year")
+    said = warned(study, "inventory", "inventory.date=year", "inventory.where=1 = 1")
+    assert "10 of 61 landslides are dated before the earthquake (from 2001-01-01 on)" in said
+
+
+def test_landslides_that_are_in_it_twice(study: Path) -> None:
+    path = study.parent / "landslides.gpkg"
+    frame = gpd.read_file(path)
+    moved = frame.iloc[[2]].copy()
+    moved.geometry = moved.translate(1.0, 1.0)
+    gpd.pd.concat([frame, frame.iloc[[0, 1]], moved]).to_file(path)
+    said = warned(study, "inventory")
+    assert "2 of 54 landslides are in it twice" in said
+    assert "1 pairs of landslides have nearly the same outline" in said
+
+
+def test_a_landslide_as_large_as_the_map(study: Path) -> None:
+    path = study.parent / "landslides.gpkg"
+    frame = gpd.read_file(path)
+    frame.loc[0, "geometry"] = site.box(0, 0, site.COLS / 2, site.ROWS)
+    frame.to_file(path)
+    assert "one of its polygons covers 50 % of the grid" in warned(study, "inventory")
+
+
+def test_tiny_landslides_are_counted(study: Path) -> None:
+    assert "1 of 51 hold no cell's centre" in warned(study, "inventory")
+    row = check(study, "inventory.small=most_covered")["inventory"]
+    assert "hold no cell's centre" not in "; ".join(row.warnings)
+    assert "1 landslides without a cell centre keep the cell they cover most" in row.notes
+
+
+def test_points_as_an_inventory(study: Path) -> None:
+    path = study.parent / "landslides.gpkg"
+    frame = gpd.read_file(path)
+    frame.geometry = frame.centroid
+    frame.to_file(path)
+    row = check(study)["inventory"]
+    assert row.kind == "51 points"
+    assert row.use == "positives: cells of the points"
+    run = open_run(study, study.parent / "out")
+    pipeline.prepare(run)
+    pipeline.sample(run)

@@ -1,0 +1,195 @@
+"""Signs of trouble in arrays: each is found where it is, and not where it is not."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import shapely
+
+from shakeslide import symptoms
+
+DATA = Path(os.environ.get("SHAKESLIDE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+KASHMIR = DATA / "kashmir2005" / "dem_aw3d30_28p55m.tif"
+
+
+def ground(seed: int = 1, rows: int = 220, cols: int = 260) -> np.ndarray:
+    """Rough natural-looking ground in metres: a random surface with a power spectrum k^-3.6."""
+    rng = np.random.default_rng(seed)
+    fy, fx = np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(cols)[None, :]
+    power = np.hypot(fy, fx)
+    power[0, 0] = np.inf
+    noise = rng.standard_normal((rows, fx.size)) + 1j * rng.standard_normal((rows, fx.size))
+    z = np.fft.irfft2(noise * power**-1.8, (rows, cols))
+    return (1500 + 400 * z / z.std()).astype(np.float32)
+
+
+# ------------------------------------------------------------------ nodata
+
+
+@pytest.mark.parametrize("number", [-9999, -32768, 65535, -3.4028234663852886e38, 1e35])
+def test_untagged_nodata(number: float) -> None:
+    values = ground().ravel()
+    assert symptoms.untagged_nodata(values) == ""
+    values[:13] = number
+    said = symptoms.untagged_nodata(values)
+    assert f"set nodata = {np.float32(number):.8g}" in said
+
+
+def test_numbers_that_belong_to_the_data_are_no_nodata() -> None:
+    assert symptoms.untagged_nodata(np.linspace(-40_000, -9999, 5000)) == ""
+    assert symptoms.untagged_nodata(np.full(10, -9999.0)) == ""
+    assert symptoms.untagged_nodata(np.array([1.0, 2, 3, 255, 254])) == ""
+
+
+def test_zeros_far_below_the_rest() -> None:
+    z = ground() + 1000
+    assert symptoms.zero_plateau(z.ravel()) == ""
+    z[10:20, 10:20] = 0
+    assert "set nodata = 0" in symptoms.zero_plateau(z.ravel())
+    coast = np.maximum(ground() - 1600, 0)
+    assert symptoms.zero_plateau(coast.ravel()) == ""
+
+
+def test_elevations_not_on_land() -> None:
+    z = ground().ravel()
+    assert symptoms.not_elevations(z) == ""
+    assert "scale = 0.3048" in symptoms.not_elevations(z / 0.3048 + 9000)
+    assert "nodata" in symptoms.not_elevations(np.append(z, -600))
+    assert symptoms.not_elevations(np.array([-430.0, 8849.0])) == ""
+
+
+def test_feet() -> None:
+    assert symptoms.in_feet("m", "") == symptoms.in_feet("", "metre") == ""
+    assert "scale = 0.3048 " in symptoms.in_feet("ft", "")
+    assert "scale = 0.3048006 " in symptoms.in_feet("", "US survey foot")
+
+
+def test_voids_are_holes_not_edges() -> None:
+    z = ground()
+    z[:, :5] = np.nan
+    z[-3:] = np.nan
+    assert symptoms.voids(z) == ""
+    z[50:60, 50:60] = np.nan
+    z[100, 100] = np.nan
+    assert symptoms.voids(z).startswith("has 2 voids inside")
+
+
+# ------------------------------------------------------------------ classes and units
+
+
+def test_whole_numbers_without_a_unit() -> None:
+    codes = np.arange(10_000) % 7
+    assert 'set function = "category"' in symptoms.undeclared_classes(codes, "int16", "", False)
+    assert "has a colour table" in symptoms.undeclared_classes(codes, "uint8", "", True)
+    assert symptoms.undeclared_classes(codes, "int16", "MMI", False) == ""
+    assert symptoms.undeclared_classes(codes, "float32", "", False) == ""
+    assert symptoms.undeclared_classes(np.arange(900), "int16", "", False) == ""
+
+
+@pytest.mark.parametrize(
+    ("highest", "unit", "words"),
+    [
+        (75.0, "g", "more than ever measured"),
+        (0.75, "g", ""),
+        (75.0, "%g", ""),
+        (0.75, "%g", "is it in g?"),
+        (0.75, "pctg", "is it in g?"),
+        (700.0, "m/s2", "more than ever measured"),
+        (7.0, "m/s2", ""),
+        (75.0, "cm/s", ""),
+        (8.0, "MMI", ""),
+        (1e6, "", ""),
+    ],
+)
+def test_accelerations_fit_their_unit(highest: float, unit: str, words: str) -> None:
+    said = symptoms.unlikely_unit(np.linspace(0, highest, 50), unit)
+    assert words in said
+    assert bool(words) == bool(said)
+
+
+# ------------------------------------------------------------------ elevation models
+
+
+def test_whole_metres_at_fine_cells() -> None:
+    z = np.round(ground())
+    assert "steps of 1 m at cells of 12.5 m" in symptoms.stepped(z, 12.5)
+    assert symptoms.stepped(z, 30.0) == ""
+    assert symptoms.stepped(ground(), 12.5) == ""
+    assert "steps of 5 m" in symptoms.stepped(np.round(ground() / 5) * 5, 30.0)
+    assert symptoms.stepped(np.round(ground() * 100) / 100, 0.5) == ""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_stripes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    z = ground(seed)
+    assert symptoms.striped(z) == ""
+    rows = z + 3 * rng.standard_normal(z.shape[0])[:, None].astype(np.float32)
+    assert "is striped (rows shifted by about" in symptoms.striped(rows)
+    columns = z + np.where(np.arange(z.shape[1]) % 6 == 0, 10, 0).astype(np.float32)
+    assert "is striped (columns shifted by about" in symptoms.striped(columns)
+    blocks = np.repeat(np.repeat(z, 2, axis=0), 2, axis=1)
+    assert "repeats its cells in blocks" in symptoms.striped(blocks)
+
+
+def test_voids_do_not_look_like_stripes() -> None:
+    z = ground()
+    z[60:90, 100:160] = np.nan
+    z[:, :20] = np.nan
+    assert symptoms.striped(z) == ""
+
+
+@pytest.mark.skipif(not KASHMIR.is_file(), reason=f"{KASHMIR} is not there")
+def test_a_real_dem_is_sound() -> None:
+    with rasterio.open(KASHMIR) as src:
+        z = src.read(1)
+    known = z.ravel()
+    assert symptoms.striped(z) == symptoms.stepped(z, 28.55) == symptoms.voids(z) == ""
+    assert symptoms.untagged_nodata(known) == symptoms.zero_plateau(known) == ""
+    assert symptoms.not_elevations(known) == ""
+
+
+# ------------------------------------------------------------------ inventories
+
+
+def test_landslides_mapped_twice() -> None:
+    shapes = np.array([shapely.box(100 * i, 0, 100 * i + 50, 60) for i in range(6)], object)
+    assert symptoms.repeated(shapes) == symptoms.nearly_the_same(shapes) == ""
+    turned = shapely.Polygon(np.roll(shapely.get_coordinates(shapes[0])[:-1], 2, axis=0))
+    twice = np.append(shapes, turned)
+    assert symptoms.repeated(twice).startswith("1 of 7 landslides are in it twice")
+    assert symptoms.nearly_the_same(twice) == ""
+    nearly = np.append(shapes, shapely.box(101, 1, 150, 60))
+    assert symptoms.repeated(nearly) == ""
+    assert symptoms.nearly_the_same(nearly).startswith("1 pairs of landslides")
+    inside = np.append(shapes, shapely.box(110, 10, 120, 20))
+    assert symptoms.nearly_the_same(inside) == ""
+
+
+EVENT = datetime(2005, 10, 8, 3, 50, tzinfo=UTC)
+
+
+def dates(*texts: str) -> pd.Series:
+    return pd.Series(pd.to_datetime(list(texts), utc=True, format="ISO8601"))
+
+
+def test_dates_outside_the_event() -> None:
+    assert list(symptoms.undated(dates("2005-10-08", "2005-10-20"), EVENT)) == []
+    early, late = symptoms.undated(dates("2001-03-01", "2005-10-20", "2010-02-02"), EVENT)
+    assert early.startswith(
+        "1 of 3 landslides are dated before the earthquake (from 2001-03-01 on)"
+    )
+    assert late.startswith("1 of 3 landslides are dated more than 2 years after")
+    assert symptoms.undated(dates("", ""), EVENT) == ["none of its landslides is dated"]
+
+
+def test_years_are_compared_as_years() -> None:
+    assert list(symptoms.undated(dates("2005-01-01", "2006-01-01"), EVENT)) == []
+    assert len(symptoms.undated(dates("2005-01-01", "2001-01-01"), EVENT)) == 1
+    assert list(symptoms.undated(dates("2005-11-01"), datetime(2005, 10, 8))) == []
