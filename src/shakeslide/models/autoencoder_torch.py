@@ -21,11 +21,11 @@ from torch import Tensor
 from shakeslide.models import sae_kernels as kernels
 from shakeslide.models.chunks import CHUNK_ROWS
 from shakeslide.models.intrinsics import bits_of_float, float_of_bits, sigmoid
+from shakeslide.models.products import LANE
 from shakeslide.models.sae_kernels import (
     ACTIVATION,
     BIASES,
     INPUTS,
-    LANE,
     OUTPUTS,
     PADDED_IN,
     PADDED_OUT,

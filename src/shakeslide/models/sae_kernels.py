@@ -1,9 +1,9 @@
 """Numba kernels of the stacked autoencoder: one stack of dense layers, its gradient, its steps.
 
 Numbers lie feature by feature: activations are (units, rows), weights (outputs, inputs), so that
-biases are scalars and sums over rows are contiguous. Every layer is padded with zeros to a
-multiple of 16 units: matrix products of such shapes run up to twice as fast, and padded units stay
-zero because their activations are never computed.
+biases are scalars and sums over rows are contiguous. Units and rows are filled up with zeros to
+multiples of 16, whole registers: units added so stay zero because their activations are never
+computed, rows added so move nothing because their errors are zero.
 
 A *plan* describes a stack, one row per layer: inputs, outputs, padded inputs, padded outputs,
 offsets of the weights and of the biases in the flat parameter vector, activation.
@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from shakeslide.models.intrinsics import sigmoid
+from shakeslide.models.products import LANE, product, row_sums, transpose
 
 INPUTS, OUTPUTS, PADDED_IN, PADDED_OUT, WEIGHTS, BIASES, ACTIVATION = range(7)
 LINEAR, SIGMOID, TANH, RELU = range(4)
@@ -24,7 +25,6 @@ CROSS_ENTROPY, RECONSTRUCTION = range(2)
 SGD, ADAMW = range(2)
 RHO, BETA, RECONSTRUCTION_SCALE, DECAY = range(4)  # places in a settings array
 
-LANE = 16  # floats of a 64-byte cache line and of an AVX-512 register
 BLOCK = 512  # rows that pass the whole stack together: their activations stay in the L2 cache
 _KL_MARGIN = 1e-6
 ADAM_1, ADAM_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
@@ -72,6 +72,12 @@ def _through_activation(delta: Any, h: Any, units: int, activation: int) -> None
 
 
 @njit(nogil=True, cache=True)
+def _filled_up(rows: int) -> int:
+    """Rows and what fills them up to whole registers."""
+    return (rows + LANE - 1) // LANE * LANE
+
+
+@njit(nogil=True, cache=True)
 def activation_offsets(plan: Any, rows: int) -> Any:
     """Place of every layer's input, and of the last output, in scratch for `rows` rows."""
     layers = len(plan)
@@ -84,7 +90,7 @@ def activation_offsets(plan: Any, rows: int) -> Any:
 
 @njit(nogil=True, cache=True)
 def _scratch(size: int, like: Any) -> Any:
-    """Zeros that start at a cache line: matrix products run a tenth faster."""
+    """Zeros that start at a cache line, which no load of a register then straddles."""
     room = np.zeros(size + LANE, dtype=like.dtype)
     skip = (-(room.ctypes.data // room.itemsize)) % LANE
     return room[skip : skip + size]
@@ -97,12 +103,13 @@ def _layer(flat: Any, offset: int, units: int, rows: int) -> Any:
 
 @njit(nogil=True, cache=True)
 def _gather(X: Any, index: Any, start: int, rows: int, out: Any) -> None:
-    """Copy rows of `X` into the columns of `out`."""
+    """Copy rows of `X` into the columns of `out`, and zeros into those behind."""
     for i in range(rows):
         source = X[index[start + i]]
         for j in range(source.size):
             out[j, i] = source[j]
-    out[X.shape[1] :, :] = 0  # scratch of another block's shape may have left numbers there
+    out[:, rows:] = 0  # scratch of another block's shape may have left numbers there
+    out[X.shape[1] :, :] = 0
 
 
 @njit(nogil=True, cache=True)
@@ -112,7 +119,7 @@ def _forward(theta: Any, plan: Any, acts: Any, offsets: Any, rows: int, layers: 
         p_in, p_out = plan[k, PADDED_IN], plan[k, PADDED_OUT]
         w = _layer(theta, plan[k, WEIGHTS], p_out, p_in)
         z = _layer(acts, offsets[k + 1], p_out, rows)
-        np.dot(w, _layer(acts, offsets[k], p_in, rows), z)
+        product(w, _layer(acts, offsets[k], p_in, rows), z, False)
         bias = theta[plan[k, BIASES] : plan[k, BIASES] + p_out]
         _activate(z, bias, plan[k, OUTPUTS], plan[k, ACTIVATION])
 
@@ -120,53 +127,47 @@ def _forward(theta: Any, plan: Any, acts: Any, offsets: Any, rows: int, layers: 
 @njit(nogil=True, cache=True)
 def _backward(
     theta: Any, plan: Any, first: int, acts: Any, deltas: Any, offsets: Any, rows: int,
-    sparsity: Any, grad: Any, product: Any, ones: Any, add: bool,
+    sparsity: Any, grad: Any, turned: Any, add: bool,
 ) -> None:  # fmt: skip
     """Gradient of layers `first` and up from dJ/dz of the last, which lies in `deltas`.
 
-    `sparsity` holds dJ/dh that every row adds at the units of layer `first` (zeros if none).
+    `sparsity` holds dJ/dh that every row adds at the units of layer `first` (none if empty).
     """
+    columns = _filled_up(rows)
     last = len(plan) - 1
     for k in range(last, first - 1, -1):
         p_in, p_out = plan[k, PADDED_IN], plan[k, PADDED_OUT]
-        delta = _layer(deltas, offsets[k + 1], p_out, rows)
-        h = _layer(acts, offsets[k], p_in, rows)
-        g = _layer(grad, plan[k, WEIGHTS], p_out, p_in)
-        if add:
-            part = _layer(product, 0, p_out, p_in)
-            np.dot(delta, h.T, part)
-            g += part
-        else:
-            np.dot(delta, h.T, g)
-        sums = grad[plan[k, BIASES] : plan[k, BIASES] + p_out]
-        if add:
-            sums += np.dot(delta, ones[:rows])
-        else:
-            np.dot(delta, ones[:rows], sums)
+        delta = _layer(deltas, offsets[k + 1], p_out, columns)
+        h = _layer(acts, offsets[k], p_in, columns)
+        h_turned = _layer(turned, 0, columns, p_in)
+        transpose(h, h_turned)
+        product(delta, h_turned, _layer(grad, plan[k, WEIGHTS], p_out, p_in), add)
+        row_sums(delta, grad[plan[k, BIASES] : plan[k, BIASES] + p_out], add)
         if k > first:
-            below = _layer(deltas, offsets[k], p_in, rows)
-            np.dot(_layer(theta, plan[k, WEIGHTS], p_out, p_in).T, delta, below)
+            below = _layer(deltas, offsets[k], p_in, columns)
+            product(_layer(theta, plan[k, WEIGHTS], p_out, p_in).T, delta, below, False)
             if k == first + 1 and sparsity.size:
                 for i in range(plan[k, INPUTS]):
-                    for j in range(rows):
-                        below[i, j] += sparsity[i]
+                    below[i, :rows] += sparsity[i]
             _through_activation(below, h, plan[k, INPUTS], plan[k - 1, ACTIVATION])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _softmax_delta(out: Any, delta: Any, y: Any, index: Any, start: int, scale: Any) -> None:
+def _softmax_delta(
+    out: Any, delta: Any, y: Any, index: Any, start: int, rows: int, scale: Any
+) -> None:
     """dJ/dz of cross-entropy, `scale` times per row."""
-    for i in range(out.shape[1]):
+    for i in range(rows):
         d = (sigmoid(out[1, i] - out[0, i]) - y[index[start + i]]) * scale
         delta[1, i] = d
         delta[0, i] = -d
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _softmax_loss(out: Any, y: Any, index: Any, start: int) -> Any:
+def _softmax_loss(out: Any, y: Any, index: Any, start: int, rows: int) -> Any:
     """Sum of cross-entropy and number of rows told right."""
     loss, right = 0.0, 0.0
-    for i in range(out.shape[1]):
+    for i in range(rows):
         z = np.float64(out[1, i]) - np.float64(out[0, i])
         label = y[index[start + i]]
         against = -z if label > 0 else z
@@ -184,10 +185,10 @@ def _reconstruction_delta(out: Any, target: Any, delta: Any, units: int, scale: 
 
 
 @njit(nogil=True, cache=True)
-def _squared_error(out: Any, target: Any, units: int) -> float:
+def _squared_error(out: Any, target: Any, units: int, rows: int) -> float:
     total = 0.0
     for i in range(units):
-        for j in range(out.shape[1]):
+        for j in range(rows):
             d = np.float64(out[i, j]) - np.float64(target[i, j])
             total += d * d
     return total
@@ -215,21 +216,27 @@ def sparsity_penalty(rho_hat: Any, rho: float) -> float:
 
 
 @njit(nogil=True, cache=True)
+def _add_sums(h: Any, rows: int, sums: Any) -> None:
+    """Add activations of the first `rows` columns to `sums`; the columns behind become zero."""
+    h[:, rows:] = 0
+    row_sums(h, sums, True)
+
+
+@njit(nogil=True, cache=True)
 def activation_sums(
     theta: Any, plan: Any, layers: int, X: Any, index: Any, start: int, rows: int, acts: Any
 ) -> Any:
     """Sum over rows of the activations behind the first `layers` layers, by unit."""
-    units = plan[layers - 1, OUTPUTS]
-    sums = np.zeros(units, dtype=theta.dtype)
-    ones = np.ones(BLOCK, dtype=theta.dtype)
+    p_out = plan[layers - 1, PADDED_OUT]
+    sums = np.zeros(p_out, dtype=theta.dtype)
     for begin in range(start, start + rows, BLOCK):
         size = min(BLOCK, start + rows - begin)
-        offsets = activation_offsets(plan, size)
-        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], size))
-        _forward(theta, plan, acts, offsets, size, layers)
-        h = _layer(acts, offsets[layers], plan[layers - 1, PADDED_OUT], size)
-        sums += np.dot(h, ones[:size])[:units]
-    return sums
+        columns = _filled_up(size)
+        offsets = activation_offsets(plan, columns)
+        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], columns))
+        _forward(theta, plan, acts, offsets, columns, layers)
+        _add_sums(_layer(acts, offsets[layers], p_out, columns), size, sums)
+    return sums[: plan[layers - 1, OUTPUTS]]
 
 
 @njit(nogil=True, cache=True)
@@ -260,7 +267,7 @@ def add_gradient(
         Sum of the rows' losses (0 unless `want_loss`), number of rows told right, and the KL term
         (0 unless taken on the way).
     """
-    acts, deltas, product, ones = work
+    acts, deltas, turned = work
     layers = len(plan)
     units = plan[layers - 1, OUTPUTS]
     p_out = plan[layers - 1, PADDED_OUT]
@@ -268,45 +275,47 @@ def add_gradient(
     scale = theta.dtype.type(1.0 / n)
     for begin in range(start, start + rows, BLOCK):
         size = min(BLOCK, start + rows - begin)
-        offsets = activation_offsets(plan, size)
-        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], size))
-        _forward(theta, plan, acts, offsets, size, layers)
-        out = _layer(acts, offsets[layers], p_out, size)
-        delta = _layer(deltas, offsets[layers], p_out, size)
-        delta[units:] = 0  # as in `_gather`: a padded unit must not be moved
+        columns = _filled_up(size)
+        offsets = activation_offsets(plan, columns)
+        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], columns))
+        _forward(theta, plan, acts, offsets, columns, layers)
+        out = _layer(acts, offsets[layers], p_out, columns)
+        delta = _layer(deltas, offsets[layers], p_out, columns)
         here = slopes
         if loss == CROSS_ENTROPY:
-            _softmax_delta(out, delta, y, index, begin, scale)
+            _softmax_delta(out, delta, y, index, begin, size, scale)
             if want_loss:
-                v, r = _softmax_loss(out, y, index, begin)
+                v, r = _softmax_loss(out, y, index, begin, size)
                 value += v
                 right += r
         else:
-            target = _layer(acts, offsets[first], plan[first, PADDED_IN], size)
+            target = _layer(acts, offsets[first], plan[first, PADDED_IN], columns)
             _reconstruction_delta(out, target, delta, units, scale * settings[RECONSTRUCTION_SCALE])
             _through_activation(delta, out, units, plan[layers - 1, ACTIVATION])
             if want_loss:
-                value += 0.5 * _squared_error(out, target, units) * settings[RECONSTRUCTION_SCALE]
+                error = _squared_error(out, target, units, size)
+                value += 0.5 * error * settings[RECONSTRUCTION_SCALE]
             if slopes.size == 0 and settings[BETA] > 0:
-                h = _layer(acts, offsets[first + 1], plan[first, PADDED_OUT], size)
-                rho_hat = np.dot(h, ones[:size])[: plan[first, OUTPUTS]] * scale
+                sums = np.zeros(plan[first, PADDED_OUT], dtype=theta.dtype)
+                _add_sums(_layer(acts, offsets[first + 1], sums.size, columns), size, sums)
+                rho_hat = sums[: plan[first, OUTPUTS]] * scale
                 here = sparsity_slopes(rho_hat, n, settings)
                 if want_loss:
                     kl = settings[BETA] * sparsity_penalty(rho_hat, settings[RHO])
+        delta[units:] = 0  # a padded unit must not be moved
+        delta[:, size:] = 0  # and a padded row must not move any
         add = begin > start or not fresh
-        _backward(theta, plan, first, acts, deltas, offsets, size, here, grad, product, ones, add)
+        _backward(theta, plan, first, acts, deltas, offsets, size, here, grad, turned, add)
     return value, right, kl
 
 
 @njit(nogil=True, cache=True)
 def workspace(plan: Any, rows: int, like: Any) -> Any:
     """Scratch of `add_gradient` for blocks of up to `rows` rows."""
-    size = activation_offsets(plan, min(rows, BLOCK))[-1]
-    largest = 0
-    for k in range(len(plan)):
-        largest = max(largest, plan[k, PADDED_IN] * plan[k, PADDED_OUT])
-    ones = np.ones(BLOCK, dtype=like.dtype)
-    return _scratch(size, like), _scratch(size, like), _scratch(largest, like), ones
+    columns = _filled_up(min(rows, BLOCK))
+    size = activation_offsets(plan, columns)[-1]
+    turned = columns * plan[:, PADDED_IN].max()
+    return _scratch(size, like), _scratch(size, like), _scratch(turned, like)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -389,46 +398,35 @@ def mean_activations(theta: Any, plan: Any, X: Any) -> Any:
     """Mean over rows of every layer's activations, shape (layers, most units), zeros behind."""
     layers = len(plan)
     means = np.zeros((layers, plan[:, PADDED_OUT].max()))
-    offsets = activation_offsets(plan, BLOCK)
-    acts = _scratch(offsets[layers + 1], theta)
-    first = _layer(acts, 0, plan[0, PADDED_IN], BLOCK)
-    counted = np.ones(BLOCK, dtype=theta.dtype)
+    acts, index = workspace(plan, len(X), theta)[0], np.arange(len(X))
     for begin in range(0, len(X), BLOCK):
         size = min(BLOCK, len(X) - begin)
-        counted[size:] = 0
-        for i in range(size):
-            for j in range(plan[0, INPUTS]):
-                first[j, i] = X[begin + i, j]
-        _forward(theta, plan, acts, offsets, BLOCK, layers)
+        columns = _filled_up(size)
+        offsets = activation_offsets(plan, columns)
+        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], columns))
+        _forward(theta, plan, acts, offsets, columns, layers)
         for k in range(layers):
-            units = plan[k, PADDED_OUT]
-            sums = np.dot(_layer(acts, offsets[k + 1], units, BLOCK), counted)
-            for j in range(units):
+            sums = np.zeros(plan[k, PADDED_OUT], dtype=theta.dtype)
+            _add_sums(_layer(acts, offsets[k + 1], sums.size, columns), size, sums)
+            for j in range(sums.size):
                 means[k, j] += sums[j] / len(X)
     return means
 
 
 @njit(nogil=True, cache=True)
 def outputs(theta: Any, plan: Any, layers: int, X: Any) -> Any:
-    """Activations behind the first `layers` layers, shape (rows, units of the last of them).
-
-    Rows pass in blocks of one fixed size, the last one filled up with rows of the one before or
-    zeros, so that a row's result doesn't depend on the rows around it.
-    """
+    """Activations behind the first `layers` layers, shape (rows, units of the last of them)."""
     n = len(X)
-    units = plan[layers - 1, OUTPUTS]
-    result = np.empty((n, units), dtype=theta.dtype)
-    offsets = activation_offsets(plan, BLOCK)
-    acts = _scratch(offsets[layers + 1], theta)
-    first = _layer(acts, 0, plan[0, PADDED_IN], BLOCK)
-    last = _layer(acts, offsets[layers], plan[layers - 1, PADDED_OUT], BLOCK)
+    result = np.empty((n, plan[layers - 1, OUTPUTS]), dtype=theta.dtype)
+    acts, index = workspace(plan, n, theta)[0], np.arange(n)
     for begin in range(0, n, BLOCK):
         size = min(BLOCK, n - begin)
+        columns = _filled_up(size)
+        offsets = activation_offsets(plan, columns)
+        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], columns))
+        _forward(theta, plan, acts, offsets, columns, layers)
+        last = _layer(acts, offsets[layers], plan[layers - 1, PADDED_OUT], columns)
         for i in range(size):
-            for j in range(plan[0, INPUTS]):
-                first[j, i] = X[begin + i, j]
-        _forward(theta, plan, acts, offsets, BLOCK, layers)
-        for j in range(units):
-            for i in range(size):
+            for j in range(result.shape[1]):
                 result[begin + i, j] = last[j, i]
     return result

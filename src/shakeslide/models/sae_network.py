@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from shakeslide.models import sae_kernels as kernels
 from shakeslide.models.base import ArrayReader, Arrays
 from shakeslide.models.parallel import one_blas_thread
+from shakeslide.models.products import LANE
 from shakeslide.models.sae_kernels import (
     BIASES,
     INPUTS,
-    LANE,
     OUTPUTS,
     PADDED_IN,
     PADDED_OUT,
