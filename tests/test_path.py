@@ -207,6 +207,8 @@ def test_importance_is_told_of_every_factor_once(finished: pipeline.Run) -> None
     text = json.loads((finished.out / "importance.json").read_text())
     assert sorted(row["code"] for row in text["information_gain"]) == sorted(finished.codes)
     assert text["information_gain"][0]["bits"] > 0.1
+    assert text["collinearity"]["codes"] == finished.codes
+    assert all(vif is None or vif >= 1 for vif in text["collinearity"]["vif"].values())
     for told in text["models"]:
         grouped = [c for row in told["permutation"] for c in row["codes"]]
         assert sorted(grouped) == sorted(finished.codes)
@@ -352,6 +354,7 @@ def test_a_broken_prepare_goes_on_from_its_shards(
         computed.append(args[2])
         return real(*args)
 
+    monkeypatch.setattr(stacks, "IN_MEMORY", 0)
     monkeypatch.setattr(stacks, "compute_tile", failing)
     with pytest.raises(KeyboardInterrupt):
         pipeline.prepare(run)

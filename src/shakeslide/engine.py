@@ -60,7 +60,8 @@ class Engine:
         self, function: Callable[..., Any], items: Sequence[Any], advance: Advance
     ) -> list[Any]:
         """Run `function(item)` for every item and return the results in order."""
-        call = delayed(function, pure=False)
+        # Not traversed: dask would look through all that the function holds.
+        call = delayed(function, pure=False, traverse=False)
         return self.run([call(item) for item in items], advance)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shakeslide.bundle import FittedModel
 from shakeslide.errors import InputError
 from shakeslide.evaluation import importance
+from shakeslide.evaluation.collinearity import correlations
 from shakeslide.evaluation.splits import Split
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.sampling import Samples
@@ -41,6 +42,19 @@ def information_gain(samples: Samples, rows: NDArray[np.int64]) -> list[dict[str
         for i, f in enumerate(samples.factors)
     ]
     return sorted(told, key=lambda row: -float(row["bits"]))
+
+
+def collinearity(samples: Samples) -> dict[str, Any]:
+    """Return how far the factors repeat each other over the samples, see `Collinearity.to_dict`.
+
+    Samples in which too few rows have all values give none.
+    """
+    kinds: dict[str, Any] = {f.code: f.kind for f in samples.factors}
+    try:
+        told = correlations(samples.raw, list(kinds), kinds)
+    except ValueError as error:
+        return {"codes": list(kinds), "remarks": [f"collinearity is not known: {error}"]}
+    return told.to_dict()
 
 
 def groups(samples: Samples, rows: NDArray[np.int64]) -> list[tuple[int, ...]]:

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -113,7 +114,8 @@ class Run:
         active = self.study.active_factors
         if not active:
             raise InputError("[factors] none is in use")
-        return [build(code, settings, sources) for code, settings in active.items()]
+        with ThreadPoolExecutor(self.engine.threads) as pool:
+            return list(pool.map(lambda code: build(code, active[code], sources), active))
 
     @cached_property
     def masks(self) -> Masks | None:
@@ -494,7 +496,7 @@ def _fits(
 
 def explain(run: Run) -> None:
     """Ask which factors matter, and how: `importance.json`."""
-    mark = fingerprint({n: run.train_mark(n) for n in run.models}, "importance")
+    mark = fingerprint({n: run.train_mark(n) for n in run.models}, "importance, collinearity")
     if run.ledger.is_fresh("importance", mark):
         run.reporter.say("explain: importance.json is up to date")
         return
@@ -508,8 +510,12 @@ def explain(run: Run) -> None:
             model = bundle.load(run.out / "models" / name)
             told.append(explanation.explain(model, samples, split, seed))
             on(1)
+    together = explanation.collinearity(samples)
+    for line in together["remarks"]:
+        run.reporter.say(f"explain: {line}")
     text = {
         "information_gain": explanation.information_gain(samples, split.train),
+        "collinearity": together,
         "models": told,
     }
     path = run.out / "importance.json"

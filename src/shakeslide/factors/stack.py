@@ -83,6 +83,11 @@ class _Compute:
 # ------------------------------------------------------------------ to files
 
 
+IN_MEMORY = 1 << 30
+"""Bytes of factors that wait in memory to be written: seconds of work, that a broken run does
+again. More than that waits in files, from which a broken run goes on."""
+
+
 def write(
     factors: Sequence[Factor],
     grid: GeoBox,
@@ -94,6 +99,8 @@ def write(
     advance: Advance = silent,
 ) -> None:
     """Compute the factors and write `folder/<CODE>.tif`, going on from the shards of a broken run.
+
+    Fewer than `IN_MEMORY` bytes on this machine wait in memory instead of in shards.
 
     Parameters
     ----------
@@ -109,20 +116,56 @@ def write(
         Called with 1 per tile computed and per file written: tiles + factors in all.
     """
     cut = grids.tiles(grid, size)
-    todo = [t for t in cut if not (shards / f"{t.name}.npy").exists()]
-    advance(len(cut) - len(todo))
-    engine.map(_Shard(_Compute(tuple(factors), grid, dem), shards), todo, advance)
-    writer = _FactorFile(tuple(factors), grid, tuple(cut), folder, shards)
+    compute = _Compute(tuple(factors), grid, dem)
+    rows, cols = grids.shape_of(grid)
+    load: Callable[[Tile], Float]
+    if engine.scheduler is None and 4 * len(factors) * rows * cols <= IN_MEMORY:
+        whole = _Whole(np.empty((len(factors), rows, cols), np.float32), compute)
+        engine.map(whole.fill, cut, advance)
+        load = whole.tile
+    else:
+        load = _LoadShard(shards)
+        todo = [t for t in cut if not load.path(t).exists()]
+        advance(len(cut) - len(todo))
+        engine.map(_Shard(compute, load), todo, advance)
+    writer = _FactorFile(tuple(factors), grid, tuple(cut), folder, load)
     engine.map(writer, range(len(factors)), advance)
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """All factors in memory: one array, for which the system gives large pages."""
+
+    values: Float
+    block: Callable[[Tile], Float]
+
+    def tile(self, tile: Tile) -> Float:
+        return self.values[:, tile.row0 : tile.row1, tile.col0 : tile.col1]
+
+    def fill(self, tile: Tile) -> None:
+        self.tile(tile)[:] = self.block(tile)
+
+
+@dataclass(frozen=True)
+class _LoadShard:
+    """Reads the file in which a tile waits."""
+
+    folder: Path
+
+    def path(self, tile: Tile) -> Path:
+        return self.folder / f"{tile.name}.npy"
+
+    def __call__(self, tile: Tile) -> Float:
+        return np.asarray(np.load(self.path(tile), mmap_mode="r"))
 
 
 @dataclass(frozen=True)
 class _Shard:
     block: Callable[[Tile], Float]
-    shards: Path
+    shards: _LoadShard
 
     def __call__(self, tile: Tile) -> None:
-        raster.save_shard(self.block(tile), self.shards / f"{tile.name}.npy")
+        raster.save_shard(self.block(tile), self.shards.path(tile))
 
 
 @dataclass(frozen=True)
@@ -131,7 +174,7 @@ class _FactorFile:
     grid: GeoBox
     tiles: tuple[Tile, ...]
     folder: Path
-    shards: Path
+    load: Callable[[Tile], Float]
 
     def __call__(self, i: int) -> None:
         factor = self.factors[i]
@@ -139,7 +182,7 @@ class _FactorFile:
             self.folder / f"{factor.code}.tif",
             self.grid,
             self.tiles,
-            lambda t: np.load(self.shards / f"{t.name}.npy", mmap_mode="r")[i],
+            lambda t: self.load(t)[i],
             tags=factor.tags(),
             description=f"{factor.name} ({factor.unit})" if factor.unit else factor.name,
         )

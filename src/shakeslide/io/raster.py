@@ -12,6 +12,8 @@ import errno
 import os
 import shutil
 import tempfile
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ import numpy as np
 import pyproj
 import rasterio
 import rasterio.shutil
+from numba import njit
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
@@ -50,7 +53,7 @@ TIFF = {
 }
 """Profile of every GeoTIFF written: zstd 1 writes nearly as fast as no compression at all."""
 
-GDAL_OPTIONS = {"GDAL_CACHEMAX": 256, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
+GDAL_OPTIONS = {"GDAL_CACHEMAX": 256_000_000, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
 """A bounded block cache, and no .aux.xml files beside the user's data."""
 
 WEB_SERVICES = ("GDAL_WMS", "GDAL_WMTS", "WCS_GDAL", "WMS_Capabilities", "Capabilities")
@@ -96,14 +99,34 @@ def opened(path: Path, field: str | None = None) -> Iterator[Any]:
             raise InputError(
                 f"{path}: describes a web service, not data; download what it serves and give that"
             )
+        yield _kept_open(path)
+
+
+_open_here = threading.local()
+"""Each thread's open files: GDAL's datasets must not be shared between threads."""
+MOST_OPEN = 24
+"""Files a thread keeps open: all factors of a study, so that tiles find blocks in GDAL's cache
+that their neighbours have already unpacked."""
+
+
+def _kept_open(path: Path) -> Any:
+    """Return this thread's dataset of a file, opened anew when the file has been replaced."""
+    stat = path.stat()
+    key = (str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    kept: OrderedDict[Any, Any] = _open_here.__dict__.setdefault("kept", OrderedDict())
+    for old in [k for k in kept if k[0] == key[0] and k != key]:
+        kept.pop(old).close()
+    if key not in kept:
         try:
-            dataset = rasterio.open(path)
+            kept[key] = rasterio.open(path)
         except RasterioIOError as error:
             raise InputError(
                 f"{path}: not a raster that GDAL can read: {one_line(error)}"
             ) from error
-        with dataset:
-            yield dataset
+        if len(kept) > MOST_OPEN:
+            kept.popitem(last=False)[1].close()
+    kept.move_to_end(key)
+    return kept[key]
 
 
 def one_line(error: BaseException) -> str:
@@ -213,17 +236,23 @@ class RasterSource:
     def _read_aligned(
         self, src: Any, offset: tuple[int, int], shape: tuple[int, int], nodata: float | None
     ) -> Float:
-        out = np.full(shape, np.nan, np.float32)
         row0, col0 = max(0, offset[0]), max(0, offset[1])
         row1 = min(src.height, offset[0] + shape[0])
         col1 = min(src.width, offset[1] + shape[1])
         if row1 <= row0 or col1 <= col0:
-            return out
+            return np.full(shape, np.nan, np.float32)
         raw = src.read(self.band, window=Window(col0, row0, col1 - col0, row1 - row0))
-        values = raw.astype(np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is not finite, hence missing
+            values: Float = raw.astype(np.float32, copy=False)
         if nodata is not None and not np.isnan(nodata):
-            values[raw == np.asarray(nodata).astype(raw.dtype)] = np.nan
-        values[~np.isfinite(values)] = np.nan
+            # In the file's own type: 2**31 - 1 is no float32.
+            missing = raw == np.asarray(nodata).astype(raw.dtype)
+            _blank(values, missing)
+        else:
+            _blank(values, None)
+        if values.shape == shape:
+            return values
+        out = np.full(shape, np.nan, np.float32)
         out[row0 - offset[0] : row1 - offset[0], col0 - offset[1] : col1 - offset[1]] = values
         return out
 
@@ -245,8 +274,17 @@ class RasterSource:
             warp_mem_limit=64,
         ) as vrt:
             values: Float = vrt.read(self.band)
-        values[~np.isfinite(values)] = np.nan
+        _blank(values, None)
         return values
+
+
+@njit(nogil=True, cache=True)
+def _blank(values: Any, missing: Any) -> None:
+    """Make NaN, in place, of what is missing and of what is not finite."""
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            if not np.isfinite(values[i, j]) or (missing is not None and missing[i, j]):
+                values[i, j] = np.nan
 
 
 def native_window(
