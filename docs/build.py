@@ -12,10 +12,12 @@ from pathlib import Path
 from PIL import Image
 
 from shakeslide import study
-from shakeslide.factors.catalogue import FUNCTIONS
+from shakeslide.factor_settings import FACTOR_FUNCTIONS
+from shakeslide.io import raster
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
+SHAKESLIDE = Path(sys.executable).with_name("shakeslide")
 COMMANDS = [
     "demo",
     "init",
@@ -68,47 +70,89 @@ def study_page() -> str:
     for name, model in TABLES.items():
         lines += [f"## `[{name}]`", "", one_line(model.__doc__), "", *settings_table(model), ""]
     lines += ["## `[factors.CODE]`", "", "By `function`:", ""]
-    for name, factor in study.FACTOR_FUNCTIONS.items():
+    for name, factor in FACTOR_FUNCTIONS.items():
         lines += [f"### `{name}`", "", one_line(factor.__doc__), "", *settings_table(factor), ""]
     return "\n".join(lines)
 
 
+FURTHER = {
+    "PGA": ("Peak ground acceleration", 'function = "value"\nlayer = "pga"\nunit = "g"'),
+    "PGV": ("Peak ground velocity", 'function = "value"\nlayer = "pgv"\nunit = "cm/s"'),
+    "DRU": ("Distance to the rupture", 'function = "distance"\nlayer = "rupture"'),
+    "DFA": ("Distance to faults", 'function = "distance"\nlayer = "faults"'),
+    "DEP": ("Distance to the epicentre", 'function = "distance"\nlayer = "epicentre"'),
+    "SCP": ("Profile curvature", 'function = "curvature"\ntype = "profile"'),
+    "SCH": ("Plan curvature", 'function = "curvature"\ntype = "plan"'),
+    "TPIL": (
+        "Topographic position, 1 km",
+        'function = "tpi"\ninner = 0\nouter = 1000\ndivide_by_sd = true',
+    ),
+    "ROU": ("Roughness", 'function = "roughness"'),
+    "NOR": ("Northness", 'function = "northness"'),
+    "EAS": ("Eastness", 'function = "eastness"'),
+    "UPA": ("Upstream area", 'function = "upstream_area"'),
+    "CTI": ("Topographic wetness", 'function = "wetness"'),
+    "HAR": ("Height above the nearest river", 'function = "height_above_river"'),
+    "DRI": ("Distance to rivers of the DEM", 'function = "river_distance"'),
+    "LC": ("Land cover", 'function = "category"\nlayer = "landcover"'),
+}
+"""Factors beyond the 14 that the gallery shows, as the study file asks for them."""
+LAYERS = {"pga": "pga.tif", "pgv": "pgv.tif", "landcover": "landcover.tif"}
+GALLERY = ROOT / "demo" / "gallery"
+
+
+def run_gallery() -> Path:
+    """Run the demo's study with all further factors and one quick model; return the figures."""
+    data = ROOT / "demo" / "data"
+    text = (data / "study.toml").read_text(encoding="utf-8")
+    text += "".join(f'\n[layers.{n}]\npath = "{p}"\n' for n, p in LAYERS.items())
+    for code, (name, options) in FURTHER.items():
+        text += f'\n[factors.{code}]\nname = "{name}"\n{options}\n'
+    path = data / "gallery.toml"
+    path.write_text(text, encoding="utf-8")
+    quick = ['models.use=["lr"]', 'evaluation.protocols=["pixel"]', "evaluation.repeats=1"]
+    command = [SHAKESLIDE, "run", path, "--out", GALLERY, "--quiet"]
+    subprocess.run([*command, *(a for q in quick for a in ("--set", q))], check=True)
+    return GALLERY / "figures"
+
+
 def factors_page(figures: Path) -> str:
-    lines = [
-        "# The 14 factors",
-        "",
-        "As computed for the synthetic earthquake of `make demo`.",
-        "",
-    ]
     images = DOCS / "images" / "factors"
     images.mkdir(parents=True, exist_ok=True)
-    for code, preset in study.PAPER_FACTORS.items():
-        function = FUNCTIONS[preset["function"]]
-        unit = preset.get("unit", function.unit) or "none"
-        picture = figures / f"factor_{code}.png"
-        with Image.open(picture) as image:
-            image.thumbnail((640, 760))
-            image.convert("RGB").quantize(96).save(images / f"{code}.png", optimize=True)
-        lines += [
-            f"## {code}: {preset['name']}",
-            "",
-            f'<img src="images/factors/{code}.png" width="420" alt="{preset["name"]}">',
-            "",
-            f"- Definition: {function.definition}",
-            f"- Unit: {unit}; kind: {function.kind}",
-            f"- Made from: {preset.get('layer', ', '.join(function.inputs))}",
-        ]
-        lines += [f"- After: {function.citation}"] if function.citation else []
-        lines += [""]
+    lines = ["# Factors", "", "As computed for the synthetic earthquake of `make demo`.", ""]
+    lines += ["## The 14 of the paper", ""]
+    for code in study.PAPER_FACTORS:
+        lines += factor_entry(code, figures, images)
+    lines += ["## Further ones", "", "Each with what the study file says to get it.", ""]
+    for code, (_, options) in FURTHER.items():
+        lines += factor_entry(code, figures, images)
+        lines += ["```toml", f"[factors.{code}]", options, "```", ""]
     return "\n".join(lines)
+
+
+def factor_entry(code: str, figures: Path, images: Path) -> list[str]:
+    """Return a factor's picture, and what its file says of it."""
+    with Image.open(figures / f"factor_{code}.png") as image:
+        image.thumbnail((640, 760))
+        image.convert("RGB").quantize(96).save(images / f"{code}.png", optimize=True)
+    tags = raster.info(GALLERY / "factors" / f"{code}.tif").tags
+    lines = [
+        f"### {code}: {tags['name']}",
+        "",
+        f'<img src="images/factors/{code}.png" width="420" alt="{tags["name"]}">',
+        "",
+        f"- Definition: {tags['definition']}",
+        f"- Unit: {tags.get('unit') or 'none'}; kind: {tags['kind']}",
+        f"- Made from: {tags['source']}",
+    ]
+    return [*lines, *([f"- After: {tags['citation']}"] if tags.get("citation") else []), ""]
 
 
 def commands_page() -> str:
     lines = ["# Commands", ""]
-    command = Path(sys.executable).with_name("shakeslide")
     for name in COMMANDS:
         done = subprocess.run(
-            [command, name, "--help"],
+            [SHAKESLIDE, name, "--help"],
             capture_output=True,
             text=True,
             check=True,
@@ -126,7 +170,7 @@ def main() -> None:
     for name, text in {
         "study.md": study_page(),
         "commands.md": commands_page(),
-        "factors.md": factors_page(figures),
+        "factors.md": factors_page(run_gallery()),
     }.items():
         (DOCS / name).write_text(NOTE + text, encoding="utf-8")
         print(DOCS / name)

@@ -511,8 +511,9 @@ def explain(run: Run) -> None:
             told.append(explanation.explain(model, samples, split, seed))
             on(1)
     together = explanation.collinearity(samples)
-    for line in together["remarks"]:
-        run.reporter.say(f"explain: {line}")
+    if together["remarks"]:
+        count, first = len(together["remarks"]), together["remarks"][0]
+        run.reporter.say(f"explain: {first}" + (f" (1 of {count}: see the report)" * (count > 1)))
     text = {
         "information_gain": explanation.information_gain(samples, split.train),
         "collinearity": together,
