@@ -476,3 +476,16 @@ def test_wrong_arguments_are_refused() -> None:
     for dx, dy in ((0.0, 1.0), (1.0, -1.0), (np.nan, 1.0), (1.0, np.inf)):
         with pytest.raises(ValueError, match="cell sizes"):
             terrain.relief(np.zeros((4, 4)), dx, dy, 10)
+
+
+def test_azimuths_are_those_of_the_arc_tangent() -> None:
+    rng = np.random.default_rng(3)
+    east = np.concatenate([[0.0, 1e5, -1e5, 1e-3], rng.normal(0, 3e4, 300)]).astype(np.float32)
+    north = np.concatenate([[0.0, 1e5, -1e5, -1e-3], rng.normal(0, 3e4, 200)]).astype(np.float32)
+    made = terrain.azimuths(east, north)
+    exact = np.degrees(np.arctan2(east[None].astype(float), north[:, None].astype(float))) % 360
+    assert made.shape == (204, 304)
+    assert ((made >= 0) & (made < 360)).all()
+    apart = np.abs((made - exact + 180) % 360 - 180)
+    assert apart.max() < 4e-5
+    assert made[0, 0] == 0

@@ -48,11 +48,7 @@ class Bearing:
 
     def __call__(self, inputs: TileInputs) -> Float:
         """Compute the tile."""
-        east, north = inputs.x - self.x, inputs.y - self.y
-        azimuth = np.degrees(np.arctan2(east[None, :], north[:, None])) % 360.0
-        # 359.99999999 rounds to 360 in float32, which is 0.
-        rounded = azimuth.astype(np.float32)
-        return np.where(rounded >= 360.0, np.float32(0), rounded)
+        return terrain.azimuths(inputs.x - self.x, inputs.y - self.y)
 
 
 @dataclass(frozen=True)

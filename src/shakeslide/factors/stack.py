@@ -128,7 +128,9 @@ def write(
         todo = [t for t in cut if not load.path(t).exists()]
         advance(len(cut) - len(todo))
         engine.map(_Shard(compute, load), todo, advance)
-    writer = _FactorFile(tuple(factors), grid, tuple(cut), folder, load)
+    # Files are few: threads within each keep all processors busy to the end.
+    threads = 1 if engine.scheduler else engine.threads
+    writer = _FactorFile(tuple(factors), grid, tuple(cut), folder, load, threads)
     engine.map(writer, range(len(factors)), advance)
 
 
@@ -175,6 +177,7 @@ class _FactorFile:
     tiles: tuple[Tile, ...]
     folder: Path
     load: Callable[[Tile], Float]
+    threads: int
 
     def __call__(self, i: int) -> None:
         factor = self.factors[i]
@@ -185,6 +188,7 @@ class _FactorFile:
             lambda t: self.load(t)[i],
             tags=factor.tags(),
             description=f"{factor.name} ({factor.unit})" if factor.unit else factor.name,
+            threads=self.threads,
         )
 
 

@@ -31,6 +31,7 @@ from shakeslide.factors.windows import (
 
 __all__ = [
     "Derivatives",
+    "azimuths",
     "derivatives",
     "plan_curvature",
     "profile_curvature",
@@ -102,6 +103,34 @@ def _aspect(gx: Any, gy: Any) -> Any:
     angle = _360 - angle if gx > _0 else angle
     angle = _0 if angle >= _360 else angle
     return angle if longer > _0 else -_1
+
+
+@kernel
+def _azimuths(east: Any, north: Any, out: Any) -> None:
+    for i in range(north.size):
+        for j in range(east.size):
+            azimuth = _aspect(-east[j], -north[i])
+            out[i, j] = _0 if azimuth < _0 else azimuth
+
+
+def azimuths(east: NDArray[np.floating[Any]], north: NDArray[np.floating[Any]]) -> Floats:
+    """Azimuth of every combination of an easting and a northing, as fast as the aspect.
+
+    Parameters
+    ----------
+    east : array, shape (cols,)
+        Metres to the east of a point.
+    north : array, shape (rows,)
+        Metres to the north of it.
+
+    Returns
+    -------
+    float32 array, shape (rows, cols)
+        Degrees in [0, 360), clockwise from north, to 3e-5; 0 at the point itself.
+    """
+    out = np.empty((north.size, east.size), np.float32)
+    _azimuths(np.asarray(east, np.float32), np.asarray(north, np.float32), out)
+    return out
 
 
 @inlined

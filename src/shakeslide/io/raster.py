@@ -416,6 +416,7 @@ def write_geotiff(
     description: str = "",
     colours: Mapping[int, tuple[int, int, int, int]] | None = None,
     cloud_optimised: Literal["average", "mode"] | None = None,
+    threads: int = 1,
 ) -> None:
     """Write one band from its tiles in one ordered pass, and rename it into place.
 
@@ -437,6 +438,8 @@ def write_geotiff(
         Of the band.
     cloud_optimised : {"average", "mode"}, optional
         Make a cloud-optimised GeoTIFF whose overviews are resampled so.
+    threads : int
+        That pack blocks; the bytes do not depend on it.
     """
     predictor = 3 if dtype.startswith("float") else 2
     profile: dict[str, Any] = {
@@ -449,6 +452,7 @@ def write_geotiff(
         "crs": grids.crs_of(grid).to_wkt(),
         "transform": grid.affine,
         "predictor": predictor,
+        "num_threads": threads,
     }
     if cloud_optimised:
         profile |= {"compress": "none"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -246,7 +247,9 @@ def _usable(frame: gpd.GeoDataFrame, where: str, notes: list[str]) -> gpd.GeoDat
         frame, geometry = frame[~missing], geometry[~missing]
     if len(frame) == 0:
         raise InputError(f"{where}: none of its features has a geometry")
-    broken = ~shapely.is_valid(geometry)
+    with ThreadPoolExecutor() as pool:  # the slowest part of reading
+        sound = pool.map(shapely.is_valid, np.array_split(geometry, 16))
+        broken = ~np.concatenate(list(sound))
     if broken.any():
         repaired = shapely.make_valid(geometry[broken])
         geometry[broken] = [
