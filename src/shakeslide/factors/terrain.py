@@ -17,6 +17,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shakeslide.factors.kernel import any_nan, fma, inlined, kernel
 from shakeslide.factors.windows import (
