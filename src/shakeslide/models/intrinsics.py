@@ -3,7 +3,8 @@
 No kernel of the models is compiled with fast-math: a function that is compiled into several others
 would be optimised anew in each, its sums associated and its products fused another way, and a
 process that loads compiled code from disk would differ in the last bits from the one that made it.
-Fused products are asked for by `fma`; sums are left to BLAS or run over lanes side by side.
+Fused products are asked for by `fma`; sums run over lanes side by side, or are left to `products`
+or BLAS.
 """
 
 from __future__ import annotations

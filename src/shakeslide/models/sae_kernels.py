@@ -97,6 +97,12 @@ def _scratch(size: int, like: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _activations(plan: Any, rows: int, like: Any) -> Any:
+    """Scratch for all activations of blocks of up to `rows` rows."""
+    return _scratch(activation_offsets(plan, _filled_up(min(rows, BLOCK)))[-1], like)
+
+
+@njit(nogil=True, cache=True)
 def _layer(flat: Any, offset: int, units: int, rows: int) -> Any:
     return flat[offset : offset + units * rows].reshape(units, rows)
 
@@ -122,6 +128,24 @@ def _forward(theta: Any, plan: Any, acts: Any, offsets: Any, rows: int, layers: 
         product(w, _layer(acts, offsets[k], p_in, rows), z, False)
         bias = theta[plan[k, BIASES] : plan[k, BIASES] + p_out]
         _activate(z, bias, plan[k, OUTPUTS], plan[k, ACTIVATION])
+
+
+@njit(nogil=True, cache=True)
+def _pass(
+    theta: Any, plan: Any, X: Any, index: Any, start: int, rows: int, acts: Any, layers: int
+) -> Any:
+    """Pass rows ``index[start:start+rows]`` through the first `layers` layers.
+
+    Returns
+    -------
+    tuple
+        Columns that the rows take in `acts`, and the places of its layers.
+    """
+    columns = _filled_up(rows)
+    offsets = activation_offsets(plan, columns)
+    _gather(X, index, start, rows, _layer(acts, 0, plan[0, PADDED_IN], columns))
+    _forward(theta, plan, acts, offsets, columns, layers)
+    return columns, offsets
 
 
 @njit(nogil=True, cache=True)
@@ -231,10 +255,7 @@ def activation_sums(
     sums = np.zeros(p_out, dtype=theta.dtype)
     for begin in range(start, start + rows, BLOCK):
         size = min(BLOCK, start + rows - begin)
-        columns = _filled_up(size)
-        offsets = activation_offsets(plan, columns)
-        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], columns))
-        _forward(theta, plan, acts, offsets, columns, layers)
+        columns, offsets = _pass(theta, plan, X, index, begin, size, acts, layers)
         _add_sums(_layer(acts, offsets[layers], p_out, columns), size, sums)
     return sums[: plan[layers - 1, OUTPUTS]]
 
@@ -275,10 +296,7 @@ def add_gradient(
     scale = theta.dtype.type(1.0 / n)
     for begin in range(start, start + rows, BLOCK):
         size = min(BLOCK, start + rows - begin)
-        columns = _filled_up(size)
-        offsets = activation_offsets(plan, columns)
-        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], columns))
-        _forward(theta, plan, acts, offsets, columns, layers)
+        columns, offsets = _pass(theta, plan, X, index, begin, size, acts, layers)
         out = _layer(acts, offsets[layers], p_out, columns)
         delta = _layer(deltas, offsets[layers], p_out, columns)
         here = slopes
@@ -312,10 +330,9 @@ def add_gradient(
 @njit(nogil=True, cache=True)
 def workspace(plan: Any, rows: int, like: Any) -> Any:
     """Scratch of `add_gradient` for blocks of up to `rows` rows."""
-    columns = _filled_up(min(rows, BLOCK))
-    size = activation_offsets(plan, columns)[-1]
-    turned = columns * plan[:, PADDED_IN].max()
-    return _scratch(size, like), _scratch(size, like), _scratch(turned, like)
+    acts, deltas = _activations(plan, rows, like), _activations(plan, rows, like)
+    turned = _filled_up(min(rows, BLOCK)) * plan[:, PADDED_IN].max()
+    return acts, deltas, _scratch(turned, like)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -398,13 +415,11 @@ def mean_activations(theta: Any, plan: Any, X: Any) -> Any:
     """Mean over rows of every layer's activations, shape (layers, most units), zeros behind."""
     layers = len(plan)
     means = np.zeros((layers, plan[:, PADDED_OUT].max()))
-    acts, index = workspace(plan, len(X), theta)[0], np.arange(len(X))
+    acts = _activations(plan, len(X), theta)
     for begin in range(0, len(X), BLOCK):
         size = min(BLOCK, len(X) - begin)
-        columns = _filled_up(size)
-        offsets = activation_offsets(plan, columns)
-        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], columns))
-        _forward(theta, plan, acts, offsets, columns, layers)
+        index = np.arange(begin, begin + size)
+        columns, offsets = _pass(theta, plan, X, index, 0, size, acts, layers)
         for k in range(layers):
             sums = np.zeros(plan[k, PADDED_OUT], dtype=theta.dtype)
             _add_sums(_layer(acts, offsets[k + 1], sums.size, columns), size, sums)
@@ -418,13 +433,11 @@ def outputs(theta: Any, plan: Any, layers: int, X: Any) -> Any:
     """Activations behind the first `layers` layers, shape (rows, units of the last of them)."""
     n = len(X)
     result = np.empty((n, plan[layers - 1, OUTPUTS]), dtype=theta.dtype)
-    acts, index = workspace(plan, n, theta)[0], np.arange(n)
+    acts = _activations(plan, n, theta)
     for begin in range(0, n, BLOCK):
         size = min(BLOCK, n - begin)
-        columns = _filled_up(size)
-        offsets = activation_offsets(plan, columns)
-        _gather(X, index, begin, size, _layer(acts, 0, plan[0, PADDED_IN], columns))
-        _forward(theta, plan, acts, offsets, columns, layers)
+        index = np.arange(begin, begin + size)
+        columns, offsets = _pass(theta, plan, X, index, 0, size, acts, layers)
         last = _layer(acts, offsets[layers], plan[layers - 1, PADDED_OUT], columns)
         for i in range(size):
             for j in range(result.shape[1]):

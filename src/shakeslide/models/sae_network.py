@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from shakeslide.models import sae_kernels as kernels
 from shakeslide.models.base import ArrayReader, Arrays
-from shakeslide.models.parallel import one_blas_thread
 from shakeslide.models.products import LANE
 from shakeslide.models.sae_kernels import (
     BIASES,
@@ -69,10 +68,9 @@ class Network:
 
     def outputs(self, X: NDArray[np.float32], layers: int | None = None) -> NDArray[np.float32]:
         """Activations behind the first `layers` layers (all), shape (n_samples, units)."""
-        with one_blas_thread():
-            out: NDArray[np.float32] = kernels.outputs(
-                self.theta, self.plan, len(self.plan) if layers is None else layers, X
-            )
+        out: NDArray[np.float32] = kernels.outputs(
+            self.theta, self.plan, len(self.plan) if layers is None else layers, X
+        )
         return out
 
     def arrays(self) -> Arrays:
@@ -180,7 +178,7 @@ def bias_view(theta: Floats, plan: NDArray[np.int64], layer: int) -> Floats:
 
 
 def aligned_zeros(size: int) -> NDArray[np.float32]:
-    """Zeros that start at a cache line, where matrix products run a tenth faster."""
+    """Zeros that start at a cache line, which no load of a register then straddles."""
     room = np.zeros(size + LANE, dtype=np.float32)
     skip = -(room.ctypes.data // room.itemsize) % LANE
     return room[skip : skip + size]

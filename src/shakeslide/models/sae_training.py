@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from shakeslide.errors import InputError
 from shakeslide.models import sae_kernels as kernels
-from shakeslide.models.parallel import one_blas_thread
 from shakeslide.models.sae_kernels import INPUTS, OUTPUTS
 from shakeslide.models.sae_network import (
     Autoencoder,
@@ -219,8 +218,7 @@ class Member:
     def network(self) -> Network:
         """The trained network."""
         curves = {name: np.concatenate(parts) for name, parts in sorted(self.curves.items())}
-        with one_blas_thread():
-            means = kernels.mean_activations(self.theta, self.plan, self.X)
+        means = kernels.mean_activations(self.theta, self.plan, self.X)
         units = self.plan[:-1, OUTPUTS]
         mean_activation = [row[:n].copy() for row, n in zip(means, units, strict=False)]
         return Network(self.theta, self.plan, self.decoders, mean_activation, curves)
@@ -272,7 +270,7 @@ def train(
         if save is not None:
             save(number, member)
 
-    with one_blas_thread(), ThreadPoolExecutor(min(threads, len(members))) as pool:
+    with ThreadPoolExecutor(min(threads, len(members))) as pool:
         try:
             list(pool.map(run, range(len(members))))
         except BaseException:  # an interrupt from the keyboard too
