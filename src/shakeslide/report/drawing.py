@@ -169,7 +169,7 @@ def _spreads(run: Artefacts, view: View, shade: Float | None, folder: Path) -> d
             maps.spread(files, view, shade),
             folder / f"spread_{files.model}.png",
             f"Map of the standard deviation of the probability by {words.model_title(files.model)}",
-            embed_width=1000,
+            embed_width=900,
             photo=True,
         )
         for files in run.maps

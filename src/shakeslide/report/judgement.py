@@ -10,7 +10,7 @@ from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.report.score_tables import SIDE_BY_SIDE, Cell, best_of, fits, rows_of
 
-AREA_MEASURES = ("oa", "precision", "f1", "mcc", "pr_auc", "brier")
+AREA_MEASURES = ("oa", "precision", "f1", "mcc", "pr_auc")
 """Measures that the share of sources changes; recall and ROC-AUC it leaves as they are."""
 DIFFERED = ("oa", "roc_auc", "brier")
 """Measures in which models are compared in pairs."""
@@ -137,15 +137,15 @@ class AreaTable:
         Share of sources at which each of the two scores is.
     measures : sequence of str
         Heads of columns.
-    rows : sequence of (model, pairs of cells)
-        A score at the balance of the samples, and at the area's.
+    rows : sequence of (model, pairs)
+        A score at the balance of the samples, and the one at the area's with its interval.
     """
 
     protocol: str
     sample: float
     area: float
     measures: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[tuple[Cell, Cell]]]]
+    rows: Sequence[tuple[str, Sequence[tuple[str, Cell]]]]
 
 
 def area_tables(run: Artefacts) -> list[AreaTable]:
@@ -158,7 +158,10 @@ def area_tables(run: Artefacts) -> list[AreaTable]:
         if not rows:
             continue
         cells = [
-            (r["model"], [(_printed(r, m), _printed(area[r["model"]], m)) for m in AREA_MEASURES])
+            (
+                r["model"],
+                [(_printed(r, m)[0], _printed(area[r["model"]], m)) for m in AREA_MEASURES],
+            )
             for r in rows
         ]
         first = area[rows[0]["model"]]
@@ -197,14 +200,15 @@ def alarms(run: Artefacts) -> str:
     balanced = next(r for r in rows_of(run, protocol) if r["model"] == row["model"])
     hundred = 100 * row["precision"]["mean"]
     text = (
-        f"Of 100 cells that {words.model_title(row['model']).lower()} calls landslide, "
-        f"{hundred:.{0 if hundred >= 10 else 1}f} are sources where these are "
-        f"{words.share(row['prevalence'])} of the ground, as in the area"
+        f"In the area, where {words.share(row['prevalence'])} of the ground is source, "
+        f"{hundred:.{0 if hundred >= 10 else 1}f} of 100 cells that "
+        f"{words.model_title(row['model']).lower()} calls landslide are sources"
     )
     if balanced["precision"]["mean"] is None:
         return text + "."
-    half = f"{100 * balanced['precision']['mean']:.0f}"
-    return text + f"; in the samples, where they are {words.share(balanced['prevalence'])}, {half}."
+    many = f"{100 * balanced['precision']['mean']:.0f}"
+    share = words.share(balanced["prevalence"])
+    return text + f"; in the samples, where {share} of the cells are, it is {many}."
 
 
 # ------------------------------------------------------------------ differences between models
@@ -288,9 +292,14 @@ def _verdict(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
             above.append(f"{better} above {worse} by {abs(100 * told['mean']):.1f}")
         else:
             level.append(" and ".join(names))
+    if not above:
+        return [
+            f"In AUC none of {len(known)} differences is resolved: on these data the models cannot "
+            "be told apart."
+        ]
     text = [
-        f"In AUC {len(above)} of {len(known)} differences are resolved"
-        + (f": {words.joined(above)} points." if above else ".")
+        f"In AUC {len(above)} of {len(known)} differences are resolved: "
+        f"{words.joined(above)} points."
     ]
     if level:
         text.append(f"Not to be told apart on these data: {words.joined(level, '; ')}.")

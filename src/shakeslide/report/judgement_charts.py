@@ -156,7 +156,7 @@ def _difference_matrix(
     protocol, measure = what
     points, resolved = difference_matrix(pairs, models, protocol, measure)
     most = float(np.nanmax(np.abs(points), initial=0.0)) or 1.0
-    rgb = mpl.colormaps["PuOr"](Normalize(-1.6 * most, 1.6 * most)(np.nan_to_num(points)))[..., :3]
+    rgb = mpl.colormaps["PuOr"](Normalize(-2 * most, 2 * most)(np.nan_to_num(points)))[..., :3]
     rgb[~resolved] = mpl.colors.to_rgb(UNRESOLVED)
     rgb[np.eye(len(models), dtype=bool)] = 1.0
     axes.imshow(rgb, aspect="auto")

@@ -81,6 +81,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "threshold": run.evaluation["threshold"],
         "counts": run.samples.counts,
         "clear_drawn": _clear(run),
+        "sources_drawn": int(run.sources.sum()),
         "test_share": 1 - float(run.settings["samples"]["train_share"]),
         "settings": settings(run),
         "provenance": run.provenance,
@@ -147,7 +148,7 @@ def summary(run: Artefacts) -> list[str]:
     counts = run.samples.counts
     names = words.joined([words.model_title(m).lower() for m in run.models])
     text = [
-        f"{counts['source_cells']:,} source cells of {counts['landslides']:,} mapped landslides "
+        f"{_drawn_sources(run)} source cells of {counts['landslides']:,} mapped landslides "
         f"and {_clear(run):,} cells clear of landslides were sampled; {len(run.factors)} factors "
         f"describe each of them. From these, {names} were trained and judged."
     ]
@@ -155,7 +156,20 @@ def summary(run: Artefacts) -> list[str]:
         text += _pixel(run) if protocol == "pixel" else [_held_out(run, protocol)]
     if len(run.protocols) > 1 and judgement.strictest(run) == "block":
         text.append("The blocks tell best what to expect where no landslide has been mapped.")
+    if alarms := judgement.alarms(run):
+        text.append(alarms)
+    if (unlike := uncertainty.applicability(run)) is not None:
+        text.append(
+            f"Of the area {words.share(unlike.outside)} is unlike anything the models were trained "
+            "on."
+        )
     return text
+
+
+def _drawn_sources(run: Artefacts) -> str:
+    """Return how many source cells were sampled, and of how many if not of all."""
+    drawn, there = int(run.sources.sum()), int(run.samples.counts["source_cells"])
+    return f"{drawn:,}" if drawn == there else f"{drawn:,} of {there:,}"
 
 
 def _pixel(run: Artefacts) -> list[str]:
