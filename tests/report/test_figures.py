@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from pathlib import Path
 
@@ -50,7 +52,10 @@ def expected() -> dict[str, int]:
     wide |= {f"{kind}_{m}.png": 5.2 for kind in ("map", "class") for m in MODELS}
     wide |= {f"confusion_{p}.png": 5.4 for p in ("pixel", "block")}
     wide |= {f"{kind}_{p}.png": 4.65 for kind in ("roc", "reliability") for p in ("pixel", "block")}
-    wide |= {"protocols.png": 5.6, "scores.png": 5.05}
+    wide |= {"protocols.png": 5.6, "scores.png": 5.05, "optimism.png": 5.6, "balances.png": 5.6}
+    wide |= {f"differences_{p}.png": 4.57 for p in ("pixel", "block")}
+    wide |= {"spread_rf.png": 5.2, "applicability.png": 5.2, "dependence.png": 7.5}
+    wide |= {"information_gain.png": 5.6, "permutation.png": 5.6, "collinearity.png": 4.0}
     return {name: round(inches * dpi) for name, inches in wide.items()}
 
 
@@ -426,7 +431,25 @@ def test_protocols_are_drawn_with_their_intervals() -> None:
             told = row[measure]
             assert (round(scale * told["mean"], 6),) in drawn
             assert tuple(np.round([scale * told["low"], scale * told["high"]], 6)) in drawn
-        assert len(drawn) == 2 * len(result["summary"])
+        truth = result["truth"]["scores"][measure]
+        assert (round(scale * truth, 6),) * 2 in drawn
+        assert len(drawn) == 2 * len(result["summary"]) + 1
+    del result["truth"]
+    with figures.style():
+        panel = charts.protocols(result, ["pixel", "block"]).axes[-1]
+    assert len(panel.get_lines()) == 2 * len(result["summary"])
+
+
+def test_colours_of_few_pixels_reach_the_page(tmp_path: Path) -> None:
+    # A colour bar among much text is a small part of a figure.
+    figure, _ = figures.new(4, 4)
+    axes = figures.axes_at(figure, 0.5, 0.5, 2, 0.1)
+    axes.imshow(np.linspace(0, 1, 200)[None], cmap="PuOr", aspect="auto")
+    drawn = figures.save(figure, tmp_path / "a.png", "a bar")
+    code = base64.b64decode(drawn.uri.partition(",")[2])
+    with Image.open(io.BytesIO(code)) as small, Image.open(drawn.path) as full:
+        difference = np.asarray(small.convert("RGB"), int) - np.asarray(full, int)
+    assert np.abs(difference).max() <= 16
 
 
 def test_samples_beyond_the_most_are_thinned(run_folder: Path) -> None:

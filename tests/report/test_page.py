@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -13,11 +14,20 @@ import numpy as np
 import pytest
 import rasterio
 
-from shakeslide import report
+from shakeslide import report, sampling
 from shakeslide.errors import InputError
 from shakeslide.report import artefacts, published, words
 
-from .fabricated import EVIL, INPUTS, MODELS, evaluation, fabricate, layer_row, write_json
+from .fabricated import (
+    EVIL,
+    INPUTS,
+    MODELS,
+    evaluation,
+    fabricate,
+    layer_row,
+    write_json,
+    write_uncertainty,
+)
 
 VOID = {"meta", "img", "br"}
 PERCENT = ("oa", "precision", "recall")
@@ -104,8 +114,9 @@ def test_texts_never_become_markup(page: Page) -> None:
 def test_pictures_of_the_page_are_whole(page: Page) -> None:
     pictures = [a for t, a in page.elements if t == "img"]
     assert (
-        len(pictures) == 5 + 2 * 3 + 1 + 2 + 2 * 2
-    )  # factors, maps, samples, charts, curves of each protocol
+        len(pictures) == 5 + 2 * 3 + 1 + 2 + 2 * 2 + 2 + 2 + 2 + 4
+    )  # factors, maps, samples, charts, curves of each protocol; what the scores come to,
+    # differences, uncertainty, importance
     for attrs in pictures:
         assert attrs["alt"]
         kind, _, code = str(attrs["src"]).partition(";base64,")
@@ -194,7 +205,8 @@ def test_confusion_matrices(page: Page) -> None:
         if attrs.get("class") == "matrix"
     ]
     assert len(found) == 2 * len(MODELS)
-    assert [t for t, _ in page.elements].count("details") == 3  # block, settings, hashes
+    # Block, settings, hashes; another protocol's area, differences, classes.
+    assert [t for t, _ in page.elements].count("details") == 3 + 3
     for _, cells in found:
         assert cells[2:] == [[70, 87.5], [10, 12.5], [12, 15.0], [68, 85.0]]
 
@@ -218,6 +230,40 @@ def test_warnings_are_told(page: Page) -> None:
     # A row's key that is also the name of a method of mappings.
     assert "1 to 2" in page.text
     assert "built-in" not in page.text
+
+
+def test_remarks_of_every_layer_are_told_and_escaped(tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run", repeats=1)
+    names = ("dem", "rivers", "inventory", "epicentre")
+    rows = [
+        layer_row(n, notes=[f"note of {n} {EVIL}"], warnings=[f"{n} {k} {EVIL}" for k in "ab"])
+        for n in names
+    ]
+    report.write(out, {"layers": rows, "event": INPUTS["event"]})
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert not [t for t, _ in page.elements if t == "script"]
+    for name in names:
+        assert page.text.count(f"note of {name} {EVIL}") == 1
+        for k in "ab":
+            # In the summary and at the layer.
+            assert page.text.count(f"{name} {k} {EVIL}") == 2
+    alerts = [a for t, a in page.elements if a.get("class") == "note alert"]
+    assert len(alerts) == 2 * len(names)
+
+
+def test_samples_drawn_of_more_source_cells_are_told(tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run", repeats=1)
+    report.write(out, INPUTS)
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    # 200 cells about the median elevation: 100 are sources, as many as there are.
+    assert "Every usable source cell is a positive" in page.text
+    samples = sampling.load(out / "samples.parquet")
+    more = dataclasses.replace(samples, counts=dict(samples.counts) | {"source_cells": 4321})
+    sampling.save(more, out / "samples.parquet")
+    report.write(out, INPUTS)
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert "100 of 4,321 source cells of 11 mapped landslides" in page.text
+    assert "Of the usable source cells 100 were drawn as positives" in page.text
 
 
 def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:
@@ -270,6 +316,7 @@ def test_outlines_and_marks_are_drawn_where_given(run_folder: Path, tmp_path: Pa
 
 def test_same_run_same_bytes(run_folder: Path, tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")
+    write_uncertainty(out)
     report.write(out, INPUTS)
     for path in [out / "report.html", *(out / "figures").iterdir()]:
         assert path.read_bytes() == (run_folder / path.relative_to(out)).read_bytes(), path.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,15 @@ class FactorFile:
 
 @dataclass(frozen=True)
 class MapFiles:
-    """The maps of one model."""
+    """The maps of one model; of its ensemble's mean and standard deviation where there is one."""
 
     model: str
     probability: Path
     classes: Path
     shows: str
     class_names: Mapping[int, str]
+    mean: Path | None = None
+    spread: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Artefacts:
         In the samples' order.
     maps : sequence of MapFiles
         In the evaluation's order of models.
+    importance : mapping
+        importance.json; empty where the run did not ask.
+    applicability : Path or None
+        Map of how unlike the training data each cell is, where the run made one.
     """
 
     out: Path
@@ -68,6 +74,8 @@ class Artefacts:
     provenance: Mapping[str, Any]
     factors: Sequence[FactorFile]
     maps: Sequence[MapFiles]
+    importance: Mapping[str, Any] = field(default_factory=dict)
+    applicability: Path | None = None
 
     @property
     def models(self) -> list[str]:
@@ -117,6 +125,8 @@ def load(out: Path) -> Artefacts:
         _json(out / "provenance.json", "run"),
         factors,
         [m for name in models if (m := _maps(out / "maps", name))],
+        _json(importance, "explain") if (importance := out / "importance.json").exists() else {},
+        _existing(out / "maps" / "applicability.tif"),
     )
 
 
@@ -143,7 +153,19 @@ def _maps(folder: Path, model: str) -> MapFiles | None:
     tags = raster.info(classes).tags
     names = {int(k[6:]): v for k, v in tags.items() if k.startswith("class_")}
     shows = raster.info(probability).tags.get("shows", "")
-    return MapFiles(model, probability, classes, shows, dict(sorted(names.items())))
+    return MapFiles(
+        model,
+        probability,
+        classes,
+        shows,
+        dict(sorted(names.items())),
+        _existing(folder / f"{model}_mean.tif"),
+        _existing(folder / f"{model}_sd.tif"),
+    )
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.exists() else None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from shakeslide.report.score_tables import COMPARED
 
 PROTOCOL_MARKS = (("o", "#8c96a0"), ("s", "#0072b2"), ("D", "#d55e00"), ("^", "#000000"))
 """Mark and colour of the protocols in their order."""
+TRUTH, TRUTH_LINE = "#1b1f24", (0, (4, 2))
 GRID = "#e3e6e9"
 
 
@@ -91,21 +92,32 @@ def reliability(evaluation: Mapping[str, Any], protocol: str) -> Figure:
 
 
 def protocols(evaluation: Mapping[str, Any], names: Sequence[str]) -> Figure:
-    """Return accuracy and AUC of each model under all protocols, with 95 % intervals."""
+    """Return accuracy and AUC of each model under all protocols, with 95 % intervals.
+
+    Where the study knows the true probabilities, their scores are drawn as a limit.
+    """
     models = list(dict.fromkeys(r["model"] for r in evaluation["summary"]))
     wide, tall = 2.3, 0.2 * len(models) * max(len(names), 2) + 0.2
-    figure, sheet = figures.new(2 * wide + 1.0, tall + 0.65 + 0.17 * len(names))
+    truth = evaluation.get("truth")
+    keys = len(names) + bool(truth)
+    figure, sheet = figures.new(2 * wide + 1.0, tall + 0.65 + 0.17 * keys)
     for i, measure in enumerate(("oa", "roc_auc")):
-        low = 0.45 + 0.17 * len(names)
+        low = 0.45 + 0.17 * keys
         axes = figures.axes_at(figure, 0.55 + i * (wide + 0.3), low, wide, tall - 0.1)
         for j, name in enumerate(names):
             _protocol_dots(axes, evaluation, measure, models, (j, name, len(names)))
+        if truth:
+            limit = truth["scores"][measure] * (100 if measure in words.PERCENT else 1)
+            axes.axvline(limit, color=TRUTH, linewidth=1.0, linestyle=TRUTH_LINE)
         _measure_axis(axes, models, measure)
         if i:
             axes.set_yticklabels([])
+    if truth:
+        sheet.plot([0.52, 0.68], [0.1, 0.1], color=TRUTH, linewidth=1.0, linestyle=TRUTH_LINE)
+        sheet.text(0.75, 0.1, "the true probabilities, judged alike", fontsize=8.5, va="center")
     for j, name in enumerate(names):
         mark, colour = PROTOCOL_MARKS[j % len(PROTOCOL_MARKS)]
-        y = 0.1 + 0.17 * (len(names) - 1 - j)
+        y = 0.1 + 0.17 * (keys - 1 - j)
         sheet.plot([0.6], [y], mark, ms=4.5, color=colour)
         text = f"{name}: {words.PROTOCOLS.get(name, '')}".rstrip(": ")
         sheet.text(0.75, y, text, fontsize=8.5, va="center")

@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shakeslide.report import cartography, charts, colouring, factor_maps, figures, maps, words
+from matplotlib.figure import Figure
+
+from shakeslide.report import (
+    cartography,
+    charts,
+    colouring,
+    factor_maps,
+    figures,
+    importance_charts,
+    judgement,
+    judgement_charts,
+    maps,
+    uncertainty,
+    words,
+)
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.report.cartography import Float, Line, View
 from shakeslide.report.figures import Drawn
@@ -24,6 +38,19 @@ class Charts:
     scores: Drawn | None
     roc: Mapping[str, Drawn]
     reliability: Mapping[str, Drawn]
+    optimism: Drawn | None
+    balances: Drawn | None
+    differences: Mapping[str, Drawn]
+
+
+@dataclass(frozen=True)
+class ImportanceCharts:
+    """The charts of the factors' importance, those that the run can tell."""
+
+    gain: Drawn | None = None
+    permutation: Drawn | None = None
+    dependence: Drawn | None = None
+    collinearity: Drawn | None = None
 
 
 @dataclass(frozen=True)
@@ -34,13 +61,16 @@ class Pictures:
     samples: Drawn
     probability: Mapping[str, Drawn]
     classes: Mapping[str, Drawn]
+    spread: Mapping[str, Drawn]
+    applicability: Drawn | None
     charts: Charts
+    importance: ImportanceCharts
 
 
 def draw(run: Artefacts, inputs: Mapping[str, Any], advance: Callable[[float], None]) -> Pictures:
     """Draw all figures into `figures/`; `advance` is told shares that add up to 1."""
     folder = run.out / "figures"
-    steps = len(run.factors) + 2 * len(run.maps) + len(run.protocols) + 3
+    steps = len(run.factors) + 2 * len(run.maps) + len(run.protocols) + 5
 
     def done() -> None:
         advance(1 / steps)
@@ -55,8 +85,15 @@ def draw(run: Artefacts, inputs: Mapping[str, Any], advance: Callable[[float], N
         done()
         rings = cartography.outline_rings(inputs.get("outlines", ()), view)
         probability, classes = _maps(run, view, shade, rings, folder, done)
+        spread = _spreads(run, view, shade, folder)
+        applicability = _applicability(run, view, shade, folder)
+        done()
         drawn = _charts(run, folder, done)
-    return Pictures(factors, samples, probability, classes, drawn)
+        importance = _importance(run, folder)
+        done()
+    return Pictures(
+        factors, samples, probability, classes, spread, applicability, drawn, importance
+    )
 
 
 def _factors(
@@ -126,6 +163,33 @@ def _maps(
     return probability, classes
 
 
+def _spreads(run: Artefacts, view: View, shade: Float | None, folder: Path) -> dict[str, Drawn]:
+    return {
+        files.model: figures.save(
+            maps.spread(files, view, shade),
+            folder / f"spread_{files.model}.png",
+            f"Map of the standard deviation of the probability by {words.model_title(files.model)}",
+            embed_width=900,
+            photo=True,
+        )
+        for files in run.maps
+        if files.spread is not None
+    }
+
+
+def _applicability(run: Artefacts, view: View, shade: Float | None, folder: Path) -> Drawn | None:
+    told = uncertainty.applicability(run)
+    if told is None or run.applicability is None:
+        return None
+    return figures.save(
+        maps.applicability(run.applicability, told.threshold, told.outside, view, shade),
+        folder / "applicability.png",
+        "Map of the ground that is unlike anything the model was trained on",
+        embed_width=1000,
+        photo=True,
+    )
+
+
 def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
     told = run.evaluation
     roc, reliability = {}, {}
@@ -156,4 +220,70 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
             "Scores of all models beside the published ones; the figures are in the table",
         )
     done()
-    return Charts(protocols, scores, roc, reliability)
+    return Charts(protocols, scores, roc, reliability, *_judgement(run, folder))
+
+
+def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None, dict[str, Drawn]]:
+    """Draw what the scores come to: optimism, the area's balance, differences by protocol."""
+    told, optimism, balances = run.evaluation, None, None
+    if judgement.optimism(run):
+        optimism = figures.save(
+            judgement_charts.optimism(told, run.models, run.protocols),
+            folder / "optimism.png",
+            "Points by which random cells flatter each model; the figures are in the table",
+        )
+    hardest = judgement.strictest(run)
+    if any(table.protocol == hardest for table in judgement.area_tables(run)):
+        balances = figures.save(
+            judgement_charts.balances(told, hardest),
+            folder / "balances.png",
+            "Precision and PR-AUC in the samples and in the area; the figures are in the table",
+        )
+    differences = {
+        table.protocol: figures.save(
+            judgement_charts.differences(told, run.models, table.protocol),
+            folder / f"differences_{table.protocol}.png",
+            f"Differences between the models, {table.protocol} protocol; they are in the table",
+        )
+        for table in judgement.differences(run)
+    }
+    return optimism, balances, differences
+
+
+def _importance(run: Artefacts, folder: Path) -> ImportanceCharts:
+    told = run.importance
+    if not told:
+        return ImportanceCharts()
+    infos = {f.info.code: f.info for f in run.factors}
+
+    def save(figure: Figure, name: str, alt: str, embed_width: int = 1200) -> Drawn:
+        return figures.save(figure, folder / f"{name}.png", alt, embed_width=embed_width)
+
+    about = "; the figures are in the table"
+    collinearity = told.get("collinearity")
+    return ImportanceCharts(
+        save(
+            importance_charts.gain(told["information_gain"], infos),
+            "information_gain",
+            f"Information gain of each factor{about}",
+        ),
+        save(
+            importance_charts.permutation(told["models"]),
+            "permutation",
+            f"Fall of the AUC of each model when groups of factors are shuffled{about}",
+        ),
+        save(
+            importance_charts.dependence(told["models"], infos),
+            "dependence",
+            "Mean predicted probability of each model along each factor",
+            1600,
+        ),
+        save(
+            importance_charts.collinearity(collinearity, infos),
+            "collinearity",
+            "Correlations between the factors, and their variance inflation",
+            1400,
+        )
+        if collinearity
+        else None,
+    )

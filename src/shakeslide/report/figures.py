@@ -150,7 +150,8 @@ def _uri(image: Image.Image, photo: bool) -> str:
         image.save(buffer, format="WEBP", quality=82, method=4)
         kind = "webp"
     else:
-        palette = image.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        # Median cut would lose colours of few pixels, such as the ends of a colour bar.
+        palette = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         palette.save(buffer, format="PNG", optimize=True)
         kind = "png"
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()

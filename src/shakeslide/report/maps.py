@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize, to_rgb
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from shakeslide.io import style as qgis
@@ -21,6 +24,10 @@ from shakeslide.report.legends import Box
 
 OUTLINE = "#00b4d8"
 SOURCE_COLOUR, CLEAR_COLOUR = "#b2182b", "#2166ac"
+SPREAD: Colormap = mpl.colormaps["YlGnBu"]
+INSIDE: Colormap = LinearSegmentedColormap.from_list("inside", ["#f4f8fb", "#5b9bc8"])
+OUTSIDE = "#d55e00"
+"""Ground beyond the area of applicability."""
 WIDTH = 5.2
 """Width of a large map in inches: a column and a half of a journal, or a phone's page enlarged."""
 
@@ -65,14 +72,21 @@ def plate(view: View, rgb: Picture, legend: float) -> Plate:
 def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequence[Line]) -> Figure:
     """Return a model's probability over the relief with the mapped landslides."""
     p = view.read(files.probability)
-    rgb = paint(rgb_of(PROBABILITY, np.nan_to_num(p)), p, shade, MAP_SHADE)
+    norm, title = Normalize(0, 1), "Susceptibility"
+    if files.shows == "probability":
+        # At the area's share of sources most ground lies near 0.
+        known = p[np.isfinite(p)]
+        high = float(np.percentile(known, 99.5)) if known.size else 1.0
+        norm, title = Normalize(0, high if high > 0 else 1.0), "Probability"
+    rgb = paint(rgb_of(PROBABILITY, norm(np.nan_to_num(p))), p, shade, MAP_SHADE)
     drawn = plate(view, rgb, legend=0.7)
     cartography.draw_rings(drawn.axes, rings, OUTLINE, 0.4)
     box = drawn.legend
     axes = figures.axes_at(drawn.figure, box.left, box.top - 0.12, box.width - 0.03, 0.1)
-    legends.colour_bar(drawn.figure, axes, Normalize(0, 1), PROBABILITY, 8.5)
+    beyond = "max" if bool((p > (norm.vmax or 1.0)).any()) else "neither"
+    legends.colour_bar(drawn.figure, axes, norm, PROBABILITY, 8.5, beyond)
     y = box.bottom + 0.12
-    text = f"Susceptibility ({files.model.upper()})"
+    text = f"{title} ({files.model.upper()})"
     drawn.sheet.text(box.left, y, text, fontsize=9, va="center")
     if rings:
         x = box.left + box.width - 1.26
@@ -98,6 +112,74 @@ def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
         y = box.top - 0.06 - line * (i + 1)
         legends.swatch(drawn.sheet, box.left, y, 0.2, 0.11, colour)
         drawn.sheet.text(box.left + 0.28, y, names[code], fontsize=9, va="center")
+    return drawn.figure
+
+
+def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
+    """Return how far a model's probability depends on which landslides were mapped.
+
+    Raises
+    ------
+    ValueError
+        The model has no ensemble.
+    """
+    if files.spread is None:
+        raise ValueError(f"{files.model} has no map of its standard deviation")
+    sd = view.read(files.spread)
+    known = sd[np.isfinite(sd)]
+    high = float(np.percentile(known, 99)) if known.size else 0.0
+    norm = Normalize(0, high if high > 0 else 0.01)
+    rgb = paint(rgb_of(SPREAD, norm(np.nan_to_num(sd))), sd, shade, MAP_SHADE)
+    drawn = plate(view, rgb, legend=0.86)
+    box = drawn.legend
+    axes = figures.axes_at(drawn.figure, box.left, box.top - 0.12, box.width - 0.1, 0.1)
+    beyond = "max" if known.size and float(known.max()) > high else "neither"
+    bar = legends.colour_bar(drawn.figure, axes, norm, SPREAD, 8.5, beyond)
+    bar.locator = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
+    bar.update_ticks()
+    y = box.top - 0.43
+    title = f"Standard deviation of the probability ({files.model.upper()})"
+    drawn.sheet.text(box.left, y, title, fontsize=8, va="center")
+    note = "pale: sure · dark: hangs on which landslides were mapped"
+    drawn.sheet.text(box.left, y - 0.2, note, fontsize=7, va="center", color=legends.SOFT)
+    return drawn.figure
+
+
+def applicability(
+    path: Path, threshold: float, outside: float, view: View, shade: Float | None
+) -> Figure:
+    """Return how unlike the training data the ground is, and where it lies beyond the limit.
+
+    Parameters
+    ----------
+    path : Path
+        Map of the dissimilarity index.
+    threshold : float
+        Limit of the area of applicability.
+    outside : float
+        Share of the area beyond it, for the legend.
+    view, shade
+        The ground.
+    """
+    # A mean over cells would draw places beyond the limit as inside it.
+    index = view.read(path, average=False)
+    norm = Normalize(0, threshold)
+    rgb = rgb_of(INSIDE, norm(np.nan_to_num(index)))
+    rgb[index > threshold] = to_rgb(OUTSIDE)
+    drawn = plate(view, paint(rgb, index, shade, MAP_SHADE), legend=0.98)
+    box = drawn.legend
+    axes = figures.axes_at(drawn.figure, box.left, box.top - 0.12, box.width - 0.1, 0.1)
+    bar = legends.colour_bar(drawn.figure, axes, norm, INSIDE, 8.5)
+    bar.set_ticks([0, threshold], labels=["0 (alike)", f"{threshold:.3g} (limit)"])
+    names = axes.get_xticklabels()
+    names[0].set_horizontalalignment("left")
+    names[1].set_horizontalalignment("right")
+    y = box.top - 0.42
+    title = "Dissimilarity to the training data"
+    drawn.sheet.text(box.left, y, title, fontsize=8.5, va="center")
+    legends.swatch(drawn.sheet, box.left, y - 0.27, 0.2, 0.12, OUTSIDE)
+    text = f"unlike anything the model was\ntrained on ({words.share(outside)} of the area)"
+    drawn.sheet.text(box.left + 0.28, y - 0.27, text, fontsize=8, va="center", linespacing=1.1)
     return drawn.figure
 
 

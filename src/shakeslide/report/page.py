@@ -12,7 +12,7 @@ import jinja2
 from shakeslide import grid as grids
 from shakeslide.io.raster import replacing
 from shakeslide.io.style import class_colours
-from shakeslide.report import published, score_tables, words
+from shakeslide.report import importance, judgement, published, score_tables, uncertainty, words
 from shakeslide.report.artefacts import Artefacts, ClassShare, class_shares
 from shakeslide.report.drawing import Pictures
 from shakeslide.report.score_tables import best_of, fits, interval, rows_of
@@ -62,6 +62,17 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "pictures": pictures,
         "scores": [score_tables.of_protocol(run, p) for p in run.protocols],
         "side_by_side": score_tables.side_by_side(run),
+        "optimism": judgement.optimism(run),
+        "area_tables": judgement.area_tables(run),
+        "alarms": judgement.alarms(run),
+        "differences": judgement.differences(run),
+        "by_chance": judgement.by_chance(run),
+        "truth": judgement.truth(run),
+        "calibration": judgement.calibration(run),
+        "spreads": uncertainty.spreads(run),
+        "applicability": uncertainty.applicability(run),
+        "importance": importance.importance(run),
+        "collinear": importance.collinear(run),
         "captured": score_tables.captured(run),
         "compared": score_tables.compared(run),
         "published": published,
@@ -70,6 +81,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "threshold": run.evaluation["threshold"],
         "counts": run.samples.counts,
         "clear_drawn": _clear(run),
+        "sources_drawn": int(run.sources.sum()),
         "test_share": 1 - float(run.settings["samples"]["train_share"]),
         "settings": settings(run),
         "provenance": run.provenance,
@@ -109,7 +121,7 @@ def facts(run: Artefacts) -> list[Fact]:
     """Return the key numbers of the study."""
     counts = run.samples.counts
     dx, dy = grids.cell_size(run.grid)
-    protocol = strictest(run)
+    protocol = judgement.strictest(run)
     best = best_of(run, protocol, "roc_auc")
     return [
         Fact(words.area(counts["mapped_cells"] * dx * dy), "mapped area with all factors"),
@@ -121,12 +133,6 @@ def facts(run: Artefacts) -> list[Fact]:
             f"best AUC, {words.PROTOCOLS.get(protocol, protocol)} ({best['model'].upper()})",
         ),
     ]
-
-
-def strictest(run: Artefacts) -> str:
-    """Return the protocol of the evaluation that flatters least."""
-    order = list(words.PROTOCOLS)
-    return max(run.protocols, key=lambda p: order.index(p) if p in order else -1)
 
 
 def _cell(dx: float, dy: float) -> str:
@@ -142,15 +148,28 @@ def summary(run: Artefacts) -> list[str]:
     counts = run.samples.counts
     names = words.joined([words.model_title(m).lower() for m in run.models])
     text = [
-        f"{counts['source_cells']:,} source cells of {counts['landslides']:,} mapped landslides "
+        f"{_drawn_sources(run)} source cells of {counts['landslides']:,} mapped landslides "
         f"and {_clear(run):,} cells clear of landslides were sampled; {len(run.factors)} factors "
         f"describe each of them. From these, {names} were trained and judged."
     ]
     for protocol in run.protocols:
         text += _pixel(run) if protocol == "pixel" else [_held_out(run, protocol)]
-    if len(run.protocols) > 1 and strictest(run) == "block":
+    if len(run.protocols) > 1 and judgement.strictest(run) == "block":
         text.append("The blocks tell best what to expect where no landslide has been mapped.")
+    if alarms := judgement.alarms(run):
+        text.append(alarms)
+    if (unlike := uncertainty.applicability(run)) is not None:
+        text.append(
+            f"Of the area {words.share(unlike.outside)} is unlike anything the models were trained "
+            "on."
+        )
     return text
+
+
+def _drawn_sources(run: Artefacts) -> str:
+    """Return how many source cells were sampled, and of how many if not of all."""
+    drawn, there = int(run.sources.sum()), int(run.samples.counts["source_cells"])
+    return f"{drawn:,}" if drawn == there else f"{drawn:,} of {there:,}"
 
 
 def _pixel(run: Artefacts) -> list[str]:

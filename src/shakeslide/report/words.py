@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NBSP = "\u00a0"
@@ -121,9 +121,29 @@ def share(value: float) -> str:
     return f"{100 * value:.3g}{NBSP}%"
 
 
-def joined(items: list[str]) -> str:
-    """Return 'a', 'a and b', 'a, b and c'."""
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
+def signed(value: float | None, digits: int) -> str:
+    """Return a number with its sign, a dash where there is none; what rounds to zero has no sign.
+
+    Parameters
+    ----------
+    value : float or None
+        The number.
+    digits : int
+        Its decimals.
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return ("+" if value > 0 else "\u2212") + text
+
+
+def joined(items: Sequence[str], comma: str = ", ") -> str:
+    """Return 'a', 'a and b', 'a, b and c'; items that hold an 'and' need another `comma`."""
+    if len(items) == 1 or comma != ", ":
+        return comma.join(items)
+    return ", ".join(items[:-1]) + " and " + items[-1]
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

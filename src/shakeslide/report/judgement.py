@@ -1,0 +1,361 @@
+"""What the scores come to: flattery of random cells, the area's balance, differences, the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shakeslide.report import words
+from shakeslide.report.artefacts import Artefacts
+from shakeslide.report.score_tables import SIDE_BY_SIDE, Cell, best_of, fits, rows_of
+
+AREA_MEASURES = ("oa", "precision", "f1", "mcc", "pr_auc")
+"""Measures that the share of sources changes; recall and ROC-AUC it leaves as they are."""
+DIFFERED = ("oa", "roc_auc", "brier")
+"""Measures in which models are compared in pairs."""
+LEVEL = 0.95
+"""Of the intervals of differences."""
+REFERENCE = "pixel"
+
+CALIBRATIONS: Mapping[str, str] = {
+    "none": (
+        "The probabilities are as the models gave them: nothing was done to bring them onto the "
+        "line."
+    ),
+    "platt": (
+        "The probabilities were calibrated by Platt's way: a logistic curve, fitted on cells held "
+        "back from the training, stretches and shifts their log-odds. It keeps the ranking of "
+        "the cells."
+    ),
+    "isotonic": (
+        "The probabilities were calibrated by isotonic regression: a rising staircase, fitted on "
+        "cells held back from the training, gives each level of probability the share of sources "
+        "found at it. Cells on one step of it can no longer be ranked among themselves."
+    ),
+}
+
+
+def strictest(run: Artefacts) -> str:
+    """Return the protocol of the evaluation that flatters least."""
+    order = list(words.PROTOCOLS)
+    return max(run.protocols, key=lambda p: order.index(p) if p in order else -1)
+
+
+def calibration(run: Artefacts) -> str:
+    """Return what was done to the probabilities, "" where the run does not say."""
+    way = run.evaluation.get("calibration")
+    if not way:
+        return ""
+    return CALIBRATIONS.get(str(way), f"The probabilities were calibrated (“{way}”).")
+
+
+# ------------------------------------------------------------------ optimism
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """What random cells add to the scores, in points.
+
+    Attributes
+    ----------
+    sentences : sequence of str
+        One per model, against the strictest protocol.
+    protocols : sequence of str
+        Those that `pixel` is compared with.
+    rows : sequence of (model, cells)
+        Points of accuracy and of AUC, protocol by protocol.
+    """
+
+    sentences: Sequence[str]
+    protocols: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str]]]
+
+
+def optimism(run: Artefacts) -> Optimism | None:
+    """Return by how much random cells flatter each model, None where that is not known."""
+    told = {(r["protocol"], r["model"]): r for r in run.evaluation.get("optimism") or ()}
+    protocols = [p for p in run.protocols if any(p == key[0] for key in told)]
+    if not protocols:
+        return None
+    rows = [
+        (m, [words.signed(told[p, m][k], 1) for p in protocols for k in SIDE_BY_SIDE])
+        for m in run.models
+    ]
+    hardest = strictest(run)
+    sentences = [_flattery(run, m, told[hardest, m]) for m in run.models if (hardest, m) in told]
+    return Optimism(sentences, protocols, rows)
+
+
+def _flattery(run: Artefacts, model: str, above: Mapping[str, Any]) -> str:
+    """Return in a sentence how much of a model's accuracy on random cells is lost elsewhere."""
+    protocol = str(above["protocol"])
+    seen, unseen = (_mean(run, p, model, "oa") for p in (REFERENCE, protocol))
+    name, points = words.model_title(model), above["oa"]
+    text = f"{name}: on cells of landslides it has partly seen it is right for {seen}; "
+    text += f"{_ground(run, protocol)} for {unseen}: "
+    if points is None:
+        return text + "the difference is not known."
+    # What is printed must be what the sentence says.
+    if float(f"{points:.1f}") > 0:
+        text += (
+            f"{points:.1f} points of the first figure are memory of the neighbourhood"
+            f" ({words.signed(above['roc_auc'], 1)} points of AUC)."
+        )
+    else:
+        text += (
+            "nothing of the first figure is memory of the neighbourhood"
+            f" ({words.signed(points, 1)} points; {words.signed(above['roc_auc'], 1)} of AUC)."
+        )
+    return text
+
+
+def _ground(run: Artefacts, protocol: str) -> str:
+    if protocol == "block":
+        size = run.evaluation.get("block_size")
+        return f"on blocks {'of ' + words.length(size) + ' ' if size else ''}held out whole"
+    return "on landslides it has not seen at all" if protocol == "landslide" else "held out"
+
+
+def _mean(run: Artefacts, protocol: str, model: str, measure: str) -> str:
+    row = next(r for r in rows_of(run, protocol) if r["model"] == model)
+    return words.score(measure, row[measure]["mean"], digits=1)
+
+
+# ------------------------------------------------------------------ the area's balance
+
+
+@dataclass(frozen=True)
+class AreaTable:
+    """Scores at the balance of the samples and at the area's, under one protocol.
+
+    Attributes
+    ----------
+    protocol : str
+        Its name.
+    sample, area : float
+        Share of sources at which each of the two scores is.
+    measures : sequence of str
+        Heads of columns.
+    rows : sequence of (model, pairs)
+        A score at the balance of the samples, and the one at the area's with its interval.
+    """
+
+    protocol: str
+    sample: float
+    area: float
+    measures: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[tuple[str, Cell]]]]
+
+
+def area_tables(run: Artefacts) -> list[AreaTable]:
+    """Return the scores at the area's share of sources beside the balanced ones."""
+    told = run.evaluation.get("summary_area") or ()
+    tables = []
+    for protocol in run.protocols:
+        area = {r["model"]: r for r in told if r["protocol"] == protocol}
+        rows = [r for r in rows_of(run, protocol) if r["model"] in area]
+        if not rows:
+            continue
+        cells = [
+            (
+                r["model"],
+                [(_printed(r, m)[0], _printed(area[r["model"]], m)) for m in AREA_MEASURES],
+            )
+            for r in rows
+        ]
+        first = area[rows[0]["model"]]
+        tables.append(
+            AreaTable(
+                protocol,
+                float(rows[0]["prevalence"]),
+                float(first["prevalence"]),
+                [words.heading(m) for m in AREA_MEASURES],
+                cells,
+            )
+        )
+    return tables
+
+
+def _printed(row: Mapping[str, Any], measure: str) -> Cell:
+    """Return a score and its 95 % interval; small ones with the digits that they need."""
+    told = row[measure]
+    small = measure == "precision" and told["mean"] is not None and told["mean"] < 0.1
+    value, low, high = (
+        words.score_parts(measure, told.get(k), digits=2 if small else 1)[0]
+        for k in ("mean", "low", "high")
+    )
+    return value, "" if "–" in (low, high) else f"{low} to {high}"
+
+
+def alarms(run: Artefacts) -> str:
+    """Return in a sentence how many of the cells called landslides are sources, in the area."""
+    protocol = strictest(run)
+    rows = [r for r in run.evaluation.get("summary_area") or () if r["protocol"] == protocol]
+    known = [r for r in rows if r["precision"]["mean"] is not None]
+    if not known:
+        return ""
+    best = best_of(run, protocol, "roc_auc")["model"]
+    row = next((r for r in known if r["model"] == best), known[0])
+    balanced = next(r for r in rows_of(run, protocol) if r["model"] == row["model"])
+    hundred = 100 * row["precision"]["mean"]
+    text = (
+        f"In the area, where {words.share(row['prevalence'])} of the ground is source, "
+        f"{hundred:.{0 if hundred >= 10 else 1}f} of 100 cells that "
+        f"{words.model_title(row['model']).lower()} calls landslide are sources"
+    )
+    if balanced["precision"]["mean"] is None:
+        return text + "."
+    many = f"{100 * balanced['precision']['mean']:.0f}"
+    share = words.share(balanced["prevalence"])
+    return text + f"; in the samples, where {share} of the cells are, it is {many}."
+
+
+# ------------------------------------------------------------------ differences between models
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far a model lies above another in one measure.
+
+    Attributes
+    ----------
+    value, interval, p : str
+        As printed: points for accuracy and AUC.
+    resolved : bool
+        The interval leaves zero out.
+    """
+
+    value: str
+    interval: str
+    p: str
+    resolved: bool
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Differences between all pairs of models under one protocol."""
+
+    protocol: str
+    splits: str
+    sentences: Sequence[str]
+    measures: Sequence[str]
+    rows: Sequence[tuple[str, str, Sequence[Difference]]]
+
+
+def is_resolved(told: Mapping[str, Any]) -> bool:
+    """Tell whether the interval of a difference leaves zero out."""
+    low, high = told.get("low"), told.get("high")
+    return low is not None and high is not None and (low > 0 or high < 0)
+
+
+def differences(run: Artefacts) -> list[Differences]:
+    """Return the differences between models, protocol by protocol."""
+    tables = []
+    for protocol in run.protocols:
+        pairs = [r for r in run.evaluation.get("pairs") or () if r["protocol"] == protocol]
+        if not pairs:
+            continue
+        rows = [(r["model"], r["other"], [_difference(r, m) for m in DIFFERED]) for r in pairs]
+        heads = ["Accuracy (points)", "AUC (points)", words.MEASURES["brier"]]
+        tables.append(Differences(protocol, fits(run, protocol), _verdict(pairs), heads, rows))
+    return tables
+
+
+def _difference(row: Mapping[str, Any], measure: str) -> Difference:
+    told = row[measure]
+    scale, digits = (1.0, 4) if measure == "brier" else (100.0, 1)
+    value, low, high = (
+        "–" if told.get(k) is None else words.signed(scale * told[k], digits)
+        for k in ("mean", "low", "high")
+    )
+    interval = "" if "–" in (low, high) else f"{low} to {high}"
+    return Difference(value, interval, _p_value(told.get("p_value")), is_resolved(told))
+
+
+def _p_value(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.{2 if value >= 0.1 else 3}f}"
+
+
+def _verdict(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return which models can be told apart by their AUC."""
+    known = [r for r in pairs if r["roc_auc"].get("low") is not None]
+    if not known:
+        return ["From a single split no difference can be judged."]
+    above, level = [], []
+    for r in known:
+        told, names = r["roc_auc"], (r["model"].upper(), r["other"].upper())
+        if is_resolved(told):
+            better, worse = names if told["mean"] > 0 else names[::-1]
+            above.append(f"{better} above {worse} by {abs(100 * told['mean']):.1f}")
+        else:
+            level.append(" and ".join(names))
+    if not above:
+        return [
+            f"In AUC none of {len(known)} differences is resolved: on these data the models cannot "
+            "be told apart."
+        ]
+    text = [
+        f"In AUC {len(above)} of {len(known)} differences are resolved: "
+        f"{words.joined(above)} points."
+    ]
+    if level:
+        text.append(f"Not to be told apart on these data: {words.joined(level, '; ')}.")
+    return text
+
+
+def by_chance(run: Artefacts) -> str:
+    """Return a warning of how many differences chance alone would let stand out."""
+    count = max((len(d.rows) for d in differences(run)), default=0)
+    expected = (1 - LEVEL) * count
+    return (
+        f"Each interval is judged by itself: among {count} pairs of equal models, chance would "
+        f"show {expected:.1g} as resolved."
+    )
+
+
+# ------------------------------------------------------------------ the known truth
+
+
+@dataclass(frozen=True)
+class Truth:
+    """How far the models stay below the probabilities that the failures were drawn from."""
+
+    sentence: str
+    scores: Sequence[str]
+    protocols: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str]]]
+
+
+def truth(run: Artefacts) -> Truth | None:
+    """Return the gaps to the known truth, None where the study has none."""
+    told = run.evaluation.get("truth")
+    if not told:
+        return None
+    gaps = {(r["protocol"], r["model"]): r for r in told["gaps"]}
+    protocols = [p for p in run.protocols if any(p == key[0] for key in gaps)]
+    rows = []
+    for model in run.models:
+        cells = [
+            "–" if gaps[p, model][m] is None else words.signed(-100 * gaps[p, model][m], 1)
+            for p in protocols
+            for m in SIDE_BY_SIDE
+        ]
+        rows.append((model, cells))
+    best = [words.score(m, told["scores"][m], digits=1) for m in SIDE_BY_SIDE]
+    hardest = strictest(run)
+    top = best_of(run, hardest, "roc_auc")
+    gap = gaps[hardest, top["model"]]["roc_auc"]
+    sentence = (
+        f"Here the probability that each cell fails is known, for the failures were drawn from it. "
+        f"Whoever knew it would be right for {best[0]} of the cells, with an AUC of {best[1]}: no "
+        "model can do better but by luck."
+    )
+    if gap is not None:
+        name = words.model_title(top["model"])
+        low = f"{100 * abs(gap):.1f} points of AUC {'below' if gap >= 0 else 'above'}"
+        place = words.PROTOCOLS.get(hardest, hardest)
+        sentence += f" {name} stays {low} that ceiling ({place})."
+    return Truth(sentence, best, protocols, rows)

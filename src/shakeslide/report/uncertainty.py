@@ -1,0 +1,140 @@
+"""How sure the maps are: spread of an ensemble, and ground unlike the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from shakeslide.errors import InputError
+from shakeslide.io import raster
+from shakeslide.report.artefacts import Artefacts, MapFiles
+
+BINS = 2000
+"""Of standard deviations from 0 to 1, for their quantiles."""
+SURE = 2.0
+"""Standard deviations that the mean must lie from the threshold for a cell's class to be sure."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Spread of a model's ensemble over the area.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    median, high : float
+        Median and 95th percentile of the standard deviation.
+    undecided : float or None
+        Share of the area where the threshold lies within two standard deviations of the mean; None
+        where the map does not show what the threshold applies to.
+    """
+
+    model: str
+    median: float
+    high: float
+    undecided: float | None
+
+
+@dataclass(frozen=True)
+class Applicability:
+    """The area of applicability.
+
+    Attributes
+    ----------
+    threshold : float
+        Its limit.
+    outside : float
+        Share of the mapped cells beyond it.
+    sources : float or None
+        Share of the sampled source cells beyond it; None without any.
+    """
+
+    threshold: float
+    outside: float
+    sources: float | None
+
+
+def spreads(run: Artefacts) -> list[Spread]:
+    """Return the spread of each model that has an ensemble."""
+    threshold = float(run.evaluation["threshold"])
+    return [_spread(files, threshold) for files in run.maps if files.spread is not None]
+
+
+def _spread(files: MapFiles, threshold: float) -> Spread:
+    paths = [p for p in (files.spread, files.mean) if p is not None]
+    counts, near = np.zeros(BINS, np.int64), 0
+    for _, bands in _strips(paths):
+        known = np.isfinite(bands).all(axis=0)
+        sd = bands[0][known]
+        counts += np.histogram(np.minimum(sd, 1.0), BINS, (0.0, 1.0))[0]
+        if len(bands) > 1:
+            near += int((np.abs(bands[1][known] - threshold) <= SURE * sd).sum())
+    total = int(counts.sum())
+    low, high = (_quantile(counts, q) for q in (0.5, 0.95))
+    told = files.mean is not None and files.shows != "probability" and total > 0
+    return Spread(files.model, low, high, near / total if told else None)
+
+
+def _quantile(counts: NDArray[np.int64], share: float) -> float:
+    """Return the upper edge of the bin that holds a quantile, NaN without counts."""
+    if not counts.sum():
+        return float("nan")
+    return float(np.searchsorted(np.cumsum(counts), share * counts.sum()) + 1) / len(counts)
+
+
+def applicability(run: Artefacts) -> Applicability | None:
+    """Return how much of the area is unlike the training data, None where the run does not say.
+
+    Raises
+    ------
+    InputError
+        The map does not state its limit.
+    """
+    path = run.applicability
+    if path is None:
+        return None
+    threshold = _threshold(path)
+    table = run.samples.table
+    rows = table["row"].to_numpy()[run.sources]
+    cols = table["col"].to_numpy()[run.sources]
+    cells, beyond, hits, sources = 0, 0, 0, 0
+    for top, (index,) in _strips([path]):
+        known = np.isfinite(index)
+        cells += int(known.sum())
+        beyond += int((index > threshold).sum())
+        inside = (rows >= top) & (rows < top + len(index))
+        at = index[rows[inside] - top, cols[inside]]
+        sources += int(np.isfinite(at).sum())
+        hits += int((at > threshold).sum())
+    return Applicability(
+        threshold, beyond / cells if cells else 0.0, hits / sources if sources else None
+    )
+
+
+def _threshold(path: Path) -> float:
+    try:
+        return float(raster.info(path).tags["threshold"])
+    except (KeyError, ValueError):
+        raise InputError(
+            f"{path}: has no tag `threshold`, the limit of the area of applicability; run "
+            "`shakeslide map` again"
+        ) from None
+
+
+def _strips(paths: Sequence[Path]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the first row and the values (files, rows, cols) of strips of whole blocks."""
+    with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(paths[0]) as first:
+        step, height, width = first.block_shapes[0][0], first.height, first.width
+        for top in range(0, height, step):
+            window = ((top, min(top + step, height)), (0, width))
+            bands = [first.read(1, window=window)]
+            for path in paths[1:]:
+                with rasterio.open(path) as other:
+                    bands.append(other.read(1, window=window))
+            yield top, np.stack(bands)

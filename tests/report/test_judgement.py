@@ -1,0 +1,269 @@
+"""What the scores come to: the page says what evaluation.json holds, and no more."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from shakeslide import report
+from shakeslide.report import artefacts, figures, judgement, judgement_charts, words
+
+from .fabricated import GAPS, INPUTS, MODELS, OPTIMISM, SCORES, evaluation, fabricate, write_json
+from .test_page import Page, numbers
+
+
+def plain(text: str) -> str:
+    return text.replace(words.NBSP, " ")
+
+
+@pytest.fixture(scope="module")
+def page(run_folder: Path) -> Page:
+    return Page((run_folder / "report.html").read_text(encoding="utf-8"))
+
+
+def changed(run_folder: Path, **changes: Any) -> artefacts.Artefacts:
+    """Return the run with another evaluation; None leaves a key out."""
+    run = artefacts.load(run_folder)
+    told = copy.deepcopy(dict(run.evaluation)) | changes
+    return replace(run, evaluation={k: v for k, v in told.items() if v is not None})
+
+
+# ------------------------------------------------------------------ optimism
+
+
+def test_flattery_is_told_in_plain_sentences(page: Page) -> None:
+    text = plain(page.text)
+    # The means of three repeats are 0.2 points above the scores; blocks lie 8 points lower.
+    assert (
+        "Random forest: on cells of landslides it has partly seen it is right for 85.9 %; on "
+        "blocks of 870 m held out whole for 77.9 %: 7.4 points of the first figure are memory of "
+        "the neighbourhood (+5.1 points of AUC)."
+    ) in text
+    assert "nothing of the first figure is memory of the neighbourhood (−0.3 points; 0.0" in text
+
+
+def test_flattery_of_each_model_in_the_table(page: Page) -> None:
+    rows = page.rows("optimism")
+    assert list(rows) == list(MODELS)
+    for model, cells in rows.items():
+        for cell, measure in zip(cells, ("oa", "roc_auc"), strict=True):
+            assert cell == words.signed(OPTIMISM[model][measure], 1)
+
+
+def test_without_random_cells_nothing_is_said_of_flattery(run_folder: Path) -> None:
+    assert judgement.optimism(changed(run_folder, optimism=[])) is None
+    assert judgement.optimism(changed(run_folder, optimism=None)) is None
+
+
+def test_flattery_is_drawn_as_long_as_it_is() -> None:
+    with figures.style():
+        panels = judgement_charts.optimism(evaluation(2), MODELS, ["pixel", "block"]).axes[1:]
+    for axes, measure in zip(panels, ("oa", "roc_auc"), strict=True):
+        bars = sorted(axes.patches, key=lambda bar: -bar.get_y())
+        wanted = [OPTIMISM[m][measure] for m in MODELS]
+        assert [bar.get_width() for bar in bars] == pytest.approx(wanted)
+
+
+# ------------------------------------------------------------------ the area's balance
+
+
+def test_scores_in_the_area_stand_beside_those_in_the_samples(run_folder: Path, page: Page) -> None:
+    told = json.loads((run_folder / "evaluation.json").read_text())
+    rows = page.rows("area", **{"data-area": "block"})
+    for sample, area in zip(told["summary"], told["summary_area"], strict=True):
+        if sample["protocol"] != "block":
+            continue
+        cells = rows[sample["model"]]
+        for i, (measure, scale) in enumerate((("oa", 100), ("precision", 100), ("f1", 1))):
+            assert numbers(cells[2 * i])[0] == pytest.approx(
+                scale * sample[measure]["mean"], abs=0.051
+            )
+            wanted = [scale * area[measure][k] for k in ("mean", "low", "high")]
+            assert numbers(cells[2 * i + 1]) == pytest.approx(wanted, abs=0.051)
+
+
+def test_alarms_are_told_for_the_area(run_folder: Path, page: Page) -> None:
+    wanted = (
+        "In the area, where 3 % of the ground is source, 8.4 of 100 cells that random forest calls "
+        "landslide are sources; in the samples, where 50 % of the cells are, it is 77."
+    )
+    # In the summary and in its section.
+    assert plain(page.text).count(wanted) == 2
+    assert judgement.alarms(changed(run_folder, summary_area=None)) == ""
+
+
+def test_shares_are_drawn_at_their_place() -> None:
+    told = evaluation(2)
+    with figures.style():
+        axes = judgement_charts.balances(told, "block").axes[1]
+    marks = {round(float(x), 6) for line in axes.get_lines() for x in line.get_xdata()}
+    wanted = {
+        round(100 * r["precision"]["mean"], 6)
+        for key in ("summary", "summary_area")
+        for r in told[key]
+        if r["protocol"] == "block"
+    }
+    assert marks == wanted
+
+
+# ------------------------------------------------------------------ differences
+
+
+def test_only_resolved_differences_are_called_so(run_folder: Path, page: Page) -> None:
+    text = plain(page.text)
+    assert (
+        "In AUC 3 of 3 differences are resolved: RF above LR by 3.8, SAE above LR by 2.7 and RF "
+        "above SAE by 1.1 points."
+    ) in text
+    assert "In AUC none of 3 differences is resolved" in text
+    html = (run_folder / "report.html").read_text(encoding="utf-8")
+    for protocol, bold in (("pixel", 9), ("block", 0)):
+        table = html[html.index(f'data-pairs="{protocol}"') :]
+        assert table[: table.index("</table>")].count('class="best"') == bold
+
+
+def test_differences_are_printed_with_interval_and_p(page: Page) -> None:
+    rows = page.rows("pairs", **{"data-pairs": "pixel"})
+    assert list(rows) == ["lr-rf", "lr-sae", "rf-sae"]
+    points = 100 * (SCORES["rf"] - SCORES["sae"])
+    cell = rows["rf-sae"][0].replace("\u2212", "-")
+    assert numbers(cell) == pytest.approx([points, 0.5 * points, 1.5 * points, 0.032], abs=0.051)
+    # The Brier score is no percentage.
+    assert rows["rf-sae"][2].startswith("\u22120.0022 ")
+
+
+def test_matrix_is_row_minus_column(run_folder: Path) -> None:
+    told = evaluation(2)
+    points, resolved = judgement_charts.difference_matrix(told["pairs"], MODELS, "pixel", "oa")
+    scores = 100 * np.array([SCORES[m] for m in MODELS])
+    off = ~np.eye(3, dtype=bool)
+    np.testing.assert_allclose(points[off], (scores[:, None] - scores[None, :])[off])
+    assert np.isnan(np.diag(points)).all()
+    assert (resolved == off).all()
+    _, none = judgement_charts.difference_matrix(told["pairs"], MODELS, "block", "oa")
+    assert not none.any()
+
+
+def test_unresolved_differences_have_no_colour() -> None:
+    told = evaluation(2)
+    with figures.style():
+        images = {
+            p: judgement_charts.differences(told, MODELS, p).axes[1].get_images()[0].get_array()
+            for p in ("pixel", "block")
+        }
+    grey = to_rgb(judgement_charts.UNRESOLVED)
+    np.testing.assert_allclose(images["block"][0, 1], grey)
+    # Orange below, violet above: the forest lies above the regression.
+    red, _, blue = images["pixel"][0, 1]
+    assert red > blue
+    red, _, blue = images["pixel"][1, 0]
+    assert red < blue
+
+
+def test_many_models_stand_below_each_other() -> None:
+    names = [f"m{i}" for i in range(9)]
+    with figures.style():
+        size = judgement_charts.differences({"pairs": []}, names, "pixel").get_size_inches()
+    assert size[0] < 7.4 < size[1]
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ({"low": 0.01, "high": 0.2}, True),
+        ({"low": -0.2, "high": -0.01}, True),
+        ({"low": -0.1, "high": 0.1}, False),
+        ({"low": 0.0, "high": 0.1}, False),
+        ({"low": None, "high": None}, False),
+    ],
+)
+def test_resolved_leaves_zero_out(told: dict[str, Any], wanted: bool) -> None:
+    assert judgement.is_resolved(told) is wanted
+
+
+def test_a_single_split_resolves_nothing(run_folder: Path) -> None:
+    pairs = evaluation(2)["pairs"]
+    for row in pairs:
+        for measure in judgement.DIFFERED:
+            row[measure] |= {"low": None, "high": None, "p_value": None}
+    for table in judgement.differences(changed(run_folder, pairs=pairs)):
+        assert table.sentences == ["From a single split no difference can be judged."]
+        assert not any(cell.resolved for _, _, cells in table.rows for cell in cells)
+
+
+# ------------------------------------------------------------------ truth and calibration
+
+
+def test_gap_to_the_known_truth(run_folder: Path, page: Page) -> None:
+    assert "right for 90.0 % of the cells, with an AUC of 0.950" in plain(page.text)
+    assert "Random forest stays 5.2 points of AUC below that ceiling" in plain(page.text)
+    rows = page.rows("truth")
+    for model, cells in rows.items():
+        wanted = [100 * (SCORES[model] - 0.9), -100 * GAPS[model]] * 2
+        printed = [float(c.replace("\u2212", "-")) for c in cells]
+        assert printed == pytest.approx(wanted, abs=0.051)
+    assert judgement.truth(changed(run_folder, truth=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("way", "wanted"),
+    [
+        ("none", "as the models gave them"),
+        ("platt", "a logistic curve"),
+        ("isotonic", "a rising staircase"),
+        ("other", "calibrated (“other”)"),
+        (None, ""),
+    ],
+)
+def test_calibration_is_told(run_folder: Path, way: str | None, wanted: str) -> None:
+    text = judgement.calibration(changed(run_folder, calibration=way))
+    assert wanted in text
+    assert bool(text) is bool(way)
+
+
+def test_calibration_stands_with_the_reliability(page: Page) -> None:
+    part = page.text.split("Reliability")[1].split("Confusion matrices")[0]
+    assert "as the models gave them" in part
+
+
+# ------------------------------------------------------------------ older runs
+
+
+def test_an_evaluation_that_says_less_is_reported_all_the_same(tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run")
+    told = evaluation(2)
+    for key in ("summary_area", "pairs", "optimism", "truth", "calibration"):
+        del told[key]
+    write_json(out / "evaluation.json", told)
+    (out / "importance.json").unlink()
+    report.write(out, INPUTS)
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    for title in ("How much of it is memory", "known truth", "Which model is better", "as it is"):
+        assert title not in page.text
+    assert "Which factors matter" not in page.text
+    assert "side by side" in page.text
+    names = {p.stem for p in (out / "figures").iterdir()}
+    assert not {n for n in names if n.startswith(("optimism", "balances", "differences"))}
+    assert not names & {"information_gain", "permutation", "dependence", "collinearity"}
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "wanted"),
+    [
+        (7.42, 1, "+7.4"),
+        (-7.42, 1, "\u22127.4"),
+        (-0.04, 1, "0.0"),
+        (0.0, 2, "0.00"),
+        (None, 1, "–"),
+        (float("nan"), 1, "–"),
+    ],
+)
+def test_signed_numbers(value: float | None, digits: int, wanted: str) -> None:
+    assert words.signed(value, digits) == wanted
