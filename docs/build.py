@@ -43,7 +43,7 @@ TABLES = {
     **{
         f"models.{name}": type(getattr(study.Models(), name))
         for name in study.Models.model_fields
-        if name != "use"
+        if name not in ("use", "calibration")
     },
     "evaluation": study.Evaluation,
     "map": study.Maps,

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from shakeslide._version import __version__
 from shakeslide.encoding import Encoder
 from shakeslide.errors import InputError
+from shakeslide.evaluation import calibration
+from shakeslide.evaluation.calibration import Calibration
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.io import raster
 from shakeslide.models import chunks, storage
@@ -43,6 +45,8 @@ class FittedModel:
         What the columns of raw factors are.
     about : mapping
         Seeds, prevalence, scores and the like, for the manifest.
+    calibration : Calibration, optional
+        Turns the estimator's probabilities into calibrated ones.
     """
 
     name: str
@@ -50,6 +54,7 @@ class FittedModel:
     encoder: Encoder
     factors: tuple[FactorInfo, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     def predict(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of a landslide source.
@@ -71,6 +76,8 @@ class FittedModel:
 
     def _probability(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         p = self.estimator.predict_proba(self.encoder.transform(raw))[:, 1]
+        if self.calibration is not None:
+            p = self.calibration.apply(np.asarray(p, np.float64))
         return np.asarray(p, np.float32)
 
 
@@ -88,6 +95,9 @@ def save(model: FittedModel, folder: Path) -> None:
         "params": described["params"],
         "factors": [f.to_dict() for f in model.factors],
         "encoder": model.encoder.to_dict(),
+        "calibration": None
+        if model.calibration is None
+        else {k: v.tolist() for k, v in model.calibration.to_arrays().items()},
         "about": dict(model.about),
     }
     with raster.replacing(folder / "card.md") as temporary:
@@ -118,6 +128,8 @@ def load(folder: Path) -> FittedModel:
         factors = tuple(FactorInfo.from_dict(f) for f in manifest["factors"])
         encoder = Encoder.from_dict(manifest["encoder"])
         about = dict(manifest["about"])
+        given = manifest.get("calibration")
+        calibrated = None if given is None else calibration.from_arrays(dict(given))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: is damaged or no manifest of shakeslide: {error!r}") from error
     if [f.code for f in factors] != [c.code for c in encoder.columns]:
@@ -129,7 +141,7 @@ def load(folder: Path) -> FittedModel:
             f"{path}: is inconsistent: the weights take {estimator.n_features_in_} features, the "
             f"encoder gives {len(encoder.features)}"
         )
-    return FittedModel(name, estimator, encoder, factors, about)
+    return FittedModel(name, estimator, encoder, factors, about, calibrated)
 
 
 def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,18 +32,63 @@ NO_CLASS = 0
 class _PredictTile:
     model: FittedModel
     columns: tuple[int, ...]
-    shards: Path
     masks: Masks | None = None
 
-    def __call__(self, tile: Tile, block: NDArray[np.float32]) -> None:
+    def __call__(self, tile: Tile, block: NDArray[np.float32]) -> NDArray[np.float32]:
         p = predict_block(self.model, block, self.columns)
-        if self.masks is not None:
-            p = self.masks.applied(tile, p)
-        raster.save_shard(p, self.shards / _npy(tile))
+        return p if self.masks is None else self.masks.applied(tile, p)
+
+
+@dataclass(frozen=True)
+class _ToShard:
+    block: Callable[[Tile, NDArray[np.float32]], NDArray[np.float32]]
+    shards: Path
+
+    def __call__(self, tile: Tile, block: NDArray[np.float32]) -> None:
+        raster.save_shard(self.block(tile, block), self.shards / _npy(tile))
 
 
 def _npy(tile: Tile) -> str:
     return f"{tile.name}.npy"
+
+
+def to_shards(
+    block: Callable[[Tile, NDArray[np.float32]], NDArray[np.float32]],
+    stack: xr.DataArray,
+    shards: Path,
+    engine: Engine,
+    advance: Advance = silent,
+) -> list[Tile]:
+    """Compute something on every tile of a stack that has no shard yet; return all tiles.
+
+    Parameters
+    ----------
+    block : callable
+        (tile, raw factors (factors, rows, cols) float32) -> (..., rows, cols) float32.
+    stack : DataArray
+        The lazy factor stack.
+    shards : Path
+        Folder where tiles wait.
+    engine, advance
+        Where to run, and how to tell: 1 per tile.
+    """
+    pairs = list(stacks.blocks(stack))
+    todo = [(t, b) for t, b in pairs if not (shards / _npy(t)).exists()]
+    advance(len(pairs) - len(todo))
+    call = delayed(_ToShard(block, shards), pure=False, traverse=False)
+    engine.run([call(t, b) for t, b in todo], advance)
+    return [t for t, _ in pairs]
+
+
+def load_shard(shards: Path, tile: Tile) -> NDArray[np.float32]:
+    """Return what waits for a tile."""
+    return np.asarray(np.load(shards / _npy(tile), mmap_mode="r"))
+
+
+def columns_of(model: FittedModel, stack: xr.DataArray) -> tuple[int, ...]:
+    """Return which of the stack's factors are the model's, in its order."""
+    codes = [str(c) for c in stack.coords["factor"].values]
+    return tuple(codes.index(f.code) for f in model.factors)
 
 
 def predict_block(
@@ -101,14 +146,8 @@ def write_maps(
     masks : Masks, optional
         Ground that shows what the study states instead of a prediction.
     """
-    codes = [str(c) for c in stack.coords["factor"].values]
-    columns = tuple(codes.index(f.code) for f in model.factors)
-    pairs = list(stacks.blocks(stack))
-    todo = [(t, b) for t, b in pairs if not (shards / _npy(t)).exists()]
-    advance(len(pairs) - len(todo))
-    call = delayed(_PredictTile(model, columns, shards, masks), pure=False, traverse=False)
-    engine.run([call(t, b) for t, b in todo], advance)
-    cut = [t for t, _ in pairs]
+    call = _PredictTile(model, columns_of(model, stack), masks)
+    cut = to_shards(call, stack, shards, engine, advance)
     probability = folder / f"{model.name}_probability.tif"
     classes = folder / f"{model.name}_class.tif"
     _write_probability(model, probability, grid, cut, shards, shows)
@@ -125,7 +164,7 @@ def _write_probability(
         path,
         grid,
         cut,
-        lambda t: shown(model, np.load(shards / _npy(t)), shows),
+        lambda t: shown(model, load_shard(shards, t), shows),
         tags={"model": model.name, "unit": "1", "shows": shows, "meaning": SHOWS[shows]},
         description=f"{model.name}: {SHOWS[shows]}",
         cloud_optimised="average",
@@ -165,7 +204,7 @@ def _greatest(model: FittedModel, cut: Sequence[Tile], shards: Path, shows: str)
     """Return the upper end of the style's ramp: 1, or where most of a rare probability ends."""
     if shows == "susceptibility":
         return 1.0
-    highs = [np.nanmax(shown(model, np.load(shards / _npy(t)), shows), initial=0.0) for t in cut]
+    highs = [np.nanmax(shown(model, load_shard(shards, t), shows), initial=0.0) for t in cut]
     return max(float(max(highs)), 1e-6)
 
 
@@ -182,7 +221,7 @@ def _write_classes(
         path,
         grid,
         cut,
-        lambda t: classify(np.load(shards / _npy(t), mmap_mode="r"), breaks),
+        lambda t: classify(load_shard(shards, t), breaks),
         dtype="uint8",
         nodata=NO_CLASS,
         tags={"model": model.name} | {f"class_{k}": v for k, v in names.items()},

@@ -31,9 +31,11 @@ from shakeslide import (
     tables,
     training,
     trials,
+    uncertainty,
 )
 from shakeslide import grid as grids
 from shakeslide._version import __version__
+from shakeslide.encoding import Angles
 from shakeslide.engine import Engine
 from shakeslide.errors import InputError
 from shakeslide.evaluation import splits
@@ -178,7 +180,12 @@ class Run:
         """Fingerprint of a trained model."""
         recipe = self.recipe(name)
         return fingerprint(
-            self.sample_mark, name, recipe.angles, recipe.params, self.study.samples.train_share
+            self.sample_mark,
+            name,
+            recipe.angles,
+            recipe.params,
+            recipe.calibration,
+            self.study.samples.train_share,
         )
 
     def trial_mark(self, name: str, protocol: str, plan: trials.Plan) -> str:
@@ -240,11 +247,34 @@ class Run:
         settings = getattr(self.study.models, name)
         params = settings.model_dump(exclude={"angles", "settings"}, exclude_none=True)
         params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
-        if getattr(settings, "settings", "paper") == "modern":
-            return training.Recipe(
-                name, settings.angles or "sincos", training.modern_params() | params
-            )
-        return training.Recipe(name, settings.angles or "raw", params)
+        modern = getattr(settings, "settings", "paper") == "modern"
+        if modern:
+            params = training.modern_params() | params
+        angles: Angles = settings.angles or ("sincos" if modern else "raw")
+        return training.Recipe(name, angles, params, self.study.models.calibration)
+
+    @property
+    def spread_models(self) -> list[str]:
+        """Models with an ensemble."""
+        if self.study.map.members == 0:
+            return []
+        if self.study.map.members == 1:
+            raise InputError("[map] members = 1 has no spread; give 2 at least, 10 are better")
+        chosen = self.study.map.spread
+        for name in chosen or []:
+            if name not in self.models:
+                raise InputError(f"[map] spread: '{name}' is not in [models] use = {self.models}")
+        return self.mapped_models if chosen is None else list(chosen)
+
+    def spread_mark(self, name: str) -> str:
+        """Fingerprint of the maps of a model's ensemble."""
+        return fingerprint(self.map_mark(name), self.study.map.members, "spread")
+
+    @property
+    def area_mark(self) -> str:
+        """Fingerprint of the area of applicability."""
+        masks = [m.map_value for m in self.study.masks]
+        return fingerprint(self.sample_mark, self.study.samples.train_share, masks, self.tile)
 
     @property
     def mapped_models(self) -> list[str]:
@@ -502,7 +532,7 @@ def explain(run: Run) -> None:
         return
     _need(run, {"samples": run.sample_mark} | run.wanted_models(run.models), "train")
     samples = sampling.load(run.out / "samples.parquet")
-    split = trials.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]
+    split = _first_split(run, samples)
     seed = run.study.study.seed
     told = []
     with _timed("explain") as taken, run.reporter.task("explain", len(run.models)) as on:
@@ -550,6 +580,7 @@ def map_(run: Run) -> None:
     stale = [m for m in names if not run.ledger.is_fresh(f"map-{m}", run.map_mark(m))]
     if not stale:
         run.reporter.say(f"map: {', '.join(names)} are up to date")
+        doubt(run)
         return
     _need(run, run.wanted_factors | run.wanted_models(stale), "train")
     stack = run.stack()
@@ -576,6 +607,74 @@ def map_(run: Run) -> None:
             styles = [p.with_suffix(".qml") for p in paths]
             run.ledger.record(f"map-{name}", run.map_mark(name), [*paths, *styles], taken[0])
             shutil.rmtree(shards, ignore_errors=True)
+    doubt(run)
+
+
+def doubt(run: Run) -> None:
+    """Map how sure the maps are: spread of ensembles, area of applicability."""
+    _spread(run)
+    if run.study.map.applicability:
+        _applicability(run)
+
+
+def _spread(run: Run) -> None:
+    """Train the members of each model's ensemble and map their mean and standard deviation."""
+    names, members = run.spread_models, run.study.map.members
+    stale = [m for m in names if not run.ledger.is_fresh(f"spread-{m}", run.spread_mark(m))]
+    if not stale:
+        return
+    _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
+    samples = sampling.load(run.out / "samples.parquet")
+    train = _first_split(run, samples).train
+    tiles = mapping.tile_count(run.grid, run.tile)
+    with run.reporter.task("spread", (members + tiles + 1) * len(stale)) as on:
+        for name in stale:
+            folder = run.out / "models" / name / "members"
+            mark = run.spread_mark(name)
+            with _timed(f"spread {name}") as taken:
+                fitted = uncertainty.fit_members(
+                    run.recipe(name), samples, train, members, run.study.study.seed, on
+                )
+                for k, model in enumerate(fitted):
+                    bundle.save(model, folder / f"{k:02d}")
+                shards = run.ledger.work / "shards" / f"spread-{mark}"
+                paths = uncertainty.write_spread(
+                    fitted,
+                    run.stack(),
+                    run.grid,
+                    run.study.map.shows,
+                    run.out / "maps",
+                    shards,
+                    run.engine,
+                    on,
+                    run.masks,
+                )
+            run.ledger.record(f"spread-{name}", mark, paths, taken[0])
+            shutil.rmtree(shards, ignore_errors=True)
+
+
+def _applicability(run: Run) -> None:
+    """Learn and map the area of applicability."""
+    mark = run.area_mark
+    if run.ledger.is_fresh("applicability", mark):
+        return
+    _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
+    samples = sampling.load(run.out / "samples.parquet")
+    shards = run.ledger.work / "shards" / f"applicability-{mark}"
+    total = mapping.tile_count(run.grid, run.tile) + 1
+    with _timed("applicability") as taken, run.reporter.task("applicability", total) as on:
+        area = uncertainty.fit_area(samples, _first_split(run, samples).train, run.study.study.seed)
+        paths = uncertainty.save_area(area, run.out / "models" / "applicability")
+        path = uncertainty.write_area(
+            area, run.stack(), run.grid, run.out / "maps", shards, run.engine, on, run.masks
+        )
+    run.ledger.record("applicability", mark, [*paths, path], taken[0])
+    shutil.rmtree(shards, ignore_errors=True)
+
+
+def _first_split(run: Run, samples: sampling.Samples) -> splits.Split:
+    """Return the split on which `train` fits the models that are mapped."""
+    return trials.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]
 
 
 def provenance(run: Run) -> Path:

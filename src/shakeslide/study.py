@@ -312,6 +312,10 @@ class Models(Settings):
 
     use: Annotated[list[ModelName], Field(min_length=1)] = ["lr", "svm", "rf", "sae"]
     """Models to train, evaluate and map."""
+    calibration: Literal["none", "platt", "isotonic"] = "none"
+    """Make the probabilities mean what they say: fitted on three parts of the training rows, by
+    landslide, that the model had not seen (so training takes four times as long). `isotonic` takes
+    any rising shape and needs a thousand source cells, `platt` a hundred."""
     sae: SaeSettings = SaeSettings()
     lr: LrSettings = LrSettings()
     svm: SvmSettings = SvmSettings()
@@ -358,6 +362,13 @@ class Maps(Settings):
     shows: Literal["susceptibility", "probability"] = "susceptibility"
     """What the probability map shows: on the balance of the training sample, or corrected to the
     share of source cells in the training area (expected share of the ground that fails)."""
+    members: Annotated[int, Field(ge=0)] = 0
+    """Members of an ensemble per model, each trained on landslides drawn anew: their mean and
+    standard deviation are mapped too. 0: none; 10 show the spread well."""
+    spread: list[ModelName] | None = None
+    """Models with an ensemble; default: all that are mapped."""
+    applicability: bool = True
+    """Map how unlike the training data each cell is."""
     breaks: list[Annotated[float, Field(gt=0, lt=1)]] = [0.2, 0.4, 0.6, 0.8]
     """Limits between the classes of the class map, in susceptibility."""
 
@@ -540,7 +551,7 @@ def template() -> str:
     ]
     lines += _table("samples", Samples, {}) + _table("models", Models, {})
     for name, field in Models.model_fields.items():
-        if name != "use":
+        if name in typing.get_args(ModelName):
             lines += _table(f"models.{name}", cast(type[Settings], field.annotation), {})
     lines += _table("evaluation", Evaluation, {}) + _table("map", Maps, {})
     return "\n".join(lines) + "\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +14,38 @@ from numpy.typing import NDArray
 from shakeslide import encoding
 from shakeslide.bundle import FittedModel
 from shakeslide.encoding import Angles
+from shakeslide.evaluation import splits
+from shakeslide.evaluation.calibration import Calibration, fit_isotonic, fit_platt
 from shakeslide.models.autoencoder import StackedAutoencoder, fit_members
 from shakeslide.models.base import Model
 from shakeslide.models.registry import entry
 from shakeslide.progress import Advance, silent
 from shakeslide.sampling import Samples
 
+Method = Literal["none", "platt", "isotonic"]
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model to be trained: its name, how angles are given to it, and its parameters."""
+    """A model to be trained.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    angles : {"raw", "sincos"}
+        How angles are given to it.
+    params : mapping
+        Its parameters.
+    calibration : {"none", "platt", "isotonic"}
+        How its probabilities are calibrated, on rows of the training side that it was not fitted
+        on.
+    """
 
     name: str
     angles: Angles
     params: Mapping[str, Any]
+    calibration: Method = "none"
 
     def make(self, seed: int) -> Model:
         """Return the unfitted estimator."""
@@ -35,6 +53,8 @@ class Recipe:
         return made.set_params(random_state=seed) if "random_state" in made.get_params() else made
 
 
+CALIBRATION_FOLDS = 3
+"""Parts of the training rows, by landslide, on which calibrations are fitted."""
 TOGETHER = ("sae",)
 """Models whose fits are trained side by side."""
 
@@ -100,6 +120,14 @@ def fit(
         Called with the number of fits done, in fractions.
     """
     regions = [samples.class_areas] * len(rows) if areas is None else areas
+    calibrations: list[Calibration | None] = [None] * len(rows)
+    spent = 0.0
+    if recipe.calibration != "none":
+        start = time.perf_counter()
+        share = CALIBRATION_FOLDS / (CALIBRATION_FOLDS + 1)
+        calibrations = _calibrations(recipe, samples, rows, seeds, regions, _part(advance, share))
+        advance = _part(advance, 1 - share)
+        spent = (time.perf_counter() - start) / len(rows)
     encoders = [
         fit_encoder(samples, r, recipe.angles, a) for r, a in zip(rows, regions, strict=True)
     ]
@@ -121,12 +149,64 @@ def fit(
                     "sample_share": float(label[r].mean()),
                     "prevalence": samples.prevalence,
                     "angles": recipe.angles,
+                    "calibration": recipe.calibration,
                 },
+                c,
             ),
-            s,
+            s + spent,
         )
-        for m, e, r, seed, s in zip(estimators, encoders, rows, seeds, seconds, strict=True)
+        for m, e, c, r, seed, s in zip(
+            estimators, encoders, calibrations, rows, seeds, seconds, strict=True
+        )
     ]
+
+
+def _part(advance: Advance, share: float) -> Advance:
+    """Let a part of the work count for its share of the whole."""
+    return lambda done: advance(share * done)
+
+
+def _calibrations(
+    recipe: Recipe,
+    samples: Samples,
+    rows: Sequence[NDArray[np.int64]],
+    seeds: Sequence[int],
+    regions: Sequence[Mapping[str, Mapping[int, float]]],
+    advance: Advance,
+) -> list[Calibration | None]:
+    """Fit a calibration for each fit, on predictions for landslides that they had not seen.
+
+    The training rows are dealt to folds by landslide: cells of one landslide on both sides would
+    make the model look surer than it can be elsewhere.
+    """
+    inner, inner_seeds, inner_regions = [], [], []
+    for r, seed, region in zip(rows, seeds, regions, strict=True):
+        fold = _landslide_folds(samples, r, seed)
+        for k in range(CALIBRATION_FOLDS):
+            inner.append((r[fold != k], r[fold == k]))
+            inner_seeds.append(int(np.random.SeedSequence([seed, k]).generate_state(1)[0]))
+            inner_regions.append(region)
+    plain = replace(recipe, calibration="none")
+    train = [i[0] for i in inner]
+    fits = fit(
+        plain, samples, train, inner_seeds, inner_regions, _part(advance, 1 / CALIBRATION_FOLDS)
+    )
+    told = [f.model.predict(samples.raw[i[1]]) for f, i in zip(fits, inner, strict=True)]
+    fitter = fit_platt if recipe.calibration == "platt" else fit_isotonic
+    out: list[Calibration | None] = []
+    for first in range(0, len(inner), CALIBRATION_FOLDS):
+        part = slice(first, first + CALIBRATION_FOLDS)
+        y = samples.label[np.concatenate([i[1] for i in inner[part]])]
+        out.append(fitter(y, np.concatenate(told[part]).astype(np.float64)))
+    return out
+
+
+def _landslide_folds(samples: Samples, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    t, y = samples.table.iloc[rows], samples.label[rows]
+    x, north, number = (t[c].to_numpy() for c in ("x", "y", "landslide_id"))
+    groups = splits.landslide_groups(y, number, x, north)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 31]))
+    return splits.balanced_folds(y, groups, CALIBRATION_FOLDS, rng, "landslides")
 
 
 def _fit_all(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
@@ -16,6 +18,8 @@ from shakeslide.evaluation.draws import generator
 from shakeslide.evaluation.ranking import FloatArray
 
 CHUNK = 1024
+BLOCK = 256
+"""Training rows that are compared together."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,9 @@ class Applicability:
             0: a training row; 1: as far from any as they are from each other.
         """
         scaled = (np.asarray(x, dtype=np.float64) - self.centre) * self.factor
-        valid = np.isfinite(scaled).all(axis=1)
-        result = np.full(scaled.shape[0], np.nan)
-        result[valid] = self._tree.query(scaled[valid])[0] / self.spread
-        return result
+        result = np.empty(scaled.shape[0])
+        _nearest(np.ascontiguousarray(scaled[:, self._used]), self._columns, result)
+        return result / self.spread
 
     def to_arrays(self) -> dict[str, FloatArray]:
         """Return the named arrays that `from_arrays` makes it from again."""
@@ -70,8 +73,16 @@ class Applicability:
         }
 
     @cached_property
-    def _tree(self) -> cKDTree:
-        return cKDTree(self.reference)
+    def _used(self) -> NDArray[np.int64]:
+        """Columns that have any weight."""
+        return np.flatnonzero(self.factor)
+
+    @cached_property
+    def _columns(self) -> FloatArray:
+        """The training rows column by column, repeated to whole blocks."""
+        rows = self.reference[:, self._used]
+        whole = -len(rows) % BLOCK
+        return np.ascontiguousarray(np.vstack([rows, np.repeat(rows[:1], whole, axis=0)]).T)
 
 
 def fit_applicability(
@@ -152,6 +163,30 @@ def from_arrays(arrays: Mapping[str, ArrayLike]) -> Applicability:
     if not fits:
         raise InputError("stored area of applicability is damaged: fit it again")
     return Applicability(centre, factor, reference, float(scalars[0]), float(scalars[1]))
+
+
+@njit(nogil=True, cache=True)
+def _nearest(rows: Any, columns: Any, out: Any) -> None:
+    """Distance from each row to the nearest of the reference rows; NaN for one with a gap.
+
+    In the twenty columns of a study a tree looks at nearly all rows too, one by one; here blocks
+    of them pass in vectors.
+    """
+    squared, least = np.empty(BLOCK), np.empty(BLOCK)
+    for i in range(rows.shape[0]):
+        least[:] = np.inf
+        gap = 0.0
+        for c in range(rows.shape[1]):
+            gap += rows[i, c]
+        for start in range(0, columns.shape[1], BLOCK):
+            squared[:] = 0.0
+            for c in range(rows.shape[1]):
+                value, column = rows[i, c], columns[c, start : start + BLOCK]
+                for k in range(BLOCK):
+                    squared[k] += (column[k] - value) * (column[k] - value)
+            for k in range(BLOCK):
+                least[k] = squared[k] if squared[k] < least[k] else least[k]
+        out[i] = np.sqrt(least.min()) if np.isfinite(gap) else np.nan
 
 
 def upper_whisker(values: ArrayLike) -> float:
