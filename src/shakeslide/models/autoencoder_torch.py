@@ -211,8 +211,8 @@ class _Stack:
 class Bfloat16Network:
     """Prediction of a network with weights and activations in bfloat16, sums in float32.
 
-    Three times as fast as float32 on processors with bfloat16 matrix units, slow on others; the
-    probabilities keep two to three digits.
+    Faster than float32 on processors with bfloat16 matrix units, slow on others; the probabilities
+    keep two to three digits.
 
     Parameters
     ----------

@@ -108,14 +108,21 @@ def _layer(flat: Any, offset: int, units: int, rows: int) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _clear(h: Any, units: int, rows: int) -> None:
+    """Put zeros behind the first `units` units and the first `rows` columns."""
+    for i in range(len(h)):
+        for j in range(rows if i < units else 0, h.shape[1]):
+            h[i, j] = 0
+
+
+@njit(nogil=True, cache=True)
 def _gather(X: Any, index: Any, start: int, rows: int, out: Any) -> None:
     """Copy rows of `X` into the columns of `out`, and zeros into those behind."""
     for i in range(rows):
         source = X[index[start + i]]
         for j in range(source.size):
             out[j, i] = source[j]
-    out[:, rows:] = 0  # scratch of another block's shape may have left numbers there
-    out[X.shape[1] :, :] = 0
+    _clear(out, X.shape[1], rows)  # scratch of another block's shape may have left numbers there
 
 
 @njit(nogil=True, cache=True)
@@ -172,7 +179,8 @@ def _backward(
             product(_layer(theta, plan[k, WEIGHTS], p_out, p_in).T, delta, below, False)
             if k == first + 1 and sparsity.size:
                 for i in range(plan[k, INPUTS]):
-                    below[i, :rows] += sparsity[i]
+                    for j in range(rows):
+                        below[i, j] += sparsity[i]
             _through_activation(below, h, plan[k, INPUTS], plan[k - 1, ACTIVATION])
 
 
@@ -242,7 +250,7 @@ def sparsity_penalty(rho_hat: Any, rho: float) -> float:
 @njit(nogil=True, cache=True)
 def _add_sums(h: Any, rows: int, sums: Any) -> None:
     """Add activations of the first `rows` columns to `sums`; the columns behind become zero."""
-    h[:, rows:] = 0
+    _clear(h, len(h), rows)
     row_sums(h, sums, True)
 
 
@@ -320,8 +328,7 @@ def add_gradient(
                 here = sparsity_slopes(rho_hat, n, settings)
                 if want_loss:
                     kl = settings[BETA] * sparsity_penalty(rho_hat, settings[RHO])
-        delta[units:] = 0  # a padded unit must not be moved
-        delta[:, size:] = 0  # and a padded row must not move any
+        _clear(delta, units, size)  # what fills up moves nothing and isn't moved
         add = begin > start or not fresh
         _backward(theta, plan, first, acts, deltas, offsets, size, here, grad, turned, add)
     return value, right, kl
