@@ -166,11 +166,12 @@ def collinear(run: Artefacts) -> Collinear | None:
         return None
     names = {f.info.code: f.info.name for f in run.factors}
     count, most = len(told["pairs"]), len(told["codes"]) * (len(told["codes"]) - 1) // 2
-    if count:
-        word = "pair is" if count == 1 else "pairs are"
-        sentence = f"{count} of {most} {word} correlated by {CLOSE:g} or more."
+    if most == 1:
+        by = f"{CLOSE:g} or more" if count else f"less than {CLOSE:g}"
+        sentence = f"The only pair is correlated by {by}."
     else:
-        sentence = f"None of {most} pairs is correlated by {CLOSE:g} or more."
+        some = f"{count or 'None'} of {most} pairs {'are' if count > 1 else 'is'}"
+        sentence = f"{some} correlated by {CLOSE:g} or more."
     vif = [(c, names.get(c, ""), printed_vif(told, i)) for i, c in enumerate(told["codes"])]
     method = METHODS.get(told["method"], str(told["method"]))
     return Collinear(sentence, told["remarks"], vif, method, int(told["rows"]))

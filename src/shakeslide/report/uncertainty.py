@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,12 +120,15 @@ def applicability(run: Artefacts) -> Applicability | None:
 
 def _threshold(path: Path) -> float:
     try:
-        return float(raster.info(path).tags["threshold"])
-    except (KeyError, ValueError):
+        threshold = float(raster.info(path).tags.get("threshold", "nan"))
+    except ValueError:
+        threshold = math.nan
+    if not (math.isfinite(threshold) and threshold > 0):
         raise InputError(
             f"{path}: has no tag `threshold`, the limit of the area of applicability; run "
             "`shakeslide map` again"
-        ) from None
+        )
+    return threshold
 
 
 def _strips(paths: Sequence[Path]) -> Iterator[tuple[int, NDArray[np.float32]]]:
