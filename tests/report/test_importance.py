@@ -146,6 +146,17 @@ def test_classes_are_told_and_escaped(page: Page) -> None:
     assert f"1 {EVIL} & gneiss; 2 片麻岩; 3 schist" in page.text
 
 
+def test_codes_that_are_their_own_names_are_not_explained(run_folder: Path) -> None:
+    run = artefacts.load(run_folder)
+    factors = [
+        replace(f, info=replace(f.info, legend={1: "1", 2: "2"} if f.info.legend else {}))
+        for f in run.factors
+    ]
+    summary = importance.importance(replace(run, factors=factors))
+    assert summary is not None
+    assert summary.classes == []
+
+
 # ------------------------------------------------------------------ collinearity
 
 

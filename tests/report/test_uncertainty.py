@@ -59,7 +59,7 @@ def test_the_threshold_means_nothing_on_a_corrected_map(run: artefacts.Artefacts
     assert told.undecided is None
 
 
-def test_applicability_counts_cells_and_sources(
+def test_applicability_counts_cells(
     run: artefacts.Artefacts, values: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> None:
     index = values[2]
@@ -68,8 +68,6 @@ def test_applicability_counts_cells_and_sources(
     assert told.threshold == THRESHOLD
     known = np.isfinite(index)
     assert told.outside == pytest.approx((index[known] > THRESHOLD).mean())
-    table = run.samples.table[run.samples.table["label"] == 1]
-    assert told.sources == pytest.approx((index[table["row"], table["col"]] > THRESHOLD).mean())
 
 
 @pytest.mark.parametrize("tags", [{}, {"threshold": "much"}, {"threshold": "nan"}])

@@ -121,11 +121,13 @@ def _sentences(told: Mapping[str, Any]) -> list[str]:
 
 
 def _classes(run: Artefacts) -> list[tuple[str, str]]:
-    return [
-        (f.info.code, "; ".join(f"{k} {name}" for k, name in sorted(f.info.legend.items())))
-        for f in run.factors
-        if f.info.kind == "categorical" and f.info.legend
-    ]
+    """Return what the codes of classes stand for, where that is more than the code."""
+    told = []
+    for f in run.factors:
+        names = [f"{k} {v}" for k, v in sorted(f.info.legend.items()) if v != str(k)]
+        if f.info.kind == "categorical" and names:
+            told.append((f.info.code, "; ".join(names)))
+    return told
 
 
 # ------------------------------------------------------------------ collinearity
