@@ -53,7 +53,7 @@ def expected() -> dict[str, int]:
     wide |= {f"confusion_{p}.png": 5.4 for p in ("pixel", "block")}
     wide |= {f"{kind}_{p}.png": 4.65 for kind in ("roc", "reliability") for p in ("pixel", "block")}
     wide |= {"protocols.png": 5.6, "scores.png": 5.05, "optimism.png": 5.6, "balances.png": 5.6}
-    wide |= {f"differences_{p}.png": 4.57 for p in ("pixel", "block")}
+    wide |= {f"differences_{p}.png": 4.47 for p in ("pixel", "block")}
     wide |= {"spread_rf.png": 5.2, "applicability.png": 5.2, "dependence.png": 7.5}
     wide |= {"information_gain.png": 5.6, "permutation.png": 5.6, "collinearity.png": 4.0}
     return {name: round(inches * dpi) for name, inches in wide.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,7 @@ def test_undefined_importance_is_a_dash(run_folder: Path, told: dict[str, Any]) 
     broken["models"][0]["permutation"][0] |= {"mean": None, "sd": None}
     broken["information_gain"][-1]["bits"] = None
     broken["models"][1]["dependence"][0]["probability"][2] = None
-    run = artefacts.load(run_folder)
-    object.__setattr__(run, "importance", broken)
+    run = replace(artefacts.load(run_folder), importance=broken)
     summary = importance.importance(run)
     assert summary is not None
     assert summary.groups[0].cells[0] == ("–", "", False)
@@ -146,6 +146,17 @@ def test_classes_are_told_and_escaped(page: Page) -> None:
     assert f"1 {EVIL} & gneiss; 2 片麻岩; 3 schist" in page.text
 
 
+def test_codes_that_are_their_own_names_are_not_explained(run_folder: Path) -> None:
+    run = artefacts.load(run_folder)
+    factors = [
+        replace(f, info=replace(f.info, legend={1: "1", 2: "2"} if f.info.legend else {}))
+        for f in run.factors
+    ]
+    summary = importance.importance(replace(run, factors=factors))
+    assert summary is not None
+    assert summary.classes == []
+
+
 # ------------------------------------------------------------------ collinearity
 
 
@@ -176,20 +187,25 @@ def test_variance_inflation_stands_beside(page: Page, told: dict[str, Any]) -> N
     assert printed == pytest.approx(list(told["collinearity"]["vif"].values()), abs=0.051)
 
 
-def test_remarks_are_listed(tmp_path: Path) -> None:
+def test_remarks_are_listed(run_folder: Path, page: Page, told: dict[str, Any]) -> None:
+    remarks = told["collinearity"]["remarks"]
+    assert remarks
+    for text in remarks:
+        assert page.text.count(text) == 1
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(2, 400))
     columns = {"DEM": a, "SLOA": a + 0.01 * b, "FD": b, "TPI": rng.normal(size=400)}
-    out = fabricate(tmp_path / "run")
-    told = json.loads((out / "importance.json").read_text())
-    told["collinearity"] = collinearity_of(columns)
-    write_json(out / "importance.json", told)
-    report.write(out, INPUTS)
-    page = Page((out / "report.html").read_text(encoding="utf-8"))
-    assert "1 of 6 pair is correlated by 0.7 or more." in page.text
-    assert "DEM and SLOA go together (r = 1.00)" in page.text
-    assert "Pearson's r, from 400 sampled cells." in page.text
-    assert len(page.rows("vif")) == 4
+    run = replace(artefacts.load(run_folder), importance={"collinearity": collinearity_of(columns)})
+    summary = importance.collinear(run)
+    assert summary is not None
+    assert summary.sentence == "1 of 6 pairs is correlated by 0.7 or more."
+    assert summary.remarks[0].startswith("DEM and SLOA go together (r = 1.00)")
+    assert (summary.method, summary.rows) == ("Pearson's r", 400)
+    assert [code for code, _, _ in summary.vif] == list(columns)
+    alone = collinearity_of({"DEM": a, "FD": b})
+    summary = importance.collinear(replace(run, importance={"collinearity": alone}))
+    assert summary is not None
+    assert summary.sentence == "The only pair is correlated by less than 0.7."
 
 
 def test_constant_and_given_away_factors_are_told_apart() -> None:
@@ -205,7 +221,7 @@ def test_constant_and_given_away_factors_are_told_apart() -> None:
 
 
 def test_runs_before_collinearity_leave_it_out(tmp_path: Path) -> None:
-    out = fabricate(tmp_path / "run")
+    out = fabricate(tmp_path / "run", repeats=1)
     told = json.loads((out / "importance.json").read_text())
     del told["collinearity"]
     write_json(out / "importance.json", told)
@@ -214,6 +230,10 @@ def test_runs_before_collinearity_leave_it_out(tmp_path: Path) -> None:
     assert "Which factors matter" in page.text
     assert "repeat each other" not in page.text
     assert not (out / "figures" / "collinearity.png").exists()
+    # Nor were there ensembles and maps of applicability.
+    assert "How sure" not in page.text
+    assert "unlike anything" not in page.text
+    assert not list((out / "figures").glob("spread_*"))
 
 
 def test_many_factors_still_fit_their_sheet() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from shakeslide import report
-from shakeslide.report import artefacts, figures, judgement, judgement_charts, words
+from shakeslide.report import artefacts, charts, figures, judgement, judgement_charts, words
 
 from .fabricated import GAPS, INPUTS, MODELS, OPTIMISM, SCORES, evaluation, fabricate, write_json
 from .test_page import Page, numbers
@@ -167,11 +168,43 @@ def test_unresolved_differences_have_no_colour() -> None:
     assert red < blue
 
 
-def test_many_models_stand_below_each_other() -> None:
-    names = [f"m{i}" for i in range(9)]
+def test_many_models_with_long_names_fit_the_sheet() -> None:
+    names = [*words.MODELS]
+    pairs = [
+        {"protocol": "pixel", "model": a, "other": b}
+        | {m: {"mean": 0.01, "low": 0.005, "high": 0.02} for m in judgement.DIFFERED}
+        for a, b in combinations(names, 2)
+    ]
+    optimism = [{"protocol": "block", "model": m, "oa": 1.0, "roc_auc": 2.0} for m in names]
+    rows = [
+        {"protocol": "block", "model": m, "prevalence": 0.5}
+        | {
+            k: {"mean": 0.7, "low": 0.6, "high": 0.8}
+            for k in ("oa", "roc_auc", "precision", "pr_auc")
+        }
+        for m in names
+    ]
+    told = {"pairs": pairs, "optimism": optimism, "summary": rows, "summary_area": rows}
     with figures.style():
-        size = judgement_charts.differences({"pairs": []}, names, "pixel").get_size_inches()
-    assert size[0] < 7.4 < size[1]
+        drawn = [
+            judgement_charts.differences(told, names, "pixel"),
+            judgement_charts.optimism(told, names, ["pixel", "block"]),
+            judgement_charts.balances(told, "block"),
+            charts.protocols(told, ["block"]),
+        ]
+        for figure in drawn:
+            figure.canvas.draw()
+            assert figure.get_size_inches()[0] < 7.4
+            for axes in figure.axes[1:]:
+                names_drawn = [*axes.get_yticklabels()]
+                if axes.get_images():
+                    names_drawn += axes.get_xticklabels()
+                for text in names_drawn:
+                    box = text.get_window_extent()
+                    assert box.x0 >= 0, text
+                    assert box.x1 <= figure.bbox.x1, text
+                    assert box.y1 <= figure.bbox.y1, text
+                    assert box.y0 >= 0, text
 
 
 @pytest.mark.parametrize(

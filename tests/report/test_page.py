@@ -251,19 +251,18 @@ def test_remarks_of_every_layer_are_told_and_escaped(tmp_path: Path) -> None:
     assert len(alerts) == 2 * len(names)
 
 
-def test_samples_drawn_of_more_source_cells_are_told(tmp_path: Path) -> None:
-    out = fabricate(tmp_path / "run", repeats=1)
-    report.write(out, INPUTS)
-    page = Page((out / "report.html").read_text(encoding="utf-8"))
+def test_samples_drawn_of_more_source_cells_are_told(tmp_path: Path, page: Page) -> None:
     # 200 cells about the median elevation: 100 are sources, as many as there are.
+    assert "100 source cells of 11 mapped landslides" in page.text
     assert "Every usable source cell is a positive" in page.text
+    out = fabricate(tmp_path / "run", repeats=1)
     samples = sampling.load(out / "samples.parquet")
     more = dataclasses.replace(samples, counts=dict(samples.counts) | {"source_cells": 4321})
     sampling.save(more, out / "samples.parquet")
     report.write(out, INPUTS)
-    page = Page((out / "report.html").read_text(encoding="utf-8"))
-    assert "100 of 4,321 source cells of 11 mapped landslides" in page.text
-    assert "Of the usable source cells 100 were drawn as positives" in page.text
+    told = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert "100 of 4,321 source cells of 11 mapped landslides" in told.text
+    assert "Of the usable source cells 100 were drawn as positives" in told.text
 
 
 def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:

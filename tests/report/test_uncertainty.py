@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from shakeslide import report
 from shakeslide.errors import InputError
 from shakeslide.io.style import RAMP
 from shakeslide.report import artefacts, figures, maps, uncertainty
 from shakeslide.report.cartography import NODATA, View
 
-from .fabricated import GRID, INPUTS, THRESHOLD, fabricate, write_raster, write_uncertainty
+from .fabricated import GRID, THRESHOLD, write_raster, write_uncertainty
 from .test_page import Page
 
 
@@ -60,7 +59,7 @@ def test_the_threshold_means_nothing_on_a_corrected_map(run: artefacts.Artefacts
     assert told.undecided is None
 
 
-def test_applicability_counts_cells_and_sources(
+def test_applicability_counts_cells(
     run: artefacts.Artefacts, values: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> None:
     index = values[2]
@@ -69,17 +68,16 @@ def test_applicability_counts_cells_and_sources(
     assert told.threshold == THRESHOLD
     known = np.isfinite(index)
     assert told.outside == pytest.approx((index[known] > THRESHOLD).mean())
-    table = run.samples.table[run.samples.table["label"] == 1]
-    assert told.sources == pytest.approx((index[table["row"], table["col"]] > THRESHOLD).mean())
 
 
-@pytest.mark.parametrize("tags", [{}, {"threshold": "much"}])
-def test_applicability_without_its_limit_is_an_error(tmp_path: Path, tags: dict[str, str]) -> None:
-    out = fabricate(tmp_path / "run", repeats=1)
-    path = out / "maps" / "applicability.tif"
+@pytest.mark.parametrize("tags", [{}, {"threshold": "much"}, {"threshold": "nan"}])
+def test_applicability_without_its_limit_is_an_error(
+    run: artefacts.Artefacts, tmp_path: Path, tags: dict[str, str]
+) -> None:
+    path = tmp_path / "applicability.tif"
     write_raster(path, np.ones(GRID.shape, np.float32), tags=tags)
     with pytest.raises(InputError, match=r"applicability\.tif: has no tag `threshold`"):
-        report.write(out, INPUTS)
+        uncertainty.applicability(replace(run, applicability=path))
 
 
 # ------------------------------------------------------------------ figures
@@ -136,15 +134,6 @@ def test_page_tells_how_sure_the_maps_are(run: artefacts.Artefacts, page: Page) 
     assert cells[0] == f"{spread.median:.3f}"
     assert spread.undecided is not None
     assert cells[2].replace("\u00a0", " ") == f"{100 * spread.undecided:.3g} %"
-
-
-def test_without_the_maps_the_section_is_left_out(tmp_path: Path) -> None:
-    out = fabricate(tmp_path / "run", repeats=1)
-    report.write(out, INPUTS)
-    page = Page((out / "report.html").read_text(encoding="utf-8"))
-    assert "How sure" not in page.text
-    assert "unlike anything" not in page.text
-    assert not list((out / "figures").glob("spread_*"))
 
 
 def test_map_of_probability_says_so_and_fills_its_scale(

@@ -100,10 +100,11 @@ def protocols(evaluation: Mapping[str, Any], names: Sequence[str]) -> Figure:
     wide, tall = 2.3, 0.2 * len(models) * max(len(names), 2) + 0.2
     truth = evaluation.get("truth")
     keys = len(names) + bool(truth)
-    figure, sheet = figures.new(2 * wide + 1.0, tall + 0.65 + 0.17 * keys)
+    left = figures.room(models)
+    figure, sheet = figures.new(left + 2 * wide + 0.45, tall + 0.65 + 0.17 * keys)
     for i, measure in enumerate(("oa", "roc_auc")):
         low = 0.45 + 0.17 * keys
-        axes = figures.axes_at(figure, 0.55 + i * (wide + 0.3), low, wide, tall - 0.1)
+        axes = figures.axes_at(figure, left + i * (wide + 0.3), low, wide, tall - 0.1)
         for j, name in enumerate(names):
             _protocol_dots(axes, evaluation, measure, models, (j, name, len(names)))
         if truth:

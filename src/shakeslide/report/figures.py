@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +165,11 @@ def colour(model: str, index: int) -> str:
 def line(index: int) -> Any:
     """Return the line style of the model at this place."""
     return LINES[index % len(LINES)]
+
+
+def room(names: Iterable[str], least: float = 0.55) -> float:
+    """Return the inches that the longest of some models' names takes left of an axis."""
+    return max([least, *(0.14 + 0.079 * len(name) for name in names)])
 
 
 def drawable(text: str) -> bool:

@@ -121,11 +121,13 @@ def _sentences(told: Mapping[str, Any]) -> list[str]:
 
 
 def _classes(run: Artefacts) -> list[tuple[str, str]]:
-    return [
-        (f.info.code, "; ".join(f"{k} {name}" for k, name in sorted(f.info.legend.items())))
-        for f in run.factors
-        if f.info.kind == "categorical" and f.info.legend
-    ]
+    """Return what the codes of classes stand for, where that is more than the code."""
+    told = []
+    for f in run.factors:
+        names = [f"{k} {v}" for k, v in sorted(f.info.legend.items()) if v != str(k)]
+        if f.info.kind == "categorical" and names:
+            told.append((f.info.code, "; ".join(names)))
+    return told
 
 
 # ------------------------------------------------------------------ collinearity
@@ -166,11 +168,12 @@ def collinear(run: Artefacts) -> Collinear | None:
         return None
     names = {f.info.code: f.info.name for f in run.factors}
     count, most = len(told["pairs"]), len(told["codes"]) * (len(told["codes"]) - 1) // 2
-    if count:
-        word = "pair is" if count == 1 else "pairs are"
-        sentence = f"{count} of {most} {word} correlated by {CLOSE:g} or more."
+    if most == 1:
+        by = f"{CLOSE:g} or more" if count else f"less than {CLOSE:g}"
+        sentence = f"The only pair is correlated by {by}."
     else:
-        sentence = f"None of {most} pairs is correlated by {CLOSE:g} or more."
+        some = f"{count or 'None'} of {most} pairs {'are' if count > 1 else 'is'}"
+        sentence = f"{some} correlated by {CLOSE:g} or more."
     vif = [(c, names.get(c, ""), printed_vif(told, i)) for i, c in enumerate(told["codes"])]
     method = METHODS.get(told["method"], str(told["method"]))
     return Collinear(sentence, told["remarks"], vif, method, int(told["rows"]))

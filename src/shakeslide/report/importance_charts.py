@@ -128,7 +128,9 @@ def dependence(models: Sequence[Mapping[str, Any]], infos: Mapping[str, FactorIn
     codes = list(dict.fromkeys(d["code"] for m in models for d in m["dependence"]))
     columns = min(4, len(codes))
     rows = math.ceil(len(codes) / columns)
-    wide, tall, dx, dy, below = 1.45, 1.15, 1.72, 1.78, 0.3
+    wide, tall, dx, dy = 1.45, 1.15, 1.72, 1.78
+    lines = math.ceil(len(models) / columns)
+    below = 0.12 + 0.18 * lines
     figure, sheet = figures.new(0.62 + columns * dx, below + rows * dy)
     low, high = _range(models)
     for i, code in enumerate(codes):
@@ -151,7 +153,7 @@ def dependence(models: Sequence[Mapping[str, Any]], infos: Mapping[str, FactorIn
         0.1, below + rows * dy / 2, "Mean predicted probability", rotation=90, ha="center",
         va="center", fontsize=8.5,
     )  # fmt: skip
-    _model_key(sheet, [m["model"] for m in models], 0.6 + columns * dx)
+    _model_key(sheet, [m["model"] for m in models], columns, dx)
     return figure
 
 
@@ -215,14 +217,15 @@ def _value_axis(axes: Axes, code: str, info: FactorInfo | None) -> None:
     axes.set_xlabel("\n".join(textwrap.wrap(label, 26)[:2]), fontsize=6.8, labelpad=2)
 
 
-def _model_key(sheet: Axes, models: Sequence[str], width: float) -> None:
-    step = (width - 0.6) / max(len(models), 4)
+def _model_key(sheet: Axes, models: Sequence[str], columns: int, step: float) -> None:
+    """Draw the key of the curves beneath the panels, in their columns."""
+    rows = math.ceil(len(models) / columns)
     for k, name in enumerate(models):
-        x = 0.56 + k * step
+        x, y = 0.56 + (k % columns) * step, 0.13 + 0.18 * (rows - 1 - k // columns)
         colour = figures.colour(name, k)
-        sheet.plot([x, x + 0.3], [0.13, 0.13], color=colour, ls=figures.line(k), linewidth=1.4)
-        sheet.plot([x + 0.15], [0.13], MARKS[k % 11], ms=3, color=colour)
-        sheet.text(x + 0.36, 0.13, name.upper(), fontsize=8, va="center")
+        sheet.plot([x, x + 0.3], [y, y], color=colour, ls=figures.line(k), linewidth=1.4)
+        sheet.plot([x + 0.15], [y], MARKS[k % 11], ms=3, color=colour)
+        sheet.text(x + 0.36, y, name.upper(), fontsize=8, va="center")
 
 
 # ------------------------------------------------------------------ collinearity

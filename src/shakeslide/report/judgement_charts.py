@@ -39,9 +39,10 @@ def optimism(
     others = [p for p in protocols if any(p == key[0] for key in told)]
     wide, tall = 2.3, 0.21 * len(models) * max(len(others), 2) + 0.15
     low = 0.45 + 0.17 * len(others)
-    figure, sheet = figures.new(2 * wide + 1.0, tall + low + 0.25)
+    left = figures.room(models)
+    figure, sheet = figures.new(left + 2 * wide + 0.45, tall + low + 0.25)
     for i, measure in enumerate(POINTS):
-        axes = figures.axes_at(figure, 0.55 + i * (wide + 0.3), low, wide, tall)
+        axes = figures.axes_at(figure, left + i * (wide + 0.3), low, wide, tall)
         for j, protocol in enumerate(others):
             colour = PROTOCOL_MARKS[protocols.index(protocol) % len(PROTOCOL_MARKS)][1]
             height = 0.72 / len(others)
@@ -55,9 +56,11 @@ def optimism(
     for j, protocol in enumerate(others):
         colour = PROTOCOL_MARKS[protocols.index(protocol) % len(PROTOCOL_MARKS)][1]
         at = 0.1 + 0.17 * (len(others) - 1 - j)
-        legends.swatch(sheet, 0.55, at, 0.16, 0.1, colour)
+        legends.swatch(sheet, left, at, 0.16, 0.1, colour)
         what = words.PROTOCOLS.get(protocol, protocol)
-        sheet.text(0.78, at, f"{REFERENCE} above {protocol}: {what}", fontsize=8.5, va="center")
+        sheet.text(
+            left + 0.23, at, f"{REFERENCE} above {protocol}: {what}", fontsize=8.5, va="center"
+        )
     return figure
 
 
@@ -102,9 +105,10 @@ def balances(evaluation: Mapping[str, Any], protocol: str) -> Figure:
     ]
     models = [r["model"] for r in sides[0]]
     wide, tall = 2.3, 0.3 * len(models) + 0.2
-    figure, sheet = figures.new(2 * wide + 1.0, tall + 0.85)
+    left = figures.room(models)
+    figure, sheet = figures.new(left + 2 * wide + 0.45, tall + 0.85)
     for i, (measure, scale) in enumerate((("precision", 100), ("pr_auc", 1))):
-        axes = figures.axes_at(figure, 0.55 + i * (wide + 0.3), 0.6, wide, tall)
+        axes = figures.axes_at(figure, left + i * (wide + 0.3), 0.6, wide, tall)
         for y, model in enumerate(reversed(models)):
             told = [next(r for r in side if r["model"] == model)[measure]["mean"] for side in sides]
             means = [np.nan if v is None else scale * v for v in told]
@@ -116,8 +120,13 @@ def balances(evaluation: Mapping[str, Any], protocol: str) -> Figure:
         axes.set_title(words.heading(measure), loc="left", fontsize=8.5)
     shares = [words.share(side[0]["prevalence"]) for side in sides]
     places = (
-        (0.6, "white", QUIET, f"in the samples ({shares[0]} sources)"),
-        (3.1, figures.COLOURS["svm"], figures.COLOURS["svm"], f"in the area ({shares[1]} sources)"),
+        (left + 0.05, "white", QUIET, f"in the samples ({shares[0]} sources)"),
+        (
+            left + 2.55,
+            figures.COLOURS["svm"],
+            figures.COLOURS["svm"],
+            f"in the area ({shares[1]} sources)",
+        ),
     )
     for x, face, edge, text in places:
         sheet.plot([x], [0.14], "o", ms=5, mfc=face, mec=edge)
@@ -132,13 +141,16 @@ def differences(evaluation: Mapping[str, Any], models: Sequence[str], protocol: 
     """Return by how many points each model lies above each other, coloured where resolved."""
     beside = len(models) <= MOST_BESIDE
     side = 0.52 * len(models)
-    step = (side + 0.75, 0.0) if beside else (0.0, side + 0.6)
+    left = figures.room(models)
+    # Names that are wider than their columns stand upright.
+    head = 0.45 if left <= 0.7 else left + 0.2
+    step = (side + left + 0.15, 0.0) if beside else (0.0, side + head + 0.1)
     low = 0.62
-    width = max(0.6 + side + step[0] + 0.1, 4.4)
-    figure, sheet = figures.new(width, low + side + step[1] + 0.45)
+    width = max(left + side + step[0] + 0.1, 4.4)
+    figure, sheet = figures.new(width, low + side + step[1] + head)
     for i, measure in enumerate(POINTS):
         bottom = low + (0.0 if beside else (1 - i) * step[1])
-        axes = figures.axes_at(figure, 0.6 + i * step[0], bottom, side, side)
+        axes = figures.axes_at(figure, left + i * step[0], bottom, side, side)
         _difference_matrix(axes, evaluation["pairs"], models, (protocol, measure))
     legends.swatch(sheet, 0.12, 0.38, 0.2, 0.12, UNRESOLVED)
     sheet.text(0.4, 0.38, "not resolved: the 95 % interval holds 0", fontsize=8, va="center")
@@ -173,7 +185,8 @@ def _difference_matrix(
                 weight="bold" if resolved[i, j] else "normal",
             )
     names = [m.upper() for m in models]
-    axes.set_xticks(range(len(models)), names, fontsize=7.5)
+    upright = figures.room(names) > 0.7
+    axes.set_xticks(range(len(models)), names, fontsize=7.5, rotation=90 * upright)
     axes.set_yticks(range(len(models)), names, fontsize=7.5)
     axes.xaxis.tick_top()
     axes.tick_params(length=0, pad=2)

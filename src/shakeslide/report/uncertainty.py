@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,13 +52,10 @@ class Applicability:
         Its limit.
     outside : float
         Share of the mapped cells beyond it.
-    sources : float or None
-        Share of the sampled source cells beyond it; None without any.
     """
 
     threshold: float
     outside: float
-    sources: float | None
 
 
 def spreads(run: Artefacts) -> list[Spread]:
@@ -69,7 +67,7 @@ def spreads(run: Artefacts) -> list[Spread]:
 def _spread(files: MapFiles, threshold: float) -> Spread:
     paths = [p for p in (files.spread, files.mean) if p is not None]
     counts, near = np.zeros(BINS, np.int64), 0
-    for _, bands in _strips(paths):
+    for bands in _strips(paths):
         known = np.isfinite(bands).all(axis=0)
         sd = bands[0][known]
         counts += np.histogram(np.minimum(sd, 1.0), BINS, (0.0, 1.0))[0]
@@ -100,35 +98,28 @@ def applicability(run: Artefacts) -> Applicability | None:
     if path is None:
         return None
     threshold = _threshold(path)
-    table = run.samples.table
-    rows = table["row"].to_numpy()[run.sources]
-    cols = table["col"].to_numpy()[run.sources]
-    cells, beyond, hits, sources = 0, 0, 0, 0
-    for top, (index,) in _strips([path]):
-        known = np.isfinite(index)
-        cells += int(known.sum())
+    cells, beyond = 0, 0
+    for (index,) in _strips([path]):
+        cells += int(np.isfinite(index).sum())
         beyond += int((index > threshold).sum())
-        inside = (rows >= top) & (rows < top + len(index))
-        at = index[rows[inside] - top, cols[inside]]
-        sources += int(np.isfinite(at).sum())
-        hits += int((at > threshold).sum())
-    return Applicability(
-        threshold, beyond / cells if cells else 0.0, hits / sources if sources else None
-    )
+    return Applicability(threshold, beyond / cells if cells else 0.0)
 
 
 def _threshold(path: Path) -> float:
     try:
-        return float(raster.info(path).tags["threshold"])
-    except (KeyError, ValueError):
+        threshold = float(raster.info(path).tags.get("threshold", "nan"))
+    except ValueError:
+        threshold = math.nan
+    if not (math.isfinite(threshold) and threshold > 0):
         raise InputError(
             f"{path}: has no tag `threshold`, the limit of the area of applicability; run "
             "`shakeslide map` again"
-        ) from None
+        )
+    return threshold
 
 
-def _strips(paths: Sequence[Path]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the first row and the values (files, rows, cols) of strips of whole blocks."""
+def _strips(paths: Sequence[Path]) -> Iterator[NDArray[np.float32]]:
+    """Yield the values (files, rows, cols) of strips of whole blocks."""
     with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(paths[0]) as first:
         step, height, width = first.block_shapes[0][0], first.height, first.width
         for top in range(0, height, step):
@@ -137,4 +128,4 @@ def _strips(paths: Sequence[Path]) -> Iterator[tuple[int, NDArray[np.float32]]]:
             for path in paths[1:]:
                 with rasterio.open(path) as other:
                     bands.append(other.read(1, window=window))
-            yield top, np.stack(bands)
+            yield np.stack(bands)
