@@ -28,7 +28,7 @@ demo: $(STAMP)
 	@$(BIN)/shakeslide demo
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check src tests benchmarks docs
