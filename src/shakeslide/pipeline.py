@@ -54,6 +54,8 @@ from shakeslide.study import Study
 log = logging.getLogger("shakeslide")
 
 STAGES = ("prepare", "sample", "train", "evaluate", "explain", "map", "report")
+SPREAD = ("mean", "sd")
+"""Maps of an ensemble."""
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn", "rasterio", "geopandas", "odc-geo", "dask")
 
 
@@ -204,6 +206,11 @@ class Run:
             self.study.evaluation.model_dump(mode="json"),
             self.study.evaluation.truth and self.ledger.content(self.study.evaluation.truth.path),
         )
+
+    @property
+    def importance_mark(self) -> str:
+        """Fingerprint of what is told of the factors."""
+        return fingerprint({n: self.train_mark(n) for n in self.models}, "importance, collinearity")
 
     def plan(self, samples: sampling.Samples) -> trials.Plan:
         """Return how the samples are split."""
@@ -439,12 +446,7 @@ def train(run: Run) -> None:
                     "data": run.sample_mark,
                 }
                 folder = run.out / "models" / name
-                bundle.save(
-                    bundle.FittedModel(
-                        name, fit.model.estimator, fit.model.encoder, fit.model.factors, about
-                    ),
-                    folder,
-                )
+                bundle.save(replace(fit.model, about=about), folder)
             files = [p for p in folder.iterdir() if p.is_file()]
             run.ledger.record(f"model-{name}", run.train_mark(name), files, taken[0])
 
@@ -526,7 +528,7 @@ def _fits(
 
 def explain(run: Run) -> None:
     """Ask which factors matter, and how: `importance.json`."""
-    mark = fingerprint({n: run.train_mark(n) for n in run.models}, "importance, collinearity")
+    mark = run.importance_mark
     if run.ledger.is_fresh("importance", mark):
         run.reporter.say("explain: importance.json is up to date")
         return
@@ -718,11 +720,27 @@ def report(run: Run) -> Path:
     """Write `figures/*.png` and `report.html` from the artefacts of the run."""
     from shakeslide import report as reports
 
-    maps = {f"map-{n}": run.map_mark(n) for n in run.mapped_models}
-    _need(run, {"samples": run.sample_mark, "evaluation": run.evaluation_mark} | maps, "run")
+    wanted = {"samples": run.sample_mark, "evaluation": run.evaluation_mark}
+    wanted |= {f"map-{n}": run.map_mark(n) for n in run.mapped_models}
+    wanted |= {f"spread-{n}": run.spread_mark(n) for n in run.spread_models}
+    if run.study.map.applicability:
+        wanted["applicability"] = run.area_mark
+    _need(run, wanted | {"importance": run.importance_mark}, "run")
+    _remove_stale(run)
     provenance(run)
     with _timed("report"), run.reporter.task("report", 1) as on:
         return reports.write(run.out, report_inputs(run), on)
+
+
+def _remove_stale(run: Run) -> None:
+    """Remove maps that earlier settings asked for and these do not: the report would show them."""
+    maps = run.out / "maps"
+    stale = [maps / f"{n}_{w}" for n in set(run.models) - set(run.spread_models) for w in SPREAD]
+    if not run.study.map.applicability:
+        stale.append(maps / "applicability")
+    for path in stale:
+        for suffix in (".tif", ".qml"):
+            path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def report_inputs(run: Run) -> dict[str, Any]:

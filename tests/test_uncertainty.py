@@ -1,0 +1,165 @@
+"""Calibration, ensembles and the area of applicability on the small site."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from shakeslide import bundle, pipeline, sampling, training, trials, uncertainty
+from shakeslide.errors import InputError
+from shakeslide.evaluation.calibration import Isotonic, Platt
+
+from .conftest import open_run
+
+
+def copied(finished: pipeline.Run, out: Path, *overrides: str) -> pipeline.Run:
+    """A copy of the finished run, opened with other settings."""
+    shutil.copytree(finished.out, out)
+    source = next(iter(finished.study.layers.values())).path.parent
+    return open_run(source / "study.toml", out, *overrides)
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as src:
+        return np.asarray(src.read(1))
+
+
+# ------------------------------------------------------------------ calibration
+
+
+def test_calibration_is_fitted_on_rows_that_its_model_had_not_seen(
+    finished: pipeline.Run,
+) -> None:
+    """Fitted on its own training rows a deep tree would seem to be always right."""
+    samples = sampling.load(finished.out / "samples.parquet")
+    plan = finished.plan(samples)
+    split = trials.chosen_splits(samples, "pixel", plan)[0]
+    recipe = training.Recipe("tree", "sincos", {"max_depth": None}, "platt")
+    fit = training.fit(recipe, samples, [split.train], [3])[0].model
+    assert isinstance(fit.calibration, Platt)
+    assert fit.calibration.slope < 0.3  # sure of itself, rightly only on rows it knows
+    plain = training.fit(training.Recipe("tree", "sincos", {"max_depth": None}), samples,
+                         [split.train], [3])[0].model  # fmt: skip
+    y, raw = samples.label[split.test], samples.raw[split.test]
+    brier = [np.mean((m.predict(raw) - y) ** 2) for m in (plain, fit)]
+    assert brier[1] < brier[0] - 0.008
+    assert plain.calibration is None
+
+
+@pytest.mark.parametrize(("method", "kind"), [("platt", Platt), ("isotonic", Isotonic)])
+def test_a_calibrated_model_is_stored_and_mapped(
+    finished: pipeline.Run, tmp_path: Path, method: str, kind: type
+) -> None:
+    run = copied(
+        finished, tmp_path / "run", f'models.calibration="{method}"', 'models.use=["rf", "lr"]',
+        "map.applicability=false",
+    )  # fmt: skip
+    with pytest.raises(InputError, match="model-rf was made with other settings"):
+        pipeline.map_(run)
+    pipeline.train(run)
+    pipeline.map_(run)
+    model = bundle.load(run.out / "models" / "rf")
+    assert isinstance(model.calibration, kind)
+    assert model.about["calibration"] == method
+    samples = sampling.load(run.out / "samples.parquet")
+    mapped = read(run.out / "maps" / "rf_probability.tif")
+    t = samples.table
+    assert (model.predict(samples.raw) == mapped[t.row, t.col]).all()
+    before = bundle.load(finished.out / "models" / "rf")
+    assert (model.predict(samples.raw) != before.predict(samples.raw)).any()
+
+
+def test_a_tampered_calibration_is_refused(finished: pipeline.Run, tmp_path: Path) -> None:
+    folder = tmp_path / "rf"
+    shutil.copytree(finished.out / "models" / "rf", folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for bad in ({"platt": [1.0]}, {"isotonic": [[0.5, 0.1], [0, 1]]}, {"pickle": [0]}, [1], "x"):
+        manifest["calibration"] = bad
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        with pytest.raises(InputError):
+            bundle.load(folder)
+
+
+# ------------------------------------------------------------------ ensembles
+
+
+def test_bags_hold_whole_landslides(finished: pipeline.Run) -> None:
+    samples = sampling.load(finished.out / "samples.parquet")
+    rows = np.flatnonzero(np.random.default_rng(0).random(len(samples.table)) < 0.5)
+    number = samples.table["landslide_id"].to_numpy()
+    drawn = uncertainty.bags(samples, rows, 30, seed=1)
+    assert len(drawn) == 30
+    of = {i: set(rows[number[rows] == i]) for i in np.unique(number[rows]) if i > 0}
+    counts = []
+    for bag in drawn:
+        assert set(bag) <= set(rows)
+        for own in of.values():
+            times = [int((bag == r).sum()) for r in own]
+            assert len(set(times)) == 1  # all of its cells as often
+            counts.append(times[0])
+    assert np.mean(counts) == pytest.approx(1, abs=0.1)
+    assert np.var(counts) == pytest.approx(1, abs=0.25)  # of a bootstrap
+    again = uncertainty.bags(samples, rows, 30, seed=1)
+    assert all((a == b).all() for a, b in zip(drawn, again, strict=True))
+
+
+def test_spread_maps_are_those_of_the_members(finished: pipeline.Run, tmp_path: Path) -> None:
+    run = copied(
+        finished, tmp_path / "run", "map.members=3", 'map.spread=["rf"]', "map.applicability=false"
+    )
+    pipeline.map_(run)
+    folder = run.out / "models" / "rf" / "members"
+    members = [bundle.load(folder / f"{k:02d}") for k in range(3)]
+    samples = sampling.load(run.out / "samples.parquet")
+    p = np.stack([m.predict(samples.raw) for m in members]).astype(float)
+    t = samples.table
+    mean, sd = (read(run.out / "maps" / f"rf_{w}.tif")[t.row, t.col] for w in ("mean", "sd"))
+    np.testing.assert_allclose(mean, p.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(sd, p.std(axis=0, ddof=1), atol=1e-6)
+    assert sd.max() > 0.02
+    assert not (run.out / "maps" / "lr_sd.tif").exists()
+    with rasterio.open(run.out / "maps" / "rf_sd.tif") as src:
+        assert "3 such members" in src.descriptions[0]
+    first = (run.out / "maps" / "rf_sd.tif").stat().st_mtime_ns
+    pipeline.map_(run)
+    assert (run.out / "maps" / "rf_sd.tif").stat().st_mtime_ns == first
+
+
+def test_one_member_has_no_spread(finished: pipeline.Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="members = 1"):
+        pipeline.map_(copied(finished, tmp_path / "run", "map.members=1"))
+
+
+# ------------------------------------------------------------------ area of applicability
+
+
+def test_the_applicability_map_is_its_index(finished: pipeline.Run) -> None:
+    area = uncertainty.load_area(finished.out / "models" / "applicability")
+    samples = sampling.load(finished.out / "samples.parquet")
+    with rasterio.open(finished.out / "maps" / "applicability.tif") as src:
+        mapped, threshold = src.read(1), float(src.tags()["threshold"])
+    assert threshold == pytest.approx(area.applicability.threshold, rel=1e-5)
+    t = samples.table
+    told = area.applicability.dissimilarity(area.encoder.transform(samples.raw))
+    np.testing.assert_allclose(mapped[t.row, t.col], told, rtol=1e-6)
+    split = trials.chosen_splits(samples, "pixel", finished.plan(samples))[0]
+    assert np.median(told[split.train]) == 0 or len(split.train) > uncertainty.REFERENCE
+    p = read(finished.out / "maps" / "lr_probability.tif")
+    assert (np.isnan(mapped) == np.isnan(p)).all()
+    assert 0.5 < np.nanmean(mapped <= threshold) <= 1
+
+
+def test_a_damaged_area_is_refused(finished: pipeline.Run, tmp_path: Path) -> None:
+    folder = tmp_path / "area"
+    shutil.copytree(finished.out / "models" / "applicability", folder)
+    (folder / "weights.safetensors").write_bytes(b"no")
+    with pytest.raises(InputError):
+        uncertainty.load_area(folder)
+    (folder / "manifest.json").unlink()
+    with pytest.raises(InputError, match="missing or damaged"):
+        uncertainty.load_area(folder)
