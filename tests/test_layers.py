@@ -15,7 +15,7 @@ LAYERS = [
     {"pipeline"},
     {"report", "checks", "symptoms", "ledger", "tables"},
     {"trials", "explanation", "uncertainty"},
-    {"mapping", "training", "synthetic"},
+    {"mapping", "training", "events", "synthetic"},
     {"bundle"},
     {"evaluation"},
     {"models", "sampling", "encoding"},

@@ -24,6 +24,7 @@ from odc.geo.geobox import GeoBox
 from shakeslide import (
     bundle,
     checks,
+    events,
     explanation,
     inventory,
     mapping,
@@ -193,10 +194,17 @@ class Run:
     def trial_mark(self, name: str, protocol: str, plan: trials.Plan) -> str:
         """Fingerprint of a model's trials under a protocol."""
         blocks = [plan.block_size, plan.buffer, plan.origin] if protocol == "block" else []
-        folds = [] if protocol == "pixel" else [plan.folds]
+        folds = [plan.folds] if protocol in ("landslide", "block") else []
+        others = self.event_marks if protocol == "event" else []
         return fingerprint(
-            self.train_mark(name), protocol, folds, blocks, self.study.evaluation.threshold
+            self.train_mark(name), protocol, folds, blocks, others, self.study.evaluation.threshold
         )
+
+    @cached_property
+    def event_marks(self) -> list[str]:
+        """Fingerprints of the other earthquakes' samples."""
+        paths = [folder / "samples.parquet" for folder in self.study.evaluation.events]
+        return [self.ledger.content(p) for p in paths if p.is_file()]
 
     @property
     def evaluation_mark(self) -> str:
@@ -204,6 +212,7 @@ class Run:
         return fingerprint(
             {n: self.train_mark(n) for n in self.models},
             self.study.evaluation.model_dump(mode="json"),
+            self.event_marks,
             self.study.evaluation.truth and self.ledger.content(self.study.evaluation.truth.path),
         )
 
@@ -460,18 +469,41 @@ def evaluate(run: Run) -> None:
     samples = sampling.load(run.out / "samples.parquet")
     plan = run.plan(samples)
     truth = _truth(run, samples)
-    outcomes = []
     with _timed("evaluate") as taken:
-        for protocol in run.study.evaluation.protocols:
-            chosen = trials.chosen_splits(samples, protocol, plan)
-            total = len(run.models) * len(chosen)
-            with run.reporter.task(f"evaluate by {protocol}", total) as on:
-                results = {m: _try_model(run, m, samples, chosen, plan, on) for m in run.models}
-            groups = trials.groups(samples, protocol, plan)
-            outcomes.append(tables.Outcome(protocol, chosen, groups, results))
+        outcomes = [_outcome(run, samples, p, plan) for p in run.study.evaluation.protocols]
         threshold = run.study.evaluation.threshold
-        paths = tables.write(run.out, outcomes, samples, threshold, plan, truth)
+        about: dict[str, Any] = {"calibration": run.study.models.calibration}
+        if "event" in run.study.evaluation.protocols:
+            about["events"] = [run.study.study.name, *map(str, run.study.evaluation.events)]
+        paths = tables.write(run.out, outcomes, samples, threshold, plan, truth, about)
     run.ledger.record("evaluation", run.evaluation_mark, paths, taken[0])
+
+
+def _outcome(
+    run: Run, samples: sampling.Samples, protocol: str, plan: trials.Plan
+) -> tables.Outcome:
+    """Fit and judge all models under a protocol."""
+    together = _events(run, samples) if protocol == "event" else None
+    if together is None:
+        chosen = trials.chosen_splits(samples, protocol, plan)
+        groups = trials.groups(samples, protocol, plan)
+        others = None
+    else:
+        chosen = list(splits.event(together.samples.label, together.event))
+        groups, others = together.groups(), together.samples
+    with run.reporter.task(f"evaluate by {protocol}", len(run.models) * len(chosen)) as on:
+        results = {m: _try_model(run, m, samples, chosen, plan, on, together) for m in run.models}
+    return tables.Outcome(protocol, chosen, groups, results, others)
+
+
+def _events(run: Run, samples: sampling.Samples) -> events.Events:
+    folders = run.study.evaluation.events
+    if not folders:
+        raise InputError(
+            '[evaluation] protocols names "event", but events is empty: give the folders of '
+            "results of other earthquakes' runs"
+        )
+    return events.load(samples, run.study.study.name or "this study", folders)
 
 
 def _truth(run: Run, samples: sampling.Samples) -> Any:
@@ -489,6 +521,7 @@ def _try_model(
     chosen: Sequence[splits.Split],
     plan: trials.Plan,
     on: Callable[[float], None],
+    together: events.Events | None,
 ) -> list[tables.Result]:
     """Return one result per split of a protocol, those of an earlier run from its files."""
     folder = run.ledger.work / "evaluate"
@@ -497,10 +530,11 @@ def _try_model(
     todo = [i for i, p in enumerate(files) if not p.exists()]
     on(len(chosen) - len(todo))
     for batch in [todo] if name in training.TOGETHER else [[i] for i in todo]:
-        fits = _fits(run, name, samples, [chosen[i] for i in batch], plan, on)
+        fits = _fits(run, name, samples, [chosen[i] for i in batch], plan, on, together)
         for i, fit in zip(batch, fits, strict=True):
             threshold = run.study.evaluation.threshold
-            told, p = trials.judge(fit.model, fit.seconds, samples, chosen[i], threshold)
+            judged = samples if together is None else together.tested(chosen[i])
+            told, p = trials.judge(fit.model, fit.seconds, judged, chosen[i], threshold)
             tables.save_result(files[i], tables.Result(told, p))
     return [tables.load_result(p) for p in files]
 
@@ -512,6 +546,7 @@ def _fits(
     chosen: Sequence[splits.Split],
     plan: trials.Plan,
     on: Callable[[float], None],
+    together: events.Events | None,
 ) -> list[training.Fit]:
     """Fit the splits; the first of `pixel` is the model of `train`, judged as it was stored."""
     stored = [s for s in chosen if s.protocol == "pixel" and s.repeat == 0]
@@ -522,7 +557,8 @@ def _fits(
         on(1)
     others = [s for s in chosen if s not in stored]
     if others:
-        fits += trials.fit(run.recipe(name), samples, others, plan, on)
+        joined = samples if together is None else together.samples
+        fits += trials.fit(run.recipe(name), joined, others, plan, on, together)
     return fits
 
 

@@ -330,14 +330,16 @@ class Models(Settings):
 class Evaluation(Settings):
     """How the models are judged."""
 
-    protocols: Annotated[list[Literal["pixel", "landslide", "block"]], Field(min_length=1)] = [
-        "pixel",
-        "landslide",
-        "block",
-    ]
+    protocols: Annotated[
+        list[Literal["pixel", "landslide", "block", "event"]], Field(min_length=1)
+    ] = ["pixel", "landslide", "block"]
     """`pixel`: random split of cells, as in the paper (neighbours fall on both sides, which
     flatters). `landslide`: all cells of a landslide on one side. `block`: squares of land on one
-    side, with a buffer: what to expect where no landslide is mapped yet."""
+    side, with a buffer: what to expect where no landslide is mapped yet. `event`: trained on other
+    earthquakes (`events`) only: what to expect after the next one."""
+    events: list[DataPath] = []
+    """Folders of results of other earthquakes' runs with the same factors, for `event`: each one,
+    this study's too, is tested by models of the others."""
     repeats: Annotated[int, Field(ge=1)] = 20
     """Repeats of `pixel`, each with a new split and new initial weights."""
     folds: Annotated[int, Field(ge=2)] = 5

@@ -50,12 +50,15 @@ class Outcome:
         What the bootstrap draws as a whole.
     results : mapping of str to sequence of Result
         By model, one per split.
+    samples : Samples, optional
+        What was split, where that is not the study's own samples.
     """
 
     protocol: str
     splits: Sequence[Split]
     groups: NDArray[np.int64]
     results: Mapping[str, Sequence[Result]]
+    samples: Samples | None = None
 
 
 def save_result(path: Path, result: Result) -> None:
@@ -78,6 +81,7 @@ def write(
     threshold: float,
     plan: Plan,
     truth: NDArray[np.float32] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write `evaluation.json` and `evaluation.csv`.
 
@@ -95,6 +99,8 @@ def write(
         How it was split.
     truth : array, (samples,), optional
         The known probability of failure of each sample, at the area's share of sources.
+    about : mapping, optional
+        What else is told, as it is.
     """
     records = [
         record
@@ -127,6 +133,7 @@ def write(
         "buffer": plan.buffer,
         "replicates": REPLICATES,
         "truth": None if truth is None else _truth(outcomes, samples, threshold, truth),
+        **(about or {}),
     }
     paths = [out / "evaluation.json", out / "evaluation.csv"]
     with raster.replacing(paths[0]) as temporary:
@@ -190,6 +197,7 @@ def _intervals(
     prevalence: float | None,
 ) -> dict[str, intervals.Interval]:
     """95 % intervals by drawing landslides or blocks, not cells."""
+    samples = outcome.samples or samples
     rows = np.concatenate([s.test for s in outcome.splits])
     part = np.repeat(np.arange(len(outcome.splits)), [len(s.test) for s in outcome.splits])
     p = np.concatenate([r.probability for r in results]).astype(np.float64)
@@ -252,6 +260,7 @@ def _truth(
     truth: NDArray[np.float32],
 ) -> dict[str, Any]:
     """Scores of the true probabilities on the samples, and how far each model stays below them."""
+    outcomes = [o for o in outcomes if o.samples is None]
     known = np.isfinite(truth)
     balanced = correct_prior(truth[known], samples.prevalence, float(samples.label.mean()))
     best = scores(samples.label[known], balanced, threshold)

@@ -16,6 +16,7 @@ from shakeslide.bundle import FittedModel
 from shakeslide.evaluation import blocks, curves, splits
 from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.evaluation.splits import Split
+from shakeslide.events import Events
 from shakeslide.progress import Advance, silent
 from shakeslide.sampling import AREA_SQUARE, Samples
 
@@ -216,8 +217,20 @@ def fit(
     chosen: Sequence[Split],
     plan: Plan,
     advance: Advance = silent,
+    together: Events | None = None,
 ) -> list[training.Fit]:
-    """Fit a model on the training rows of several splits, each with the seed of its split."""
+    """Fit a model on the training rows of several splits, each with the seed of its split.
+
+    Parameters
+    ----------
+    recipe, samples, chosen, plan, advance
+        What to fit, on which rows, and how to tell.
+    together : Events, optional
+        Of the protocol `event`: whose samples these are.
+    """
     seeds = [training.seed_of(plan.seed, recipe.name, s.protocol, s.repeat, s.fold) for s in chosen]
-    areas = [training_areas(samples, s, plan) for s in chosen]
+    if together is None:
+        areas = [training_areas(samples, s, plan) for s in chosen]
+    else:
+        areas = [together.regions(s) for s in chosen]
     return training.fit(recipe, samples, [s.train for s in chosen], seeds, areas, advance)

@@ -114,6 +114,8 @@ def _ground(run: Artefacts, protocol: str) -> str:
     if protocol == "block":
         size = run.evaluation.get("block_size")
         return f"on blocks {'of ' + words.length(size) + ' ' if size else ''}held out whole"
+    if protocol == "event":
+        return "on earthquakes it has not seen at all"
     return "on landslides it has not seen at all" if protocol == "landslide" else "held out"
 
 

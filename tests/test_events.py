@@ -1,0 +1,136 @@
+"""Several earthquakes as one set of samples, and models tested on one they have not seen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shakeslide import events, pipeline, sampling
+from shakeslide.errors import InputError
+from shakeslide.evaluation import splits
+
+from . import site
+from .conftest import open_run
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Run:
+    """Another earthquake on ground whose units have the same names, and one of its own."""
+    folder = tmp_path_factory.mktemp("other")
+    path = site.make(folder / "data")
+    lithology = site_layer(folder / "data" / "lithology.gpkg")
+    column = next(c for c in lithology.columns if c != "geometry")
+    names = lithology[column].astype(str).unique().tolist()
+    lithology[column] = lithology[column].astype(str).replace({names[0]: "aaa of another kind"})
+    lithology.to_file(folder / "data" / "lithology.gpkg")
+    run = open_run(path, folder / "second", "study.seed=11")
+    for stage in (pipeline.prepare, pipeline.sample):
+        stage(run)
+    return run
+
+
+def site_layer(path: Path) -> pd.DataFrame:
+    import geopandas as gpd
+
+    return gpd.read_file(path)
+
+
+def names_of(samples: sampling.Samples, code: str, rows: np.ndarray) -> list[str]:
+    legend = next(f.legend for f in samples.factors if f.code == code)
+    return [legend[int(v)] for v in samples.table[code].to_numpy()[rows]]
+
+
+def test_classes_are_matched_by_name(finished: pipeline.Run, other: pipeline.Run) -> None:
+    own = sampling.load(finished.out / "samples.parquet")
+    theirs = sampling.load(other.out / "samples.parquet")
+    joined = events.load(own, "own", [other.out])
+    assert joined.names == ("own", "second")
+    for k, part in enumerate((own, theirs)):
+        rows = np.flatnonzero(joined.event == k)
+        assert len(rows) == len(part.table)
+        everyone = np.arange(len(rows))
+        assert names_of(joined.samples, "LITH", rows) == names_of(part, "LITH", everyone)
+        for code in ("SLO", "DEM", "EI"):
+            assert (joined.samples.table[code].to_numpy()[rows] == part.table[code]).all()
+    numbers = [set(joined.samples.table["landslide_id"][joined.event == k]) - {0} for k in (0, 1)]
+    assert not numbers[0] & numbers[1]
+
+
+def test_frequency_ratios_come_from_the_other_events_alone(
+    finished: pipeline.Run, other: pipeline.Run
+) -> None:
+    own = sampling.load(finished.out / "samples.parquet")
+    theirs = sampling.load(other.out / "samples.parquet")
+    joined = events.load(own, "own", [other.out])
+    chosen = list(splits.event(joined.samples.label, joined.event))
+    assert [set(joined.event[s.test]) for s in chosen] == [{0}, {1}]
+    for split, trained in zip(chosen, (theirs, own), strict=True):
+        told = joined.regions(split)["LITH"]
+        legend = next(f.legend for f in joined.samples.factors if f.code == "LITH")
+        before = next(f.legend for f in trained.factors if f.code == "LITH")
+        expected = {before[c]: n for c, n in trained.class_areas["LITH"].items()}
+        assert {legend[c]: n for c, n in told.items()} == expected
+    tested = joined.tested(chosen[1])
+    assert tested.prevalence == theirs.prevalence
+
+
+def test_bootstrap_groups_are_landslides_of_one_event(
+    finished: pipeline.Run, other: pipeline.Run
+) -> None:
+    own = sampling.load(finished.out / "samples.parquet")
+    joined = events.load(own, "own", [other.out])
+    groups = joined.groups()
+    assert not set(groups[joined.event == 0]) & set(groups[joined.event == 1])
+
+
+def test_the_protocol_is_evaluated(
+    finished: pipeline.Run, other: pipeline.Run, tmp_path: Path
+) -> None:
+    import shutil
+
+    shutil.copytree(finished.out, tmp_path / "run")
+    source = next(iter(finished.study.layers.values())).path.parent / "study.toml"
+    run = open_run(
+        source,
+        tmp_path / "run",
+        'evaluation.protocols=["pixel", "event"]',
+        f'evaluation.events=["{other.out}"]',
+    )
+    pipeline.evaluate(run)
+    text = json.loads((run.out / "evaluation.json").read_text())
+    records = [r for r in text["records"] if r["protocol"] == "event"]
+    assert {r["fold"] for r in records} == {0, 1}
+    sizes = {r["fold"]: (r["n_train"], r["n_test"]) for r in records}
+    assert sizes[0] == sizes[1][::-1]
+    assert text["events"][1].endswith("second")
+    assert {p["protocol"] for p in text["optimism"]} == {"event"}
+    assert all(0.4 < r["oa"] <= 1 for r in records)
+
+
+def test_what_does_not_fit_is_told(
+    finished: pipeline.Run, other: pipeline.Run, tmp_path: Path
+) -> None:
+    own = sampling.load(finished.out / "samples.parquet")
+    with pytest.raises(InputError, match=r"holds no samples\.parquet"):
+        events.load(own, "own", [tmp_path])
+    changed = (replace(own.factors[0], unit="furlong"), *own.factors[1:])
+    with pytest.raises(InputError, match="unit"):
+        events.load(replace(own, factors=changed), "own", [other.out])
+    more = (replace(own.factors[0], code="NEW"), *own.factors[1:])
+    with pytest.raises(InputError, match="has no factor NEW"):
+        events.load(replace(own, factors=more), "own", [other.out])
+    unnamed = tuple(replace(f, legend={}) for f in own.factors)
+    with pytest.raises(InputError, match="cannot be matched"):
+        events.load(replace(own, factors=unnamed), "own", [other.out])
+    run = open_run(
+        next(iter(finished.study.layers.values())).path.parent / "study.toml",
+        finished.out,
+        'evaluation.protocols=["event"]',
+    )
+    with pytest.raises(InputError, match="events is empty"):
+        pipeline.evaluate(run)
