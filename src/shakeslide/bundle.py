@@ -164,18 +164,28 @@ def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None
 def card(model: FittedModel) -> str:
     """Return the model card: what it is, what it was trained on, how good, what it is not for."""
     about = model.about
+    trained = (
+        [
+            "- A published formula: nothing in it was learnt from the study's landslides.",
+            "- The output is the formula's own.",
+        ]
+        if about.get("static")
+        else [
+            f"- Training rows: {about.get('rows', '')} "
+            f"({about.get('sample_share', 0):.3g} of them in sources; the area's own share is "
+            f"{about.get('prevalence', 0):.3g})",
+            f"- Seed: {about.get('seed', '')}",
+            "- The output follows the balance of the training sample: a susceptibility, not the "
+            "share of the area that fails.",
+        ]
+    )
     lines = [
         f"# {model.name}",
         "",
         f"Probability that a cell is a landslide source, by shakeslide {__version__}.",
         "",
         f"- Study: {about.get('study', '')}",
-        f"- Training rows: {about.get('rows', '')} "
-        f"({about.get('sample_share', 0):.3g} of them in sources; the area's own share is "
-        f"{about.get('prevalence', 0):.3g})",
-        f"- Seed: {about.get('seed', '')}",
-        "- The output follows the balance of the training sample: a susceptibility, not the share "
-        "of the area that fails.",
+        *trained,
         "- Valid for the factors below, in these units, within the ranges of the training area.",
         "",
         "| code | factor | unit | kind |",

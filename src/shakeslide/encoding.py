@@ -49,14 +49,27 @@ class Column:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Encodes raw factors (rows, factors) as features (rows, features) in [0, 1]."""
+    """Encodes raw factors (rows, factors) as features (rows, features) in [0, 1].
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        One per factor.
+    angles : {"raw", "sincos"}
+        How angles are encoded.
+    identity : bool
+        The features are the raw factors as they are, for models of physical quantities.
+    """
 
     columns: tuple[Column, ...]
     angles: Angles
+    identity: bool = False
 
     @property
     def features(self) -> list[str]:
         """Names of the features, in order."""
+        if self.identity:
+            return [c.code for c in self.columns]
         names: list[str] = []
         for c in self.columns:
             names += [f"{c.code} sin", f"{c.code} cos"] if self._as_circle(c) else [c.code]
@@ -75,8 +88,10 @@ class Encoder:
 
         Returns
         -------
-        array, (rows, features) float32, C-contiguous, in [0, 1]
+        array, (rows, features) float32, C-contiguous, in [0, 1] unless `identity`
         """
+        if self.identity:
+            return np.array(raw, np.float32, order="C", copy=True)
         out = np.empty((raw.shape[0], len(self.features)), np.float32)
         at = 0
         for i, column in enumerate(self.columns):
@@ -96,6 +111,7 @@ class Encoder:
         """Return plain values for JSON; floats keep all their digits."""
         return {
             "angles": self.angles,
+            "identity": self.identity,
             "columns": [
                 {
                     "code": c.code,
@@ -117,7 +133,10 @@ class Encoder:
             angles = values["angles"]
             if angles not in ("raw", "sincos"):
                 raise ValueError(f"angles = {angles!r}")
-            return cls(tuple(_column(c) for c in values["columns"]), angles)
+            identity = values.get("identity", False)
+            if not isinstance(identity, bool):
+                raise ValueError(f"identity = {identity!r}")
+            return cls(tuple(_column(c) for c in values["columns"]), angles, identity)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"the model's encoder is damaged: {error!r}") from error
 
@@ -196,6 +215,7 @@ def fit(
     factors: Sequence[tuple[str, str]],
     areas: Mapping[str, Mapping[int, float]],
     angles: Angles = "raw",
+    identity: bool = False,
 ) -> Encoder:
     """Fit an encoder on training rows.
 
@@ -211,6 +231,8 @@ def fit(
         Per categorical factor, cells per class in the training region.
     angles : {"raw", "sincos"}
         How circular and axial factors are encoded.
+    identity : bool
+        Leave the factors as they are; what was learnt of their ranges is kept all the same.
     """
     columns = []
     for i, (code, kind) in enumerate(factors):
@@ -224,4 +246,4 @@ def fit(
         else:
             low, high = (float(v) for v in np.percentile(values, CLIP))
         columns.append(Column(code, kind, low, high, ratios))
-    return Encoder(tuple(columns), angles)
+    return Encoder(tuple(columns), angles, identity)

@@ -189,6 +189,7 @@ class Run:
             recipe.params,
             recipe.calibration,
             self.study.samples.train_share,
+            *([recipe.origin] if recipe.origin else []),
         )
 
     def trial_mark(self, name: str, protocol: str, plan: trials.Plan) -> str:
@@ -219,7 +220,8 @@ class Run:
     @property
     def importance_mark(self) -> str:
         """Fingerprint of what is told of the factors."""
-        return fingerprint({n: self.train_mark(n) for n in self.models}, "importance, collinearity")
+        models = {n: self.train_mark(n) for n in self.stored_models}
+        return fingerprint(models, "importance, collinearity")
 
     def plan(self, samples: sampling.Samples) -> trials.Plan:
         """Return how the samples are split."""
@@ -234,10 +236,27 @@ class Run:
             seed=self.study.study.seed,
         )
 
-    @property
+    @cached_property
     def models(self) -> list[str]:
-        """Models in use."""
-        return list(self.study.models.use)
+        """Models in use: those whose inputs the study has. What is left out is said, once."""
+        used = []
+        for name in self.study.models.use:
+            recipe = self.recipe(name)
+            missing = recipe.lacks(self.factors)
+            if missing:
+                self.reporter.say(f"warning: {name} is left out, it lacks {'; '.join(missing)}")
+                continue
+            for line in recipe.remarks():
+                self.reporter.say(f"warning: {line}")
+            used.append(name)
+        if not used:
+            raise InputError("[models] use: none of the models has the inputs that it needs")
+        return used
+
+    @property
+    def stored_models(self) -> list[str]:
+        """Models in use that are stored; a package's own estimator may be unable to."""
+        return [n for n in self.models if self.recipe(n).storable]
 
     @property
     def wanted_factors(self) -> dict[str, str]:
@@ -260,13 +279,15 @@ class Run:
 
     def recipe(self, name: str) -> training.Recipe:
         """Return how a model is trained: the preset's settings and what the study changes."""
-        settings = getattr(self.study.models, name)
+        settings = self.study.models.settings_of(name)
         params = settings.model_dump(exclude={"angles", "settings"}, exclude_none=True)
         params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
+        if name == "newmark" and self.study.event.magnitude is not None:
+            params.setdefault("magnitude", self.study.event.magnitude)
         modern = getattr(settings, "settings", "paper") == "modern"
         if modern:
             params = training.modern_params() | params
-        angles: Angles = settings.angles or ("sincos" if modern else "raw")
+        angles: Angles = getattr(settings, "angles", None) or ("sincos" if modern else "raw")
         return training.Recipe(name, angles, params, self.study.models.calibration)
 
     @property
@@ -278,9 +299,13 @@ class Run:
             raise InputError("[map] members = 1 has no spread; give 2 at least, 10 are better")
         chosen = self.study.map.spread
         for name in chosen or []:
-            if name not in self.models:
-                raise InputError(f"[map] spread: '{name}' is not in [models] use = {self.models}")
-        return self.mapped_models if chosen is None else list(chosen)
+            if name not in self.study.models.use:
+                raise InputError(
+                    f"[map] spread: '{name}' is not in [models] use = {self.study.models.use}"
+                )
+        if chosen is None:
+            return [n for n in self.mapped_models if not self.recipe(n).static]
+        return [n for n in chosen if n in self.models]
 
     def spread_mark(self, name: str) -> str:
         """Fingerprint of the maps of a model's ensemble."""
@@ -295,14 +320,18 @@ class Run:
     @property
     def mapped_models(self) -> list[str]:
         """Models to map."""
-        chosen = self.study.map.models
-        models = self.models
-        if chosen is None:
-            return models
-        for name in chosen:
-            if name not in models:
-                raise InputError(f"[map] models: '{name}' is not in [models] use = {models}")
-        return list(chosen)
+        chosen, asked = self.study.map.models, self.study.models.use
+        for name in chosen or []:
+            if name not in asked:
+                raise InputError(f"[map] models: '{name}' is not in [models] use = {asked}")
+        mapped = [n for n in self.models if n in chosen] if chosen is not None else self.models
+        for name in mapped:
+            if name not in self.stored_models:
+                raise InputError(
+                    f"[map] models: '{name}' can be evaluated but not mapped, as its class has no "
+                    f"to_arrays() and from_arrays(); set [map] models = {self.stored_models}"
+                )
+        return mapped
 
 
 # ------------------------------------------------------------------ stages
@@ -435,7 +464,7 @@ def _need(run: Run, wanted: Mapping[str, str], stage: str) -> None:
 
 def train(run: Run) -> None:
     """Train each model on the first split: `models/<model>/`."""
-    names = run.models
+    names = run.stored_models
     stale = [m for m in names if not run.ledger.is_fresh(f"model-{m}", run.train_mark(m))]
     if not stale:
         run.reporter.say(f"train: {', '.join(names)} are up to date")
@@ -465,7 +494,7 @@ def evaluate(run: Run) -> None:
     if run.ledger.is_fresh("evaluation", run.evaluation_mark):
         run.reporter.say("evaluate: evaluation.json is up to date")
         return
-    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.models), "train")
+    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models), "train")
     samples = sampling.load(run.out / "samples.parquet")
     plan = run.plan(samples)
     truth = _truth(run, samples)
@@ -549,7 +578,8 @@ def _fits(
     together: events.Events | None,
 ) -> list[training.Fit]:
     """Fit the splits; the first of `pixel` is the model of `train`, judged as it was stored."""
-    stored = [s for s in chosen if s.protocol == "pixel" and s.repeat == 0]
+    kept = name in run.stored_models
+    stored = [s for s in chosen if kept and s.protocol == "pixel" and s.repeat == 0]
     fits: list[training.Fit] = []
     for _ in stored:
         model = bundle.load(run.out / "models" / name)
@@ -568,13 +598,14 @@ def explain(run: Run) -> None:
     if run.ledger.is_fresh("importance", mark):
         run.reporter.say("explain: importance.json is up to date")
         return
-    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.models), "train")
+    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models), "train")
     samples = sampling.load(run.out / "samples.parquet")
     split = _first_split(run, samples)
     seed = run.study.study.seed
     told = []
-    with _timed("explain") as taken, run.reporter.task("explain", len(run.models)) as on:
-        for name in run.models:
+    models = run.stored_models
+    with _timed("explain") as taken, run.reporter.task("explain", len(models)) as on:
+        for name in models:
             model = bundle.load(run.out / "models" / name)
             told.append(explanation.explain(model, samples, split, seed))
             on(1)
@@ -595,8 +626,8 @@ def explain(run: Run) -> None:
 
 def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
     """Return why a model gives the cell at (x, y), in the grid's CRS, its probability."""
-    if name not in run.models:
-        raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")
+    if name not in run.stored_models:
+        raise InputError(f"--model {name}: the study has {', '.join(run.stored_models)}")
     _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
     _need(run, run.wanted_models([name]), "train")
     a = run.grid.affine
@@ -736,7 +767,7 @@ def provenance(run: Run) -> Path:
         "settings": run.study.model_dump(mode="json", exclude={"layers", "inventory"}),
         "models": {
             n: {"angles": (r := run.recipe(n)).angles, "params": r.make(0).get_params()}
-            for n in run.study.models.use
+            for n in run.models
         },
         "grid": grids.describe(run.grid) | {"tile": run.tile},
         "inputs": inputs,
