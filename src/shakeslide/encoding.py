@@ -20,6 +20,8 @@ from shakeslide.errors import InputError
 Float = NDArray[np.float32]
 Angles = Literal["raw", "sincos"]
 
+KINDS = ("continuous", "circular", "axial", "categorical")
+
 FLAT = -1.0
 """Aspect of flat ground."""
 CLIP = (0.5, 99.5)
@@ -145,14 +147,16 @@ def _column(values: Mapping[str, Any]) -> Column:
     low, high = float(values["low"]), float(values["high"])
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"limits of {values['code']} are not finite")
-    ratios = values["ratios"]
-    return Column(
-        str(values["code"]),
-        str(values["kind"]),
-        low,
-        high,
-        None if ratios is None else {int(k): float(v) for k, v in ratios.items()},
-    )
+    kind, ratios = str(values["kind"]), values["ratios"]
+    if kind not in KINDS:
+        raise ValueError(f"kind of {values['code']} = {kind!r}")
+    if (ratios is None) == (kind == "categorical"):
+        raise ValueError(f"ratios of {values['code']} don't fit its kind")
+    if ratios is not None:
+        ratios = {int(k): float(v) for k, v in ratios.items()}
+        if not all(np.isfinite(v) and abs(k) < 2**31 for k, v in ratios.items()):
+            raise ValueError(f"ratios of {values['code']} are not finite")
+    return Column(str(values["code"]), kind, low, high, ratios)
 
 
 def _circle(degrees: Float, fold: int) -> tuple[Float, Float]:

@@ -178,6 +178,11 @@ class DecisionTree(_TreeModel):
         trees = [_classification_tree(tree, _positive_share(tree))]
         self.trees_ = TreeEnsemble.from_trees(trees, X.shape[1])
 
+    def _restore(self, reader: ArrayReader) -> None:
+        super()._restore(reader)
+        if self.trees_.depth.size != 1:
+            raise reader.error("root", "holds more than one tree")
+
     def _positive_probability(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         return self.trees_.sum(X)
 

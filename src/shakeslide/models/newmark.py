@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from shakeslide.errors import InputError
+from shakeslide.models.base import ArrayReader
 from shakeslide.models.raw import Formula, Quantity
 
 WATER_WEIGHT = 9.81
@@ -105,6 +106,12 @@ class Newmark(Formula):
     def class_remedy(self, setting: str) -> str:
         """Return where strengths are given."""
         return "[models.newmark.strength.<class>]"
+
+    def _restore(self, reader: ArrayReader) -> None:
+        super()._restore(reader)
+        numbers = [float(self.t), float(self.m), float(self.magnitude or 0.0)]
+        if not (np.isfinite(numbers).all() and numbers[0] > 0 and 0 <= numbers[1] <= 1):
+            raise ValueError(f"t, m, magnitude = {numbers}")
 
     def _evaluate(
         self, values: Sequence[NDArray[np.float64]], properties: Sequence[NDArray[np.float64]]
