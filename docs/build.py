@@ -27,6 +27,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "explain",
+    "tune",
     "audit",
     "map",
     "report",
