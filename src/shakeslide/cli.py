@@ -7,6 +7,7 @@ bug with exit code 1 and its traceback in run.log.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -28,6 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+# Threads of scikit-learn's boosting otherwise spin while they wait: on a machine that is busy with
+# other work they then take many times as long. Read when the library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 log = logging.getLogger("shakeslide")
 log.addHandler(logging.NullHandler())
 
