@@ -170,9 +170,9 @@ MODELS_HEAD = """# The models on Kashmir 2005
 
 Every model that the data of [Kashmir 2005](../examples/kashmir2005/README.md) allow, under three
 protocols: twenty random splits of cells (a fifth to train, as in the paper), five folds of whole
-landslides, five folds of blocks of 3 km. Mean ± standard deviation over splits; fit and map times in
-seconds on {cores} cores ({platform}), the map of 815,262 cells. [How good is it really?](evaluation.md)
-says how to read the protocols.
+landslides, five folds of blocks of 3 km. Mean ± standard deviation over splits; fit and map times
+in seconds on {cores} cores ({platform}), the map of 815,262 cells.
+[How good is it really?](evaluation.md) says how to read the protocols.
 
 ```sh
 shakeslide run examples/kashmir2005/study.toml --data FOLDER_WITH_THE_DATA --out runs/models \\
