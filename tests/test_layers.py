@@ -14,7 +14,7 @@ LAYERS = [
     {"demonstration"},
     {"pipeline"},
     {"report", "checks", "symptoms", "ledger", "tables"},
-    {"trials", "explanation", "uncertainty"},
+    {"trials", "explanation", "uncertainty", "tuning"},
     {"mapping", "training", "events", "synthetic"},
     {"bundle"},
     {"evaluation"},

@@ -201,6 +201,13 @@ def test_the_evaluation_has_the_contracts_form(finished: pipeline.Run) -> None:
     for row in text["summary"]:
         assert row["oa"]["low"] <= row["oa"]["mean"] <= row["oa"]["high"]
     assert {p["protocol"] for p in text["optimism"]} == {"landslide", "block"}
+    for told in text["captured"]:
+        same = (told["protocol"], told["model"])
+        rate = next(r for r in text["rates"] if (r["protocol"], r["model"]) == same)
+        for share, found in told["shares"].items():
+            at = rate["area"].index(pytest.approx(float(share)))
+            assert rate["prediction"][at] == pytest.approx(found)
+        assert rate["success"][-1] == rate["prediction"][-1] == 1
 
 
 def test_importance_is_told_of_every_factor_once(finished: pipeline.Run) -> None:

@@ -7,6 +7,7 @@ bug with exit code 1 and its traceback in run.log.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -28,6 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+# Threads of scikit-learn's boosting otherwise spin while they wait: on a machine that is busy with
+# other work they then take many times as long. Read when the library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 log = logging.getLogger("shakeslide")
 log.addHandler(logging.NullHandler())
 
@@ -199,6 +203,38 @@ def explain(
             f"{part['code']:<6} {part['value']:>10.4g} {part['unit']:<8} log-odds "
             f"{part['log_odds']:+.2f} ± {part['error']:.2f}"
         )
+
+
+@app.command()
+def tune(
+    study: StudyPath,
+    model: Annotated[str, typer.Option("--model", help="Which model.")] = "sae",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="How validation rows are held out.")
+    ] = "block",
+    trials: Annotated[
+        int, typer.Option("--trials", min=2, help="Settings to try, earlier ones included.")
+    ] = 30,
+    out: Out = None,
+    data: Data = None,
+    set_: Set = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search better settings of a model on a part of its training rows: tune/<model>_*.toml."""
+    run = _open(study, out, data, set_, None, None, quiet, verbose)
+    from shakeslide import pipeline, tuning
+
+    with run.ledger.locked():
+        told = pipeline.tune(run, model, protocol, trials)
+    for name, row in (("the study's own settings", told.start), ("the best of", told.best)):
+        which = name if row is told.start else f"{name} {len(told.trials)}"
+        print(f"log loss {row['log_loss']:.4f}, ROC-AUC {row['roc_auc']:.4f}: {which}")
+    if told.best is told.start:
+        print("nothing tried was better than the study's own settings")
+    else:
+        print(f"In the study file:\n{tuning.as_toml(told)}")
+    print(run.out / "tune")
 
 
 @app.command()

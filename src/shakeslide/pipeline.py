@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from odc.geo.geobox import GeoBox
 
 from shakeslide import (
@@ -32,6 +33,7 @@ from shakeslide import (
     tables,
     training,
     trials,
+    tuning,
     uncertainty,
 )
 from shakeslide import grid as grids
@@ -590,6 +592,31 @@ def _fits(
         joined = samples if together is None else together.samples
         fits += trials.fit(run.recipe(name), joined, others, plan, on, together)
     return fits
+
+
+def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
+    """Search better settings of a model on its training rows: `tune/<model>_<protocol>.*`."""
+    from shakeslide.report import tuning_charts
+
+    if name not in run.models:
+        raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")
+    if protocol not in ("pixel", "landslide", "block"):
+        raise InputError(f"--protocol {protocol}: one of pixel, landslide, block")
+    _need(run, {"samples": run.sample_mark}, "sample")
+    samples = sampling.load(run.out / "samples.parquet")
+    plan, folder = run.plan(samples), run.out / "tune"
+    mark = fingerprint(run.train_mark(name), run.trial_mark(name, protocol, plan), "tune")
+    journal = run.ledger.work / "tune" / f"{name}-{protocol}-{mark}.journal"
+    with _timed(f"tune {name}"), run.reporter.task(f"tune {name}", count) as on:
+        told = tuning.tune(run.recipe(name), samples, protocol, plan, count, journal, on)
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / f"{name}_{protocol}"
+    with raster.replacing(stem.with_suffix(".csv")) as temporary:
+        pd.DataFrame(told.trials).to_csv(temporary, index=False)
+    with raster.replacing(stem.with_suffix(".toml")) as temporary:
+        temporary.write_text(tuning.as_toml(told) + "\n", encoding="utf-8")
+    tuning_charts.write_history(name, told.trials, stem.with_suffix(".png"))
+    return told
 
 
 def explain(run: Run) -> None:

@@ -126,6 +126,11 @@ def write(
             for o in outcomes
             for m in o.results
         ],
+        "rates": [
+            _mean_curve(o, m, "rates", "area", "prediction", "success")
+            for o in outcomes
+            for m in o.results
+        ],
         "captured": [_captured(o, m) for o in outcomes for m in o.results],
         "threshold": threshold,
         "prevalence": {"sample": balance.sample, "area": balance.area},
@@ -285,14 +290,14 @@ def _of_first(outcomes: Sequence[Outcome], what: str) -> list[dict[str, Any]]:
     ]
 
 
-def _mean_curve(outcome: Outcome, model: str, what: str, x: str, y: str) -> dict[str, Any]:
+def _mean_curve(outcome: Outcome, model: str, what: str, *columns: str) -> dict[str, Any]:
     """Mean of a curve over the splits."""
     curves = [r.told[what] for r in outcome.results[model]]
-    length = min(len(c[x]) for c in curves)
+    length = min(len(c[columns[0]]) for c in curves)
     return {
         "protocol": outcome.protocol,
         "model": model,
-        **{k: np.mean([c[k][:length] for c in curves], axis=0).tolist() for k in (x, y)},
+        **{k: np.mean([c[k][:length] for c in curves], axis=0).tolist() for k in columns},
     }
 
 

@@ -24,6 +24,8 @@ MOST_RESIDUALS = 20_000
 """Errors from which the side of the blocks is suggested."""
 ROC_POINTS = 201
 RELIABILITY_BINS = 10
+RATE_GRID = np.concatenate([np.linspace(0, 0.1, 21), np.linspace(0.11, 1, 90)])
+"""Shares of the area at which success-rate and prediction-rate curves are told."""
 SHARES = (0.05, 0.10, 0.20)
 """Shares of the area for which the captured share of the landslides is told."""
 
@@ -204,7 +206,20 @@ def judge(
             "observed": reliability.observed.tolist(),
         },
         "captured": dict(zip(map(str, SHARES), map(float, captured), strict=True)),
+        "rates": {
+            "area": RATE_GRID.tolist(),
+            "prediction": curves.captured(y, p, RATE_GRID, weights).tolist(),
+            "success": _success(model, samples, split),
+        },
     }, p
+
+
+def _success(model: FittedModel, samples: Samples, split: Split) -> list[float]:
+    """Return the success-rate curve: of the rows that the model was trained on."""
+    y = samples.label[split.train]
+    weights = curves.class_weights(y, samples.prevalence)
+    p = model.predict(samples.raw[split.train])
+    return [float(v) for v in curves.captured(y, p, RATE_GRID, weights)]
 
 
 def _picked(values: Mapping[str, float]) -> dict[str, float]:

@@ -145,6 +145,17 @@ def evaluation(repeats: int, protocols: tuple[str, ...] = ("pixel", "block")) ->
             {"protocol": p, "model": m, "fpr": fpr.tolist(), "tpr": (fpr**0.3).tolist()}
             for p, m in pairs
         ],
+        "rates": [
+            {
+                "protocol": p,
+                "model": m,
+                "area": [0.0, 0.1, 0.5, 1.0],
+                "prediction": [0.0, 0.4 + 0.05 * k, 0.9, 1.0],
+                "success": [0.0, 0.6 + 0.05 * k, 0.95, 1.0],
+            }
+            for p in protocols
+            for k, m in enumerate(MODELS)
+        ],
         "reliability": [
             {"protocol": p, "model": m, "predicted": [0.2, 0.5, 0.8], "observed": [0.1, 0.5, 0.9]}
             for p, m in pairs

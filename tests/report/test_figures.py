@@ -51,7 +51,11 @@ def expected() -> dict[str, int]:
     wide = {f"factor_{c}.png": 2.7 for c in FACTORS} | {"factors.png": 7.4, "samples.png": 5.2}
     wide |= {f"{kind}_{m}.png": 5.2 for kind in ("map", "class") for m in MODELS}
     wide |= {f"confusion_{p}.png": 5.4 for p in ("pixel", "block")}
-    wide |= {f"{kind}_{p}.png": 4.65 for kind in ("roc", "reliability") for p in ("pixel", "block")}
+    wide |= {
+        f"{kind}_{p}.png": 4.65
+        for kind in ("roc", "reliability", "rates")
+        for p in ("pixel", "block")
+    }
     wide |= {"protocols.png": 5.6, "scores.png": 5.05, "optimism.png": 5.6, "balances.png": 5.6}
     wide |= {f"differences_{p}.png": 4.47 for p in ("pixel", "block")}
     wide |= {"spread_rf.png": 5.2, "applicability.png": 5.2, "dependence.png": 7.5}
@@ -410,6 +414,18 @@ def test_roc_shows_the_evaluation(protocol: str) -> None:
     for line, model in zip(axes.get_lines()[1:], order, strict=True):
         curve = next(c for c in result["roc"] if (c["protocol"], c["model"]) == (protocol, model))
         np.testing.assert_allclose(line.get_xydata(), np.transpose([curve["fpr"], curve["tpr"]]))
+
+
+def test_rates_show_the_evaluation() -> None:
+    result = evaluation(1)
+    with figures.style():
+        axes = charts.rates(result, "block").axes[-1]
+    told = [r for r in result["rates"] if r["protocol"] == "block"]
+    drawn = [line.get_ydata() for line in axes.lines[1:]]
+    assert len(drawn) == 2 * len(told)
+    for k, row in enumerate(told):
+        np.testing.assert_allclose(drawn[2 * k], 100 * np.array(row["prediction"]))
+        np.testing.assert_allclose(drawn[2 * k + 1], 100 * np.array(row["success"]))
 
 
 def test_reliability_shows_the_evaluation() -> None:

@@ -114,7 +114,7 @@ def test_texts_never_become_markup(page: Page) -> None:
 def test_pictures_of_the_page_are_whole(page: Page) -> None:
     pictures = [a for t, a in page.elements if t == "img"]
     assert (
-        len(pictures) == 5 + 2 * 3 + 1 + 2 + 2 * 2 + 2 + 2 + 2 + 4
+        len(pictures) == 5 + 2 * 3 + 1 + 2 + 2 * 3 + 2 + 2 + 2 + 4
     )  # factors, maps, samples, charts, curves of each protocol; what the scores come to,
     # differences, uncertainty, importance
     for attrs in pictures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -126,7 +125,7 @@ def success_rate(
 def captured(
     y: ArrayLike,
     p: ArrayLike,
-    shares: Sequence[float] = (0.05, 0.10, 0.20),
+    shares: ArrayLike = (0.05, 0.10, 0.20),
     area_weights: ArrayLike | None = None,
 ) -> FloatArray:
     """Share of the landslide cells within the most susceptible `shares` of the area.
@@ -135,12 +134,12 @@ def captured(
     ----------
     y, p, area_weights
         As for `success_rate`.
-    shares : sequence of float
+    shares : array_like, shape (k,)
         Shares of the area, in [0, 1].
 
     Returns
     -------
-    ndarray, shape (len(shares),)
+    ndarray, shape (k,)
         Where a share cuts through cells of equal probability, they count in proportion.
     """
     return interpolate_upper(np.asarray(shares, dtype=float), *success_rate(y, p, area_weights))

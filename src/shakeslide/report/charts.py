@@ -91,6 +91,34 @@ def reliability(evaluation: Mapping[str, Any], protocol: str) -> Figure:
     return figure
 
 
+def rates(evaluation: Mapping[str, Any], protocol: str) -> Figure:
+    """Return prediction-rate curves, and success-rate curves faintly behind them."""
+    figure, axes = _square(protocol)
+    axes.plot([0, 100], [0, 100], color="#a0a6ad", linewidth=0.8, zorder=1)
+    curves = [r for r in evaluation["rates"] if r["protocol"] == protocol]
+    for place, curve in enumerate(curves):
+        area = 100 * np.asarray(curve["area"])
+        look: dict[str, Any] = {
+            "color": figures.colour(curve["model"], place),
+            "linestyle": figures.line(place),
+        }
+        name = curve["model"].upper()
+        axes.plot(area, 100 * np.asarray(curve["prediction"]), linewidth=1.6, label=name, **look)
+        axes.plot(area, 100 * np.asarray(curve["success"]), linewidth=0.8, alpha=0.45, **look)
+    axes.set(xlim=(0, 100), ylim=(0, 100.5), aspect="equal")
+    axes.set_xlabel("Area searched, most susceptible first (%)")
+    axes.set_ylabel("Source cells found (%)")
+    axes.legend(
+        title="Bold: test cells; thin: training cells",
+        loc="lower right",
+        frameon=False,
+        title_fontsize=8.5,
+        alignment="left",
+        handlelength=2.6,
+    )
+    return figure
+
+
 def protocols(evaluation: Mapping[str, Any], names: Sequence[str]) -> Figure:
     """Return accuracy and AUC of each model under all protocols, with 95 % intervals.
 

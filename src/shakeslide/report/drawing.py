@@ -32,12 +32,13 @@ LARGE, CARD = 2400, 1200
 
 @dataclass(frozen=True)
 class Charts:
-    """The charts of the evaluation; of ROC curves and reliability one per protocol."""
+    """The charts of the evaluation; of ROC curves, reliability and rates one per protocol."""
 
     protocols: Drawn
     scores: Drawn | None
     roc: Mapping[str, Drawn]
     reliability: Mapping[str, Drawn]
+    rates: Mapping[str, Drawn]
     optimism: Drawn | None
     balances: Drawn | None
     differences: Mapping[str, Drawn]
@@ -192,7 +193,7 @@ def _applicability(run: Artefacts, view: View, shade: Float | None, folder: Path
 
 def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
     told = run.evaluation
-    roc, reliability = {}, {}
+    roc, reliability, rates = {}, {}, {}
     for protocol in run.protocols:
         roc[protocol] = figures.save(
             charts.roc(told, protocol),
@@ -204,6 +205,12 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
                 charts.reliability(told, protocol),
                 folder / f"reliability_{protocol}.png",
                 f"Observed share of sources by predicted probability, {protocol} protocol",
+            )
+        if told.get("rates"):
+            rates[protocol] = figures.save(
+                charts.rates(told, protocol),
+                folder / f"rates_{protocol}.png",
+                f"Share of the source cells found by share of the area, {protocol} protocol",
             )
         figures.write(charts.confusion(told, protocol), folder / f"confusion_{protocol}.png")
         done()
@@ -220,7 +227,7 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
             "Scores of all models beside the published ones; the figures are in the table",
         )
     done()
-    return Charts(protocols, scores, roc, reliability, *_judgement(run, folder))
+    return Charts(protocols, scores, roc, reliability, rates, *_judgement(run, folder))
 
 
 def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None, dict[str, Drawn]]:
