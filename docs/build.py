@@ -48,6 +48,8 @@ TABLES = {
         for name in study.Models.model_fields
         if name not in ("use", "calibration")
     },
+    "models.ahp.ratings.CODE": study.Rating,
+    "models.newmark.strength.CLASS": study.Strength,
     "evaluation": study.Evaluation,
     "map": study.Maps,
 }
