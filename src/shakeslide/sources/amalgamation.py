@@ -122,8 +122,21 @@ def _lobes(landslide: Landslide, z: NDArray[np.float32], rules: Rules) -> list[L
         return [landslide]
     label = np.empty(landslide.inside.shape, np.int32)
     prominence = max(rules.least_prominence, rules.prominence * landslide.drop)
-    count = kernels.lobes(z, landslide.inside, prominence, rules.fewest, label)
-    return [landslide] if count == 1 else list(_by_label(landslide, label, count))
+    together = _largest_part(landslide.inside)
+    count = kernels.lobes(z, together, prominence, rules.fewest, label)
+    if count == 1:
+        return [landslide]
+    # Parts that were left together, one above the other, go with the lobe they are nearest to.
+    kernels.spread(label)
+    return list(_by_label(landslide, label * landslide.inside, count))
+
+
+def _largest_part(inside: Cells) -> Cells:
+    label = np.empty(inside.shape, np.int32)
+    if kernels.components(inside, label) == 1:
+        return inside
+    largest: Cells = label == np.argmax(np.bincount(label[inside]))
+    return largest
 
 
 def _strips(landslide: Landslide, rules: Rules) -> list[Landslide]:

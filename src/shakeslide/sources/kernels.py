@@ -52,7 +52,7 @@ def components(inside: Any, label: Any) -> int:
 
 
 @kernel
-def spill_order(z: Any, inside: Any, order: Any) -> Any:
+def spill_order(z: Any, inside: Any, order: Any, filled: Any) -> Any:
     """Order the cells as rising water would reach them from the lowest cell of each part.
 
     Priority flood (Barnes, Lehman & Mulla 2014): from every cell there is a way to the lowest
@@ -66,6 +66,8 @@ def spill_order(z: Any, inside: Any, order: Any) -> Any:
         The landslide.
     order : array, (rows, cols) int64
         Written: order from 0, -1 outside.
+    filled : array, (rows, cols) float32
+        Written: elevation with the landslide's hollows filled to their lips; as given outside.
 
     Returns
     -------
@@ -79,6 +81,7 @@ def spill_order(z: Any, inside: Any, order: Any) -> Any:
     ahead = np.flatnonzero(inside.ravel())
     ahead = ahead[np.argsort(flat[ahead], kind="mergesort")]
     order[:] = -1
+    filled[:] = z
     reached = np.zeros((rows, cols), np.bool_)
     cells, down = np.empty_like(ahead), np.empty_like(ahead)
     heap = [(np.float64(0.0), np.int64(0), np.int64(0))]
@@ -93,6 +96,7 @@ def spill_order(z: Any, inside: Any, order: Any) -> Any:
             spill, cell, source = heapq.heappop(heap)
             r, c = cell // cols, cell % cols
             order[r, c], cells[done], down[done] = done, cell, source
+            filled[r, c] = spill
             done += 1
             for n in range(8):
                 i, j = r + ROW[n], c + COL[n]
@@ -134,8 +138,8 @@ def descent(z: Any, inside: Any, dx: float, dy: float, travelled: Any, via: Any)
     """Measure the longest way down to each cell from the heads of the landslide.
 
     Material goes from a cell to the neighbours within 45° of the fall line that are inside. The
-    fall line is that of the whole window: where it leaves the outline, the way ends. From the
-    bottom of a hollow the way goes on over its lip. A head is a cell that none leads to.
+    fall line is that of the whole window: where it leaves the outline, the way ends. Over a hollow
+    in the landslide it goes on to the lip. A head is a cell that none leads to.
 
     Parameters
     ----------
@@ -152,7 +156,8 @@ def descent(z: Any, inside: Any, dx: float, dy: float, travelled: Any, via: Any)
     """
     rows, cols = z.shape
     order = np.empty((rows, cols), np.int64)
-    cells, down = spill_order(z, inside, order)
+    filled = np.empty_like(z)
+    cells, down = spill_order(z, inside, order, filled)
     heights = np.empty(8)
     travelled[:] = np.nan
     via[:] = -1
@@ -162,7 +167,7 @@ def descent(z: Any, inside: Any, dx: float, dy: float, travelled: Any, via: Any)
     for k in range(cells.size - 1, -1, -1):
         cell = cells[k]
         r, c = cell // cols, cell % cols
-        lower = _around(z, r, c, heights)
+        lower = _around(filled, r, c, heights)
         middle = _downslope(heights, dx, dy)
         over = order[down[k] // cols, down[k] % cols]
         for n in range(8):
@@ -357,7 +362,7 @@ def rings(part: Any, points: Any, start: Any, owner: Any) -> int:
         # part this is its first cell's, so that outer rings come before holes.
         if done[r, c] or (r > 0 and part[r - 1, c]):
             continue
-        n_points = _follow(part, done, r, c, points, n_points)
+        n_points = _follow(label, done, r, c, points, n_points)
         owner[n_rings] = label[r, c] - 1
         n_rings += 1
         start[n_rings] = n_points
@@ -365,9 +370,10 @@ def rings(part: Any, points: Any, start: Any, owner: Any) -> int:
 
 
 @kernel
-def _follow(part: Any, done: Any, r: int, c: int, points: Any, n: int) -> int:
+def _follow(label: Any, done: Any, r: int, c: int, points: Any, n: int) -> int:
     """Walk with the part on the right from the top edge of cell (r, c), eastwards, and round."""
-    rows, cols = part.shape
+    rows, cols = label.shape
+    own = label[r, c]
     y, x, heading = r, c, 1  # the corner, and 0 north, 1 east, 2 south, 3 west
     begin = n
     points[n, 0], points[n, 1] = x, y
@@ -391,13 +397,11 @@ def _follow(part: Any, done: Any, r: int, c: int, points: Any, n: int) -> int:
             ry, rx, ly, lx = y - 1, x - 1, y, x - 1
         else:
             ry, rx, ly, lx = y - 1, x, y - 1, x - 1
-        right = 0 <= ry < rows and 0 <= rx < cols and part[ry, rx]
-        left = 0 <= ly < rows and 0 <= lx < cols and part[ly, lx]
-        turn = 0
-        if not right:
-            turn = 1  # also where cells touch at a corner: parts are 4-connected
-        elif left:
-            turn = -1
+        right = 0 <= ry < rows and 0 <= rx < cols and label[ry, rx] == own
+        left = 0 <= ly < rows and 0 <= lx < cols and label[ly, lx] == own
+        # Where two cells of a part touch at a corner, the walk crosses over to the other: what it
+        # would otherwise enclose becomes a hole, and no ring touches itself.
+        turn = -1 if left else (0 if right else 1)
         if turn:
             heading = (heading + turn) % 4
             if y == points[begin, 1] and x == points[begin, 0] and heading == 1:
