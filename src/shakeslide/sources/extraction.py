@@ -22,7 +22,7 @@ from shakeslide.polygons import Polygons
 from shakeslide.progress import Advance, silent
 from shakeslide.sources import kernels
 from shakeslide.sources.intake import Intake, take_in
-from shakeslide.sources.landslide import Landslide
+from shakeslide.sources.landslide import Cells, Landslide
 from shakeslide.sources.outlines import Region, Shapes, polygonal, polygons
 from shakeslide.sources.separation import WHOLE, Recipe, Separated, separate
 from shakeslide.sources.volume import Scaling
@@ -143,7 +143,15 @@ def extract(
     intake = take_in(shapes, (box.left, box.bottom, box.right, box.top))
     held = Polygons.on_grid(intake.shapes, np.arange(1.0, len(intake.shapes) + 1), grid)
     work = _Work(
-        intake, held, grid, read, recipe or Recipe(), scaling or Scaling(), mapped, folder, advance
+        intake,
+        held,
+        grid,
+        read,
+        recipe or Recipe(),
+        scaling or Scaling(),
+        None if mapped is None else _Mapped.sorted(mapped),
+        folder,
+        advance,
     )
     cut = chunks(held, grids.shape_of(grid))
     advance(len(shapes) - sum(len(c.which) for c in cut))
@@ -193,6 +201,26 @@ class _Found:
 
 
 @dataclass(frozen=True)
+class _Mapped:
+    """Mapped source areas, found by the number of their outline."""
+
+    held: Polygons
+    order: NDArray[np.int64]
+
+    @classmethod
+    def sorted(cls, held: Polygons) -> _Mapped:
+        return cls(held, np.argsort(held.values, kind="stable"))
+
+    def of(self, number: int) -> NDArray[np.int64]:
+        values = self.held.values
+        first, last = (
+            int(np.searchsorted(values, number, side, sorter=self.order))
+            for side in ("left", "right")
+        )
+        return self.order[first:last]
+
+
+@dataclass(frozen=True)
 class _Work:
     """Works on one chunk and leaves its table in a file."""
 
@@ -202,7 +230,7 @@ class _Work:
     read: Read
     recipe: Recipe
     scaling: Scaling
-    mapped: Polygons | None
+    mapped: _Mapped | None
     folder: Path
     advance: Advance
 
@@ -220,15 +248,13 @@ class _Work:
     def _table(self, chunk: Chunk) -> pd.DataFrame:
         window = chunk.window
         z = self.read(grids.window(self.grid, window))
-        mapped = None if self.mapped is None else self.mapped.burn(window, 0)
         shape = grids.shape_of(self.grid)
         found: list[_Found] = []
         left: list[dict[str, Any]] = []
         for k in chunk.which.tolist():
             tile = _window(self.held.boxes[k : k + 1], shape)
             part = tile.within(window)
-            own = None if mapped is None else mapped[part] == k + 1
-            some = self._landslides(k, tile, z[part], own)
+            some = self._landslides(k, tile, z[part])
             if some:
                 found += some
             else:
@@ -236,16 +262,13 @@ class _Work:
         rows = pd.DataFrame([*self._rows(found), *left], columns=COLUMNS)
         return rows.sort_values(["landslide", "piece"], kind="stable", ignore_index=True)
 
-    def _landslides(self, k: int, tile: Tile, z: NDArray[np.float32], mapped: Any) -> list[_Found]:
+    def _landslides(self, k: int, tile: Tile, z: NDArray[np.float32]) -> list[_Found]:
         """Return the landslides in an outline, none where it has no cell with an elevation."""
-        held = self.held
-        edges = held.edges[held.start[k] : held.start[k + 1]]
-        alone = Polygons(edges, np.array([0, len(edges)]), np.ones(1), held.boxes[k : k + 1])
-        centres = alone.burn(tile, 0) > 0
+        centres = _burn(self.held, [k], tile)
         inside = centres & np.isfinite(z)
         if not inside.any():
             return []
-        landslide = Landslide(z, inside, grids.cell_size(self.grid), mapped)
+        landslide = Landslide(z, inside, grids.cell_size(self.grid), self._mapped(k, tile))
         pieces, reasons = separate(landslide, self.recipe)
         flags = self.intake.flags[k] + ([GAPS] if landslide.count < centres.sum() else [])
         regions = _regions(pieces, tile)
@@ -255,6 +278,13 @@ class _Work:
             )
             for i, s in enumerate(pieces, 1)
         ]
+
+    def _mapped(self, k: int, tile: Tile) -> Cells | None:
+        """Return the cells of an outline's source as mapped, None where none is."""
+        if self.mapped is None:
+            return None
+        own = self.mapped.of(k + 1)
+        return _burn(self.mapped.held, own, tile) if len(own) else None
 
     def _small(self, k: int, tile: Tile, z: NDArray[np.float32]) -> dict[str, Any]:
         """Return the row of an outline without a cell of its own: all of it is source."""
@@ -334,6 +364,15 @@ class _Work:
             "cells": s.count,
             "source_cells": int(np.count_nonzero(f.separated.source)),
         }
+
+
+def _burn(held: Polygons, which: Sequence[int] | NDArray[np.int64], tile: Tile) -> Cells:
+    """Return the cells whose centres lie in some of the polygons, whatever lies over them."""
+    parts = [held.edges[held.start[k] : held.start[k + 1]] for k in which]
+    start = np.cumsum([0, *(len(p) for p in parts)])
+    ones, boxes = np.ones(len(parts)), held.boxes[np.asarray(which)]
+    cells: Cells = Polygons(np.concatenate(parts), start, ones, boxes).burn(tile, 0) > 0
+    return cells
 
 
 def _regions(pieces: Sequence[Separated], tile: Tile) -> list[tuple[Region | None, Region | None]]:
