@@ -322,3 +322,12 @@ def test_a_bug_is_told_as_a_bug(
     assert "bug: ZeroDivisionError: oh" in err
     assert "Traceback" not in err
     assert "ZeroDivisionError" in (out / "run.log").read_text()
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code = cli.main([])
+    out, err = capsys.readouterr()
+    assert code == 0
+    assert "Commands:" in out
+    assert out.count("\n") > 10
+    assert err == ""

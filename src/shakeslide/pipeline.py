@@ -471,7 +471,7 @@ def sample(run: Run) -> None:
     if run.ledger.is_fresh("samples", run.sample_mark):
         run.reporter.say("sample: samples.parquet is up to date")
         return
-    _need(run, run.wanted_factors, "prepare")
+    _need(run, run.wanted_factors)
     if run.study.inventory.positives_from == "extracted":
         extract_sources(run)
     with _timed("sample") as taken:
@@ -523,16 +523,37 @@ def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> l
     return lines + [f"sample: {note}" for note in landslides.notes]
 
 
-def _need(run: Run, wanted: Mapping[str, str], stage: str) -> None:
+MADE_BY = {
+    "factor": "prepare",
+    "samples": "sample",
+    "model": "train",
+    "evaluation": "evaluate",
+    "importance": "explain",
+    "map": "map",
+    "spread": "map",
+    "applicability": "map",
+    "sources": "sources",
+}
+"""The command that makes an artefact."""
+
+
+def _need(run: Run, wanted: Mapping[str, str]) -> None:
     """Raise `InputError` unless these artefacts are there and made with the study as it is now."""
     for item, mark in wanted.items():
-        if not run.ledger.is_fresh(item, mark):
-            known = run.ledger.made(item)
-            what = "was made with other settings or layers" if known else "is not made yet"
-            raise InputError(
-                f"{run.out}: {item} {what}; run `shakeslide {stage}` first, or `shakeslide run`, "
-                "which redoes what has changed"
-            )
+        if run.ledger.is_fresh(item, mark):
+            continue
+        known = run.ledger.made(item)
+        if not known:
+            what = "is not made yet"
+        elif known.get("fingerprint") != mark:
+            what = "was made with other settings or layers"
+        else:
+            what = "has changed since it was made, or was copied without its time (use cp -a)"
+        stage = MADE_BY[item.split("-")[0]]
+        raise InputError(
+            f"{run.out}: {item} {what}; run `shakeslide {stage}` first, or `shakeslide run`, which "
+            "redoes what has changed"
+        )
 
 
 def train(run: Run) -> None:
@@ -542,7 +563,7 @@ def train(run: Run) -> None:
     if not stale:
         run.reporter.say(f"train: {', '.join(names)} are up to date")
         return
-    _need(run, {"samples": run.sample_mark}, "sample")
+    _need(run, {"samples": run.sample_mark})
     samples = sampling.load(run.out / "samples.parquet")
     plan = replace(run.plan(samples), repeats=1)
     first = trials.chosen_splits(samples, "pixel", plan)
@@ -567,7 +588,7 @@ def evaluate(run: Run) -> None:
     if run.ledger.is_fresh("evaluation", run.evaluation_mark):
         run.reporter.say("evaluate: evaluation.json is up to date")
         return
-    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models), "train")
+    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
     samples = sampling.load(run.out / "samples.parquet")
     plan = run.plan(samples)
     truth = _truth(run, samples)
@@ -605,6 +626,12 @@ def _events(run: Run, samples: sampling.Samples) -> events.Events:
             '[evaluation] protocols names "event", but events is empty: give the folders of '
             "results of other earthquakes' runs"
         )
+    for folder in folders:
+        if folder.resolve() == run.out.resolve():
+            raise InputError(
+                f"{folder} (evaluation.events): is this run's own folder; name those of other "
+                "earthquakes"
+            )
     return events.load(samples, run.study.study.name or "this study", folders)
 
 
@@ -673,7 +700,7 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
         raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")
     if protocol not in ("pixel", "landslide", "block"):
         raise InputError(f"--protocol {protocol}: one of pixel, landslide, block")
-    _need(run, {"samples": run.sample_mark}, "sample")
+    _need(run, {"samples": run.sample_mark})
     samples = sampling.load(run.out / "samples.parquet")
     plan, folder = run.plan(samples), run.out / "tune"
     mark = fingerprint(run.train_mark(name), run.trial_mark(name, protocol, plan), "tune")
@@ -696,7 +723,7 @@ def explain(run: Run) -> None:
     if run.ledger.is_fresh("importance", mark):
         run.reporter.say("explain: importance.json is up to date")
         return
-    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models), "train")
+    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
     samples = sampling.load(run.out / "samples.parquet")
     split = _first_split(run, samples)
     seed = run.study.study.seed
@@ -726,8 +753,10 @@ def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
     """Return why a model gives the cell at (x, y), in the grid's CRS, its probability."""
     if name not in run.stored_models:
         raise InputError(f"--model {name}: the study has {', '.join(run.stored_models)}")
-    _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
-    _need(run, run.wanted_models([name]), "train")
+    _need(run, run.wanted_factors | {"samples": run.sample_mark})
+    _need(run, run.wanted_models([name]))
+    if not np.isfinite([x, y]).all():
+        raise InputError(f"--at {x:g} {y:g}: give two numbers, x and y in the grid's CRS")
     a = run.grid.affine
     col, row = int((x - a.c) // a.a), int((y - a.f) // a.e)
     if not (0 <= row < run.grid.shape[0] and 0 <= col < run.grid.shape[1]):
@@ -749,7 +778,7 @@ def map_(run: Run) -> None:
         run.reporter.say(f"map: {', '.join(names)} are up to date")
         doubt(run)
         return
-    _need(run, run.wanted_factors | run.wanted_models(stale), "train")
+    _need(run, run.wanted_factors | run.wanted_models(stale))
     stack = run.stack()
     infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
     per_model = mapping.tile_count(run.grid, run.tile) + 2
@@ -790,7 +819,7 @@ def _spread(run: Run) -> None:
     stale = [m for m in names if not run.ledger.is_fresh(f"spread-{m}", run.spread_mark(m))]
     if not stale:
         return
-    _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
+    _need(run, run.wanted_factors | {"samples": run.sample_mark})
     samples = sampling.load(run.out / "samples.parquet")
     train = _first_split(run, samples).train
     tiles = mapping.tile_count(run.grid, run.tile)
@@ -825,7 +854,7 @@ def _applicability(run: Run) -> None:
     mark = run.area_mark
     if run.ledger.is_fresh("applicability", mark):
         return
-    _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
+    _need(run, run.wanted_factors | {"samples": run.sample_mark})
     samples = sampling.load(run.out / "samples.parquet")
     shards = run.ledger.work / "shards" / f"applicability-{mark}"
     total = mapping.tile_count(run.grid, run.tile) + 1
@@ -890,7 +919,7 @@ def report(run: Run) -> Path:
     wanted |= {f"spread-{n}": run.spread_mark(n) for n in run.spread_models}
     if run.study.map.applicability:
         wanted["applicability"] = run.area_mark
-    _need(run, wanted | {"importance": run.importance_mark}, "run")
+    _need(run, wanted | {"importance": run.importance_mark})
     _remove_stale(run)
     provenance(run)
     with _timed("report"), run.reporter.task("report", 1) as on:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from shakeslide import encoding, extensions
 from shakeslide.bundle import FittedModel
 from shakeslide.encoding import Angles
+from shakeslide.errors import InputError
 from shakeslide.evaluation import splits
-from shakeslide.evaluation.calibration import Calibration, fit_isotonic, fit_platt
+from shakeslide.evaluation.calibration import Calibration, Platt, fit_isotonic, fit_platt
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.io import units
 from shakeslide.models.autoencoder import StackedAutoencoder, fit_members
@@ -84,6 +85,8 @@ class Recipe:
         return entry(self.name).static and self.calibration == "none"
 
 
+LEAST = {"platt": 100, "isotonic": 1000}
+"""Source cells among the training rows that a calibration needs."""
 CALIBRATION_FOLDS = 3
 """Parts of the training rows, by landslide, on which calibrations are fitted."""
 TOGETHER = ("sae",)
@@ -228,6 +231,13 @@ def _calibrations(
     The training rows are dealt to folds by landslide: cells of one landslide on both sides would
     make the model look surer than it can be elsewhere.
     """
+    least = LEAST[recipe.calibration]
+    fewest = min(int(samples.label[r].sum()) for r in rows)
+    if fewest < least:
+        raise InputError(
+            f'[models] calibration = "{recipe.calibration}" needs {least:,} source cells to train '
+            f"on, but a split has {fewest:,}; choose another, or leave calibration out"
+        )
     inner, inner_seeds, inner_regions = [], [], []
     for r, seed, region in zip(rows, seeds, regions, strict=True):
         fold = _landslide_folds(samples, r, seed)
@@ -246,7 +256,13 @@ def _calibrations(
     for first in range(0, len(inner), CALIBRATION_FOLDS):
         part = slice(first, first + CALIBRATION_FOLDS)
         y = samples.label[np.concatenate([i[1] for i in inner[part]])]
-        out.append(fitter(y, np.concatenate(told[part]).astype(np.float64)))
+        fitted = fitter(y, np.concatenate(told[part]).astype(np.float64))
+        if isinstance(fitted, Platt) and fitted.slope <= 0:
+            raise InputError(
+                f"[models] calibration: {recipe.name} does not tell landslides that it has not "
+                "seen from clear ground, so it cannot be calibrated; leave it or calibration out"
+            )
+        out.append(fitted)
     return out
 
 
