@@ -132,8 +132,8 @@ def _require_other_ground(one: Samples, other: Samples, folder: Path) -> None:
     shared = len(places[0] & places[1])
     if shared:
         raise InputError(
-            f"{folder} (evaluation.events): {shared:,} of its source cells are also sampled by this "
-            "study or by another of the events: they are of one earthquake"
+            f"{folder} (evaluation.events): {shared:,} of its source cells are also sampled by "
+            "this study or by another of the events: they are of one earthquake"
         )
 
 
