@@ -118,6 +118,9 @@ def save(model: FittedModel, folder: Path) -> None:
 def load(folder: Path) -> FittedModel:
     """Read a model's folder; whatever is in it, nothing of it is executed.
 
+    A manifest can name an estimator that an installed package brings: that package's own code
+    then rebuilds it from the arrays.
+
     Raises
     ------
     InputError
