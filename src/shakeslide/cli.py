@@ -122,6 +122,7 @@ def _stage(name: str) -> Callable[..., None]:
 
 
 STAGES = {
+    "sources": ("extract_sources", "Tell source areas from run-outs: sources.gpkg."),
     "prepare": ("prepare", "Compute the factors: factors/<CODE>.tif."),
     "sample": ("sample", "Draw the samples: samples.parquet."),
     "train": ("train", "Train the models: models/<model>/."),

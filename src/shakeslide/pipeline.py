@@ -52,7 +52,8 @@ from shakeslide.ledger import Ledger, fingerprint
 from shakeslide.masks import Masks
 from shakeslide.masks import load as load_masks
 from shakeslide.progress import Reporter
-from shakeslide.study import Study
+from shakeslide.sources import extract, files, recipes
+from shakeslide.study import Inventory, Layer, Study
 
 log = logging.getLogger("shakeslide")
 
@@ -139,6 +140,24 @@ class Run:
         )
 
     @property
+    def inventory(self) -> Inventory:
+        """The inventory as sampled: with the extracted source areas where the study says so."""
+        asked = self.study.inventory
+        if asked.positives_from == "mapped":
+            return asked
+        made = Layer(path=self.out / "sources.gpkg", layer="source")
+        return asked.model_copy(update={"sources": made, "source_where": None})
+
+    @property
+    def outlines(self) -> Inventory:
+        """The inventory as `sources` reads it: every outline, and source areas where they count."""
+        update: dict[str, Any] = {"small": "leave", "positives_from": "mapped", "buffer": 0.0}
+        update |= {"ambiguous": [], "extent": None}
+        if not self.study.sources.mapped:
+            update |= {"sources": None, "source_where": None}
+        return self.study.inventory.model_copy(update=update)
+
+    @property
     def codes(self) -> list[str]:
         """Codes of the factors in use."""
         return list(self.study.active_factors)
@@ -163,6 +182,21 @@ class Run:
         return inputs
 
     @cached_property
+    def sources_mark(self) -> str:
+        """Fingerprint of the extracted source areas."""
+        dem, outlines = self.study.layers["dem"], self.outlines
+        files = [dem, *([outlines.sources] if outlines.sources is not None else [])]
+        paths = [f.path for f in files] + ([outlines.path] if outlines.path is not None else [])
+        return fingerprint(
+            grids.describe(self.grid),
+            dem.model_dump(exclude={"path"}),
+            outlines.model_dump(mode="json"),
+            self.study.sources.model_dump(),
+            [self.ledger.content(p) for p in paths],
+            __version__,
+        )
+
+    @cached_property
     def sample_mark(self) -> str:
         """Fingerprint of the samples."""
         settings = self.study.inventory
@@ -178,6 +212,7 @@ class Run:
             [self.study.samples.negatives_per_positive, self.study.samples.most],
             self.study.evaluation.block_size,
             self.study.study.seed,
+            self.sources_mark if settings.positives_from == "extracted" else "",
             __version__,
         )
 
@@ -396,6 +431,40 @@ def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
             on(1)
 
 
+def extract_sources(run: Run) -> Path:
+    """Tell source areas from run-outs: `sources.gpkg`, `sources.json`."""
+    path = run.out / "sources.gpkg"
+    if run.ledger.is_fresh("sources", run.sources_mark):
+        run.reporter.say("sources: sources.gpkg is up to date")
+        return path
+    landslides = inventory.load(run.outlines, run.grid)
+    if landslides.kind == "point":
+        raise InputError(
+            f"{run.outlines.path} (inventory): holds points; source areas can only be told from "
+            "polygons of whole landslides"
+        )
+    work, settings = run.ledger.work / "sources", run.study.sources
+    with _timed("sources") as taken, run.reporter.task("sources", landslides.count) as on:
+        extracted = extract(
+            landslides.shapes,
+            run.grid,
+            run.dem.read,
+            work / run.sources_mark,
+            recipes.recipe(settings),
+            recipes.scaling(settings),
+            landslides.sources,
+            run.engine,
+            on,
+        )
+        about = settings.model_dump(mode="json")
+        paths = files.write(extracted, run.grid, run.out, about, landslides.notes)
+    run.ledger.record("sources", run.sources_mark, paths, taken[0])
+    shutil.rmtree(work, ignore_errors=True)
+    for line in files.lines(extracted, landslides.notes):
+        run.reporter.say(f"sources: {line}")
+    return path
+
+
 def sample(run: Run) -> None:
     """Draw the samples: `samples.parquet`."""
     path = run.out / "samples.parquet"
@@ -403,8 +472,10 @@ def sample(run: Run) -> None:
         run.reporter.say("sample: samples.parquet is up to date")
         return
     _need(run, run.wanted_factors, "prepare")
+    if run.study.inventory.positives_from == "extracted":
+        extract_sources(run)
     with _timed("sample") as taken:
-        landslides = inventory.load(run.study.inventory, run.grid, run.masks)
+        landslides = inventory.load(run.inventory, run.grid, run.masks)
         infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
         with run.reporter.task("sample", mapping.tile_count(run.grid, run.tile)) as on:
             drawn = sampling.draw(

@@ -157,6 +157,9 @@ class Inventory(Settings):
     source_where: str | None = None
     """Source areas are the features of the inventory itself that this SQL filter chooses, for
     example "part = 'source'"."""
+    positives_from: Literal["mapped", "extracted"] = "mapped"
+    """`mapped`: source areas where given, else whole outlines. `extracted`: what `shakeslide
+    sources` tells from outlines and elevation ([sources])."""
     small: Literal["leave", "most_covered"] = "leave"
     """Landslides that hold no cell's centre: leave them out, or keep the cell they cover most."""
     ambiguous: list[Layer] = []
@@ -168,6 +171,42 @@ class Inventory(Settings):
     """No negatives nearer to a landslide than this, in metres."""
     source: str = ""
     """Where the inventory comes from; printed in the report."""
+
+
+class Sources(Settings):
+    """How `shakeslide sources` tells source areas from run-outs."""
+
+    method: Literal["scar", "area_quantile", "elevation_fraction", "slope_break"] = "scar"
+    """`scar` (S3): within scar_lengths widths below the crown, the width being 4 A / (pi L) for
+    area A and length L along the fall line. `area_quantile` (S2): the highest area_share of the
+    area. `elevation_fraction` (S1): the upper height_fraction of the height. `slope_break` (S4):
+    above the break of slope."""
+    fall_back: Literal["area_quantile", "elevation_fraction", "none"] = "area_quantile"
+    """Used where the method cannot tell; `none`: the whole outline is source there."""
+    mapped: bool = True
+    """Where the inventory has source areas they are taken (S0)."""
+    scar_lengths: Positive = 1.5
+    """Length of a scar in widths of its landslide."""
+    area_share: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """Share of the area."""
+    height_fraction: Annotated[float, Field(gt=0, le=1)] = 1 / 3
+    """Share of the height."""
+    least_cells: Annotated[int, Field(ge=1)] = 4
+    """Cells that a source has at least, or all that its landslide has."""
+    divide: bool = True
+    """Divide outlines that are several landslides (S5)."""
+    prominence: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Share of an outline's drop by which crowns stand above the place where they meet, or
+    outlets lie below it, to count as two."""
+    least_prominence: Annotated[float, Field(ge=0)] = 10.0
+    """The same in metres."""
+    smallest: Annotated[int, Field(ge=2)] = 16
+    """Cells that each of the landslides must have."""
+    elongation: Annotated[float, Field(gt=1)] = 3.0
+    """Width over length down the slope from which an outline is several landslides."""
+    volume: tuple[float, float] = (-0.836, 1.332)
+    """log10(alpha) and gamma of volume = alpha area^gamma (m); default: all landslides of Larsen
+    et al. (2010)."""
 
 
 class Samples(Settings):
@@ -537,6 +576,7 @@ class Study(Settings):
     masks: list[Mask] = []
     """Ground where no landslide can be: never sampled, and shown on the maps as stated."""
     inventory: Inventory = Inventory()
+    sources: Sources = Sources()
     samples: Samples = Samples()
     models: Models = Models()
     evaluation: Evaluation = Evaluation()
@@ -699,7 +739,8 @@ def template() -> str:
         ),
         "",
     ]
-    lines += _table("samples", Samples, {}) + _table("models", Models, {})
+    lines += _table("sources", Sources, {}) + _table("samples", Samples, {})
+    lines += _table("models", Models, {})
     for name, field in Models.model_fields.items():
         if name in typing.get_args(BuiltInModel):
             lines += _table(f"models.{name}", cast(type[Settings], field.annotation), {})
