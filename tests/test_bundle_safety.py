@@ -285,7 +285,7 @@ def test_cells_outside_the_training_range_are_counted() -> None:
     shares = bundle.out_of_range(trained, X)
     assert shares == {"SLO": pytest.approx(0.5, abs=0.02), "LITH": 0.2}
     lines = bundle.range_warnings(trained, X)
-    assert lines[1] == "lr: 20 % of the cells have LITH outside the training range"
+    assert lines[1] == "20 % of the cells have LITH outside the training range"
     assert len(lines) == 2
     assert bundle.out_of_range(replace(trained, about={**ABOUT, "static": True}), X) == {}
     assert bundle.out_of_range(trained, np.full((4, 3), np.nan, np.float32)) == {}

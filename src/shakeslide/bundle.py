@@ -34,7 +34,7 @@ KEYS = {
 """What a manifest holds."""
 LARGEST_MANIFEST = 2**26
 """Bytes of the largest manifest that is read."""
-OUTSIDE = 0.05
+OUTSIDE = 0.1
 """Share of cells outside a factor's training range that is worth a warning."""
 
 
@@ -117,6 +117,9 @@ def save(model: FittedModel, folder: Path) -> None:
 
 def load(folder: Path) -> FittedModel:
     """Read a model's folder; whatever is in it, nothing of it is executed.
+
+    A manifest can name an estimator that an installed package brings: that package's own code
+    then rebuilds it from the arrays.
 
     Raises
     ------
@@ -246,7 +249,7 @@ def out_of_range(model: FittedModel, raw: NDArray[np.float32]) -> dict[str, floa
 def range_warnings(model: FittedModel, raw: NDArray[np.float32]) -> list[str]:
     """Return a line per factor of which more than `OUTSIDE` of the cells are out of range."""
     return [
-        f"{model.name}: {100 * share:.0f} % of the cells have {code} outside the training range"
+        f"{100 * share:.0f} % of the cells have {code} outside the training range"
         for code, share in out_of_range(model, raw).items()
         if share > OUTSIDE
     ]

@@ -782,10 +782,16 @@ def map_(run: Run) -> None:
     stack = run.stack()
     infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
     per_model = mapping.tile_count(run.grid, run.tile) + 2
+    looked = None
     with run.reporter.task("map", per_model * len(stale)) as on:
         for name in stale:
             model = bundle.load(run.out / "models" / name)
             bundle.require_factors(model, infos)
+            if looked is None and not model.about.get("static"):
+                # All models are fitted on the same rows: one tells for all
+                looked = mapping.some_cells(model, stack)
+                for line in bundle.range_warnings(model, looked):
+                    run.reporter.say(f"warning: map: {line}")
             shards = run.ledger.work / "shards" / f"map-{run.map_mark(name)}"
             with _timed(f"map {name}") as taken:
                 paths = mapping.write_maps(

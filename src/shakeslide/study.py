@@ -452,8 +452,9 @@ BuiltInModel = Literal[
 
 
 def _known_model(name: str) -> str:
-    known = [*typing.get_args(BuiltInModel), *extensions.names(MODEL_GROUP)]
-    if name not in known:
+    ours = typing.get_args(BuiltInModel)
+    if name not in ours and name not in (brought := extensions.names(MODEL_GROUP)):
+        known = [*ours, *brought]
         raise ValueError(f"no model '{name}'; known: {', '.join(map(repr, known))}")
     return name
 
@@ -467,7 +468,10 @@ class Models(Settings):
     model_config = ConfigDict(extra="allow")
 
     use: Annotated[list[ModelName], Field(min_length=1)] = ["lr", "svm", "rf", "sae"]
-    """Models to train, evaluate and map."""
+    """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, ahp,
+    newmark, jessee2018, jessee2022, or the name of an estimator that an installed package brings.
+    The last four of ours need factors or settings of their own, and are left out with a line where
+    these are missing."""
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """Make the probabilities mean what they say: fitted on three parts of the training rows, by
     landslide, that the model had not seen (so training takes four times as long). `isotonic` takes
@@ -492,9 +496,10 @@ class Models(Settings):
         """Read the tables of packages' estimators; any other key that is not ours is unknown."""
         if not isinstance(data, Mapping):
             return data
-        own = extensions.names(MODEL_GROUP)
-        for key in data:
-            if key not in cls.model_fields and key not in own:
+        foreign = [key for key in data if key not in cls.model_fields]
+        own = extensions.names(MODEL_GROUP) if foreign else []
+        for key in foreign:
+            if key not in own:
                 raise ValueError(
                     f"unknown key '{key}'.{did_you_mean(str(key), [*cls.model_fields, *own])}"
                 )

@@ -219,6 +219,21 @@ def test_classes_that_occur_and_are_not_given_are_named():
         Jessee2018(output="share").quantities()
 
 
+def test_a_magnitude_beyond_the_regressions_is_told():
+    form = {"form": "jibson2007_magnitude"}
+    (line,) = Newmark(STRENGTH, magnitude=7.9, **form).remarks()
+    assert "7.9 lies beyond 5.3 to 7.6" in line
+    assert Newmark(STRENGTH, magnitude=7.6, **form).remarks() == []
+    assert Newmark(STRENGTH, magnitude=7.9).remarks() == []
+
+
+def test_where_classes_are_mapped_is_told():
+    own = [replace(f, legend={1: "Andesite"}) if f.code == "LITH" else f for f in FACTORS]
+    for cls in (Jessee2018, Jessee2022):
+        (line,) = cls().lacks(own, conversion)
+        assert line == f"[models.{cls.__name__.lower()}] lithology_classes for the classes of LITH"
+
+
 def test_a_slope_at_its_limit_of_equilibrium():
     assert cos(radians(60)) == pytest.approx(0.5)
     strength = np.array([[0.0, 30.0, 20.0]])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 
-from shakeslide import bundle, pipeline, sampling
+from shakeslide import bundle, mapping, pipeline, sampling
 from shakeslide.errors import InputError
 from shakeslide.models.newmark import FORMS
 from shakeslide.progress import Reporter
@@ -179,3 +181,19 @@ def test_the_events_magnitude_is_taken(study: Path, tmp_path: Path) -> None:
     assert run.recipe("newmark").params["magnitude"] == 7.0
     run, _ = opened(study, tmp_path, "models.newmark.magnitude=6.5")
     assert run.recipe("newmark").params["magnitude"] == 6.5
+
+
+def test_ground_that_training_never_saw_is_told(finished: tuple[pipeline.Run, Told]) -> None:
+    run, told = finished
+    assert not [line for line in told.lines if "outside the training range" in line]
+    model = bundle.load(run.out / "models" / "lr")
+    cells = mapping.some_cells(model, run.stack())
+    assert cells.shape[1] == len(model.factors)
+    assert bundle.range_warnings(model, cells) == []
+    columns = list(model.encoder.columns)
+    at = [c.code for c in columns].index("PGA")
+    low, high = columns[at].low, columns[at].high
+    columns[at] = replace(columns[at], high=low + 0.8 * (high - low))
+    narrow = replace(model, encoder=replace(model.encoder, columns=tuple(columns)))
+    (line,) = bundle.range_warnings(narrow, cells)
+    assert re.fullmatch(r"(1[5-9]|2[0-9]) % of the cells have PGA outside the training range", line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from numba import njit
@@ -66,6 +67,12 @@ class Jessee2018(Formula):
         self.lithology = lithology
         self.land_cover = land_cover
 
+    name: ClassVar[str] = "jessee2018"
+
+    def class_remedy(self, setting: str) -> str:
+        """Return where classes are mapped."""
+        return f"[models.{self.name}] {setting}_classes"
+
     def quantities(self) -> tuple[Quantity, ...]:
         """PGV, slope, wetness, classes of lithology and land cover."""
         if self.output not in OUTPUTS:
@@ -99,8 +106,8 @@ class Jessee2018(Formula):
             table = {str(k): v for k, v in LAND_COVER.items()}
         if given is not None and str(given) not in table:
             raise InputError(
-                f"{setting}_classes: '{name}' = {given!r}, but the formula has no such class; it "
-                f"has {', '.join(table)}"
+                f"{self.class_remedy(setting)}: '{name}' = {given!r}, but the formula has "
+                f"no such class; it has {', '.join(table)}"
             )
         found = table.get(name if given is None else str(given))
         return None if found is None else (found,)
@@ -158,6 +165,8 @@ class Jessee2022(Jessee2018):
             output, lithology_classes, land_cover_classes, pgv, slope, cti, lithology, land_cover
         )
         self.pga = pga
+
+    name = "jessee2022"
 
     def _further(self) -> tuple[Quantity, ...]:
         return (Quantity("pga", "peak ground acceleration", "g"),)

@@ -96,6 +96,16 @@ class Newmark(Formula):
             out.append("strength of the lithologies ([models.newmark.strength.<class>])")
         return out
 
+    def remarks(self) -> list[str]:
+        """Tell where the magnitude lies beyond those that the regression was made of."""
+        magnitude = self.magnitude
+        if self.form != "jibson2007_magnitude" or magnitude is None or 5.3 <= magnitude <= 7.6:
+            return []
+        return [
+            f"newmark: magnitude {magnitude:g} lies beyond 5.3 to 7.6, of which Jibson (2007) made "
+            "the form with magnitude"
+        ]
+
     def class_properties(self, setting: str, name: str) -> tuple[float, ...] | None:
         """Return c, φ and γ of a class."""
         found = (self.strength or {}).get(name)

@@ -181,9 +181,9 @@ class Formula(RawModel):
                 out.append(f"{q.what} in {q.unit} (factor {code} is {unit})")
         return out
 
+    @abstractmethod
     def class_remedy(self, setting: str) -> str:
         """Return which settings give the properties of classes."""
-        return f"{setting}_classes"
 
     @staticmethod
     def _gain(q: Quantity, factor: Described, conversion: Conversion) -> float | None:
