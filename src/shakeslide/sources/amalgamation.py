@@ -40,7 +40,7 @@ class Rules:
 
     prominence: float = 0.2
     least_prominence: float = 10.0
-    fewest: int = 16
+    fewest: int = 32
     elongation: float = 3.0
 
 
