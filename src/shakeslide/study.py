@@ -200,7 +200,7 @@ class Sources(Settings):
     outlets lie below it, to count as two."""
     least_prominence: Annotated[float, Field(ge=0)] = 10.0
     """The same in metres."""
-    smallest: Annotated[int, Field(ge=2)] = 16
+    smallest: Annotated[int, Field(ge=2)] = 32
     """Cells that each of the landslides must have."""
     elongation: Annotated[float, Field(gt=1)] = 3.0
     """Width over length down the slope from which an outline is several landslides."""
