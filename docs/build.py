@@ -29,6 +29,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "explain",
+    "sources",
     "tune",
     "audit",
     "map",
@@ -41,6 +42,7 @@ TABLES = {
     "grid": study.GridSettings,
     "layers.NAME": study.Layer,
     "inventory": study.Inventory,
+    "sources": study.Sources,
     "samples": study.Samples,
     "models": study.Models,
     **{

@@ -432,7 +432,9 @@ def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
 
 
 def extract_sources(run: Run) -> Path:
-    """Tell source areas from run-outs: `sources.gpkg`, `sources.json`."""
+    """Tell source areas from run-outs: `sources.gpkg`, `sources.json`, a figure."""
+    from shakeslide.report import source_charts
+
     path = run.out / "sources.gpkg"
     if run.ledger.is_fresh("sources", run.sources_mark):
         run.reporter.say("sources: sources.gpkg is up to date")
@@ -458,6 +460,9 @@ def extract_sources(run: Run) -> Path:
         )
         about = settings.model_dump(mode="json")
         paths = files.write(extracted, run.grid, run.out, about, landslides.notes)
+        told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
+        paths.append(run.out / "figures" / "area_frequency.png")
+        source_charts.write_frequency(told["frequency"], paths[-1])
     run.ledger.record("sources", run.sources_mark, paths, taken[0])
     shutil.rmtree(work, ignore_errors=True)
     for line in files.lines(extracted, landslides.notes):
