@@ -70,6 +70,9 @@ from shakeslide.io import raster, shakemap, units, vector
 from shakeslide.polygons import Polygons
 from shakeslide.study import Layer
 
+MOST_PIECES = 5_000_000
+"""Pieces into which the lines of a layer may be cut."""
+
 
 def _value(settings: ValueFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
@@ -161,7 +164,15 @@ def _line_direction(settings: LineDirectionFactor, code: str, sources: Sources) 
         grids.crs_of(sources.grid),
         ("line", "polygon"),
     )
-    pieces = nearest.subsections(vector.lines(features), settings.subsection)
+    lines = vector.lines(features)
+    length = sum(float(np.hypot(*np.diff(line[:, :2], axis=0).T).sum()) for line in lines)
+    if length / settings.subsection > MOST_PIECES:
+        raise InputError(
+            f"[factors.{code}] subsection = {settings.subsection:g} m cuts {layer.path} into "
+            f"{length / settings.subsection:.3g} pieces; make it {length / MOST_PIECES:.3g} m at "
+            "least"
+        )
+    pieces = nearest.subsections(lines, settings.subsection)
     if settings.nearest == "midpoint":
         segments, azimuth = pieces.points, pieces.azimuth_deg
     else:
@@ -173,14 +184,35 @@ def _line_direction(settings: LineDirectionFactor, code: str, sources: Sources) 
 
 def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
     shocks = aftershocks.load(settings, code, sources)
-    bandwidth = settings.bandwidth or density.default_bandwidth(shocks.x, shocks.y)
+    layer = sources.layer(settings.layer, code)
+    try:
+        bandwidth = settings.bandwidth or density.default_bandwidth(shocks.x, shocks.y)
+    except InputError as error:
+        raise InputError(
+            f"{layer.path} ({settings.layer}): {error}, bandwidth = in [factors.{code}]"
+        ) from error
     return Made(
         Density(shocks.x, shocks.y, shocks.weights, bandwidth),
-        source=sourced.source_text(sources.layer(settings.layer, code)),
+        source=sourced.source_text(layer),
         settings={"bandwidth": bandwidth} | shocks.settings,
         notes=(*shocks.notes, f"{code}: bandwidth {bandwidth:,.0f} m"),
-        warnings=tuple(shocks.warnings),
+        warnings=(*shocks.warnings, *_bandwidth_remarks(bandwidth, code, sources.grid)),
     )
+
+
+def _bandwidth_remarks(bandwidth: float, code: str, grid: GeoBox) -> list[str]:
+    """Tell of a bandwidth that shows single points, or nothing but one slope."""
+    cell, box = max(grids.cell_size(grid)), grids.bounds(grid)
+    widest = max(box.right - box.left, box.top - box.bottom)
+    remedy = f"give bandwidth = in [factors.{code}]"
+    if bandwidth < cell:
+        return [f"{code}: bandwidth {bandwidth:.3g} m is below a cell ({cell:g} m): {remedy}"]
+    if bandwidth > widest:
+        return [
+            f"{code}: bandwidth {bandwidth / 1000:,.0f} km is wider than the grid "
+            f"({widest / 1000:,.3g} km), on which it hardly varies: {remedy}"
+        ]
+    return []
 
 
 def _distance(settings: DistanceFactor, code: str, sources: Sources) -> Made:
@@ -242,6 +274,13 @@ def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
 
 
 def _relief(settings: ReliefFactor, code: str, sources: Sources) -> Made:
+    box = grids.bounds(sources.grid)
+    widest = max(box.right - box.left, box.top - box.bottom)
+    if settings.window > widest:
+        raise InputError(
+            f"[factors.{code}] window = {settings.window:g} m is wider than the grid "
+            f"({widest:g} m); make it smaller, the default is 1000"
+        )
     halo = terrain.relief_halo(*grids.cell_size(sources.grid), settings.window)
     return Made(Relief(settings.window), halo, source=_dem(sources))
 
