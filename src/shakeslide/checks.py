@@ -425,7 +425,7 @@ def _vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
     return LayerRow(
         name,
         layer.path.name,
-        f"{len(shapes):,} {kind}s",
+        _counted(len(shapes), kind),
         grids.crs_name(features.crs),
         coverage,
         _column_text(features, layer, use),
@@ -434,6 +434,13 @@ def _vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
         features.notes,
         [w for w in warnings if w],
     )
+
+
+def _counted(number: int, kind: str) -> str:
+    """Return how many geometries of a kind there are."""
+    if kind == "mixed":
+        return f"{number:,} geometries of several kinds"
+    return f"{number:,} {kind}" + ("" if number == 1 else "s")
 
 
 def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> float:
@@ -568,7 +575,7 @@ def _inventory_row(
     return LayerRow(
         "inventory",
         settings.path.name if settings.path is not None else "",
-        f"{loaded.count:,} {loaded.kind}s",
+        _counted(loaded.count, loaded.kind),
         loaded.crs,
         None,
         size if loaded.kind == "polygon" else "",

@@ -35,6 +35,8 @@ app = typer.Typer(
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 WIDE = 120
 """Columns of a terminal from which on `check` shows a table."""
+LIBRARIES = ("rasterio", "pyogrio", "py.warnings")
+"""Loggers whose messages go to run.log instead of the terminal."""
 log = logging.getLogger("shakeslide")
 log.addHandler(logging.NullHandler())
 
@@ -92,17 +94,19 @@ def _open(
 
 
 def _log_to(path: Path, verbose: bool) -> None:
-    for handler in list(log.handlers):
-        log.removeHandler(handler)
-        handler.close()
-    log.setLevel(logging.INFO)
-    log.propagate = False
     handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
     if verbose:
         handlers.append(logging.StreamHandler(sys.stderr))
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(handler)
+    logging.captureWarnings(True)
+    for logger in (log, *map(logging.getLogger, LIBRARIES)):
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+            handler.close()
+        logger.setLevel(logging.INFO if logger is log else logging.WARNING)
+        logger.propagate = False
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            logger.addHandler(handler)
     # GDAL, of which each library brings its own, writes there what it else writes to stderr.
     os.environ.update(CPL_LOG=str(path), CPL_LOG_APPEND="ON")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -190,21 +191,14 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
     options = _csv_options(source)
     encoding = _encoding(source)
     try:
-        layer, others = _choose_layer(source, tables=bool(options))
-        known = pyogrio.read_info(source.path, layer=layer, **encoding, **options)["fields"]
-        _require_columns(source, [str(f) for f in known])
         with warnings.catch_warnings():
             # GDAL warns of things that are checked here by name (CRS, geometry).
             warnings.simplefilter("ignore")
-            # Rings that are not closed are closed, a line of one point becomes a missing geometry.
-            frame = pyogrio.read_dataframe(
-                source.path,
-                layer=layer,
-                where=source.where,
-                on_invalid="fix",
-                **encoding,
-                **options,
-            )
+            layer, others = _choose_layer(source, tables=bool(options))
+            known = pyogrio.read_info(source.path, layer=layer, **encoding, **options)["fields"]
+            _require_columns(source, [str(f) for f in known])
+            read = {"layer": layer, "where": source.where, **encoding, **options}
+            frame, notes = _read_mended(source.path, read)
     except UnicodeDecodeError as error:
         raise InputError(
             f"{where}: its texts are not in {source.encoding or 'the encoding it states'}; name "
@@ -232,7 +226,19 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
             f"{where}: holds {len(others) + 1} layers ({', '.join([layer, *others])}); choose one "
             "with layer ="
         )
-    return frame, []
+    return frame, notes
+
+
+def _read_mended(path: Path, options: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return a layer's features; rings that are not closed are closed, which is noted.
+
+    A line of one point becomes a missing geometry, which is left out later.
+    """
+    try:
+        return pyogrio.read_dataframe(path, **options), []
+    except shapely.errors.GEOSException:
+        frame = pyogrio.read_dataframe(path, on_invalid="fix", **options)
+        return frame, ["rings that were not closed, or lines of one point, were mended"]
 
 
 def _encoding(source: VectorSource) -> dict[str, str]:
