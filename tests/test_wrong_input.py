@@ -15,9 +15,14 @@ import pandas as pd
 import pytest
 import rasterio
 import shapely
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
 
 from shakeslide import engine
+from shakeslide import grid as grids
+from shakeslide.errors import InputError
 from shakeslide.factor_settings import RESERVED
+from shakeslide.io import raster, vector
 from shakeslide.models import parallel
 
 from . import site
@@ -284,6 +289,21 @@ def test_csv_columns_that_are_exchanged(study: Path, capsys: pytest.CaptureFixtu
     holds(line, "aftershocks.csv (aftershocks)", 'x = "longitude" and y = "latitude"')
 
 
+# ------------------------------------------------------------------ readers used from Python
+
+
+def test_a_crs_that_is_none_names_what_states_it(study: Path) -> None:
+    grid = GeoBox((9, 9), site.TRANSFORM, site.CRS)
+    folder = study.parent
+    with pytest.raises(InputError, match=r"\[grid\] crs = 'EPSG:999999' is not a CRS"):
+        grids.choose(grid, "EPSG:999999", 30.0)
+    with pytest.raises(InputError, match=r"dem\.tif: crs = 'EPSG:999999' is not a CRS"):
+        raster.info(folder / "dem.tif", "EPSG:999999")
+    source = vector.VectorSource(folder / "faults.gpkg", "faults", crs="EPSG:999999")
+    with pytest.raises(InputError, match=r"faults\.gpkg \(faults\): crs = 'EPSG:999999'"):
+        vector.read(source, CRS(site.CRS))
+
+
 # ------------------------------------------------------------------ settings and the grid
 
 
@@ -295,6 +315,8 @@ def test_pieces_of_lines_without_end(study: Path, capsys: pytest.CaptureFixture[
 def test_a_window_wider_than_the_grid(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = error(capsys, study, "--set", "factors.RER.window=1e7")
     holds(line, "[factors.RER] window = 1e+07 m is wider than the grid (5400 m)")
+    line = error(capsys, study, "--set", "factors.TPI.outer=1e7")
+    holds(line, "[factors.TPI] outer = 1e+07 m is wider than the grid (5400 m)")
 
 
 def test_a_grid_beyond_measure_is_told_fast(

@@ -15,6 +15,7 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox
+from pyproj.exceptions import CRSError
 
 from shakeslide.errors import InputError
 
@@ -108,7 +109,7 @@ def named_crs(text: str, where: str) -> CRS:
     """Return the CRS of a text; `InputError` naming `where` if there is none such."""
     try:
         return CRS(text)
-    except ValueError as error:
+    except CRSError as error:
         raise InputError(
             f'{where} = {text!r} is not a CRS that PROJ knows; write for example "EPSG:32643"'
         ) from error

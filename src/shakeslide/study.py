@@ -662,7 +662,7 @@ def load(
     """
     try:
         # Windows editors put a byte order mark before UTF-8.
-        document = tomllib.loads(path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n"))
+        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: no such study file; `shakeslide init DIR` writes one to start from"

@@ -202,8 +202,7 @@ def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
 
 def _bandwidth_remarks(bandwidth: float, code: str, grid: GeoBox) -> list[str]:
     """Tell of a bandwidth that shows single points, or nothing but one slope."""
-    cell, box = max(grids.cell_size(grid)), grids.bounds(grid)
-    widest = max(box.right - box.left, box.top - box.bottom)
+    cell, widest = max(grids.cell_size(grid)), _widest(grid)
     remedy = f"give bandwidth = in [factors.{code}]"
     if bandwidth < cell:
         return [f"{code}: bandwidth {bandwidth:.3g} m is below a cell ({cell:g} m): {remedy}"]
@@ -265,6 +264,7 @@ def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
             f"[factors.{code}] outer = {settings.outer} m holds no neighbour at {dx:g} x {dy:g} m "
             "cells; make it at least one cell"
         )
+    _require_within(settings.outer, f"[factors.{code}] outer", sources.grid)
     return Made(
         Tpi(settings.inner, settings.outer, settings.divide_by_sd),
         terrain.tpi_halo(dx, dy, settings.outer),
@@ -273,14 +273,22 @@ def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
     )
 
 
-def _relief(settings: ReliefFactor, code: str, sources: Sources) -> Made:
-    box = grids.bounds(sources.grid)
-    widest = max(box.right - box.left, box.top - box.bottom)
-    if settings.window > widest:
+def _widest(grid: GeoBox) -> float:
+    """Return the longer side of a grid in metres."""
+    box = grids.bounds(grid)
+    return float(max(box.right - box.left, box.top - box.bottom))
+
+
+def _require_within(metres: float, key: str, grid: GeoBox) -> None:
+    """Raise where a neighbourhood is wider than the grid."""
+    if metres > _widest(grid):
         raise InputError(
-            f"[factors.{code}] window = {settings.window:g} m is wider than the grid "
-            f"({widest:g} m); make it smaller, the default is 1000"
+            f"{key} = {metres:g} m is wider than the grid ({_widest(grid):g} m); make it smaller"
         )
+
+
+def _relief(settings: ReliefFactor, code: str, sources: Sources) -> Made:
+    _require_within(settings.window, f"[factors.{code}] window", sources.grid)
     halo = terrain.relief_halo(*grids.cell_size(sources.grid), settings.window)
     return Made(Relief(settings.window), halo, source=_dem(sources))
 

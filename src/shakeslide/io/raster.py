@@ -181,7 +181,7 @@ def _crs_of(src: Any, given: str | None) -> tuple[CRS | None, str]:
     if given:
         try:
             return CRS(given), ""
-        except ValueError as error:
+        except pyproj.exceptions.CRSError as error:
             raise InputError(f"{src.name}: crs = {given!r} is not a CRS that PROJ knows") from error
     if not src.crs:
         return None, ""

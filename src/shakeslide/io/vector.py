@@ -17,6 +17,7 @@ import pyogrio
 import shapely
 from odc.geo.crs import CRS
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from pyproj.exceptions import CRSError
 
 from shakeslide.errors import InputError, did_you_mean
 from shakeslide.io import quakeml
@@ -144,7 +145,7 @@ def _crs(source: VectorSource) -> CRS | None:
         return None
     try:
         return CRS(source.crs)
-    except ValueError as error:
+    except CRSError as error:
         raise InputError(
             f"{source.where_it_is}: crs = {source.crs!r} is not a CRS that PROJ knows"
         ) from error
