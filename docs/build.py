@@ -68,7 +68,12 @@ def settings_table(model: type[study.Settings]) -> list[str]:
         default = "required" if field.is_required() else f"`{field.get_default()!r}`"
         if isinstance(field.get_default(), study.Settings):
             default = "a table"
-        lines.append(f"| `{name}` | {one_line(default)} | {one_line(field.description)} |")
+        if field.get_default() is None and not field.is_required():
+            default = study.default_words(model, name)
+        meaning = one_line(field.description)
+        if may_be := study.choices(field.annotation):
+            meaning += f" One of {', '.join(may_be)}.".replace("'", "`")
+        lines.append(f"| `{name}` | {one_line(default)} | {meaning} |")
     return lines
 
 

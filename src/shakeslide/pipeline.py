@@ -7,6 +7,7 @@ import logging
 import platform
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -971,6 +972,12 @@ def report_inputs(run: Run) -> dict[str, Any]:
 def check(run: Run) -> list[checks.LayerRow]:
     """Look at every layer and make every factor ready, before any long work."""
     study = run.study
+    if not run.out.exists():
+        # A look leaves nothing behind.
+        with tempfile.TemporaryDirectory() as folder:
+            return check(replace(run, out=Path(folder)))
+    checks.check_evaluation(study.evaluation)
+    checks.check_dem(study.layers)
     rows = checks.check_layers(
         study.layers,
         study.active_factors,
