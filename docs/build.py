@@ -28,6 +28,7 @@ COMMANDS = [
     "evaluate",
     "explain",
     "tune",
+    "reproduce",
     "audit",
     "map",
     "report",
