@@ -36,7 +36,7 @@ def _told(bench: Bench, results: Mapping[str, Sequence[Result]], **said: Any) ->
     """Return what the experiments of the comparison have in common."""
     recipes = [bench.recipe(m) for m in MODELS]
     reductions = [
-        *scale.repeats_told(bench.scale, len(bench.splits)),
+        *scale.repeats_told(len(bench.splits)),
         *scale.steps_told(bench.scale),
     ]
     return Told(

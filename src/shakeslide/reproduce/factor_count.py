@@ -97,7 +97,7 @@ def growing(bench: Bench, advance: Advance) -> Told:
             rows.append(row | summaries.summary(by, bench.splits, measures=("oa", "roc_auc")))
     table = pd.DataFrame(rows)
     reductions = [
-        *scale.repeats_told(bench.scale, len(bench.splits)),
+        *scale.repeats_told(len(bench.splits)),
         *scale.steps_told(bench.scale),
     ]
     if len(counts) < len(bench.codes):
@@ -109,7 +109,7 @@ def growing(bench: Bench, advance: Advance) -> Told:
         caption="Left: information gain of each factor on the training rows (10 classes of equal "
         "frequency, categories by class). Right: OA of each model on the k factors of most "
         f"information, ranked anew on the training rows of each of {len(bench.splits)} splits, "
-        "mean ± sd. The paper's Figure 12 gives no figures.",
+        "mean ± sd. The paper's Figure 12 prints no numbers.",
         reductions=reductions,
         settings={
             "models": record.described([bench.recipe(m) for m in MODELS]),

@@ -79,7 +79,7 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
         "lines: mapped landslides. Compare the paper's Figure 10. How well features tell the "
         "classes apart is in F10_layers.",
         reductions=[
-            *scale.repeats_told(bench.scale, len(bench.splits)),
+            *scale.repeats_told(len(bench.splits)),
             *scale.steps_told(bench.scale),
         ],
         settings={

@@ -127,8 +127,8 @@ def predicted(bench: Bench, advance: Advance) -> Told:
         table=pd.DataFrame(rows),
         figure=_four(bench, names, limits),
         caption=f"Cells with a probability of {THRESHOLD:g} at least on the balance of the "
-        f"training sample (orange), by the models of the run, whatever the protocol.{none} Compare the "
-        "paper's Figure 8.",
+        f"training sample (orange), by the models of the run, whatever the protocol.{none} "
+        "Compare the paper's Figure 8.",
         settings={"threshold": THRESHOLD, "shows": run.study.map.shows}
         | {"models": record.described([run.recipe(m) for m in names])},
         fits=[run.train_mark(m) for m in names],

@@ -39,13 +39,9 @@ def learning_rates(bench: Bench, advance: Advance) -> Told:
         figure=plots.learning_rates(table),
         caption=f"Autoencoder by learning rate, mean ± sd of {len(bench.splits)} splits, and the "
         "published scores (Table 4). With a fixed number of steps a low rate does not arrive.",
-        reductions=_reductions(bench, bench.splits),
+        reductions=[*scale.repeats_told(len(bench.splits)), *scale.steps_told(bench.scale)],
         **_kept(bench, recipes, results, "learning_rate", bench.splits),
     )
-
-
-def _reductions(bench: Bench, splits: Sequence[Split]) -> list[str]:
-    return [*scale.repeats_told(bench.scale, len(splits)), *scale.steps_told(bench.scale)]
 
 
 def _kept(
@@ -79,13 +75,13 @@ def structure(bench: Bench, advance: Advance) -> Told:
     shapes |= {("depth", d): (width,) * d for d in bench.scale.depths}
     recipes = {k: bench.recipe("sae", units=shape) for k, shape in shapes.items()}
     results = {k: bench.results(r, bench.sweep, advance) for k, r in recipes.items()}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"sweep": k[0], "value": k[1], "units": " ".join(map(str, shapes[k]))}
         | summaries.summary(results[k], bench.sweep, measures=("oa",))
         for k in shapes
     ]
     table = pd.DataFrame(rows)
-    reductions = _reductions(bench, bench.sweep)
+    reductions = [*scale.sweep_told(len(bench.sweep)), *scale.steps_told(bench.scale)]
     if bench.scale.units != PAPER.units:
         reductions.append(f"{len(bench.scale.units)} widths (paper: steps of 2)")
     best = {
@@ -105,9 +101,9 @@ def structure(bench: Bench, advance: Advance) -> Told:
         table=table,
         figure=plots.structure(table, (width, high)),
         caption=f"OA of the autoencoder by hidden units ({high} layers) and by layers ({width} "
-        f"units), mean ± sd of {len(bench.sweep)} splits; best here {best['units']} units, "
-        f"{best['depth']} layers; published (Figure 6, without figures): 110 and 3. Curves are "
-        "drawn on test rows, as in the paper; nothing is chosen by them here.",
+        f"units), mean ± sd of {len(bench.sweep)} splits; best here: "
+        f"{best['units']} and {best['depth']}; published: 110 and 3 (Figure 6, which prints no "
+        "numbers). Judged on test rows, as in the paper; nothing is chosen by it here.",
         reductions=reductions,
         **told,
     )
@@ -131,7 +127,7 @@ def iterations(bench: Bench, advance: Advance) -> Told:
         rows[f"{side}_oa_sd"] = values.std(axis=0, ddof=1) if len(values) > 1 else np.nan
         rows[f"{side}_loss_mean"] = np.mean([c[f"{side}_loss"] for c in curves], axis=0)
     table = pd.DataFrame(rows)
-    reductions = _reductions(bench, bench.sweep)[:1]
+    reductions = scale.sweep_told(len(bench.sweep))
     if steps < PAPER.curve_steps:
         reductions += [
             f"{steps:,} steps (paper scale: {PAPER.curve_steps:,})",
@@ -144,7 +140,7 @@ def iterations(bench: Bench, advance: Advance) -> Told:
         figure=plots.iterations(table),
         caption=f"OA of the autoencoder on training and test rows while it is fine-tuned, mean ± "
         f"sd of {len(curves)} splits; one iteration is one step on a batch. The paper names 20,000 "
-        "and 30,000 (Figure 7, without figures).",
+        "and 30,000 (Figure 7, which prints no numbers).",
         reductions=reductions,
         settings={
             "models": record.described([recipe]),

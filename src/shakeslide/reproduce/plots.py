@@ -78,6 +78,8 @@ def learning_rates(table: pd.DataFrame) -> Figure:
         axes.set_xscale("log")
         axes.minorticks_off()
         axes.set_xticks(rate, ["0.0001", "0.001", "0.01", "0.1", "0.8"])
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0), min(high, 101))
         axes.set_xlabel("Learning rate")
         axes.set_title(words.heading(measure), loc="left")
         _grid(axes)

@@ -54,9 +54,9 @@ QUICK = Scale(
     "quick",
     2,
     2,
-    4_000,
-    500,
     8_000,
+    1_000,
+    12_000,
     20,
     (10, 30, 60, 110, 150),
     (1, 2, 3, 4, 5, 6),
@@ -78,9 +78,15 @@ def scale_of(name: str) -> Scale:
     return SCALES[name]
 
 
-def repeats_told(scale: Scale, splits: int) -> list[str]:
+def repeats_told(splits: int) -> list[str]:
     """Return how the number of splits falls short of the paper's 20 repeats, if it does."""
-    return [f"{splits} splits (paper: 20)"] if splits < PAPER.repeats else []
+    return [f"{splits} splits (paper: {PAPER.repeats})"] if splits < PAPER.repeats else []
+
+
+def sweep_told(splits: int) -> list[str]:
+    """Return how the number of splits of F6 and F7 falls short of the paper scale's."""
+    least = PAPER.sweep_repeats
+    return [f"{splits} splits (paper scale: {least})"] if splits < least else []
 
 
 def steps_told(scale: Scale) -> list[str]:
