@@ -306,7 +306,7 @@ class _Sheet:
         self.large = min(2.25 * view.aspect, 2.7)
         raw_rows = -(-factors // SHOWN)
         height = (raw_rows + layers) * self.row + 4 * self.HEAD + 0.1
-        height += self.WEIGHTS + 0.16 + self.large + 0.22
+        height += self.WEIGHTS + 0.2 + self.large + 0.22
         self.figure, self.sheet = figures.new(self.WIDTH, height)
         self.top = height
 
@@ -321,7 +321,8 @@ class _Sheet:
         left = 0.08 + column * (self.side + self.GAP)
         axes = figures.axes_at(self.figure, left, self.top - self.row, wide, self.tall)
         cartography.frame(axes, self.view, rgb)
-        self.sheet.text(left, self.top - self.TITLE + 0.03, title, fontsize=6.0)
+        size = min(6.0, 72 * self.side / (legends.LETTER * len(title)))
+        self.sheet.text(left, self.top - self.TITLE + 0.03, title, fontsize=size)
 
     def raw(self, files: Sequence[FactorFile], areas: dict[str, dict[int, int]]) -> None:
         """Draw the factors, each with its range."""
@@ -332,7 +333,7 @@ class _Sheet:
             values = self.view.read(file.path, average=False)
             shown = colouring.show(file, self.view, None, areas.get(file.info.code))
             title = f"{file.info.code}  {_range(file, values)}"
-            self.small(shown.rgb, i % SHOWN, legends.shortened(title, 21))
+            self.small(shown.rgb, i % SHOWN, title)
         self.top -= self.row
 
     def layer(self, layer: int, images: Features, names: Sequence[int]) -> None:
@@ -370,7 +371,7 @@ class _Sheet:
         self.head("(d) Probabilities, on the balance of the training sample")
         norm = Normalize(0, 1)
         wide = self.large / self.view.aspect
-        bottom = self.top - self.large - 0.16
+        bottom = self.top - self.large - 0.2
         for i, (values, name) in enumerate(((p, "landslide"), (1 - p, "clear"))):
             left = 0.3 + i * (wide + 0.35)
             rgb = colouring.rgb_of(colouring.PROBABILITY, norm(np.nan_to_num(values)))
