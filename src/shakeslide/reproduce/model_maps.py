@@ -78,7 +78,7 @@ def panel(bench: Bench, advance: Advance) -> Told:
         shown.append(colouring.show(file, view, shade, areas.get(file.info.code)))
         values = view.read(file.path, average=False)
         rows.append(_described(file, values[np.isfinite(values)], values.size))
-        advance(1 / len(files))
+        advance(1)
     every = "" if view.step == 1 else f" of every {view.step}th cell"
     return Told(
         title="Factors",
@@ -105,10 +105,15 @@ def _described(file: artefacts.FactorFile, known: NDArray[np.float32], size: int
 # ------------------------------------------------------------------ four maps
 
 
+def mapped(bench: Bench) -> list[str]:
+    """Return which of the paper's models the study maps."""
+    return [m for m in MODELS if m in bench.run.mapped_models]
+
+
 def predicted(bench: Bench, advance: Advance) -> Told:
     """F8: where the models call cells landslides, on the maps of the run."""
     run = bench.run
-    names = [m for m in MODELS if m in run.mapped_models]
+    names = mapped(bench)
     if not names:
         raise InputError(
             f"{run.out}: F8 needs a map of one of {', '.join(MODELS)}; name them in [models] use"
@@ -119,7 +124,7 @@ def predicted(bench: Bench, advance: Advance) -> Told:
         model = bundle.load(run.out / "models" / name)
         limits[name] = shown_threshold(model, run.study.map.shows)
         rows.append({"model": name, **_called(bench, model, limits[name])})
-        advance(1 / len(names))
+        advance(1)
     missing = [m.upper() for m in MODELS if m not in names]
     none = f" The study has no map of {words.joined(missing)}." if missing else ""
     return Told(

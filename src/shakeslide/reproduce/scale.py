@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shakeslide.errors import InputError, did_you_mean
+from shakeslide.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def scale_of(name: str) -> Scale:
         There is no such scale.
     """
     if name not in SCALES:
-        raise InputError(f"--scale {name}: one of quick, paper.{did_you_mean(name, SCALES)}")
+        raise InputError(f"--scale {name}: one of {', '.join(SCALES)}")
     return SCALES[name]
 
 
