@@ -30,6 +30,7 @@ from shakeslide.reproduce import (
     published,
 )
 from shakeslide.reproduce.scale import PAPER, QUICK
+from shakeslide.tables import Result
 
 from ..conftest import open_run
 from .conftest import TINY, Reproduced, reopened
@@ -342,8 +343,8 @@ def test_claims_are_told_with_intervals(reproduced: Reproduced) -> None:
     assert claims.verdict_line(told[0]).startswith(told[0]["verdict"])
 
 
-def result(oa: float) -> object:
-    return type("R", (), {"told": {"records": [{"oa": oa}]}, "probability": np.zeros(0)})()
+def result(oa: float, cells: int) -> Result:
+    return Result({"records": [{"oa": oa}]}, np.zeros(cells, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -357,9 +358,12 @@ def result(oa: float) -> object:
 def test_the_claim_of_factors(
     reproduced: Reproduced, sae: list[float], rf: list[float], said: str
 ) -> None:
-    noise = [0.0, 0.0001]
+    tested = [len(split.test) for split in reproduced.bench.splits]
     by = {
-        name: {k: [result(v + n) for n in noise] for k, v in zip((1, 7, 14), oa, strict=True)}
+        name: {
+            k: [result(v + 0.0001 * i, n) for i, n in enumerate(tested)]
+            for k, v in zip((1, 7, 14), oa, strict=True)
+        }
         for name, oa in (("rf", rf), ("sae", sae))
     }
     assert claims.factors(reproduced.bench, by, 14)["verdict"] == said

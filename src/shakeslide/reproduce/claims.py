@@ -61,6 +61,7 @@ def lead(bench: Bench, results: Mapping[str, Sequence[Result]]) -> dict[str, Any
         )
         for m in rivals
     }
+    redrawn = {m: _redrawn(bench, results["sae"], results[m]) for m in rivals}
     low, high = ahead[best]["low"], ahead[best]["high"]
     verdict: Verdict = "not resolved"
     if low >= ABOUT:
@@ -73,11 +74,17 @@ def lead(bench: Bench, results: Mapping[str, Sequence[Result]]) -> dict[str, Any
         "verdict": verdict,
         "rule": "holds if the interval of the lead over the best rival lies above 6 points, does "
         "not hold if it lies below",
-        "finding": f"over {best.upper()}, the best rival, {_points(ahead[best])}",
+        "finding": f"over {best.upper()}, the best rival, {_points(ahead[best])}; "
+        f"{_redrawn_words(bench)}, {_interval(redrawn[best])}",
         "best_rival": best,
         "differences": ahead,
-        "bootstrap": {m: _redrawn(bench, results["sae"], results[m]) for m in rivals},
+        "bootstrap": redrawn,
     }
+
+
+def _redrawn_words(bench: Bench) -> str:
+    """Say what the second interval is: the doubt that the test rows bring, not the training."""
+    return f"with the tested {'blocks' if bench.protocol == 'block' else 'landslides'} redrawn"
 
 
 def _redrawn(bench: Bench, results: Sequence[Result], others: Sequence[Result]) -> dict[str, float]:
@@ -135,11 +142,16 @@ def factors(
         verdict = "does not hold"
     elif all(found[m] == "no gain" for m in shallow) and found["sae"] == "gain":
         verdict = "holds"
-    parts = [f"{m.upper()} {_points(gains[m])}: {found[m]}" for m in gains]
+    redrawn = {m: _redrawn(bench, by[count], by[start]) for m, by in results.items()}
+    parts = [
+        f"{m.upper()} {_points(gains[m])} ({_interval(redrawn[m])}): {found[m]}" for m in gains
+    ]
     return told | {
         "verdict": verdict,
-        "finding": f"from {start} to {count} factors, {'; '.join(parts)}",
+        "finding": f"from {start} to {count} factors (in brackets {_redrawn_words(bench)}), "
+        f"{'; '.join(parts)}",
         "differences": gains,
+        "bootstrap": redrawn,
     }
 
 
@@ -173,8 +185,9 @@ def depth(bench: Bench, measures: Mapping[str, Sequence[NDArray[np.float64]]]) -
         for m, values in measures.items()
         if m != "oa"
     }
+    names = {"fisher": "Fisher ratio", "silhouette": "silhouette"}
     beside = "; ".join(
-        f"{m} {words.signed(d['mean'], 3)} "
+        f"{names[m]} {words.signed(d['mean'], 3)} "
         f"[{words.signed(d['low'], 3)}, {words.signed(d['high'], 3)}]"
         for m, d in others.items()
     )
@@ -193,8 +206,12 @@ def depth(bench: Bench, measures: Mapping[str, Sequence[NDArray[np.float64]]]) -
 
 
 def _points(difference: Mapping[str, float]) -> str:
-    mean, low, high = (words.signed(100 * difference[k], 2) for k in ("mean", "low", "high"))
-    return f"{mean} points [{low}, {high}]"
+    return f"{words.signed(100 * difference['mean'], 2)} points {_interval(difference)}"
+
+
+def _interval(difference: Mapping[str, float]) -> str:
+    low, high = (words.signed(100 * difference[k], 2) for k in ("low", "high"))
+    return f"[{low}, {high}]"
 
 
 def assemble(folder: Path) -> list[dict[str, Any]]:

@@ -37,9 +37,9 @@ def learning_rates(bench: Bench, advance: Advance) -> Told:
         title="Learning rates",
         table=table,
         figure=plots.learning_rates(table),
-        caption="Autoencoder by learning rate of fine-tuning (and of pre-training, unless the study "
-        f"sets it), mean ± sd of {len(bench.splits)} splits, and the published scores (Table 4). "
-        "With a fixed number of steps a low rate does not arrive.",
+        caption="Autoencoder by learning rate of fine-tuning (and of pre-training, unless the "
+        f"study sets it), mean ± sd of {len(bench.splits)} splits, and the published scores (Table "
+        "4). With a fixed number of steps a low rate does not arrive.",
         reductions=[*scale.repeats_told(len(bench.splits)), *scale.steps_told(bench.scale)],
         **_kept(bench, recipes, results, "learning_rate", bench.splits),
     )
