@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -495,6 +496,23 @@ def test_missing_artefacts_are_named(site_study: Path, tmp_path: Path) -> None:
         reproduce.run(run, ["T5"], TINY)
 
 
+def test_what_lacks_maps_is_left_out_unless_asked_for(
+    finished: pipeline.Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = reopened(finished, tmp_path / "run", "map.breaks=[0.5]")
+    said: list[str] = []
+    monkeypatch.setattr(type(run.reporter), "say", lambda _, text: said.append(text))
+    b = bench.open_bench(run, "pixel", TINY)
+    possible = experiments._possible(b, list(reproduce.EXPERIMENTS), asked=False)
+    assert possible == [n for n in reproduce.EXPERIMENTS if n != "F8"]
+    assert len(said) == 1
+    assert "F8 is left out" in said[0]
+    assert "shakeslide map" in said[0]
+    with pytest.raises(InputError, match="shakeslide map"):
+        reproduce.run(run, ["T2,F8"], TINY)
+    assert not (run.out / "reproduce" / "T2.csv").exists()
+
+
 def test_a_tile_is_chosen(reproduced: Reproduced) -> None:
     run, samples = reproduced.run, reproduced.bench.samples
     tile = places.chosen_tile(run.grid, run.tile, samples, "1,2")
@@ -534,3 +552,9 @@ def test_the_page(reproduced: Reproduced, tmp_path: Path) -> None:
             assert (path.parent / line.split("(")[1].rstrip(")")).is_file()
     with pytest.raises(InputError, match="holds no results"):
         reproduce.write_page([tmp_path], path)
+    mixed = tmp_path / "mixed"
+    shutil.copytree(reproduced.folder, mixed)
+    said = json.loads((mixed / "T2.json").read_text()) | {"samples": "others"}
+    (mixed / "T2.json").write_text(json.dumps(said))
+    with pytest.raises(InputError, match="different samples"):
+        reproduce.write_page([mixed], path)

@@ -20,6 +20,7 @@ from shakeslide.reproduce import (
     features,
     model_maps,
     network_settings,
+    places,
     record,
 )
 from shakeslide.reproduce.bench import Bench, open_bench
@@ -41,11 +42,14 @@ class Experiment:
         (bench, advance) -> Told.
     units : callable
         bench -> how many units of work it advances.
+    needs : callable
+        Raises `InputError` unless the run has what is needed beside the samples.
     """
 
     title: str
     tell: Callable[[Bench, Advance], Told]
     units: Callable[[Bench], int]
+    needs: Callable[[Bench], None] = lambda _: None
 
 
 def _one(_: Bench) -> int:
@@ -57,13 +61,24 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "T2": Experiment("samples", comparison.counts, _one),
     "T4": Experiment("learning rates", network_settings.learning_rates, network_settings.rate_fits),
     "T5": Experiment("four models", comparison.scores, comparison.fits),
-    "F5": Experiment("factors", model_maps.panel, lambda bench: len(bench.codes)),
+    "F5": Experiment(
+        "factors", model_maps.panel, lambda bench: len(bench.codes), model_maps.needs_factors
+    ),
     "F6": Experiment("units, layers", network_settings.structure, network_settings.structure_fits),
     "F7": Experiment("iterations", network_settings.iterations, network_settings.iteration_fits),
-    "F8": Experiment("maps", model_maps.predicted, lambda bench: len(model_maps.mapped(bench))),
+    "F8": Experiment(
+        "maps",
+        model_maps.predicted,
+        lambda bench: len(model_maps.mapped(bench)),
+        model_maps.needs_maps,
+    ),
     "F9": Experiment("ROC curves", comparison.roc, comparison.fits),
-    "F10": Experiment("features", partial(features.extraction, tile=None), features.fits),
-    "F11": Experiment("one area", partial(model_maps.area, path=None), lambda _: 2),
+    "F10": Experiment(
+        "features", partial(features.extraction, tile=None), features.fits, features.needs
+    ),
+    "F11": Experiment(
+        "one area", partial(model_maps.area, path=None), lambda _: 2, model_maps.needs_models
+    ),
     "F12": Experiment("factors, best first", factor_count.growing, factor_count.fits),
 }
 """By the number of the paper's table or figure."""
@@ -91,6 +106,21 @@ def chosen(only: Sequence[str]) -> list[str]:
     return [name for name in EXPERIMENTS if not asked or name in asked]
 
 
+def _possible(bench: Bench, names: Sequence[str], asked: bool) -> list[str]:
+    """Return the experiments for which the run has all; of those asked for none may lack any."""
+    possible = []
+    for name in names:
+        try:
+            EXPERIMENTS[name].needs(bench)
+        except InputError as error:
+            if asked:
+                raise
+            bench.run.reporter.say(f"reproduce: {name} is left out: {error}")
+        else:
+            possible.append(name)
+    return possible
+
+
 def folder_of(out: Path, protocol: str) -> Path:
     """Return where results lie: `reproduce`, of other protocols than `pixel` a folder in it."""
     return out / "reproduce" if protocol == "pixel" else out / "reproduce" / protocol
@@ -113,8 +143,8 @@ def run(
     Parameters
     ----------
     run : Run
-        The study in its folder. F5, F8, F10 and F11 need its factors, F8 also its maps, F10 and
-        F11 under `pixel` its autoencoder.
+        The study in its folder. F5, F10 and F11 need its factors, F8 its maps, F10 and F11 under
+        `pixel` its autoencoder; what lacks them is left out with a word, unless asked for.
     only : sequence of str
         Experiments; default: all.
     scale : Scale or {"quick", "paper"}
@@ -151,6 +181,11 @@ def run(
         "F10": partial(features.extraction, tile=tile),
         "F11": partial(model_maps.area, path=area),
     }
+    names = _possible(bench, names, bool(only))
+    if "F10" in names:
+        places.chosen_tile(run.grid, run.tile, bench.samples, tile)
+    if "F11" in names:
+        places.chosen_area(run.grid, bench.samples, area)
     for name in names:
         experiment = EXPERIMENTS[name]
         label = f"{name} {experiment.title}"

@@ -26,7 +26,7 @@ from shakeslide.progress import Advance
 from shakeslide.report import cartography, colouring, figures, legends, maps, words
 from shakeslide.report.artefacts import FactorFile
 from shakeslide.reproduce import claims, model_maps, places, plots, record, scale, summaries
-from shakeslide.reproduce.bench import Bench
+from shakeslide.reproduce.bench import Bench, require
 from shakeslide.reproduce.record import Told
 
 Features = NDArray[np.float32]
@@ -35,6 +35,8 @@ SHOWN = 8
 """Units drawn of each layer."""
 PROBED = 20_000
 """Training rows of the logistic regression on features."""
+TESTED = 100_000
+"""Test rows that it is judged on, and that scatter is measured of."""
 COMPARED = 2000
 """Test rows between which silhouettes are measured."""
 ROWS = 65_536
@@ -44,6 +46,13 @@ ROWS = 65_536
 def fits(bench: Bench) -> int:
     """Return how many fits F10 takes."""
     return len(bench.splits) + 1
+
+
+def needs(bench: Bench) -> None:
+    """Raise `InputError` unless the run has what F10 draws."""
+    require(bench.run, bench.run.wanted_factors, "prepare")
+    if model_maps.is_stored(bench, "sae"):
+        require(bench.run, bench.run.wanted_models(["sae"]), "train")
 
 
 def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
@@ -67,7 +76,7 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
         m: [np.array([r[m] for r in records if r["layer"] == k]) for k in range(depth + 1)]
         for m in plots.LAYER_MEASURES
     }
-    own = bench.protocol == "pixel" and "sae" in run.models
+    own = model_maps.is_stored(bench, "sae")
     said = "the run's own network" if own else f"a network trained on fold {split.fold}"
     return Told(
         title="Features of one tile",
@@ -87,7 +96,7 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
             "split": {"repeat": split.repeat, "fold": split.fold},
             "models": record.described([run.recipe("sae") if own else bench.recipe("sae")]),
             "measured_on": record.described([bench.recipe("sae")]),
-            "probe": {"model": "lr", **entry("lr").params, "rows": PROBED, "features": "z-scores"},
+            "probe": {"model": "lr", **entry("lr").params, "rows": PROBED, "test_rows": TESTED},
             "silhouette_rows": COMPARED,
         },
         fits=[bench.mark(bench.recipe("sae"), s) for s in bench.splits],
@@ -166,15 +175,16 @@ def measures(bench: Bench, model: FittedModel, split: Split, layer: int) -> dict
     rng = np.random.default_rng(seed)
     y, raw = bench.samples.label, bench.samples.raw
     train = rng.permutation(split.train)[:PROBED]
-    some = rng.permutation(split.test)[:COMPARED]
-    x, x_test = (features(model, raw[r], layer) for r in (train, split.test))
+    test = rng.permutation(split.test)[:TESTED]
+    some = test[:COMPARED]
+    x, x_test = (features(model, raw[r], layer) for r in (train, test))
     centre, spread = x.mean(axis=0), x.std(axis=0)
     spread = np.where(spread > 0, spread, 1).astype(np.float32)
     probe = entry("lr").make().fit((x - centre) / spread, y[train])
     called = probe.predict((x_test - centre) / spread)
     return {
-        "oa": float(np.mean(called == y[split.test])),
-        "fisher": fisher_ratio(x_test, y[split.test]),
+        "oa": float(np.mean(called == y[test])),
+        "fisher": fisher_ratio(x_test, y[test]),
         "silhouette": silhouette(features(model, raw[some], layer), y[some]),
     }
 
@@ -395,7 +405,8 @@ def _range(file: FactorFile, values: Features) -> str:
     known = values[np.isfinite(values)]
     info = file.info
     if info.kind == "categorical":
-        return f"{len(np.unique(known))} classes"
+        count = len(np.unique(known))
+        return "1 class" if count == 1 else f"{count} classes"
     if info.kind != "continuous":
         return "axial" if info.kind == "axial" else "azimuth"
     if not known.size:

@@ -46,14 +46,7 @@ AREA_MODELS = ("sae", "fr")
 
 
 def factor_files(bench: Bench) -> list[artefacts.FactorFile]:
-    """Return the prepared factors.
-
-    Raises
-    ------
-    InputError
-        They are missing or stale.
-    """
-    require(bench.run, bench.run.wanted_factors, "prepare")
+    """Return the prepared factors."""
     folder = bench.run.out / "factors"
     paths = [folder / f"{c}.tif" for c in bench.codes]
     return [
@@ -65,6 +58,28 @@ def factor_files(bench: Bench) -> list[artefacts.FactorFile]:
 def relief_path(bench: Bench) -> Path | None:
     """Return the elevation among the factors, None without."""
     return bench.run.out / "factors" / "DEM.tif" if "DEM" in bench.codes else None
+
+
+def needs_factors(bench: Bench) -> None:
+    """Raise `InputError` unless the run has its factors."""
+    require(bench.run, bench.run.wanted_factors, "prepare")
+
+
+def needs_maps(bench: Bench) -> None:
+    """Raise `InputError` unless the run has maps of the paper's models, those it maps."""
+    run, names = bench.run, mapped(bench)
+    if not names:
+        raise InputError(
+            f"{run.out}: F8 needs a map of one of {', '.join(MODELS)}; name them in [models] use"
+        )
+    require(run, {f"map-{m}": run.map_mark(m) for m in names}, "map")
+
+
+def needs_models(bench: Bench) -> None:
+    """Raise `InputError` unless the run has its factors and the models that F11 takes from it."""
+    needs_factors(bench)
+    stored = [m for m in AREA_MODELS if is_stored(bench, m)]
+    require(bench.run, bench.run.wanted_models(stored), "train")
 
 
 def panel(bench: Bench, advance: Advance) -> Told:
@@ -114,11 +129,6 @@ def predicted(bench: Bench, advance: Advance) -> Told:
     """F8: where the models call cells landslides, on the maps of the run."""
     run = bench.run
     names = mapped(bench)
-    if not names:
-        raise InputError(
-            f"{run.out}: F8 needs a map of one of {', '.join(MODELS)}; name them in [models] use"
-        )
-    require(run, {f"map-{m}": run.map_mark(m) for m in names}, "map")
     rows, limits = [], {}
     for name in names:
         model = bundle.load(run.out / "models" / name)
@@ -209,7 +219,6 @@ def furniture(sheet: Axes, view: View, place: tuple[float, float], wide: float) 
 def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
     """F11: autoencoder and frequency ratio over the inventory of one area."""
     run = bench.run
-    require(run, run.wanted_factors, "prepare")
     chosen = places.chosen_area(run.grid, bench.samples, path)
     view = places.view_of(run.grid, chosen.tile, MOST)
     inside = chosen.inside(run.grid, view.rows, view.cols)
@@ -238,7 +247,7 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
         f"{seen[0].upper()}{seen[1:]}. Hits: share of source cells with a probability of "
         f"{THRESHOLD:g} at least; false alarms: share of clear cells. Compare the paper's Figure "
         "11.",
-        reductions=[] if _is_stored(bench, "sae") else scale.steps_told(bench.scale),
+        reductions=[] if is_stored(bench, "sae") else scale.steps_told(bench.scale),
         settings={
             "area": {"west_south_east_north": list(_bounds(chosen)), "what": chosen.said},
             "split": {"repeat": split.repeat, "fold": split.fold},
@@ -247,7 +256,7 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
                 for m, f in fitted.items()
             },
         },
-        fits=[run.train_mark(m) if _is_stored(bench, m) else bench.mark(bench.recipe(m), split)
+        fits=[run.train_mark(m) if is_stored(bench, m) else bench.mark(bench.recipe(m), split)
               for m in AREA_MODELS],
     )  # fmt: skip
 
@@ -278,16 +287,15 @@ def split_testing(bench: Bench, rows: NDArray[np.int64]) -> Split:
     return max(bench.splits, key=lambda s: int(np.isin(rows, s.test).sum()))
 
 
-def _is_stored(bench: Bench, name: str) -> bool:
+def is_stored(bench: Bench, name: str) -> bool:
     """Tell whether the run's own model serves: trained on the first split of `pixel`."""
     return bench.protocol == "pixel" and name in bench.run.models
 
 
 def fitted_for(bench: Bench, name: str, split: Split, advance: Advance) -> FittedModel:
     """Return the run's own model, or under other protocols one that a split trained."""
-    if not _is_stored(bench, name):
+    if not is_stored(bench, name):
         return bench.models(bench.recipe(name), [split], advance)[0]
-    require(bench.run, bench.run.wanted_models([name]), "train")
     advance(1)
     return bundle.load(bench.run.out / "models" / name)
 
@@ -325,7 +333,7 @@ def _pair(
     tall = min(3.25 * view.aspect, 4.6)
     wide = tall / view.aspect
     below = 0.62
-    figure, sheet = figures.new(max(2 * wide + 0.7, 5.0), tall + below + 0.66)
+    figure, sheet = figures.new(max(2 * wide + 0.7, 1.6 * wide + 2.0, 5.0), tall + below + 0.66)
     norm = Normalize(0, 1)
     for i, (name, p) in enumerate(told.items()):
         left = 0.28 + i * (wide + 0.34)

@@ -131,6 +131,11 @@ def _read(folder: Path) -> Results | None:
     if not paths:
         return None
     texts = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in paths}
+    if len({text["samples"] for text in texts.values()}) > 1:
+        raise InputError(
+            f"{folder}: its experiments were made on different samples; run `shakeslide reproduce` "
+            "for all of them again"
+        )
     claims = folder / "claims.json"
     told = json.loads(claims.read_text(encoding="utf-8"))["claims"] if claims.exists() else []
     return Results(folder, texts, told)
@@ -146,7 +151,8 @@ def _verdicts(found: Sequence[Results]) -> list[str]:
     for results in found:
         by = {c["claim"]: c for c in results.claims}
         said = [f"**{by[k]['verdict']}**" if k in by else "not tested" for k in CLAIMS]
-        rows.append([results.title, str(results.first["scale"]), *said])
+        scales = sorted({str(text["scale"]) for text in results.texts.values()})
+        rows.append([results.title, words.joined(scales), *said])
     return _table(["study, protocol", "scale", *CLAIMS.values()], rows)
 
 
