@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ import pandas as pd
 import pytest
 import rasterio
 import shapely
+from rasterio.errors import RasterioIOError
 
 from shakeslide import cli, pipeline
 from shakeslide._version import __version__
+from shakeslide.factors import stack
 
 from . import site
 
@@ -263,11 +266,31 @@ def test_a_disk_that_is_full(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(stack, "IN_MEMORY", 0)  # through files, as factors of a large grid go
     monkeypatch.setattr(np, "save", full)
     line = error(capsys, study, command="prepare")
     assert "the disk is full" in line
     assert not list((study.parent / "out").glob("factors/*.tif"))
     assert not list((study.parent / "out").rglob(".*-*.npy"))
+
+
+def test_a_disk_that_is_full_when_files_are_written(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = rasterio.open
+
+    def full(path: object, mode: str = "r", **options: object) -> object:
+        if mode == "w":
+            raise RasterioIOError("Write operation failed")
+        return real(path, mode, **options)
+
+    monkeypatch.setattr(rasterio, "open", full)
+    usage = type("usage", (), {"free": 1000})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    line = error(capsys, study, command="prepare")
+    assert "the disk is full" in line
+    assert not list((study.parent / "out").glob("factors/*.tif"))
+    assert not list((study.parent / "out").rglob(".*-*.tif"))
 
 
 def test_out_that_is_a_file(
@@ -299,3 +322,12 @@ def test_a_bug_is_told_as_a_bug(
     assert "bug: ZeroDivisionError: oh" in err
     assert "Traceback" not in err
     assert "ZeroDivisionError" in (out / "run.log").read_text()
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code = cli.main([])
+    out, err = capsys.readouterr()
+    assert code == 0
+    assert "Commands:" in out
+    assert out.count("\n") > 10
+    assert err == ""

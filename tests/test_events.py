@@ -31,6 +31,9 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Run:
     run = open_run(path, folder / "second", "study.seed=11")
     for stage in (pipeline.prepare, pipeline.sample):
         stage(run)
+    drawn = sampling.load(run.out / "samples.parquet")
+    elsewhere = drawn.table.assign(x=drawn.table.x + 200_000)
+    sampling.save(replace(drawn, table=elsewhere), run.out / "samples.parquet")
     return run
 
 
@@ -124,6 +127,8 @@ def test_what_does_not_fit_is_told(
     more = (replace(own.factors[0], code="NEW"), *own.factors[1:])
     with pytest.raises(InputError, match="has no factor NEW"):
         events.load(replace(own, factors=more), "own", [other.out])
+    with pytest.raises(InputError, match="of its source cells are also sampled"):
+        events.load(own, "own", [finished.out])
     unnamed = tuple(replace(f, legend={}) for f in own.factors)
     with pytest.raises(InputError, match="cannot be matched"):
         events.load(replace(own, factors=unnamed), "own", [other.out])
@@ -134,3 +139,11 @@ def test_what_does_not_fit_is_told(
     )
     with pytest.raises(InputError, match="events is empty"):
         pipeline.evaluate(run)
+    own_folder = open_run(
+        next(iter(finished.study.layers.values())).path.parent / "study.toml",
+        finished.out,
+        'evaluation.protocols=["event"]',
+        f'evaluation.events=["{finished.out}"]',
+    )
+    with pytest.raises(InputError, match="this run's own folder"):
+        pipeline.evaluate(own_folder)

@@ -18,7 +18,7 @@ LAYERS = [
     {"mapping", "training", "events", "synthetic"},
     {"bundle"},
     {"evaluation"},
-    {"models", "sampling", "encoding"},
+    {"models", "sampling", "encoding", "sources"},
     {"factors", "inventory", "masks"},
     {"io", "engine", "study", "polygons"},
     {"grid"},

@@ -145,3 +145,32 @@ def test_a_factor_of_the_preset_may_change_its_function(tmp_path: Path) -> None:
     factor = loaded.factors["ST"]
     assert isinstance(factor, ValueFactor)
     assert factor.layer == "soil"
+
+
+def test_tables_of_comparisons_strengths_and_ratings(tmp_path: Path) -> None:
+    text = """
+    [models.ahp.comparisons]
+    "SLO/DR" = 3
+    [models.ahp.ratings.SLO]
+    limits = [15, 30]
+    values = [0.1, 0.5, 1]
+    [models.newmark.strength."Qal, young"]
+    c = 5
+    phi = 28
+    gamma = 18.5
+    """
+    models = study.load(write(tmp_path, text))[0].models
+    assert models.ahp.comparisons == {"SLO/DR": 3}
+    assert models.ahp.ratings is not None
+    assert models.ahp.ratings["SLO"].values == [0.1, 0.5, 1]
+    assert models.newmark.strength is not None
+    assert models.newmark.strength["Qal, young"].gamma == 18.5
+    for wrong, words in {
+        '[models.ahp.comparisons]\n"SLO/DR" = 0': "models.ahp.comparisons.SLO/DR",
+        "[models.newmark.strength.a]\nc = 5\nphi = 95\ngamma = 20": "models.newmark.strength.a.phi",
+        "[models.newmark.strength.a]\nc = 5\nfi = 9": "unknown key 'fi'",
+        "[models.newmarc]\nt = 2": "Did you mean 'newmark'",
+        "[models.jessee2018.land_cover_classes]\nwood = 'x'": "land_cover_classes.wood",
+    }.items():
+        with pytest.raises(InputError, match=words):
+            study.load(write(tmp_path, wrong))

@@ -32,6 +32,20 @@ def read(path: Path) -> np.ndarray:
 # ------------------------------------------------------------------ calibration
 
 
+@pytest.fixture
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small site has fewer rows than a calibration should have."""
+    for method in ("platt", "isotonic"):
+        monkeypatch.setitem(training.LEAST, method, 10)
+
+
+def test_too_few_rows_for_a_calibration_are_told(finished: pipeline.Run, tmp_path: Path) -> None:
+    run = copied(finished, tmp_path / "run", 'models.calibration="isotonic"')
+    with pytest.raises(InputError, match=r"needs 1,000 source cells to train on, but .* has \d+"):
+        pipeline.train(run)
+
+
+@pytest.mark.usefixtures("few_rows")
 def test_calibration_is_fitted_on_rows_that_its_model_had_not_seen(
     finished: pipeline.Run,
 ) -> None:
@@ -51,6 +65,7 @@ def test_calibration_is_fitted_on_rows_that_its_model_had_not_seen(
     assert plain.calibration is None
 
 
+@pytest.mark.usefixtures("few_rows")
 @pytest.mark.parametrize(("method", "kind"), [("platt", Platt), ("isotonic", Isotonic)])
 def test_a_calibrated_model_is_stored_and_mapped(
     finished: pipeline.Run, tmp_path: Path, method: str, kind: type
@@ -106,6 +121,14 @@ def test_bags_hold_whole_landslides(finished: pipeline.Run) -> None:
     assert np.var(counts) == pytest.approx(1, abs=0.25)  # of a bootstrap
     again = uncertainty.bags(samples, rows, 30, seed=1)
     assert all((a == b).all() for a, b in zip(drawn, again, strict=True))
+
+
+def test_one_landslide_is_no_ensemble(finished: pipeline.Run) -> None:
+    samples = sampling.load(finished.out / "samples.parquet")
+    number = samples.table["landslide_id"].to_numpy()
+    one = np.flatnonzero(number == number.max())
+    with pytest.raises(InputError, match="too few of them for an ensemble"):
+        uncertainty.bags(samples, one, 3, seed=1)
 
 
 def test_spread_maps_are_those_of_the_members(finished: pipeline.Run, tmp_path: Path) -> None:

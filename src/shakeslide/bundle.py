@@ -24,9 +24,18 @@ from shakeslide.factors.stack import FactorInfo
 from shakeslide.io import raster
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model
+from shakeslide.models.raw import RawModel
 
 FORMAT = 1
 """Version of the folder's layout."""
+KEYS = {
+    "format", "shakeslide", "model", "params", "factors", "encoder", "calibration", "about",
+}  # fmt: skip
+"""What a manifest holds."""
+LARGEST_MANIFEST = 2**26
+"""Bytes of the largest manifest that is read."""
+OUTSIDE = 0.1
+"""Share of cells outside a factor's training range that is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,9 @@ def save(model: FittedModel, folder: Path) -> None:
 def load(folder: Path) -> FittedModel:
     """Read a model's folder; whatever is in it, nothing of it is executed.
 
+    A manifest can name an estimator that an installed package brings: that package's own code
+    then rebuilds it from the arrays.
+
     Raises
     ------
     InputError
@@ -117,6 +129,8 @@ def load(folder: Path) -> FittedModel:
     path = folder / "manifest.json"
     if not path.is_file():
         raise InputError(f"{folder}: holds no model (no manifest.json); run `shakeslide train`")
+    if path.stat().st_size > LARGEST_MANIFEST:
+        raise InputError(f"{path}: is larger than any manifest of shakeslide")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
@@ -124,18 +138,27 @@ def load(folder: Path) -> FittedModel:
                 f"{path}: format {manifest['format']} was written by another version of "
                 f"shakeslide ({manifest.get('shakeslide')}); this one reads format {FORMAT}"
             )
+        if unknown := set(manifest) - KEYS:
+            raise ValueError(f"unknown keys {sorted(unknown)}")
         name, params = str(manifest["model"]), manifest["params"]
-        factors = tuple(FactorInfo.from_dict(f) for f in manifest["factors"])
+        factors = tuple(_factor(f) for f in manifest["factors"])
         encoder = Encoder.from_dict(manifest["encoder"])
-        about = dict(manifest["about"])
+        about = _about(manifest["about"])
         given = manifest.get("calibration")
         calibrated = None if given is None else calibration.from_arrays(dict(given))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: is damaged or no manifest of shakeslide: {error!r}") from error
-    if [f.code for f in factors] != [c.code for c in encoder.columns]:
+    except RecursionError as error:
+        raise InputError(f"{path}: is damaged: it is nested too deeply") from error
+    if [(f.code, f.kind) for f in factors] != [(c.code, c.kind) for c in encoder.columns]:
         raise InputError(f"{path}: is inconsistent: its factors are not those of its encoder")
     arrays = storage.read(folder / "weights.safetensors")
     estimator = storage.restore(name, params, arrays)
+    if encoder.identity != isinstance(estimator, RawModel):
+        raise InputError(
+            f"{path}: is inconsistent: {name} takes {'encoded' if encoder.identity else 'raw'} "
+            "factors, which the encoder does not give"
+        )
     if estimator.n_features_in_ != len(encoder.features):
         raise InputError(
             f"{path}: is inconsistent: the weights take {estimator.n_features_in_} features, the "
@@ -144,8 +167,28 @@ def load(folder: Path) -> FittedModel:
     return FittedModel(name, estimator, encoder, factors, about, calibrated)
 
 
+def _factor(values: Mapping[str, Any]) -> FactorInfo:
+    factor = FactorInfo.from_dict(values)
+    texts = {k: v for k, v in factor.__dict__.items() if k != "legend"}
+    if wrong := [k for k, v in texts.items() if not isinstance(v, str)]:
+        raise TypeError(f"{wrong[0]} of a factor is no text")
+    return factor
+
+
+def _about(values: Mapping[str, Any]) -> dict[str, Any]:
+    about = dict(values)
+    for key in ("sample_share", "prevalence"):
+        share = about[key]
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise ValueError(f"{key} = {share!r} is no share")
+    return about
+
+
 def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None:
-    """Raise `InputError` unless the stack has the model's factors in the same units."""
+    """Raise `InputError` unless a stack's factors are those that the model was trained on.
+
+    They must be there, in the same units, of the same kind, and number their classes alike.
+    """
     here = {f.code: f for f in available}
     missing = [f.code for f in model.factors if f.code not in here]
     if missing:
@@ -153,6 +196,18 @@ def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None
             f"model {model.name} was trained on factors that are missing here: {', '.join(missing)}"
         )
     for factor in model.factors:
+        found = here[factor.code]
+        if found.kind != factor.kind:
+            raise InputError(
+                f"model {model.name}: factor {factor.code} was {factor.kind} in training, but is "
+                f"{found.kind} here"
+            )
+        for code in sorted(set(factor.legend) & set(found.legend)):
+            if factor.legend[code] != found.legend[code]:
+                raise InputError(
+                    f"model {model.name}: class {code} of factor {factor.code} was "
+                    f"'{factor.legend[code]}' in training, but is '{found.legend[code]}' here"
+                )
         unit = here[factor.code].unit
         if unit != factor.unit:
             raise InputError(
@@ -161,21 +216,70 @@ def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None
             )
 
 
+def out_of_range(model: FittedModel, raw: NDArray[np.float32]) -> dict[str, float]:
+    """Return the share of cells that lie outside what the model saw in training, by factor.
+
+    Of a factor of numbers: outside the 0.5 and 99.5 percentiles of the training rows, so that 1 %
+    of like ground lies outside too. Of a factor of classes: of a class that the training area does
+    not have. Angles and published formulas have no range.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Trained.
+    raw : array, (rows, factors) float32
+        Raw factors; rows with a NaN don't count.
+    """
+    if model.about.get("static"):
+        return {}
+    whole = raw[np.isfinite(raw).all(axis=1)]
+    out = {}
+    for i, column in enumerate(model.encoder.columns):
+        values = whole[:, i].astype(np.float64)
+        if column.kind in ("circular", "axial") or values.size == 0:
+            continue
+        if column.ratios is not None:
+            outside = ~np.isin(values, np.array(sorted(column.ratios), np.float64))
+        else:
+            outside = (values < column.low) | (values > column.high)
+        out[column.code] = float(outside.mean())
+    return out
+
+
+def range_warnings(model: FittedModel, raw: NDArray[np.float32]) -> list[str]:
+    """Return a line per factor of which more than `OUTSIDE` of the cells are out of range."""
+    return [
+        f"{100 * share:.0f} % of the cells have {code} outside the training range"
+        for code, share in out_of_range(model, raw).items()
+        if share > OUTSIDE
+    ]
+
+
 def card(model: FittedModel) -> str:
     """Return the model card: what it is, what it was trained on, how good, what it is not for."""
     about = model.about
+    trained = (
+        [
+            "- A published formula: nothing in it was learnt from the study's landslides.",
+            "- The output is the formula's own.",
+        ]
+        if about.get("static")
+        else [
+            f"- Training rows: {about.get('rows', '')} "
+            f"({about.get('sample_share', 0):.3g} of them in sources; the area's own share is "
+            f"{about.get('prevalence', 0):.3g})",
+            f"- Seed: {about.get('seed', '')}",
+            "- The output follows the balance of the training sample: a susceptibility, not the "
+            "share of the area that fails.",
+        ]
+    )
     lines = [
         f"# {model.name}",
         "",
         f"Probability that a cell is a landslide source, by shakeslide {__version__}.",
         "",
         f"- Study: {about.get('study', '')}",
-        f"- Training rows: {about.get('rows', '')} "
-        f"({about.get('sample_share', 0):.3g} of them in sources; the area's own share is "
-        f"{about.get('prevalence', 0):.3g})",
-        f"- Seed: {about.get('seed', '')}",
-        "- The output follows the balance of the training sample: a susceptibility, not the share "
-        "of the area that fails.",
+        *trained,
         "- Valid for the factors below, in these units, within the ranges of the training area.",
         "",
         "| code | factor | unit | kind |",

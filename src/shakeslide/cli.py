@@ -38,7 +38,10 @@ log.addHandler(logging.NullHandler())
 StudyPath = Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Folder of results [default: runs/<name of the study's folder>]."),
+    typer.Option(
+        "--out",
+        help="Folder of results [default: runs/<name of the study's folder or file>].",
+    ),
 ]
 Data = Annotated[
     Path | None,
@@ -122,6 +125,7 @@ def _stage(name: str) -> Callable[..., None]:
 
 
 STAGES = {
+    "sources": ("extract_sources", "Tell source areas from run-outs: sources.gpkg."),
     "prepare": ("prepare", "Compute the factors: factors/<CODE>.tif."),
     "sample": ("sample", "Draw the samples: samples.parquet."),
     "train": ("train", "Train the models: models/<model>/."),
@@ -362,6 +366,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("stopped; run the same command again to go on from here", 130)
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())  # type: ignore[attr-defined]
+            return 0
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
             return _fail(f"error: {' '.join(error.format_message().split())}", 2)
         if isinstance(error, OSError) and error.errno == 28:

@@ -20,6 +20,8 @@ from shakeslide.errors import InputError
 Float = NDArray[np.float32]
 Angles = Literal["raw", "sincos"]
 
+KINDS = ("continuous", "circular", "axial", "categorical")
+
 FLAT = -1.0
 """Aspect of flat ground."""
 CLIP = (0.5, 99.5)
@@ -49,14 +51,27 @@ class Column:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Encodes raw factors (rows, factors) as features (rows, features) in [0, 1]."""
+    """Encodes raw factors (rows, factors) as features (rows, features) in [0, 1].
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        One per factor.
+    angles : {"raw", "sincos"}
+        How angles are encoded.
+    identity : bool
+        The features are the raw factors as they are, for models of physical quantities.
+    """
 
     columns: tuple[Column, ...]
     angles: Angles
+    identity: bool = False
 
     @property
     def features(self) -> list[str]:
         """Names of the features, in order."""
+        if self.identity:
+            return [c.code for c in self.columns]
         names: list[str] = []
         for c in self.columns:
             names += [f"{c.code} sin", f"{c.code} cos"] if self._as_circle(c) else [c.code]
@@ -75,8 +90,10 @@ class Encoder:
 
         Returns
         -------
-        array, (rows, features) float32, C-contiguous, in [0, 1]
+        array, (rows, features) float32, C-contiguous, in [0, 1] unless `identity`
         """
+        if self.identity:
+            return np.array(raw, np.float32, order="C", copy=True)
         out = np.empty((raw.shape[0], len(self.features)), np.float32)
         at = 0
         for i, column in enumerate(self.columns):
@@ -96,6 +113,7 @@ class Encoder:
         """Return plain values for JSON; floats keep all their digits."""
         return {
             "angles": self.angles,
+            "identity": self.identity,
             "columns": [
                 {
                     "code": c.code,
@@ -117,7 +135,10 @@ class Encoder:
             angles = values["angles"]
             if angles not in ("raw", "sincos"):
                 raise ValueError(f"angles = {angles!r}")
-            return cls(tuple(_column(c) for c in values["columns"]), angles)
+            identity = values.get("identity", False)
+            if not isinstance(identity, bool):
+                raise ValueError(f"identity = {identity!r}")
+            return cls(tuple(_column(c) for c in values["columns"]), angles, identity)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"the model's encoder is damaged: {error!r}") from error
 
@@ -126,14 +147,16 @@ def _column(values: Mapping[str, Any]) -> Column:
     low, high = float(values["low"]), float(values["high"])
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"limits of {values['code']} are not finite")
-    ratios = values["ratios"]
-    return Column(
-        str(values["code"]),
-        str(values["kind"]),
-        low,
-        high,
-        None if ratios is None else {int(k): float(v) for k, v in ratios.items()},
-    )
+    kind, ratios = str(values["kind"]), values["ratios"]
+    if kind not in KINDS:
+        raise ValueError(f"kind of {values['code']} = {kind!r}")
+    if (ratios is None) == (kind == "categorical"):
+        raise ValueError(f"ratios of {values['code']} don't fit its kind")
+    if ratios is not None:
+        ratios = {int(k): float(v) for k, v in ratios.items()}
+        if not all(np.isfinite(v) and abs(k) < 2**31 for k, v in ratios.items()):
+            raise ValueError(f"ratios of {values['code']} are not finite")
+    return Column(str(values["code"]), kind, low, high, ratios)
 
 
 def _circle(degrees: Float, fold: int) -> tuple[Float, Float]:
@@ -196,6 +219,7 @@ def fit(
     factors: Sequence[tuple[str, str]],
     areas: Mapping[str, Mapping[int, float]],
     angles: Angles = "raw",
+    identity: bool = False,
 ) -> Encoder:
     """Fit an encoder on training rows.
 
@@ -211,6 +235,8 @@ def fit(
         Per categorical factor, cells per class in the training region.
     angles : {"raw", "sincos"}
         How circular and axial factors are encoded.
+    identity : bool
+        Leave the factors as they are; what was learnt of their ranges is kept all the same.
     """
     columns = []
     for i, (code, kind) in enumerate(factors):
@@ -224,4 +250,4 @@ def fit(
         else:
             low, high = (float(v) for v in np.percentile(values, CLIP))
         columns.append(Column(code, kind, low, high, ratios))
-    return Encoder(tuple(columns), angles)
+    return Encoder(tuple(columns), angles, identity)

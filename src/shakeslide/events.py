@@ -96,6 +96,8 @@ def load(own: Samples, name: str, folders: Sequence[Path]) -> Events:
             )
         other = sampling.load(path)
         _require_same_factors(own, other, folder)
+        for earlier in parts:
+            _require_other_ground(earlier, other, folder)
         parts.append(other)
         names.append(folder.name if folder.name not in names else f"{folder.name} {len(names)}")
     return join(parts, names)
@@ -121,6 +123,18 @@ def _require_same_factors(own: Samples, other: Samples, folder: Path) -> None:
                 f"{folder} (evaluation.events): the classes of {f.code} have names in one study "
                 "and only codes in the other: they cannot be matched"
             )
+
+
+def _require_other_ground(one: Samples, other: Samples, folder: Path) -> None:
+    """Raise `InputError` if samples share source cells: they would be trained on and tested."""
+    sources = [s.table[s.label == 1] for s in (one, other)]
+    places = [set(zip(t["x"], t["y"], strict=True)) for t in sources]
+    shared = len(places[0] & places[1])
+    if shared:
+        raise InputError(
+            f"{folder} (evaluation.events): {shared:,} of its source cells are also sampled by "
+            "this study or by another of the events: they are of one earthquake"
+        )
 
 
 def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:

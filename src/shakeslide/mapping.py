@@ -91,6 +91,21 @@ def columns_of(model: FittedModel, stack: xr.DataArray) -> tuple[int, ...]:
     return tuple(codes.index(f.code) for f in model.factors)
 
 
+def some_cells(model: FittedModel, stack: xr.DataArray, tiles: int = 16) -> NDArray[np.float32]:
+    """Return a model's raw factors at cells spread over a stack, (cells, factors) float32.
+
+    At most so many tiles are read, evenly spread, and every fourth row and column of each.
+    """
+    pairs = list(stacks.blocks(stack))
+    columns = list(columns_of(model, stack))
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, tiles).round().astype(int))
+    parts = []
+    for i in chosen:
+        block = np.asarray(pairs[i][1].compute(), np.float32)[columns, ::4, ::4]
+        parts.append(block.reshape(len(columns), -1).T)
+    return np.ascontiguousarray(np.concatenate(parts))
+
+
 def predict_block(
     model: FittedModel, block: NDArray[np.float32], columns: Sequence[int]
 ) -> NDArray[np.float32]:

@@ -52,7 +52,8 @@ from shakeslide.ledger import Ledger, fingerprint
 from shakeslide.masks import Masks
 from shakeslide.masks import load as load_masks
 from shakeslide.progress import Reporter
-from shakeslide.study import Study
+from shakeslide.sources import extract, files, recipes
+from shakeslide.study import Inventory, Layer, Study
 
 log = logging.getLogger("shakeslide")
 
@@ -139,6 +140,24 @@ class Run:
         )
 
     @property
+    def inventory(self) -> Inventory:
+        """The inventory as sampled: with the extracted source areas where the study says so."""
+        asked = self.study.inventory
+        if asked.positives_from == "mapped":
+            return asked
+        made = Layer(path=self.out / "sources.gpkg", layer="source")
+        return asked.model_copy(update={"sources": made, "source_where": None})
+
+    @property
+    def outlines(self) -> Inventory:
+        """The inventory as `sources` reads it: every outline, and source areas where they count."""
+        update: dict[str, Any] = {"small": "leave", "positives_from": "mapped", "buffer": 0.0}
+        update |= {"ambiguous": [], "extent": None}
+        if not self.study.sources.mapped:
+            update |= {"sources": None, "source_where": None}
+        return self.study.inventory.model_copy(update=update)
+
+    @property
     def codes(self) -> list[str]:
         """Codes of the factors in use."""
         return list(self.study.active_factors)
@@ -163,6 +182,21 @@ class Run:
         return inputs
 
     @cached_property
+    def sources_mark(self) -> str:
+        """Fingerprint of the extracted source areas."""
+        dem, outlines = self.study.layers["dem"], self.outlines
+        files = [dem, *([outlines.sources] if outlines.sources is not None else [])]
+        paths = [f.path for f in files] + ([outlines.path] if outlines.path is not None else [])
+        return fingerprint(
+            grids.describe(self.grid),
+            dem.model_dump(exclude={"path"}),
+            outlines.model_dump(mode="json"),
+            self.study.sources.model_dump(),
+            [self.ledger.content(p) for p in paths],
+            __version__,
+        )
+
+    @cached_property
     def sample_mark(self) -> str:
         """Fingerprint of the samples."""
         settings = self.study.inventory
@@ -178,6 +212,7 @@ class Run:
             [self.study.samples.negatives_per_positive, self.study.samples.most],
             self.study.evaluation.block_size,
             self.study.study.seed,
+            self.sources_mark if settings.positives_from == "extracted" else "",
             __version__,
         )
 
@@ -191,6 +226,7 @@ class Run:
             recipe.params,
             recipe.calibration,
             self.study.samples.train_share,
+            *([recipe.origin] if recipe.origin else []),
         )
 
     def trial_mark(self, name: str, protocol: str, plan: trials.Plan) -> str:
@@ -221,7 +257,8 @@ class Run:
     @property
     def importance_mark(self) -> str:
         """Fingerprint of what is told of the factors."""
-        return fingerprint({n: self.train_mark(n) for n in self.models}, "importance, collinearity")
+        models = {n: self.train_mark(n) for n in self.stored_models}
+        return fingerprint(models, "importance, collinearity")
 
     def plan(self, samples: sampling.Samples) -> trials.Plan:
         """Return how the samples are split."""
@@ -236,10 +273,27 @@ class Run:
             seed=self.study.study.seed,
         )
 
-    @property
+    @cached_property
     def models(self) -> list[str]:
-        """Models in use."""
-        return list(self.study.models.use)
+        """Models in use: those whose inputs the study has. What is left out is said, once."""
+        used = []
+        for name in self.study.models.use:
+            recipe = self.recipe(name)
+            missing = recipe.lacks(self.factors)
+            if missing:
+                self.reporter.say(f"warning: {name} is left out, it lacks {'; '.join(missing)}")
+                continue
+            for line in recipe.remarks():
+                self.reporter.say(f"warning: {line}")
+            used.append(name)
+        if not used:
+            raise InputError("[models] use: none of the models has the inputs that it needs")
+        return used
+
+    @property
+    def stored_models(self) -> list[str]:
+        """Models in use that are stored; a package's own estimator may be unable to."""
+        return [n for n in self.models if self.recipe(n).storable]
 
     @property
     def wanted_factors(self) -> dict[str, str]:
@@ -262,13 +316,15 @@ class Run:
 
     def recipe(self, name: str) -> training.Recipe:
         """Return how a model is trained: the preset's settings and what the study changes."""
-        settings = getattr(self.study.models, name)
+        settings = self.study.models.settings_of(name)
         params = settings.model_dump(exclude={"angles", "settings"}, exclude_none=True)
         params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
+        if name == "newmark" and self.study.event.magnitude is not None:
+            params.setdefault("magnitude", self.study.event.magnitude)
         modern = getattr(settings, "settings", "paper") == "modern"
         if modern:
             params = training.modern_params() | params
-        angles: Angles = settings.angles or ("sincos" if modern else "raw")
+        angles: Angles = getattr(settings, "angles", None) or ("sincos" if modern else "raw")
         return training.Recipe(name, angles, params, self.study.models.calibration)
 
     @property
@@ -280,9 +336,13 @@ class Run:
             raise InputError("[map] members = 1 has no spread; give 2 at least, 10 are better")
         chosen = self.study.map.spread
         for name in chosen or []:
-            if name not in self.models:
-                raise InputError(f"[map] spread: '{name}' is not in [models] use = {self.models}")
-        return self.mapped_models if chosen is None else list(chosen)
+            if name not in self.study.models.use:
+                raise InputError(
+                    f"[map] spread: '{name}' is not in [models] use = {self.study.models.use}"
+                )
+        if chosen is None:
+            return [n for n in self.mapped_models if not self.recipe(n).static]
+        return [n for n in chosen if n in self.models]
 
     def spread_mark(self, name: str) -> str:
         """Fingerprint of the maps of a model's ensemble."""
@@ -297,14 +357,18 @@ class Run:
     @property
     def mapped_models(self) -> list[str]:
         """Models to map."""
-        chosen = self.study.map.models
-        models = self.models
-        if chosen is None:
-            return models
-        for name in chosen:
-            if name not in models:
-                raise InputError(f"[map] models: '{name}' is not in [models] use = {models}")
-        return list(chosen)
+        chosen, asked = self.study.map.models, self.study.models.use
+        for name in chosen or []:
+            if name not in asked:
+                raise InputError(f"[map] models: '{name}' is not in [models] use = {asked}")
+        mapped = [n for n in self.models if n in chosen] if chosen is not None else self.models
+        for name in mapped:
+            if name not in self.stored_models:
+                raise InputError(
+                    f"[map] models: '{name}' can be evaluated but not mapped, as its class has no "
+                    f"to_arrays() and from_arrays(); set [map] models = {self.stored_models}"
+                )
+        return mapped
 
 
 # ------------------------------------------------------------------ stages
@@ -367,15 +431,56 @@ def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
             on(1)
 
 
+def extract_sources(run: Run) -> Path:
+    """Tell source areas from run-outs: `sources.gpkg`, `sources.json`, a figure."""
+    from shakeslide.report import source_charts
+
+    path = run.out / "sources.gpkg"
+    if run.ledger.is_fresh("sources", run.sources_mark):
+        run.reporter.say("sources: sources.gpkg is up to date")
+        return path
+    landslides = inventory.load(run.outlines, run.grid)
+    if landslides.kind == "point":
+        raise InputError(
+            f"{run.outlines.path} (inventory): holds points; source areas can only be told from "
+            "polygons of whole landslides"
+        )
+    work, settings = run.ledger.work / "sources", run.study.sources
+    with _timed("sources") as taken, run.reporter.task("sources", landslides.count) as on:
+        extracted = extract(
+            landslides.shapes,
+            run.grid,
+            run.dem.read,
+            work / run.sources_mark,
+            recipes.recipe(settings),
+            recipes.scaling(settings),
+            landslides.sources,
+            run.engine,
+            on,
+        )
+        about = settings.model_dump(mode="json")
+        paths = files.write(extracted, run.grid, run.out, about, landslides.notes)
+        told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
+        paths.append(run.out / "figures" / "area_frequency.png")
+        source_charts.write_frequency(told["frequency"], paths[-1])
+    run.ledger.record("sources", run.sources_mark, paths, taken[0])
+    shutil.rmtree(work, ignore_errors=True)
+    for line in files.lines(extracted, landslides.notes):
+        run.reporter.say(f"sources: {line}")
+    return path
+
+
 def sample(run: Run) -> None:
     """Draw the samples: `samples.parquet`."""
     path = run.out / "samples.parquet"
     if run.ledger.is_fresh("samples", run.sample_mark):
         run.reporter.say("sample: samples.parquet is up to date")
         return
-    _need(run, run.wanted_factors, "prepare")
+    _need(run, run.wanted_factors)
+    if run.study.inventory.positives_from == "extracted":
+        extract_sources(run)
     with _timed("sample") as taken:
-        landslides = inventory.load(run.study.inventory, run.grid, run.masks)
+        landslides = inventory.load(run.inventory, run.grid, run.masks)
         infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
         with run.reporter.task("sample", mapping.tile_count(run.grid, run.tile)) as on:
             drawn = sampling.draw(
@@ -423,26 +528,47 @@ def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> l
     return lines + [f"sample: {note}" for note in landslides.notes]
 
 
-def _need(run: Run, wanted: Mapping[str, str], stage: str) -> None:
+MADE_BY = {
+    "factor": "prepare",
+    "samples": "sample",
+    "model": "train",
+    "evaluation": "evaluate",
+    "importance": "explain",
+    "map": "map",
+    "spread": "map",
+    "applicability": "map",
+    "sources": "sources",
+}
+"""The command that makes an artefact."""
+
+
+def _need(run: Run, wanted: Mapping[str, str]) -> None:
     """Raise `InputError` unless these artefacts are there and made with the study as it is now."""
     for item, mark in wanted.items():
-        if not run.ledger.is_fresh(item, mark):
-            known = run.ledger.made(item)
-            what = "was made with other settings or layers" if known else "is not made yet"
-            raise InputError(
-                f"{run.out}: {item} {what}; run `shakeslide {stage}` first, or `shakeslide run`, "
-                "which redoes what has changed"
-            )
+        if run.ledger.is_fresh(item, mark):
+            continue
+        known = run.ledger.made(item)
+        if not known:
+            what = "is not made yet"
+        elif known.get("fingerprint") != mark:
+            what = "was made with other settings or layers"
+        else:
+            what = "has changed since it was made, or was copied without its time (use cp -a)"
+        stage = MADE_BY[item.split("-")[0]]
+        raise InputError(
+            f"{run.out}: {item} {what}; run `shakeslide {stage}` first, or `shakeslide run`, which "
+            "redoes what has changed"
+        )
 
 
 def train(run: Run) -> None:
     """Train each model on the first split: `models/<model>/`."""
-    names = run.models
+    names = run.stored_models
     stale = [m for m in names if not run.ledger.is_fresh(f"model-{m}", run.train_mark(m))]
     if not stale:
         run.reporter.say(f"train: {', '.join(names)} are up to date")
         return
-    _need(run, {"samples": run.sample_mark}, "sample")
+    _need(run, {"samples": run.sample_mark})
     samples = sampling.load(run.out / "samples.parquet")
     plan = replace(run.plan(samples), repeats=1)
     first = trials.chosen_splits(samples, "pixel", plan)
@@ -467,7 +593,7 @@ def evaluate(run: Run) -> None:
     if run.ledger.is_fresh("evaluation", run.evaluation_mark):
         run.reporter.say("evaluate: evaluation.json is up to date")
         return
-    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.models), "train")
+    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
     samples = sampling.load(run.out / "samples.parquet")
     plan = run.plan(samples)
     truth = _truth(run, samples)
@@ -505,6 +631,12 @@ def _events(run: Run, samples: sampling.Samples) -> events.Events:
             '[evaluation] protocols names "event", but events is empty: give the folders of '
             "results of other earthquakes' runs"
         )
+    for folder in folders:
+        if folder.resolve() == run.out.resolve():
+            raise InputError(
+                f"{folder} (evaluation.events): is this run's own folder; name those of other "
+                "earthquakes"
+            )
     return events.load(samples, run.study.study.name or "this study", folders)
 
 
@@ -551,7 +683,8 @@ def _fits(
     together: events.Events | None,
 ) -> list[training.Fit]:
     """Fit the splits; the first of `pixel` is the model of `train`, judged as it was stored."""
-    stored = [s for s in chosen if s.protocol == "pixel" and s.repeat == 0]
+    kept = name in run.stored_models
+    stored = [s for s in chosen if kept and s.protocol == "pixel" and s.repeat == 0]
     fits: list[training.Fit] = []
     for _ in stored:
         model = bundle.load(run.out / "models" / name)
@@ -572,7 +705,7 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
         raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")
     if protocol not in ("pixel", "landslide", "block"):
         raise InputError(f"--protocol {protocol}: one of pixel, landslide, block")
-    _need(run, {"samples": run.sample_mark}, "sample")
+    _need(run, {"samples": run.sample_mark})
     samples = sampling.load(run.out / "samples.parquet")
     plan, folder = run.plan(samples), run.out / "tune"
     mark = fingerprint(run.train_mark(name), run.trial_mark(name, protocol, plan), "tune")
@@ -595,13 +728,14 @@ def explain(run: Run) -> None:
     if run.ledger.is_fresh("importance", mark):
         run.reporter.say("explain: importance.json is up to date")
         return
-    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.models), "train")
+    _need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
     samples = sampling.load(run.out / "samples.parquet")
     split = _first_split(run, samples)
     seed = run.study.study.seed
     told = []
-    with _timed("explain") as taken, run.reporter.task("explain", len(run.models)) as on:
-        for name in run.models:
+    models = run.stored_models
+    with _timed("explain") as taken, run.reporter.task("explain", len(models)) as on:
+        for name in models:
             model = bundle.load(run.out / "models" / name)
             told.append(explanation.explain(model, samples, split, seed))
             on(1)
@@ -622,10 +756,12 @@ def explain(run: Run) -> None:
 
 def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
     """Return why a model gives the cell at (x, y), in the grid's CRS, its probability."""
-    if name not in run.models:
-        raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")
-    _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
-    _need(run, run.wanted_models([name]), "train")
+    if name not in run.stored_models:
+        raise InputError(f"--model {name}: the study has {', '.join(run.stored_models)}")
+    _need(run, run.wanted_factors | {"samples": run.sample_mark})
+    _need(run, run.wanted_models([name]))
+    if not np.isfinite([x, y]).all():
+        raise InputError(f"--at {x:g} {y:g}: give two numbers, x and y in the grid's CRS")
     a = run.grid.affine
     col, row = int((x - a.c) // a.a), int((y - a.f) // a.e)
     if not (0 <= row < run.grid.shape[0] and 0 <= col < run.grid.shape[1]):
@@ -647,14 +783,20 @@ def map_(run: Run) -> None:
         run.reporter.say(f"map: {', '.join(names)} are up to date")
         doubt(run)
         return
-    _need(run, run.wanted_factors | run.wanted_models(stale), "train")
+    _need(run, run.wanted_factors | run.wanted_models(stale))
     stack = run.stack()
     infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
     per_model = mapping.tile_count(run.grid, run.tile) + 2
+    looked = None
     with run.reporter.task("map", per_model * len(stale)) as on:
         for name in stale:
             model = bundle.load(run.out / "models" / name)
             bundle.require_factors(model, infos)
+            if looked is None and not model.about.get("static"):
+                # All models are fitted on the same rows: one tells for all
+                looked = mapping.some_cells(model, stack)
+                for line in bundle.range_warnings(model, looked):
+                    run.reporter.say(f"warning: map: {line}")
             shards = run.ledger.work / "shards" / f"map-{run.map_mark(name)}"
             with _timed(f"map {name}") as taken:
                 paths = mapping.write_maps(
@@ -688,7 +830,7 @@ def _spread(run: Run) -> None:
     stale = [m for m in names if not run.ledger.is_fresh(f"spread-{m}", run.spread_mark(m))]
     if not stale:
         return
-    _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
+    _need(run, run.wanted_factors | {"samples": run.sample_mark})
     samples = sampling.load(run.out / "samples.parquet")
     train = _first_split(run, samples).train
     tiles = mapping.tile_count(run.grid, run.tile)
@@ -723,7 +865,7 @@ def _applicability(run: Run) -> None:
     mark = run.area_mark
     if run.ledger.is_fresh("applicability", mark):
         return
-    _need(run, run.wanted_factors | {"samples": run.sample_mark}, "sample")
+    _need(run, run.wanted_factors | {"samples": run.sample_mark})
     samples = sampling.load(run.out / "samples.parquet")
     shards = run.ledger.work / "shards" / f"applicability-{mark}"
     total = mapping.tile_count(run.grid, run.tile) + 1
@@ -763,7 +905,7 @@ def provenance(run: Run) -> Path:
         "settings": run.study.model_dump(mode="json", exclude={"layers", "inventory"}),
         "models": {
             n: {"angles": (r := run.recipe(n)).angles, "params": r.make(0).get_params()}
-            for n in run.study.models.use
+            for n in run.models
         },
         "grid": grids.describe(run.grid) | {"tile": run.tile},
         "inputs": inputs,
@@ -788,7 +930,7 @@ def report(run: Run) -> Path:
     wanted |= {f"spread-{n}": run.spread_mark(n) for n in run.spread_models}
     if run.study.map.applicability:
         wanted["applicability"] = run.area_mark
-    _need(run, wanted | {"importance": run.importance_mark}, "run")
+    _need(run, wanted | {"importance": run.importance_mark})
     _remove_stale(run)
     provenance(run)
     with _timed("report"), run.reporter.task("report", 1) as on:

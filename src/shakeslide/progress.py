@@ -60,3 +60,5 @@ class Reporter:
         with Progress(*columns, console=self.console) as bars:
             task = bars.add_task(label, total=total)
             yield lambda n: bars.advance(task, n)
+            # Shares that do not quite add up, or what was found done, end the bar all the same.
+            bars.update(task, completed=total)

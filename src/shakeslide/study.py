@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
+    AfterValidator,
+    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
+from shakeslide import extensions
 from shakeslide.errors import InputError, did_you_mean
 from shakeslide.factor_settings import (
     EPICENTRE,
@@ -154,6 +157,9 @@ class Inventory(Settings):
     source_where: str | None = None
     """Source areas are the features of the inventory itself that this SQL filter chooses, for
     example "part = 'source'"."""
+    positives_from: Literal["mapped", "extracted"] = "mapped"
+    """`mapped`: source areas where given, else whole outlines. `extracted`: what `shakeslide
+    sources` tells from outlines and elevation ([sources])."""
     small: Literal["leave", "most_covered"] = "leave"
     """Landslides that hold no cell's centre: leave them out, or keep the cell they cover most."""
     ambiguous: list[Layer] = []
@@ -165,6 +171,42 @@ class Inventory(Settings):
     """No negatives nearer to a landslide than this, in metres."""
     source: str = ""
     """Where the inventory comes from; printed in the report."""
+
+
+class Sources(Settings):
+    """How `shakeslide sources` tells source areas from run-outs."""
+
+    method: Literal["scar", "area_quantile", "elevation_fraction", "slope_break"] = "scar"
+    """`scar` (S3): within scar_lengths widths below the crown, the width being 4 A / (pi L) for
+    area A and length L along the fall line. `area_quantile` (S2): the highest area_share of the
+    area. `elevation_fraction` (S1): the upper height_fraction of the height. `slope_break` (S4):
+    above the break of slope."""
+    fall_back: Literal["area_quantile", "elevation_fraction", "none"] = "area_quantile"
+    """Used where the method cannot tell; `none`: the whole outline is source there."""
+    mapped: bool = True
+    """Where the inventory has source areas they are taken (S0)."""
+    scar_lengths: Positive = 1.5
+    """Length of a scar in widths of its landslide."""
+    area_share: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """Share of the area."""
+    height_fraction: Annotated[float, Field(gt=0, le=1)] = 1 / 3
+    """Share of the height."""
+    least_cells: Annotated[int, Field(ge=1)] = 4
+    """Cells that a source has at least, or all that its landslide has."""
+    divide: bool = True
+    """Divide outlines that are several landslides (S5)."""
+    prominence: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Share of an outline's drop by which crowns stand above the place where they meet, or
+    outlets lie below it, to count as two."""
+    least_prominence: Annotated[float, Field(ge=0)] = 10.0
+    """The same in metres."""
+    smallest: Annotated[int, Field(ge=2)] = 32
+    """Cells that each of the landslides must have."""
+    elongation: Annotated[float, Field(gt=1)] = 3.0
+    """Width over length down the slope from which an outline is several landslides."""
+    volume: tuple[float, float] = (-0.836, 1.332)
+    """log10(alpha) and gamma of volume = alpha area^gamma (m); default: all landslides of Larsen
+    et al. (2010)."""
 
 
 class Samples(Settings):
@@ -269,6 +311,9 @@ class RfSettings(TreeSettings):
 
     n_estimators: Annotated[int, Field(ge=1)] | None = None
     """Trees."""
+    engine: Literal["sklearn", "intelex"] | None = None
+    """What grows the trees: `intelex` is scikit-learn-intelex, where installed, which is several
+    times as fast and draws other random numbers."""
 
 
 class AdaboostSettings(ModelSettings):
@@ -304,14 +349,129 @@ class FrSettings(ModelSettings):
     """Classes of equal frequency of each continuous factor."""
 
 
-ModelName = Literal["sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb"]
+class Rating(Settings):
+    """Ratings of a factor's classes, from 0 to 1."""
+
+    limits: list[float] | None = None
+    """Limits between the classes of a factor of numbers, rising."""
+    values: list[Annotated[float, Field(ge=0, le=1)]] | None = None
+    """Rating below the first limit, between the limits, above the last: one more than limits."""
+    classes: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
+    """Rating by name of the class, of a factor of classes."""
+
+
+class AhpSettings(Settings):
+    """Analytic hierarchy process: weights from comparisons of the factors in pairs; factors that
+    no comparison names have no part."""
+
+    comparisons: dict[str, Positive] | None = None
+    """How many times the first factor of each pair is as important as the second, from 1/9 to 9:
+    "SLO/DR" = 3. Every pair once."""
+    ratings: dict[str, Rating] | None = None
+    """Ratings of classes by factor, as [models.ahp.ratings.SLO] limits = [15, 30] values =
+    [0.1, 0.5, 1]; default: frequency ratios of the training rows over the factor's largest."""
+    bins: Annotated[int, Field(ge=2)] | None = None
+    """Classes of equal frequency of each factor of numbers without ratings."""
+
+
+class Strength(Settings):
+    """Strength of a class of lithology."""
+
+    c: Annotated[float, Field(ge=0)]
+    """Cohesion in kPa."""
+    phi: Annotated[float, Field(ge=0, lt=90)]
+    """Angle of internal friction in degrees."""
+    gamma: Positive
+    """Unit weight in kN/m³."""
+
+
+class NewmarkSettings(Settings):
+    """Newmark displacement of an infinite slope; its probability never exceeds 0.335, so compare
+    it by AUC, or ask for a calibration."""
+
+    strength: dict[str, Strength] | None = None
+    """Strength by class of lithology: [models.newmark.strength.<class>] c, phi, gamma."""
+    t: Positive | None = None
+    """Thickness of the slab that slides, at right angles to the slope, in m; default: 2.4."""
+    m: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of it that is saturated; default: 0."""
+    form: Literal["jibson2007", "jibson2007_magnitude", "jibson2000"] | None = None
+    """Displacement from PGA (default), from PGA and magnitude, or from Arias intensity."""
+    magnitude: Annotated[float, Field(gt=0, lt=10)] | None = None
+    """Moment magnitude; default: the event's."""
+    slope: str | None = None
+    """Code of the factor with the slope; default: SLO."""
+    pga: str | None = None
+    """Code of the factor with the peak ground acceleration; default: PGA."""
+    arias: str | None = None
+    """Code of the factor with the Arias intensity in m/s; default: ARIAS."""
+    lithology: str | None = None
+    """Code of the factor with the lithology; default: LITH."""
+
+
+class Jessee2018Settings(Settings):
+    """Global model of Nowicki Jessee et al. (2018); nothing is trained."""
+
+    output: Literal["probability", "coverage"] | None = None
+    """Probability (default), or the share of the area that landslides cover."""
+    lithology_classes: dict[str, str] | None = None
+    """The study's classes to GLiM's two letters, where they are named otherwise."""
+    land_cover_classes: dict[str, int] | None = None
+    """The study's classes to GlobCover's codes, where they are named otherwise."""
+    pgv: str | None = None
+    """Code of the factor with the peak ground velocity; default: PGV."""
+    slope: str | None = None
+    """Code of the factor with the slope; default: SLO."""
+    cti: str | None = None
+    """Code of the factor with the topographic wetness; default: CTI."""
+    lithology: str | None = None
+    """Code of the factor with the lithology; default: LITH."""
+    land_cover: str | None = None
+    """Code of the factor with the land cover; default: LC."""
+
+
+class Jessee2022Settings(Jessee2018Settings):
+    """The same as revised by Allstadt et al. (2022)."""
+
+    pga: str | None = None
+    """Code of the factor with the peak ground acceleration; default: PGA."""
+
+
+class OwnModelSettings(ModelSettings):
+    """An estimator that an installed package brings; its other keys are the estimator's."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+MODEL_GROUP = "shakeslide.models"
+"""Entry points by which packages bring estimators."""
+BuiltInModel = Literal[
+    "sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "ahp", "newmark",
+    "jessee2018", "jessee2022",
+]  # fmt: skip
+
+
+def _known_model(name: str) -> str:
+    ours = typing.get_args(BuiltInModel)
+    if name not in ours and name not in (brought := extensions.names(MODEL_GROUP)):
+        known = [*ours, *brought]
+        raise ValueError(f"no model '{name}'; known: {', '.join(map(repr, known))}")
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_known_model)]
 
 
 class Models(Settings):
     """Which models, and what differs from the preset's settings."""
 
+    model_config = ConfigDict(extra="allow")
+
     use: Annotated[list[ModelName], Field(min_length=1)] = ["lr", "svm", "rf", "sae"]
-    """Models to train, evaluate and map."""
+    """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, ahp,
+    newmark, jessee2018, jessee2022, or the name of an estimator that an installed package brings.
+    The last four of ours need factors or settings of their own, and are left out with a line where
+    these are missing."""
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """Make the probabilities mean what they say: fitted on three parts of the training rows, by
     landslide, that the model had not seen (so training takes four times as long). `isotonic` takes
@@ -325,6 +485,33 @@ class Models(Settings):
     adaboost: AdaboostSettings = AdaboostSettings()
     mlp: MlpSettings = MlpSettings()
     hgb: HgbSettings = HgbSettings()
+    ahp: AhpSettings = AhpSettings()
+    newmark: NewmarkSettings = NewmarkSettings()
+    jessee2018: Jessee2018Settings = Jessee2018Settings()
+    jessee2022: Jessee2022Settings = Jessee2022Settings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _packages_tables(cls, data: Any) -> Any:
+        """Read the tables of packages' estimators; any other key that is not ours is unknown."""
+        if not isinstance(data, Mapping):
+            return data
+        foreign = [key for key in data if key not in cls.model_fields]
+        own = extensions.names(MODEL_GROUP) if foreign else []
+        for key in foreign:
+            if key not in own:
+                raise ValueError(
+                    f"unknown key '{key}'.{did_you_mean(str(key), [*cls.model_fields, *own])}"
+                )
+        return {
+            k: v if k in cls.model_fields else OwnModelSettings.model_validate(v)
+            for k, v in data.items()
+        }
+
+    def settings_of(self, name: str) -> Settings:
+        """Return the table of a model."""
+        found: Settings = getattr(self, name, None) or OwnModelSettings()
+        return found
 
 
 class Evaluation(Settings):
@@ -389,6 +576,7 @@ class Study(Settings):
     masks: list[Mask] = []
     """Ground where no landslide can be: never sampled, and shown on the maps as stated."""
     inventory: Inventory = Inventory()
+    sources: Sources = Sources()
     samples: Samples = Samples()
     models: Models = Models()
     evaluation: Evaluation = Evaluation()
@@ -551,9 +739,10 @@ def template() -> str:
         ),
         "",
     ]
-    lines += _table("samples", Samples, {}) + _table("models", Models, {})
+    lines += _table("sources", Sources, {}) + _table("samples", Samples, {})
+    lines += _table("models", Models, {})
     for name, field in Models.model_fields.items():
-        if name in typing.get_args(ModelName):
+        if name in typing.get_args(BuiltInModel):
             lines += _table(f"models.{name}", cast(type[Settings], field.annotation), {})
     lines += _table("evaluation", Evaluation, {}) + _table("map", Maps, {})
     return "\n".join(lines) + "\n"

@@ -11,13 +11,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide import encoding
+from shakeslide import encoding, extensions
 from shakeslide.bundle import FittedModel
 from shakeslide.encoding import Angles
+from shakeslide.errors import InputError
 from shakeslide.evaluation import splits
-from shakeslide.evaluation.calibration import Calibration, fit_isotonic, fit_platt
+from shakeslide.evaluation.calibration import Calibration, Platt, fit_isotonic, fit_platt
+from shakeslide.factors.stack import FactorInfo
+from shakeslide.io import units
 from shakeslide.models.autoencoder import StackedAutoencoder, fit_members
 from shakeslide.models.base import Model
+from shakeslide.models.own import GROUP, OwnModel
+from shakeslide.models.raw import Described, RawModel
 from shakeslide.models.registry import entry
 from shakeslide.progress import Advance, silent
 from shakeslide.sampling import Samples
@@ -52,7 +57,36 @@ class Recipe:
         made = entry(self.name).make(**self.params)
         return made.set_params(random_state=seed) if "random_state" in made.get_params() else made
 
+    def lacks(self, factors: Sequence[Described]) -> list[str]:
+        """Name what a model of raw factors needs and these factors or its settings don't give."""
+        made = self.make(0)
+        return made.lacks(factors, units.conversion) if isinstance(made, RawModel) else []
 
+    def remarks(self) -> list[str]:
+        """Return what the user should know of the settings, a line each."""
+        made = self.make(0)
+        return made.remarks() if isinstance(made, RawModel) else []
+
+    @property
+    def storable(self) -> bool:
+        """Whether the fitted model can be stored, hence mapped."""
+        made = self.make(0)
+        return made.storable if isinstance(made, OwnModel) else True
+
+    @property
+    def origin(self) -> str:
+        """Name and version of the package that brings the estimator; empty for ours."""
+        own = entry(self.name).own
+        return extensions.package(GROUP, own) if own else ""
+
+    @property
+    def static(self) -> bool:
+        """Whether nothing is learnt from the labels, a calibration included."""
+        return entry(self.name).static and self.calibration == "none"
+
+
+LEAST = {"platt": 100, "isotonic": 1000}
+"""Source cells among the training rows that a calibration needs."""
 CALIBRATION_FOLDS = 3
 """Parts of the training rows, by landslide, on which calibrations are fitted."""
 TOGETHER = ("sae",)
@@ -85,10 +119,24 @@ def fit_encoder(
     rows: NDArray[np.int64],
     angles: Angles,
     areas: Mapping[str, Mapping[int, float]],
+    identity: bool = False,
 ) -> encoding.Encoder:
     """Fit the encoder on some rows of the samples and the class areas of their region."""
     factors = [(f.code, f.kind) for f in samples.factors]
-    return encoding.fit(samples.raw[rows], samples.label[rows], factors, areas, angles)
+    return encoding.fit(samples.raw[rows], samples.label[rows], factors, areas, angles, identity)
+
+
+def described(model: Model, samples: Samples) -> Model:
+    """Tell a model of raw factors what the columns of the samples are; others are left alone."""
+    if isinstance(model, RawModel):
+        present = {
+            f.code: np.unique(samples.table[f.code].to_numpy(np.int64)).tolist()
+            for f in samples.factors
+            if f.kind == "categorical"
+        }
+        factors: tuple[FactorInfo, ...] = samples.factors
+        model.describe(factors, units.conversion, present)
+    return model
 
 
 def fit(
@@ -129,12 +177,13 @@ def fit(
         advance = _part(advance, 1 - share)
         spent = (time.perf_counter() - start) / len(rows)
     encoders = [
-        fit_encoder(samples, r, recipe.angles, a) for r, a in zip(rows, regions, strict=True)
+        fit_encoder(samples, r, recipe.angles, a, entry(recipe.name).raw)
+        for r, a in zip(rows, regions, strict=True)
     ]
     raw, label = samples.raw, samples.label
     features = [e.transform(raw[r]) for e, r in zip(encoders, rows, strict=True)]
     labels = [label[r] for r in rows]
-    estimators = [recipe.make(s) for s in seeds]
+    estimators = [described(recipe.make(s), samples) for s in seeds]
     seconds = _fit_all(estimators, features, labels, advance)
     return [
         Fit(
@@ -146,7 +195,10 @@ def fit(
                 {
                     "seed": seed,
                     "rows": len(r),
-                    "sample_share": float(label[r].mean()),
+                    # A formula's output knows nothing of the sample's balance: as if trained on
+                    # the area as it is, so that nothing is corrected for the balance
+                    "sample_share": samples.prevalence if recipe.static else float(label[r].mean()),
+                    "static": recipe.static,
                     "prevalence": samples.prevalence,
                     "angles": recipe.angles,
                     "calibration": recipe.calibration,
@@ -179,6 +231,13 @@ def _calibrations(
     The training rows are dealt to folds by landslide: cells of one landslide on both sides would
     make the model look surer than it can be elsewhere.
     """
+    least = LEAST[recipe.calibration]
+    fewest = min(int(samples.label[r].sum()) for r in rows)
+    if fewest < least:
+        raise InputError(
+            f'[models] calibration = "{recipe.calibration}" needs {least:,} source cells to train '
+            f"on, but a split has {fewest:,}; choose another, or leave calibration out"
+        )
     inner, inner_seeds, inner_regions = [], [], []
     for r, seed, region in zip(rows, seeds, regions, strict=True):
         fold = _landslide_folds(samples, r, seed)
@@ -197,7 +256,13 @@ def _calibrations(
     for first in range(0, len(inner), CALIBRATION_FOLDS):
         part = slice(first, first + CALIBRATION_FOLDS)
         y = samples.label[np.concatenate([i[1] for i in inner[part]])]
-        out.append(fitter(y, np.concatenate(told[part]).astype(np.float64)))
+        fitted = fitter(y, np.concatenate(told[part]).astype(np.float64))
+        if isinstance(fitted, Platt) and fitted.slope <= 0:
+            raise InputError(
+                f"[models] calibration: {recipe.name} does not tell landslides that it has not "
+                "seen from clear ground, so it cannot be calibrated; leave it or calibration out"
+            )
+        out.append(fitted)
     return out
 
 

@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 from shakeslide import grid as grids
 from shakeslide import training
 from shakeslide.bundle import FittedModel
+from shakeslide.errors import InputError
 from shakeslide.evaluation import blocks, curves, splits
 from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.evaluation.splits import Split
@@ -24,6 +25,12 @@ MOST_RESIDUALS = 20_000
 """Errors from which the side of the blocks is suggested."""
 ROC_POINTS = 201
 RELIABILITY_BINS = 10
+KEYS = {
+    "pixel": "[samples] train_share",
+    "landslide": "[evaluation] folds",
+    "block": "[evaluation] folds, block_size and buffer",
+}
+"""Settings that a protocol's splits depend on."""
 RATE_GRID = np.concatenate([np.linspace(0, 0.1, 21), np.linspace(0.11, 1, 90)])
 """Shares of the area at which success-rate and prediction-rate curves are told."""
 SHARES = (0.05, 0.10, 0.20)
@@ -83,7 +90,20 @@ def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
 
 
 def chosen_splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
-    """Return the splits of a protocol, in a fixed order."""
+    """Return the splits of a protocol, in a fixed order.
+
+    Raises
+    ------
+    InputError
+        The samples cannot be split so.
+    """
+    try:
+        return _splits(samples, protocol, plan)
+    except InputError as error:
+        raise InputError(f"{error} (see {KEYS[protocol]} in the study file)") from error
+
+
+def _splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
     t, y = samples.table, samples.label
     x, north = t["x"].to_numpy(), t["y"].to_numpy()
     if protocol == "pixel":

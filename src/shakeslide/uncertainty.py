@@ -30,6 +30,8 @@ from shakeslide.models import storage
 from shakeslide.progress import Advance, silent
 from shakeslide.sampling import Samples
 
+TRIES = 100
+"""Draws after which there are too few landslides for an ensemble."""
 REFERENCE = 2500
 """Training rows that cells are compared with."""
 
@@ -59,8 +61,17 @@ def bags(
     starts = np.searchsorted(group[order], np.arange(group.max() + 2))
     out = []
     for member in np.random.SeedSequence([seed, 53]).spawn(members):
-        drawn = np.random.default_rng(member).integers(0, len(starts) - 1, len(starts) - 1)
-        picked = np.concatenate([order[starts[g] : starts[g + 1]] for g in drawn])
+        rng = np.random.default_rng(member)
+        for _ in range(TRIES):
+            drawn = rng.integers(0, len(starts) - 1, len(starts) - 1)
+            picked = np.concatenate([order[starts[g] : starts[g + 1]] for g in drawn])
+            if np.unique(y[picked]).size == 2:
+                break
+        else:
+            raise InputError(
+                "[map] members: drawn anew, the landslides leave no source or no clear cell to "
+                "train on; there are too few of them for an ensemble, set members = 0"
+            )
         out.append(rows[picked])
     return out
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from shakeslide.errors import InputError
 from shakeslide.models import MODELS, arrayfile, dump, read, restore, write
 
+from . import described
+
 
 def rows(n=300):
     rng = np.random.default_rng(0)
@@ -33,7 +35,11 @@ SMALL = {
 @pytest.fixture(scope="module")
 def stored():
     X, y = rows()
-    return {name: dump(e.make(**SMALL.get(name, {})).fit(X, y)) for name, e in MODELS.items()}
+    quantities = described.rows(np.random.default_rng(1).random((300, 7)))
+    return {
+        name: dump(described.make(name, **SMALL.get(name, {})).fit(quantities if e.raw else X, y))
+        for name, e in MODELS.items()
+    }
 
 
 def header_of(data):

@@ -127,3 +127,16 @@ def test_probabilities_are_calibrated_on_rows_not_seen():
 def test_impossible_settings_are_named():
     with pytest.raises(InputError, match="gamma"):
         SupportVectorMachine(gamma=-1).fit(*data(50))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_few_rows_do_not_turn_the_probabilities_around(seed: int) -> None:
+    """With gamma so small the parts of few rows differ more in level than the classes do."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat([0, 1], 77)
+    X = (rng.random((154, 14)) * 0.5 + 0.18 * y[:, None] * (rng.random(14) < 0.4)).astype("f4")
+    model = SupportVectorMachine(C=1.0, gamma=0.001, random_state=seed).fit(X, y)
+    p = model.predict_proba(X)[:, 1]
+    order = np.argsort(model.decision_values(X))
+    assert (np.diff(p[order]) >= 0).all()
+    assert p[y == 1].mean() > p[y == 0].mean() + 0.05

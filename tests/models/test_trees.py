@@ -1,5 +1,7 @@
 """Flat trees against the libraries that grew them."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,9 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
+from shakeslide.errors import InputError
 from shakeslide.models import AdaBoost, DecisionTree, GradientBoosting, RandomForest
+from shakeslide.models.forest import _share_by_impurity
 from shakeslide.models.trees import Tree, TreeEnsemble, _rounded_down
 
 
@@ -130,3 +134,33 @@ def test_flat_trees_give_what_a_walk_gives(trees, n):
     for tree in trees:
         want += [walk(tree, x) for x in X]
     np.testing.assert_array_equal(TreeEnsemble.from_trees(trees, 3).sum(X), want)
+
+
+def test_a_forest_grown_by_intelex_predicts_what_intelex_does():
+    ensemble = pytest.importorskip("sklearnex.ensemble")
+    rng = np.random.default_rng(0)
+    X = rng.random((4000, 6)).astype(np.float32)
+    y = (X[:, 0] > X[:, 1]) ^ (rng.random(4000) < 0.2)
+    ours = RandomForest(n_estimators=20, max_depth=9, random_state=0, engine="intelex").fit(X, y)
+    theirs = ensemble.RandomForestClassifier(n_estimators=20, max_depth=9, random_state=0).fit(X, y)
+    new = np.concatenate([X, rng.random((4000, 6)).astype(np.float32)])
+    # Theirs is a sum in single precision
+    np.testing.assert_allclose(ours.predict_proba(new), theirs.predict_proba(new), atol=1e-6)
+
+
+def test_leaf_shares_from_impurities():
+    class Leaf:
+        impurity = np.array([0.0, 0.0, 2 * 0.3 * 0.7, 2 * 0.3 * 0.7, 0.5])
+        n_node_samples = np.array([3, 4, 10, 10, 8])
+        value = np.array([[[1, 0]], [[0, 1]], [[1, 0]], [[0, 1]], [[1, 0]]])
+
+    assert _share_by_impurity(Leaf).tolist() == [0, 1, 0.3, 0.7, 0.5]
+
+
+def test_an_engine_that_is_not_there_is_told(monkeypatch):
+    X, y = np.random.default_rng(0).random((20, 2)), np.arange(20) % 2
+    with pytest.raises(InputError, match="engine 'fast' must be"):
+        RandomForest(engine="fast").fit(X, y)
+    monkeypatch.setitem(sys.modules, "sklearnex.ensemble", None)
+    with pytest.raises(InputError, match="needs the package scikit-learn-intelex"):
+        RandomForest(engine="intelex").fit(X, y)

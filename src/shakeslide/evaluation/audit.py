@@ -153,7 +153,8 @@ def _checked(oa: float, precision: float, recall: float, prevalence: float | Non
         named["prevalence"] = prevalence
     for name, value in named.items():
         if not 0 <= value <= 1 or (name != "oa" and value == 0):
-            raise InputError(f"{name} is {value}: give a share between 0 and 1, not per cent")
+            low = "0" if name == "oa" else "above 0"
+            raise InputError(f"{name} is {value}: give a share from {low} to 1, not per cent")
     return np.array([oa, precision, recall])
 
 

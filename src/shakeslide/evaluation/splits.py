@@ -363,7 +363,9 @@ def within(
     tested = np.zeros(unique.size, dtype=bool)
     tested[index[test]] = True
     near = tested[index]
-    reach = int(np.ceil(buffer / size))
+    # No block is further away than the rows and columns that there are.
+    span = int(max(np.ptp(unique // ROW), np.ptp(unique % ROW))) + 1
+    reach = int(min(np.ceil(buffer / size), span))
     left, top = block_corner(blocks, size, origin)
     east, south = x - left, top - y_coord
     occupied = unique[tested]

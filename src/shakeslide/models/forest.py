@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
+from shakeslide.errors import InputError
 from shakeslide.models.base import ArrayReader, Arrays, Model
 from shakeslide.models.logistic import logistic
 from shakeslide.models.trees import Tree, TreeEnsemble
@@ -47,6 +49,33 @@ def _positive_share(tree: Any) -> NDArray[np.float64]:
     return share
 
 
+def _forest_class(engine: str) -> Any:
+    if engine == "sklearn":
+        return RandomForestClassifier
+    if engine != "intelex":
+        raise InputError(f"rf: engine {engine!r} must be sklearn or intelex")
+    try:
+        return importlib.import_module("sklearnex.ensemble").RandomForestClassifier
+    except ImportError as error:
+        raise InputError(
+            'rf: engine = "intelex" needs the package scikit-learn-intelex; install it, or use '
+            'engine = "sklearn"'
+        ) from error
+
+
+def _share_by_impurity(tree: Any) -> NDArray[np.float64]:
+    """Return the share of positives in each node of a tree of scikit-learn-intelex.
+
+    Its leaves keep only the winning class, but also the Gini impurity 2p(1 - p) and the number of
+    rows, which together give the number of positives exactly.
+    """
+    root = np.sqrt(np.clip(1.0 - 2.0 * tree.impurity, 0.0, 1.0))
+    wins = tree.value[:, 0, 1] > tree.value[:, 0, 0]
+    rows = tree.n_node_samples
+    share: NDArray[np.float64] = np.rint(rows * np.where(wins, 1 + root, 1 - root) / 2) / rows
+    return share
+
+
 class RandomForest(_TreeModel):
     """Random forest: the mean of the leaf frequencies of trees grown on bootstrap samples.
 
@@ -65,6 +94,9 @@ class RandomForest(_TreeModel):
     random_state : int or None
     n_jobs : int
         Threads that grow trees; it doesn't change the result.
+    engine : {"sklearn", "intelex"}
+        What grows the trees: "intelex" is the package scikit-learn-intelex, which is faster and
+        draws other random numbers.
 
     Attributes
     ----------
@@ -83,6 +115,7 @@ class RandomForest(_TreeModel):
         max_features: str | int | float | None = "sqrt",
         random_state: int | None = None,
         n_jobs: int = 1,
+        engine: str = "sklearn",
     ) -> None:
         self.n_estimators = n_estimators
         self.max_depth = max_depth
@@ -90,13 +123,24 @@ class RandomForest(_TreeModel):
         self.max_features = max_features
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.engine = engine
 
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
-        forest = RandomForestClassifier(**self.get_params())
+        params = {k: v for k, v in self.get_params().items() if k != "engine"}
+        forest = _forest_class(self.engine)(**params)
         forest.fit(X, y)
+        share = _positive_share if self.engine == "sklearn" else _share_by_impurity
         grown = [estimator.tree_ for estimator in forest.estimators_]
-        trees = [_classification_tree(tree, _positive_share(tree)) for tree in grown]
+        trees = [_classification_tree(tree, share(tree)) for tree in grown]
         self.trees_ = TreeEnsemble.from_trees(trees, X.shape[1])
+        if self.engine != "sklearn":
+            few = X[:: max(1, len(X) // 1000)]
+            told = forest.predict_proba(few)[:, 1]
+            if np.abs(told - self.trees_.sum(few) / len(trees)).max() > 1e-5:
+                raise InputError(
+                    "rf: this version of scikit-learn-intelex keeps its trees in a way that is not "
+                    'understood; use engine = "sklearn"'
+                )
         self.feature_importances_: NDArray[np.float64] = forest.feature_importances_
 
     def _positive_probability(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -133,6 +177,11 @@ class DecisionTree(_TreeModel):
         tree = DecisionTreeClassifier(**self.get_params()).fit(X, y).tree_
         trees = [_classification_tree(tree, _positive_share(tree))]
         self.trees_ = TreeEnsemble.from_trees(trees, X.shape[1])
+
+    def _restore(self, reader: ArrayReader) -> None:
+        super()._restore(reader)
+        if self.trees_.depth.size != 1:
+            raise reader.error("root", "holds more than one tree")
 
     def _positive_probability(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         return self.trees_.sum(X)

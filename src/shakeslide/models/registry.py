@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shakeslide import extensions
 from shakeslide.errors import InputError, did_you_mean
 from shakeslide.models.autoencoder import StackedAutoencoder
 from shakeslide.models.base import Model
 from shakeslide.models.forest import AdaBoost, DecisionTree, GradientBoosting, RandomForest
 from shakeslide.models.frequency import FrequencyRatio
+from shakeslide.models.hierarchy import AnalyticHierarchy
+from shakeslide.models.jessee import Jessee2018, Jessee2022
 from shakeslide.models.logistic import LogisticRegression
+from shakeslide.models.newmark import Newmark
+from shakeslide.models.own import GROUP, OwnModel
 from shakeslide.models.perceptron import MultilayerPerceptron
+from shakeslide.models.raw import RawModel
 from shakeslide.models.svm import SupportVectorMachine
 
 _PAPER = "Remote Sens. 2021, 13, 3436"
@@ -30,12 +36,23 @@ class ModelEntry:
     citation : str
     params : mapping
         Constructor parameters of the paper.
+    static : bool
+        Whether nothing is learnt from labels: a published formula.
+    own : str
+        Entry point of a package's estimator; empty for the models of this package.
     """
 
     cls: type[Model]
     description: str
     citation: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    static: bool = False
+    own: str = ""
+
+    @property
+    def raw(self) -> bool:
+        """Whether the model takes raw factors, not encoded ones."""
+        return issubclass(self.cls, RawModel)
 
     def make(self, **params: Any) -> Model:
         """Return an unfitted model: the paper's parameters, then `params` over them.
@@ -45,6 +62,8 @@ class ModelEntry:
         InputError
             For a parameter that the model doesn't have.
         """
+        if self.own:
+            return OwnModel(self.own, params)
         known = self.cls._get_param_names()
         for name in params:
             if name not in known:
@@ -91,18 +110,45 @@ MODELS: dict[str, ModelEntry] = {
     "hgb": ModelEntry(
         GradientBoosting, "gradient boosting on binned features", "Ke et al. 2017, NeurIPS 30"
     ),
+    "ahp": ModelEntry(
+        AnalyticHierarchy,
+        "analytic hierarchy process: weights from comparisons of factors in pairs",
+        "Saaty 1980, The Analytic Hierarchy Process",
+    ),
+    "newmark": ModelEntry(
+        Newmark,
+        "Newmark displacement of an infinite slope",
+        "Jibson 2007, Eng. Geol. 91:209; Jibson et al. 2000, Eng. Geol. 58:271",
+        static=True,
+    ),
+    "jessee2018": ModelEntry(
+        Jessee2018,
+        "global logistic model",
+        "Nowicki Jessee et al. 2018, JGR Earth Surf. 123:1835",
+        static=True,
+    ),
+    "jessee2022": ModelEntry(
+        Jessee2022,
+        "global logistic model, revised",
+        "Allstadt et al. 2022, Earthq. Spectra 38:5",
+        static=True,
+    ),
 }
 
 
 def entry(name: str) -> ModelEntry:
-    """Return the entry of a model.
+    """Return the entry of a model: ours, or an estimator that an installed package brings.
 
     Raises
     ------
     InputError
         For an unknown name, with the nearest known one.
     """
-    try:
-        return MODELS[name]
-    except (KeyError, TypeError):
-        raise InputError(f"no model '{name}'.{did_you_mean(str(name), MODELS)}") from None
+    if isinstance(name, str):
+        if name in MODELS:
+            return MODELS[name]
+        if name in extensions.names(GROUP):
+            brought = f"estimator of the package {extensions.package(GROUP, name)}"
+            return ModelEntry(OwnModel, brought, "", own=name)
+    known = [*MODELS, *extensions.names(GROUP)]
+    raise InputError(f"no model '{name}'.{did_you_mean(str(name), known)}")

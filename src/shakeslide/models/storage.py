@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shakeslide.errors import InputError
 from shakeslide.models.arrayfile import read, write
 from shakeslide.models.base import Arrays, Model
+from shakeslide.models.own import OwnModel
 from shakeslide.models.registry import MODELS, entry
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -33,7 +34,10 @@ def dump(model: Model) -> tuple[dict[str, Any], Arrays]:
     InputError
         If the class is not in the registry or its labels are not numbers.
     """
-    names = [name for name, e in MODELS.items() if e.cls is type(model)]
+    if isinstance(model, OwnModel):
+        names = [model.name]
+    else:
+        names = [name for name, e in MODELS.items() if e.cls is type(model)]
     if not names:
         raise InputError(f"{type(model).__name__} is none of the storable models")
     params = json.loads(json.dumps(model.get_params(), default=_plain))
@@ -50,7 +54,10 @@ def restore(name: str, params: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     """
     if not isinstance(params, Mapping):
         raise InputError(f"stored {name}: its parameters must be a table of names and values")
-    return entry(name).cls.from_arrays(arrays, params)
+    found = entry(name)
+    if found.own and params.get("name") != name:
+        raise InputError(f"stored {name}: its parameters are those of another model")
+    return found.cls.from_arrays(arrays, params)
 
 
 def _plain(value: object) -> object:

@@ -92,6 +92,10 @@ class SupportVectorMachine(Model):
         error = 0.0 if degree is None else kernel_error(self.gamma, radius, degree)
         self.error_bound_ = error * self.machine_.dual_sum
         self.sigmoid_ = platt_sigmoid(self._unseen_decisions(X, y, feature_map), y)
+        if self.sigmoid_[0] >= 0:
+            # So few rows that parts of them say nothing of each other: a larger decision value
+            # must still mean a larger probability
+            self.sigmoid_ = platt_sigmoid(self.machine_.decisions(X), y)
 
     def _degree(self, radius: float, dual_sum: float, rows: int, features: int) -> int | None:
         degree = 1
@@ -126,12 +130,15 @@ class SupportVectorMachine(Model):
             return self.machine_.decisions(X)
         start = self.machine_ if isinstance(self.machine_, PolynomialMachine) else None
         splits = StratifiedKFold(folds, shuffle=True, random_state=self.random_state)
+        known = self.machine_.decisions(X)
         decisions = np.empty(len(y))
         for train, test in splits.split(X, y):
             # The cost of all rows together stays the same, and so does the scale of the decisions
             cost = self.C * len(y) / len(train)
             machine = self._machine(X[train], y[train], feature_map, cost, start)
-            decisions[test] = machine.decisions(X[test])
+            unseen = machine.decisions(X)
+            # Of few rows each part has a level of its own, larger than what tells the classes apart
+            decisions[test] = unseen[test] - unseen.mean() + known.mean()
         return decisions
 
     def decision_values(self, X: ArrayLike) -> NDArray[np.float64]:

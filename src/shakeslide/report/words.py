@@ -35,7 +35,9 @@ MODELS: Mapping[str, str] = {
     "mlp": "Neural network",
     "hgb": "Gradient boosting",
     "newmark": "Newmark displacement",
+    "ahp": "Analytic hierarchy process",
     "jessee2018": "Nowicki Jessee et al. 2018",
+    "jessee2022": "Allstadt et al. 2022",
 }
 
 PROTOCOLS: Mapping[str, str] = {

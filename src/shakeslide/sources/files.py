@@ -1,0 +1,130 @@
+"""What the extraction leaves on disk: `sources.gpkg` for any GIS, `sources.json` for the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import shapely
+from odc.geo.geobox import GeoBox
+
+from shakeslide import grid as grids
+from shakeslide.io import raster
+from shakeslide.sources.extraction import Extracted
+from shakeslide.sources.frequency import distribution, fit_tail
+from shakeslide.sources.outlines import Shapes
+
+LAYERS = ("source", "runout", "crown")
+"""Layers of `sources.gpkg`: source areas, run-outs and crowns, one landslide a row in each."""
+
+
+def write(
+    extracted: Extracted,
+    grid: GeoBox,
+    out: Path,
+    about: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> list[Path]:
+    """Write `sources.gpkg` and `sources.json`.
+
+    Parameters
+    ----------
+    extracted : Extracted
+        What was found.
+    grid : GeoBox
+        Whose CRS the polygons are in.
+    out : Path
+        Folder of the run.
+    about : mapping
+        Settings, for the record.
+    notes : sequence of str
+        What reading the inventory has repaired or left out before.
+
+    Returns
+    -------
+    list of Path
+        The two files.
+    """
+    paths = [out / "sources.gpkg", out / "sources.json"]
+    with raster.replacing(paths[0]) as temporary, _undated():
+        temporary.unlink()
+        for name in LAYERS:
+            _layer(extracted.table, name, grid).to_file(
+                temporary,
+                layer=name,
+                driver="GPKG",
+                engine="pyogrio",
+                geometry_type="Point" if name == "crown" else "MultiPolygon",
+                promote_to_multi=name != "crown",
+            )
+    with raster.replacing(paths[1]) as temporary:
+        text = summary(extracted) | {"notes": list(notes), "settings": dict(about)}
+        temporary.write_text(json.dumps(text, indent=1), encoding="utf-8")
+    return paths
+
+
+@contextmanager
+def _undated() -> Iterator[None]:
+    """Let GDAL write no date of today: the same sources are then the same bytes."""
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "1970-01-01T00:00:00.000Z"})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+
+
+def _layer(table: pd.DataFrame, name: str, grid: GeoBox) -> gpd.GeoDataFrame:
+    rows = table
+    if name == "runout":
+        rows = table[table["runout"].notna()]
+    if name == "crown":
+        geometry: Shapes = shapely.points(rows["crown_x"], rows["crown_y"])
+    else:
+        geometry = shapely.from_wkb(rows[name].to_numpy())
+    columns = rows.drop(columns=["source", "runout", "crown_x", "crown_y"]).reset_index(drop=True)
+    crs = grids.crs_of(grid).to_wkt()
+    return gpd.GeoDataFrame(columns, geometry=np.asarray(geometry, object), crs=crs)
+
+
+def summary(extracted: Extracted) -> dict[str, Any]:
+    """Return what became of the outlines, and the frequency of areas with its tail.
+
+    Areas of landslides (source and run-out) and of sources (m²); volumes (m³).
+    """
+    table = extracted.table
+    return extracted.account() | {
+        "area_m2": float(table["area_m2"].sum()),
+        "source_m2": float(table["source_m2"].sum()),
+        "volume_m3": float(table["volume_m3"].sum()),
+        "frequency": {
+            name: _frequency(table[column].to_numpy(np.float64))
+            for name, column in (("landslides", "area_m2"), ("sources", "source_m2"))
+        },
+    }
+
+
+def _frequency(area: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    tail = fit_tail(area)
+    return {"tail": None if tail is None else asdict(tail)} | distribution(area)
+
+
+def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
+    """Return what became of the outlines in a few lines for the user."""
+    told = extracted.account()
+    share = 100 * extracted.table["source_m2"].sum() / max(extracted.table["area_m2"].sum(), 1e-9)
+    text = [
+        f"{told['landslides']:,} landslides of {told['outlines']:,} outlines "
+        f"({told['split']:,} divided, {told['dropped']:,} left out); "
+        f"{share:.0f} % of their area is source"
+    ]
+    text += [f"{n:,} left out: {why}" for why, n in told["dropped_for"].items()]
+    text += [f"{n:,} outlines divided for {why}" for why, n in told["split_for"].items()]
+    return text + list(notes)

@@ -1,0 +1,199 @@
+"""Models of raw factors on the whole path: trained, judged, mapped, or left out with a line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from shakeslide import bundle, mapping, pipeline, sampling
+from shakeslide.errors import InputError
+from shakeslide.models.newmark import FORMS
+from shakeslide.progress import Reporter
+
+from .. import site
+from ..conftest import open_run
+
+STUDY = """
+[layers.pga]
+path = "pga.tif"
+[layers.pgv]
+path = "pgv.tif"
+[layers.cover]
+path = "cover.tif"
+[factors.PGA]
+function = "value"
+layer = "pga"
+unit = "%g"
+[factors.PGV]
+function = "value"
+layer = "pgv"
+unit = "m/s"
+[factors.LC]
+function = "category"
+layer = "cover"
+[factors.CTI]
+function = "wetness"
+margin = 0
+[models.newmark]
+t = 2.0
+[models.ahp.comparisons]
+"SLO/PGA" = 5
+"PGA/LITH" = 5
+"LITH/SLO" = 5
+"""
+USE = (
+    'models.use=["lr", "ahp", "newmark", "jessee2018", "jessee2022"]',
+    'evaluation.protocols=["pixel"]',
+    "map.applicability=false",
+)
+
+
+def write(path: Path, values: np.ndarray) -> None:
+    profile = {"driver": "GTiff", "height": site.ROWS, "width": site.COLS, "count": 1}
+    with rasterio.open(
+        path, "w", **profile, dtype=values.dtype, crs=site.CRS, transform=site.TRANSFORM
+    ) as dst:
+        dst.write(values, 1)
+
+
+def strengths(names: list[str]) -> str:
+    return "".join(
+        f'[models.newmark.strength."{n}"]\nc = {8 + 3 * i}\nphi = 30\ngamma = 20\n'
+        for i, n in enumerate(names)
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw")
+    path = site.make(folder)
+    x = np.linspace(0, 1, site.COLS, dtype=np.float32)[None, :].repeat(site.ROWS, 0)
+    write(folder / "pga.tif", 30 + 60 * x)
+    write(folder / "pgv.tif", 0.2 + 0.5 * x)
+    write(folder / "cover.tif", np.where(x > 0.5, 40, 120).astype(np.uint8))
+    path.write_text(path.read_text() + STUDY)
+    return path
+
+
+def names_of(study: Path) -> list[str]:
+    run = open_run(study, study.parent / "look")
+    (lithology,) = (f for f in run.factors if f.code == "LITH")
+    return list(lithology.legend.values())
+
+
+class Told(Reporter):
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def opened(study: Path, out: Path, *overrides: str) -> tuple[pipeline.Run, Told]:
+    run = open_run(study, out, *overrides)
+    told = Told()
+    return pipeline.Run(run.study, run.document, run.out, run.engine, told), told
+
+
+@pytest.fixture(scope="module")
+def finished(study: Path) -> tuple[pipeline.Run, Told]:
+    names = names_of(study)
+    assert len(names) > 1
+    mapped = ", ".join(
+        f'"{n}" = "{g}"' for n, g in zip(names, ["va", "ss", "mt", "su"] * 9, strict=False)
+    )
+    text = strengths(names)
+    text += "".join(
+        f"[models.{m}]\nlithology_classes = {{ {mapped} }}\n" for m in ("jessee2018", "jessee2022")
+    )
+    path = study.with_name("whole.toml")
+    path.write_text(study.read_text() + text)
+    run, told = opened(path, study.parent / "out", *USE)
+    for stage in (pipeline.prepare, pipeline.sample, pipeline.train, pipeline.evaluate):
+        stage(run)
+    pipeline.explain(run)
+    pipeline.map_(run)
+    return run, told
+
+
+@pytest.mark.parametrize("name", ["ahp", "newmark", "jessee2018", "jessee2022"])
+def test_a_samples_probability_is_its_map_value_bit_for_bit(
+    finished: tuple[pipeline.Run, Told], name: str
+) -> None:
+    run, _ = finished
+    samples = sampling.load(run.out / "samples.parquet")
+    model = bundle.load(run.out / "models" / name)
+    with rasterio.open(run.out / "maps" / f"{name}_probability.tif") as src:
+        mapped = src.read(1)[samples.table["row"], samples.table["col"]]
+    chosen = np.random.default_rng(1).choice(len(mapped), 97, replace=False)
+    p = model.predict(samples.raw[chosen])
+    assert (p == mapped[chosen]).all()
+    assert 0 <= p.min() < p.max() <= (0.335 if name == "newmark" else 1)
+
+
+def test_formulas_are_not_corrected_for_a_balance_they_never_saw(
+    finished: tuple[pipeline.Run, Told],
+) -> None:
+    run, _ = finished
+    model = bundle.load(run.out / "models" / "newmark")
+    assert model.about["static"]
+    assert model.about["sample_share"] == model.about["prevalence"]
+    text = (run.out / "models" / "newmark" / "card.md").read_text()
+    assert "nothing in it was learnt" in text
+    fitted = bundle.load(run.out / "models" / "ahp")
+    assert not fitted.about["static"]
+    assert fitted.about["sample_share"] != fitted.about["prevalence"]
+
+
+def test_contradicting_comparisons_are_told_once(finished: tuple[pipeline.Run, Told]) -> None:
+    lines = [line for line in finished[1].lines if "consistency" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("warning: ahp: consistency ratio")
+
+
+def test_models_without_their_inputs_are_left_out_with_a_line(study: Path, tmp_path: Path) -> None:
+    run, told = opened(study, tmp_path, *USE, "factors.PGV.use=false")
+    assert run.models == ["lr", "ahp"]
+    assert run.models == ["lr", "ahp"]
+    about = [line for line in told.lines if "left out" in line]
+    assert [line.split(" ")[1] for line in about] == ["newmark", "jessee2018", "jessee2022"]
+    assert "[models.newmark.strength.<class>]" in about[0]
+    assert "peak ground velocity in cm/s (no factor PGV)" in about[1]
+    mapped = 'map.models=["lr", "newmark"]'
+    run, _ = opened(study, tmp_path, *USE, mapped)
+    assert run.mapped_models == ["lr"]
+
+
+def test_nothing_left_is_an_error(study: Path, tmp_path: Path) -> None:
+    run, _ = opened(study, tmp_path, 'models.use=["newmark"]')
+    with pytest.raises(InputError, match="none of the models has the inputs"):
+        _ = run.models
+
+
+def test_the_events_magnitude_is_taken(study: Path, tmp_path: Path) -> None:
+    run, _ = opened(study, tmp_path, f'models.newmark.form="{FORMS[1]}"')
+    assert run.recipe("newmark").params["magnitude"] == 7.0
+    run, _ = opened(study, tmp_path, "models.newmark.magnitude=6.5")
+    assert run.recipe("newmark").params["magnitude"] == 6.5
+
+
+def test_ground_that_training_never_saw_is_told(finished: tuple[pipeline.Run, Told]) -> None:
+    run, told = finished
+    assert not [line for line in told.lines if "outside the training range" in line]
+    model = bundle.load(run.out / "models" / "lr")
+    cells = mapping.some_cells(model, run.stack())
+    assert cells.shape[1] == len(model.factors)
+    assert bundle.range_warnings(model, cells) == []
+    columns = list(model.encoder.columns)
+    at = [c.code for c in columns].index("PGA")
+    low, high = columns[at].low, columns[at].high
+    columns[at] = replace(columns[at], high=low + 0.8 * (high - low))
+    narrow = replace(model, encoder=replace(model.encoder, columns=tuple(columns)))
+    (line,) = bundle.range_warnings(narrow, cells)
+    assert re.fullmatch(r"(1[5-9]|2[0-9]) % of the cells have PGA outside the training range", line)

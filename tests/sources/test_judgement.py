@@ -1,0 +1,55 @@
+"""Scores against hand-made answers, and the default against naive ways on a known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks import bench_sources
+
+from shakeslide.sources import Recipe, judgement
+from shakeslide.synthetic import BENCHMARK, make, write
+
+from . import terrain
+
+
+def test_scores_of_a_shifted_source() -> None:
+    z = terrain.plane(20, 8)
+    slide = terrain.landslide(z, terrain.rectangle(z.shape, 2, 2, 15, 4))
+    truth = terrain.rectangle(z.shape, 2, 2, 4, 4)
+    told = terrain.rectangle(z.shape, 4, 2, 6, 4)
+    scores = judgement.score(slide, truth, told)
+    assert scores["iou"] == pytest.approx(8 / 32)
+    assert scores["f1"] == pytest.approx(16 / 40)
+    assert scores["bias"] == pytest.approx(24 / 16)
+    assert scores["crown_offset"] == pytest.approx(2 * terrain.CELL)
+    assert scores["centre_offset"] == pytest.approx(3 * terrain.CELL)
+
+
+def test_classes_hold_their_landslides() -> None:
+    z = terrain.plane(40, 8)
+    slides = [
+        terrain.landslide(z, terrain.rectangle(z.shape, 2, 2, rows, 2)) for rows in (1, 4, 30)
+    ]
+    truth = [s.highest(2) for s in slides]
+    none = terrain.landslide(z, slides[0].inside)
+    scores = judgement.judge(
+        [*slides, none], [*truth, np.zeros(z.shape, bool)], {"whole": judgement.whole_outline}
+    )
+    table = judgement.by_class(scores).set_index("cells")
+    assert table["landslides"].to_dict() == {"1-3": 1, "4-15": 1, "16-63": 1, "10+": 1, "all": 3}
+    assert table.loc["16-63", "iou"] == pytest.approx(2 / 60)
+    assert table.loc["all", "area_bias"] == pytest.approx((2 + 8 + 60) / 6)
+
+
+def test_default_is_better_than_naive_ways_on_a_synthetic_earthquake(tmp_path: Path) -> None:
+    scenario = {**BENCHMARK.__dict__, "seed": 5, "rows": 500, "cols": 500}
+    folder = write(make(type(BENCHMARK)(**scenario)), tmp_path).parent
+    landslides, truth = bench_sources.cases(folder)
+    ways = {"default": judgement.by_recipe(Recipe()), **judgement.NAIVE}
+    table = judgement.by_class(judgement.judge(landslides, truth, ways))
+    iou = table[table["cells"] == "10+"].set_index("name")["iou"]
+    assert iou["default"] > iou[list(judgement.NAIVE)].max() + 0.05
+    large = table[table["cells"] == "64-255"].set_index("name")["iou"]
+    assert large["default"] > large[list(judgement.NAIVE)].max()

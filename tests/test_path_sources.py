@@ -1,0 +1,146 @@
+"""`shakeslide sources` in a study: from outlines to samples, redone only when something changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import pytest
+import shapely
+
+from shakeslide import cli, inventory, pipeline, sampling
+from shakeslide import grid as grids
+from shakeslide.errors import InputError
+
+from . import site
+from .conftest import open_run
+
+
+@pytest.fixture(scope="module")
+def made(site_study: Path, tmp_path_factory: pytest.TempPathFactory) -> pipeline.Run:
+    run = open_run(site_study, tmp_path_factory.mktemp("sources") / "run")
+    pipeline.extract_sources(run)
+    return run
+
+
+def test_layers_hold_every_landslide(made: pipeline.Run) -> None:
+    path = made.out / "sources.gpkg"
+    assert [name for name, _ in pyogrio.list_layers(path)] == ["source", "runout", "crown"]
+    source, runout, crown = (gpd.read_file(path, layer=n) for n in ("source", "runout", "crown"))
+    outlines = inventory.load(made.outlines, made.grid).shapes
+    assert source["landslide"].nunique() == len(outlines)
+    assert len(crown) == len(source)
+    assert source.crs == made.grid.crs.to_wkt() or source.crs.to_epsg() == 32643
+    bounds = grids.bounds(made.grid)
+    grid = shapely.box(bounds.left, bounds.bottom, bounds.right, bounds.top)
+    total = shapely.area(shapely.intersection(outlines, grid)).sum()
+    assert source.area.sum() + runout.area.sum() == pytest.approx(total)
+    assert source["source_m2"].to_numpy() == pytest.approx(source.area.to_numpy())
+    assert crown.geometry.within(gpd.GeoSeries(outlines).union_all()).sum() >= len(crown) - 1
+
+
+def test_account_adds_up_and_frequency_is_told(made: pipeline.Run) -> None:
+    told = json.loads((made.out / "sources.json").read_text())
+    assert told["kept"] + told["split"] + told["dropped"] == told["outlines"] == 51
+    assert told["flags"]["smaller_than_a_cell"] == 1
+    assert set(told["frequency"]) == {"landslides", "sources"}
+    assert sum(told["frequency"]["sources"]["count"]) == told["landslides"]
+    assert told["settings"]["method"] == "scar"
+
+
+def test_second_run_does_nothing_and_bytes_are_the_same(
+    made: pipeline.Run, site_study: Path, tmp_path: Path
+) -> None:
+    before = (made.out / "sources.gpkg").stat().st_mtime_ns
+    pipeline.extract_sources(open_run(site_study, made.out))
+    assert (made.out / "sources.gpkg").stat().st_mtime_ns == before
+    again = open_run(site_study, tmp_path / "run", workers=1)
+    pipeline.extract_sources(again)
+    assert (again.out / "sources.gpkg").read_bytes() == (made.out / "sources.gpkg").read_bytes()
+    assert (again.out / "sources.json").read_bytes() == (made.out / "sources.json").read_bytes()
+
+
+def test_changed_settings_make_it_stale(made: pipeline.Run, site_study: Path) -> None:
+    for change in (
+        'sources.method="area_quantile"',
+        "sources.divide=false",
+        'inventory.where="1=1"',
+    ):
+        assert open_run(site_study, made.out, change).sources_mark != made.sources_mark
+    same = open_run(site_study, made.out, "inventory.buffer=50", "evaluation.repeats=3")
+    assert same.sources_mark == made.sources_mark
+
+
+def test_samples_are_of_the_extracted_sources(
+    finished: pipeline.Run, site_study: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished.out, out)
+    run = open_run(site_study, out, 'inventory.positives_from="extracted"')
+    assert run.sample_mark != finished.sample_mark
+    pipeline.sample(run)
+    source = gpd.read_file(out / "sources.gpkg", layer="source")
+    drawn = sampling.load(out / "samples.parquet").table
+    positive = drawn[drawn["label"] == 1]
+    spots = gpd.GeoSeries(gpd.points_from_xy(positive["x"], positive["y"]))
+    assert spots.within(source.union_all()).all()
+    landslides = inventory.load(run.inventory, run.grid, run.masks)
+    assert landslides.positives == "source areas"
+    labels = landslides.label(grids.Tile((0, 0), 0, site.ROWS, 0, site.COLS))
+    numbers = pd.Series(labels.landslide[labels.standing == inventory.SOURCE])
+    # Overlapping outlines share cells; a cell of one is never told for a number beyond them.
+    assert numbers.between(1, landslides.count).all()
+    before = inventory.load(finished.study.inventory, run.grid, run.masks)
+    whole = before.label(grids.Tile((0, 0), 0, site.ROWS, 0, site.COLS))
+    assert (labels.standing == inventory.SOURCE).sum() < (whole.standing == inventory.SOURCE).sum()
+    counts = sampling.load(out / "samples.parquet").counts
+    assert (
+        counts["source_cells"] + counts["source_cells_without_values"]
+        == (labels.standing == inventory.SOURCE).sum()
+    )
+
+
+def test_mapped_sources_are_taken_where_they_are(site_study: Path, tmp_path: Path) -> None:
+    folder = site_study.parent
+    frame = site.landslides()
+    part = frame.copy()
+    part["geometry"] = [
+        shapely.box(*(b[:2]), b[2], (b[1] + b[3]) / 2) for b in frame.bounds.to_numpy()
+    ]
+    part.to_file(folder / "parts.gpkg")
+    over = f'inventory.sources={{path="{folder / "parts.gpkg"}", where="year = 2005"}}'
+    run = open_run(site_study, tmp_path / "run", over)
+    pipeline.extract_sources(run)
+    source = gpd.read_file(run.out / "sources.gpkg", layer="source")
+    assert (source["method"] == "S0").mean() > 0.8
+    without = open_run(site_study, tmp_path / "run", over, "sources.mapped=false")
+    assert without.sources_mark != run.sources_mark
+    pipeline.extract_sources(without)
+    source = gpd.read_file(run.out / "sources.gpkg", layer="source")
+    assert not (source["method"] == "S0").any()
+
+
+def test_points_are_refused(site_study: Path, tmp_path: Path) -> None:
+    frame = site.landslides()
+    points = frame.set_geometry(frame.centroid)
+    points.to_file(tmp_path / "points.gpkg")
+    run = open_run(site_study, tmp_path / "run", f'inventory.path="{tmp_path / "points.gpkg"}"')
+    with pytest.raises(InputError, match="holds points; source areas can only"):
+        pipeline.extract_sources(run)
+
+
+def test_the_command_prints_the_file(
+    site_study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert cli.main(["sources", str(site_study), "--out", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.strip() == str(out / "sources.gpkg")
+    words = " ".join(captured.err.split())
+    assert "of 51 outlines" in words
+    assert np.isfinite(gpd.read_file(out / "sources.gpkg", layer="crown")["crown_z"]).all()
