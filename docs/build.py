@@ -31,6 +31,7 @@ COMMANDS = [
     "explain",
     "sources",
     "tune",
+    "reproduce",
     "audit",
     "map",
     "report",

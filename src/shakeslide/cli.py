@@ -275,6 +275,44 @@ def tune(
 
 
 @app.command()
+def reproduce(
+    study: StudyPath,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Tables and figures of the paper, as T4,F9 [default: all]."),
+    ] = None,
+    scale: Annotated[
+        str, typer.Option("--scale", help="quick (minutes) or paper (20 repeats, 20,000 steps).")
+    ] = "quick",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="pixel (the paper's), landslide or block.")
+    ] = "pixel",
+    tile: Annotated[
+        str | None,
+        typer.Option("--tile", help="row,col of the tile of F10 [default: the fullest]."),
+    ] = None,
+    area: Annotated[
+        Path | None, typer.Option("--area", help="Polygon of F11 [default: the fullest 3 km].")
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", min=1, help="Splits, in place of the scale's.")
+    ] = None,
+    out: Out = None,
+    data: Data = None,
+    set_: Set = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Repeat the paper's tables and figures, and test its claims: reproduce/<T4|F9|...>.csv."""
+    run = _open(study, out, data, set_, workers, None, quiet, verbose)
+    from shakeslide import reproduce as experiments
+
+    with run.ledger.locked():
+        print(experiments.run(run, only or [], scale, protocol, tile, area, repeats))
+
+
+@app.command()
 def audit(
     oa: Annotated[float, typer.Option("--oa", help="Overall accuracy, as a share.")],
     precision: Annotated[float, typer.Option("--precision", help="Precision, as a share.")],
