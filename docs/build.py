@@ -42,6 +42,7 @@ TABLES = {
     "event": study.Event,
     "grid": study.GridSettings,
     "layers.NAME": study.Layer,
+    "[masks]": study.Mask,
     "inventory": study.Inventory,
     "sources": study.Sources,
     "samples": study.Samples,
