@@ -191,6 +191,9 @@ shakeslide run examples/kashmir2005/study.toml --data FOLDER_WITH_THE_DATA --out
   --set models.calibration=none --set evaluation.repeats=20 --set map.members=0
 python docs/build.py runs/models
 ```
+
+`mlp` is `sae` without its unsupervised training: what that training brings on this site is the
+difference between the two.
 """
 
 
