@@ -267,6 +267,9 @@ def test_a_truncated_geopackage(study: Path, capsys: pytest.CaptureFixture[str])
         holds(line, "rivers.gpkg (rivers): cannot be read (truncated or damaged")
         assert "sqlite" not in line
         path.write_bytes(whole)
+    path.write_bytes(path.read_bytes()[:60_000])
+    line = error(capsys, study, "--set", "layers.dem.path=rivers.gpkg")
+    holds(line, "rivers.gpkg: not a raster that GDAL can read: truncated or damaged?")
 
 
 def test_an_inventory_with_swapped_axes(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,7 +132,10 @@ def _open(path: Path) -> Any:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = rasterio.open(path)
     except RasterioIOError as error:
-        raise InputError(f"{path}: not a raster that GDAL can read: {one_line(error)}") from error
+        why = one_line(error)
+        if "sqlite" in why or "malformed" in why:
+            why = "truncated or damaged? Get the file again"
+        raise InputError(f"{path}: not a raster that GDAL can read: {why}") from error
     if any(dtype.startswith("complex") for dtype in dataset.dtypes):
         dataset.close()
         raise InputError(
