@@ -1,4 +1,4 @@
-"""The report of a run: figures as PNG and one self-contained page, from its artefacts only."""
+"""The report of a run: figures, one self-contained page and a QGIS project, from its artefacts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shakeslide.report import artefacts, drawing, page
+from shakeslide.report import artefacts, drawing, page, project
 
 __all__ = ["write"]
 
@@ -14,7 +14,7 @@ __all__ = ["write"]
 def write(
     out: Path, inputs: Mapping[str, Any], advance: Callable[[float], None] = lambda _: None
 ) -> Path:
-    """Write `out/figures/*.png` and `out/report.html`.
+    """Write `out/figures/*.png`, `out/shakeslide.qgs` and `out/report.html`.
 
     Parameters
     ----------
@@ -22,7 +22,9 @@ def write(
         Folder of a finished run.
     inputs : mapping
         What is not among the artefacts: `layers`, the rows of the check as mappings; `event`,
-        its settings; `outlines` (optional), the landslides as shapely polygons in the grid's CRS.
+        its settings; `outlines` (optional), the landslides as shapely polygons in the grid's CRS;
+        `marks` (optional), the shapes that factors are made from, by their codes; `inventory`
+        (optional), the landslides' file as `path`, `layer` and `where`, for the project.
     advance : callable
         Called with shares of the work that add up to 1.
 
@@ -38,6 +40,7 @@ def write(
     """
     run = artefacts.load(out)
     pictures = drawing.draw(run, inputs, lambda part: advance(0.95 * part))
+    project.write(run, inputs)
     path = page.write(run, inputs, pictures)
     advance(0.05)
     return path

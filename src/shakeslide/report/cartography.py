@@ -270,14 +270,17 @@ def convergence(view: View) -> float:
     """Return the angle from grid north to true north at the centre, clockwise in radians."""
     left, right, bottom, top = view.extent
     x, y, step = (left + right) / 2, (bottom + top) / 2, (top - bottom) / 100
-    lon, lat = _geographic(view, [x, x], [y, y + step])
+    lon, lat = geographic(view, [x, x], [y, y + step])
     if not np.isfinite([*lon, *lat]).all():
         return 0.0
     east = math.remainder(lon[1] - lon[0], 360) * math.cos(math.radians(lat[0]))
     return -math.atan2(east, lat[1] - lat[0])
 
 
-def _geographic(view: View, x: Sequence[float], y: Sequence[float]) -> tuple[Line, Line]:
+def geographic(
+    view: View, x: Sequence[float] | Line, y: Sequence[float] | Line
+) -> tuple[Line, Line]:
+    """Return WGS 84 longitudes and latitudes, in degrees, of places in the grid's CRS."""
     transformer = pyproj.Transformer.from_crs(
         grids.crs_of(view.grid).to_wkt(), "EPSG:4326", always_xy=True
     )
@@ -299,8 +302,8 @@ def graticule(axes: Axes, view: View, size: tuple[float, float]) -> None:
     """
     left, right, bottom, top = view.extent
     x, y = np.linspace(left, right, 65), np.linspace(bottom, top, 65)
-    lon, _ = _geographic(view, list(x), [top] * 65)
-    _, lat = _geographic(view, [left] * 65, list(y))
+    lon, _ = geographic(view, list(x), [top] * 65)
+    _, lat = geographic(view, [left] * 65, list(y))
     at_x, names_x = _marks(lon, x, "EW", size[0])
     at_y, names_y = _marks(lat, y, "NS", size[1])
     axes.xaxis.tick_top()

@@ -12,7 +12,15 @@ import jinja2
 from shakeslide import grid as grids
 from shakeslide.io.raster import replacing
 from shakeslide.io.style import class_colours
-from shakeslide.report import importance, judgement, published, score_tables, uncertainty, words
+from shakeslide.report import (
+    importance,
+    interactive,
+    judgement,
+    published,
+    score_tables,
+    uncertainty,
+    words,
+)
 from shakeslide.report.artefacts import Artefacts, ClassShare, class_shares
 from shakeslide.report.drawing import Pictures
 from shakeslide.report.score_tables import best_of, fits, interval, rows_of
@@ -76,6 +84,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "captured": score_tables.captured(run),
         "compared": score_tables.compared(run),
         "published": published,
+        "interactive": interactive.interactive_map(run, inputs),
         "maps": [model_map(run, f.model) for f in run.maps],
         "confusion": [score_tables.confusion(run, p) for p in run.protocols],
         "threshold": run.evaluation["threshold"],

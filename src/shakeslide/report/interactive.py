@@ -1,0 +1,502 @@
+"""The map that the page's reader moves: layers as bytes that decode to the files' values."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import shapely
+from markupsafe import Markup
+from matplotlib.colors import Colormap, Normalize, to_hex
+from numpy.typing import NDArray
+from PIL import Image
+
+from shakeslide import grid as grids
+from shakeslide.io import vector
+from shakeslide.io.style import class_colours
+from shakeslide.report import cartography, maps, uncertainty, words
+from shakeslide.report.artefacts import Artefacts, MapFiles
+from shakeslide.report.cartography import Float, Line, View
+from shakeslide.report.colouring import PROBABILITY
+
+MOST_CELLS = 1_200_000
+"""Cells of the map in the page; of larger grids it shows means."""
+CODES = 255
+"""Values that a byte tells apart, beside "no value"."""
+RARE_CODES, RARE_POWER = 128, 1.5
+"""Of probabilities at the area's share of sources: most ground lies near 0, where bins are finer,
+and the more bins it falls into the more room the picture takes."""
+INDEX_CODES = 40
+"""Of the dissimilarity: it is noise from cell to cell, which takes room without telling more."""
+LATTICE = 17
+"""Places along each side whose longitude and latitude the page is told; between them it
+interpolates, wrong by less than the curvature over a 16th of the map."""
+MARK_COLOURS: Mapping[str, str] = {"DR": "#0072b2"}
+OTHER_MARKS = ("#1b1f24", "#6a3d9a", "#8c510a", "#006d5b")
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A raster in a byte a cell.
+
+    Attributes
+    ----------
+    codes : array, (rows, cols) uint8
+        0 where there is no value, else 1 + the bin that the value lies in.
+    edges : array, (bins + 1,)
+        Of the bins, upwards; a value on an edge belongs to the bin below.
+    """
+
+    codes: NDArray[np.uint8]
+    edges: Line
+
+    @property
+    def values(self) -> Line:
+        """Middles of the bins."""
+        return np.asarray((self.edges[1:] + self.edges[:-1]) / 2)
+
+    @property
+    def halves(self) -> Line:
+        """How far a value may be from the middle of its bin."""
+        return np.maximum((self.edges[1:] - self.edges[:-1]) / 2, 1e-7)
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What the colours of a layer mean: a bar, swatches or both.
+
+    Attributes
+    ----------
+    title : str
+        What is shown.
+    bar : sequence of str
+        Colours at even steps from the lowest to the highest value.
+    ends : (str, str)
+        The bar's ends.
+    swatches : sequence of (colour, name)
+        Of single colours.
+    precision : str
+        How far a told value may be from the file's.
+    """
+
+    title: str
+    bar: Sequence[str] = ()
+    ends: tuple[str, str] = ("", "")
+    swatches: Sequence[tuple[str, str]] = ()
+    precision: str = ""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer to choose; `data` is what the script needs of it."""
+
+    id: str
+    group: str
+    name: str
+    legend: Legend
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Lines to lay over a layer; `data` is what the script needs of them."""
+
+    id: str
+    name: str
+    colour: str
+    shown: bool
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class InteractiveMap:
+    """What the page's template needs.
+
+    Attributes
+    ----------
+    layers, overlays : sequence
+        To choose from.
+    cells : str
+        What a cell of the map is.
+    data : mapping
+        For the script, as JSON.
+    script : Markup
+        The script itself.
+    policy : str
+        Hash that lets this script run, and no other.
+    """
+
+    layers: Sequence[Layer]
+    overlays: Sequence[Overlay]
+    cells: str
+    data: Mapping[str, Any]
+    script: Markup
+    policy: str
+
+    @property
+    def groups(self) -> dict[str, list[Layer]]:
+        """Layers by their group, in order."""
+        named: dict[str, list[Layer]] = {}
+        for layer in self.layers:
+            named.setdefault(layer.group, []).append(layer)
+        return named
+
+
+def interactive_map(
+    run: Artefacts, inputs: Mapping[str, Any], most: int = MOST_CELLS
+) -> InteractiveMap | None:
+    """Return the map of a run, None where no model has been mapped.
+
+    Parameters
+    ----------
+    run : Artefacts
+        The run.
+    inputs : mapping
+        As for `report.write`: `outlines` and `marks` are laid over the maps.
+    most : int
+        Most cells to carry; of a larger grid the page carries means over squares of cells.
+
+    Raises
+    ------
+    InputError
+        A map or `sources.gpkg` cannot be read.
+    """
+    if not run.maps:
+        return None
+    view = View(run.grid, _longest(grids.shape_of(run.grid), most))
+    images: list[str] = []
+    layers = [layer for files in run.maps for layer in _model(files, view, images)]
+    layers += _applicability(run, view, images)
+    overlays = _overlays(run, inputs, view)
+    dem = run.factor("DEM")
+    shade = cartography.relief(view, dem.path if dem else None)
+    left, right, bottom, top = view.extent
+    data = {
+        "crs": grids.crs_name(run.grid.crs),
+        "corner": [left, top],
+        "size": [right - left, top - bottom],
+        "cell": list(view.cell),
+        "shape": list(view.shape),
+        "lattice": _lattice(view),
+        "shade": None if shade is None else _photo(shade),
+        "images": images,
+        "layers": {layer.id: layer.data for layer in layers},
+        "overlays": {overlay.id: overlay.data for overlay in overlays},
+    }
+    text = resources.files("shakeslide.report").joinpath("templates/map.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return InteractiveMap(layers, overlays, _cells(view), data, Markup(text), f"sha256-{digest}")
+
+
+def _longest(shape: tuple[int, int], most: int) -> int:
+    """Return the longer side, in cells, of the finest picture of at most `most` cells."""
+    step = 1
+    while math.prod(-(-n // step) for n in shape) > most:
+        step *= 2
+    return -(-max(shape) // step)
+
+
+def _cells(view: View) -> str:
+    wide, high = view.cell
+    side = f"{wide:.4g}" if abs(wide - high) < 1e-6 * wide else f"{wide:.4g} × {high:.4g}"
+    text = f"cells of {side}{words.NBSP}m"
+    if view.step == 1:
+        return f"{text}, those of the files"
+    return (
+        f"{text} (mean of {view.step} × {view.step} cells of the files; of classes the commonest)"
+    )
+
+
+# ------------------------------------------------------------------ bytes
+
+
+def coded(
+    values: Float, cuts: Sequence[float] = (), *, power: float = 1.0, count: int = CODES
+) -> Coded:
+    """Return values in bins from 0 (or the lowest) to the highest.
+
+    Parameters
+    ----------
+    values : array, (rows, cols) float32
+        NaN where unknown.
+    cuts : sequence of float
+        Values that must be edges of bins, upwards: classes and limits stay exact.
+    power : float
+        1 for bins of one width; above, bins near 0 are finer.
+    count : int
+        Most bins, up to 255.
+    """
+    known = values[np.isfinite(values)].astype(float)
+    low = min(0.0, float(known.min(initial=0.0)))
+    high = max(float(known.max(initial=low)), *cuts, low + 1e-6)
+    marks = np.array([low, *cuts, high])
+    turn = ((marks - low) / (high - low)) ** (1 / power)
+    bins = np.maximum(1, np.ceil((count - 1 - len(cuts)) * np.diff(turn))).astype(int)
+    parts = [
+        low + (high - low) * np.linspace(a, b, n + 1)[:-1] ** power
+        for a, b, n in zip(turn[:-1], turn[1:], bins, strict=True)
+    ]
+    for part, mark in zip(parts, marks, strict=False):
+        part[0] = mark
+    edges = np.append(np.concatenate(parts), high)
+    codes = np.searchsorted(edges[1:-1], np.nan_to_num(values).astype(float), side="left") + 1
+    return Coded(np.where(np.isfinite(values), codes, 0).astype(np.uint8), edges)
+
+
+def class_cuts(values: Float, classes: Float) -> list[float] | None:
+    """Return the highest value of each class but the last, None where values do not tell classes.
+
+    Parameters
+    ----------
+    values : array, (rows, cols) float32
+        NaN where unknown.
+    classes : array, (rows, cols) float32
+        Codes, NaN where unknown.
+    """
+    known = np.isfinite(classes)
+    if not (known == np.isfinite(values)).all():
+        return None
+    spans = [
+        (float(v.min()), float(v.max()))
+        for code in np.unique(classes[known])
+        for v in [values[classes == code]]
+    ]
+    if any(below[1] >= above[0] for below, above in itertools.pairwise(spans)):
+        return None
+    return [high for _, high in spans[:-1]]
+
+
+def _png(codes: NDArray[np.uint8]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(codes).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _photo(shade: Float) -> str:
+    buffer = io.BytesIO()
+    # Darker than under points and lines: it must show through the layer.
+    grey = cartography.picture(np.asarray(0.1 + 0.9 * shade, np.float32))
+    Image.fromarray(grey).convert("RGB").save(buffer, format="WEBP", quality=35, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _short(values: Line) -> list[float]:
+    return [float(f"{v:.6g}") for v in values]
+
+
+def _hex(colours: Sequence[str]) -> str:
+    return "".join(c[1:] for c in colours)
+
+
+# ------------------------------------------------------------------ layers
+
+
+def _model(files: MapFiles, view: View, images: list[str]) -> list[Layer]:
+    """Return a model's layers; classes that the probabilities tell share their picture."""
+    p = view.read(files.probability)
+    classes = view.read(files.classes, average=False)
+    classes[classes == 0] = np.nan
+    cuts = class_cuts(p, classes) if view.step == 1 else None
+    rare = files.shows == "probability"
+    power, count = (RARE_POWER, RARE_CODES) if rare else (1.0, CODES)
+    byte = coded(p, cuts or (), power=power, count=count)
+    known = p[np.isfinite(p)]
+    # As in the figures: at the area's share of sources most ground lies near 0.
+    top = float(np.percentile(known, 99.5)) if rare and known.size else 1.0
+    title = "Probability" if rare else "Susceptibility"
+    group = f"{words.model_title(files.model)} ({files.model})"
+    ramp = _Ramp(Normalize(0, top or 1.0), PROBABILITY)
+    layers = [
+        _valued(f"{files.model}-probability", group, title, byte, ramp, images),
+        _classed(files, group, byte if cuts is not None else None, classes, images),
+    ]
+    if files.spread is not None:
+        sd = view.read(files.spread)
+        known = sd[np.isfinite(sd)]
+        high = float(np.percentile(known, 99)) if known.size else 0.0
+        ramp = _Ramp(Normalize(0, high or 0.01), maps.SPREAD)
+        name = "Standard deviation"
+        layers.append(_valued(f"{files.model}-sd", group, name, coded(sd), ramp, images))
+    return layers
+
+
+@dataclass(frozen=True)
+class _Ramp:
+    norm: Normalize
+    colours: Colormap
+
+    def __call__(self, value: float) -> str:
+        return to_hex(self.colours(min(max(float(self.norm(value)), 0.0), 1.0)))
+
+
+def _valued(
+    name: str,
+    group: str,
+    title: str,
+    byte: Coded,
+    colour: _Ramp,
+    images: list[str],
+    limit: float = math.inf,
+) -> Layer:
+    """Return a layer of values; beyond `limit`, all are of one colour."""
+    images.append(_png(byte.codes))
+    low, high = float(colour.norm.vmin or 0), float(colour.norm.vmax or 1)
+    more = byte.edges[-1] > high * (1 + 1e-6) and limit == math.inf
+    legend = Legend(
+        title,
+        [colour(v) for v in np.linspace(low, high, 13)],
+        (f"{low:.3g}", f"{high:.3g}" + (" and more" if more else "")),
+        [(maps.OUTSIDE, "unlike anything the models were trained on")] * (limit < math.inf),
+        _precision(byte),
+    )
+    data = {
+        "image": len(images) - 1,
+        "values": _short(byte.values),
+        "halves": _short(byte.halves),
+        "colours": _hex([maps.OUTSIDE if v > limit else colour(v) for v in byte.values]),
+    }
+    return Layer(name, group, _with_model(title, name), legend, data)
+
+
+def _precision(byte: Coded) -> str:
+    """Return the coarsest half bin, rounded up to two digits."""
+    widest = float(byte.halves.max())
+    digits = 1 - math.floor(math.log10(widest))
+    return f"{math.ceil(widest * 10**digits - 1e-6) / 10**digits:.{max(digits, 0)}f}"
+
+
+def _classed(
+    files: MapFiles, group: str, byte: Coded | None, classes: Float, images: list[str]
+) -> Layer:
+    """Return the layer of classes: of the picture before it, where its bins tell them."""
+    names, known = list(files.class_names), np.isfinite(classes)
+    colours = class_colours(len(names))
+    if byte is None:
+        codes = np.where(known, np.nan_to_num(classes), 0).astype(np.uint8)
+        images.append(_png(codes))
+        of_code = [
+            names.index(k) if k in names else -1 for k in range(1, max(names, default=0) + 1)
+        ]
+    else:
+        class_of_code = np.zeros(len(byte.edges), int)
+        class_of_code[byte.codes[known]] = classes[known]
+        # A bin without cells takes the class of the one below; it is never looked up.
+        class_of_code = np.maximum.accumulate(class_of_code)[1:]
+        of_code = [names.index(k) if k in names else -1 for k in class_of_code.tolist()]
+    data = {
+        "image": len(images) - 1,
+        "classes": of_code,
+        "names": [files.class_names[k] for k in names],
+        "colours": _hex([colours[k] if k >= 0 else "#888888" for k in of_code]),
+    }
+    swatches = list(zip(colours, files.class_names.values(), strict=True))
+    legend = Legend("Class of susceptibility", swatches=swatches)
+    name = f"{files.model}-class"
+    return Layer(name, group, _with_model("Classes", name), legend, data)
+
+
+def _with_model(title: str, layer: str) -> str:
+    """Return a title with its model's code, for lists that do not show the group."""
+    model, _, _ = layer.rpartition("-")
+    return f"{title} ({model.upper()})" if model else title
+
+
+def _applicability(run: Artefacts, view: View, images: list[str]) -> list[Layer]:
+    told = uncertainty.applicability(run)
+    if told is None or run.applicability is None:
+        return []
+    index = view.read(run.applicability, average=False)
+    limit = float(np.float32(told.threshold))
+    beyond = bool((index > limit).any())
+    byte = coded(index, [limit] if beyond else [], count=INDEX_CODES)
+    title = "Dissimilarity to the training data"
+    group = "All models"
+    ramp = _Ramp(Normalize(0, limit), maps.INSIDE)
+    return [_valued("applicability", group, title, byte, ramp, images, limit)]
+
+
+# ------------------------------------------------------------------ lines
+
+
+def _overlays(run: Artefacts, inputs: Mapping[str, Any], view: View) -> list[Overlay]:
+    given = inputs.get("outlines")
+    overlays = [] if given is None else [_polygons("outlines", "Mapped landslides", given, view)]
+    if (path := run.out / "sources.gpkg").exists():
+        source = vector.VectorSource(path, "sources", layer="source")
+        found = vector.read(source, grids.crs_of(run.grid), "polygon").geometry
+        overlays.append(_polygons("sources", "Source areas", found, view, maps.SOURCE_COLOUR))
+    drawn: list[Any] = []
+    for code, shapes in inputs.get("marks", {}).items():
+        factor, lines = run.factor(code), _lines(shapes, view)
+        # Several factors may come from the same lines.
+        if factor is None or not lines or any(_same(lines, other) for other in drawn):
+            continue
+        colour = MARK_COLOURS.get(code, OTHER_MARKS[len(drawn) % len(OTHER_MARKS)])
+        drawn.append(lines)
+        name = f"Lines of {code}: {factor.info.name}"
+        data = _line_data(lines, colour, 1.6, view)
+        overlays.append(Overlay(f"lines-{code}", name, colour, False, data))
+    return [o for o in overlays if o.data["lines"]]
+
+
+def _polygons(
+    name: str, title: str, shapes: Any, view: View, colour: str = maps.OUTLINE
+) -> Overlay:
+    geometry = np.asarray(shapes, dtype=object)
+    inside = geometry[shapely.intersects(geometry, _frame(view))] if geometry.size else geometry
+    rings = cartography.outline_rings(inside, view)
+    shown = name == "outlines"
+    return Overlay(name, title, colour, shown, _line_data(rings, colour, 0.9, view))
+
+
+def _lines(shapes: Any, view: View) -> list[Line]:
+    """Return the lines among some shapes that cross the map, as finely as it can show them."""
+    geometry = shapely.get_parts(np.asarray(shapes, dtype=object))
+    geometry = geometry[np.isin(shapely.get_type_id(geometry), (1, 2))]
+    left, right, bottom, top = view.extent
+    cut = shapely.get_parts(shapely.clip_by_rect(geometry, left, bottom, right, top))
+    cut = cut[shapely.get_type_id(cut) == 1]
+    simple = shapely.simplify(cut, 0.4 * min(view.cell))
+    return [shapely.get_coordinates(g) for g in simple if not g.is_empty]
+
+
+def _same(lines: Sequence[Line], others: Sequence[Line]) -> bool:
+    return len(lines) == len(others) and all(map(np.array_equal, lines, others))
+
+
+def _frame(view: View) -> shapely.Polygon:
+    left, right, bottom, top = view.extent
+    return shapely.box(left, bottom, right, top)
+
+
+def _line_data(lines: Sequence[Line], colour: str, width: float, view: View) -> dict[str, Any]:
+    """Return lines as steps in eighths of a cell from the corner: a third of the room."""
+    left, _, _, top = view.extent
+    unit = min(view.cell) / 8
+    steps = []
+    for line in lines:
+        places = np.round((line - (left, top)) * (1, -1) / unit).astype(np.int64)
+        steps.append(np.diff(places, axis=0, prepend=0).ravel().tolist())
+    return {"colour": colour, "width": width, "unit": unit, "lines": steps}
+
+
+def _lattice(view: View) -> dict[str, Any] | None:
+    """Return longitudes and latitudes at even places over the map, row by row from the top."""
+    left, right, bottom, top = view.extent
+    x, y = np.meshgrid(np.linspace(left, right, LATTICE), np.linspace(top, bottom, LATTICE))
+    lon, lat = cartography.geographic(view, x.ravel(), y.ravel())
+    if not np.isfinite([lon, lat]).all() or np.ptp(lon) > 180:
+        return None
+    return {
+        "side": LATTICE,
+        "lon": np.round(lon, 6).tolist(),
+        "lat": np.round(lat, 6).tolist(),
+    }

@@ -1,0 +1,262 @@
+"""A QGIS project of a run: its maps, factors and landslides in one file, by relative paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import defusedxml.ElementTree
+import numpy as np
+
+from shakeslide import grid as grids
+from shakeslide.io.raster import replacing
+from shakeslide.report import words
+from shakeslide.report.artefacts import Artefacts
+from shakeslide.report.cartography import Float, View
+
+NAME = "shakeslide.qgs"
+VERSION = "3.22.0"
+"""Of QGIS, whose way of writing projects this is; later ones read it too."""
+COARSE = 600
+"""Most cells along the longer side that a factor's span is taken from."""
+OUTLINE = "0,180,216,255"
+SOURCE = "178,24,43,255"
+DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A layer of the project.
+
+    Attributes
+    ----------
+    id, name : str
+        Unique in the project; as listed.
+    source : str
+        Relative to the project's folder, with "/", as QGIS writes it.
+    shown : bool
+        Whether it is seen when the project opens.
+    pipe : Element or None
+        How a raster is drawn; None for polygons.
+    colour : str
+        Of polygons' outlines: red, green, blue, opacity.
+    """
+
+    id: str
+    name: str
+    source: str
+    shown: bool
+    pipe: ElementTree.Element | None = None
+    colour: str = ""
+
+
+def write(run: Artefacts, inputs: Mapping[str, Any]) -> Path:
+    """Write `shakeslide.qgs` into the run's folder.
+
+    Parameters
+    ----------
+    run : Artefacts
+        The run.
+    inputs : mapping
+        `inventory` (optional): `path` of the file of landslides, and its `layer` and `where`.
+
+    Returns
+    -------
+    Path
+        The project.
+    """
+    path = run.out / NAME
+    text = ElementTree.tostring(project(run, inputs), encoding="unicode")
+    with replacing(path) as temporary:
+        temporary.write_text(DOCTYPE + text + "\n", encoding="utf-8")
+    return path
+
+
+def project(run: Artefacts, inputs: Mapping[str, Any]) -> ElementTree.Element:
+    """Return the project as XML; the first group lies on top."""
+    groups = {
+        "Landslides": _landslides(run, inputs),
+        "Maps": _maps(run),
+        "Factors": _factors(run),
+    }
+    name = str(run.settings["study"]["name"])
+    root = ElementTree.Element("qgis", projectname=name, version=VERSION)
+    _child(root, "title", name)
+    crs = grids.crs_of(run.grid)
+    _reference_system(_child(root, "projectCrs"), crs)
+    tree = _child(root, "layer-tree-group")
+    layers = ElementTree.Element("projectlayers")
+    for title, members in groups.items():
+        if not members:
+            continue
+        group = _child(tree, "layer-tree-group", name=title, checked="Qt::Checked", expanded="1")
+        for layer in members:
+            _listed(group, layer)
+            layers.append(_layer(layer, crs))
+    canvas = _child(root, "mapcanvas", name="theMapCanvas")
+    _child(canvas, "units", "meters")
+    extent, box = _child(canvas, "extent"), grids.bounds(run.grid)
+    for key, value in zip(("xmin", "ymin", "xmax", "ymax"), box.bbox, strict=True):
+        _child(extent, key, repr(float(value)))
+    _reference_system(_child(canvas, "destinationsrs"), crs)
+    root.append(layers)
+    paths = _child(_child(root, "properties"), "Paths")
+    _child(paths, "Absolute", "false", type="bool")
+    return root
+
+
+# ------------------------------------------------------------------ layers
+
+
+def _maps(run: Artefacts) -> list[Shown]:
+    layers = []
+    for i, files in enumerate(run.maps):
+        title = words.model_title(files.model)
+        what = "probability" if files.shows == "probability" else "susceptibility"
+        layers.append(_styled(run, files.probability, f"{title}: {what}", i == 0))
+        layers.append(_styled(run, files.classes, f"{title}: classes", False))
+        for path, told in ((files.mean, "mean"), (files.spread, "standard deviation")):
+            if path is not None:
+                layers.append(_styled(run, path, f"{title}: {told} of the ensemble", False))
+    if run.applicability is not None:
+        name = "Dissimilarity to the training data"
+        layers.append(_styled(run, run.applicability, name, False))
+    return layers
+
+
+def _styled(run: Artefacts, path: Path, name: str, shown: bool) -> Shown:
+    """Return a map in the style beside it, grey where there is none."""
+    style = path.with_suffix(".qml")
+    styled = defusedxml.ElementTree.parse(style).getroot() if style.exists() else None
+    pipe = None if styled is None else styled.find("pipe")
+    if pipe is None:
+        pipe = _grey(np.array([[0, 1]], np.float32))
+    return Shown(path.stem, name, _relative(run, path), shown, pipe)
+
+
+def _factors(run: Artefacts) -> list[Shown]:
+    """Return the factors; elevation lies under all as relief."""
+    layers, view = [], View(run.grid, COARSE)
+    for factor in sorted(run.factors, key=lambda f: f.info.code == "DEM"):
+        relief = factor.info.code == "DEM"
+        pipe = _hillshade() if relief else _grey(view.read(factor.path, average=False))
+        name, code = f"{factor.info.code}: {factor.info.name}", factor.info.code
+        layers.append(Shown(f"factor_{code}", name, _relative(run, factor.path), relief, pipe))
+    return layers
+
+
+def _landslides(run: Artefacts, inputs: Mapping[str, Any]) -> list[Shown]:
+    layers = []
+    if (path := run.out / "sources.gpkg").exists():
+        source = f"{_relative(run, path)}|layername=source"
+        layers.append(Shown("sources", "Source areas", source, True, colour=SOURCE))
+    if told := inputs.get("inventory"):
+        source = _relative(run, Path(told["path"]))
+        source += f"|layername={told['layer']}" if told.get("layer") else ""
+        source += f"|subset={told['where']}" if told.get("where") else ""
+        layers.append(Shown("inventory", "Mapped landslides", source, True, colour=OUTLINE))
+    return layers
+
+
+def _relative(run: Artefacts, path: Path) -> str:
+    try:
+        found = Path(os.path.relpath(path.resolve(), run.out.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        return path.resolve().as_posix()
+    return found if found.startswith("../") else f"./{found}"
+
+
+# ------------------------------------------------------------------ XML
+
+
+def _child(
+    parent: ElementTree.Element, tag: str, text: str | None = None, /, **attributes: str
+) -> ElementTree.Element:
+    element = ElementTree.SubElement(parent, tag, attributes)
+    element.text = text
+    return element
+
+
+def _reference_system(parent: ElementTree.Element, crs: Any) -> None:
+    system = _child(parent, "spatialrefsys")
+    _child(system, "wkt", crs.to_wkt())
+    if crs.epsg:
+        _child(system, "authid", f"EPSG:{crs.epsg}")
+
+
+def _listed(group: ElementTree.Element, layer: Shown) -> None:
+    _child(
+        group,
+        "layer-tree-layer",
+        id=layer.id,
+        name=layer.name,
+        source=layer.source,
+        providerKey="ogr" if layer.pipe is None else "gdal",
+        checked="Qt::Checked" if layer.shown else "Qt::Unchecked",
+        expanded="0",
+    )
+
+
+def _layer(layer: Shown, crs: Any) -> ElementTree.Element:
+    kind = {"type": "raster"} if layer.pipe is not None else {"type": "vector"}
+    if layer.pipe is None:
+        kind["geometry"] = "Polygon"
+    element = ElementTree.Element("maplayer", kind)
+    _child(element, "id", layer.id)
+    _child(element, "datasource", layer.source)
+    _child(element, "layername", layer.name)
+    if layer.pipe is None:
+        # The file states its own reference system, which may be another.
+        _child(element, "provider", "ogr", encoding="UTF-8")
+        element.append(_outlines(layer.colour))
+        return element
+    _reference_system(_child(element, "srs"), crs)
+    _child(element, "provider", "gdal")
+    element.append(layer.pipe)
+    _child(element, "blendMode", "0")
+    return element
+
+
+def _outlines(colour: str) -> ElementTree.Element:
+    renderer = ElementTree.Element("renderer-v2", type="singleSymbol")
+    symbol = _child(_child(renderer, "symbols"), "symbol", type="fill", name="0", alpha="1")
+    fill = _child(symbol, "layer", enabled="1", **{"class": "SimpleFill"})
+    settings: Sequence[tuple[str, str]] = (
+        ("style", "no"),
+        ("outline_color", colour),
+        ("outline_style", "solid"),
+        ("outline_width", "0.3"),
+        ("outline_width_unit", "MM"),
+    )
+    for key, value in settings:
+        _child(fill, "prop", k=key, v=value)
+    return renderer
+
+
+def _pipe(**renderer: str) -> tuple[ElementTree.Element, ElementTree.Element]:
+    pipe = ElementTree.Element("pipe")
+    drawn = _child(pipe, "rasterrenderer", opacity="1", alphaBand="-1", **renderer)
+    _child(drawn, "rasterTransparency")
+    return pipe, drawn
+
+
+def _hillshade() -> ElementTree.Element:
+    return _pipe(
+        type="hillshade", band="1", azimuth="315", angle="45", zfactor="1", multidirection="0"
+    )[0]
+
+
+def _grey(values: Float) -> ElementTree.Element:
+    """Return grey from the lowest to the highest of some values."""
+    pipe, drawn = _pipe(type="singlebandgray", grayBand="1", gradient="BlackToWhite")
+    known = values[np.isfinite(values)]
+    if known.size:
+        stretch = _child(drawn, "contrastEnhancement")
+        _child(stretch, "minValue", f"{known.min():g}")
+        _child(stretch, "maxValue", f"{known.max():g}")
+        _child(stretch, "algorithm", "StretchToMinimumMaximum")
+    return pipe
