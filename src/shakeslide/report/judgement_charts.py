@@ -19,6 +19,8 @@ from shakeslide.report.judgement import REFERENCE, is_resolved
 POINTS = {"oa": "Overall accuracy (points)", "roc_auc": "ROC-AUC (points)"}
 UNRESOLVED = "#eceff1"
 QUIET = "#5a626b"
+WIDEST = 7.4
+"""Inches of the widest figure."""
 MOST_BESIDE = 6
 """Models up to which two matrices stand side by side."""
 
@@ -140,8 +142,9 @@ def balances(evaluation: Mapping[str, Any], protocol: str) -> Figure:
 def differences(evaluation: Mapping[str, Any], models: Sequence[str], protocol: str) -> Figure:
     """Return by how many points each model lies above each other, coloured where resolved."""
     beside = len(models) <= MOST_BESIDE
-    side = 0.52 * len(models)
     left = figures.room(models)
+    # All fit the widest sheet: with many models the squares shrink.
+    side = min(0.52 * len(models), WIDEST - left - 0.25)
     # Names that are wider than their columns stand upright.
     head = 0.45 if left <= 0.7 else left + 0.2
     step = (side + left + 0.15, 0.0) if beside else (0.0, side + head + 0.1)
