@@ -29,7 +29,9 @@ COMMANDS = [
     "train",
     "evaluate",
     "explain",
+    "sources",
     "tune",
+    "reproduce",
     "audit",
     "map",
     "report",
@@ -40,7 +42,9 @@ TABLES = {
     "event": study.Event,
     "grid": study.GridSettings,
     "layers.NAME": study.Layer,
+    "[masks]": study.Mask,
     "inventory": study.Inventory,
+    "sources": study.Sources,
     "samples": study.Samples,
     "models": study.Models,
     **{
@@ -66,7 +70,12 @@ def settings_table(model: type[study.Settings]) -> list[str]:
         default = "required" if field.is_required() else f"`{field.get_default()!r}`"
         if isinstance(field.get_default(), study.Settings):
             default = "a table"
-        lines.append(f"| `{name}` | {one_line(default)} | {one_line(field.description)} |")
+        if field.get_default() is None and not field.is_required():
+            default = study.default_words(model, name)
+        meaning = one_line(field.description)
+        if may_be := study.choices(field.annotation):
+            meaning += f" One of {', '.join(may_be)}.".replace("'", "`")
+        lines.append(f"| `{name}` | {one_line(default)} | {meaning} |")
     return lines
 
 
@@ -182,6 +191,9 @@ shakeslide run examples/kashmir2005/study.toml --data FOLDER_WITH_THE_DATA --out
   --set models.calibration=none --set evaluation.repeats=20 --set map.members=0
 python docs/build.py runs/models
 ```
+
+`mlp` is `sae` without its unsupervised training: what that training brings on this site is the
+difference between the two.
 """
 
 

@@ -76,7 +76,7 @@ def test_check_lists_every_layer(
         "aftershock",
         "lithology",
         "inventory",
-        "150 x 180",
+        "150 rows x 180 columns",
     ):
         assert word in out
     assert "EPSG:32643" in out

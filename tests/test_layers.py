@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "shakeslide"
 
 LAYERS = [
     {"cli", "__main__"},
-    {"demonstration"},
+    {"demonstration", "reproduce"},
     {"pipeline"},
     {"report", "checks", "symptoms", "ledger", "tables"},
     {"trials", "explanation", "uncertainty", "tuning"},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +53,32 @@ def test_the_template_is_a_valid_study_that_names_every_setting(tmp_path: Path) 
     for table in (study.GridSettings, study.Samples, study.Evaluation, study.SaeSettings):
         for key in table.model_fields:
             assert key in text
+
+
+def docs_build() -> Any:
+    path = Path(__file__).parents[1] / "docs" / "build.py"
+    spec = importlib.util.spec_from_file_location("docs_build", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_the_study_file_is_what_the_schema_says() -> None:
+    build = docs_build()
+    stored = (build.DOCS / "study.md").read_text(encoding="utf-8")
+    assert stored == build.NOTE + build.study_page(), "run `make docs`"
+    row = next(line for line in stored.splitlines() if line.startswith("| `optimiser`"))
+    assert "| the preset's |" in row
+    assert "One of `sgd`, `adamw`." in row
+    assert "`None`" not in stored
+
+
+def test_the_template_tells_choices_and_the_presets_defaults() -> None:
+    line = next(v for v in study.template().splitlines() if v.startswith("# optimiser"))
+    assert "('sgd' | 'adamw')" in line
+    assert line.endswith("Default: the preset's.")
 
 
 def test_every_function_of_the_schema_is_in_the_catalogue() -> None:

@@ -27,7 +27,7 @@ from shakeslide.grid import Tile
 from shakeslide.io import pam, raster, shakemap, vector
 from shakeslide.masks import Masks, name_of
 from shakeslide.masks import load as load_masks
-from shakeslide.study import Event, Inventory, Layer, Mask
+from shakeslide.study import Evaluation, Event, Inventory, Layer, Mask
 
 PREVIEW = 1_000_000
 """Cells looked at in a raster: coverage and range are estimated on a coarser grid above this."""
@@ -35,6 +35,10 @@ WINDOW = 1024
 """Rows and columns of the DEM's own cells that are looked at for steps and stripes."""
 FAR = 200_000.0
 """Metres from the grid beyond which a layer, or the epicentre, is suspected to be elsewhere."""
+TILES = 100
+"""Tiles of `WINDOW` cells in which clear ground is looked for at most."""
+LARGE = 5_000_000_000
+"""Cells from which on a grid may be a slip of its resolution."""
 CORE = 1.0
 """Degrees between the study's epicentre and a ShakeMap's that cannot be one earthquake."""
 
@@ -155,11 +159,68 @@ def check_layers(
             rows.append(_vector_row(name, layers[name], use, coarse))
         else:
             rows.append(_raster_row(name, layers[name], use, coarse, grid, event))
+    if size := _size_warning(grid, len(factors)):
+        rows[0] = replace(rows[0], warnings=[*rows[0].warnings, size])
     if event.epicentre is not None:
         rows.append(_epicentre_row(event.epicentre, event, grid, factors))
     rows += [_mask_row(m, name_of(m, i), coarse) for i, m in enumerate(masks)]
     rows.append(_inventory_row(landslides, grid, event, load_masks(masks, grid) if masks else None))
     return rows
+
+
+def check_dem(layers: Mapping[str, Layer]) -> None:
+    """Raise where the elevation model has no CRS, by the name of its file.
+
+    Raises
+    ------
+    InputError
+        No CRS, neither in the file nor in the study.
+    """
+    layer = layers.get("dem")
+    if layer is not None and raster_info(layer, "dem").crs is None:
+        raise InputError(
+            f'{layer.path}: the DEM has no CRS; give it with crs = "EPSG:..." in [layers.dem]'
+        )
+
+
+def check_evaluation(asked: Evaluation) -> None:
+    """Look at what the evaluation needs besides the samples, which are drawn much later.
+
+    Raises
+    ------
+    InputError
+        Results of other earthquakes, or the true probability, that are not there.
+    """
+    if "event" in asked.protocols:
+        if not asked.events:
+            raise InputError(
+                '[evaluation] protocols names "event", but events is empty: give the folders of '
+                "results of other earthquakes' runs"
+            )
+        for folder in asked.events:
+            if not (folder / "samples.parquet").is_file():
+                what = "holds no samples.parquet" if folder.is_dir() else "no such folder"
+                raise InputError(
+                    f"{folder} (evaluation.events): {what}; give the --out of a run that has "
+                    "come to `shakeslide sample`"
+                )
+    if asked.truth is not None:
+        if not asked.truth.path.exists():
+            raise InputError(
+                f"{asked.truth.path} (evaluation.truth): no such file; correct its path, or "
+                "leave [evaluation.truth] out"
+            )
+        raster_info(asked.truth, "evaluation.truth")
+
+
+def _size_warning(grid: GeoBox, factors: int) -> str:
+    cells = grid.shape[0] * grid.shape[1]
+    if cells <= LARGE:
+        return ""
+    return (
+        f"the grid has {cells:,} cells: its {factors} factors alone take "
+        f"{4e-9 * cells * factors:,.0f} GB before packing; is [grid] resolution right (metres)?"
+    )
 
 
 def with_factors(rows: Sequence[LayerRow], factors: Sequence[Factor]) -> list[LayerRow]:
@@ -344,6 +405,12 @@ def _vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
     shapes = features.geometry
     kind = vector.kind_of(shapes)
     coverage, warnings = None, [_place_warning(source, features, coarse)]
+    taken = layer.column if use.classes or use.unit is not None else None
+    if taken is not None and features.frame[taken].isna().all():
+        raise InputError(
+            f"{layer.path} (layers.{name}): column '{taken}' is empty in all {len(shapes):,} "
+            "features; choose another with column ="
+        )
     if kind == "polygon" and (use.classes or use.unit is not None):
         coverage = _share_covered(layer, features, coarse)
         if coverage == 0:
@@ -358,7 +425,7 @@ def _vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
     return LayerRow(
         name,
         layer.path.name,
-        f"{len(shapes):,} {kind}s",
+        _counted(len(shapes), kind),
         grids.crs_name(features.crs),
         coverage,
         _column_text(features, layer, use),
@@ -367,6 +434,13 @@ def _vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
         features.notes,
         [w for w in warnings if w],
     )
+
+
+def _counted(number: int, kind: str) -> str:
+    """Return how many geometries of a kind there are."""
+    if kind == "mixed":
+        return f"{number:,} geometries of several kinds"
+    return f"{number:,} {kind}" + ("" if number == 1 else "s")
 
 
 def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> float:
@@ -388,8 +462,8 @@ def _place_warning(source: vector.VectorSource, features: vector.Features, grid:
         if _distance(other.geometry, grid) < min(FAR, distance / 10):
             raise InputError(
                 f"{source.where_it_is}: lies {distance / 1000:,.0f} km from the grid, but with x "
-                "and y swapped it lies here: its axes are in the other order; set swap_xy = "
-                f"{str(not source.swap_xy).lower()} in its table"
+                "and y swapped it lies here: its axes are in the other order; "
+                f"{vector.remedy(source)}"
             )
     except InputError as error:
         if "axes are in the other order" in str(error):
@@ -481,6 +555,8 @@ def _inventory_row(
     settings: Inventory, grid: GeoBox, event: Event, masks: Masks | None
 ) -> LayerRow:
     loaded = inventory.load(settings, grid, masks)
+    _require_sources(loaded, settings, grid)
+    _require_clear(loaded, settings, grid)
     warnings = [symptoms.repeated(loaded.shapes)]
     if loaded.kind == "polygon":
         warnings += [
@@ -499,7 +575,7 @@ def _inventory_row(
     return LayerRow(
         "inventory",
         settings.path.name if settings.path is not None else "",
-        f"{loaded.count:,} {loaded.kind}s",
+        _counted(loaded.count, loaded.kind),
         loaded.crs,
         None,
         size if loaded.kind == "polygon" else "",
@@ -508,6 +584,37 @@ def _inventory_row(
         loaded.notes,
         [w for w in warnings if w],
     )
+
+
+def _require_sources(loaded: inventory.Inventory, settings: Inventory, grid: GeoBox) -> None:
+    """Raise where no landslide gives a sample, as none holds a cell's centre."""
+    polygons = loaded.sources if loaded.sources is not None else loaded.outlines
+    if polygons.centres(grids.shape_of(grid)).any():
+        return
+    dx, dy = grids.cell_size(grid)
+    raise InputError(
+        f"{settings.path} (inventory): none of its {loaded.count:,} landslides holds the centre of "
+        f'a cell of {dx:g} x {dy:g} m, so no cell is a source: set small = "most_covered" in '
+        "[inventory], or a finer [grid] resolution"
+    )
+
+
+def _require_clear(loaded: inventory.Inventory, settings: Inventory, grid: GeoBox) -> None:
+    """Raise where no cell is clear of landslides; on a large grid only some tiles are looked at."""
+    rows, cols = grids.shape_of(grid)
+    down, right = -(-rows // WINDOW), -(-cols // WINDOW)
+    chosen = np.unique(np.linspace(0, down * right - 1, min(TILES, down * right)).astype(int))
+    for number in chosen:
+        r, c = (int(v) * WINDOW for v in divmod(int(number), right))
+        tile = Tile((0, 0), r, min(r + WINDOW, rows), c, min(c + WINDOW, cols))
+        if (loaded.label(tile).standing == inventory.CLEAR).any():
+            return
+    if len(chosen) == down * right:
+        raise InputError(
+            f"{settings.path} (inventory): landslides and what is left out cover all of the mapped "
+            "area, so no clear ground is left to learn from; check the inventory's polygons, "
+            "[inventory] extent, ambiguous and buffer, and [[masks]]"
+        )
 
 
 def _small_warning(loaded: inventory.Inventory, settings: Inventory, grid: GeoBox) -> str:

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shakeslide._version import __version__
 from shakeslide.errors import InputError
@@ -32,6 +33,10 @@ app = typer.Typer(
 # Threads of scikit-learn's boosting otherwise spin while they wait: on a machine that is busy with
 # other work they then take many times as long. Read when the library is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+WIDE = 120
+"""Columns of a terminal from which on `check` shows a table."""
+LIBRARIES = ("rasterio", "pyogrio", "py.warnings")
+"""Loggers whose messages go to run.log instead of the terminal."""
 log = logging.getLogger("shakeslide")
 log.addHandler(logging.NullHandler())
 
@@ -70,6 +75,7 @@ def _open(
     scheduler: str | None,
     quiet: bool,
     verbose: bool,
+    only_look: bool = False,
 ) -> Any:
     from shakeslide import study
     from shakeslide.engine import Engine
@@ -81,24 +87,31 @@ def _open(
         path.resolve().parent.name if path.stem == "study" else path.stem
     )
     run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet))
-    _ = run.ledger  # makes the folder, or says why not
-    _log_to(folder / "run.log", verbose)
+    if only_look and not folder.exists():
+        _log_to(Path(os.devnull), verbose)
+    else:
+        _ = run.ledger  # makes the folder, or says why not
+        _log_to(folder / "run.log", verbose)
     log.info("shakeslide %s: %s", __version__, " ".join(sys.argv[1:]))
     return run
 
 
 def _log_to(path: Path, verbose: bool) -> None:
-    for handler in list(log.handlers):
-        log.removeHandler(handler)
-        handler.close()
-    log.setLevel(logging.INFO)
-    log.propagate = False
     handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
     if verbose:
         handlers.append(logging.StreamHandler(sys.stderr))
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(handler)
+    logging.captureWarnings(True)
+    for logger in (log, *map(logging.getLogger, LIBRARIES)):
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+            handler.close()
+        logger.setLevel(logging.INFO if logger is log else logging.WARNING)
+        logger.propagate = False
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            logger.addHandler(handler)
+    # GDAL, of which each library brings its own, writes there what it else writes to stderr.
+    os.environ.update(CPL_LOG=str(path), CPL_LOG_APPEND="ON")
 
 
 def _stage(name: str) -> Callable[..., None]:
@@ -146,7 +159,7 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Look at every layer, say what will be done, and find errors before any long work."""
-    run = _open(study, out, data, set_, None, None, quiet, verbose)
+    run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=True)
     from shakeslide import pipeline
 
     rows = pipeline.check(run)
@@ -160,21 +173,41 @@ def _show_check(run: Any, rows: list[Any]) -> None:
     console = Console(highlight=False)
     g = run.grid
     console.print(
-        f"Grid: {g.shape[0]:,} x {g.shape[1]:,} cells of {abs(g.resolution.x):.6g} x "
-        f"{abs(g.resolution.y):.6g} m, {grids.crs_name(g.crs)}"
+        f"Grid: {g.shape[0]:,} rows x {g.shape[1]:,} columns, cells of "
+        f"{abs(g.resolution.x):.6g} x {abs(g.resolution.y):.6g} m, {grids.crs_name(g.crs)}"
     )
-    table = Table(show_lines=False, pad_edge=False)
-    for heading in ("layer", "file", "kind", "CRS", "coverage", "values", "used for"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("layer", "CRS", "coverage"))
-    for r in rows:
-        share = "" if r.coverage is None else f"{100 * r.coverage:.1f} %"
-        table.add_row(r.name, r.file, r.kind, r.crs, share, r.values, r.use)
-    console.print(table)
+    _show_rows(console, rows)
     for r in rows:
         for text in r.notes:
             console.print(f"{r.name}: {text}", markup=False)
         for text in r.warnings:
             console.print(f"warning: {r.name}: {text}", markup=False)
+
+
+def _show_rows(console: Console, rows: list[Any]) -> None:
+    """Print layers as a table, or in blocks where the table would fold the files' names."""
+    cells = [
+        (
+            r.name, r.file, r.kind, r.crs,
+            "" if r.coverage is None else f"{100 * r.coverage:.1f} %", r.values, r.use,
+        )
+        for r in rows
+    ]  # fmt: skip
+    headings = ("layer", "file", "kind", "CRS", "coverage", "values", "used for")
+    if console.width < WIDE:
+        for name, *rest in cells:
+            console.print(name, markup=False, style="bold")
+            for heading, text in zip(headings[1:], rest, strict=True):
+                if text:
+                    console.print(f"  {heading:<9} {text}", markup=False, soft_wrap=True)
+        return
+    table = Table(show_lines=False, pad_edge=False)
+    for heading in headings:
+        kept = heading in ("layer", "file", "CRS", "coverage")
+        table.add_column(heading, overflow="fold", no_wrap=kept)
+    for row in cells:
+        table.add_row(*(Text(text) for text in row))
+    console.print(table)
 
 
 @app.command()
@@ -239,6 +272,44 @@ def tune(
     else:
         print(f"In the study file:\n{tuning.as_toml(told)}")
     print(run.out / "tune")
+
+
+@app.command()
+def reproduce(
+    study: StudyPath,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Tables and figures of the paper, as T4,F9 [default: all]."),
+    ] = None,
+    scale: Annotated[
+        str, typer.Option("--scale", help="quick (minutes) or paper (20 repeats, 20,000 steps).")
+    ] = "quick",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="pixel (the paper's), landslide or block.")
+    ] = "pixel",
+    tile: Annotated[
+        str | None,
+        typer.Option("--tile", help="row,col of the tile of F10 [default: the fullest]."),
+    ] = None,
+    area: Annotated[
+        Path | None, typer.Option("--area", help="Polygon of F11 [default: the fullest 3 km].")
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", min=1, help="Splits, in place of the scale's.")
+    ] = None,
+    out: Out = None,
+    data: Data = None,
+    set_: Set = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Repeat the paper's tables and figures, and test its claims: reproduce/<T4|F9|...>.csv."""
+    run = _open(study, out, data, set_, workers, None, quiet, verbose)
+    from shakeslide import reproduce as experiments
+
+    with run.ledger.locked():
+        print(experiments.run(run, only or [], scale, protocol, tile, area, repeats))
 
 
 @app.command()
@@ -336,7 +407,8 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno == 28:
             return _fail(f"error: the disk is full: {error.filename or ''} make room, run again", 2)
         log.error("%s", traceback.format_exc())
-        where = next((h.baseFilename for h in log.handlers if hasattr(h, "baseFilename")), None)
+        files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
+        where = next((f for f in files if f != os.devnull), None)
         hint = f"; the details are in {where}" if where else ""
         if where is None:
             traceback.print_exc()

@@ -16,6 +16,13 @@ from shakeslide.errors import InputError
 from shakeslide.progress import Advance, silent
 
 
+def processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Engine:
     """Where tile tasks run.
@@ -34,7 +41,7 @@ class Engine:
     @property
     def threads(self) -> int:
         """Threads used on this machine."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or processors()
 
     def run(self, tasks: Sequence[Delayed], advance: Advance = silent) -> list[Any]:
         """Run all tasks and return their results in order, calling `advance(1)` after each.

@@ -302,6 +302,9 @@ PAPER_FACTORS: dict[str, dict[str, Any]] = {
 CODE = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,30}$")
 """A factor's code names a file and a column."""
 
+RESERVED = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "key")
+"""Columns of the samples, which no factor may be called."""
+
 
 def fill_factors(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the preset's factors with the user's options, then the user's own factors."""
@@ -311,6 +314,11 @@ def fill_factors(given: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"[factors] {code} must be a table, e.g. [factors.{code}]")
         if not CODE.match(code):
             raise ValueError(f"[factors.{code}]: a code is letters, digits and _, letter first")
+        if code in RESERVED:
+            raise ValueError(
+                f"[factors.{code}]: '{code}' is a column of the samples; choose another code, for "
+                f"example {code.upper()}1"
+            )
         if code not in PAPER_FACTORS and code.upper() in codes:
             raise ValueError(f"[factors.{code}]: write the code as {codes[code.upper()]}")
         if code not in PAPER_FACTORS and "function" not in options:

@@ -15,6 +15,7 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox
+from pyproj.exceptions import CRSError
 
 from shakeslide.errors import InputError
 
@@ -104,6 +105,16 @@ def crs_name(crs: CRS | None) -> str:
     return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
 
 
+def named_crs(text: str, where: str) -> CRS:
+    """Return the CRS of a text; `InputError` naming `where` if there is none such."""
+    try:
+        return CRS(text)
+    except CRSError as error:
+        raise InputError(
+            f'{where} = {text!r} is not a CRS that PROJ knows; write for example "EPSG:32643"'
+        ) from error
+
+
 def crs_of(grid: GeoBox) -> CRS:
     """Return the CRS of a grid; grids without one do not leave `choose`."""
     if grid.crs is None:
@@ -145,7 +156,7 @@ def from_bounds(crs: str, resolution: float, bounds: tuple[float, float, float, 
     bounds : tuple of float
         West, south, east, north in `crs`.
     """
-    require_metres(CRS(crs), "[grid] crs")
+    require_metres(named_crs(crs, "[grid] crs"), "[grid] crs")
     west, south, east, north = bounds
     west, south = (math.floor(v / resolution) * resolution for v in (west, south))
     cols = math.ceil((east - west) / resolution)
@@ -179,7 +190,7 @@ def choose(
     if crs is None and resolution is None and extent is None:
         require_metres(dem.crs, "the DEM")
         return dem
-    target = CRS(crs) if crs else dem.crs
+    target = named_crs(crs, "[grid] crs") if crs else dem.crs
     if dem.crs is None or target is None:
         raise InputError('the DEM has no CRS; give it with `crs = "EPSG:..."` in [layers.dem]')
     require_metres(target, f"[grid] crs = {crs}" if crs else "the DEM")

@@ -200,8 +200,11 @@ def _landslides(
         shapes, dates = _joined(shapes, frame[settings.id], dates)
     inside = shapely.intersects(shapes, shapely.box(*grids.bounds(grid).bbox))
     if not inside.any():
+        box = shapely.box(*grids.bounds(grid).bbox)
+        hint = vector.swapped(features, _whole(settings), grids.crs_of(grid), box)
         raise InputError(
-            f"{where}: none of its {len(shapes)} landslides lies on the grid; is its CRS right?"
+            f"{where}: none of its {len(shapes)} landslides lies on the grid; "
+            + (f"{hint}" if hint else "is its CRS right?")
         )
     if not inside.all():
         notes.append(f"{int((~inside).sum())} landslides lie off the grid and are left out")

@@ -7,6 +7,7 @@ import logging
 import platform
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -432,7 +433,9 @@ def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
 
 
 def extract_sources(run: Run) -> Path:
-    """Tell source areas from run-outs: `sources.gpkg`, `sources.json`."""
+    """Tell source areas from run-outs: `sources.gpkg`, `sources.json`, a figure."""
+    from shakeslide.report import source_charts
+
     path = run.out / "sources.gpkg"
     if run.ledger.is_fresh("sources", run.sources_mark):
         run.reporter.say("sources: sources.gpkg is up to date")
@@ -458,6 +461,9 @@ def extract_sources(run: Run) -> Path:
         )
         about = settings.model_dump(mode="json")
         paths = files.write(extracted, run.grid, run.out, about, landslides.notes)
+        told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
+        paths.append(run.out / "figures" / "area_frequency.png")
+        source_charts.write_frequency(told["frequency"], paths[-1])
     run.ledger.record("sources", run.sources_mark, paths, taken[0])
     shutil.rmtree(work, ignore_errors=True)
     for line in files.lines(extracted, landslides.notes):
@@ -966,6 +972,12 @@ def report_inputs(run: Run) -> dict[str, Any]:
 def check(run: Run) -> list[checks.LayerRow]:
     """Look at every layer and make every factor ready, before any long work."""
     study = run.study
+    if not run.out.exists():
+        # A look leaves nothing behind.
+        with tempfile.TemporaryDirectory() as folder:
+            return check(replace(run, out=Path(folder)))
+    checks.check_evaluation(study.evaluation)
+    checks.check_dem(study.layers)
     rows = checks.check_layers(
         study.layers,
         study.active_factors,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import pyproj
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,14 +24,29 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
     return path if base is None else Path(base) / path.expanduser()
 
 
+def _known_crs(text: str) -> str:
+    try:
+        crs = pyproj.CRS.from_user_input(text)
+    except pyproj.exceptions.CRSError as error:
+        raise ValueError(
+            f'{text!r} is not a CRS that PROJ knows; write for example "EPSG:32643"'
+        ) from error
+    if crs.is_geocentric or (crs.is_vertical and not crs.is_compound):
+        raise ValueError(f"{text!r} ({crs.name}) has no x and y; name the CRS of the map")
+    return text
+
+
 DataPath = Annotated[Path, AfterValidator(_resolve)]
+CrsText = Annotated[str, AfterValidator(_known_crs)]
 Positive = Annotated[float, Field(gt=0)]
 
 
 class Settings(BaseModel):
     """Base of all tables: an unknown key is an error that names the nearest right one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @model_validator(mode="before")
     @classmethod

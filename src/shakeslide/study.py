@@ -7,6 +7,7 @@ these models. Paths are relative to the study file, or to the folder given with 
 # ruff: noqa: RUF012 - pydantic gives each model its own copy of a default.
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 import types
@@ -36,7 +37,7 @@ from shakeslide.factor_settings import (
     LayerFactor,
     fill_factors,
 )
-from shakeslide.schema import DataPath, Positive, Settings
+from shakeslide.schema import CrsText, DataPath, Positive, Settings
 
 
 class StudyInfo(Settings):
@@ -58,7 +59,7 @@ class Event(Settings):
 
     epicentre: tuple[float, float] | None = None
     """Longitude and latitude in degrees (or x and y in `crs`)."""
-    crs: str = "EPSG:4326"
+    crs: CrsText = "EPSG:4326"
     """CRS of the epicentre."""
     magnitude: Annotated[float, Field(gt=0, lt=10)] | None = None
     """Moment magnitude."""
@@ -69,7 +70,7 @@ class Event(Settings):
 class GridSettings(Settings):
     """The grid that everything is computed on; by default the DEM's own."""
 
-    crs: str | None = None
+    crs: CrsText | None = None
     """A projected CRS in metres, for example "EPSG:32643"; default: the DEM's."""
     resolution: Positive | None = None
     """Side of the square cells in metres; default: the DEM's cells as they are."""
@@ -99,7 +100,7 @@ class Layer(Settings):
     """CSV: column of latitude or y."""
     time: str | None = None
     """CSV: column of date and time (UTC), where a time window is asked for."""
-    crs: str | None = None
+    crs: CrsText | None = None
     """CRS, only where the file has none or a wrong one."""
     encoding: str | None = None
     """Vector: encoding of its texts, for example "cp1251", where the file states none or a wrong
@@ -108,7 +109,7 @@ class Layer(Settings):
     """Vector: its coordinates are written y before x."""
     band: Annotated[int, Field(ge=1)] = 1
     """Raster: band."""
-    nodata: float | None = None
+    nodata: Annotated[float, Field(allow_inf_nan=True)] | None = None
     """Raster: value that means "no data", where the file does not say so."""
     scale: Annotated[float, Field(gt=0)] | None = None
     """Raster: what its numbers are multiplied by, for example 0.3048 for feet; default: what the
@@ -142,7 +143,7 @@ class Inventory(Settings):
     """CSV of points: column of longitude or x."""
     y: str | None = None
     """CSV of points: column of latitude or y."""
-    crs: str | None = None
+    crs: CrsText | None = None
     """CRS, only where the file has none."""
     encoding: str | None = None
     """Encoding of its texts, where the file states none or a wrong one."""
@@ -200,7 +201,7 @@ class Sources(Settings):
     outlets lie below it, to count as two."""
     least_prominence: Annotated[float, Field(ge=0)] = 10.0
     """The same in metres."""
-    smallest: Annotated[int, Field(ge=2)] = 16
+    smallest: Annotated[int, Field(ge=2)] = 32
     """Cells that each of the landslides must have."""
     elongation: Annotated[float, Field(gt=1)] = 3.0
     """Width over length down the slope from which an outline is several landslides."""
@@ -291,9 +292,9 @@ class LrSettings(ModelSettings):
 class SvmSettings(ModelSettings):
     """Support vector machine with an RBF kernel."""
 
-    C: Positive | None = None
+    C: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """Penalty."""
-    gamma: Positive | None = None
+    gamma: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """Kernel coefficient."""
 
 
@@ -396,7 +397,8 @@ class NewmarkSettings(Settings):
     m: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of it that is saturated; default: 0."""
     form: Literal["jibson2007", "jibson2007_magnitude", "jibson2000"] | None = None
-    """Displacement from PGA (default), from PGA and magnitude, or from Arias intensity."""
+    """Displacement from PGA, from PGA and magnitude, or from Arias intensity; default:
+    jibson2007."""
     magnitude: Annotated[float, Field(gt=0, lt=10)] | None = None
     """Moment magnitude; default: the event's."""
     slope: str | None = None
@@ -413,7 +415,7 @@ class Jessee2018Settings(Settings):
     """Global model of Nowicki Jessee et al. (2018); nothing is trained."""
 
     output: Literal["probability", "coverage"] | None = None
-    """Probability (default), or the share of the area that landslides cover."""
+    """Probability, or the share of the area that landslides cover; default: probability."""
     lithology_classes: dict[str, str] | None = None
     """The study's classes to GLiM's two letters, where they are named otherwise."""
     land_cover_classes: dict[str, int] | None = None
@@ -462,12 +464,30 @@ def _known_model(name: str) -> str:
 ModelName = Annotated[str, AfterValidator(_known_model)]
 
 
+def _no_repeats(names: list[str]) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"'{name}' is named {names.count(name)} times; name it once")
+    return names
+
+
+def _ascending(limits: list[float]) -> list[float]:
+    if not limits:
+        raise ValueError("is empty; give at least one limit, for example [0.5]")
+    if any(b <= a for a, b in itertools.pairwise(limits)):
+        raise ValueError(f"{limits} does not rise; write the limits in ascending order, each once")
+    return limits
+
+
+Once = AfterValidator(_no_repeats)
+
+
 class Models(Settings):
     """Which models, and what differs from the preset's settings."""
 
     model_config = ConfigDict(extra="allow")
 
-    use: Annotated[list[ModelName], Field(min_length=1)] = ["lr", "svm", "rf", "sae"]
+    use: Annotated[list[ModelName], Field(min_length=1), Once] = ["lr", "svm", "rf", "sae"]
     """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, ahp,
     newmark, jessee2018, jessee2022, or the name of an estimator that an installed package brings.
     The last four of ours need factors or settings of their own, and are left out with a line where
@@ -518,7 +538,7 @@ class Evaluation(Settings):
     """How the models are judged."""
 
     protocols: Annotated[
-        list[Literal["pixel", "landslide", "block", "event"]], Field(min_length=1)
+        list[Literal["pixel", "landslide", "block", "event"]], Field(min_length=1), Once
     ] = ["pixel", "landslide", "block"]
     """`pixel`: random split of cells, as in the paper (neighbours fall on both sides, which
     flatters). `landslide`: all cells of a landslide on one side. `block`: squares of land on one
@@ -546,7 +566,7 @@ class Evaluation(Settings):
 class Maps(Settings):
     """The maps."""
 
-    models: list[ModelName] | None = None
+    models: Annotated[list[ModelName], Once] | None = None
     """Models to map; default: all that are trained."""
     shows: Literal["susceptibility", "probability"] = "susceptibility"
     """What the probability map shows: on the balance of the training sample, or corrected to the
@@ -554,12 +574,24 @@ class Maps(Settings):
     members: Annotated[int, Field(ge=0)] = 0
     """Members of an ensemble per model, each trained on landslides drawn anew: their mean and
     standard deviation are mapped too. 0: none; 10 show the spread well."""
-    spread: list[ModelName] | None = None
+    spread: Annotated[list[ModelName], Once] | None = None
     """Models with an ensemble; default: all that are mapped."""
     applicability: bool = True
     """Map how unlike the training data each cell is."""
-    breaks: list[Annotated[float, Field(gt=0, lt=1)]] = [0.2, 0.4, 0.6, 0.8]
-    """Limits between the classes of the class map, in susceptibility."""
+    breaks: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], AfterValidator(_ascending)] = [
+        0.2, 0.4, 0.6, 0.8,
+    ]  # fmt: skip
+    """Limits between the classes of the class map, in susceptibility, ascending."""
+
+    @model_validator(mode="after")
+    def _spread_is_mapped(self) -> Maps:
+        for name in self.spread or []:
+            if self.models is not None and name not in self.models:
+                raise ValueError(
+                    f"spread: '{name}' is not mapped; add it to models = {self.models} or leave "
+                    "it out"
+                )
+        return self
 
 
 class Study(Settings):
@@ -634,13 +666,19 @@ def load(
         Unreadable file, wrong key or value.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Windows editors put a byte order mark before UTF-8.
+        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: no such study file; `shakeslide init DIR` writes one to start from"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: is not UTF-8 text (byte {error.start}); if it is the study file, save it as "
+            "UTF-8"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not valid TOML: {error}") from error
     for item in overrides:
@@ -666,11 +704,82 @@ def explain(error: ValidationError) -> str:
     functions = {*FACTOR_FUNCTIONS, OWN}
     where = [str(p) for p in first["loc"] if str(p) not in functions]
     message = re.sub(r"^(Value|Assertion) error, ", "", first["msg"])
+    branches = _branches(problems)
+    if len(branches) > 1:
+        # One problem for each thing that the key may be: told as one.
+        where = where[:-1]
+        message = f"Input should be {wanted(_annotation(first['loc'][:-1]))}"
+        problems = [first, *(p for p in problems if p not in branches)]
     if first["type"] not in ("value_error", "missing"):
         message += f" (got {first['input']!r})" if len(repr(first["input"])) < 60 else ""
     text = f"[{'.'.join(where)}] {message}" if where else message
     more = len(problems) - 1
     return text + (f" (and {more} more)" if more else "")
+
+
+def _branches(problems: Sequence[Any]) -> list[Any]:
+    """Return the problems of the first one's key, where that key may be several things."""
+    key, given = problems[0]["loc"][:-1], problems[0]["input"]
+    same = [p for p in problems if p["loc"][:-1] == key and p["input"] is given]
+    is_union = any(str(p["loc"][-1]).startswith("literal[") for p in same if p["loc"])
+    return same if is_union else []
+
+
+def _annotation(keys: Sequence[Any]) -> Any:
+    """Return the type of a key of the study file."""
+    model: Any = Study
+    for key in keys:
+        field = model.model_fields[key]
+        model = field.annotation
+    return model
+
+
+def wanted(annotation: Any) -> str:
+    """Return what a key may be, in words: `'auto' or a whole number from 16 on`."""
+    return " or ".join(alternatives(annotation))
+
+
+def alternatives(annotation: Any) -> list[str]:
+    """Return the things that a key may be, in words each.
+
+    Parameters
+    ----------
+    annotation : type
+        A field's type: unions, literals, lists, numbers with bounds.
+    """
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return [text for p in parts if p is not type(None) for text in alternatives(p)]
+    if origin is Literal:
+        return [repr(p) for p in parts]
+    if origin is Annotated:
+        return [text + _bounds(parts[1:]) for text in alternatives(parts[0])]
+    if origin is list:
+        return [f"a list of {wanted(parts[0])}"]
+    return [{int: "a whole number", float: "a number", str: "a text"}.get(annotation, "a value")]
+
+
+def _bounds(constraints: Sequence[Any]) -> str:
+    given = [m for c in constraints for m in getattr(c, "metadata", [c])]
+    words = {"ge": "from {} on", "gt": "above {}", "le": "to {}", "lt": "below {}"}
+    words["multiple_of"] = "in steps of {}"
+    told = [w.format(getattr(m, k)) for k, w in words.items() for m in given if hasattr(m, k)]
+    return "".join(f" {w}" for w in told)
+
+
+def choices(annotation: Any) -> list[str]:
+    """Return what a key may be where that is a choice of words, else nothing."""
+    told = alternatives(annotation)
+    return told if len(told) > 1 and any(text.startswith("'") for text in told) else []
+
+
+def default_words(model: type[Settings], key: str) -> str:
+    """Return what holds where a key whose default is None is left out."""
+    described = _doc(model.model_fields[key].description)
+    told = re.search(r"[Dd]efault(?: there)?: (.+?)\)?(?:[.;](?:\s|$)|$)", described)
+    if told:
+        return told[1]
+    return "the preset's" if issubclass(model, ModelSettings | AhpSettings) else "none"
 
 
 def _override(document: dict[str, Any], item: str) -> None:
@@ -682,12 +791,35 @@ def _override(document: dict[str, Any], item: str) -> None:
         value = tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    table = document
-    for part in parts[:-1]:
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise InputError(f"--set {item}: {part} is a value, not a table")
-    table[parts[-1]] = value
+    table: Any = document
+    for part, after in itertools.pairwise(parts):
+        table = _within(table, part, item, after)
+    if isinstance(table, list):
+        table[_index(table, parts[-1], item)] = value
+    else:
+        table[parts[-1]] = value
+
+
+def _within(table: Any, part: str, item: str, after: str) -> Any:
+    """Return the table, or list of tables, that a part of a key names."""
+    if isinstance(table, list):
+        inner = table[_index(table, part, item)]
+    else:
+        if after.isdigit() and part not in table:
+            raise InputError(f"--set {item}: the study file has no list {part}")
+        inner = table.setdefault(part, {})
+    if isinstance(inner, dict) or (isinstance(inner, list) and inner):
+        return inner
+    raise InputError(f"--set {item}: {part} is a value, not a table")
+
+
+def _index(table: Sequence[Any], part: str, item: str) -> int:
+    if part.isdigit() and int(part) < len(table):
+        return int(part)
+    raise InputError(
+        f"--set {item}: '{part}' is no place in a list of {len(table)}; they are numbered from 0 "
+        f"to {len(table) - 1}"
+    )
 
 
 # ---------------------------------------------------------------- template
@@ -714,7 +846,7 @@ def template() -> str:
         lines += [f"# [factors.{code}]  # {defaults['name']}: {_doc(model.__doc__)}"]
         for key, f in model.model_fields.items():
             if key not in ("function", "name", "use", "unit", "layer"):
-                lines += [f"# {key} = {_toml(f.default)}  # {_doc(f.description)}"]
+                lines += [f"# {key} = {_toml(f.default)}  # {_comment(model, key)}"]
     lines += [
         "",
         "# A further factor from any layer, for example peak ground acceleration:",
@@ -778,10 +910,22 @@ def _table(name: str, model: type[Settings], example: Mapping[str, Any]) -> list
                 nested += [f"# {head}  # {_doc(field.description)}", '# path = "..."']
             continue
         if key in example:
-            lines += [f"{key} = {_toml(example[key])}  # {_doc(field.description)}"]
+            lines += [f"{key} = {_toml(example[key])}  # {_comment(model, key)}"]
         else:
-            lines += [f"# {key} = {_toml(field.default)}  # {_doc(field.description)}"]
+            lines += [f"# {key} = {_toml(field.default)}  # {_comment(model, key)}"]
     return [*lines, *nested, ""]
+
+
+def _comment(model: type[Settings], key: str) -> str:
+    """Return what the template says of a key: its meaning, its choices, its default."""
+    field = model.model_fields[key]
+    text, may_be = _doc(field.description), choices(field.annotation)
+    if may_be:
+        text += f" ({' | '.join(may_be)})"
+    if field.default is None and "default" not in text.lower():
+        default = default_words(model, key)
+        text += "" if default == "none" else f" Default: {default}."
+    return text
 
 
 def _is_table(annotation: Any) -> bool:

@@ -92,6 +92,15 @@ def test_mapped_source_is_taken_as_it_is_and_never_divided() -> None:
     assert Mapped().separate(terrain.landslide(z, inside, elsewhere)) is None
 
 
+def test_mapped_source_is_passed_over_where_it_is_not_asked_for() -> None:
+    z = terrain.saddle(41, 9)
+    inside = terrain.rectangle(z.shape, 2, 2, 37, 5)
+    mapped = terrain.rectangle(z.shape, 30, 3, 1, 2)
+    pieces, reasons = separate(terrain.landslide(z, inside, mapped), Recipe((Scar(),)))
+    assert [p.method for p in pieces] == ["S3", "S3"]
+    assert reasons == ["outlets"]
+
+
 def test_none_applies_on_flat_ground_and_all_of_it_is_source() -> None:
     flat = terrain.landslide(np.full((9, 9), 7.0), terrain.rectangle((9, 9), 2, 2, 5, 5))
     for method in (ElevationFraction(), Scar(), SlopeBreak()):

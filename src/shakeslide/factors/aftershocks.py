@@ -23,6 +23,10 @@ MAGNITUDE_NAMES = ("magnitude", "mag", "mw", "ml", "ms", "mb")
 """Columns that are taken for time and magnitude where the study names none."""
 MAIN_SHOCK = timedelta(seconds=60), 0.5
 """An earthquake this near in time and magnitude to the event is the event itself."""
+STRAY = 2_000_000.0
+"""Metres from the others beyond which a point is no aftershock."""
+STRONGEST = 10.0
+"""No earthquake can be stronger."""
 
 
 @dataclass
@@ -89,7 +93,32 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
     out.weights = _weights(features, magnitude, layer, settings, where)
     out.x, out.y, out.weights = out.x[keep], out.y[keep], out.weights[keep]
     out.settings = {"window": [None if t is None else t.isoformat() for t in window]}
+    out.notes += _unweighted(magnitude, keep, settings)
+    out.warnings += _strays(out.x, out.y)
     return out
+
+
+def _unweighted(
+    magnitude: NDArray[np.float64] | None, keep: NDArray[np.bool_], settings: DensityFactor
+) -> list[str]:
+    """Tell of earthquakes that count nothing as their magnitude is missing."""
+    if settings.weight != "magnitude" or magnitude is None:
+        return []
+    missing = int((keep & ~np.isfinite(magnitude)).sum())
+    return [f"{missing} earthquakes without magnitude count nothing"] if missing else []
+
+
+def _strays(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[str]:
+    """Tell of earthquakes that lie on another part of the Earth than most."""
+    apart = np.hypot(x - np.median(x), y - np.median(y))
+    far = int((apart > STRAY).sum())
+    if far == 0:
+        return []
+    return [
+        f"{far} of its {len(x)} points lie more than {STRAY / 1000:,.0f} km from the others (up to "
+        f"{apart.max() / 1000:,.0f} km): are they junk, such as 0, 0? They widen the default "
+        "bandwidth; leave them out with where ="
+    ]
 
 
 def _utc(time: datetime) -> datetime:
@@ -160,7 +189,16 @@ def _magnitudes(
         if needed:
             raise InputError(f"{where}: name its column of magnitudes with column =")
         return None
-    return vector.numeric(features, column, where) if needed else _loose(features, column)
+    if not needed:
+        return _loose(features, column)
+    values = vector.numeric(features, column, where)
+    beyond = int((values > STRONGEST).sum())
+    if beyond:
+        raise InputError(
+            f"{where}: column '{column}' holds {beyond} magnitudes above {STRONGEST:g} (up to "
+            f"{np.nanmax(values):g}); name the right column, or leave them out with where ="
+        )
+    return values
 
 
 def _loose(features: vector.Features, column: str) -> NDArray[np.float64]:

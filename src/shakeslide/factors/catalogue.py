@@ -70,6 +70,9 @@ from shakeslide.io import raster, shakemap, units, vector
 from shakeslide.polygons import Polygons
 from shakeslide.study import Layer
 
+MOST_PIECES = 5_000_000
+"""Pieces into which the lines of a layer may be cut."""
+
 
 def _value(settings: ValueFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
@@ -161,7 +164,15 @@ def _line_direction(settings: LineDirectionFactor, code: str, sources: Sources) 
         grids.crs_of(sources.grid),
         ("line", "polygon"),
     )
-    pieces = nearest.subsections(vector.lines(features), settings.subsection)
+    lines = vector.lines(features)
+    length = sum(float(np.hypot(*np.diff(line[:, :2], axis=0).T).sum()) for line in lines)
+    if length / settings.subsection > MOST_PIECES:
+        raise InputError(
+            f"[factors.{code}] subsection = {settings.subsection:g} m cuts {layer.path} into "
+            f"{length / settings.subsection:.3g} pieces; make it {length / MOST_PIECES:.3g} m at "
+            "least"
+        )
+    pieces = nearest.subsections(lines, settings.subsection)
     if settings.nearest == "midpoint":
         segments, azimuth = pieces.points, pieces.azimuth_deg
     else:
@@ -173,14 +184,34 @@ def _line_direction(settings: LineDirectionFactor, code: str, sources: Sources) 
 
 def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
     shocks = aftershocks.load(settings, code, sources)
-    bandwidth = settings.bandwidth or density.default_bandwidth(shocks.x, shocks.y)
+    layer = sources.layer(settings.layer, code)
+    try:
+        bandwidth = settings.bandwidth or density.default_bandwidth(shocks.x, shocks.y)
+    except InputError as error:
+        raise InputError(
+            f"{layer.path} ({settings.layer}): {error}, bandwidth = in [factors.{code}]"
+        ) from error
     return Made(
         Density(shocks.x, shocks.y, shocks.weights, bandwidth),
-        source=sourced.source_text(sources.layer(settings.layer, code)),
+        source=sourced.source_text(layer),
         settings={"bandwidth": bandwidth} | shocks.settings,
         notes=(*shocks.notes, f"{code}: bandwidth {bandwidth:,.0f} m"),
-        warnings=tuple(shocks.warnings),
+        warnings=(*shocks.warnings, *_bandwidth_remarks(bandwidth, code, sources.grid)),
     )
+
+
+def _bandwidth_remarks(bandwidth: float, code: str, grid: GeoBox) -> list[str]:
+    """Tell of a bandwidth that shows single points, or nothing but one slope."""
+    cell, widest = max(grids.cell_size(grid)), _widest(grid)
+    remedy = f"give bandwidth = in [factors.{code}]"
+    if bandwidth < cell:
+        return [f"{code}: bandwidth {bandwidth:.3g} m is below a cell ({cell:g} m): {remedy}"]
+    if bandwidth > widest:
+        return [
+            f"{code}: bandwidth {bandwidth / 1000:,.0f} km is wider than the grid "
+            f"({widest / 1000:,.3g} km), on which it hardly varies: {remedy}"
+        ]
+    return []
 
 
 def _distance(settings: DistanceFactor, code: str, sources: Sources) -> Made:
@@ -233,6 +264,7 @@ def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
             f"[factors.{code}] outer = {settings.outer} m holds no neighbour at {dx:g} x {dy:g} m "
             "cells; make it at least one cell"
         )
+    _require_within(settings.outer, f"[factors.{code}] outer", sources.grid)
     return Made(
         Tpi(settings.inner, settings.outer, settings.divide_by_sd),
         terrain.tpi_halo(dx, dy, settings.outer),
@@ -241,7 +273,22 @@ def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
     )
 
 
+def _widest(grid: GeoBox) -> float:
+    """Return the longer side of a grid in metres."""
+    box = grids.bounds(grid)
+    return float(max(box.right - box.left, box.top - box.bottom))
+
+
+def _require_within(metres: float, key: str, grid: GeoBox) -> None:
+    """Raise where a neighbourhood is wider than the grid."""
+    if metres > _widest(grid):
+        raise InputError(
+            f"{key} = {metres:g} m is wider than the grid ({_widest(grid):g} m); make it smaller"
+        )
+
+
 def _relief(settings: ReliefFactor, code: str, sources: Sources) -> Made:
+    _require_within(settings.window, f"[factors.{code}] window", sources.grid)
     halo = terrain.relief_halo(*grids.cell_size(sources.grid), settings.window)
     return Made(Relief(settings.window), halo, source=_dem(sources))
 

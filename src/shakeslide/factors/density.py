@@ -20,6 +20,7 @@ from shakeslide.factors.kernel import fma, inlined, kernel
 
 Values = NDArray[np.floating[Any]]
 
+_ONE_PLACE = 1e-3  # metres: nearer points differ by rounding only
 _BLOCK = 8.0  # bandwidths along x that share an origin of polynomials
 _HEADROOM = 1000.0  # no coefficient of a point of weight 1 is larger, with blocks of that length
 
@@ -240,6 +241,6 @@ def default_bandwidth(px: Values, py: Values, weights: Values | None = None) -> 
     d = np.hypot(x - np.average(x, weights=w), y - np.average(y, weights=w))
     standard = math.sqrt(np.average(d**2, weights=w))
     spread = min(standard, math.sqrt(1 / math.log(2)) * _weighted_median(d, w))
-    if not spread > 0:
+    if not spread > _ONE_PLACE:
         raise InputError("the points lie in one place: give the bandwidth in metres")
     return float(0.9 * spread * w.sum() ** -0.2)

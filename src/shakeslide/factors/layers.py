@@ -74,7 +74,8 @@ def is_vector(layer: Layer) -> bool:
     try:
         return any(kind is not None for _, kind in pyogrio.list_layers(layer.path))
     except (DataSourceError, DataLayerError):
-        return False
+        # A GeoPackage that is not whole: most hold vectors.
+        return suffix == ".gpkg"
 
 
 def source_text(layer: Layer) -> str:

@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
@@ -117,16 +118,31 @@ def _kept_open(path: Path) -> Any:
     for old in [k for k in kept if k[0] == key[0] and k != key]:
         kept.pop(old).close()
     if key not in kept:
-        try:
-            kept[key] = rasterio.open(path)
-        except RasterioIOError as error:
-            raise InputError(
-                f"{path}: not a raster that GDAL can read: {one_line(error)}"
-            ) from error
+        kept[key] = _open(path)
         if len(kept) > MOST_OPEN:
             kept.popitem(last=False)[1].close()
     kept.move_to_end(key)
     return kept[key]
+
+
+def _open(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # What has no place is refused in `info`, by name.
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset = rasterio.open(path)
+    except RasterioIOError as error:
+        why = one_line(error)
+        if "sqlite" in why or "malformed" in why:
+            why = "truncated or damaged? Get the file again"
+        raise InputError(f"{path}: not a raster that GDAL can read: {why}") from error
+    if any(dtype.startswith("complex") for dtype in dataset.dtypes):
+        dataset.close()
+        raise InputError(
+            f"{path}: holds complex numbers ({dataset.dtypes[0]}); give a raster of real ones, for "
+            "example their magnitude"
+        )
+    return dataset
 
 
 def one_line(error: BaseException) -> str:
@@ -142,6 +158,11 @@ def info(path: Path, crs: str | None = None, band: int = 1, field: str | None = 
         file_crs, height_unit = _crs_of(src, crs)
         if src.transform.b or src.transform.d:
             raise InputError(f"{path}: is rotated; warp it first (gdalwarp) so that north is up")
+        if src.transform.is_identity:
+            raise InputError(
+                f"{path}: has no georeference, its cells are only counted; give it its place first "
+                "(gdal_translate -a_ullr west north east south)"
+            )
         grid = GeoBox((src.height, src.width), src.transform, file_crs)
         return RasterInfo(
             grid,
@@ -161,7 +182,10 @@ def info(path: Path, crs: str | None = None, band: int = 1, field: str | None = 
 def _crs_of(src: Any, given: str | None) -> tuple[CRS | None, str]:
     """Return the horizontal CRS of a raster and the unit of its heights where it names one."""
     if given:
-        return CRS(given), ""
+        try:
+            return CRS(given), ""
+        except pyproj.exceptions.CRSError as error:
+            raise InputError(f"{src.name}: crs = {given!r} is not a CRS that PROJ knows") from error
     if not src.crs:
         return None, ""
     crs = pyproj.CRS(src.crs.to_wkt())
@@ -219,8 +243,8 @@ class RasterSource:
                 return self._scaled(values, src)
             except RasterioIOError as error:
                 raise InputError(
-                    f"{self.path}: cannot be read to the end (truncated or damaged?): "
-                    f"{one_line(error)}"
+                    f"{self.path}: cannot be read to the end (truncated or damaged?); get the file "
+                    "again"
                 ) from error
 
     def _scaled(self, values: Float, src: Any) -> Float:

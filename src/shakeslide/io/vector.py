@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -15,7 +16,8 @@ import pandas as pd
 import pyogrio
 import shapely
 from odc.geo.crs import CRS
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from pyproj.exceptions import CRSError
 
 from shakeslide.errors import InputError, did_you_mean
 from shakeslide.io import quakeml
@@ -23,6 +25,8 @@ from shakeslide.io.raster import one_line
 
 KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
 """Kind of geometry by shapely's type number."""
+DAMAGED = ("sqlite", "malformed", "not a database", "not recognized as being", "truncated")
+"""What GDAL's messages hold of files that are not whole."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None
     """
     frame, notes = _open(source)
     where = source.where_it_is
-    own = CRS(source.crs) if source.crs else CRS(frame.crs.to_wkt()) if frame.crs else None
+    own = _crs(source) or (CRS(frame.crs.to_wkt()) if frame.crs else None)
     if own is None:
         raise InputError(
             f'{where}: has no CRS; give it with `crs = "EPSG:..."` in the table of the layer'
@@ -135,6 +139,50 @@ def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None
     return Features(frame.reset_index(drop=True), own, notes)
 
 
+def _crs(source: VectorSource) -> CRS | None:
+    """Return the CRS that the study states."""
+    if not source.crs:
+        return None
+    try:
+        return CRS(source.crs)
+    except CRSError as error:
+        raise InputError(
+            f"{source.where_it_is}: crs = {source.crs!r} is not a CRS that PROJ knows"
+        ) from error
+
+
+def swapped(features: Features, source: VectorSource, crs: CRS, box: shapely.Geometry) -> str:
+    """Tell what to do where features lie on a box only with x and y exchanged, else "".
+
+    Parameters
+    ----------
+    features : Features
+        The features, in `crs`.
+    source : VectorSource
+        How they were read.
+    crs : CRS
+        The grid's CRS.
+    box : geometry
+        Where they should lie, in `crs`.
+    """
+    own = features.frame.to_crs(features.crs.to_wkt())
+    other = own.set_geometry(shapely.transform(own.geometry.values, lambda c: c[:, ::-1]))
+    shapes = np.asarray(other.set_crs(own.crs, allow_override=True).to_crs(crs.to_wkt()).geometry)
+    finite = np.isfinite(shapely.bounds(shapes)).all(axis=1)
+    if not shapely.intersects(shapes[finite], box).any():
+        return ""
+    return (
+        f"with x and y swapped they lie here: their axes are in the other order; {remedy(source)}"
+    )
+
+
+def remedy(source: VectorSource) -> str:
+    """Return what to write where a layer's x and y are exchanged."""
+    if source.x and source.y and not source.swap_xy:
+        return f'exchange its columns: x = "{source.y}" and y = "{source.x}" in its table'
+    return f"set swap_xy = {str(not source.swap_xy).lower()} in its table"
+
+
 def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
     where = source.where_it_is
     if not source.path.exists():
@@ -144,21 +192,30 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
     options = _csv_options(source)
     encoding = _encoding(source)
     try:
-        layer, others = _choose_layer(source, tables=bool(options))
-        known = pyogrio.read_info(source.path, layer=layer, **encoding, **options)["fields"]
-        _require_columns(source, [str(f) for f in known])
         with warnings.catch_warnings():
             # GDAL warns of things that are checked here by name (CRS, geometry).
             warnings.simplefilter("ignore")
-            frame = pyogrio.read_dataframe(
-                source.path, layer=layer, where=source.where, **encoding, **options
-            )
+            layer, others = _choose_layer(source, tables=bool(options))
+            known = pyogrio.read_info(source.path, layer=layer, **encoding, **options)["fields"]
+            _require_columns(source, [str(f) for f in known])
+            read = {"layer": layer, "where": source.where, **encoding, **options}
+            frame, notes = _read_mended(source.path, read)
     except UnicodeDecodeError as error:
         raise InputError(
             f"{where}: its texts are not in {source.encoding or 'the encoding it states'}; name "
             'theirs with encoding = in its table (for example "cp1252" or "gb18030")'
         ) from error
-    except (DataSourceError, DataLayerError, ValueError) as error:
+    except shapely.errors.GEOSException as error:
+        raise InputError(
+            f"{where}: holds a geometry that cannot be mended ({one_line(error)}); repair the "
+            "file, for example with ogr2ogr -makevalid"
+        ) from error
+    except (DataSourceError, DataLayerError, FeatureError, ValueError) as error:
+        if any(sign in str(error).lower() for sign in DAMAGED):
+            raise InputError(
+                f"{where}: cannot be read (truncated or damaged, or no vector file?); get the file "
+                "again"
+            ) from error
         at = f" with the filter `{source.where}`" if source.where else ""
         raise InputError(f"{where}: cannot be read{at}: {one_line(error)}") from error
     if not isinstance(frame, gpd.GeoDataFrame) or (len(frame) and frame.geometry.isna().all()):
@@ -170,7 +227,19 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
             f"{where}: holds {len(others) + 1} layers ({', '.join([layer, *others])}); choose one "
             "with layer ="
         )
-    return frame, []
+    return frame, notes
+
+
+def _read_mended(path: Path, options: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return a layer's features; rings that are not closed are closed, which is noted.
+
+    A line of one point becomes a missing geometry, which is left out later.
+    """
+    try:
+        return pyogrio.read_dataframe(path, **options), []
+    except shapely.errors.GEOSException:
+        frame = pyogrio.read_dataframe(path, on_invalid="fix", **options)
+        return frame, ["rings that were not closed, or lines of one point, were mended"]
 
 
 def _encoding(source: VectorSource) -> dict[str, str]:
@@ -223,8 +292,16 @@ def _require_columns(source: VectorSource, known: Sequence[str]) -> None:
     for column in (source.column, source.x, source.y):
         if column is not None and column not in known:
             raise InputError(
-                f"{source.where_it_is}: has no column '{column}'.{did_you_mean(column, known)}"
+                f"{source.where_it_is}: has no column '{column}'.{_columns(column, known)}"
             )
+
+
+def _columns(column: str, known: Sequence[str]) -> str:
+    """Return the column that may be meant, and those that there are (twelve at most)."""
+    near = did_you_mean(column, known) if known else ""
+    near = "" if near.startswith(" Known") else near
+    shown = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+    return f"{near} Its columns: {shown or 'none'}."
 
 
 def _open_quakeml(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
@@ -247,6 +324,12 @@ def _usable(frame: gpd.GeoDataFrame, where: str, notes: list[str]) -> gpd.GeoDat
         frame, geometry = frame[~missing], geometry[~missing]
     if len(frame) == 0:
         raise InputError(f"{where}: none of its features has a geometry")
+    endless = ~np.isfinite(shapely.bounds(geometry)).all(axis=1)
+    if endless.any():
+        raise InputError(
+            f"{where}: {int(endless.sum())} of its {len(frame)} features have coordinates that are "
+            "not finite numbers; repair or remove them"
+        )
     with ThreadPoolExecutor() as pool:  # the slowest part of reading
         sound = pool.map(shapely.is_valid, np.array_split(geometry, 16))
         broken = ~np.concatenate(list(sound))
@@ -293,7 +376,7 @@ def require_column(features: Features, column: str, where: str) -> None:
     """Raise `InputError` unless features have a column."""
     known = [str(c) for c in features.frame.columns if c != features.frame.geometry.name]
     if column not in known:
-        raise InputError(f"{where}: has no column '{column}'.{did_you_mean(column, known)}")
+        raise InputError(f"{where}: has no column '{column}'.{_columns(column, known)}")
 
 
 def numeric(features: Features, column: str, where: str) -> np.ndarray:
@@ -308,7 +391,9 @@ def numeric(features: Features, column: str, where: str) -> np.ndarray:
             f'(e.g. {example!r}); use a numeric column, or function = "category"'
         )
     if not np.isfinite(values).any():
-        raise InputError(f"{where}: column '{column}' is empty in all features")
+        raise InputError(
+            f"{where}: column '{column}' is empty in all features; choose another with column ="
+        )
     return np.asarray(values)
 
 

@@ -6,7 +6,6 @@ when another process keeps a core busy.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,10 @@ from typing import Any
 
 import scipy.linalg.cython_blas  # noqa: F401  what compiled np.dot calls: loaded, it is limited too
 from threadpoolctl import ThreadpoolController
+
+from shakeslide.engine import processors
+
+__all__ = ["one_blas_thread", "processors"]
 
 _lock = threading.Lock()
 _inside = 0
@@ -71,10 +74,3 @@ def one_blas_thread() -> Iterator[None]:
                 _holder.over.set()
                 _holder.join()
                 _holder = None
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

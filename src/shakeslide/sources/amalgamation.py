@@ -2,7 +2,8 @@
 
 Signs of amalgamation are parts that lie apart (side by side, not one above the other), several
 outlets on different sides of a ridge, several crowns above a common run-out, and a body much wider
-across the slope than long down it (Marc & Hovius 2015 list them as the commonest mapping errors).
+across the slope than long down it. What amalgamation does to areas and volumes: Marc & Hovius
+(2015, Natural Hazards and Earth System Sciences 15, 723-733).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Rules:
 
     prominence: float = 0.2
     least_prominence: float = 10.0
-    fewest: int = 16
+    fewest: int = 32
     elongation: float = 3.0
 
 

@@ -137,7 +137,7 @@ def extract(
     engine : Engine, optional
         Where to run.
     advance : callable
-        Told 1 per outline.
+        Told how many outlines are done, on average, after each chunk; their number in all.
     """
     box = grids.bounds(grid)
     intake = take_in(shapes, (box.left, box.bottom, box.right, box.top))
@@ -151,11 +151,10 @@ def extract(
         scaling or Scaling(),
         None if mapped is None else _Mapped.sorted(mapped),
         folder,
-        advance,
     )
     cut = chunks(held, grids.shape_of(grid))
-    advance(len(shapes) - sum(len(c.which) for c in cut))
-    (engine or Engine()).map(work, cut, silent)
+    shares = iter(np.diff(np.round(np.linspace(0, len(shapes), len(cut) + 1))))
+    (engine or Engine()).map(work, cut, lambda _: advance(float(next(shares))))
     return _gathered(intake, [pd.read_parquet(work.path(c)) for c in cut])
 
 
@@ -232,7 +231,6 @@ class _Work:
     scaling: Scaling
     mapped: _Mapped | None
     folder: Path
-    advance: Advance
 
     def path(self, chunk: Chunk) -> Path:
         return self.folder / f"{chunk.name}.parquet"
@@ -243,7 +241,6 @@ class _Work:
             table = self._table(chunk)
             with raster.replacing(path) as temporary:
                 table.to_parquet(temporary, index=False)
-        self.advance(len(chunk.which))
 
     def _table(self, chunk: Chunk) -> pd.DataFrame:
         window = chunk.window

@@ -24,7 +24,7 @@ class Recipe:
     Parameters
     ----------
     methods : sequence of Method
-        The first that applies is used.
+        The first that applies is used; a mapped source before all others.
     rules : Rules, optional
         When a polygon is divided (S5); None: never.
     fewest : int
@@ -75,27 +75,33 @@ def separate(landslide: Landslide, recipe: Recipe) -> tuple[list[Separated], lis
     list of str
         Why it was divided.
     """
-    mapped = landslide.mapped is not None and bool((landslide.mapped & landslide.inside).any())
-    if recipe.rules is None or mapped:
-        return [_one(landslide, recipe)], []
+    source = _mapped(landslide, recipe)
+    if source is not None:
+        return [Separated(landslide, source, Mapped.code)], []
+    if recipe.rules is None:
+        return [_told(landslide, recipe)], []
     pieces, reasons = divide(landslide, recipe.rules)
-    return [_one(piece, recipe) for piece in pieces], reasons
+    return [_told(piece, recipe) for piece in pieces], reasons
 
 
-def _one(landslide: Landslide, recipe: Recipe) -> Separated:
-    first = next((m for m in recipe.methods if not isinstance(m, Mapped)), None)
-    for method in recipe.methods:
-        if not isinstance(method, Mapped):
-            # A mapped source holds whatever its size; all else must be told from the terrain.
-            if landslide.count <= recipe.fewest:
-                return Separated(landslide, landslide.inside, WHOLE, (FEW,))
-            if landslide.drop <= 0:
-                return Separated(landslide, landslide.inside, WHOLE, (FLAT,))
+def _mapped(landslide: Landslide, recipe: Recipe) -> Cells | None:
+    """Return the source as mapped, which holds whatever its size and of how many landslides."""
+    wanted = (m for m in recipe.methods if isinstance(m, Mapped))
+    return next((m.separate(landslide) for m in wanted), None)
+
+
+def _told(landslide: Landslide, recipe: Recipe) -> Separated:
+    """Tell the source of one landslide from the terrain."""
+    if landslide.count <= recipe.fewest:
+        return Separated(landslide, landslide.inside, WHOLE, (FEW,))
+    if landslide.drop <= 0:
+        return Separated(landslide, landslide.inside, WHOLE, (FLAT,))
+    methods = [m for m in recipe.methods if not isinstance(m, Mapped)]
+    for k, method in enumerate(methods):
         source = method.separate(landslide)
         if source is None:
             continue
-        if not isinstance(method, Mapped) and np.count_nonzero(source) < recipe.fewest:
+        if np.count_nonzero(source) < recipe.fewest:
             source = landslide.highest(recipe.fewest)
-        flags = () if isinstance(method, Mapped) or method is first else (FELL_BACK,)
-        return Separated(landslide, source, method.code, flags)
+        return Separated(landslide, source, method.code, (FELL_BACK,) if k else ())
     return Separated(landslide, landslide.inside, WHOLE, (FELL_BACK,))

@@ -1,0 +1,87 @@
+"""What extracted sources are worth: models trained on them, judged against the known ones.
+
+`python -m benchmarks.sources_downstream` takes the frozen synthetic earthquake (made if it is not
+there) and trains on its known source areas, on extracted ones and on whole outlines. All are
+judged on the same blocks, against known sources and clear ground.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import bench_files
+from shakeslide import pipeline, sampling, training, trials
+from shakeslide.evaluation import blocks, scores, splits
+from shakeslide.sampling import Samples
+
+SIZE = 4000
+WAYS = {
+    "known sources": [],
+    "extracted sources": ["sources.mapped=false", 'inventory.positives_from="extracted"'],
+    "whole outlines": ["inventory.sources=none"],
+}
+MODELS = ("lr", "rf")
+
+
+def drawn(path: Path, out: Path, overrides: Sequence[str]) -> tuple[Samples, pipeline.Run]:
+    """Prepare and sample a study."""
+    overrides = ["evaluation.block_size=3000", "evaluation.folds=5", *overrides]
+    run = bench_files.opened(path, out, *overrides)
+    pipeline.prepare(run)
+    pipeline.sample(run)
+    return sampling.load(out / "samples.parquet"), run
+
+
+def elsewhere(samples: Samples, known: Samples, split: splits.Split, plan: trials.Plan) -> NDArray:
+    """Return the rows that lie in none of the blocks on which a split of `known` tests."""
+    tested = known.table.iloc[split.test]
+    size, origin = plan.block_size, plan.origin
+    held = np.unique(blocks.block_id(tested["x"].to_numpy(), tested["y"].to_numpy(), size, origin))
+    own = blocks.block_id(
+        samples.table["x"].to_numpy(), samples.table["y"].to_numpy(), size, origin
+    )
+    return np.flatnonzero(~np.isin(own, held))
+
+
+def main() -> None:
+    """Train, judge, print."""
+    path = bench_files.earthquake(SIZE)
+    text = path.read_text(encoding="utf-8")
+    whole = path.with_name("outlines.toml")
+    whole.write_text(
+        text.replace('[inventory.sources]\npath = "sources.gpkg"\n', ""), encoding="utf-8"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        taken = {}
+        for way, overrides in WAYS.items():
+            study = whole if way == "whole outlines" else path
+            asked = [] if way == "whole outlines" else overrides
+            taken[way], run = drawn(study, Path(folder) / way.replace(" ", "_"), asked)
+        known = taken["known sources"]
+        plan = run.plan(known)
+        chosen = trials.chosen_splits(known, "block", plan)
+        print(f"{len(known.table):,} samples, {len(chosen)} folds of 3 km blocks")
+        for name in MODELS:
+            recipe = training.Recipe(name, "sincos", {})
+            for way, samples in taken.items():
+                rows = [elsewhere(samples, known, s, plan) for s in chosen]
+                fits = training.fit(recipe, samples, rows, list(range(len(rows))))
+                told = [
+                    scores.scores(known.label[s.test], f.model.predict(known.raw[s.test]), 0.5)
+                    for f, s in zip(fits, chosen, strict=True)
+                ]
+                auc, oa = (np.array([t[m] for t in told]) for m in ("roc_auc", "oa"))
+                print(
+                    f"{name}, trained on {way}: ROC-AUC {auc.mean():.3f} ± {auc.std(ddof=1):.3f}, "
+                    f"OA {oa.mean():.3f} ± {oa.std(ddof=1):.3f}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

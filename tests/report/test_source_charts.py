@@ -1,0 +1,31 @@
+"""The chart of landslides by size shows what sources.json tells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shakeslide.report import figures, source_charts
+from shakeslide.sources import frequency
+
+
+def test_points_and_tail_are_those_told() -> None:
+    rng = np.random.default_rng(0)
+    area = 1000 * rng.pareto(1.5, 4000) + 1000
+    told = {
+        "landslides": {
+            "tail": {"alpha": 2.5, "error": 0.02, "least": 1000.0, "count": 4000, "distance": 0.01},
+            **frequency.distribution(area),
+        },
+        "sources": {"tail": None, **frequency.distribution(np.array([]))},
+    }
+    with figures.style():
+        axes = source_charts.frequency(told).axes[-1]
+    points, line = axes.get_lines()
+    np.testing.assert_allclose(points.get_xdata(), told["landslides"]["area"])
+    # The fitted density runs through the points where there are many landslides.
+    at = np.interp(
+        np.log(points.get_xdata()[:6]), np.log(line.get_xdata()), np.log(line.get_ydata())
+    )
+    assert np.exp(at) == pytest.approx(np.asarray(points.get_ydata()[:6]), rel=0.15)
+    assert "2.50 ± 0.02 from 1,000 m²" in line.get_label()
