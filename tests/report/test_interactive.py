@@ -45,7 +45,7 @@ def made(run: artefacts.Artefacts) -> interactive.InteractiveMap:
 
 
 def codes_of(made: interactive.InteractiveMap, layer: str) -> np.ndarray:
-    uri = made.data["images"][made.data["layers"][layer]["image"]]
+    uri = made.data["images"][made.data["layers"][layer]["image"]]["uri"]
     kind, _, code = uri.partition(";base64,")
     assert kind == "data:image/png"
     image = Image.open(io.BytesIO(base64.b64decode(code)))
@@ -390,6 +390,34 @@ def test_the_map_moves_by_mouse_fingers_buttons_and_keys(run_folder: Path, tmp_p
     assert [float(v) for v in place.groups()] == pytest.approx([lat, lon], abs=6e-5)
     assert seen["legends"] == ["rf-sd"]
     assert seen["label"].startswith("Standard deviation (RF): 0.0")
+
+
+@browser
+def test_no_value_is_told_of_altered_pictures(run_folder: Path, tmp_path: Path) -> None:
+    text = (run_folder / "report.html").read_text(encoding="utf-8")
+    altered = tmp_path / "altered.html"
+    # As if the browser had read one code wrongly in the first picture.
+    altered.write_text(
+        re.sub(r'"sum": ?(\d+)', lambda m: f'"sum": {int(m[1]) + 1}', text, count=1),
+        encoding="utf-8",
+    )
+    script = """
+      const map = window.shakeslideMap, seen = {}, canvas = document.getElementById("map-canvas");
+      for (const id of ["lr-probability", "rf-probability"]) {
+        await map.show(id);
+        canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+        const told = document.getElementById("map-told").textContent;
+        seen[id] = [map.value_at(340840, 3838950), told];
+      }
+      return seen;
+    """
+    seen, _ = loaded(altered, tmp_path, script)
+    value, told = seen["lr-probability"]
+    assert value is None
+    assert told.startswith("Susceptibility (LR): not told, this browser alters pictures")
+    value, told = seen["rf-probability"]
+    assert value["value"] > 0.5
+    assert told.startswith("Susceptibility (RF): 0.")
 
 
 @browser

@@ -44,19 +44,23 @@
   const load = async (id) => {
     const about = data.layers[id];
     const [made, context] = sheet();
-    context.drawImage(await picture(data.images[about.image]), 0, 0);
+    const image = data.images[about.image];
+    context.drawImage(await picture(image.uri), 0, 0);
     const pixels = context.getImageData(0, 0, cols, rows);
     const codes = new Uint8Array(rows * cols);
     const colours = about.colours.match(/../g).map((part) => parseInt(part, 16));
+    let sum = 0;
     for (let i = 0; i < codes.length; i++) {
       const code = (codes[i] = pixels.data[4 * i]);
+      sum += code * ((i % 251) + 1);
       for (let band = 0; band < 3 && code; band++) {
         pixels.data[4 * i + band] = colours[3 * (code - 1) + band];
       }
       pixels.data[4 * i + 3] = code ? 255 : 0;
     }
     context.putImageData(pixels, 0, 0);
-    return { id, about, codes, picture: made };
+    // Some browsers alter what a page reads from a canvas, against tracking: then tell nothing.
+    return { id, about, codes, picture: made, altered: sum !== image.sum };
   };
 
   const show = async (id) => {
@@ -80,7 +84,7 @@
   const valueAt = (u, v) => {
     const row = Math.floor(v / cellHigh);
     const col = Math.floor(u / cellWide);
-    if (!layer || u < 0 || v < 0 || u >= wide || v >= high) return null;
+    if (!layer || layer.altered || u < 0 || v < 0 || u >= wide || v >= high) return null;
     const code = layer.codes[row * cols + col];
     if (!code) return null;
     const { values, halves, classes, names } = layer.about;
@@ -129,8 +133,9 @@
       place.push(`${degrees(lat, "NS")}, ${degrees(lon, "EW")}`);
     }
     const value = valueAt(u, v);
+    const none = layer && layer.altered ? "not told, this browser alters pictures" : "no value";
     const title = chooser.selectedOptions[0].text;
-    told.textContent = `${title}: ${value ? written(value) : "no value"} · ${place.join(" · ")}`;
+    told.textContent = `${title}: ${value ? written(value) : none} · ${place.join(" · ")}`;
   };
 
   // ---------------------------------------------------------------- drawing
