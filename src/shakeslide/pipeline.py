@@ -812,7 +812,7 @@ def map_(run: Run) -> None:
                     on,
                     run.masks,
                 )
-            styles = [p.with_suffix(".qml") for p in paths]
+            styles = [p.with_suffix(s) for p in paths for s in (".qml", ".sld")]
             run.ledger.record(f"map-{name}", run.map_mark(name), [*paths, *styles], taken[0])
             shutil.rmtree(shards, ignore_errors=True)
     doubt(run)
@@ -945,7 +945,7 @@ def _remove_stale(run: Run) -> None:
     if not run.study.map.applicability:
         stale.append(maps / "applicability")
     for path in stale:
-        for suffix in (".tif", ".qml"):
+        for suffix in (".tif", ".qml", ".sld"):
             path.with_suffix(suffix).unlink(missing_ok=True)
 
 
@@ -958,6 +958,11 @@ def report_inputs(run: Run) -> dict[str, Any]:
     return {
         "layers": [row.to_dict() for row in check(run)],
         "event": run.study.event.model_dump(mode="json"),
+        "inventory": {
+            "path": str(run.study.inventory.path),
+            "layer": run.study.inventory.layer,
+            "where": run.study.inventory.where,
+        },
         "outlines": inventory.load(run.study.inventory, run.grid, run.masks).shapes,
         "marks": {
             code: vector.read(
