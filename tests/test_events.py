@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shakeslide import events, pipeline, sampling
+from shakeslide import events, pipeline, sampling, training, trials
 from shakeslide.errors import InputError
-from shakeslide.evaluation import splits
+from shakeslide.evaluation import curves, splits
+from shakeslide.evaluation.calibration import correct_prior
 
 from . import site
 from .conftest import open_run
@@ -82,13 +83,33 @@ def test_frequency_ratios_come_from_the_other_events_alone(
     assert tested.prevalence == theirs.prevalence
 
 
-def test_bootstrap_groups_are_landslides_of_one_event(
+def test_groups_are_landslides_of_one_event(finished: pipeline.Run, other: pipeline.Run) -> None:
+    own = sampling.load(finished.out / "samples.parquet")
+    theirs = sampling.load(other.out / "samples.parquet")
+    here = replace(theirs, table=theirs.table.assign(x=theirs.table.x - 200_000))
+    joined = events.join([own, here], ["own", "same coordinates"])
+    groups = trials.groups(joined.samples, "event", finished.plan(own))
+    assert not set(groups[joined.event == 0]) & set(groups[joined.event == 1])
+
+
+def test_a_model_knows_the_share_of_its_own_events_only(
     finished: pipeline.Run, other: pipeline.Run
 ) -> None:
     own = sampling.load(finished.out / "samples.parquet")
-    joined = events.load(own, "own", [other.out])
-    groups = joined.groups()
-    assert not set(groups[joined.event == 0]) & set(groups[joined.event == 1])
+    theirs = sampling.load(other.out / "samples.parquet")
+    rare = replace(theirs, counts={**theirs.counts, "clear_cells": 500_000})
+    joined = events.join([own, rare], ["own", "rare"])
+    plan, recipe = finished.plan(own), training.Recipe("lr", "sincos", {})
+    split = list(splits.event(joined.samples.label, joined.event))[1]
+    fit = trials.fit(recipe, joined.samples, [split], plan, together=joined)[0]
+    assert fit.model.about["prevalence"] == own.prevalence
+    assert joined.tested(split).prevalence == rare.prevalence < own.prevalence / 5
+    told, p = trials.judge(fit.model, 0, joined.tested(split), split, 0.5)
+    corrected = correct_prior(p.astype(float), fit.model.about["sample_share"], own.prevalence)
+    y = joined.samples.label[split.test]
+    weight = curves.class_weights(y, rare.prevalence)
+    brier = np.average((corrected - y) ** 2, weights=weight)
+    assert told["records"][1]["brier"] == pytest.approx(brier, rel=1e-5)
 
 
 def test_the_protocol_is_evaluated(

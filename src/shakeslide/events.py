@@ -19,6 +19,10 @@ from shakeslide.sampling import Samples
 APART = 1_000_000_000
 """Added to the numbers of landslides and blocks per event, so that none is shared."""
 
+ELSEWHERE = 1e8
+"""Metres by which events are moved apart: the coordinates of two may be of different projections,
+and no cell of one is to be the neighbour of another's landslide."""
+
 
 @dataclass(frozen=True)
 class Events:
@@ -29,7 +33,7 @@ class Events:
     names : tuple of str
         The events: the study's own, then the others.
     samples : Samples
-        All rows; classes have one code per name over all events.
+        All rows; classes have one code per name over all events, and events lie apart.
     event : array, (rows,) int64
         Which event each row is of.
     own : tuple of Samples
@@ -54,19 +58,11 @@ class Events:
         event = int(self.event[split.test[0]])
         return replace(self.samples, counts=self.own[event].counts)
 
-    def groups(self) -> NDArray[np.int64]:
-        """Return the landslide of each row: what bootstraps draw as a whole."""
-        groups = np.empty(len(self.event), np.int64)
-        for k in range(len(self.names)):
-            rows = self.event == k
-            t = self.samples.table[rows]
-            groups[rows] = k * APART + splits.landslide_groups(
-                self.samples.label[rows],
-                t["landslide_id"].to_numpy(),
-                t["x"].to_numpy(),
-                t["y"].to_numpy(),
-            )
-        return groups
+    def prevalence(self, split: splits.Split) -> float:
+        """Return the share of sources in the areas of the events that a split trains on."""
+        trained = [self.own[k].counts for k in np.unique(self.event[split.train])]
+        positive = sum(c["source_cells"] for c in trained)
+        return float(positive / (positive + sum(c["clear_cells"] for c in trained)))
 
 
 def load(own: Samples, name: str, folders: Sequence[Path]) -> Events:
@@ -155,6 +151,7 @@ def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:
         source = t["landslide_id"] > 0
         t["landslide_id"] = t["landslide_id"].astype(np.int64) + k * APART * source
         t["block_id"] += k * APART
+        t["x"] += k * ELSEWHERE
         tables.append(t)
         areas.append(part.areas)
     event = np.repeat(np.arange(len(parts)), [len(t) for t in tables])

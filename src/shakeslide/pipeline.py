@@ -619,7 +619,7 @@ def _outcome(
         others = None
     else:
         chosen = list(splits.event(together.samples.label, together.event))
-        groups, others = together.groups(), together.samples
+        groups, others = trials.groups(together.samples, protocol, plan), together.samples
     with run.reporter.task(f"evaluate by {protocol}", len(run.models) * len(chosen)) as on:
         results = {m: _try_model(run, m, samples, chosen, plan, on, together) for m in run.models}
     return tables.Outcome(protocol, chosen, groups, results, others)

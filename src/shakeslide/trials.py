@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from shakeslide import training
 from shakeslide.bundle import FittedModel
 from shakeslide.errors import InputError
 from shakeslide.evaluation import blocks, curves, splits
+from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.evaluation.splits import Split
 from shakeslide.events import Events
@@ -199,7 +200,10 @@ def judge(
     """
     y = samples.label[split.test]
     p = model.predict(samples.raw[split.test])
-    share = float(model.about["sample_share"])
+    share, known = (float(model.about[k]) for k in ("sample_share", "prevalence"))
+    if known != samples.prevalence:
+        # Of another event: its probabilities are corrected to the share that was known in training
+        share = float(correct_prior(share, known, samples.prevalence))
     measured = scores(y, p, threshold)
     area = scores(y, p, threshold, prevalence=samples.prevalence, sample_share=share)
     weights = curves.class_weights(y, samples.prevalence)
@@ -268,4 +272,15 @@ def fit(
         areas = [training_areas(samples, s, plan) for s in chosen]
     else:
         areas = [together.regions(s) for s in chosen]
-    return training.fit(recipe, samples, [s.train for s in chosen], seeds, areas, advance)
+    fits = training.fit(recipe, samples, [s.train for s in chosen], seeds, areas, advance)
+    if together is None:
+        return fits
+    return [_known_from(f, together.prevalence(s)) for f, s in zip(fits, chosen, strict=True)]
+
+
+def _known_from(fit: training.Fit, prevalence: float) -> training.Fit:
+    """Let a model know the share of sources of the events that it was trained on, and no other."""
+    about = {**fit.model.about, "prevalence": prevalence}
+    if about["static"]:
+        about["sample_share"] = prevalence
+    return replace(fit, model=replace(fit.model, about=about))
