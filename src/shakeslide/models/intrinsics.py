@@ -17,6 +17,8 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic, overload
 
+from shakeslide.factors.kernel import fma
+
 # 2**u on [-0.5, 0.5], a least-squares fit at Chebyshev nodes, relative error below 2e-8
 _NODES = 0.5 * np.cos(np.pi * (np.arange(400) + 0.5) / 400)
 _C0, _C1, _C2, _C3, _C4, _C5, _C6 = np.polynomial.polynomial.polyfit(
@@ -26,15 +28,6 @@ _MINUS_LOG2E = np.float32(-1.4426950408889634)
 _SHIFT = np.float32(1.5 * 2**23)  # adding it rounds a float32 to an integer in its lowest bits
 _LIMIT = np.float32(126.0)
 _ONE = np.float32(1.0)
-
-
-def _fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a*b + c, rounded once, for floats of one type."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fma(*args)
-
-    return a(a, b, c), generate
 
 
 def _power_of_two(typing_context: Any, shifted: Any) -> Any:
@@ -67,7 +60,6 @@ def _bits_of_float(typing_context: Any, number: Any) -> Any:
     return types.uint32(types.float32), generate
 
 
-fma = cast(Callable[[Any, Any, Any], Any], intrinsic(_fma))
 power_of_two = cast(Callable[[Any], Any], intrinsic(_power_of_two))
 float_of_bits = cast(Callable[[Any], Any], intrinsic(_float_of_bits))
 bits_of_float = cast(Callable[[Any], Any], intrinsic(_bits_of_float))

@@ -21,8 +21,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from shakeslide.factors.kernel import fma
 from shakeslide.models.base import ArrayReader, Arrays
-from shakeslide.models.intrinsics import fma
 from shakeslide.models.parallel import one_blas_thread, processors
 
 _LANES = 64  # rows whose monomials are at hand together: 8 AVX-512 registers of doubles
