@@ -13,18 +13,14 @@ from shakeslide.factors.terrain import derivatives
 from shakeslide.synthetic import SyntheticEarthquake
 from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
 from shakeslide.synthetic.noise import Floats
-from shakeslide.synthetic.terrain import (
-    CONCAVITY,
-    HILLSLOPE_AREA,
+from shakeslide.synthetic.relief import (
     MARGIN,
-    STEEPNESS,
     Frame,
-    Ground,
     cascade,
-    evolve,
     lay_floodplains,
     make_relief,
 )
+from shakeslide.synthetic.terrain import CONCAVITY, HILLSLOPE_AREA, STEEPNESS, Ground, evolve
 
 
 def even(frame: Frame) -> Ground:

@@ -20,6 +20,7 @@ from shakeslide.synthetic.draw import draw_failures
 from shakeslide.synthetic.failure import failure_curve
 from shakeslide.synthetic.mapping import Mapping, map_landslides, voids
 from shakeslide.synthetic.noise import Floats, gaussian_field
+from shakeslide.synthetic.relief import Frame, Relief, make_relief
 from shakeslide.synthetic.runout import Landslides, make_landslides
 from shakeslide.synthetic.shaking import (
     Aftershocks,
@@ -36,7 +37,7 @@ from shakeslide.synthetic.stability import (
     probabilities,
 )
 from shakeslide.synthetic.strips import by_strips
-from shakeslide.synthetic.terrain import Frame, Ground, Relief, make_relief
+from shakeslide.synthetic.terrain import Ground
 
 CENTRE = (400_000.0, 3_450_000.0)
 """Map coordinates of the middle of every synthetic map."""
@@ -224,7 +225,7 @@ class SyntheticEarthquake:
         return shake(self.rupture, x, y, hanging_wall=s.hanging_wall, patchiness=s.patchiness)
 
 
-def _ground(rupture: Rupture, frame: Frame) -> Ground:
+def ground(rupture: Rupture, frame: Frame) -> Ground:
     """Erodibility by rock, uplift faster on the hanging wall, stable slopes by rock and chance."""
     x, seed = frame.x, rupture.structure.seed
     out = Ground(*(np.empty((frame.rows, frame.cols), np.float32) for _ in range(3)))
@@ -242,7 +243,7 @@ def _ground(rupture: Rupture, frame: Frame) -> Ground:
     return out
 
 
-def _regional(rupture: Rupture, frame: Frame) -> Floats:
+def regional(rupture: Rupture, frame: Frame) -> Floats:
     """Smooth heights (m): a mountain front along the fault and broad waves."""
     x, y = frame.x, frame.y
     _, across = rupture.coordinates(x, y)
@@ -312,7 +313,7 @@ def make(scenario: Scenario) -> SyntheticEarthquake:
     rupture = make_rupture(scenario.seed, scenario.magnitude, scenario.extent)
     relief = make_relief(
         rows, cols, cell,
-        lambda frame: _ground(rupture, frame), lambda frame: _regional(rupture, frame),
+        lambda frame: ground(rupture, frame), lambda frame: regional(rupture, frame),
         scenario.seed,
     )  # fmt: skip
     relief = stretch(relief, scenario.median_slope)

@@ -1,0 +1,2 @@
+"""Synthetic earthquakes larger than memory, tile by tile, with arrays in files."""
+

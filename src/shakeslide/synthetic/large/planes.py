@@ -1,0 +1,124 @@
+"""Arrays in files, cut into tiles; work on many tiles whose results come in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Slices = tuple[slice, slice]
+
+
+@dataclass(frozen=True, order=True)
+class Box:
+    """Rows from `top` up to `bottom` and columns from `left` up to `right` of a grid."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def slices(self) -> Slices:
+        """To take it from an array of the whole grid."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def within(self, outer: Box) -> Slices:
+        """To take it from an array of the box `outer`."""
+        rows = slice(self.top - outer.top, self.bottom - outer.top)
+        return rows, slice(self.left - outer.left, self.right - outer.left)
+
+    def grown(self, by: int, shape: tuple[int, int]) -> Box:
+        """With so many more cells on each side, but not beyond a grid of a shape."""
+        return Box(
+            max(self.top - by, 0),
+            max(self.left - by, 0),
+            min(self.bottom + by, shape[0]),
+            min(self.right + by, shape[1]),
+        )
+
+
+class Plane:
+    """An array of a whole grid in a file; only the boxes asked for are in memory.
+
+    Parameters
+    ----------
+    path : Path
+        File to make, of zeros; it takes room on the disk as it is written.
+    shape : (int, int)
+        Rows and columns.
+    dtype : dtype
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int], dtype: DTypeLike) -> None:
+        self.path, self.shape, self.dtype = path, shape, np.dtype(dtype)
+        with path.open("wb") as file:
+            file.truncate(max(shape[0] * shape[1] * self.dtype.itemsize, 1))
+
+    def _map(self, mode: Any) -> Any:
+        # Mapped anew each time: pages of a map that stays open would count as memory in use.
+        return np.memmap(self.path, self.dtype, mode, shape=self.shape)
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return a copy of a box."""
+        return np.array(self._map("r")[box.slices])
+
+    def pick(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[Any]:
+        """Return a copy of single rows and columns crossed."""
+        return np.array(self._map("r")[np.ix_(rows, cols)])
+
+    def write(self, box: Box, values: NDArray[Any]) -> None:
+        """Put values into a box."""
+        self._map("r+")[box.slices] = values
+
+    def delete(self) -> None:
+        """Give the room on the disk back."""
+        self.path.unlink()
+
+
+def tiles(shape: tuple[int, int], tile: int, shift: tuple[int, int] = (0, 0)) -> list[Box]:
+    """Boxes of at most `tile` cells a side that cover a grid once, row by row.
+
+    Parameters
+    ----------
+    shape : (int, int)
+    tile : int
+    shift : (int, int)
+        Where the first full tile begins; what lies before it are tiles of their own.
+    """
+    rows, cols = (
+        np.unique(np.r_[0, np.arange(start, size, tile), size]).tolist()
+        for start, size in zip(shift, shape, strict=True)
+    )
+    return [
+        Box(a, b, c, d)
+        for a, c in zip(rows[:-1], rows[1:], strict=True)
+        for b, d in zip(cols[:-1], cols[1:], strict=True)
+    ]
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[Result]:
+    """Yield `work(item)` for each item, in order; at most one more is ready than is worked on."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
