@@ -181,9 +181,10 @@ def _strahler(receivers: Ints, area: Floats, threshold: float) -> tuple[Bits, Bi
 
 
 @kernel
-def _walk(
+def walk(
     receivers: Ints, area: Floats, threshold: float, order: Bits, donors: Bits
 ) -> tuple[Ints, Ints, Ints]:
+    """Cells, starts and orders of reaches, given the orders and river donors of all cells."""
     target = receivers.ravel()
     size = area.ravel()
     count = 0
@@ -227,6 +228,6 @@ def river_reaches(receivers: Ints, area: Floats, threshold: float) -> Reaches:
         Cells.
     """
     order, donors = _strahler(receivers, area, threshold)
-    cells, starts, orders = _walk(receivers, area, threshold, order, donors)
+    cells, starts, orders = walk(receivers, area, threshold, order, donors)
     ends = cells[np.maximum(starts[1:] - 2, starts[:-1])]
     return Reaches(cells, starts, orders, area.ravel()[ends])

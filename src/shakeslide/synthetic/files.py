@@ -17,13 +17,15 @@ from pyproj import Transformer
 from shakeslide.synthetic import geology
 from shakeslide.synthetic.mapping import filled
 from shakeslide.synthetic.outlines import Place, outlines, patches
-from shakeslide.synthetic.scenario import CENTRE, CRS, SyntheticEarthquake
+from shakeslide.synthetic.scenario import CENTRE, CRS, Earthquake, SyntheticEarthquake
 from shakeslide.synthetic.shakemap import shakemap_text
 from shakeslide.synthetic.shaking import intensity
 
 Array = NDArray[np.floating[Any]]
 
 TIME = "2024-05-12T06:28:00Z"
+BLOCK = 256
+"""Side of the blocks of a raster (cells)."""
 BEYOND = 0.25
 """How far layers reach beyond the elevation model, as a share of its size."""
 
@@ -34,18 +36,18 @@ def _to_lonlat(x: Array, y: Array) -> tuple[Array, Array]:
     return np.asarray(lon), np.asarray(lat)
 
 
-def epicentre(earthquake: SyntheticEarthquake) -> tuple[float, float]:
+def epicentre(earthquake: Earthquake) -> tuple[float, float]:
     """Longitude and latitude (degrees)."""
     east, north = earthquake.rupture.epicentre
     lon, lat = _to_lonlat(np.array([east]), np.array([north]))
     return round(float(lon[0]), 5), round(float(lat[0]), 5)
 
 
-def study_text(earthquake: SyntheticEarthquake) -> str:
+def study_text(earthquake: Earthquake) -> str:
     """Study file (TOML) for the files that `write` makes."""
     lon, lat = epicentre(earthquake)
     scenario = earthquake.scenario
-    partly = earthquake.mapping.extent is not None
+    partly = scenario.mapped_share < 1.0
     extent = '\n[inventory.extent]\npath = "mapped_extent.gpkg"\n' if partly else ""
     return f"""\
 # A synthetic earthquake made by shakeslide: every file beside this one is invented.
@@ -112,28 +114,35 @@ use = ["lr", "svm", "rf", "sae"]
 """
 
 
-def _raster(
-    path: Path, array: NDArray[Any], earthquake: SyntheticEarthquake, nodata: float, **tags: str
-) -> None:
-    rows, cols = array.shape
-    profile = {
-        "driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": array.dtype,
+def raster_profile(earthquake: Earthquake, dtype: np.dtype[Any], nodata: float) -> dict[str, Any]:
+    """How a raster of the map is written."""
+    rows, cols = earthquake.geobox.shape
+    return {
+        "driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": dtype,
         "crs": CRS, "transform": earthquake.geobox.affine, "compress": "deflate", "zlevel": 1,
-        "predictor": 3 if array.dtype.kind == "f" else 2, "nodata": nodata,
-        "tiled": True, "blockxsize": 256, "blockysize": 256, "bigtiff": "if_safer",
+        "predictor": 3 if dtype.kind == "f" else 2, "nodata": nodata,
+        "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer",
     }  # fmt: skip
-    with rasterio.open(path, "w", **profile) as out:
+
+
+def _raster(path: Path, array: NDArray[Any], earthquake: Earthquake) -> None:
+    nodata, tags = RASTERS[path.stem]
+    with rasterio.open(path, "w", **raster_profile(earthquake, array.dtype, nodata)) as out:
         out.write(array, 1)
         out.update_tags(**tags)
 
 
-def _vector(path: Path, geometry: Any, columns: Mapping[str, Any], layer: str) -> None:
+def write_vector(
+    path: Path, geometry: Any, columns: Mapping[str, Any], layer: str, *, append: bool = False
+) -> None:
+    """Write shapes (m from the map's middle) and their columns, or append them."""
     frame = gpd.GeoDataFrame(dict(columns), geometry=geometry, crs=CRS)
     frame["geometry"] = frame.geometry.translate(*CENTRE)
-    frame.to_file(path, layer=layer, driver="GPKG", engine="pyogrio")
+    mode = "a" if append else "w"
+    frame.to_file(path, layer=layer, driver="GPKG", engine="pyogrio", mode=mode)
 
 
-def _wide_axes(earthquake: SyntheticEarthquake, points: int) -> tuple[Array, Array]:
+def _wide_axes(earthquake: Earthquake, points: int) -> tuple[Array, Array]:
     """Coarse coordinates (m) of the map and its surroundings, north first."""
     s = earthquake.scenario
     width, height = s.cols * s.cell, s.rows * s.cell
@@ -143,7 +152,7 @@ def _wide_axes(earthquake: SyntheticEarthquake, points: int) -> tuple[Array, Arr
     return np.arange(-half_x, half_x + step, step), np.arange(half_y, -half_y - step, -step)
 
 
-def _write_intensity(folder: Path, earthquake: SyntheticEarthquake) -> None:
+def _write_intensity(folder: Path, earthquake: Earthquake) -> None:
     x, y = _wide_axes(earthquake, 300)
     mmi = intensity(earthquake.motion_at(x, y).pgv)
     polygons, values = [], []
@@ -151,17 +160,19 @@ def _write_intensity(folder: Path, earthquake: SyntheticEarthquake) -> None:
         found = filled(x, y, mmi, low, low + 0.5)
         polygons += found
         values += [float(low + 0.25)] * len(found)
-    _vector(folder / "intensity.gpkg", polygons, {"intensity": values}, "intensity")
+    write_vector(folder / "intensity.gpkg", polygons, {"intensity": values}, "intensity")
 
 
-def _write_lines(folder: Path, earthquake: SyntheticEarthquake) -> None:
+def _write_faults(folder: Path, earthquake: Earthquake) -> None:
     rupture = earthquake.rupture
     trace = shapely.LineString(rupture.trace())
-    _vector(folder / "rupture.gpkg", [trace], {"name": ["main rupture"]}, "rupture")
+    write_vector(folder / "rupture.gpkg", [trace], {"name": ["main rupture"]}, "rupture")
     names, lines = rupture.fault_network(earthquake.scenario.extent)
     shapes = [shapely.LineString(line) for line in lines]
-    _vector(folder / "faults.gpkg", shapes, {"name": names}, "faults")
+    write_vector(folder / "faults.gpkg", shapes, {"name": names}, "faults")
 
+
+def _write_rivers(folder: Path, earthquake: SyntheticEarthquake) -> None:
     reaches, frame = earthquake.rivers, earthquake.relief.frame
     row, col = np.divmod(reaches.cells, frame.cols)
     xy = np.column_stack([frame.x[col], frame.y[row]])
@@ -171,10 +182,10 @@ def _write_lines(folder: Path, earthquake: SyntheticEarthquake) -> None:
     lines = shapely.linestrings(xy[keep], indices=np.unique(index[keep], return_inverse=True)[1])
     area = reaches.area[sizes > 1] * frame.cell**2 / 1e6
     columns = {"order": reaches.order[sizes > 1], "upstream_km2": np.round(area, 3)}
-    _vector(folder / "rivers.gpkg", lines, columns, "rivers")
+    write_vector(folder / "rivers.gpkg", lines, columns, "rivers")
 
 
-def _write_aftershocks(folder: Path, earthquake: SyntheticEarthquake) -> None:
+def _write_aftershocks(folder: Path, earthquake: Earthquake) -> None:
     shocks = earthquake.aftershocks
     lon, lat = _to_lonlat(shocks.x, shocks.y)
     time = pd.Timestamp(TIME) + pd.to_timedelta(shocks.days * 86400.0, unit="s").round("s")
@@ -193,12 +204,20 @@ def _write_aftershocks(folder: Path, earthquake: SyntheticEarthquake) -> None:
 def _write_classes(folder: Path, earthquake: SyntheticEarthquake) -> None:
     place = _place(earthquake)
     codes, shapes = patches(earthquake.surface.rock, place)
-    rocks = [geology.ROCKS[code] for code in codes]
-    columns = {"unit": [r.name for r in rocks], "glim": [r.glim for r in rocks]}
-    _vector(folder / "lithology.gpkg", shapes, columns, "lithology")
+    write_vector(folder / "lithology.gpkg", shapes, rock_columns(codes), "lithology")
     codes, shapes = patches(earthquake.surface.soil, place)
-    names = [geology.SOILS[code] for code in codes]
-    _vector(folder / "soil.gpkg", shapes, {"soil": names}, "soil")
+    write_vector(folder / "soil.gpkg", shapes, soil_columns(codes), "soil")
+
+
+def rock_columns(codes: NDArray[np.int64]) -> dict[str, list[str]]:
+    """Columns of the lithology layer."""
+    rocks = [geology.ROCKS[code] for code in codes]
+    return {"unit": [r.name for r in rocks], "glim": [r.glim for r in rocks]}
+
+
+def soil_columns(codes: NDArray[np.int64]) -> dict[str, list[str]]:
+    """Columns of the soil layer."""
+    return {"soil": [geology.SOILS[code] for code in codes]}
 
 
 def _place(earthquake: SyntheticEarthquake) -> Place:
@@ -213,20 +232,43 @@ def _write_inventory(folder: Path, earthquake: SyntheticEarthquake) -> None:
     for name, raster in (("landslides", slides.whole), ("sources", slides.source)):
         ids, shapes = outlines(kept[raster], _place(earthquake))
         area = np.round(shapely.area(shapes), 1)
-        _vector(folder / f"{name}.gpkg", shapes, {"id": ids, "area": area}, name)
+        write_vector(folder / f"{name}.gpkg", shapes, {"id": ids, "area": area}, name)
     if mapping.extent is not None:
-        _vector(folder / "mapped_extent.gpkg", [mapping.extent], {"id": [1]}, "mapped_extent")
+        write_vector(folder / "mapped_extent.gpkg", [mapping.extent], {"id": [1]}, "mapped_extent")
 
 
 def _write_rasters(folder: Path, earthquake: SyntheticEarthquake) -> None:
     surface = earthquake.surface
-    _raster(folder / "dem.tif", earthquake.dem, earthquake, np.nan, unit="m")
-    _raster(folder / "pga.tif", surface.pga, earthquake, np.nan, unit="g")
-    _raster(folder / "pgv.tif", earthquake.pgv, earthquake, np.nan, unit="cm/s")
-    _raster(folder / "truth.tif", earthquake.p_star, earthquake, np.nan, unit="probability")
-    _raster(folder / "landcover.tif", surface.cover, earthquake, 0, legend="landcover.csv")
+    arrays: dict[str, NDArray[Any]] = {
+        "dem": earthquake.dem, "pga": surface.pga, "pgv": earthquake.pgv,
+        "truth": earthquake.p_star, "landcover": surface.cover,
+    }  # fmt: skip
+    for name, array in arrays.items():
+        _raster(folder / f"{name}.tif", array, earthquake)
+
+
+def prepare(folder: Path) -> Path:
+    """Make a folder for an earthquake, without layers of an earlier one."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.gpkg"):
+        if old.stem in LAYERS:
+            old.unlink()
+    return folder
+
+
+def write_beside_map(earthquake: Earthquake, folder: Path) -> Path:
+    """Write what does not depend on the cells of the map; return the study file."""
+    _write_intensity(folder, earthquake)
+    _write_faults(folder, earthquake)
+    _write_aftershocks(folder, earthquake)
     rows = [f"{code},{name}" for code, (name, _) in sorted(geology.LAND_COVERS.items())]
     (folder / "landcover.csv").write_text("code,name\n" + "\n".join(rows) + "\n")
+    lonlat = epicentre(earthquake)
+    (folder / "grid.xml").write_text(shakemap_text(earthquake, BEYOND, lonlat, TIME))
+    study = folder / "study.toml"
+    study.write_text(study_text(earthquake))
+    return study
 
 
 def write(earthquake: SyntheticEarthquake, folder: Path) -> Path:
@@ -243,24 +285,22 @@ def write(earthquake: SyntheticEarthquake, folder: Path) -> Path:
     Path
         The study file.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.gpkg"):
-        if old.stem in LAYERS:
-            old.unlink()
+    folder = prepare(folder)
     _write_rasters(folder, earthquake)
-    _write_intensity(folder, earthquake)
-    _write_lines(folder, earthquake)
-    _write_aftershocks(folder, earthquake)
+    _write_rivers(folder, earthquake)
     _write_classes(folder, earthquake)
     _write_inventory(folder, earthquake)
-    lonlat = epicentre(earthquake)
-    (folder / "grid.xml").write_text(shakemap_text(earthquake, BEYOND, lonlat, TIME))
-    study = folder / "study.toml"
-    study.write_text(study_text(earthquake))
-    return study
+    return write_beside_map(earthquake, folder)
 
 
+RASTERS: dict[str, tuple[float, dict[str, str]]] = {
+    "dem": (np.nan, {"unit": "m"}),
+    "pga": (np.nan, {"unit": "g"}),
+    "pgv": (np.nan, {"unit": "cm/s"}),
+    "truth": (np.nan, {"unit": "probability"}),
+    "landcover": (0, {"legend": "landcover.csv"}),
+}
+"""Rasters of the map: nodata and tags."""
 LAYERS = {
     "intensity", "rupture", "faults", "rivers", "lithology", "soil", "landslides", "sources",
     "mapped_extent",

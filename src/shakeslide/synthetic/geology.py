@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -108,13 +109,27 @@ class Bedding:
     dip: Floats
 
 
-def _bands(structure: Structure, span: float) -> tuple[Axis, Codes]:
-    """Boundaries across the strike (m) and the unit between them, out to `span` either side."""
-    rng = np.random.default_rng([structure.seed, 11])
+SPAN = 400_000.0
+"""Distance from the fault (m) to which bands of rock are always laid; a larger map needs more."""
+
+
+def _bands(structure: Structure, farthest: float) -> tuple[Axis, Codes]:
+    """Boundaries across the strike (m) and the unit between them, from `farthest` on."""
+    edges, units = _bands_from(SPAN, structure.seed, 11, 255)
+    if farthest < edges[0]:
+        # Laid apart, so that a larger map keeps the bands of a smaller one.
+        more, beyond = _bands_from(4.0 * SPAN, structure.seed, 12, int(units[0]))
+        some = int((more < edges[0]).sum())
+        edges, units = np.r_[more[:some], edges], np.r_[beyond[:some], units]
+    return edges, units
+
+
+@lru_cache(8)
+def _bands_from(span: float, seed: int, stream: int, last: int) -> tuple[Axis, Codes]:
+    rng = np.random.default_rng([seed, stream])
     count = int(2 * span / 900.0) + 4
     edges = np.cumsum(rng.gamma(3.0, 900.0, count)) - span
     units = np.empty(count + 1, np.uint8)
-    last = -1
     for k in range(count + 1):
         choices = [unit for unit in BEDDED if unit != last]
         last = int(rng.choice(choices))
@@ -129,8 +144,9 @@ def rock_units(structure: Structure, x: Axis, y: Axis) -> Codes:
         (seed, 1), x, y, [6000.0, 2000.0, 600.0], [0.75, 0.2, 0.05],
         stretch=2.5, azimuth=structure.strike,
     )  # fmt: skip
-    edges, units = _bands(structure, 400_000.0)
-    codes = units[np.searchsorted(edges, structure.across(x, y) + warp)]
+    place = structure.across(x, y) + warp
+    edges, units = _bands(structure, float(place.min()))
+    codes = units[np.searchsorted(edges, place)]
     intrusion = gaussian_field((seed, 2), x, y, [4500.0, 1500.0], [0.85, 0.15])
     codes[intrusion > 1.55] = 0
     return codes

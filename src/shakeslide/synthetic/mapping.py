@@ -14,6 +14,8 @@ from shakeslide.synthetic.noise import Axis, Floats, gaussian_field
 from shakeslide.synthetic.runout import Landslides
 from shakeslide.synthetic.stability import Surface
 
+Places = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Mapping:
@@ -42,30 +44,73 @@ def filled(x: Axis, y: Axis, z: Floats, low: float, high: float) -> list[shapely
     return out
 
 
-def _extent(
-    seed: int, surface: Surface, share: float
-) -> tuple[shapely.Geometry, NDArray[np.bool_]]:
-    """The most shaken part of the map, roughly outlined; also as cells."""
-    x, y = surface.x, surface.y
-    step = max(1, max(x.size, y.size) // 400)
-    across, down = _nodes(x.size, step), _nodes(y.size, step)
+@dataclass(frozen=True)
+class Extent:
+    """A mapped extent, decided at the nodes of a coarse grid.
+
+    Attributes
+    ----------
+    outline : shapely geometry
+        Metres from the map's middle.
+    rows, cols : array
+        Rows and columns of the map that are nodes.
+    within : array (rows, cols), bool
+        Nodes within the extent; a cell is within where its nearest node is.
+    """
+
+    outline: shapely.Geometry
+    rows: Places
+    cols: Places
+    within: NDArray[np.bool_]
+
+    def on(self, rows: slice, cols: slice) -> NDArray[np.bool_]:
+        """Which cells of a window of the map are within."""
+        nearest = (
+            np.rint(np.interp(np.arange(at.start, at.stop), nodes, np.arange(nodes.size)))
+            for at, nodes in ((rows, self.rows), (cols, self.cols))
+        )
+        return self.within[np.ix_(*(n.astype(int) for n in nearest))]
+
+
+def extent_nodes(shape: tuple[int, int]) -> tuple[Places, Places]:
+    """Rows and columns of a map that are nodes of its extent: about 400 on the longer side."""
+    step = max(1, max(shape) // 400)
+    rows, cols = (np.unique(np.r_[np.arange(0, size, step), size - 1]) for size in shape)
+    return rows, cols
+
+
+def make_extent(
+    seed: int, x: Axis, y: Axis, pga: Floats, nodes: tuple[Places, Places], share: float
+) -> Extent:
+    """The most shaken part of the map, roughly outlined.
+
+    Parameters
+    ----------
+    seed : int
+    x, y : array (cols,), (rows,)
+        Coordinates of the nodes (m).
+    pga : array (rows, cols)
+        Median PGA at the nodes (g).
+    nodes : (array, array)
+        Rows and columns of the map that are nodes.
+    share : float
+        Share of the map within the extent.
+    """
     wide = float(np.ptp(x))
-    chance = gaussian_field((seed, 80), x[across], y[down], [0.15 * wide, 0.05 * wide])
-    shaken = np.log(surface.pga[np.ix_(down, across)])
+    chance = gaussian_field((seed, 80), x, y, [0.15 * wide, 0.05 * wide])
+    shaken = np.log(pga)
     score = (shaken - shaken.mean()) / max(float(shaken.std()), 1e-6) + chance
     level = float(np.quantile(score, 1.0 - share))
-    polygon = shapely.union_all(filled(x[across], y[down], score, level, np.inf))
-    row, col = np.arange(y.size), np.arange(x.size)
-    rows, cols = (
-        np.interp(row, down, np.arange(down.size)),
-        np.interp(col, across, np.arange(across.size)),
-    )
-    nearest = np.ix_(np.rint(rows).astype(int), np.rint(cols).astype(int))
-    return polygon, np.asarray(score[nearest] >= level)
+    outline = shapely.union_all(filled(x, y, score, level, np.inf))
+    return Extent(outline, *nodes, np.asarray(score >= level))
 
 
-def _nodes(size: int, step: int) -> NDArray[np.int64]:
-    return np.unique(np.r_[np.arange(0, size, step), size - 1])
+def found_by_size(seed: int, area: NDArray[Any], smallest: float) -> NDArray[np.bool_]:
+    """Which landslides of given areas (m2) are found, half of those of the area `smallest`."""
+    if smallest <= 0.0:
+        return np.ones(area.size, bool)
+    share = 1.0 / (1.0 + (smallest / area) ** 2)
+    return np.asarray(np.random.default_rng([seed, 81]).random(area.size) < share)
 
 
 def map_landslides(
@@ -83,19 +128,24 @@ def map_landslides(
     smallest : float
         Area (m2) of which half the landslides are found: 1 / (1 + (smallest / area)^2) of any area.
     """
-    mapped = np.ones(slides.count, bool)
     cells = np.bincount(slides.whole.ravel(), minlength=slides.count + 1)[1:]
-    if smallest > 0.0:
-        found = 1.0 / (1.0 + (smallest / (cells * surface.cell**2)) ** 2)
-        mapped &= np.random.default_rng([seed, 81]).random(slides.count) < found
+    mapped = found_by_size(seed, cells * surface.cell**2, smallest)
     if share >= 1.0:
         return Mapping(mapped, None)
-    polygon, inside = _extent(seed, surface, share)
+    rows, cols = extent_nodes(slides.whole.shape)
+    pga = surface.pga[np.ix_(rows, cols)]
+    extent = make_extent(seed, surface.x[cols], surface.y[rows], pga, (rows, cols), share)
+    inside = extent.on(slice(0, surface.y.size), slice(0, surface.x.size))
     within = np.bincount(slides.whole[inside], minlength=slides.count + 1)[1:]
-    return Mapping(mapped & (2 * within > cells), polygon)
+    return Mapping(mapped & (2 * within > cells), extent.outline)
+
+
+def void_field(seed: int, x: Axis, y: Axis) -> Floats:
+    """Where elevation is missing, it is missing first where this is high."""
+    return gaussian_field((seed, 82), x, y, [300.0, 80.0], [0.7, 0.3])
 
 
 def voids(seed: int, x: Axis, y: Axis, share: float) -> NDArray[np.bool_]:
     """Cells without elevation: patches of some hundred metres, a share of the map."""
-    field = gaussian_field((seed, 82), x, y, [300.0, 80.0], [0.7, 0.3])
+    field = void_field(seed, x, y)
     return np.asarray(field > np.quantile(field, 1.0 - share))

@@ -71,9 +71,13 @@ def outlines(
 
 
 def patches(
-    codes: NDArray[np.uint8], place: Place
+    codes: NDArray[np.uint8], place: Place, *, keep_edge: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-    """Polygons of a map of classes, with straightened steps and no gaps between neighbours."""
+    """Polygons of a map of classes, with straightened steps and no gaps between neighbours.
+
+    With `keep_edge` the map's edge stays as it is, so that tiles of a larger map fit together.
+    """
     values, polygons = _raw_polygons(codes.astype(np.int32), None, place)
     parts = np.array([shapely.Polygon(p[0], p[1:]) for p in polygons], object)
-    return values, shapely.coverage_simplify(parts, 1.2 * place[2])
+    simple = shapely.coverage_simplify(parts, 1.2 * place[2], simplify_boundary=not keep_edge)
+    return values, simple

@@ -59,14 +59,16 @@ def _run_out(
     cell: float,
     amalgamation: float,
     seed: int,
-) -> Ints:
+    names: Ints,
+    parent: Ints,
+) -> None:
     """Let every landslide run down by the energy line; `owner` gains the run-outs, in place.
 
-    Returns the parent of each id: ids that merged lead to the same root.
+    `parent` receives the parent of each id: ids that merged lead to the same root. Chance goes by
+    the names of the ids.
     """
     rows, cols = z.shape
     count = starts.size - 1
-    parent = np.arange(count + 1).astype(np.int32)
     stamp = np.zeros(z.shape, np.int32)
     head = np.empty(z.shape, np.float32)
     flow = np.empty(z.shape, np.float32)
@@ -109,7 +111,8 @@ def _run_out(
                 if stamp[rr, cc] != me:
                     other = owner[rr, cc]
                     if other != 0 and _root(parent, other) != _root(parent, me):
-                        chance = mix(np.uint64(seed) + np.uint64(other) * np.uint64(7919) + mix(me))
+                        theirs = np.uint64(names[other]) * np.uint64(7919)
+                        chance = mix(np.uint64(seed) + theirs + mix(np.uint64(names[me])))
                         if np.float64(chance >> np.uint64(40)) / 16777216.0 >= amalgamation:
                             continue
                         parent[_root(parent, me)] = _root(parent, other)
@@ -121,9 +124,51 @@ def _run_out(
                     heapq.heappush(heap, (-z[rr, cc], np.int64(rr * cols + cc)))
                 flow[rr, cc] += flow[r, c] * w[n] / total
                 head[rr, cc] = min(max(head[rr, cc], np.float32(energy)), np.float32(FASTEST))
-    for i in range(count + 1):
+    for i in range(parent.size):
         parent[i] = _root(parent, i)
-    return parent
+
+
+def run_out(
+    z: Floats,
+    sources: Ints,
+    owner: Ints,
+    friction: Floats,
+    cell: float,
+    amalgamation: float,
+    seed: int,
+    names: Ints,
+    parent: Ints,
+) -> None:
+    """Let landslides run out, one after another.
+
+    Parameters
+    ----------
+    z : array (rows, cols)
+        Elevation (m).
+    sources : array (rows, cols), int32
+        Ids from 1 on of the landslides that run out, on their sources; 0 elsewhere.
+    owner : array (rows, cols), int32
+        Ids of all landslides on what they cover; gains the run-outs, in place.
+    friction : array (n,)
+        Tangent of the angle of reach of the ids 1 to n.
+    cell : float
+        Cell size (m).
+    amalgamation : float
+        See `make_landslides`.
+    seed : int
+    names : array (ids + 1,), int32
+        What chance goes by, of every id in `owner`.
+    parent : array (ids + 1,), int32
+        An id that each id belongs to, itself if it is the first of its landslide; receives the
+        mergers, in place: afterwards ids of one landslide have the same parent.
+    """
+    flat = np.flatnonzero(sources)
+    ids = sources.ravel()[flat]
+    order = np.argsort(ids, kind="stable")
+    cells = flat[order].astype(np.int32)
+    sizes = np.bincount(ids, minlength=friction.size + 1)[1:]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    _run_out(z, owner, cells, starts, friction, cell, amalgamation, seed, names, parent)
 
 
 def mobility(areas: NDArray[np.floating[Any]], rng: np.random.Generator) -> Floats:
@@ -157,16 +202,12 @@ def make_landslides(
     """
     labels = np.empty(failed.shape, np.int32)
     count = int(label(failed, output=labels))
-    flat = np.flatnonzero(labels)
-    ids = labels.ravel()[flat]
-    order = np.argsort(ids, kind="stable")
-    cells = flat[order].astype(np.int32)
-    sizes = np.bincount(ids, minlength=count + 1)[1:]
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    rng = np.random.default_rng([seed, 60])
-    friction = mobility(sizes * cell**2, rng)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    friction = mobility(sizes * cell**2, np.random.default_rng([seed, 60]))
     whole = labels.copy()
-    parent = _run_out(z, whole, cells, starts, friction, cell, amalgamation, seed)
+    names = np.arange(count + 1).astype(np.int32)
+    parent = names.copy()
+    run_out(z, labels, whole, friction, cell, amalgamation, seed, names, parent)
     roots, new = np.unique(parent[1:], return_inverse=True)
     rename = np.concatenate([[0], new + 1]).astype(np.int32)
     return Landslides(rename[labels], rename[whole], roots.size)

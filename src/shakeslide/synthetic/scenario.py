@@ -19,7 +19,7 @@ from shakeslide.synthetic.drainage import Reaches, accumulate, river_reaches, st
 from shakeslide.synthetic.draw import draw_failures
 from shakeslide.synthetic.failure import failure_curve
 from shakeslide.synthetic.mapping import Mapping, map_landslides, voids
-from shakeslide.synthetic.noise import Floats, gaussian_field
+from shakeslide.synthetic.noise import Axis, Floats, gaussian_field
 from shakeslide.synthetic.relief import Frame, Relief, make_relief
 from shakeslide.synthetic.runout import Landslides, make_landslides
 from shakeslide.synthetic.shaking import (
@@ -160,18 +160,44 @@ LIMITS: list[tuple[str, float, float]] = [
 
 
 @dataclass(frozen=True)
-class SyntheticEarthquake:
-    """A synthetic earthquake: what a user would see of it, and the truth.
+class Earthquake:
+    """A synthetic earthquake without its map.
 
     Attributes
     ----------
     scenario : Scenario
-    geobox : GeoBox
-        Grid of all arrays below, (rows, cols), north up.
-    relief : Relief
-        Elevation with a margin around the map, for the rivers.
     rupture : Rupture
     aftershocks : Aftershocks
+    """
+
+    scenario: Scenario
+    rupture: Rupture
+    aftershocks: Aftershocks
+
+    @property
+    def geobox(self) -> GeoBox:
+        """Grid of the map, (rows, cols), north up."""
+        s = self.scenario
+        corner = (CENTRE[0] - 0.5 * s.cols * s.cell, CENTRE[1] + 0.5 * s.rows * s.cell)
+        transform = Affine(s.cell, 0.0, corner[0], 0.0, -s.cell, corner[1])
+        return GeoBox((s.rows, s.cols), transform, CRS)
+
+    def motion_at(self, x: NDArray[Any], y: NDArray[Any]) -> Motion:
+        """Median ground motion on a grid given by its axes (m from the map's middle)."""
+        s = self.scenario
+        return shake(self.rupture, x, y, hanging_wall=s.hanging_wall, patchiness=s.patchiness)
+
+
+@dataclass(frozen=True)
+class SyntheticEarthquake(Earthquake):
+    """A synthetic earthquake: what a user would see of it, and the truth.
+
+    All arrays are (rows, cols) of the `geobox`, north up.
+
+    Attributes
+    ----------
+    relief : Relief
+        Elevation with a margin around the map, for the rivers.
     surface : Surface
         Elevation, drainage area, median PGA and classes of rock, soil and land cover.
     pgv : array
@@ -185,11 +211,7 @@ class SyntheticEarthquake:
         Which of them are in the inventory, and the mapped extent.
     """
 
-    scenario: Scenario
-    geobox: GeoBox
     relief: Relief
-    rupture: Rupture
-    aftershocks: Aftershocks
     surface: Surface
     pgv: Floats
     p_star: Floats
@@ -216,13 +238,12 @@ class SyntheticEarthquake:
         """River reaches on the terrain with its margin (`relief.frame`)."""
         receivers = steepest_receivers(self.relief.elevation)
         area = accumulate(receivers, self.relief.inflow)
-        threshold = min(1e6 / self.scenario.cell**2, 0.02 * area.size)
-        return river_reaches(receivers, area, threshold)
+        return river_reaches(receivers, area, river_cells(self.scenario.cell, area.size))
 
-    def motion_at(self, x: NDArray[Any], y: NDArray[Any]) -> Motion:
-        """Median ground motion on a grid given by its axes (m from the map's middle)."""
-        s = self.scenario
-        return shake(self.rupture, x, y, hanging_wall=s.hanging_wall, patchiness=s.patchiness)
+
+def river_cells(cell: float, size: int) -> float:
+    """Drainage area (cells) from which on water is a river: 1 km2, on a small terrain less."""
+    return min(1e6 / cell**2, 0.02 * size)
 
 
 def ground(rupture: Rupture, frame: Frame) -> Ground:
@@ -268,14 +289,43 @@ LOWEST = 500.0
 
 def _surface(scenario: Scenario, rupture: Rupture, relief: Relief, motion: Motion) -> Surface:
     """Rock, soil and land cover on the finished terrain."""
-    inner, structure = relief.inner, rupture.structure
+    inner = relief.inner
     x, y = relief.frame.x[inner[1]], relief.frame.y[inner[0]]
     z = np.ascontiguousarray(relief.elevation[inner])
     area = accumulate(steepest_receivers(relief.elevation), relief.inflow)
     drainage = np.ascontiguousarray(area[inner]) * np.float32(scenario.cell**2 / 1e6)
-    slope = derivatives(z, scenario.cell, scenario.cell).slope_deg
     low, high = (np.float32(q) for q in np.percentile(z, [2, 98]))
-    height = (z - low) / max(high - low, np.float32(1.0))
+    return make_surface(x, y, scenario.cell, z, drainage, (low, high), rupture.structure, motion)
+
+
+def make_surface(
+    x: Axis,
+    y: Axis,
+    cell: float,
+    z: Floats,
+    drainage: Floats,
+    span: tuple[np.float32, np.float32],
+    structure: geology.Structure,
+    motion: Motion,
+) -> Surface:
+    """Rock, soil and land cover of a map or a window of it.
+
+    Parameters
+    ----------
+    x, y : array (cols,), (rows,)
+        Coordinates (m).
+    cell : float
+        Cell size (m).
+    z, drainage : array (rows, cols)
+        Elevation (m) and drainage area (km2).
+    span : (float, float)
+        2nd and 98th percentile of the map's elevation (m).
+    structure : Structure
+    motion : Motion
+        On the same cells.
+    """
+    slope = derivatives(z, cell, cell).slope_deg
+    height = (z - span[0]) / max(span[1] - span[0], np.float32(1.0))
     wide_height = gaussian_filter(height, 6.0, truncate=2.0)
     floor, wide_slope, water = (
         uniform_filter(field, size) for field, size in ((slope, 7), (slope, 21), (drainage, 15))
@@ -290,7 +340,7 @@ def _surface(scenario: Scenario, rupture: Rupture, relief: Relief, motion: Motio
         cover[a] = geology.land_cover(structure, x, rows, height[a], slope[a], drainage[a])
 
     by_strips(strip, y.size)
-    return Surface(x, y, scenario.cell, z, drainage, motion.pga, rock, soil, cover)
+    return Surface(x, y, cell, z, drainage, motion.pga, rock, soil, cover)
 
 
 def make(scenario: Scenario) -> SyntheticEarthquake:
@@ -331,7 +381,7 @@ def make(scenario: Scenario) -> SyntheticEarthquake:
         scenario.seed, slides, surface, scenario.mapped_share, scenario.smallest_mapped
     )
     return SyntheticEarthquake(
-        scenario, _geobox(surface), relief, rupture, aftershock_sequence(rupture, scenario.seed),
+        scenario, rupture, aftershock_sequence(rupture, scenario.seed), relief,
         surface, motion.pgv, p_star, failed, slides, mapping,
     )  # fmt: skip
 
@@ -350,10 +400,3 @@ def _motion(scenario: Scenario, rupture: Rupture, relief: Relief) -> Motion:
 
     by_strips(strip, y.size)
     return out
-
-
-def _geobox(surface: Surface) -> GeoBox:
-    x, y, cell = surface.x, surface.y, surface.cell
-    corner = (CENTRE[0] + x[0] - cell / 2, CENTRE[1] + y[0] + cell / 2)
-    transform = Affine(cell, 0.0, corner[0], 0.0, -cell, corner[1])
-    return GeoBox((y.size, x.size), transform, CRS)

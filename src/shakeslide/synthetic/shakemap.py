@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy.ndimage import map_coordinates
 
-from shakeslide.synthetic.scenario import CENTRE, CRS, SyntheticEarthquake
+from shakeslide.synthetic.scenario import CENTRE, CRS, Earthquake
 from shakeslide.synthetic.shaking import intensity
 
 Array = NDArray[np.floating[Any]]
@@ -19,12 +19,12 @@ SPACINGS = (0.0025, 0.005, 0.0125, 0.025)
 FIELDS = (("LON", "dd"), ("LAT", "dd"), ("PGA", "%g"), ("PGV", "cm/s"), ("MMI", "intensity"))
 
 
-def nodes(earthquake: SyntheticEarthquake, beyond: float) -> tuple[Array, Array]:
+def nodes(earthquake: Earthquake, beyond: float) -> tuple[Array, Array]:
     """Longitudes (ascending) and latitudes (descending) of the nodes, about 80 a side.
 
     Parameters
     ----------
-    earthquake : SyntheticEarthquake
+    earthquake : Earthquake
     beyond : float
         How far the nodes reach beyond the map, as a share of its longer side.
     """
@@ -42,9 +42,7 @@ def nodes(earthquake: SyntheticEarthquake, beyond: float) -> tuple[Array, Array]
     return lons, lats
 
 
-def motion_at_nodes(
-    earthquake: SyntheticEarthquake, lons: Array, lats: Array
-) -> tuple[Array, Array]:
+def motion_at_nodes(earthquake: Earthquake, lons: Array, lats: Array) -> tuple[Array, Array]:
     """Median PGA (g) and PGV (cm/s) at nodes, (lats, lons)."""
     to_map = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
     x, y = (
@@ -64,13 +62,13 @@ def motion_at_nodes(
 
 
 def shakemap_text(
-    earthquake: SyntheticEarthquake, beyond: float, epicentre: tuple[float, float], time: str
+    earthquake: Earthquake, beyond: float, epicentre: tuple[float, float], time: str
 ) -> str:
     """Text of `grid.xml`: PGA in percent of g, PGV in cm/s, MMI; nodes from the north-west.
 
     Parameters
     ----------
-    earthquake : SyntheticEarthquake
+    earthquake : Earthquake
     beyond : float
         How far the nodes reach beyond the map, as a share of its longer side.
     epicentre : (float, float)

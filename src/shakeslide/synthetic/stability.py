@@ -5,7 +5,7 @@ Everything here depends on a cell and a few neighbours, so any rows of a map can
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,6 +172,11 @@ def calibrate(
     Found on strips of the map that are spread evenly, at least 64 of them or the whole map.
     """
     parts = [slopes(surface, a, b, rupture, how) for a, b in _strips(surface.y.size, 64)]
+    return strength_for(parts, curve, prevalence)
+
+
+def strength_for(parts: Sequence[Slopes], curve: FailureCurve, prevalence: float) -> float:
+    """Scale of the ground's strength with which a share `prevalence` of slopes fails on average."""
     size = sum(p.slope.size for p in parts)
 
     def excess(log_strength: float) -> float:

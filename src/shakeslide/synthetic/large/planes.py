@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,10 +77,6 @@ class Plane:
         """Return a copy of a box."""
         return np.array(self._map("r")[box.slices])
 
-    def pick(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[Any]:
-        """Return a copy of single rows and columns crossed."""
-        return np.array(self._map("r")[np.ix_(rows, cols)])
-
     def write(self, box: Box, values: NDArray[Any]) -> None:
         """Put values into a box."""
         self._map("r+")[box.slices] = values
@@ -87,6 +84,26 @@ class Plane:
     def delete(self) -> None:
         """Give the room on the disk back."""
         self.path.unlink()
+
+
+@dataclass(frozen=True)
+class View:
+    """A plane's part within a box, to read from; boxes are counted from its corner."""
+
+    plane: Plane
+    box: Box
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.box.shape
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return a copy of a box."""
+        top, left = self.box.top, self.box.left
+        return self.plane.read(
+            Box(box.top + top, box.left + left, box.bottom + top, box.right + left)
+        )
 
 
 def tiles(shape: tuple[int, int], tile: int, shift: tuple[int, int] = (0, 0)) -> list[Box]:
@@ -103,11 +120,7 @@ def tiles(shape: tuple[int, int], tile: int, shift: tuple[int, int] = (0, 0)) ->
         np.unique(np.r_[0, np.arange(start, size, tile), size]).tolist()
         for start, size in zip(shift, shape, strict=True)
     )
-    return [
-        Box(a, b, c, d)
-        for a, c in zip(rows[:-1], rows[1:], strict=True)
-        for b, d in zip(cols[:-1], cols[1:], strict=True)
-    ]
+    return [Box(a, b, c, d) for a, c in pairwise(rows) for b, d in pairwise(cols)]
 
 
 def in_order(

@@ -1,0 +1,385 @@
+"""A whole synthetic earthquake of any size, written tile by tile as the files of a smaller one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import shapely
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from shakeslide.errors import InputError
+from shakeslide.factors.terrain import derivatives
+from shakeslide.progress import Reporter
+from shakeslide.synthetic.draw import draw_failures
+from shakeslide.synthetic.failure import FailureCurve, failure_curve
+from shakeslide.synthetic.files import (
+    BLOCK,
+    RASTERS,
+    prepare,
+    raster_profile,
+    rock_columns,
+    soil_columns,
+    write_beside_map,
+    write_vector,
+)
+from shakeslide.synthetic.large.drainage import accumulate_tiles, drain
+from shakeslide.synthetic.large.landslides import choose, make_slides, outlined
+from shakeslide.synthetic.large.planes import Box, Plane, View, in_order, tiles
+from shakeslide.synthetic.large.relief import Terrain, make_terrain
+from shakeslide.synthetic.large.rivers import river_pieces
+from shakeslide.synthetic.mapping import Extent, extent_nodes, make_extent, void_field
+from shakeslide.synthetic.noise import Axis, Floats
+from shakeslide.synthetic.outlines import Place, patches
+from shakeslide.synthetic.scenario import (
+    LOWEST,
+    Earthquake,
+    Scenario,
+    ground,
+    make_surface,
+    regional,
+    river_cells,
+)
+from shakeslide.synthetic.shaking import aftershock_sequence, make_rupture
+from shakeslide.synthetic.stability import (
+    Slopes,
+    Surface,
+    probabilities,
+    slopes,
+    strength_for,
+)
+
+HALO = 16
+"""Cells beyond a tile that the state of the ground in it depends on."""
+SAMPLE = 4_000_000
+"""Most cells of which percentiles over the map are taken."""
+SPOTS, SPOT = 48, 16
+"""Most spots along a side, and their width (cells), on which the strength is calibrated."""
+BYTES = 40
+"""Room on the disk for each cell while the map is made."""
+
+
+@dataclass(frozen=True)
+class _Map:
+    """The ground of a whole map, of which any box can be had.
+
+    `span` holds the 2nd and 98th percentile of the elevation (m).
+    """
+
+    event: Earthquake
+    x: Axis
+    y: Axis
+    elevation: View
+    area: View
+    span: tuple[np.float32, np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.elevation.shape
+
+    @property
+    def corner(self) -> Place:
+        cell = self.event.scenario.cell
+        return float(self.x[0] - cell / 2), float(self.y[0] + cell / 2), cell
+
+    def surface(self, box: Box) -> tuple[Surface, Floats]:
+        """Surface and median PGV (cm/s) of a box."""
+        cell = self.event.scenario.cell
+        x, y = self.x[box.left : box.right], self.y[box.top : box.bottom]
+        drainage = self.area.read(box) * np.float32(cell**2 / 1e6)
+        motion = self.event.motion_at(x, y)
+        structure = self.event.rupture.structure
+        z = self.elevation.read(box)
+        return make_surface(x, y, cell, z, drainage, self.span, structure, motion), motion.pgv
+
+    def slopes(self, box: Box) -> Slopes:
+        """Infinite slopes of a box."""
+        window = box.grown(HALO, self.shape)
+        surface, _ = self.surface(window)
+        rows, cols = box.within(window)
+        how = self.event.scenario.interactions
+        found = slopes(surface, rows.start, rows.stop, self.event.rupture, how)
+        return Slopes(*(getattr(found, f.name)[:, cols] for f in fields(Slopes)))
+
+
+def write_large(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    tile: int = 2048,
+    whole: int = 4400,
+    workers: int = 2,
+    reporter: Reporter | None = None,
+) -> Path:
+    """Make a synthetic earthquake of any size and write it as `files.write` does.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    folder : Path
+        Made if it is not there; files of the same names are replaced. While the map is made it
+        also holds about 40 bytes a cell in a folder `.tiles`.
+    tile : int
+        Cells a side of a tile, a multiple of 256. Memory grows with its square.
+    whole : int
+        Coarser levels of the terrain with at most the square of so many cells are carved whole.
+    workers : int
+        Tiles worked on at a time; the result does not depend on it.
+    reporter : Reporter, optional
+        Shows progress.
+
+    Returns
+    -------
+    Path
+        The study file.
+
+    Raises
+    ------
+    InputError
+        If the tile is no multiple of 256, or the disk has too little room.
+
+    Notes
+    -----
+    The result depends on `tile` and `whole` and is not that of `make`, though alike: seams of the
+    terrain are blended, polygons of lithology and soil are cut at the edges of tiles, and so are
+    rivers, which join there end to end. A run-out ends 4 km beyond its tile at the latest.
+    """
+    if tile < BLOCK or tile % BLOCK:
+        raise InputError(f"synthetic earthquake: tile = {tile} is no multiple of {BLOCK}")
+    folder = prepare(folder)
+    _check_room(scenario, folder)
+    work = folder / ".tiles"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        _Maker(scenario, folder, work, tile, whole, workers, reporter or Reporter(quiet=True)).run()
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder / "study.toml"
+
+
+def _check_room(scenario: Scenario, folder: Path) -> None:
+    need = BYTES * scenario.rows * scenario.cols
+    free = shutil.disk_usage(folder).free
+    if need > free:
+        raise InputError(
+            f"{folder}: a synthetic earthquake of {scenario.rows} x {scenario.cols} cells needs "
+            f"about {need / 1e9:.0f} GB on the disk, {free / 1e9:.0f} GB are free; choose a "
+            "smaller size or another disk"
+        )
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """One making of an earthquake, step by step."""
+
+    scenario: Scenario
+    folder: Path
+    work: Path
+    tile: int
+    whole: int
+    workers: int
+    reporter: Reporter
+
+    def run(self) -> None:
+        s = self.scenario
+        rupture = make_rupture(s.seed, s.magnitude, s.extent)
+        event = Earthquake(s, rupture, aftershock_sequence(rupture, s.seed))
+        self.reporter.say("Carving the terrain ...")
+        terrain = make_terrain(
+            s.rows, s.cols, s.cell,
+            lambda frame: ground(rupture, frame), lambda frame: regional(rupture, frame), s.seed,
+            folder=self.work, tile=self.tile, whole=self.whole, workers=self.workers,
+        )  # fmt: skip
+        span = self.stretch(terrain)
+        accumulate_tiles(terrain.elevation, terrain.area, terrain.inflow, self.tile, self.workers)
+        self.rivers(terrain)
+        inner, frame = terrain.inner, terrain.frame
+        x, y = frame.x[inner.left : inner.right], frame.y[inner.top : inner.bottom]
+        land = _Map(event, x, y, View(terrain.elevation, inner), View(terrain.area, inner), span)
+        failed = self.rasters(land)
+        self.inventory(land, failed)
+        write_beside_map(event, self.folder)
+
+    def stretch(self, terrain: Terrain) -> tuple[np.float32, np.float32]:
+        """Scale the heights to the median slope, in place; return their percentiles 2 and 98.
+
+        Medians and percentiles are those of evenly spread cells.
+        """
+        s, plane = self.scenario, terrain.elevation
+        step = int(np.ceil(np.sqrt(s.rows * s.cols / SAMPLE)))
+        view = View(plane, terrain.inner)
+
+        def sample(box: Box) -> tuple[Floats, Floats]:
+            window = box.grown(1, view.shape)
+            z = view.read(window)
+            slope = derivatives(z, s.cell, s.cell).slope_deg
+            inside = box.within(window)
+            at = np.ix_(np.arange(-box.top % step, box.shape[0], step),
+                        np.arange(-box.left % step, box.shape[1], step))  # fmt: skip
+            return z[inside][at].ravel(), slope[inside][at].ravel()
+
+        heights, gradients = zip(
+            *in_order(sample, tiles(view.shape, self.tile), self.workers), strict=True
+        )
+        median = np.tan(np.radians(np.median(np.concatenate(gradients))))
+        factor = np.float32(np.tan(np.radians(s.median_slope)) / median)
+        boxes = tiles(plane.shape, self.tile)
+        lowest = min(in_order(lambda box: plane.read(box).min(), boxes, self.workers))
+
+        def scale(box: Box) -> None:
+            plane.write(box, (plane.read(box) - lowest) * factor + np.float32(LOWEST))
+
+        for _ in in_order(scale, boxes, self.workers):
+            pass
+        # Rounding may level neighbours that hardly differed.
+        drain(plane, self.workers)
+        low, high = np.percentile(np.concatenate(heights), [2, 98])
+        return tuple((np.float32(h) - lowest) * factor + np.float32(LOWEST) for h in (low, high))
+
+    def rivers(self, terrain: Terrain) -> None:
+        frame, size = terrain.frame, terrain.frame.rows * terrain.frame.cols
+        threshold = river_cells(frame.cell, size)
+        append, boxes = False, len(tiles(terrain.elevation.shape, self.tile))
+        with self.reporter.task("Rivers", boxes) as advance:
+            for part in river_pieces(
+                terrain.elevation, terrain.area, threshold,
+                folder=self.work, tile=self.tile, workers=self.workers,
+            ):  # fmt: skip
+                advance(1)
+                sizes = np.diff(part.starts)
+                if sizes.size == 0:
+                    continue
+                row, col = np.divmod(part.cells, frame.cols)
+                index = np.repeat(np.arange(sizes.size), sizes)
+                lines = shapely.linestrings(
+                    np.column_stack([frame.x[col], frame.y[row]]), indices=index
+                )
+                area = np.round(part.area * frame.cell**2 / 1e6, 3)
+                columns = {"order": part.order, "upstream_km2": area}
+                path = self.folder / "rivers.gpkg"
+                write_vector(path, lines, columns, "rivers", append=append)
+                append = True
+
+    def strength(self, land: _Map, curve: FailureCurve) -> float:
+        """Scale of the ground's strength, from spots that are spread evenly over the map."""
+        starts = []
+        for size in land.shape:
+            count = min(SPOTS, -(-size // (2 * SPOT)))
+            starts.append([(2 * k + 1) * (size - SPOT) // (2 * count) for k in range(count)])
+        spots = [Box(r, c, r + SPOT, c + SPOT) for r in starts[0] for c in starts[1]]
+        with self.reporter.task("Strength of the ground", len(spots)) as advance:
+            parts = []
+            for part in in_order(land.slopes, spots, self.workers):
+                parts.append(part)
+                advance(1)
+        merged = Slopes(*(np.stack([getattr(p, f.name) for p in parts]) for f in fields(Slopes)))
+        return strength_for([merged], curve, self.scenario.prevalence)
+
+    def rasters(self, land: _Map) -> Plane:
+        """Write rasters and maps of classes; return where cells fail."""
+        s, event = self.scenario, land.event
+        curve = failure_curve(s.magnitude, s.noise)
+        strength = self.strength(land, curve)
+        void = self.void_level(land)
+        failed = Plane(self.work / "failed", land.shape, np.uint8)
+        west, north, cell = land.corner
+
+        def work(box: Box) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_], Any, Any]:
+            window = box.grown(HALO, land.shape)
+            inside = box.within(window)
+            surface, pgv = land.surface(window)
+            p_star = probabilities(surface, event.rupture, s.interactions, curve, strength)
+            fails = draw_failures(s.seed, surface, p_star, s.cluster)[inside]
+            dem = surface.elevation[inside]
+            if s.void_share > 0.0:
+                holes = void_field(s.seed, surface.x, surface.y)[inside] > void
+                dem = np.where(holes, np.float32(np.nan), dem)
+            arrays: dict[str, NDArray[Any]] = {
+                "dem": dem, "pga": surface.pga[inside], "pgv": pgv[inside],
+                "truth": p_star[inside], "landcover": surface.cover[inside],
+            }  # fmt: skip
+            place = (west + box.left * cell, north - box.top * cell, cell)
+            rock, soil = (
+                patches(np.ascontiguousarray(codes[inside]), place, keep_edge=True)
+                for codes in (surface.rock, surface.soil)
+            )
+            return arrays, fails, rock, soil
+
+        boxes = tiles(land.shape, self.tile)
+        with self._opened(event) as rasters, self.reporter.task("Ground", len(boxes)) as advance:
+            for k, (arrays, fails, rock, soil) in enumerate(in_order(work, boxes, self.workers)):
+                box = boxes[k]
+                window = Window(box.left, box.top, box.shape[1], box.shape[0])
+                for name, raster in rasters.items():
+                    raster.write(arrays[name], 1, window=window)
+                failed.write(box, fails)
+                write_vector(
+                    self.folder / "lithology.gpkg", rock[1], rock_columns(rock[0]), "lithology",
+                    append=k > 0,
+                )  # fmt: skip
+                write_vector(
+                    self.folder / "soil.gpkg", soil[1], soil_columns(soil[0]), "soil", append=k > 0
+                )
+                advance(1)
+        return failed
+
+    @contextmanager
+    def _opened(self, event: Earthquake) -> Iterator[dict[str, Any]]:
+        with ExitStack() as stack:
+            rasters = {}
+            for name, (nodata, tags) in RASTERS.items():
+                kind = np.dtype(np.uint8 if name == "landcover" else np.float32)
+                profile = raster_profile(event, kind, nodata)
+                path = self.folder / f"{name}.tif"
+                rasters[name] = stack.enter_context(rasterio.open(path, "w", **profile))
+                rasters[name].update_tags(**tags)
+            yield rasters
+
+    def void_level(self, land: _Map) -> float:
+        """Level of the field of voids above which elevation is missing, from spread cells."""
+        share = self.scenario.void_share
+        if share == 0.0:
+            return np.inf
+        step = int(np.ceil(np.sqrt(land.x.size * land.y.size / SAMPLE)))
+        field = void_field(self.scenario.seed, land.x[::step], land.y[::step])
+        return float(np.quantile(field, 1.0 - share))
+
+    def extent(self, land: _Map) -> Extent | None:
+        share = self.scenario.mapped_share
+        if share >= 1.0:
+            return None
+        rows, cols = extent_nodes(land.shape)
+        x, y = land.x[cols], land.y[rows]
+        pga = land.event.motion_at(x, y).pga
+        return make_extent(self.scenario.seed, x, y, pga, (rows, cols), share)
+
+    def inventory(self, land: _Map, failed: Plane) -> None:
+        """Let landslides run out and write those that are mapped."""
+        s, boxes = self.scenario, tiles(land.shape, self.tile)
+        self.reporter.say("Letting landslides run out ...")
+        slides = make_slides(
+            failed, land.elevation, s.cell, s.seed, s.amalgamation,
+            folder=self.work, tile=self.tile, workers=self.workers,
+        )  # fmt: skip
+        extent = self.extent(land)
+        mapped = choose(slides, s.seed, s.cell, s.smallest_mapped, extent, boxes, self.workers)
+        append = False
+        with self.reporter.task("Landslides", int(mapped.sum())) as advance:
+            for part in outlined(slides, mapped, boxes, land.corner, self.workers):
+                for name, shapes in (("landslides", part.whole), ("sources", part.sources)):
+                    columns = {"id": part.ids, "area": np.round(shapely.area(shapes), 1)}
+                    path = self.folder / f"{name}.gpkg"
+                    write_vector(path, shapes, columns, name, append=append)
+                append = True
+                advance(part.ids.size)
+        if extent is not None:
+            path = self.folder / "mapped_extent.gpkg"
+            write_vector(path, [extent.outline], {"id": [1]}, "mapped_extent")
