@@ -30,14 +30,15 @@ from shakeslide.synthetic.files import (
     write_beside_map,
     write_vector,
 )
+from shakeslide.synthetic.geology import Codes
 from shakeslide.synthetic.large.drainage import accumulate_tiles, drain
-from shakeslide.synthetic.large.landslides import choose, make_slides, outlined
+from shakeslide.synthetic.large.landslides import choose, make_slides, parts
 from shakeslide.synthetic.large.planes import Box, Plane, View, in_order, tiles
 from shakeslide.synthetic.large.relief import Terrain, make_terrain
 from shakeslide.synthetic.large.rivers import river_pieces
 from shakeslide.synthetic.mapping import Extent, extent_nodes, make_extent, void_field
 from shakeslide.synthetic.noise import Axis, Floats
-from shakeslide.synthetic.outlines import Place, patches
+from shakeslide.synthetic.outlines import Place, outlines, patches
 from shakeslide.synthetic.scenario import (
     LOWEST,
     Earthquake,
@@ -84,10 +85,9 @@ class _Map:
     def shape(self) -> tuple[int, int]:
         return self.elevation.shape
 
-    @property
-    def corner(self) -> Place:
+    def place(self, box: Box) -> Place:
         cell = self.event.scenario.cell
-        return float(self.x[0] - cell / 2), float(self.y[0] + cell / 2), cell
+        return float(self.x[box.left] - cell / 2), float(self.y[box.top] + cell / 2), cell
 
     def surface(self, box: Box) -> tuple[Surface, Floats]:
         """Surface and median PGV (cm/s) of a box."""
@@ -192,11 +192,11 @@ class _Maker:
         s = self.scenario
         rupture = make_rupture(s.seed, s.magnitude, s.extent)
         event = Earthquake(s, rupture, aftershock_sequence(rupture, s.seed))
-        self.reporter.say("Carving the terrain ...")
         terrain = make_terrain(
             s.rows, s.cols, s.cell,
             lambda frame: ground(rupture, frame), lambda frame: regional(rupture, frame), s.seed,
             folder=self.work, tile=self.tile, whole=self.whole, workers=self.workers,
+            reporter=self.reporter,
         )  # fmt: skip
         span = self.stretch(terrain)
         accumulate_tiles(terrain.elevation, terrain.area, terrain.inflow, self.tile, self.workers)
@@ -276,11 +276,11 @@ class _Maker:
             starts.append([(2 * k + 1) * (size - SPOT) // (2 * count) for k in range(count)])
         spots = [Box(r, c, r + SPOT, c + SPOT) for r in starts[0] for c in starts[1]]
         with self.reporter.task("Strength of the ground", len(spots)) as advance:
-            parts = []
+            found = []
             for part in in_order(land.slopes, spots, self.workers):
-                parts.append(part)
+                found.append(part)
                 advance(1)
-        merged = Slopes(*(np.stack([getattr(p, f.name) for p in parts]) for f in fields(Slopes)))
+        merged = Slopes(*(np.stack([getattr(p, f.name) for p in found]) for f in fields(Slopes)))
         return strength_for([merged], curve, self.scenario.prevalence)
 
     def rasters(self, land: _Map) -> Plane:
@@ -290,9 +290,8 @@ class _Maker:
         strength = self.strength(land, curve)
         void = self.void_level(land)
         failed = Plane(self.work / "failed", land.shape, np.uint8)
-        west, north, cell = land.corner
 
-        def work(box: Box) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_], Any, Any]:
+        def work(box: Box) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_], Codes, Codes]:
             window = box.grown(HALO, land.shape)
             inside = box.within(window)
             surface, pgv = land.surface(window)
@@ -306,12 +305,7 @@ class _Maker:
                 "dem": dem, "pga": surface.pga[inside], "pgv": pgv[inside],
                 "truth": p_star[inside], "landcover": surface.cover[inside],
             }  # fmt: skip
-            place = (west + box.left * cell, north - box.top * cell, cell)
-            rock, soil = (
-                patches(np.ascontiguousarray(codes[inside]), place, keep_edge=True)
-                for codes in (surface.rock, surface.soil)
-            )
-            return arrays, fails, rock, soil
+            return arrays, fails, surface.rock[inside], surface.soil[inside]
 
         boxes = tiles(land.shape, self.tile)
         with self._opened(event) as rasters, self.reporter.task("Ground", len(boxes)) as advance:
@@ -321,13 +315,13 @@ class _Maker:
                 for name, raster in rasters.items():
                     raster.write(arrays[name], 1, window=window)
                 failed.write(box, fails)
-                write_vector(
-                    self.folder / "lithology.gpkg", rock[1], rock_columns(rock[0]), "lithology",
-                    append=k > 0,
-                )  # fmt: skip
-                write_vector(
-                    self.folder / "soil.gpkg", soil[1], soil_columns(soil[0]), "soil", append=k > 0
-                )
+                place = land.place(box)
+                codes, shapes = patches(rock, place, keep_edge=True)
+                path = self.folder / "lithology.gpkg"
+                write_vector(path, shapes, rock_columns(codes), "lithology", append=k > 0)
+                codes, shapes = patches(soil, place, keep_edge=True)
+                path = self.folder / "soil.gpkg"
+                write_vector(path, shapes, soil_columns(codes), "soil", append=k > 0)
                 advance(1)
         return failed
 
@@ -373,13 +367,16 @@ class _Maker:
         mapped = choose(slides, s.seed, s.cell, s.smallest_mapped, extent, boxes, self.workers)
         append = False
         with self.reporter.task("Landslides", int(mapped.sum())) as advance:
-            for part in outlined(slides, mapped, boxes, land.corner, self.workers):
-                for name, shapes in (("landslides", part.whole), ("sources", part.sources)):
-                    columns = {"id": part.ids, "area": np.round(shapely.area(shapes), 1)}
+            for part in parts(slides, mapped, boxes, self.workers):
+                ids, whole = outlines(part.whole, land.place(part.box))
+                # Every landslide has a source: the ids are the same.
+                _, sources = outlines(part.sources, land.place(part.box))
+                for name, shapes in (("landslides", whole), ("sources", sources)):
+                    columns = {"id": ids, "area": np.round(shapely.area(shapes), 1)}
                     path = self.folder / f"{name}.gpkg"
                     write_vector(path, shapes, columns, name, append=append)
                 append = True
-                advance(part.ids.size)
+                advance(ids.size)
         if extent is not None:
             path = self.folder / "mapped_extent.gpkg"
             write_vector(path, [extent.outline], {"id": [1]}, "mapped_extent")

@@ -1,4 +1,4 @@
-"""Landslides over tiles: groups of failed cells that cross tiles, run-outs, outlines.
+"""Landslides over tiles: groups of failed cells that cross tiles, run-outs, choice.
 
 A landslide's source is any group of failed cells that share sides, across tiles too. Tiles let
 their landslides run out in four turns; within a turn no two tiles reach the same cells, so the
@@ -19,7 +19,6 @@ from scipy.sparse.csgraph import connected_components
 
 from shakeslide.synthetic.large.planes import Box, Plane, View, in_order, tiles
 from shakeslide.synthetic.mapping import Extent, found_by_size
-from shakeslide.synthetic.outlines import Place, outlines
 from shakeslide.synthetic.runout import Ints, mobility, run_out
 
 REACH = 4000.0
@@ -250,18 +249,18 @@ def choose(
 
 
 @dataclass(frozen=True)
-class Outlines:
-    """Ids and polygons of landslides and of their sources, in the same order."""
+class Part:
+    """Ids of some landslides, and of their sources, on a box of the map; 0 elsewhere."""
 
-    ids: NDArray[np.int64]
-    whole: NDArray[np.object_]
-    sources: NDArray[np.object_]
+    box: Box
+    whole: Ints
+    sources: Ints
 
 
-def outlined(
-    slides: Slides, mapped: NDArray[np.bool_], boxes: list[Box], corner: Place, workers: int
-) -> Iterator[Outlines]:
-    """Yield the landslides of the inventory, each with the first tile that holds a part of it.
+def parts(
+    slides: Slides, mapped: NDArray[np.bool_], boxes: list[Box], workers: int
+) -> Iterator[Part]:
+    """Yield the landslides of the inventory, each with the first tile that holds a piece of it.
 
     Parameters
     ----------
@@ -270,13 +269,10 @@ def outlined(
         From `choose`.
     boxes : list of Box
         The tiles.
-    corner : Place
-        Of the whole map.
     workers : int
     """
-    west, north, cell = corner
 
-    def work(k: int) -> Outlines | None:
+    def work(k: int) -> Part | None:
         own = mapped & (slides.first == k)
         if not own.any():
             return None
@@ -286,11 +282,7 @@ def outlined(
         )  # fmt: skip
         ids = slides.ids[slides.whole.read(box)]
         ids[~own[ids]] = 0
-        place = (west + box.left * cell, north - box.top * cell, cell)
-        found, whole = outlines(ids, place)
-        # Every landslide has a source: the ids are the same.
-        _, sources = outlines(np.where(slides.failed.read(box) > 0, ids, np.int32(0)), place)
-        return Outlines(found, whole, sources)
+        return Part(box, ids, np.where(slides.failed.read(box) > 0, ids, np.int32(0)))
 
     for part in in_order(work, range(len(boxes)), workers):
         if part is not None:

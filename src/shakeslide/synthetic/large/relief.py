@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shakeslide.progress import Reporter
 from shakeslide.synthetic.drainage import accumulate, steepest_receivers
 from shakeslide.synthetic.large.drainage import Inflow, accumulate_tiles, drain
 from shakeslide.synthetic.large.planes import Box, Plane, in_order, tiles
@@ -90,6 +91,7 @@ def _doubled(
     seed: int,
     tile: int,
     workers: int,
+    reporter: Reporter,
 ) -> Terrain:
     """Carve the next finer level of a terrain."""
     shape, outer = (level.frame.rows, level.frame.cols), coarse.inner
@@ -122,10 +124,12 @@ def _doubled(
         return joined, part, Inflow(row[beyond], col[beyond], water.cells[beyond])
 
     elevation = Plane(folder / f"elevation{number}", shape, np.float32)
-    flows = []
-    for joined, part, inflow in in_order(work, tiles(shape, tile), workers):
-        elevation.write(joined, elevation.read(joined) + part)
-        flows.append(inflow)
+    flows, boxes = [], tiles(shape, tile)
+    with reporter.task(f"Terrain, {level.frame.cell:g} m", len(boxes)) as advance:
+        for joined, part, inflow in in_order(work, boxes, workers):
+            elevation.write(joined, elevation.read(joined) + part)
+            flows.append(inflow)
+            advance(1)
     coarse.elevation.delete()
     coarse.area.delete()
     inflow = Inflow(
@@ -175,6 +179,7 @@ def make_terrain(
     tile: int,
     whole: int,
     workers: int,
+    reporter: Reporter,
 ) -> Terrain:
     """Carve a terrain on ever finer grids, as `relief.make_relief` does, of any size.
 
@@ -193,6 +198,8 @@ def make_terrain(
         Levels with at most the square of so many cells are carved in memory.
     workers : int
         Tiles worked on at a time.
+    reporter : Reporter
+        Shows progress.
 
     Returns
     -------
@@ -202,11 +209,13 @@ def make_terrain(
     levels = cascade(rows, cols, cell)
     fits = [level.frame.rows * level.frame.cols <= whole**2 for level in levels]
     count = max(sum(fits), 1)
+    reporter.say(f"Carving the terrain from cells of {levels[0].frame.cell:g} m ...")
     terrain = _whole(levels, count, folder, ground, regional, seed)
     for k in range(count, len(levels)):
         terrain = _doubled(
-            terrain, levels[k], k, k == len(levels) - 1, folder, ground, seed, tile, workers
-        )
+            terrain, levels[k], k, k == len(levels) - 1, folder, ground, seed, tile, workers,
+            reporter,
+        )  # fmt: skip
     return _with_floodplains(terrain, folder, tile, workers)
 
 
