@@ -351,10 +351,15 @@ def init(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder of data and results.")] = Path("demo"),
-    size: Annotated[int, typer.Option("--size", min=64, help="Cells along each side.")] = 1000,
+    size: Annotated[
+        int, typer.Option("--size", min=64, max=40_000, help="Cells along each side.")
+    ] = 1000,
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Another number, another earthquake.")
     ] = 1,
+    only_data: Annotated[
+        bool, typer.Option("--only-data", help="Make the earthquake's layers and study, no more.")
+    ] = False,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
@@ -366,7 +371,7 @@ def demo(
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written to: {error}") from error
     _log_to(out / "run" / "run.log", verbose=False)
-    for line in demonstration.run(out, size, seed, workers, quiet):
+    for line in demonstration.run(out, size, seed, workers, quiet, only_data):
         print(line)
 
 

@@ -12,7 +12,12 @@ from shakeslide.progress import Reporter
 
 
 def run(
-    out: Path, size: int = 1000, seed: int = 1, workers: int | None = None, quiet: bool = False
+    out: Path,
+    size: int = 1000,
+    seed: int = 1,
+    workers: int | None = None,
+    quiet: bool = False,
+    only_data: bool = False,
 ) -> Iterator[str]:
     """Make the earthquake in `out/data`, run its study in `out/run`, and say what came of it.
 
@@ -28,18 +33,33 @@ def run(
         Threads; default: all processors.
     quiet : bool
         Show no progress.
+    only_data : bool
+        Make the earthquake and stop.
     """
     reporter = Reporter(quiet)
     data = out / "data"
     reporter.say(f"Making a synthetic earthquake of {size} x {size} cells in {data} ...")
-    scenario = synthetic.Scenario(seed=seed, rows=size, cols=size)
-    path = synthetic.write(synthetic.make(scenario), data)
+    path = synthetic.create(
+        scenario(size, seed), data, workers=Engine(workers).threads, reporter=reporter
+    )
+    if only_data:
+        yield f"Study: {path.resolve()}"
+        return
     loaded, document = study.load(path)
     run = pipeline.Run(loaded, document, out / "run", Engine(workers), reporter)
     with run.ledger.locked():
         report = pipeline.run_all(run)
     yield from scores(out / "run")
     yield f"Report: {report.resolve()}"
+
+
+def scenario(size: int, seed: int) -> synthetic.Scenario:
+    """Settings of an earthquake on a square of `size` cells a side.
+
+    Beyond 4,000 cells the earthquake stays as it is: as much ground fails on a larger map.
+    """
+    share = 0.04 * min(1.0, 4000 / size) ** 2
+    return synthetic.Scenario(seed=seed, rows=size, cols=size, prevalence=share)
 
 
 def scores(out: Path) -> Iterator[str]:

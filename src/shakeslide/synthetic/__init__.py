@@ -2,6 +2,7 @@
 
 from shakeslide.synthetic.benchmark import BENCHMARK
 from shakeslide.synthetic.files import study_text, write
+from shakeslide.synthetic.large import create, write_large
 from shakeslide.synthetic.optimum import (
     KnownFromFactors,
     Optimum,
@@ -19,8 +20,10 @@ __all__ = [
     "SyntheticEarthquake",
     "bayes_given_factors",
     "bayes_optimum",
+    "create",
     "make",
     "rule_scores",
     "study_text",
     "write",
+    "write_large",
 ]

@@ -27,6 +27,7 @@ from shakeslide.synthetic.files import (
     raster_profile,
     rock_columns,
     soil_columns,
+    write,
     write_beside_map,
     write_vector,
 )
@@ -44,6 +45,7 @@ from shakeslide.synthetic.scenario import (
     Earthquake,
     Scenario,
     ground,
+    make,
     make_surface,
     regional,
     river_cells,
@@ -63,6 +65,8 @@ SAMPLE = 4_000_000
 """Most cells of which percentiles over the map are taken."""
 SPOTS, SPOT = 48, 16
 """Most spots along a side, and their width (cells), on which the strength is calibrated."""
+WHOLE = 4400
+"""Levels of a terrain with at most the square of so many cells are carved in memory."""
 BYTES = 40
 """Room on the disk for each cell while the map is made."""
 
@@ -109,12 +113,39 @@ class _Map:
         return Slopes(*(getattr(found, f.name)[:, cols] for f in fields(Slopes)))
 
 
+def create(
+    scenario: Scenario, folder: Path, *, workers: int = 2, reporter: Reporter | None = None
+) -> Path:
+    """Make a synthetic earthquake and write it: in memory if it fits, else tile by tile.
+
+    Maps of up to `WHOLE` by `WHOLE` cells are those of `make`, larger ones those of `write_large`.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    folder : Path
+        Made if it is not there; files of the same names are replaced.
+    workers : int
+        Tiles worked on at a time.
+    reporter : Reporter, optional
+        Shows progress.
+
+    Returns
+    -------
+    Path
+        The study file.
+    """
+    if scenario.rows * scenario.cols <= WHOLE**2:
+        return write(make(scenario), folder)
+    return write_large(scenario, folder, workers=workers, reporter=reporter)
+
+
 def write_large(
     scenario: Scenario,
     folder: Path,
     *,
     tile: int = 2048,
-    whole: int = 4400,
+    whole: int = WHOLE,
     workers: int = 2,
     reporter: Reporter | None = None,
 ) -> Path:
