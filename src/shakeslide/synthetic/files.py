@@ -133,13 +133,25 @@ def _raster(path: Path, array: NDArray[Any], earthquake: Earthquake) -> None:
 
 
 def write_vector(
-    path: Path, geometry: Any, columns: Mapping[str, Any], layer: str, *, append: bool = False
+    path: Path,
+    geometry: Any,
+    columns: Mapping[str, Any],
+    layer: str,
+    *,
+    append: bool = False,
+    multi: bool | None = None,
 ) -> None:
-    """Write shapes (m from the map's middle) and their columns, or append them."""
+    """Write shapes (m from the map's middle) and their columns.
+
+    With `append` they follow those in the file; with `multi` all are of a type that may have
+    several parts, by default where any of them has.
+    """
     frame = gpd.GeoDataFrame(dict(columns), geometry=geometry, crs=CRS)
     frame["geometry"] = frame.geometry.translate(*CENTRE)
     mode = "a" if append else "w"
-    frame.to_file(path, layer=layer, driver="GPKG", engine="pyogrio", mode=mode)
+    frame.to_file(
+        path, layer=layer, driver="GPKG", engine="pyogrio", mode=mode, promote_to_multi=multi
+    )
 
 
 def _wide_axes(earthquake: Earthquake, points: int) -> tuple[Array, Array]:

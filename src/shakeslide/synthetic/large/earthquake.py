@@ -405,7 +405,7 @@ class _Maker:
                 for name, shapes in (("landslides", whole), ("sources", sources)):
                     columns = {"id": ids, "area": np.round(shapely.area(shapes), 1)}
                     path = self.folder / f"{name}.gpkg"
-                    write_vector(path, shapes, columns, name, append=append)
+                    write_vector(path, shapes, columns, name, append=append, multi=True)
                 append = True
                 advance(ids.size)
         if extent is not None:

@@ -1,0 +1,357 @@
+"""Earthquakes made tile by tile: exact drainage, no pits, no seams, the same whatever the order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rasterio.enums import MergeAlg
+from rasterio.features import rasterize
+from scipy.ndimage import label
+
+from shakeslide.errors import InputError
+from shakeslide.synthetic import Scenario, create, make, runout, write, write_large
+from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
+from shakeslide.synthetic.large import drainage, earthquake, landslides, relief, rivers
+from shakeslide.synthetic.large.drainage import Inflow, accumulate_tiles, count_pits, drain
+from shakeslide.synthetic.large.landslides import Slides, make_slides
+from shakeslide.synthetic.large.planes import Box, Plane, View, tiles
+from shakeslide.synthetic.large.relief import fade
+from shakeslide.synthetic.runout import make_landslides
+from shakeslide.synthetic.terrain import DROP, edges
+
+SCENARIO = Scenario(seed=5, rows=560, cols=600, prevalence=0.05)
+INCOMPLETE = replace(
+    SCENARIO, rows=270, cols=300, mapped_share=0.6, smallest_mapped=3000.0, void_share=0.05
+)
+TILE = 256
+GRID = ["dem.tif", "pga.tif", "pgv.tif", "truth.tif", "landcover.tif"]
+LAYERS = ["rivers", "lithology", "soil", "landslides", "sources"]
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("large")
+    write_large(SCENARIO, folder, tile=TILE, whole=200)
+    return folder
+
+
+def read(folder: Path, name: str) -> np.ndarray:
+    with rasterio.open(folder / f"{name}.tif") as raster:
+        return raster.read(1)
+
+
+def layer(folder: Path, name: str) -> gpd.GeoDataFrame:
+    return gpd.read_file(folder / f"{name}.gpkg")
+
+
+def burn(folder: Path, name: str, **options: Any) -> np.ndarray:
+    frame = layer(folder, name)
+    with rasterio.open(folder / "dem.tif") as dem:
+        pairs = zip(frame.geometry, frame["id"], strict=True)
+        if options:
+            pairs = ((shape, 1) for shape in frame.geometry)
+        return rasterize(pairs, dem.shape, transform=dem.transform, dtype="int32", **options)
+
+
+def plane(folder: Path, values: np.ndarray, name: str = "plane") -> Plane:
+    out = Plane(folder / name, values.shape, values.dtype)
+    out.write(Box(0, 0, *values.shape), values)
+    return out
+
+
+def everything(of: Plane) -> np.ndarray:
+    return of.read(Box(0, 0, *of.shape))
+
+
+@given(
+    rows=st.integers(1, 90),
+    cols=st.integers(1, 90),
+    tile=st.integers(1, 40),
+    shift=st.tuples(st.integers(0, 20), st.integers(0, 20)),
+)
+def test_tiles_cover_a_grid_once(rows: int, cols: int, tile: int, shift: tuple[int, int]) -> None:
+    count = np.zeros((rows, cols), int)
+    for box in tiles((rows, cols), tile, shift):
+        assert max(box.shape) <= max(tile, *shift)
+        count[box.slices] += 1
+    assert (count == 1).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.integers(20, 700), cols=st.integers(20, 700), tile=st.sampled_from([128, 256]))
+def test_the_weights_of_tiles_that_fade_sum_to_one(rows: int, cols: int, tile: int) -> None:
+    total = np.zeros((rows, cols))
+    for box in tiles((rows, cols), tile):
+        joined = box.grown(relief.FADE, (rows, cols))
+        weights = fade(box, joined, (rows, cols))
+        assert weights.min() >= 0.0
+        total[joined.slices] += weights
+    np.testing.assert_allclose(total, 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("tile", [7, 16, 30, 64, 200])
+def test_drainage_area_over_tiles_is_that_of_the_whole_map(tile: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(tile)
+    rows, cols = 101, 128
+    z = (np.add.outer(np.arange(rows), np.zeros(cols)) * 0.4).astype(np.float32)
+    z += rng.normal(0.0, 1.0, z.shape).astype(np.float32)
+    pits = z.copy()
+    fill_depressions(z, edges(z.shape), 1e-3)
+    # Long ways through many tiles, and some that end in pits within.
+    z[30:33, 30:33] = pits[30:33, 30:33] - 50.0
+    row, col = np.array([0, 50, rows - 1]), np.array([9, cols - 1, 64])
+    inflow = Inflow(row, col, np.array([1000.0, 7.0, 350.0], np.float32))
+    dense = np.zeros(z.shape, np.float32)
+    dense[row, col] = inflow.cells
+    area = Plane(tmp_path / "area", z.shape, np.float32)
+    accumulate_tiles(plane(tmp_path, z), area, inflow, tile, 2)
+    expected = accumulate(steepest_receivers(z), dense)
+    assert expected.max() > 500.0
+    np.testing.assert_array_equal(everything(area), expected)
+
+
+@pytest.mark.parametrize("wave", [0.0, 400.0])
+def test_no_pit_is_left_and_nothing_is_raised_more_than_needed(wave: float, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    shape = (620, 540)
+    r, c = np.indices(shape)
+    z = rng.normal(500.0, 5.0, shape) + wave * np.sin(r / 90.0) * np.sin(c / 100.0)
+    values = z.astype(np.float32)
+    found = plane(tmp_path, values)
+    drain(found, 2)
+    after = everything(found)
+    assert count_pits(values) > 1000
+    assert count_pits(after) == 0
+    assert (after >= values).all()
+    at_once = values.copy()
+    fill_depressions(at_once, edges(shape), DROP)
+    # Flats may fall by other steps, and ways out of wide pits are found in several windows.
+    assert np.percentile(np.abs(after - at_once), 95) < 1.0
+    assert after.mean() == pytest.approx(at_once.mean(), abs=0.5)
+
+
+def sources_alike(found: np.ndarray, expected: np.ndarray) -> None:
+    """The same groups of cells, whatever their numbers."""
+    np.testing.assert_array_equal(found > 0, expected > 0)
+    pairs = set(zip(found[found > 0].tolist(), expected[found > 0].tolist(), strict=True))
+    for side in zip(*pairs, strict=True):
+        assert max(Counter(side).values()) == 1
+
+
+def run(folder: Path, failed: np.ndarray, z: np.ndarray, tile: int, share: float) -> Slides:
+    ground, box = plane(folder, z, "z"), Box(0, 0, *z.shape)
+    fails = plane(folder, failed.astype(np.uint8), "failed")
+    return make_slides(
+        fails, View(ground, box), 25.0, 1, share, folder=folder, tile=tile, workers=2
+    )
+
+
+@pytest.fixture(scope="module")
+def slope() -> tuple[np.ndarray, np.ndarray]:
+    """Failed cells and elevation of rough steep slopes with level ground between them."""
+    rng = np.random.default_rng(6)
+    fall = np.cumsum(np.where(np.arange(150) % 30 < 20, 15.0, 0.5))
+    z = np.add.outer(-fall, np.zeros(170)) + rng.normal(0.0, 4.0, (150, 170))
+    return rng.random(z.shape) < 0.08, z.astype(np.float32)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_one_tile_gives_the_landslides_of_the_whole_map(
+    share: float, slope: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    found = run(tmp_path, *slope, 256, share)
+    expected = make_landslides(*slope, 25.0, 1, amalgamation=share)
+    whole = found.ids[everything(found.whole)]
+    sources_alike(whole, expected.whole)
+    assert found.cells[1:].sum() == (expected.whole > 0).sum()
+
+
+def test_groups_of_failed_cells_hang_together_across_tiles(
+    slope: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    failed, z = slope
+    found = run(tmp_path, failed, z, 32, 0.0)
+    whole = found.ids[everything(found.whole)]
+    sources_alike(np.where(failed, whole, 0), label(failed)[0])
+    assert (whole[~failed] > 0).sum() > 100
+    for k in (1, 50, found.cells.size - 1):
+        row, col = np.nonzero(whole == k)
+        assert found.cells[k] == row.size
+        assert (found.bottom[k], found.left[k], found.right[k]) == (
+            row.max() + 1, col.min(), col.max() + 1,
+        )  # fmt: skip
+
+
+def test_landslides_merge_across_tiles(
+    slope: tuple[np.ndarray, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all that touch merge, the order in which they run does not matter."""
+    for module in (landslides, runout):
+        monkeypatch.setattr(module, "mobility", lambda area, _: np.full(area.size, 0.5, np.float32))
+    found = run(tmp_path, *slope, 64, 1.0)
+    expected = make_landslides(*slope, 25.0, 1, amalgamation=1.0)
+    assert expected.count < label(slope[0])[1]
+    sources_alike(found.ids[everything(found.whole)], expected.whole)
+
+
+def test_the_terrain_drains_and_has_the_median_slope_asked_for(large: Path) -> None:
+    z = read(large, "dem")
+    assert z.shape == (SCENARIO.rows, SCENARIO.cols)
+    assert count_pits(z) == 0
+    gy, gx = np.gradient(z.astype(float), 25.0)
+    assert np.median(np.degrees(np.arctan(np.hypot(gx, gy)))) == pytest.approx(28.0, abs=1.0)
+
+
+def bend(values: np.ndarray, axis: int) -> np.ndarray:
+    """Second differences along an axis over those along the other, by places on the axis."""
+    along, other = (
+        np.median(np.abs(np.diff(values, 2, axis=a)), axis=1 - axis) for a in (axis, 1 - axis)
+    )
+    edge = np.ones(1)
+    return np.r_[edge, along, edge] / other
+
+
+@pytest.mark.parametrize("name", ["dem", "truth"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_seams_do_not_show(large: Path, name: str, axis: int) -> None:
+    found = bend(read(large, name).astype(float), axis)
+    # The edge of the tiles of the terrain lies a margin before that of the map's.
+    for seam in (TILE, 2 * TILE, TILE - relief.FADE, TILE + relief.FADE):
+        near = found[seam - 2 : seam + 2]
+        blocks = found[4:-4][: (found.size - 8) // 4 * 4].reshape(-1, 4).mean(axis=1)
+        assert abs(near.mean() - np.median(blocks)) < 3.5 * blocks.std()
+
+
+def test_as_many_cells_fail_as_their_probabilities_say(large: Path) -> None:
+    p, failed = read(large, "truth").astype(float), burn(large, "sources") > 0
+    excess = (failed - p)[:544, :576].reshape(17, 32, 18, 32).mean(axis=(1, 3)).ravel()
+    assert abs(excess.mean()) < 4.0 * excess.std() / np.sqrt(excess.size)
+    assert failed[p == 0.0].sum() == 0
+    assert p.mean() == pytest.approx(SCENARIO.prevalence, rel=0.1)
+
+
+def test_each_failed_cell_is_in_one_source_and_its_landslide(large: Path) -> None:
+    sources, whole = burn(large, "sources"), burn(large, "landslides")
+    for name in ("sources", "landslides"):
+        assert burn(large, name, merge_alg=MergeAlg.add).max() == 1
+        assert layer(large, name)["id"].is_unique
+        assert layer(large, name).geometry.is_valid.all()
+    np.testing.assert_array_equal(whole[sources > 0], sources[sources > 0])
+    assert set(np.unique(whole)) == set(np.unique(sources))
+    # Some lie across the edges of tiles.
+    both = sources[TILE - 1] * (sources[TILE - 1] == sources[TILE])
+    assert np.unique(both).size > 3
+
+
+def test_rivers_run_downhill_and_join_across_tiles(large: Path) -> None:
+    frame = layer(large, "rivers")
+    with rasterio.open(large / "dem.tif") as dem:
+        z, transform, box = dem.read(1), dem.transform, shapely.box(*dem.bounds).buffer(-1.0)
+    longest = 0
+    for line in frame.geometry:
+        x, y = (np.asarray(a) for a in line.xy)
+        inside = shapely.contains_xy(box, x, y)
+        col, row = ~transform * (x[inside], y[inside])
+        heights = z[np.floor(row).astype(int), np.floor(col).astype(int)]
+        assert (np.diff(heights) < 0).all()
+        longest = max(longest, inside.sum())
+    assert longest > 20
+    starts = Counter(line.coords[0] for line in frame.geometry)
+    assert max(starts.values()) == 1
+    inner = shapely.box(*frame.total_bounds).buffer(-60.0)
+    ends = [line.coords[-1] for line in frame.geometry]
+    assert all(end in starts for end in ends if inner.contains(shapely.Point(end)))
+    # Strahler: a river's order is that of the largest that ends where it begins, or one more.
+    into: dict[Any, list[int]] = {}
+    for end, order in zip(ends, frame["order"], strict=True):
+        into.setdefault(end, []).append(order)
+    for line, order in zip(frame.geometry, frame["order"], strict=True):
+        orders = sorted(into.get(line.coords[0], [0]))
+        twice = len(orders) > 1 and orders[-1] == orders[-2]
+        assert order == max(1, orders[-1] + twice)
+
+
+def test_classes_fit_together_at_the_edges_of_tiles(large: Path) -> None:
+    with rasterio.open(large / "dem.tif") as dem:
+        box = shapely.box(*dem.bounds)
+    for name in ("lithology", "soil"):
+        shapes = layer(large, name).geometry
+        assert shapes.is_valid.all()
+        assert shapes.area.sum() == pytest.approx(box.area, rel=1e-9)
+        assert shapes.union_all().symmetric_difference(box).area < 1.0
+
+
+def same_files(a: Path, b: Path) -> None:
+    for name in GRID:
+        assert (a / name).read_bytes() == (b / name).read_bytes()
+    for name in LAYERS:
+        one, two = layer(a, name), layer(b, name)
+        assert shapely.equals_exact(one.geometry.values, two.geometry.values).all()
+        assert one.drop(columns="geometry").equals(two.drop(columns="geometry"))
+
+
+def backwards(
+    work: Callable[[Any], Any], items: Sequence[Any], workers: int
+) -> Iterator[Any]:  # fmt: skip
+    """Work on the last item first."""
+    results = [work(item) for item in items[::-1]]
+    yield from results[::-1]
+
+
+@pytest.fixture(scope="module")
+def incomplete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("incomplete")
+    write_large(INCOMPLETE, folder, tile=TILE, whole=120, workers=3)
+    return folder
+
+
+def test_neither_the_order_of_tiles_nor_the_number_of_workers_shows(
+    incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (drainage, earthquake, landslides, relief, rivers):
+        monkeypatch.setattr(module, "in_order", backwards)
+    write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120, workers=1)
+    same_files(incomplete, tmp_path)
+    assert not (tmp_path / ".tiles").exists()
+
+
+def test_an_incomplete_inventory_of_a_large_map(incomplete: Path) -> None:
+    extent = layer(incomplete, "mapped_extent").union_all()
+    slides = layer(incomplete, "landslides")
+    assert np.percentile(slides.intersection(extent).area / slides.area, 10) > 0.5
+    assert np.isnan(read(incomplete, "dem")).mean() == pytest.approx(0.05, abs=0.01)
+    assert 'mapped_extent.gpkg"' in (incomplete / "study.toml").read_text()
+
+
+def test_a_small_map_is_made_in_memory(tmp_path: Path) -> None:
+    scenario = Scenario(seed=2, rows=40, cols=50)
+    create(scenario, tmp_path / "created")
+    write(make(scenario), tmp_path / "written")
+    for name in GRID:
+        made = (tmp_path / "created" / name).read_bytes()
+        assert made == (tmp_path / "written" / name).read_bytes()
+
+
+def test_a_larger_map_is_made_tile_by_tile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(earthquake, "write_large", lambda *args, **_: asked.append(args))
+    create(Scenario(rows=4401, cols=4400), tmp_path)
+    assert len(asked) == 1
+
+
+def test_tiles_of_no_whole_blocks_and_full_disks_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"tile = 300 is no multiple of 256"):
+        write_large(SCENARIO, tmp_path, tile=300)
+    with pytest.raises(InputError, match=r"needs about \d+ GB on the disk"):
+        write_large(replace(SCENARIO, rows=40_000, cols=40_000), tmp_path, tile=TILE)
