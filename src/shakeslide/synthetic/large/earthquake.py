@@ -17,6 +17,7 @@ from rasterio.windows import Window
 
 from shakeslide.errors import InputError
 from shakeslide.factors.terrain import derivatives
+from shakeslide.io.raster import GDAL_OPTIONS
 from shakeslide.progress import Reporter
 from shakeslide.synthetic.draw import draw_failures
 from shakeslide.synthetic.failure import FailureCurve, failure_curve
@@ -360,6 +361,7 @@ class _Maker:
     def _opened(self, event: Earthquake) -> Iterator[dict[str, Any]]:
         with ExitStack() as stack:
             rasters = {}
+            stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
             for name, (nodata, tags) in RASTERS.items():
                 kind = np.dtype(np.uint8 if name == "landcover" else np.float32)
                 profile = raster_profile(event, kind, nodata)
