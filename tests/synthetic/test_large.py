@@ -214,6 +214,16 @@ def test_the_terrain_drains_and_has_the_median_slope_asked_for(large: Path) -> N
     assert np.median(np.degrees(np.arctan(np.hypot(gx, gy)))) == pytest.approx(28.0, abs=1.0)
 
 
+def test_the_map_is_nearly_that_carved_whole(large: Path) -> None:
+    """Tiles that disagreed, or lay at wrong places, would have valleys elsewhere."""
+    whole = make(SCENARIO)
+    difference = read(large, "dem") - whole.elevation
+    assert np.percentile(np.abs(difference - np.median(difference)), 95) < 20.0
+    assert np.ptp(whole.elevation) > 1000.0
+    p = read(large, "truth")
+    assert np.corrcoef(p.ravel(), whole.p_star.ravel())[0, 1] > 0.95
+
+
 def bend(values: np.ndarray, axis: int) -> np.ndarray:
     """Second differences along an axis over those along the other, by places on the axis."""
     along, other = (

@@ -64,7 +64,7 @@ HALO = 16
 """Cells beyond a tile that the state of the ground in it depends on."""
 SAMPLE = 4_000_000
 """Most cells of which percentiles over the map are taken."""
-SPOTS, SPOT = 48, 16
+SPOTS, SPOT = 96, 16
 """Most spots along a side, and their width (cells), on which the strength is calibrated."""
 WHOLE = 4400
 """Levels of a terrain with at most the square of so many cells are carved in memory."""
