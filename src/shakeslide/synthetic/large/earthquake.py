@@ -181,7 +181,9 @@ def write_large(
     -----
     The result depends on `tile` and `whole` and is not that of `make`, though alike: seams of the
     terrain are blended, polygons of lithology and soil are cut at the edges of tiles, and so are
-    rivers, which join there end to end. A run-out ends 4 km beyond its tile at the latest.
+    rivers, which join there end to end. The height of a large river follows from all that lies
+    below it, so tiles differ on it by some ten metres; where it crosses their edges its floodplain
+    has more steps than elsewhere. A run-out ends 4 km beyond its tile at the latest.
     """
     if tile < BLOCK or tile % BLOCK:
         raise InputError(f"synthetic earthquake: tile = {tile} is no multiple of {BLOCK}")

@@ -29,9 +29,9 @@ from shakeslide.synthetic.relief import (
 )
 from shakeslide.synthetic.terrain import Ground, Place
 
-HALO = 192
+HALO = 256
 """Cells beyond a tile that are carved with it."""
-FADE = 64
+FADE = 128
 """Cells on either side of a tile's edge over which it fades into the next."""
 
 
