@@ -19,6 +19,7 @@ from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
 from scipy.ndimage import label
 
+from shakeslide import demonstration
 from shakeslide.errors import InputError
 from shakeslide.synthetic import Scenario, create, make, runout, write, write_large
 from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
@@ -367,3 +368,16 @@ def test_tiles_of_no_whole_blocks_and_full_disks_are_refused(tmp_path: Path) -> 
         write_large(SCENARIO, tmp_path, tile=300)
     with pytest.raises(InputError, match=r"needs about \d+ GB on the disk"):
         write_large(replace(SCENARIO, rows=40_000, cols=40_000), tmp_path, tile=TILE)
+
+
+def test_the_demo_can_stop_at_the_data_and_keeps_the_earthquake_on_larger_maps(
+    tmp_path: Path,
+) -> None:
+    said = list(demonstration.run(tmp_path, size=64, quiet=True, only_data=True))
+    assert said == [f"Study: {tmp_path.resolve() / 'data' / 'study.toml'}"]
+    assert (tmp_path / "data" / "study.toml").exists()
+    assert not (tmp_path / "run").exists()
+    failing = [
+        s.prevalence * s.rows**2 for s in map(demonstration.scenario, (4000, 40_000), (1, 1))
+    ]
+    assert failing[0] == pytest.approx(failing[1])
