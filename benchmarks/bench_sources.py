@@ -47,7 +47,7 @@ WAYS: Mapping[str, judgement.Separator] = {
 }
 
 
-def _alone(held: Polygons, k: int) -> Polygons:
+def alone(held: Polygons, k: int) -> Polygons:
     edges = held.edges[held.start[k] : held.start[k + 1]]
     return Polygons(edges, np.array([0, len(edges)]), np.ones(1), held.boxes[k : k + 1])
 
@@ -72,9 +72,9 @@ def cases(folder: Path) -> tuple[list[Landslide], list[Cells]]:
             min(cols, int(right) + 2),
         )
         part = z[tile.row0 : tile.row1, tile.col0 : tile.col1]
-        inside = (_alone(outlines, k).burn(tile, 0) > 0) & np.isfinite(part)
+        inside = (alone(outlines, k).burn(tile, 0) > 0) & np.isfinite(part)
         landslides.append(Landslide(part, inside, grids.cell_size(grid)))
-        cells.append(_alone(truth, k).burn(tile, 0) > 0)
+        cells.append(alone(truth, k).burn(tile, 0) > 0)
     return landslides, cells
 
 

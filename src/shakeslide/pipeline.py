@@ -54,6 +54,7 @@ from shakeslide.masks import Masks
 from shakeslide.masks import load as load_masks
 from shakeslide.progress import Reporter
 from shakeslide.sources import extract, files, recipes
+from shakeslide.sources.layers import images
 from shakeslide.study import Inventory, Layer, Study
 
 log = logging.getLogger("shakeslide")
@@ -185,14 +186,15 @@ class Run:
     @cached_property
     def sources_mark(self) -> str:
         """Fingerprint of the extracted source areas."""
-        dem, outlines = self.study.layers["dem"], self.outlines
-        files = [dem, *([outlines.sources] if outlines.sources is not None else [])]
-        paths = [f.path for f in files] + ([outlines.path] if outlines.path is not None else [])
+        dem, outlines, settings = self.study.layers["dem"], self.outlines, self.study.sources
+        files = [dem, outlines.sources, settings.before, settings.after]
+        paths = [f.path for f in files if f is not None]
+        paths += [outlines.path] if outlines.path is not None else []
         return fingerprint(
             grids.describe(self.grid),
             dem.model_dump(exclude={"path"}),
             outlines.model_dump(mode="json"),
-            self.study.sources.model_dump(),
+            settings.model_dump(exclude={"before": {"path"}, "after": {"path"}}),
             [self.ledger.content(p) for p in paths],
             __version__,
         )
@@ -447,6 +449,8 @@ def extract_sources(run: Run) -> Path:
             "polygons of whole landslides"
         )
     work, settings = run.ledger.work / "sources", run.study.sources
+    pair, remarks = images(settings, run.grid)
+    notes = [*landslides.notes, *remarks]
     with _timed("sources") as taken, run.reporter.task("sources", landslides.count) as on:
         extracted = extract(
             landslides.shapes,
@@ -456,17 +460,18 @@ def extract_sources(run: Run) -> Path:
             recipes.recipe(settings),
             recipes.scaling(settings),
             landslides.sources,
+            pair,
             run.engine,
             on,
         )
         about = settings.model_dump(mode="json")
-        paths = files.write(extracted, run.grid, run.out, about, landslides.notes)
+        paths = files.write(extracted, run.grid, run.out, about, notes)
         told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
         paths.append(run.out / "figures" / "area_frequency.png")
         source_charts.write_frequency(told["frequency"], paths[-1])
     run.ledger.record("sources", run.sources_mark, paths, taken[0])
     shutil.rmtree(work, ignore_errors=True)
-    for line in files.lines(extracted, landslides.notes):
+    for line in files.lines(extracted, notes):
         run.reporter.say(f"sources: {line}")
     return path
 

@@ -208,6 +208,34 @@ class Sources(Settings):
     volume: tuple[float, float] = (-0.836, 1.332)
     """log10(alpha) and gamma of volume = alpha area^gamma (m); default: all landslides of Larsen
     et al. (2010)."""
+    before: Layer | None = None
+    """Raster from before the earthquake, for example NDVI: with `after`, ground that was never
+    bared is taken out of the outlines."""
+    after: Layer | None = None
+    """The same from after it."""
+    loss: bool = True
+    """Values fall where ground is bared, as those of NDVI; false: they rise."""
+    ring: tuple[Annotated[float, Field(ge=0)], Positive] = (50.0, 250.0)
+    """Least and greatest distance in metres from an outline of the ground that it is compared
+    with."""
+    bared_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of the landslide's own loss below which a cell has not changed."""
+    contrast: Positive = 3.0
+    """Robust standard deviations of the ground around by which cells must stand out."""
+
+    @model_validator(mode="after")
+    def _images_are_a_pair(self) -> Sources:
+        if (self.before is None) != (self.after is None):
+            there, lacking = ("before", "after") if self.after is None else ("after", "before")
+            raise ValueError(
+                f"{there} is given without {lacking}; add [sources.{lacking}] path = the raster, "
+                f"or leave [sources.{there}] out"
+            )
+        if self.ring[0] >= self.ring[1]:
+            raise ValueError(
+                f"ring = {list(self.ring)}: give the lesser distance first, then the greater"
+            )
+        return self
 
 
 class Samples(Settings):

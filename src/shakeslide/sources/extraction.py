@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from shakeslide.io import raster
 from shakeslide.polygons import Polygons
 from shakeslide.progress import Advance, silent
 from shakeslide.sources import kernels
+from shakeslide.sources.change import FEW, MAPPED, Cover, Images, trim
 from shakeslide.sources.intake import Intake, take_in
 from shakeslide.sources.landslide import Cells, Landslide
 from shakeslide.sources.outlines import Region, Shapes, polygonal, polygons
@@ -38,7 +38,7 @@ NO_ELEVATION = "no elevation under it"
 COLUMNS = [
     "landslide", "piece", "method", "flags", "split", "area_m2", "source_m2", "length_m",
     "width_m", "drop_m", "reach", "reach_deg", "volume_m3", "crown_x", "crown_y", "crown_z",
-    "cells", "source_cells", "source", "runout",
+    "cells", "source_cells", "change", "contrast", "unchanged_m2", "source", "runout", "unchanged",
 ]  # fmt: skip
 
 Read = Callable[[GeoBox], NDArray[np.float32]]
@@ -64,8 +64,10 @@ class Extracted:
         A row per landslide found: `landslide` (number of the outline, from 1), `piece` (of the
         outline, from 1), `method`, `flags` and `split` (texts, comma between), `area_m2`,
         `source_m2`, `length_m`, `width_m`, `drop_m`, `reach` (drop over length), `reach_deg`,
-        `volume_m3`, `crown_x`, `crown_y`, `crown_z`, `cells`, `source_cells`, and the polygons
-        `source` and `runout` (WKB; empty where there is no run-out).
+        `volume_m3`, `crown_x`, `crown_y`, `crown_z`, `cells`, `source_cells`; `change`, what images
+        of before and after have come to (empty without), `contrast` and `unchanged_m2`, the area
+        that they took out of the outline; and the polygons `source`, `runout` and `unchanged`
+        (WKB; empty where there is none). An outline's unchanged ground is told with its piece 1.
     dropped : dict of int to str
         Why an outline (by number) was left out.
     count : int
@@ -91,6 +93,7 @@ class Extracted:
             "dropped_for": _counts([r.split(" of landslide")[0] for r in self.dropped.values()]),
             "flags": _tally(self.table["flags"]),
             "methods": _counts(self.table["method"].tolist()),
+            "change": _tally(first["change"]),
             "left_out": [{"landslide": k, "reason": self.dropped[k]} for k in sorted(self.dropped)],
         }
 
@@ -112,6 +115,7 @@ def extract(
     recipe: Recipe | None = None,
     scaling: Scaling | None = None,
     mapped: Polygons | None = None,
+    images: Images | None = None,
     engine: Engine | None = None,
     advance: Advance = silent,
 ) -> Extracted:
@@ -134,6 +138,8 @@ def extract(
         Volumes from areas.
     mapped : Polygons, optional
         Source areas as mapped; their value is the number of the outline.
+    images : Images, optional
+        Before and after: ground that was never bared is taken out of the outlines.
     engine : Engine, optional
         Where to run.
     advance : callable
@@ -150,6 +156,7 @@ def extract(
         recipe or Recipe(),
         scaling or Scaling(),
         None if mapped is None else _Mapped.sorted(mapped),
+        images,
         folder,
     )
     cut = chunks(held, grids.shape_of(grid))
@@ -176,27 +183,46 @@ def chunks(held: Polygons, shape: tuple[int, int]) -> list[Chunk]:
     ]
 
 
-def _window(boxes: NDArray[np.float64], shape: tuple[int, int]) -> Tile:
-    """Return the cells that boxes touch and one more around."""
-    col0, row0 = np.floor(boxes[:, :2].min(axis=0)).astype(int) - 1
-    col1, row1 = np.ceil(boxes[:, 2:].max(axis=0)).astype(int) + 1
+def _window(boxes: NDArray[np.float64], shape: tuple[int, int], margin: int = 1) -> Tile:
+    """Return the cells that boxes touch and a margin of cells around."""
+    col0, row0 = np.floor(boxes[:, :2].min(axis=0)).astype(int) - margin
+    col1, row1 = np.ceil(boxes[:, 2:].max(axis=0)).astype(int) + margin
     row0, row1 = max(0, int(row0)), min(shape[0], int(row1))
     col0, col1 = max(0, int(col0)), min(shape[1], int(col1))
     return Tile((0, 0), row0, max(row0, row1), col0, max(col0, col1))
 
 
 @dataclass(frozen=True)
+class _Regions:
+    """What a landslide's polygons are made from; without a source it is all of its outline."""
+
+    source: Region | None = None
+    runout: Region | None = None
+    unchanged: Region | None = None
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """The images around the landslides of a chunk, and which cells lie in outlines."""
+
+    window: Tile
+    cover: Cover
+    outlined: Cells
+
+
+@dataclass(frozen=True)
 class _Found:
-    """A landslide of a chunk, with what its polygons are made from."""
+    """A landslide of a chunk."""
 
     number: int
     piece: int
     separated: Separated
-    source: Region | None
-    runout: Region | None
+    regions: _Regions
     window: Tile
     flags: str
     split: str
+    change: str
+    contrast: float
 
 
 @dataclass(frozen=True)
@@ -230,6 +256,7 @@ class _Work:
     recipe: Recipe
     scaling: Scaling
     mapped: _Mapped | None
+    images: Images | None
     folder: Path
 
     def path(self, chunk: Chunk) -> Path:
@@ -246,12 +273,13 @@ class _Work:
         window = chunk.window
         z = self.read(grids.window(self.grid, window))
         shape = grids.shape_of(self.grid)
+        looked = self._looked(chunk)
         found: list[_Found] = []
         left: list[dict[str, Any]] = []
         for k in chunk.which.tolist():
             tile = _window(self.held.boxes[k : k + 1], shape)
             part = tile.within(window)
-            some = self._landslides(k, tile, z[part])
+            some = self._landslides(k, tile, z[part], looked)
             if some:
                 found += some
             else:
@@ -259,22 +287,60 @@ class _Work:
         rows = pd.DataFrame([*self._rows(found), *left], columns=COLUMNS)
         return rows.sort_values(["landslide", "piece"], kind="stable", ignore_index=True)
 
-    def _landslides(self, k: int, tile: Tile, z: NDArray[np.float32]) -> list[_Found]:
+    def _looked(self, chunk: Chunk) -> _Looked | None:
+        """Return the images around the landslides of a chunk."""
+        if self.images is None:
+            return None
+        margin = self.images.rule.margin(grids.cell_size(self.grid))
+        window = _window(self.held.boxes[chunk.which], grids.shape_of(self.grid), margin)
+        cover = self.images.read(grids.window(self.grid, window))
+        return _Looked(window, cover, self.held.burn(window, 0) > 0)
+
+    def _landslides(
+        self, k: int, tile: Tile, z: NDArray[np.float32], looked: _Looked | None
+    ) -> list[_Found]:
         """Return the landslides in an outline, none where it has no cell with an elevation."""
         centres = _burn(self.held, [k], tile)
         inside = centres & np.isfinite(z)
         if not inside.any():
             return []
-        landslide = Landslide(z, inside, grids.cell_size(self.grid), self._mapped(k, tile))
+        mapped = self._mapped(k, tile)
+        kept, verdict, contrast = inside, "", np.nan
+        if self.images is not None and looked is not None:
+            kept, verdict, contrast = self._trimmed(k, tile, inside, mapped, looked)
+        landslide = Landslide(z, kept, grids.cell_size(self.grid), mapped)
         pieces, reasons = separate(landslide, self.recipe)
-        flags = self.intake.flags[k] + ([GAPS] if landslide.count < centres.sum() else [])
-        regions = _regions(pieces, tile)
+        flags = self.intake.flags[k] + ([GAPS] if inside.sum() < centres.sum() else [])
+        regions = _regions(pieces, inside & ~kept, tile)
         return [
             _Found(
-                k + 1, i, s, *regions[i - 1], tile, ",".join([*flags, *s.flags]), ",".join(reasons)
+                k + 1,
+                i,
+                s,
+                regions[i - 1],
+                tile,
+                ",".join([*flags, *s.flags]),
+                ",".join(reasons),
+                verdict,
+                contrast,
             )
             for i, s in enumerate(pieces, 1)
         ]
+
+    def _trimmed(
+        self, k: int, tile: Tile, inside: Cells, mapped: Cells | None, looked: _Looked
+    ) -> tuple[Cells, str, float]:
+        """Return the cells that images leave of an outline, what they tell, and the contrast."""
+        assert self.images is not None
+        if mapped is not None and (mapped & inside).any():
+            return inside, MAPPED, np.nan
+        rule, cell = self.images.rule, grids.cell_size(self.grid)
+        wide = _window(self.held.boxes[k : k + 1], grids.shape_of(self.grid), rule.margin(cell))
+        padded, own = np.zeros(wide.shape, np.bool_), tile.within(wide)
+        padded[own] = inside
+        part = wide.within(looked.window)
+        told = trim(padded, looked.cover.part(part), looked.outlined[part], cell, rule)
+        return told.kept[own], told.verdict, told.contrast
 
     def _mapped(self, k: int, tile: Tile) -> Cells | None:
         """Return the cells of an outline's source as mapped, None where none is."""
@@ -307,35 +373,41 @@ class _Work:
             "crown_z": height,
             "cells": 0,
             "source_cells": 0,
+            "change": "" if self.images is None else FEW,
+            "contrast": np.nan,
+            "unchanged_m2": 0.0,
             "source": shapely.to_wkb(shape),
             "runout": None,
+            "unchanged": None,
         }
 
     def _rows(self, found: list[_Found]) -> list[dict[str, Any]]:
         """Return the rows of landslides with cells, their polygons cut out of the outlines."""
         whole = self.intake.shapes[[f.number - 1 for f in found]]
-        sources = self._cut_out(whole, [f.source for f in found])
-        runouts = self._cut_out(whole, [f.runout for f in found])
-        # A landslide without run-out and alone in its outline has no regions: it is the outline.
-        runouts[[f.runout is None for f in found]] = shapely.MultiPolygon()
-        source_area, runout_area = shapely.area(sources), shapely.area(runouts)
+        sources = self._cut_out(whole, [f.regions.source for f in found], whole)
+        nothing: Shapes = np.full(len(found), shapely.MultiPolygon(), object)
+        runouts = self._cut_out(whole, [f.regions.runout for f in found], nothing)
+        unchanged = self._cut_out(whole, [f.regions.unchanged for f in found], nothing)
+        source_area, runout_area, rest = (shapely.area(s) for s in (sources, runouts, unchanged))
         volumes = self.scaling.volume(source_area + runout_area)
-        sources, runouts = shapely.to_wkb(sources), shapely.to_wkb(runouts)
+        sources, runouts, unchanged = (shapely.to_wkb(s) for s in (sources, runouts, unchanged))
         return [
             self._attributes(f)
             | {
                 "area_m2": source_area[i] + runout_area[i],
                 "source_m2": source_area[i],
                 "volume_m3": volumes[i],
+                "unchanged_m2": rest[i],
                 "source": sources[i],
                 "runout": runouts[i] if runout_area[i] > 0 else None,
+                "unchanged": unchanged[i] if rest[i] > 0 else None,
             }
             for i, f in enumerate(found)
         ]
 
-    def _cut_out(self, whole: Shapes, regions: Sequence[Region | None]) -> Shapes:
-        """Return the parts of outlines in regions; all of an outline where there is none."""
-        out = whole.copy()
+    def _cut_out(self, whole: Shapes, regions: Sequence[Region | None], none: Shapes) -> Shapes:
+        """Return the parts of outlines in regions, and `none` where there is no region."""
+        out = none.copy()
         some = np.array([r is not None for r in regions], bool)
         around = polygons([r for r in regions if r is not None], self.grid.affine)
         out[some] = polygonal(shapely.intersection(whole[some], around))
@@ -360,6 +432,8 @@ class _Work:
             "crown_z": float(s.z[row, col]),
             "cells": s.count,
             "source_cells": int(np.count_nonzero(f.separated.source)),
+            "change": f.change,
+            "contrast": f.contrast,
         }
 
 
@@ -372,19 +446,25 @@ def _burn(held: Polygons, which: Sequence[int] | NDArray[np.int64], tile: Tile) 
     return cells
 
 
-def _regions(pieces: Sequence[Separated], tile: Tile) -> list[tuple[Region | None, Region | None]]:
-    """Return the regions of source and run-out; together they leave no cell of the window out."""
+def _regions(pieces: Sequence[Separated], unchanged: Cells, tile: Tile) -> list[_Regions]:
+    """Return the regions of each piece; together they leave no cell of the window out."""
     only = pieces[0]
-    if len(pieces) == 1 and bool((only.source == only.landslide.inside).all()):
-        return [(None, None)]
+    if len(pieces) == 1 and bool((only.source == only.landslide.inside | unchanged).all()):
+        return [_Regions()]
     label = np.zeros(only.source.shape, np.int32)
     for k, piece in enumerate(pieces):
         label[piece.landslide.inside] = 2 * k + 2
         label[piece.source] = 2 * k + 1
+    rest = 2 * len(pieces) + 1
+    label[unchanged] = rest
     kernels.spread(label)
-    place = partial(Region, row0=tile.row0, col0=tile.col0)
+
+    def region(number: int) -> Region | None:
+        cells = label == number
+        return Region(cells, tile.row0, tile.col0) if cells.any() else None
+
     return [
-        (place(label == 2 * k + 1), place(label == 2 * k + 2) if 2 * k + 2 in label else None)
+        _Regions(region(2 * k + 1), region(2 * k + 2), region(rest) if k == 0 else None)
         for k in range(len(pieces))
     ]
 

@@ -18,12 +18,15 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide.io import raster
+from shakeslide.sources import change
 from shakeslide.sources.extraction import Extracted
 from shakeslide.sources.frequency import distribution, fit_tail
 from shakeslide.sources.outlines import Shapes
 
 LAYERS = ("source", "runout", "crown")
 """Layers of `sources.gpkg`: source areas, run-outs and crowns, one landslide a row in each."""
+UNCHANGED = "unchanged"
+"""Layer with the ground that images have taken out of outlines, where there is any."""
 
 
 def write(
@@ -56,7 +59,8 @@ def write(
     paths = [out / "sources.gpkg", out / "sources.json"]
     with raster.replacing(paths[0]) as temporary, _undated():
         temporary.unlink()
-        for name in LAYERS:
+        taken_out = extracted.table["unchanged"].notna().any()
+        for name in (*LAYERS, UNCHANGED) if taken_out else LAYERS:
             _layer(extracted.table, name, grid).to_file(
                 temporary,
                 layer=name,
@@ -83,14 +87,14 @@ def _undated() -> Iterator[None]:
 
 def _layer(table: pd.DataFrame, name: str, grid: GeoBox) -> gpd.GeoDataFrame:
     rows = table
-    if name == "runout":
-        rows = table[table["runout"].notna()]
+    if name in ("runout", UNCHANGED):
+        rows = table[table[name].notna()]
     if name == "crown":
         geometry: Shapes = shapely.points(rows["crown_x"], rows["crown_y"])
     else:
         geometry = shapely.from_wkb(rows[name].to_numpy())
-    columns = rows.drop(columns=["source", "runout", "crown_x", "crown_y"]).reset_index(drop=True)
-    crs = grids.crs_of(grid).to_wkt()
+    columns = rows.drop(columns=["source", "runout", UNCHANGED, "crown_x", "crown_y"])
+    columns, crs = columns.reset_index(drop=True), grids.crs_of(grid).to_wkt()
     return gpd.GeoDataFrame(columns, geometry=np.asarray(geometry, object), crs=crs)
 
 
@@ -103,6 +107,7 @@ def summary(extracted: Extracted) -> dict[str, Any]:
     return extracted.account() | {
         "area_m2": float(table["area_m2"].sum()),
         "source_m2": float(table["source_m2"].sum()),
+        "unchanged_m2": float(table["unchanged_m2"].sum()),
         "volume_m3": float(table["volume_m3"].sum()),
         "frequency": {
             name: _frequency(table[column].to_numpy(np.float64))
@@ -127,4 +132,36 @@ def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
     ]
     text += [f"{n:,} left out: {why}" for why, n in told["dropped_for"].items()]
     text += [f"{n:,} outlines divided for {why}" for why, n in told["split_for"].items()]
+    text += _change_lines(told["change"], extracted.table)
     return text + list(notes)
+
+
+LEFT_AS_DRAWN = {
+    change.UNKNOWN: "without enough values in or around them",
+    change.FAINT: "not standing out from the ground around them",
+    change.LITTLE: "of which hardly anything would be left",
+    change.OPPOSITE: "changed the other way",
+    change.FEW: f"of fewer than {change.LEAST_CELLS} cells",
+    change.MAPPED: "with mapped sources",
+}
+"""Why images leave outlines as they are, in words."""
+
+
+def _change_lines(told: Mapping[str, int], table: pd.DataFrame) -> list[str]:
+    """Return what images of before and after have come to."""
+    if not told:
+        return []
+    refined, opposite = told.get(change.REFINED, 0), told.get(change.OPPOSITE, 0)
+    outlined = table["area_m2"].sum() + table["unchanged_m2"].sum()
+    share = 100 * table["unchanged_m2"].sum() / max(outlined, 1e-9)
+    text = [
+        f"{refined:,} outlines refined by before and after, {told.get(change.CONFIRMED, 0):,} "
+        f"confirmed; {share:.1f} % of the outlined ground never changed"
+    ]
+    text += [f"{told[k]:,} left as drawn: {w}" for k, w in LEFT_AS_DRAWN.items() if k in told]
+    if opposite > refined:
+        text.append(
+            "warning: most outlines that changed at all changed the other way; is [sources] loss "
+            "right, or are before and after exchanged?"
+        )
+    return text
