@@ -12,6 +12,7 @@ import pandas as pd
 import pyogrio
 import pytest
 import shapely
+from rasterio import features
 
 from shakeslide import cli, inventory, pipeline, sampling
 from shakeslide import grid as grids
@@ -144,3 +145,72 @@ def test_the_command_prints_the_file(
     words = " ".join(captured.err.split())
     assert "of 51 outlines" in words
     assert np.isfinite(gpd.read_file(out / "sources.gpkg", layer="crown")["crown_z"]).all()
+
+
+def images(folder: Path, shift: float = 0.0) -> list[str]:
+    """Write an index of before and after the landslides, which are all bared but at their foot."""
+    rng = np.random.default_rng(2)
+    shape = (site.ROWS, site.COLS)
+    bared = features.rasterize(
+        [shapely.box(b[0], b[1] + 60, b[2], b[3]) for b in site.landslides().bounds.to_numpy()],
+        shape,
+        transform=site.TRANSFORM,
+    )
+    before = 0.7 + 0.02 * rng.standard_normal(shape)
+    after = np.where(bared, 0.1, 0.6 + shift) + 0.02 * rng.standard_normal(shape)
+    folder.mkdir(exist_ok=True)
+    site.raster(folder / "before.tif", before.astype(np.float32))
+    site.raster(folder / "after.tif", after.astype(np.float32))
+    return [f'sources.{n}.path="{folder / n}.tif"' for n in ("before", "after")]
+
+
+def test_images_refine_what_they_can(
+    made: pipeline.Run, site_study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, given = tmp_path / "run", [a for s in images(tmp_path / "i") for a in ("--set", s)]
+    assert cli.main(["sources", str(site_study), "--out", str(out), *given]) == 0
+    words = " ".join(capsys.readouterr().err.split())
+    path = out / "sources.gpkg"
+    names = [name for name, _ in pyogrio.list_layers(path)]
+    assert names == ["source", "runout", "crown", "unchanged"]
+    source, runout, _, rest = (gpd.read_file(path, layer=n) for n in names)
+    told = json.loads((out / "sources.json").read_text())
+    assert sum(told["change"].values()) == told["kept"] + told["split"]
+    refined = source[source["change"] == "refined"]
+    assert set(refined.loc[refined["piece"] == 1, "landslide"]) == set(rest["landslide"])
+    assert told["change"]["refined"] == refined["landslide"].nunique() > 5
+    assert f"{told['change']['refined']} outlines refined" in words
+    assert rest.area.sum() == pytest.approx(told["unchanged_m2"])
+    assert rest["unchanged_m2"].to_numpy() == pytest.approx(rest.area.to_numpy())
+    total = gpd.read_file(made.out / "sources.gpkg", layer="source").area.sum()
+    total += gpd.read_file(made.out / "sources.gpkg", layer="runout").area.sum()
+    assert source.area.sum() + runout.area.sum() + rest.area.sum() == pytest.approx(total)
+    assert (source["source_m2"] > 0).all()
+
+
+def test_images_are_known_by_their_content(
+    made: pipeline.Run, site_study: Path, tmp_path: Path
+) -> None:
+    marks = [
+        open_run(site_study, made.out, *images(tmp_path / name, shift)).sources_mark
+        for name, shift in (("a", 0.0), ("b", 0.0), ("c", 0.05))
+    ]
+    assert marks[0] == marks[1]
+    assert len({made.sources_mark, *marks}) == 3
+
+
+def test_check_looks_at_the_images(site_study: Path, tmp_path: Path) -> None:
+    given = images(tmp_path)
+    rows = pipeline.check(open_run(site_study, tmp_path / "run", *given, "sources.after.scale=100"))
+    assert any("same scale" in w for w in rows[-1].warnings)
+    (tmp_path / "after.tif").unlink()
+    with pytest.raises(InputError, match=r"after\.tif: no such file"):
+        pipeline.check(open_run(site_study, tmp_path / "run", *given))
+
+
+def test_nothing_to_separate_is_an_error(site_study: Path, tmp_path: Path) -> None:
+    site.raster(tmp_path / "void.tif", np.full((site.ROWS, site.COLS), np.nan, np.float32))
+    run = open_run(site_study, tmp_path / "run", f'layers.dem.path="{tmp_path / "void.tif"}"')
+    with pytest.raises(InputError, match="51 left out: no elevation under it"):
+        pipeline.extract_sources(run)
+    assert not (run.out / "sources.gpkg").exists()

@@ -464,6 +464,11 @@ def extract_sources(run: Run) -> Path:
             run.engine,
             on,
         )
+        if extracted.table.empty:
+            raise InputError(
+                f"{run.outlines.path} (inventory): no landslide can be separated: "
+                f"{'; '.join(files.reasons(extracted))}"
+            )
         about = settings.model_dump(mode="json")
         paths = files.write(extracted, run.grid, run.out, about, notes)
         told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
@@ -996,6 +1001,8 @@ def check(run: Run) -> list[checks.LayerRow]:
         study.event,
         study.masks,
     )
+    _, remarks = images(study.sources, run.grid)
+    rows[-1] = replace(rows[-1], warnings=[*rows[-1].warnings, *remarks])
     # Making the factors reads what they need, which finds the rest of the errors.
     return checks.with_factors(rows, run.factors)
 

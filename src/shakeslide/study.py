@@ -215,7 +215,10 @@ class Sources(Settings):
     """The same from after it."""
     loss: bool = True
     """Values fall where ground is bared, as those of NDVI; false: they rise."""
-    ring: tuple[Annotated[float, Field(ge=0)], Positive] = (50.0, 250.0)
+    ring: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0, le=5000)]] = (
+        50.0,
+        250.0,
+    )
     """Least and greatest distance in metres from an outline of the ground that it is compared
     with."""
     bared_share: Annotated[float, Field(gt=0, lt=1)] = 0.5

@@ -121,6 +121,11 @@ def _frequency(area: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
     return {"tail": None if tail is None else asdict(tail)} | distribution(area)
 
 
+def reasons(extracted: Extracted) -> list[str]:
+    """Return for each reason how many outlines were left out."""
+    return [f"{n:,} left out: {why}" for why, n in extracted.account()["dropped_for"].items()]
+
+
 def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
     """Return what became of the outlines in a few lines for the user."""
     told = extracted.account()
@@ -130,7 +135,7 @@ def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
         f"({told['split']:,} divided, {told['dropped']:,} left out); "
         f"{share:.0f} % of their area is source"
     ]
-    text += [f"{n:,} left out: {why}" for why, n in told["dropped_for"].items()]
+    text += reasons(extracted)
     text += [f"{n:,} outlines divided for {why}" for why, n in told["split_for"].items()]
     text += _change_lines(told["change"], extracted.table)
     return text + list(notes)

@@ -50,8 +50,14 @@ def images(settings: Sources, grid: GeoBox) -> tuple[Images | None, list[str]]:
     spreads = [float(np.subtract(*np.percentile(v[both], [95, 5]))) for v in seen.values()]
     if max(spreads) > UNLIKE * min(spreads):
         remarks.append(
-            f"warning: before and after vary by {spreads[0]:.4g} and {spreads[1]:.4g} (5 to 95 % "
-            "of their values): are they the same index on the same scale? If not, set scale"
+            f"before and after vary by {spreads[0]:.4g} and {spreads[1]:.4g} (5 to 95 % "
+            "of their values): are they the same index on the same scale? If not, set scale, or "
+            "nodata"
+        )
+    if settings.ring[1] - settings.ring[0] < max(grids.cell_size(grid)):
+        raise InputError(
+            f"[sources] ring = {list(settings.ring)} is narrower than a cell of "
+            f"{max(grids.cell_size(grid)):g} m; give distances that are several cells apart"
         )
     rule = Rule(settings.ring, settings.bared_share, settings.contrast)
     before, after = (raster_source(layer) for layer in pair.values())
@@ -106,6 +112,6 @@ def _coarse_remark(info: raster.RasterInfo, name: str, grid: GeoBox) -> list[str
     if side <= COARSE * own:
         return []
     return [
-        f"warning: {name} has cells of {side:.3g} m, the grid of {own:.3g} m: it cannot tell what "
+        f"{name} has cells of {side:.3g} m, the grid of {own:.3g} m: it cannot tell what "
         "lies within them"
     ]
