@@ -2,11 +2,13 @@
 
 `python -m benchmarks.sources_downstream` takes the frozen synthetic earthquake (made if it is not
 there) and trains on its known source areas, on extracted ones and on whole outlines. All are
-judged on the same blocks, against known sources and clear ground.
+judged on the same blocks, against known sources and clear ground. With `--wide` the outlines are
+drawn a cell too wide, and sources are also extracted with images of before and after.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import bench_files
+from benchmarks import bench_files, sources_images
 from shakeslide import pipeline, sampling, training, trials
 from shakeslide.evaluation import blocks, scores, splits
 from shakeslide.sampling import Samples
 
 SIZE = 4000
-WAYS = {
-    "known sources": [],
-    "extracted sources": ["sources.mapped=false", 'inventory.positives_from="extracted"'],
-    "whole outlines": ["inventory.sources=none"],
-}
+EXTRACTED = ["sources.mapped=false", 'inventory.positives_from="extracted"']
 MODELS = ("lr", "rf")
 
 
@@ -48,20 +46,35 @@ def elsewhere(samples: Samples, known: Samples, split: splits.Split, plan: trial
     return np.flatnonzero(~np.isin(own, held))
 
 
-def main() -> None:
-    """Train, judge, print."""
-    path = bench_files.earthquake(SIZE)
+def ways(folder: Path, wide: bool) -> dict[str, tuple[Path, list[str]]]:
+    """Return by name how positives are had: a study file and what is changed of it."""
+    path, outlines = folder / "study.toml", folder / "outlines.toml"
     text = path.read_text(encoding="utf-8")
-    whole = path.with_name("outlines.toml")
-    whole.write_text(
+    outlines.write_text(
         text.replace('[inventory.sources]\npath = "sources.gpkg"\n', ""), encoding="utf-8"
     )
-    with tempfile.TemporaryDirectory() as folder:
+    drawn = []
+    told = {"known sources": (path, [])}
+    if wide:
+        given = sources_images.written(folder)
+        drawn = [f'inventory.path="{given["outlines"]}"']
+        pair = [f'sources.{n}.path="{given[n]}"' for n in ("before", "after")]
+        told["extracted with images"] = (outlines, [*EXTRACTED, *drawn, *pair])
+    told["extracted sources"] = (outlines, [*EXTRACTED, *drawn])
+    told["whole outlines"] = (outlines, drawn)
+    return told
+
+
+def main() -> None:
+    """Train, judge, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--wide", action="store_true", help="outlines a cell too wide, and images")
+    asked = parser.parse_args()
+    folder = bench_files.earthquake(SIZE).parent
+    with tempfile.TemporaryDirectory() as work:
         taken = {}
-        for way, overrides in WAYS.items():
-            study = whole if way == "whole outlines" else path
-            asked = [] if way == "whole outlines" else overrides
-            taken[way], run = drawn(study, Path(folder) / way.replace(" ", "_"), asked)
+        for way, (study, overrides) in ways(folder, asked.wide).items():
+            taken[way], run = drawn(study, Path(work) / way.replace(" ", "_"), overrides)
         known = taken["known sources"]
         plan = run.plan(known)
         chosen = trials.chosen_splits(known, "block", plan)

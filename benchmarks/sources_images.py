@@ -16,6 +16,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import rasterio
 import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -94,6 +95,28 @@ DRAWN: Mapping[str, Callable[[Shapes, float], Shapes]] = {
     ),
 }
 """How outlines are drawn, from the true ones and the side of a cell (m)."""
+
+
+def written(folder: Path, drawn: str = "one cell too wide") -> dict[str, Path]:
+    """Write the images of a synthetic earthquake and its outlines as drawn; their files."""
+    made = folder / "images"
+    made.mkdir(exist_ok=True)
+    grid = raster.info(folder / "dem.tif").grid
+    rows, cols = grids.shape_of(grid)
+    whole = gpd.read_file(folder / "landslides.gpkg")
+    shapes, ones = np.asarray(whole.geometry.values, object), np.ones(len(whole))
+    bared = Polygons.on_grid(shapes, ones, grid).burn(Tile((0, 0), 0, rows, 0, cols), 0) > 0
+    paths = {}
+    for name, values in zip(("before", "after"), indices(bared), strict=True):
+        paths[name] = made / f"{name}.tif"
+        profile = {**raster.TIFF, "height": rows, "width": cols, "count": 1, "dtype": "float32"}
+        profile |= {"crs": grids.crs_of(grid).to_wkt(), "transform": grid.affine}
+        with rasterio.open(paths[name], "w", **profile) as file:
+            file.write(values, 1)
+    paths["outlines"] = made / "outlines.gpkg"
+    wide = DRAWN[drawn](shapes, grids.cell_size(grid)[0])
+    gpd.GeoDataFrame(geometry=wide, crs=whole.crs).to_file(paths["outlines"])
+    return paths
 
 
 def looked_at(

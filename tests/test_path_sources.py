@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -214,3 +215,18 @@ def test_nothing_to_separate_is_an_error(site_study: Path, tmp_path: Path) -> No
     with pytest.raises(InputError, match="51 left out: no elevation under it"):
         pipeline.extract_sources(run)
     assert not (run.out / "sources.gpkg").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_no_bug(
+    site_study: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refused(_: pipeline.Run) -> None:
+        raise PermissionError(errno.EROFS, "Read-only file system", "run/sources.gpkg")
+
+    monkeypatch.setattr(pipeline, "extract_sources", refused)
+    assert cli.main(["sources", str(site_study), "--out", str(tmp_path / "run")]) == 2
+    told = capsys.readouterr().err.strip()
+    assert told.splitlines()[-1].startswith("error: run/sources.gpkg: Read-only file system; open")

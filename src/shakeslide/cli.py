@@ -6,6 +6,7 @@ bug with exit code 1 and its traceback in run.log.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -411,6 +412,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _fail(f"error: {' '.join(error.format_message().split())}", 2)
         if isinstance(error, OSError) and error.errno == 28:
             return _fail(f"error: the disk is full: {error.filename or ''} make room, run again", 2)
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS):
+            return _fail(
+                f"error: {error.filename}: {error.strerror}; open it, or choose another --out", 2
+            )
         log.error("%s", traceback.format_exc())
         files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
         where = next((f for f in files if f != os.devnull), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,18 +16,25 @@ import pandas as pd
 import pyogrio
 import shapely
 from odc.geo.geobox import GeoBox
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
 from shakeslide import grid as grids
+from shakeslide.errors import InputError
 from shakeslide.io import raster
 from shakeslide.sources import change
 from shakeslide.sources.extraction import Extracted
 from shakeslide.sources.frequency import distribution, fit_tail
 from shakeslide.sources.outlines import Shapes
+from shakeslide.sources.separation import WHOLE
 
 LAYERS = ("source", "runout", "crown")
 """Layers of `sources.gpkg`: source areas, run-outs and crowns, one landslide a row in each."""
 UNCHANGED = "unchanged"
 """Layer with the ground that images have taken out of outlines, where there is any."""
+
+PYOGRIO_ERRORS = (DataLayerError, DataSourceError, FeatureError, GeometryError)
+LITTLE_ROOM = 8_000_000
+"""Free bytes below which a file that cannot be written is put down to a full disk."""
 
 
 def write(
@@ -59,20 +67,30 @@ def write(
     paths = [out / "sources.gpkg", out / "sources.json"]
     with raster.replacing(paths[0]) as temporary, _undated():
         temporary.unlink()
-        taken_out = extracted.table["unchanged"].notna().any()
-        for name in (*LAYERS, UNCHANGED) if taken_out else LAYERS:
-            _layer(extracted.table, name, grid).to_file(
-                temporary,
-                layer=name,
-                driver="GPKG",
-                engine="pyogrio",
-                geometry_type="Point" if name == "crown" else "MultiPolygon",
-                promote_to_multi=name != "crown",
-            )
+        try:
+            _layers(extracted.table, temporary, grid)
+        except PYOGRIO_ERRORS as error:
+            # OGR does not say so in its error.
+            if shutil.disk_usage(out).free < LITTLE_ROOM:
+                raise InputError(raster.disk_full(paths[0])) from error
+            raise
     with raster.replacing(paths[1]) as temporary:
         text = summary(extracted) | {"notes": list(notes), "settings": dict(about)}
         temporary.write_text(json.dumps(text, indent=1), encoding="utf-8")
     return paths
+
+
+def _layers(table: pd.DataFrame, path: Path, grid: GeoBox) -> None:
+    taken_out = table[UNCHANGED].notna().any()
+    for name in (*LAYERS, UNCHANGED) if taken_out else LAYERS:
+        _layer(table, name, grid).to_file(
+            path,
+            layer=name,
+            driver="GPKG",
+            engine="pyogrio",
+            geometry_type="Point" if name == "crown" else "MultiPolygon",
+            promote_to_multi=name != "crown",
+        )
 
 
 @contextmanager
@@ -126,6 +144,17 @@ def reasons(extracted: Extracted) -> list[str]:
     return [f"{n:,} left out: {why}" for why, n in extracted.account()["dropped_for"].items()]
 
 
+METHOD_WORDS = {
+    "S0": "source as mapped (S0)",
+    "S1": "height (S1)",
+    "S2": "area (S2)",
+    "S3": "scar (S3)",
+    "S4": "break of slope (S4)",
+    WHOLE: "whole outline",
+}
+"""Methods as they are told to the user."""
+
+
 def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
     """Return what became of the outlines in a few lines for the user."""
     told = extracted.account()
@@ -133,7 +162,9 @@ def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
     text = [
         f"{told['landslides']:,} landslides of {told['outlines']:,} outlines "
         f"({told['split']:,} divided, {told['dropped']:,} left out); "
-        f"{share:.0f} % of their area is source"
+        f"{share:.0f} % of their area is source",
+        "told by "
+        + ", ".join(f"{METHOD_WORDS[name]}: {n:,}" for name, n in told["methods"].items()),
     ]
     text += reasons(extracted)
     text += [f"{n:,} outlines divided for {why}" for why, n in told["split_for"].items()]
