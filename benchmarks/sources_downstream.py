@@ -2,8 +2,9 @@
 
 `python -m benchmarks.sources_downstream` takes the frozen synthetic earthquake (made if it is not
 there) and trains on its known source areas, on extracted ones and on whole outlines. All are
-judged on the same blocks, against known sources and clear ground. With `--wide` the outlines are
-drawn a cell too wide, and sources are also extracted with images of before and after.
+judged on the same blocks, against known sources and clear ground. With `--drawn "one cell too
+wide"`, or another way of `sources_images.DRAWN`, outlines are drawn so, and sources are also
+extracted with images of before and after.
 """
 
 from __future__ import annotations
@@ -46,34 +47,36 @@ def elsewhere(samples: Samples, known: Samples, split: splits.Split, plan: trial
     return np.flatnonzero(~np.isin(own, held))
 
 
-def ways(folder: Path, wide: bool) -> dict[str, tuple[Path, list[str]]]:
+def ways(folder: Path, how: str | None) -> dict[str, tuple[Path, list[str]]]:
     """Return by name how positives are had: a study file and what is changed of it."""
     path, outlines = folder / "study.toml", folder / "outlines.toml"
     text = path.read_text(encoding="utf-8")
     outlines.write_text(
         text.replace('[inventory.sources]\npath = "sources.gpkg"\n', ""), encoding="utf-8"
     )
-    drawn = []
+    given_outlines = []
     told = {"known sources": (path, [])}
-    if wide:
-        given = sources_images.written(folder)
-        drawn = [f'inventory.path="{given["outlines"]}"']
+    if how is not None:
+        given = sources_images.written(folder, how)
+        given_outlines = [f'inventory.path="{given["outlines"]}"']
         pair = [f'sources.{n}.path="{given[n]}"' for n in ("before", "after")]
-        told["extracted with images"] = (outlines, [*EXTRACTED, *drawn, *pair])
-    told["extracted sources"] = (outlines, [*EXTRACTED, *drawn])
-    told["whole outlines"] = (outlines, drawn)
+        told["extracted with images"] = (outlines, [*EXTRACTED, *given_outlines, *pair])
+    told["extracted sources"] = (outlines, [*EXTRACTED, *given_outlines])
+    told["whole outlines"] = (outlines, given_outlines)
     return told
 
 
 def main() -> None:
     """Train, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--wide", action="store_true", help="outlines a cell too wide, and images")
+    parser.add_argument(
+        "--drawn", choices=list(sources_images.DRAWN), help="how outlines are drawn"
+    )
     asked = parser.parse_args()
     folder = bench_files.earthquake(SIZE).parent
     with tempfile.TemporaryDirectory() as work:
         taken = {}
-        for way, (study, overrides) in ways(folder, asked.wide).items():
+        for way, (study, overrides) in ways(folder, asked.drawn).items():
             taken[way], run = drawn(study, Path(work) / way.replace(" ", "_"), overrides)
         known = taken["known sources"]
         plan = run.plan(known)

@@ -97,7 +97,7 @@ DRAWN: Mapping[str, Callable[[Shapes, float], Shapes]] = {
 """How outlines are drawn, from the true ones and the side of a cell (m)."""
 
 
-def written(folder: Path, drawn: str = "one cell too wide") -> dict[str, Path]:
+def written(folder: Path, drawn: str) -> dict[str, Path]:
     """Write the images of a synthetic earthquake and its outlines as drawn; their files."""
     made = folder / "images"
     made.mkdir(exist_ok=True)

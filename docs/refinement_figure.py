@@ -1,8 +1,9 @@
 """Draws what images do to sources: `python docs/refinement_figure.py FOLDER WITHOUT WITH`.
 
 FOLDER holds the synthetic earthquake with its `images` (`python -m benchmarks.sources_downstream
---wide`), WITHOUT and WITH are runs of `shakeslide sources` on the outlines there, without and with
-the images. It draws the first refined landslides of medium size that overlap no other, 3 km apart.
+--drawn "one cell too wide"`), WITHOUT and WITH are runs of `shakeslide sources` on the outlines
+there, without and with the images. It draws the first refined landslides of medium size that
+overlap no other, 3 km apart.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import bench_sources
+import shapely
+from benchmarks import bench_sources, sources_images
 
 from shakeslide.sources import Recipe, judgement
 from shakeslide.synthetic import BENCHMARK, make, write
@@ -53,3 +54,25 @@ def test_default_is_better_than_naive_ways_on_a_synthetic_earthquake(tmp_path: P
     assert iou["default"] > iou[list(judgement.NAIVE)].max() + 0.05
     large = table[table["cells"] == "64-255"].set_index("name")["iou"]
     assert large["default"] > large[list(judgement.NAIVE)].max()
+
+
+def test_images_know_only_where_ground_was_bared() -> None:
+    bared = terrain.rectangle((400, 400), 100, 100, 150, 80)
+    before, after = sources_images.indices(bared)
+    loss = before - after
+    assert np.isfinite(before).all()
+    assert np.isnan(after).mean() < 0.4
+    assert np.nanmedian(loss[bared]) > np.nanquantile(loss[~bared], 0.9)
+    # Tufts: not all of a landslide shows.
+    assert (loss[bared] < np.nanmedian(loss[bared]) / 2).mean() > 0.02
+
+
+def test_outlines_are_moved_as_far_as_asked_each_its_own_way() -> None:
+    shapes = shapely.box(np.arange(5) * 100.0, 0, np.arange(5) * 100.0 + 80, 60)
+    moved = sources_images.moved(shapes, 25.0)
+    step = shapely.get_coordinates(shapely.centroid(moved)) - shapely.get_coordinates(
+        shapely.centroid(shapes)
+    )
+    assert np.hypot(*step.T) == pytest.approx(np.full(len(shapes), 25.0))
+    assert len(np.unique(np.round(step, 3), axis=0)) == len(shapes)
+    assert shapely.area(moved) == pytest.approx(shapely.area(shapes))
