@@ -3,15 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 
-.PHONY: help install demo test check bench docs clean
+.PHONY: help install demo test check bench docs site clean
 
 help:
 	@echo "make demo   set up, then walk the built-in synthetic earthquake from layers to report"
 	@echo "make test   set up, then run the tests"
 	@echo "make check  ruff and mypy (strict)"
 	@echo "make bench  speed against peers, as ratios measured in the same run"
-	@echo "make docs   the pages in docs/ that are generated from the code"
+	@echo "make docs   the generated pages of docs/, then the site"
+	@echo "make site   the documentation's site in site/, for reading offline"
 	@echo "make clean  remove the environment and everything generated"
 
 install: $(STAMP)
@@ -22,6 +24,10 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "shakeslide needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 demo: $(STAMP)
@@ -38,10 +44,15 @@ check: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
 
-docs: $(STAMP)
+docs: $(DOCS_STAMP)
 	@test -f demo/run/report.html || $(MAKE) demo
 	@$(BIN)/python docs/build.py
+	@$(MAKE) --no-print-directory site
+
+site: $(DOCS_STAMP)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs site
+	@echo "$(CURDIR)/site/index.html"
 
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo build dist site docs/gallery .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,6 +17,9 @@ from shakeslide import study
 from shakeslide.factor_settings import FACTOR_FUNCTIONS
 from shakeslide.io import raster
 
+sys.path.insert(0, str(Path(__file__).parent))
+import reference
+
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 SHAKESLIDE = Path(sys.executable).with_name("shakeslide")
@@ -239,6 +242,7 @@ def main() -> None:
         "study.md": study_page(),
         "commands.md": commands_page(),
         "factors.md": factors_page(run_gallery()),
+        **{f"api/{page}.md": text for page, text in reference.pages().items()},
     }.items():
         (DOCS / name).write_text(NOTE + text, encoding="utf-8")
         print(DOCS / name)

@@ -25,6 +25,7 @@ MEASURES = (
     "log_loss",
     "ece",
 )
+"""Names of the scores, in their order."""
 COUNTS = ("tp", "fp", "fn", "tn")
 
 

@@ -18,6 +18,7 @@ from safetensors import numpy as safetensors
 from shakeslide.errors import InputError
 
 Arrays = dict[str, NDArray[Any]]
+"""Arrays by name."""
 
 _ITEM_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "U16": 2, "I16": 2, "U32": 4, "I32": 4, "U64": 8, "I64": 8,

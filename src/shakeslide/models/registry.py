@@ -134,6 +134,7 @@ MODELS: dict[str, ModelEntry] = {
         static=True,
     ),
 }
+"""The models by the name that a study uses."""
 
 
 def entry(name: str) -> ModelEntry:

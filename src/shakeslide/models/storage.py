@@ -16,6 +16,7 @@ from shakeslide.models.own import OwnModel
 from shakeslide.models.registry import MODELS, entry
 
 WEIGHTS_FILE = "weights.safetensors"
+"""Name of the file in a model's folder."""
 
 __all__ = ["WEIGHTS_FILE", "dump", "read", "restore", "write"]
 

@@ -30,7 +30,7 @@ _ROWS_PER_MONOMIAL = 4
 
 
 class SupportVectorMachine(Model):
-    """C-support vector machine with kernel exp(-gamma |x-x'|²).
+    """C-support vector machine with kernel exp(−gamma ‖x − x'‖²).
 
     The probability is 1/(1+exp(a f+b)) of the decision value f (Platt 1999), with a and b fitted
     to decision values of training rows that the machine giving them had not seen (five seeded

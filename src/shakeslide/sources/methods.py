@@ -157,3 +157,4 @@ METHODS: Mapping[str, type[Method]] = {
     "scar": Scar,
     "slope_break": SlopeBreak,
 }
+"""The methods by the name that a study uses."""

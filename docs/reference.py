@@ -1,0 +1,126 @@
+"""The pages of the API's reference, from the code: one section per module, every public name."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PAGES = {
+    "study": ("Studies and runs", ["study", "pipeline", "engine", "progress", "errors"]),
+    "data": (
+        "Grid and data",
+        [
+            "grid", "inventory", "masks", "polygons", "io.raster", "io.vector", "io.shakemap",
+            "io.quakeml", "io.units",
+        ],
+    ),
+    "factors": (
+        "Factors",
+        [
+            "factors.terrain", "factors.windows", "factors.density", "factors.nearest",
+            "factors.hydrology", "factors.aftershocks", "factors.registry", "factors.catalogue",
+            "factors.stack", "factor_settings",
+        ],
+    ),
+    "samples": ("Samples and encoding", ["sampling", "encoding"]),
+    "models": (
+        "Models",
+        [
+            "models", "models.base", "models.storage", "models.parallel", "bundle", "training",
+            "tuning", "extensions",
+        ],
+    ),
+    "evaluation": (
+        "Evaluation",
+        [
+            "evaluation", "evaluation.splits", "evaluation.scores", "explanation", "uncertainty",
+            "trials", "events",
+        ],
+    ),
+    "sources": ("Source areas", ["sources"]),
+    "synthetic": ("Synthetic earthquakes", ["synthetic"]),
+    "report": ("Report and experiments", ["report", "reproduce", "mapping", "symptoms", "checks"]),
+}  # fmt: skip
+"""Pages with their titles and modules."""
+SETTINGS = ("study", "factor_settings")
+"""Modules whose settings classes have a page of their own."""
+
+
+def modules() -> list[str]:
+    """Return the modules in the reference."""
+    return [f"shakeslide.{name}" for _, names in PAGES.values() for name in names]
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """Return what a module offers: its `__all__`, else the functions and classes made in it."""
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    made = (
+        (name, value)
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    )
+    return [name for name, value in made if inspect.isclass(value) or callable(value)]
+
+
+def home(module: ModuleType, name: str) -> str:
+    """Return the module in which a constant is written, for its text."""
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and name in [a.name for a in node.names]
+        ):
+            return home(importlib.import_module(node.module), name)
+    return module.__name__
+
+
+def entry(module: ModuleType, name: str) -> list[str]:
+    """Return the directive of a name, [] where it stands on another page."""
+    value: Any = getattr(module, name)
+    if inspect.isclass(value):
+        if module.__name__.removeprefix("shakeslide.") in SETTINGS and name != "Study":
+            return []
+        return [f".. autoclass:: {module.__name__}.{name}", "   :members:", ""]
+    if inspect.isroutine(value) or hasattr(value, "py_func"):
+        return [f".. autofunction:: {module.__name__}.{name}", ""]
+    return [f".. autodata:: {home(module, name)}.{name}", "   :no-value:", ""]
+
+
+def section(module: ModuleType, known: set[int]) -> list[str]:
+    """Return the section of a module, without what an earlier one has."""
+    told = inspect.getdoc(module) or ""
+    lines = [f"## `{module.__name__}`", "", told.split("\n\n")[0], ""]
+    if module.__name__.removeprefix("shakeslide.") in SETTINGS:
+        lines += ["Its settings are on the page of [the study file](../study.md).", ""]
+    body: list[str] = []
+    for name in public_names(module):
+        value = getattr(module, name)
+        if id(value) in known:
+            continue
+        known.add(id(value))
+        body += entry(module, name)
+    return [*lines, "```{eval-rst}", *body[:-1], "```", ""] if body else lines
+
+
+def pages() -> dict[str, str]:
+    """Return the pages by their names."""
+    known: set[int] = set()
+    out = {}
+    for page, (title, names) in PAGES.items():
+        lines = [f"# {title}", ""]
+        for name in names:
+            lines += section(importlib.import_module(f"shakeslide.{name}"), known)
+        out[page] = "\n".join(lines)
+    listed = "\n".join(PAGES)
+    out["index"] = (
+        "# Python API\n\nEverything that the command line does can be done from Python; [the "
+        "gallery](../gallery/index.rst) has examples.\n\n"
+        f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
+    )
+    return out

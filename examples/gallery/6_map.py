@@ -1,0 +1,81 @@
+"""
+A calibrated map, and how sure it is
+====================================
+
+``[models] calibration`` makes probabilities mean what they say, ``[map] shows = "probability"``
+moves them from the balance of the sample to that of the area, ``[map] members`` maps how much
+another sample of landslides would change.
+"""
+
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import rasterio
+
+from shakeslide import pipeline, study, synthetic
+from shakeslide.engine import Engine
+from shakeslide.progress import Reporter
+
+folder = Path(tempfile.mkdtemp())
+scenario = synthetic.Scenario(seed=3, rows=400, cols=400, prevalence=0.03)
+path = synthetic.write(synthetic.make(scenario), folder)
+overrides = [
+    'models.use=["rf"]',
+    'models.calibration="platt"',
+    'map.shows="probability"',
+    "map.members=5",
+    "evaluation.block_size=1500",
+    "samples.train_share=0.8",
+]
+settings, document = study.load(path, overrides=overrides)
+run = pipeline.Run(settings, document, folder / "run", Engine(), Reporter(quiet=True))
+for stage in (pipeline.prepare, pipeline.sample, pipeline.train, pipeline.map_):
+    stage(run)
+
+
+def band(file: Path) -> np.ndarray:
+    """Values of a raster of one band."""
+    with rasterio.open(file) as source:
+        return source.read(1, masked=True).filled(np.nan)
+
+
+probability = band(run.out / "maps" / "rf_probability.tif")
+spread = band(run.out / "maps" / "rf_sd.tif")
+unlike = band(run.out / "maps" / "applicability.tif")
+truth = band(folder / "truth.tif")
+print(f"mean of the map {np.nanmean(probability):.4f}, of the truth {truth.mean():.4f}")
+
+# %%
+# The map against the truth that it has never seen.
+
+fig, axes = plt.subplots(2, 2, figsize=(9, 7.6), layout="constrained")
+side = scenario.rows * scenario.cell / 1000
+most = np.nanquantile(truth, 0.995)
+panels = [
+    ("Probability, random forest", probability, {"cmap": "viridis", "vmin": 0, "vmax": most}),
+    ("True probability", truth, {"cmap": "viridis", "vmin": 0, "vmax": most}),
+    ("Standard deviation over 5 members", spread, {"cmap": "magma"}),
+    ("Dissimilarity to the training data", unlike, {"cmap": "cividis"}),
+]
+for ax, (title, values, how) in zip(axes.flat, panels, strict=True):
+    fig.colorbar(ax.imshow(values, extent=(0, side, 0, side), **how), ax=ax, shrink=0.85)
+    ax.set(title=title, xlabel="km", ylabel="km")
+plt.show()
+
+# %%
+# Do the probabilities mean what they say? Cells by tenths of the map's probability, against the
+# mean true probability there.
+
+known = np.isfinite(probability)
+edges = np.quantile(probability[known], np.linspace(0, 1, 11))
+tenth = np.clip(np.digitize(probability[known], edges[1:-1]), 0, 9)
+told = [probability[known][tenth == k].mean() for k in range(10)]
+true = [truth[known][tenth == k].mean() for k in range(10)]
+fig, ax = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
+top = 1.1 * max(*told, *true)
+ax.plot([0, top], [0, top], color="grey", linewidth=1)
+ax.plot(told, true, "o-", color="#2166ac")
+ax.set(xlabel="probability on the map", ylabel="true probability", aspect="equal")
+plt.show()

@@ -1,0 +1,46 @@
+"""
+Audit of published figures
+==========================
+
+Overall accuracy, precision, recall and the share of landslides in the test set are tied: any three
+give the fourth. So published figures can be asked whether they belong together.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from shakeslide.evaluation import consistency
+from shakeslide.evaluation.audit import implied_oa
+
+# %%
+# Table 5 of Li et al. (2021), whose test set is said to be balanced.
+
+published = {
+    "LR": (0.8075, 0.7910, 0.8033),
+    "SVM": (0.8222, 0.8070, 0.8207),
+    "RF": (0.8416, 0.8193, 0.8440),
+    "SAE": (0.9188, 0.8756, 0.9140),
+}
+for model, (oa, precision, recall) in published.items():
+    print(f"{model}: {consistency(oa, precision, recall, prevalence=0.5).statement}")
+
+# %%
+# The accuracy that precision and recall add up to, by the share of landslides in the test set. The
+# dots are the published accuracies: none lies on its line where the set is balanced.
+
+share = np.linspace(0.02, 0.6, 200)
+fig, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
+for (model, (oa, precision, recall)), style in zip(
+    published.items(), ("-", "--", "-.", ":"), strict=True
+):
+    (line,) = ax.plot(share, implied_oa(precision, recall, share), style, label=model)
+    fits = consistency(oa, precision, recall).prevalence
+    ax.plot(fits, oa, "o", color=line.get_color())
+    ax.plot(0.5, oa, "x", color=line.get_color())
+ax.axvline(0.5, color="grey", linewidth=1)
+ax.annotate("balanced", (0.5, 0.99), xytext=(5, 0), textcoords="offset points", va="top")
+ax.set(xlabel="share of landslides in the test set", ylabel="overall accuracy")
+ax.plot([], [], "kx", label="published, if balanced")
+ax.plot([], [], "ko", label="published, where it fits")
+ax.legend(frameon=False)
+plt.show()
