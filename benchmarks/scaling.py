@@ -22,7 +22,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "scaling"
 SHAKESLIDE = Path(sys.executable).with_name("shakeslide")
-STAGES = ("prepare", "sample", "train", "map")
+STAGES = {
+    "prepare": ["prepare"],
+    "sample": ["sample"],
+    "train": ["train"],
+    "map": ["map", "--set", "map.applicability=false"],
+    "applicability": ["map"],
+}
+"""Columns of the table and their commands; the last finds the maps done."""
 MODELS = ("lr", "rf", "sae")
 SETTINGS = [
     f"models.use={list(MODELS)}".replace("'", '"'),
@@ -59,7 +66,7 @@ def walk(size: int, tile: str, workers: int, out: Path, *more: str) -> list[tupl
     options = [o for s in (*SETTINGS, f"grid.tile={tile}") for o in ("--set", s)]
     options += ["--out", str(out), "--workers", str(workers), "--quiet", *more]
     study = earthquake(size)
-    return [measured([SHAKESLIDE, stage, study, *options]) for stage in STAGES]
+    return [measured([SHAKESLIDE, how[0], study, *how[1:], *options]) for how in STAGES.values()]
 
 
 def digests(out: Path) -> dict[str, str]:

@@ -116,6 +116,8 @@ FURTHER = {
 """Factors beyond the 14 that the gallery shows, as the study file asks for them."""
 LAYERS = {"pga": "pga.tif", "pgv": "pgv.tif", "landcover": "landcover.tif"}
 GALLERY = ROOT / "demo" / "gallery"
+PICTURES = {"map_rf": "demo_map", "factors": "demo_factors", "protocols": "demo_protocols"}
+"""Figures of the demo in the pages."""
 
 
 def run_gallery() -> Path:
@@ -246,7 +248,7 @@ def main() -> None:
     }.items():
         (DOCS / name).write_text(NOTE + text, encoding="utf-8")
         print(DOCS / name)
-    for figure, picture in {"map_rf": "demo_map", "factors": "demo_factors"}.items():
+    for figure, picture in PICTURES.items():
         with Image.open(figures / f"{figure}.png") as image:
             image.thumbnail((1200, 1300))
             image.convert("RGB").quantize(160).save(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -13,6 +14,9 @@ ROOT = DOCS.parent
 sys.path.insert(0, str(DOCS / "_ext"))
 
 import shakeslide  # noqa: E402 - the path of the extensions comes first
+
+for name in ("shakeslide", "pyogrio"):  # Sphinx shows what the gallery's scripts log
+    logging.getLogger(name).setLevel(logging.WARNING)
 
 project = "shakeslide"
 author = "The shakeslide developers"

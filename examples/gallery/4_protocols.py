@@ -55,7 +55,7 @@ for protocol, made in protocols.items():
             encoder = encoding.fit(raw, known, factors, samples.class_areas, "sincos")
             model = MODELS[name].make(**seeds[name]).fit(encoder.transform(raw), known)
             told = model.predict_proba(encoder.transform(samples.raw[split.test]))[:, 1]
-            false_positive, true_positive, _ = evaluation.roc(label[split.test], told)
+            false_positive, true_positive = evaluation.roc(label[split.test], told)
             scores.append(np.trapezoid(true_positive, false_positive))
         auc[protocol, name] = np.array(scores)
         print(f"{protocol:<6} {names[name]:<20} ROC-AUC {np.mean(scores):.3f}")

@@ -1,0 +1,174 @@
+"""Every block of code in the README and in docs/*.md is run on a small earthquake.
+
+`sh`: `shakeslide` is called as written, `make` with -n. After `init DIR` the files of the small
+earthquake are put into DIR, as a user would. `toml`: merged into the small study and validated;
+with `<!-- append to FILE -->` above, put at the end of that file too. `python`: executed. `text` is
+output and is not run; nor are directives of the site, as `{toctree}`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shakeslide import cli, pipeline, study, synthetic
+
+from . import plugin
+from .conftest import open_run
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOT_RUN = {
+    "shakeslide run examples/kashmir2005/study.toml": "needs the data of a real earthquake",
+    "python docs/build.py runs/models": "needs the results of that",
+    "pip install": "changes the environment",
+    "python -m benchmarks": "takes minutes",
+}
+"""Beginnings of commands that are not run, and why; `.venv/bin/` before them is left out."""
+
+BLOCK = re.compile(
+    r"(?:<!-- append to (?P<file>\S+) -->\s*\n)?^```(?P<language>\S*)[^\n]*\n(?P<body>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    body: str
+    file: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [Block(m["language"], m["body"], m["file"]) for m in found]
+
+
+@pytest.fixture(scope="session")
+def earthquake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with `demo/data` and `demo/run` like those of `make demo`, but small."""
+    folder = tmp_path_factory.mktemp("docs")
+    scenario = synthetic.Scenario(seed=3, rows=160, cols=160, prevalence=0.06)
+    path = synthetic.write(synthetic.make(scenario), folder / "demo" / "data")
+    text = path.read_text().replace('["lr", "svm", "rf", "sae"]', '["rf"]')
+    text = text.replace("most = 6000", "most = 400").replace("repeats = 2", "repeats = 1")
+    text = text.replace("folds = 2\n", "folds = 2\nblock_size = 1000\nbuffer = 50\n")
+    path.write_text(text + "\n[models.rf]\nn_estimators = 5\n[map]\napplicability = false\n")
+    run = open_run(path, folder / "demo" / "run")
+    for stage in (pipeline.prepare, pipeline.sample, pipeline.train):
+        stage(run)
+    return folder
+
+
+@pytest.fixture
+def here(earthquake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder to read a page in, with the demo in it and the example package installed."""
+    (tmp_path / "demo").symlink_to(earthquake / "demo")
+    plugin.install(monkeypatch, tmp_path / "packages")
+    monkeypatch.chdir(tmp_path)
+    kept = earthquake / "demo" / "data" / "study.toml"
+    text = kept.read_text()
+    yield tmp_path
+    kept.write_text(text)
+
+
+def merged(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(given)
+    for key, value in more.items():
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = merged(out[key], value) if both else value
+    return out
+
+
+def commands(body: str) -> list[list[str]]:
+    lines = body.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def run_command(words: list[str], here: Path) -> None:
+    words = [words[0].removeprefix(".venv/bin/"), *words[1:]]
+    line = " ".join(words)
+    if any(line.startswith(beginning) for beginning in NOT_RUN):
+        if words[0] == "shakeslide":
+            sets = [b for a, b in itertools.pairwise(words) if a == "--set"]
+            study.load(ROOT / words[2], None, sets)
+        return
+    if words[0] == "make":
+        done = subprocess.run(
+            ["make", "-n", "-C", ROOT, *words[1:]], capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    elif words[0] == "python":
+        done = subprocess.run(
+            [sys.executable, *words[1:]], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{line}: {done.stdout}"
+    else:
+        assert words[0] == "shakeslide", f"{line}: no command that this test knows"
+        assert cli.main(words[1:]) == 0, line
+        if words[1] == "init":
+            shutil.copytree(here / "demo" / "data", here / words[2], dirs_exist_ok=True)
+
+
+def validate(body: str, here: Path, where: str) -> None:
+    small = tomllib.loads((here / "demo" / "data" / "study.toml").read_text())
+    added = tomllib.loads(body)
+    whole = merged(small, added)
+    changed = {code for code, table in added.get("factors", {}).items() if "function" in table}
+    for code in changed & set(study.PAPER_FACTORS):
+        # A paper's factor made another way has no use for its layer.
+        whole["layers"].pop(study.PAPER_FACTORS[code].get("layer"), None)
+    study.validate(whole, here, where)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_blocks_run(page: Path, here: Path) -> None:
+    for block in blocks(page):
+        if block.language == "sh":
+            for words in commands(block.body):
+                run_command(words, here)
+        elif block.language == "toml":
+            validate(block.body, here, page.name)
+            if block.file is not None:
+                with (here / block.file).open("a", encoding="utf-8") as out:
+                    out.write("\n" + block.body)
+        elif block.language == "python":
+            exec(compile(block.body, page.name, "exec"), {"__name__": "__main__"})
+        else:
+            known = block.language == "text" or block.language.startswith("{")
+            assert known, f"a block of {block.language or 'no language'}: mark output as text"
+
+
+def test_what_is_not_run_is_still_there() -> None:
+    lines = [
+        " ".join(words).replace(".venv/bin/", "")
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "sh"
+        for words in commands(block.body)
+    ]
+    for beginning in NOT_RUN:
+        assert any(line.startswith(beginning) for line in lines), f"{beginning}: strike it off"
+
+
+def test_a_wrong_key_in_a_page_would_fail(here: Path) -> None:
+    with pytest.raises(Exception, match="stepp"):
+        validate("[models.sae]\nstepp = 3\n", here, "page")
+
+
+def test_a_wrong_command_in_a_page_would_fail(here: Path) -> None:
+    with pytest.raises(AssertionError, match="chekc"):
+        run_command(["shakeslide", "chekc", "demo/data/study.toml"], here)
+    with pytest.raises(AssertionError, match="demoo"):
+        run_command(["make", "demoo"], here)
