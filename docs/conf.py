@@ -13,6 +13,8 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(DOCS / "_ext"))
 
+import ziamath  # noqa: E402
+
 import shakeslide  # noqa: E402 - the path of the extensions comes first
 
 for name in ("shakeslide", "pyogrio"):  # Sphinx shows what the gallery's scripts log
@@ -31,23 +33,24 @@ extensions = [
     "mathml",
 ]
 exclude_patterns = ["gallery/*.ipynb", "gallery/*.py", "gallery/*.md5", "gallery/*.zip"]
-# Attributes of different classes share names such as `factors`; any of them will do.
-suppress_warnings = ["ref.python"]
 
 myst_enable_extensions = ["dollarmath", "html_image", "deflist"]
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 
 napoleon_google_docstring = False
+# As plain lists: the words of a type (`shape`, `factors`) are no links.
 napoleon_use_rtype = False
-napoleon_use_ivar = True
+napoleon_use_param = False
+napoleon_custom_sections = [("Attributes", "params_style")]
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 90
 
 html_theme = "furo"
 html_title = "shakeslide"
-html_static_path = ["_static"]
+FONT = Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf"  # OFL licence
+html_static_path = ["_static", str(FONT)]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
@@ -103,7 +106,13 @@ def skip(app: Any, what: str, name: str, value: Any, skipped: bool, options: Any
     return True if name == "model_config" or re.fullmatch(r"set_\w+_request", name) else None
 
 
+def plain(app: Any, what: str, name: str, value: Any, options: Any, *signature: Any) -> Any:
+    """Leave out the signature of protocols, which nobody calls."""
+    return ("", None) if getattr(value, "_is_protocol", False) else None
+
+
 def setup(app: Any) -> None:
     """Register with Sphinx."""
+    app.connect("autodoc-process-signature", plain)
     app.connect("autodoc-skip-member", skip)
     app.connect("source-read", take_in)

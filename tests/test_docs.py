@@ -170,7 +170,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_site_is_built_without_warnings_and_needs_no_network(tmp_path: Path) -> None:
-    for needed in ("sphinx", "furo", "myst_parser", "sphinx_gallery", "latex2mathml"):
+    for needed in ("sphinx", "furo", "myst_parser", "sphinx_gallery", "latex2mathml", "ziamath"):
         pytest.importorskip(needed, exc_type=ImportError)
     site = tmp_path / "site"
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]

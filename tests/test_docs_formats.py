@@ -112,7 +112,7 @@ def tiles(folder: Path) -> str:
 
 def hgt(folder: Path) -> str:
     """A tile of whole metres in SRTM's own format, of 3601 cells a side."""
-    values = np.clip(elevation(WEST, NORTH, 3601, 3601), -500, 8900).astype(np.int16)
+    values = np.round(elevation(WEST, NORTH, 3601, 3601)).astype(np.int16)
     degrees(folder / "whole.tif", values, WEST, NORTH, SECOND)
     rasterio.shutil.copy(folder / "whole.tif", folder / "N34E073.hgt", driver="SRTMHGT")
     return "N34E073.hgt"
@@ -178,7 +178,8 @@ def test_public_data_as_they_come(dem: object, tmp_path: Path) -> None:
 
     x, y = np.meshgrid(340020 + 30 * (np.arange(70) + 0.5), 3840000 - 30 * (np.arange(100) + 0.5))
     lon, lat = LON_LAT.transform(x, y)
-    np.testing.assert_allclose(read(run, "DEM"), plane(lon, lat), atol=0.01)
+    # GDAL's kernel is a little wider than a cell where the grid is coarser than the file.
+    np.testing.assert_allclose(read(run, "DEM"), plane(lon, lat), atol=0.1)
     assert set(np.unique(read(run, "ST"))) == {12.0, 16.0}
     # Due north is 0 or 180 degrees, less the grid's convergence of about a degree.
     assert (np.abs((read(run, "FD") + 90) % 180 - 90) < 2).all()

@@ -23,7 +23,7 @@ print(f"{slides.count} landslides; {100 * earthquake.failed.mean():.1f} % of the
 fig, axes = plt.subplots(2, 2, figsize=(9, 7.6), layout="constrained")
 side = scenario.rows * scenario.cell / 1000
 panels = {
-    "Elevation (m)": (earthquake.dem, "terrain"),
+    "Elevation (m)": (earthquake.dem, "gray"),
     "Median peak ground acceleration (g)": (earthquake.surface.pga, "magma"),
     "Exact probability of failure": (earthquake.p_star, "viridis"),
 }

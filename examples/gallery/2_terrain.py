@@ -28,7 +28,7 @@ panels = [
     ("Curvature (1/100 m)", found.curvature, {"cmap": "RdBu_r", "vmin": -4, "vmax": 4}),
     ("Topographic position (m)", position, {"cmap": "RdBu_r", "vmin": -30, "vmax": 30}),
     ("Relative relief in 1 km (m)", relief, {"cmap": "viridis"}),
-    ("Elevation (m)", z, {"cmap": "terrain"}),
+    ("Elevation (m)", z, {"cmap": "gray"}),
 ]
 side = z.shape[0] * cell / 1000
 fig, axes = plt.subplots(3, 2, figsize=(9, 11.4), layout="constrained")

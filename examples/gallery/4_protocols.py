@@ -61,15 +61,20 @@ for protocol, made in protocols.items():
         print(f"{protocol:<6} {names[name]:<20} ROC-AUC {np.mean(scores):.3f}")
 
 # %%
-# Bars hold one score per split.
+# One dot per split, and their mean.
 
 fig, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
-for i, (protocol, colour) in enumerate({"pixel": "#d6604d", "block": "#4393c3"}.items()):
+for protocol, shift, colour, mark in (
+    ("pixel", -0.12, "#d6604d", "o"),
+    ("block", 0.12, "#2166ac", "s"),
+):
     for k, name in enumerate(names):
-        place, values = k + 0.34 * (i - 0.5), auc[protocol, name]
-        ax.bar(place, values.mean(), 0.3, color=colour, label=protocol if k == 0 else None)
-        ax.plot(np.full(values.size, place), values, "k.", markersize=4)
+        values = auc[protocol, name]
+        label = protocol if k == 0 else None
+        ax.plot(np.full(values.size, k + shift), values, mark, color=colour, alpha=0.4)
+        ax.plot(k + shift, values.mean(), mark, color=colour, markersize=10, label=label)
 ax.set_xticks(range(len(names)), names.values())
-ax.set(ylabel="ROC-AUC", ylim=(0.7, 1.0))
-ax.legend(title="held out", frameon=False)
+ax.set(ylabel="ROC-AUC", xlim=(-0.5, len(names) - 0.5))
+ax.grid(axis="y", alpha=0.3)
+ax.legend(title="held out", frameon=False, loc="upper left")
 plt.show()

@@ -22,10 +22,11 @@ folder = Path(tempfile.mkdtemp())
 scenario = synthetic.Scenario(seed=3, rows=400, cols=400, prevalence=0.03)
 path = synthetic.write(synthetic.make(scenario), folder)
 overrides = [
-    'models.use=["rf"]',
+    'models.use=["lr"]',
+    "models.lr.angles=sincos",
     'models.calibration="platt"',
     'map.shows="probability"',
-    "map.members=5",
+    "map.members=10",
     "evaluation.block_size=1500",
     "samples.train_share=0.8",
 ]
@@ -41,22 +42,24 @@ def band(file: Path) -> np.ndarray:
         return source.read(1, masked=True).filled(np.nan)
 
 
-probability = band(run.out / "maps" / "rf_probability.tif")
-spread = band(run.out / "maps" / "rf_sd.tif")
+probability = band(run.out / "maps" / "lr_probability.tif")
+spread = band(run.out / "maps" / "lr_sd.tif")
 unlike = band(run.out / "maps" / "applicability.tif")
 truth = band(folder / "truth.tif")
 print(f"mean of the map {np.nanmean(probability):.4f}, of the truth {truth.mean():.4f}")
 
 # %%
-# The map against the truth that it has never seen.
+# The map against the truth that it has never seen. A logistic regression is plain enough not to
+# know its landslides by heart: a forest gives the cells that did fail more than they had to fear.
+# The mean is a little high because run-outs count neither as sources nor as clear ground.
 
 fig, axes = plt.subplots(2, 2, figsize=(9, 7.6), layout="constrained")
 side = scenario.rows * scenario.cell / 1000
 most = np.nanquantile(truth, 0.995)
 panels = [
-    ("Probability, random forest", probability, {"cmap": "viridis", "vmin": 0, "vmax": most}),
+    ("Probability, logistic regression", probability, {"cmap": "viridis", "vmin": 0, "vmax": most}),
     ("True probability", truth, {"cmap": "viridis", "vmin": 0, "vmax": most}),
-    ("Standard deviation over 5 members", spread, {"cmap": "magma"}),
+    ("Standard deviation over 10 members", spread, {"cmap": "magma"}),
     ("Dissimilarity to the training data", unlike, {"cmap": "cividis"}),
 ]
 for ax, (title, values, how) in zip(axes.flat, panels, strict=True):
