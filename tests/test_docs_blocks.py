@@ -63,6 +63,7 @@ def earthquake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = synthetic.write(synthetic.make(scenario), folder / "demo" / "data")
     text = path.read_text().replace('["lr", "svm", "rf", "sae"]', '["rf"]')
     text = text.replace("most = 6000", "most = 400").replace("repeats = 2", "repeats = 1")
+    text = text.replace('["pixel", "block"]', '["pixel"]')
     text = text.replace("folds = 2\n", "folds = 2\nblock_size = 1000\nbuffer = 50\n")
     path.write_text(text + "\n[models.rf]\nn_estimators = 5\n[map]\napplicability = false\n")
     run = open_run(path, folder / "demo" / "run")

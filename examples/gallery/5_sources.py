@@ -14,7 +14,7 @@ from shakeslide import sources, synthetic
 
 earthquake = synthetic.make(synthetic.Scenario(seed=3, rows=400, cols=400, prevalence=0.05))
 slides, cell = earthquake.landslides, earthquake.scenario.cell
-recipe = sources.Recipe(methods=(sources.Scar(), sources.AreaQuantile()), rules=None)
+recipe = sources.Recipe()
 
 
 def window(number: int) -> tuple[slice, slice]:
@@ -23,12 +23,12 @@ def window(number: int) -> tuple[slice, slice]:
     return tuple(slice(max(0, v.min() - 4), v.max() + 5) for v in (rows, cols))
 
 
-def extracted(number: int) -> sources.Separated:
-    """Source of a landslide, told from its outline and the ground."""
+def extracted(number: int) -> np.ndarray:
+    """Source cells of an outline, told from it and the ground; it may be several landslides."""
     at = window(number)
     inside = slides.whole[at] == number
     found, _ = sources.separate(sources.Landslide(earthquake.dem[at], inside, (cell, cell)), recipe)
-    return found[0]
+    return np.any([landslide.source for landslide in found], axis=0)
 
 
 # %%
@@ -39,7 +39,7 @@ count[0] = 0
 score, whole = [], []
 for number in np.flatnonzero(count >= 16):
     truth = slides.source[window(number)] == number
-    told, outline = extracted(number).source, slides.whole[window(number)] == number
+    told, outline = extracted(number), slides.whole[window(number)] == number
     score.append((told & truth).sum() / (told | truth).sum())
     whole.append(truth.sum() / outline.sum())
 print(f"{len(score)} outlines; median intersection over union with the true source:")
@@ -53,7 +53,7 @@ for ax, number in zip(axes, np.argsort(count)[::-1][:3], strict=True):
     at = window(number)
     inside = slides.whole[at] == number
     truth = slides.source[at] == number
-    shown = np.where(extracted(number).source, 2.0, np.where(inside, 1.0, np.nan))
+    shown = np.where(extracted(number), 2.0, np.where(inside, 1.0, np.nan))
     ax.imshow(shown, cmap="YlOrBr", vmin=0, vmax=3)
     ax.contour(earthquake.dem[at], levels=15, colors="grey", linewidths=0.5)
     ax.contour(truth.astype(float), levels=[0.5], colors="blue", linewidths=1.5)

@@ -49,8 +49,8 @@ def make(settings: FacingSettings, code: str, sources: Sources) -> Made:
     if epicentre is None:
         raise InputError(f"[event] epicentre is missing, which factor {code} needs")
     east, north = project_point(epicentre, sources.event.crs, sources.grid)
-    # Slope and aspect need one cell around the tile. What is in `settings` and not in the study's
-    # table counts in the fingerprint, so that another epicentre makes the factor anew.
+    # Slope and aspect need one cell around the tile. What `settings` holds counts in the
+    # fingerprint, so that another epicentre makes the factor anew.
     return Made(
         Facing(east, north, settings.by_slope),
         halo=(1, 1),
