@@ -128,7 +128,7 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
     InputError
         No inventory, no polygons or points, or none on the grid.
     """
-    features = vector.read(_whole(settings), grids.crs_of(grid), ("polygon", "point"))
+    features = vector.read(layer_of(settings), grids.crs_of(grid), ("polygon", "point"))
     kind = vector.kind_of(features.geometry)
     if kind == "mixed":
         raise InputError(
@@ -155,7 +155,7 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
     )
 
 
-def _whole(settings: InventorySettings, more: str | None = None) -> vector.VectorSource:
+def layer_of(settings: InventorySettings, more: str | None = None) -> vector.VectorSource:
     """Return how to read the inventory, or the part of it that a further filter chooses."""
     if settings.path is None:
         raise InputError("[inventory] path is missing: give the landslide polygons of the event")
@@ -201,7 +201,7 @@ def _landslides(
     inside = shapely.intersects(shapes, shapely.box(*grids.bounds(grid).bbox))
     if not inside.any():
         box = shapely.box(*grids.bounds(grid).bbox)
-        hint = vector.swapped(features, _whole(settings), grids.crs_of(grid), box)
+        hint = vector.swapped(features, layer_of(settings), grids.crs_of(grid), box)
         raise InputError(
             f"{where}: none of its {len(shapes)} landslides lies on the grid; "
             + (f"{hint}" if hint else "is its CRS right?")
@@ -268,7 +268,7 @@ def _sources(
         if settings.sources is not None:
             source = _source(settings.sources, "inventory.sources")
         else:
-            source = _whole(settings, settings.source_where)
+            source = layer_of(settings, settings.source_where)
         features = vector.read(source, grids.crs_of(grid), "polygon")
         landslides.notes.extend(n for n in features.notes if n not in landslides.notes)
         outlines, shapes = shapes, features.geometry

@@ -972,6 +972,7 @@ def report_inputs(run: Run) -> dict[str, Any]:
             "path": str(run.study.inventory.path),
             "layer": run.study.inventory.layer,
             "where": run.study.inventory.where,
+            "crs": vector.crs_of(inventory.layer_of(run.study.inventory)),
         },
         "outlines": inventory.load(run.study.inventory, run.grid, run.masks).shapes,
         "marks": {

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import rasterio
 from shakeslide import report, sampling
 from shakeslide.errors import InputError
 from shakeslide.report import artefacts, published, words
+from shakeslide.report import page as report_page
 
 from .fabricated import (
     EVIL,
@@ -398,3 +400,21 @@ def test_words(text: str, wanted: str) -> None:
 def test_flat_settings() -> None:
     nested = {"a": {"b": 1, "c": {"d": "x"}}, "e": {}}
     assert words.flat(nested) == [("a.b", "1"), ("a.c.d", "x"), ("e", "–")]
+
+
+def test_of_many_models_the_page_shows_the_best_four(run_folder: Path) -> None:
+    run = artefacts.load(run_folder)
+    aucs = {"a": 0.7, "b": 0.9, "c": 0.6, "d": 0.8, "e": 0.95, "f": 0.5}
+    files = run.maps[0]
+    summary = [
+        {"protocol": p, "model": m, "roc_auc": {"mean": auc if p == "block" else 1 - auc}}
+        for p in ("pixel", "block")
+        for m, auc in aucs.items()
+    ]
+    many = replace(
+        run,
+        maps=[replace(files, model=m) for m in aucs],
+        evaluation={**run.evaluation, "summary": summary},
+    )
+    assert report_page.plates(many) == ["a", "b", "d", "e"]
+    assert report_page.plates(run) == [f.model for f in run.maps]

@@ -114,7 +114,7 @@ def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None
     """
     frame, notes = _open(source)
     where = source.where_it_is
-    own = _crs(source) or (CRS(frame.crs.to_wkt()) if frame.crs else None)
+    own = _stated_crs(source) or (CRS(frame.crs.to_wkt()) if frame.crs else None)
     if own is None:
         raise InputError(
             f'{where}: has no CRS; give it with `crs = "EPSG:..."` in the table of the layer'
@@ -139,7 +139,15 @@ def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None
     return Features(frame.reset_index(drop=True), own, notes)
 
 
-def _crs(source: VectorSource) -> CRS | None:
+def crs_of(source: VectorSource) -> CRS | None:
+    """Return the CRS of a layer as the study states it, else as its file does; None if neither."""
+    if stated := _stated_crs(source):
+        return stated
+    found = pyogrio.read_info(source.path, layer=source.layer)["crs"]
+    return CRS(found) if found else None
+
+
+def _stated_crs(source: VectorSource) -> CRS | None:
     """Return the CRS that the study states."""
     if not source.crs:
         return None

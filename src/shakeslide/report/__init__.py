@@ -24,7 +24,7 @@ def write(
         What is not among the artefacts: `layers`, the rows of the check as mappings; `event`,
         its settings; `outlines` (optional), the landslides as shapely polygons in the grid's CRS;
         `marks` (optional), the shapes that factors are made from, by their codes; `inventory`
-        (optional), the landslides' file as `path`, `layer` and `where`, for the project.
+        (optional), the landslides' file as `path`, `layer`, `where` and `crs`, for the project.
     advance : callable
         Called with shares of the work that add up to 1.
 

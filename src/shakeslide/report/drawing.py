@@ -116,7 +116,7 @@ def _factors(
             factor_maps.card(one, view),
             folder / f"factor_{code}.png",
             f"Map of factor {code}: {factor.info.name}",
-            embed_width=600,
+            embed_width=520,
             photo=True,
         )
         done()
@@ -131,7 +131,7 @@ def _samples(run: Artefacts, view: View, shade: Float | None, folder: Path) -> D
         table["x"].to_numpy(float), table["y"].to_numpy(float), run.sources, view, shade
     )
     alt = "Map of the sampled source cells and clear cells over shaded relief"
-    return figures.save(figure, folder / "samples.png", alt, embed_width=1100, photo=True)
+    return figures.save(figure, folder / "samples.png", alt, embed_width=900, photo=True)
 
 
 def _maps(
@@ -149,7 +149,7 @@ def _maps(
             maps.probability(files, view, shade, rings),
             folder / f"map_{files.model}.png",
             f"Map of susceptibility by {title} over shaded relief with the mapped landslides",
-            embed_width=1100,
+            embed_width=900,
             photo=True,
         )
         done()
@@ -157,7 +157,7 @@ def _maps(
             maps.classes(files, view, shade),
             folder / f"class_{files.model}.png",
             f"Map of the classes of susceptibility by {title}",
-            embed_width=1000,
+            embed_width=900,
             photo=True,
         )
         done()
@@ -186,7 +186,7 @@ def _applicability(run: Artefacts, view: View, shade: Float | None, folder: Path
         maps.applicability(run.applicability, told.threshold, told.outside, view, shade),
         folder / "applicability.png",
         "Map of the ground that is unlike anything the model was trained on",
-        embed_width=1000,
+        embed_width=900,
         photo=True,
     )
 

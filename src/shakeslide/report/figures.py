@@ -124,7 +124,7 @@ def save(
     embed_width : int
         Widest picture in the page, in pixels.
     photo : bool
-        A map with shading (WebP in the page) rather than lines and text (PNG).
+        A map with shading (lossy in the page) rather than lines and text.
     """
     image = write(figure, path)
     if image.width > embed_width:
@@ -147,14 +147,12 @@ def _uri(image: Image.Image, photo: bool) -> str:
     buffer = io.BytesIO()
     if photo:
         # Half the size of JPEG at the same look.
-        image.save(buffer, format="WEBP", quality=82, method=4)
-        kind = "webp"
+        image.save(buffer, format="WEBP", quality=78, method=4)
     else:
         # Median cut would lose colours of few pixels, such as the ends of a colour bar.
         palette = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        palette.save(buffer, format="PNG", optimize=True)
-        kind = "png"
-    return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
+        palette.convert("RGB").save(buffer, format="WEBP", lossless=True, quality=60, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def colour(model: str, index: int) -> str:

@@ -274,11 +274,12 @@ def class_cuts(values: Float, classes: Float) -> list[float] | None:
     return [high for _, high in spans[:-1]]
 
 
-def _png(codes: NDArray[np.uint8]) -> dict[str, Any]:
+def _exact(codes: NDArray[np.uint8]) -> dict[str, Any]:
     """Return a picture with a sum of its codes, by which the page knows that it decoded them."""
     buffer = io.BytesIO()
-    Image.fromarray(codes).save(buffer, format="PNG", optimize=True)
-    uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    grey = Image.fromarray(codes).convert("RGB")
+    grey.save(buffer, format="WEBP", lossless=True, quality=60, method=4)
+    uri = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
     weights = np.arange(codes.size, dtype=np.int64) % 251 + 1
     return {"uri": uri, "sum": int((codes.ravel() * weights).sum())}
 
@@ -327,7 +328,9 @@ def _model(files: MapFiles, view: View, images: list[Mapping[str, Any]]) -> list
         high = float(np.percentile(known, 99)) if known.size else 0.0
         ramp = _Ramp(Normalize(0, high or 0.01), maps.SPREAD)
         name = "Standard deviation"
-        layers.append(_valued(f"{files.model}-sd", group, name, coded(sd), ramp, images))
+        layers.append(
+            _valued(f"{files.model}-sd", group, name, coded(sd, count=RARE_CODES), ramp, images)
+        )
     return layers
 
 
@@ -350,7 +353,7 @@ def _valued(
     limit: float = math.inf,
 ) -> Layer:
     """Return a layer of values; beyond `limit`, all are of one colour."""
-    images.append(_png(byte.codes))
+    images.append(_exact(byte.codes))
     low, high = float(colour.norm.vmin or 0), float(colour.norm.vmax or 1)
     more = byte.edges[-1] > high * (1 + 1e-6) and limit == math.inf
     legend = Legend(
@@ -384,7 +387,7 @@ def _classed(
     colours = class_colours(len(names))
     if byte is None:
         codes = np.where(known, np.nan_to_num(classes), 0).astype(np.uint8)
-        images.append(_png(codes))
+        images.append(_exact(codes))
         of_code = [
             names.index(k) if k in names else -1 for k in range(1, max(names, default=0) + 1)
         ]

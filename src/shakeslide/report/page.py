@@ -86,6 +86,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "published": published,
         "interactive": interactive.interactive_map(run, inputs),
         "maps": [model_map(run, f.model) for f in run.maps],
+        "plates": plates(run),
         "confusion": [score_tables.confusion(run, p) for p in run.protocols],
         "threshold": run.evaluation["threshold"],
         "counts": run.samples.counts,
@@ -227,6 +228,21 @@ class ModelMap:
     model: str
     shows: str
     classes: Sequence[tuple[ClassShare, str]]
+
+
+MOST_PLATES = 4
+"""Models whose maps the page shows as pictures; those of more would make it too large to send."""
+
+
+def plates(run: Artefacts) -> list[str]:
+    """Return the models whose maps the page shows: those that rank best where it is hardest."""
+    mapped = [files.model for files in run.maps]
+    if len(mapped) <= MOST_PLATES:
+        return mapped
+    rows = rows_of(run, judgement.strictest(run))
+    auc = {str(r["model"]): r["roc_auc"]["mean"] or 0.0 for r in rows}
+    best = sorted(mapped, key=lambda m: -auc[m])[:MOST_PLATES]
+    return [m for m in mapped if m in best]
 
 
 def model_map(run: Artefacts, model: str) -> ModelMap:

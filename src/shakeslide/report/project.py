@@ -23,6 +23,9 @@ VERSION = "3.22.0"
 """Of QGIS, whose way of writing projects this is; later ones read it too."""
 COARSE = 600
 """Most cells along the longer side that a factor's span is taken from."""
+PREFIX = "shakeslide_"
+"""Of the layers' ids: QGIS gives layers whose id is not longer than 10 characters another one, and
+then finds no layer for the tree's entry."""
 OUTLINE = "0,180,216,255"
 SOURCE = "178,24,43,255"
 DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
@@ -35,7 +38,7 @@ class Shown:
     Attributes
     ----------
     id, name : str
-        Unique in the project; as listed.
+        Unique in the project (the file has `PREFIX` before it); as listed.
     source : str
         Relative to the project's folder, with "/", as QGIS writes it.
     shown : bool
@@ -44,6 +47,8 @@ class Shown:
         How a raster is drawn; None for polygons.
     colour : str
         Of polygons' outlines: red, green, blue, opacity.
+    crs : CRS or None
+        Of polygons, which may lie in another system than the rest.
     """
 
     id: str
@@ -52,6 +57,7 @@ class Shown:
     shown: bool
     pipe: ElementTree.Element | None = None
     colour: str = ""
+    crs: Any = None
 
 
 def write(run: Artefacts, inputs: Mapping[str, Any]) -> Path:
@@ -62,7 +68,7 @@ def write(run: Artefacts, inputs: Mapping[str, Any]) -> Path:
     run : Artefacts
         The run.
     inputs : mapping
-        `inventory` (optional): `path` of the file of landslides, and its `layer` and `where`.
+        `inventory` (optional): `path` of the file of landslides, its `layer`, `where` and `crs`.
 
     Returns
     -------
@@ -104,8 +110,10 @@ def project(run: Artefacts, inputs: Mapping[str, Any]) -> ElementTree.Element:
         _child(extent, key, repr(float(value)))
     _reference_system(_child(canvas, "destinationsrs"), crs)
     root.append(layers)
-    paths = _child(_child(root, "properties"), "Paths")
-    _child(paths, "Absolute", "false", type="bool")
+    properties = _child(root, "properties")
+    _child(_child(properties, "Paths"), "Absolute", "false", type="bool")
+    # Without it QGIS takes the project for one without a reference system.
+    _child(_child(properties, "SpatialRefSys"), "ProjectionsEnabled", "1", type="int")
     return root
 
 
@@ -153,12 +161,17 @@ def _landslides(run: Artefacts, inputs: Mapping[str, Any]) -> list[Shown]:
     layers = []
     if (path := run.out / "sources.gpkg").exists():
         source = f"{_relative(run, path)}|layername=source"
-        layers.append(Shown("sources", "Source areas", source, True, colour=SOURCE))
+        layers.append(
+            Shown("sources", "Source areas", source, True, colour=SOURCE, crs=run.grid.crs)
+        )
     if told := inputs.get("inventory"):
         source = _relative(run, Path(told["path"]))
         source += f"|layername={told['layer']}" if told.get("layer") else ""
         source += f"|subset={told['where']}" if told.get("where") else ""
-        layers.append(Shown("inventory", "Mapped landslides", source, True, colour=OUTLINE))
+        shown = Shown(
+            "inventory", "Mapped landslides", source, True, colour=OUTLINE, crs=told.get("crs")
+        )
+        layers.append(shown)
     return layers
 
 
@@ -192,7 +205,7 @@ def _listed(group: ElementTree.Element, layer: Shown) -> None:
     _child(
         group,
         "layer-tree-layer",
-        id=layer.id,
+        id=PREFIX + layer.id,
         name=layer.name,
         source=layer.source,
         providerKey="ogr" if layer.pipe is None else "gdal",
@@ -206,11 +219,12 @@ def _layer(layer: Shown, crs: Any) -> ElementTree.Element:
     if layer.pipe is None:
         kind["geometry"] = "Polygon"
     element = ElementTree.Element("maplayer", kind)
-    _child(element, "id", layer.id)
+    _child(element, "id", PREFIX + layer.id)
     _child(element, "datasource", layer.source)
     _child(element, "layername", layer.name)
     if layer.pipe is None:
-        # The file states its own reference system, which may be another.
+        if layer.crs is not None:
+            _reference_system(_child(element, "srs"), layer.crs)
         _child(element, "provider", "ogr", encoding="UTF-8")
         element.append(_outlines(layer.colour))
         return element

@@ -1,8 +1,9 @@
 "use strict";
 /* The map of the page. It needs nothing but this file's own data: no network, no library.
  *
- * Places are (u, v): metres east and south of the grid's upper left corner. A layer is a grey PNG
- * whose bytes are codes: 0 is "no value", code k stands for values[k - 1] or classes[k - 1]. */
+ * Places are (u, v): metres east and south of the grid's upper left corner. A layer is a grey
+ * picture without loss, whose bytes are codes: 0 is "no value", code k stands for values[k - 1] or
+ * classes[k - 1]. */
 (() => {
   const byId = (id) => document.getElementById(id);
   const box = byId("map");
@@ -311,9 +312,15 @@
     pointers.set(event.pointerId, at);
     const after = grip();
     travelled += Math.hypot(after.x - before.x, after.y - before.y);
+    // One finger scrolls the page: a map as wide as a phone would not let its reader past.
+    if (event.pointerType === "touch" && pointers.size < 2) return;
     pan(after.x - before.x, after.y - before.y);
     if (before.apart && after.apart) zoom(after.apart / before.apart, after.x, after.y);
   });
+
+  canvas.addEventListener("touchmove", (event) => {
+    if (event.touches.length > 1) event.preventDefault();
+  }, { passive: false });
 
   const release = (event) => {
     const held = pointers.delete(event.pointerId);
