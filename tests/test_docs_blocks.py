@@ -30,6 +30,7 @@ from .conftest import open_run
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_RUN = {
+    "shakeslide sources examples/kashmir2005/study.toml": "needs the data of a real earthquake",
     "shakeslide run examples/kashmir2005/study.toml": "needs the data of a real earthquake",
     "python docs/build.py runs/models": "needs the results of that",
     "pip install": "changes the environment",

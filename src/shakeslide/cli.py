@@ -145,7 +145,7 @@ STAGES = {
     "train": ("train", "Train the models: models/<model>/."),
     "evaluate": ("evaluate", "Judge the models: evaluation.json and .csv."),
     "map": ("map_", "Map the models: maps/*.tif."),
-    "report": ("report", "Write figures and report.html from the results."),
+    "report": ("report", "Write figures, report.html and summary.pdf from the results."),
     "run": ("run_all", "Walk all stages; redo only what changed."),
 }
 

@@ -933,7 +933,7 @@ def provenance(run: Run) -> Path:
 
 
 def report(run: Run) -> Path:
-    """Write `figures/*.png` and `report.html` from the artefacts of the run."""
+    """Write `figures/*.png`, `report.html`, `summary.pdf` and the QGIS project of the run."""
     from shakeslide import report as reports
 
     wanted = {"samples": run.sample_mark, "evaluation": run.evaluation_mark}

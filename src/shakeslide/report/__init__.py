@@ -1,4 +1,4 @@
-"""The report of a run: figures, one self-contained page and a QGIS project, from its artefacts."""
+"""The report of a run: figures, a page, a one-page PDF and a QGIS project, from its artefacts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shakeslide.report import artefacts, drawing, page, project
+from shakeslide.report import artefacts, drawing, one_page, page, project
 
 __all__ = ["write"]
 
@@ -14,7 +14,7 @@ __all__ = ["write"]
 def write(
     out: Path, inputs: Mapping[str, Any], advance: Callable[[float], None] = lambda _: None
 ) -> Path:
-    """Write `out/figures/*.png`, `out/shakeslide.qgs` and `out/report.html`.
+    """Write `out/figures/*.png`, `out/shakeslide.qgs`, `out/summary.pdf` and `out/report.html`.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ def write(
     run = artefacts.load(out)
     pictures = drawing.draw(run, inputs, lambda part: advance(0.95 * part))
     project.write(run, inputs)
+    one_page.write(run, inputs)
     path = page.write(run, inputs, pictures)
     advance(0.05)
     return path
