@@ -58,29 +58,21 @@ def _ends(receivers: Ints) -> Ints:
 
 
 @kernel
+def own_ends(following: Index) -> Ints:
+    """Return receivers as `upstream_order` takes them: nodes without a next one are their own."""
+    out = np.empty(following.size, np.int32)
+    for i in range(following.size):
+        out[i] = following[i] if following[i] >= 0 else i
+    return out
+
+
+@kernel
 def _pass_on(following: Index, flow: NDArray[np.float64]) -> None:
     """Add up flow, in place, along nodes that each pass on to one other (or none: -1)."""
-    donors = np.zeros(following.size, np.int64)
-    for i in range(following.size):
-        if following[i] >= 0:
-            donors[following[i]] += 1
-    ready = np.empty(following.size, np.int64)
-    n = 0
-    for i in range(following.size):
-        if donors[i] == 0:
-            ready[n] = i
-            n += 1
-    head = 0
-    while head < n:
-        i = ready[head]
-        head += 1
+    for i in upstream_order(own_ends(following)):
         j = following[i]
         if j >= 0:
             flow[j] += flow[i]
-            donors[j] -= 1
-            if donors[j] == 0:
-                ready[n] = j
-                n += 1
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shakeslide.factors.kernel import kernel
-from shakeslide.synthetic.drainage import steepest_receivers, walk
+from shakeslide.synthetic.drainage import steepest_receivers, upstream_order, walk
+from shakeslide.synthetic.large.drainage import own_ends
 from shakeslide.synthetic.large.planes import Box, Plane, in_order, tiles
 
 Index = NDArray[np.int64]
@@ -52,22 +53,9 @@ def _pieces(z: Plane, area: Plane, box: Box, threshold: float) -> tuple[Index, I
 @kernel
 def _strahler(following: Index) -> NDArray[np.int32]:
     """Strahler's order of pieces that each lead into one other (or none: -1)."""
-    donors = np.zeros(following.size, np.int32)
-    for i in range(following.size):
-        if following[i] >= 0:
-            donors[following[i]] += 1
-    ready = np.empty(following.size, np.int64)
-    n = 0
-    for i in range(following.size):
-        if donors[i] == 0:
-            ready[n] = i
-            n += 1
     order = np.zeros(following.size, np.int32)
     second = np.zeros(following.size, np.int32)
-    head = 0
-    while head < n:
-        i = ready[head]
-        head += 1
+    for i in upstream_order(own_ends(following)):
         if order[i] == 0:
             order[i] = 1
         elif second[i] == order[i]:
@@ -79,10 +67,6 @@ def _strahler(following: Index) -> NDArray[np.int32]:
                 order[j] = order[i]
             elif order[i] > second[j]:
                 second[j] = order[i]
-            donors[j] -= 1
-            if donors[j] == 0:
-                ready[n] = j
-                n += 1
     return order
 
 
