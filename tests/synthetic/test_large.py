@@ -25,6 +25,7 @@ from shakeslide.synthetic import Scenario, create, make, runout, write, write_la
 from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
 from shakeslide.synthetic.large import drainage, earthquake, landslides, relief, rivers
 from shakeslide.synthetic.large.drainage import Inflow, accumulate_tiles, count_pits, drain
+from shakeslide.synthetic.large.journal import Journal, journal
 from shakeslide.synthetic.large.landslides import Slides, make_slides
 from shakeslide.synthetic.large.planes import Box, Plane, View, tiles
 from shakeslide.synthetic.large.relief import fade
@@ -37,6 +38,8 @@ INCOMPLETE = replace(
     SCENARIO, rows=270, cols=300, mapped_share=0.6, smallest_mapped=3000.0, void_share=0.05
 )
 TILE = 256
+HALO = 64
+"""Cells around a tile that are carved with it: few, so that tiles do not all see the whole map."""
 GRID = ["dem.tif", "pga.tif", "pgv.tif", "truth.tif", "landcover.tif"]
 LAYERS = ["rivers", "lithology", "soil", "landslides", "sources"]
 
@@ -44,7 +47,10 @@ LAYERS = ["rivers", "lithology", "soil", "landslides", "sources"]
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("large")
-    write_large(SCENARIO, folder, tile=TILE, whole=200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relief, "HALO", HALO)
+        patch.setattr(relief, "FADE", HALO // 2)
+        write_large(SCENARIO, folder, tile=TILE, whole=200)
     return folder
 
 
@@ -67,7 +73,7 @@ def burn(folder: Path, name: str, **options: Any) -> np.ndarray:
 
 
 def plane(folder: Path, values: np.ndarray, name: str = "plane") -> Plane:
-    out = Plane(folder / name, values.shape, values.dtype)
+    out = Plane(folder / name, values.shape, values.dtype).create()
     out.write(Box(0, 0, *values.shape), values)
     return out
 
@@ -116,11 +122,29 @@ def test_drainage_area_over_tiles_is_that_of_the_whole_map(tile: int, tmp_path: 
     inflow = Inflow(row, col, np.array([1000.0, 7.0, 350.0], np.float32))
     dense = np.zeros(z.shape, np.float32)
     dense[row, col] = inflow.cells
-    area = Plane(tmp_path / "area", z.shape, np.float32)
+    area = Plane(tmp_path / "area", z.shape, np.float32).create()
     accumulate_tiles(plane(tmp_path, z), area, inflow, tile, 2)
     expected = accumulate(steepest_receivers(z), dense)
     assert expected.max() > 500.0
     np.testing.assert_array_equal(everything(area), expected)
+
+
+@pytest.mark.parametrize("many", [3, 255, 256, 300, 70_000])
+def test_flow_from_many_nodes_into_one_is_passed_on_once(many: int) -> None:
+    """As where a trunk river leaves a tile that hundreds of streams enter."""
+    rng = np.random.default_rng(many)
+    places = rng.permutation(many + 2)
+    hub, end = places[:2]
+    following = np.full(many + 2, hub, np.int64)
+    following[hub], following[end] = end, -1
+    flow = rng.random(many + 2)
+    total, through = flow.sum(), flow.sum() - flow[end]
+    drainage.pass_on(following, flow)
+    assert flow[end] == pytest.approx(total, rel=1e-12)
+    assert flow[hub] == pytest.approx(through, rel=1e-12)
+    order = drainage.nodes_in_order(following)
+    assert sorted(order) == list(range(many + 2))
+    assert order[-2:].tolist() == [hub, end]
 
 
 @pytest.mark.parametrize("wave", [0.0, 400.0])
@@ -219,31 +243,45 @@ def test_the_map_is_nearly_that_carved_whole(large: Path) -> None:
     """Tiles that disagreed, or lay at wrong places, would have valleys elsewhere."""
     whole = make(SCENARIO)
     difference = read(large, "dem") - whole.elevation
-    assert np.percentile(np.abs(difference - np.median(difference)), 95) < 20.0
+    assert np.percentile(np.abs(difference - np.median(difference)), 95) < 40.0
     assert np.ptp(whole.elevation) > 1000.0
     p = read(large, "truth")
     assert np.corrcoef(p.ravel(), whole.p_star.ravel())[0, 1] > 0.95
 
 
-def bend(values: np.ndarray, axis: int) -> np.ndarray:
-    """Second differences along an axis over those along the other, by places on the axis."""
-    along, other = (
-        np.median(np.abs(np.diff(values, 2, axis=a)), axis=1 - axis) for a in (axis, 1 - axis)
+def roughness(z: np.ndarray, axis: int) -> np.ndarray:
+    """Bends of the terrain along an axis by place: median, mean, percentile 99 and greatest."""
+    bends = np.abs(np.diff(z.astype(float), 2, axis=axis))
+    over = 1 - axis
+    return np.array(
+        [np.median(bends, over), bends.mean(over), np.percentile(bends, 99, over), bends.max(over)]
     )
-    edge = np.ones(1)
-    return np.r_[edge, along, edge] / other
 
 
-@pytest.mark.parametrize("name", ["dem", "truth"])
-@pytest.mark.parametrize("axis", [0, 1])
-def test_seams_do_not_show(large: Path, name: str, axis: int) -> None:
-    found = bend(read(large, name).astype(float), axis)
-    blocks = found[4:-4][: (found.size - 8) // 4 * 4].reshape(-1, 4).mean(axis=1)
+def seam(z: np.ndarray, axis: int) -> float:
+    """How much rougher the terrain is where tiles meet, in deviations of all places."""
+    found = roughness(z, axis)
+    usual = np.median(found, axis=1, keepdims=True)
+    scatter = 1.4826 * np.median(np.abs(found - usual), axis=1, keepdims=True)
     # The terrain has a margin: the edges of its tiles lie before those of the map's.
-    carved = TILE - MARGIN
-    for seam in (TILE, 2 * TILE, carved, carved - relief.FADE, carved + relief.FADE, carved + TILE):
-        near = found[seam - 2 : seam + 2]
-        assert abs(near.mean() - np.median(blocks)) < 3.5 * blocks.std()
+    near = [slice(edge - 3, edge + 2) for edge in (TILE - MARGIN, 2 * TILE - MARGIN, TILE)]
+    return float(max(((found - usual) / scatter)[:, places].max() for places in near))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_seams_do_not_show(large: Path, axis: int) -> None:
+    assert seam(read(large, "dem"), axis) < 3.0
+
+
+def test_seams_would_show_if_tiles_did_not_fade(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relief, "HALO", HALO)
+    monkeypatch.setattr(relief, "FADE", 1)
+    write_large(SCENARIO, tmp_path, tile=TILE, whole=200)
+    z = read(tmp_path, "dem")
+    assert min(seam(z, 0), seam(z, 1)) > 3.0
+    assert max(seam(z, 0), seam(z, 1)) > 8.0
 
 
 def test_as_many_cells_fail_as_their_probabilities_say(large: Path) -> None:
@@ -381,3 +419,95 @@ def test_the_demo_can_stop_at_the_data_and_keeps_the_earthquake_on_larger_maps(
         s.prevalence * s.rows**2 for s in map(demonstration.scenario, (4000, 40_000), (1, 1))
     ]
     assert failing[0] == pytest.approx(failing[1])
+
+
+STEPS = ["make_terrain", "river_pieces", "failure_curve", "make_slides", "write_beside_map"]
+
+
+@pytest.mark.parametrize("stopped", [*STEPS, "tile of the terrain", "tile of the ground"])
+def test_a_making_that_was_stopped_goes_on(
+    stopped: str, incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again() -> Counter[str]:
+        """Make the earthquake; return how often each long step was begun."""
+        begun: Counter[str] = Counter()
+        with pytest.MonkeyPatch.context() as patch:
+            for module, name in [(relief, "carve"), (relief, "refine"),
+                                 (earthquake, "derivatives"), (earthquake, "river_pieces"),
+                                 (earthquake, "probabilities")]:  # fmt: skip
+                counted(patch, module, name, begun)
+            write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120, workers=2)
+        return begun
+
+    module, name, calls = {
+        "tile of the terrain": (relief, "refine", 3),
+        "tile of the ground": (earthquake, "draw_failures", 2),
+    }.get(stopped, (earthquake, stopped, 0))
+    stop(monkeypatch, INCOMPLETE, tmp_path, module, name, calls)
+    assert not (tmp_path / "study.toml").exists()
+    begun = again()
+    same_files(incomplete, tmp_path)
+    assert not (tmp_path / ".tiles").exists()
+    place = [*STEPS].index(stopped) if stopped in STEPS else 0
+    assert (begun["carve"] == 0) == (stopped != "make_terrain")
+    assert (begun["river_pieces"] == 0) == (place > 1 or stopped == "tile of the ground")
+    assert (begun["probabilities"] == 0) == (place > 2)
+
+
+def counted(
+    patch: pytest.MonkeyPatch, module: Any, name: str, begun: Counter[str]
+) -> None:  # fmt: skip
+    original = getattr(module, name)
+
+    def work(*args: Any, **options: Any) -> Any:
+        begun[name] += 1
+        return original(*args, **options)
+
+    patch.setattr(module, name, work)
+
+
+def stop(
+    monkeypatch: pytest.MonkeyPatch, scenario: Scenario, folder: Path, module: Any, name: str,
+    calls: int,
+) -> None:  # fmt: skip
+    """Make an earthquake, interrupted when a function is called once more than so often."""
+    original, seen = getattr(module, name), []
+
+    def work(*args: Any, **options: Any) -> Any:
+        seen.append(name)
+        if len(seen) > calls:
+            raise KeyboardInterrupt
+        return original(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, work)
+        with pytest.raises(KeyboardInterrupt):
+            write_large(scenario, folder, tile=TILE, whole=120, workers=2)
+
+
+def test_what_was_stopped_is_not_mixed_with_another_earthquake(
+    incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop(monkeypatch, replace(INCOMPLETE, seed=6), tmp_path, earthquake, "make_slides", 0)
+    assert (tmp_path / ".tiles" / "done.json").exists()
+    write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120)
+    same_files(incomplete, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"settings": 1, "steps": 2}', "\0"])
+def test_a_broken_journal_is_begun_anew(text: str, tmp_path: Path) -> None:
+    (tmp_path / "done.json").write_text(text)
+    (tmp_path / "elevation").write_text("old")
+    found = Journal(tmp_path, "settings")
+    assert found.steps == {}
+    found.add("heights", [1.5], keep=["area"])
+    assert Journal(tmp_path, "settings").steps == {"heights": [1.5]}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["done.json"]
+
+
+def test_two_processes_do_not_write_one_earthquake(tmp_path: Path) -> None:
+    with (
+        journal(tmp_path / ".tiles", "settings"),
+        pytest.raises(InputError, match="another process is making an earthquake"),
+    ):
+        write_large(SCENARIO, tmp_path, tile=TILE)

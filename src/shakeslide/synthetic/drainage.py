@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,10 +92,11 @@ def steepest_receivers(z: Floats) -> Ints:
 
 
 @kernel
-def upstream_order(receivers: Ints) -> Ints:
-    """All cells, each after everything that drains into it."""
-    flat = receivers.ravel()
-    donors = np.zeros(flat.size, np.uint8)
+def in_flow_order(flat: Ints, donors: NDArray[Any]) -> Ints:
+    """All nodes, each after everything that passes on to it; a last one is its own receiver.
+
+    `donors` is scratch, of zeros; its type must hold the most nodes that pass on to one.
+    """
     for i in range(flat.size):
         if flat[i] != i:
             donors[flat[i]] += 1
@@ -114,7 +116,13 @@ def upstream_order(receivers: Ints) -> Ints:
             if donors[j] == 0:
                 order[n] = j
                 n += 1
-    return order
+    return order[:n]
+
+
+@kernel
+def upstream_order(receivers: Ints) -> Ints:
+    """All cells, each after everything that drains into it."""
+    return in_flow_order(receivers.ravel(), np.zeros(receivers.size, np.uint8))
 
 
 @kernel

@@ -14,6 +14,7 @@ from shakeslide.synthetic.drainage import (
     Ints,
     accumulate,
     fill_depressions,
+    in_flow_order,
     steepest_receivers,
     upstream_order,
 )
@@ -58,18 +59,19 @@ def _ends(receivers: Ints) -> Ints:
 
 
 @kernel
-def own_ends(following: Index) -> Ints:
-    """Return receivers as `upstream_order` takes them: nodes without a next one are their own."""
-    out = np.empty(following.size, np.int32)
+def nodes_in_order(following: Index) -> Ints:
+    """Order nodes that each pass on to one other (or none: -1), each after all before it."""
+    receivers = np.empty(following.size, np.int32)
     for i in range(following.size):
-        out[i] = following[i] if following[i] >= 0 else i
-    return out
+        receivers[i] = following[i] if following[i] >= 0 else i
+    # Water from thousands of places on the edge of a tile may leave it at one.
+    return in_flow_order(receivers, np.zeros(following.size, np.int32))
 
 
 @kernel
-def _pass_on(following: Index, flow: NDArray[np.float64]) -> None:
+def pass_on(following: Index, flow: NDArray[np.float64]) -> None:
     """Add up flow, in place, along nodes that each pass on to one other (or none: -1)."""
-    for i in upstream_order(own_ends(following)):
+    for i in nodes_in_order(following):
         j = following[i]
         if j >= 0:
             flow[j] += flow[i]
@@ -147,7 +149,7 @@ def accumulate_tiles(z: Plane, area: Plane, inflow: Inflow, tile: int, workers: 
     node, flow = node[rank], flow[rank]
     place = np.argsort(edge)
     following = onward[place][np.searchsorted(edge[place], node % size)]
-    _pass_on(np.where(following < 0, -1, np.searchsorted(node, following)), flow)
+    pass_on(np.where(following < 0, -1, np.searchsorted(node, following)), flow)
     row, col = np.divmod(node % size, z.shape[1])
     entering = Inflow(row, col, flow.astype(np.float32))
 

@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from shakeslide._version import __version__
 from shakeslide.errors import InputError
 from shakeslide.factors.terrain import derivatives
 from shakeslide.io.raster import GDAL_OPTIONS
@@ -34,13 +35,15 @@ from shakeslide.synthetic.files import (
 )
 from shakeslide.synthetic.geology import Codes
 from shakeslide.synthetic.large.drainage import accumulate_tiles, drain
+from shakeslide.synthetic.large.journal import Journal, journal
 from shakeslide.synthetic.large.landslides import choose, make_slides, parts
 from shakeslide.synthetic.large.planes import Box, Plane, View, in_order, tiles
-from shakeslide.synthetic.large.relief import Terrain, make_terrain
+from shakeslide.synthetic.large.relief import Terrain, make_terrain, terrain_in
 from shakeslide.synthetic.large.rivers import river_pieces
 from shakeslide.synthetic.mapping import Extent, extent_nodes, make_extent, void_field
 from shakeslide.synthetic.noise import Axis, Floats
 from shakeslide.synthetic.outlines import Place, outlines, patches
+from shakeslide.synthetic.relief import cascade
 from shakeslide.synthetic.scenario import (
     LOWEST,
     Earthquake,
@@ -51,7 +54,7 @@ from shakeslide.synthetic.scenario import (
     regional,
     river_cells,
 )
-from shakeslide.synthetic.shaking import aftershock_sequence, make_rupture
+from shakeslide.synthetic.shaking import Rupture, aftershock_sequence, make_rupture
 from shakeslide.synthetic.stability import (
     Slopes,
     Surface,
@@ -70,6 +73,8 @@ WHOLE = 4400
 """Levels of a terrain with at most the square of so many cells are carved in memory."""
 BYTES = 40
 """Room on the disk for each cell while the map is made."""
+HEIGHTS, RIVERS, GROUND = "heights", "rivers", "ground and failures"
+"""Steps that are not done again after a stop, beside those of the terrain."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,8 @@ def write_large(
     scenario : Scenario
     folder : Path
         Made if it is not there; files of the same names are replaced. While the map is made it
-        also holds about 40 bytes a cell in a folder `.tiles`.
+        also holds about 40 bytes a cell in a folder `.tiles`, from which a making that was
+        stopped goes on: call it again with the same arguments.
     tile : int
         Cells a side of a tile, a multiple of 256. Memory grows with its square.
     whole : int
@@ -175,7 +181,8 @@ def write_large(
     Raises
     ------
     InputError
-        If the tile is no multiple of 256, or the disk has too little room.
+        If the tile is no multiple of 256, the disk has too little room, or another process is
+        making an earthquake in the folder.
 
     Notes
     -----
@@ -187,26 +194,28 @@ def write_large(
     """
     if tile < BLOCK or tile % BLOCK:
         raise InputError(f"synthetic earthquake: tile = {tile} is no multiple of {BLOCK}")
-    folder = prepare(folder)
-    _check_room(scenario, folder)
-    work = folder / ".tiles"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    try:
-        _Maker(scenario, folder, work, tile, whole, workers, reporter or Reporter(quiet=True)).run()
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    reporter = reporter or Reporter(quiet=True)
+    settings = f"shakeslide {__version__}, {scenario}, tile {tile}, whole {whole}"
+    with journal(folder / ".tiles", settings) as kept:
+        _check_room(scenario, folder, kept.size())
+        if kept.steps:
+            reporter.say(f"Going on after what is done: {', '.join(kept.steps)}")
+        else:
+            prepare(folder)
+        _Maker(scenario, folder, kept, tile, whole, workers, reporter).run()
     return folder / "study.toml"
 
 
-def _check_room(scenario: Scenario, folder: Path) -> None:
+def _check_room(scenario: Scenario, folder: Path, taken: int) -> None:
     need = BYTES * scenario.rows * scenario.cols
     free = shutil.disk_usage(folder).free
-    if need > free:
+    if need - taken > free:
         raise InputError(
             f"{folder}: a synthetic earthquake of {scenario.rows} x {scenario.cols} cells needs "
-            f"about {need / 1e9:.0f} GB on the disk, {free / 1e9:.0f} GB are free; choose a "
-            "smaller size or another disk"
+            f"about {need / 1e9:.0f} GB on the disk, {(free + taken) / 1e9:.0f} GB are free; "
+            "choose a smaller size or another disk"
         )
 
 
@@ -216,44 +225,60 @@ class _Maker:
 
     scenario: Scenario
     folder: Path
-    work: Path
+    journal: Journal
     tile: int
     whole: int
     workers: int
     reporter: Reporter
 
     def run(self) -> None:
-        s = self.scenario
+        s, steps = self.scenario, self.journal.steps
         rupture = make_rupture(s.seed, s.magnitude, s.extent)
         event = Earthquake(s, rupture, aftershock_sequence(rupture, s.seed))
-        terrain = make_terrain(
-            s.rows, s.cols, s.cell,
-            lambda frame: ground(rupture, frame), lambda frame: regional(rupture, frame), s.seed,
-            folder=self.work, tile=self.tile, whole=self.whole, workers=self.workers,
-            reporter=self.reporter,
-        )  # fmt: skip
-        span = self.stretch(terrain)
-        accumulate_tiles(terrain.elevation, terrain.area, terrain.inflow, self.tile, self.workers)
-        self.rivers(terrain)
+        level = cascade(s.rows, s.cols, s.cell)[-1]
+        terrain = terrain_in(self.journal.folder, level, "elevation", "area")
+        ground_files = ["elevation", "area"]
+        if HEIGHTS not in steps:
+            self.journal.add(HEIGHTS, self.heights(rupture, terrain), keep=ground_files)
+        low, high = steps[HEIGHTS]
+        span = np.float32(low), np.float32(high)
+        if RIVERS not in steps:
+            self.rivers(terrain)
+            self.journal.add(RIVERS, keep=ground_files)
         inner, frame = terrain.inner, terrain.frame
         x, y = frame.x[inner.left : inner.right], frame.y[inner.top : inner.bottom]
         land = _Map(event, x, y, View(terrain.elevation, inner), View(terrain.area, inner), span)
-        failed = self.rasters(land)
+        failed = Plane(self.journal.folder / "failed", land.shape, np.uint8)
+        if GROUND not in steps:
+            self.rasters(land, failed)
+            self.journal.add(GROUND, keep=["elevation", "failed"])
         self.inventory(land, failed)
         write_beside_map(event, self.folder)
 
-    def stretch(self, terrain: Terrain) -> tuple[np.float32, np.float32]:
-        """Scale the heights to the median slope, in place; return their percentiles 2 and 98.
+    def heights(self, rupture: Rupture, terrain: Terrain) -> list[float]:
+        """Write elevation and drainage area; return percentiles 2 and 98 of the elevation."""
+        s = self.scenario
+        carved, inflow = make_terrain(
+            s.rows, s.cols, s.cell,
+            lambda frame: ground(rupture, frame), lambda frame: regional(rupture, frame), s.seed,
+            journal=self.journal, tile=self.tile, whole=self.whole, workers=self.workers,
+            reporter=self.reporter,
+        )  # fmt: skip
+        span = self.stretch(View(carved, terrain.inner), terrain.elevation.create())
+        accumulate_tiles(terrain.elevation, terrain.area.create(), inflow, self.tile, self.workers)
+        return span
 
-        Medians and percentiles are those of evenly spread cells.
+    def stretch(self, carved: View, plane: Plane) -> list[float]:
+        """Write heights scaled to the median slope; return their percentiles 2 and 98.
+
+        Medians and percentiles are those of evenly spread cells of the map.
         """
-        s, plane = self.scenario, terrain.elevation
+        s = self.scenario
         step = int(np.ceil(np.sqrt(s.rows * s.cols / SAMPLE)))
-        view = View(plane, terrain.inner)
 
         def sample(box: Box) -> tuple[Floats, Floats]:
-            window = box.grown(1, view.shape)
-            z = view.read(window)
+            window = box.grown(1, carved.shape)
+            z = carved.read(window)
             slope = derivatives(z, s.cell, s.cell).slope_deg
             inside = box.within(window)
             at = np.ix_(np.arange(-box.top % step, box.shape[0], step),
@@ -261,22 +286,22 @@ class _Maker:
             return z[inside][at].ravel(), slope[inside][at].ravel()
 
         heights, gradients = zip(
-            *in_order(sample, tiles(view.shape, self.tile), self.workers), strict=True
+            *in_order(sample, tiles(carved.shape, self.tile), self.workers), strict=True
         )
         median = np.tan(np.radians(np.median(np.concatenate(gradients))))
         factor = np.float32(np.tan(np.radians(s.median_slope)) / median)
-        boxes = tiles(plane.shape, self.tile)
-        lowest = min(in_order(lambda box: plane.read(box).min(), boxes, self.workers))
+        boxes, whole = tiles(plane.shape, self.tile), carved.plane
+        lowest = min(in_order(lambda box: whole.read(box).min(), boxes, self.workers))
 
         def scale(box: Box) -> None:
-            plane.write(box, (plane.read(box) - lowest) * factor + np.float32(LOWEST))
+            plane.write(box, (whole.read(box) - lowest) * factor + np.float32(LOWEST))
 
         for _ in in_order(scale, boxes, self.workers):
             pass
         # Rounding may level neighbours that hardly differed.
         drain(plane, self.workers)
         low, high = np.percentile(np.concatenate(heights), [2, 98])
-        return tuple((np.float32(h) - lowest) * factor + np.float32(LOWEST) for h in (low, high))
+        return [float((np.float32(h) - lowest) * factor + np.float32(LOWEST)) for h in (low, high)]
 
     def rivers(self, terrain: Terrain) -> None:
         frame, size = terrain.frame, terrain.frame.rows * terrain.frame.cols
@@ -285,7 +310,7 @@ class _Maker:
         with self.reporter.task("Rivers", boxes) as advance:
             for part in river_pieces(
                 terrain.elevation, terrain.area, threshold,
-                folder=self.work, tile=self.tile, workers=self.workers,
+                folder=self.journal.folder, tile=self.tile, workers=self.workers,
             ):  # fmt: skip
                 advance(1)
                 sizes = np.diff(part.starts)
@@ -317,13 +342,13 @@ class _Maker:
         merged = Slopes(*(np.stack([getattr(p, f.name) for p in found]) for f in fields(Slopes)))
         return strength_for([merged], curve, self.scenario.prevalence)
 
-    def rasters(self, land: _Map) -> Plane:
-        """Write rasters and maps of classes; return where cells fail."""
+    def rasters(self, land: _Map, failed: Plane) -> None:
+        """Write rasters, maps of classes and where cells fail."""
         s, event = self.scenario, land.event
         curve = failure_curve(s.magnitude, s.noise)
         strength = self.strength(land, curve)
         void = self.void_level(land)
-        failed = Plane(self.work / "failed", land.shape, np.uint8)
+        failed.create()
 
         def work(box: Box) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_], Codes, Codes]:
             window = box.grown(HALO, land.shape)
@@ -357,7 +382,6 @@ class _Maker:
                 path = self.folder / "soil.gpkg"
                 write_vector(path, shapes, soil_columns(codes), "soil", append=k > 0)
                 advance(1)
-        return failed
 
     @contextmanager
     def _opened(self, event: Earthquake) -> Iterator[dict[str, Any]]:
@@ -396,7 +420,7 @@ class _Maker:
         self.reporter.say("Letting landslides run out ...")
         slides = make_slides(
             failed, land.elevation, s.cell, s.seed, s.amalgamation,
-            folder=self.work, tile=self.tile, workers=self.workers,
+            folder=self.journal.folder, tile=self.tile, workers=self.workers,
         )  # fmt: skip
         extent = self.extent(land)
         mapped = choose(slides, s.seed, s.cell, s.smallest_mapped, extent, boxes, self.workers)

@@ -177,7 +177,7 @@ def make_slides(
     workers : int
     """
     boxes = tiles(failed.shape, tile)
-    whole = Plane(folder / "whole", failed.shape, np.int32)
+    whole = Plane(folder / "whole", failed.shape, np.int32).create()
     groups = _group(failed, whole, boxes, cell, seed, workers)
     count = int(groups.starts[-1])
     root = np.arange(count).astype(np.int32)

@@ -58,7 +58,7 @@ class Plane:
     Parameters
     ----------
     path : Path
-        File to make, of zeros; it takes room on the disk as it is written.
+        Its file; `create` makes it, and it takes room on the disk as it is written.
     shape : (int, int)
         Rows and columns.
     dtype : dtype
@@ -66,8 +66,12 @@ class Plane:
 
     def __init__(self, path: Path, shape: tuple[int, int], dtype: DTypeLike) -> None:
         self.path, self.shape, self.dtype = path, shape, np.dtype(dtype)
-        with path.open("wb") as file:
-            file.truncate(max(shape[0] * shape[1] * self.dtype.itemsize, 1))
+
+    def create(self) -> Plane:
+        """Make the file anew, of zeros, and return the plane."""
+        with self.path.open("wb") as file:
+            file.truncate(max(self.shape[0] * self.shape[1] * self.dtype.itemsize, 1))
+        return self
 
     def _map(self, mode: Any) -> Any:
         # Mapped anew each time: pages of a map that stays open would count as memory in use.
@@ -80,10 +84,6 @@ class Plane:
     def write(self, box: Box, values: NDArray[Any]) -> None:
         """Put values into a box."""
         self._map("r+")[box.slices] = values
-
-    def delete(self) -> None:
-        """Give the room on the disk back."""
-        self.path.unlink()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from shakeslide.progress import Reporter
 from shakeslide.synthetic.drainage import accumulate, steepest_receivers
 from shakeslide.synthetic.large.drainage import Inflow, accumulate_tiles, drain
+from shakeslide.synthetic.large.journal import Journal
 from shakeslide.synthetic.large.planes import Box, Plane, in_order, tiles
 from shakeslide.synthetic.noise import Floats
 from shakeslide.synthetic.relief import (
@@ -33,6 +34,7 @@ HALO = 256
 """Cells beyond a tile that are carved with it."""
 FADE = 128
 """Cells on either side of a tile's edge over which it fades into the next."""
+FLOODPLAINS = "floodplains"
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,24 @@ class Terrain:
         Metres.
     area : Plane
         Drainage area (cells).
-    inflow : Inflow
-        Water from outside the frame.
     inner : Box
-        The map within the frame.
+        The map within the frame, or what the next finer level refines.
     """
 
     frame: Frame
     elevation: Plane
     area: Plane
-    inflow: Inflow
     inner: Box
+
+
+def terrain_in(folder: Path, level: Level, elevation: str, area: str) -> Terrain:
+    """Return a level of a cascade whose elevation and drainage area are in files of such names."""
+    shape = (level.frame.rows, level.frame.cols)
+    row, col, rows, cols = level.window
+    return Terrain(
+        level.frame, Plane(folder / elevation, shape, np.float32),
+        Plane(folder / area, shape, np.float32), Box(row, col, row + rows, col + cols),
+    )  # fmt: skip
 
 
 def _ramp(start: int, stop: int, low: int, high: int, size: int) -> Floats:
@@ -81,22 +90,71 @@ def _within(box: Box, frame: Frame) -> Frame:
     return Frame(*box.shape, frame.cell, left, top)
 
 
-def _doubled(
-    coarse: Terrain,
-    level: Level,
-    number: int,
-    last: bool,
-    folder: Path,
-    ground: Callable[[Frame], Ground],
-    seed: int,
-    tile: int,
-    workers: int,
-    reporter: Reporter,
-) -> Terrain:
-    """Carve the next finer level of a terrain."""
-    shape, outer = (level.frame.rows, level.frame.cols), coarse.inner
+@dataclass(frozen=True)
+class _Levels:
+    """Levels of a terrain in files, which are named by the number of the level."""
 
-    def work(box: Box) -> tuple[Box, Floats, Inflow]:
+    levels: list[Level]
+    ground: Callable[[Frame], Ground]
+    seed: int
+    folder: Path
+    tile: int
+    workers: int
+    reporter: Reporter
+
+    def files(self, number: int) -> list[str]:
+        """Names of the files of elevation, drainage area and inflow of a level."""
+        return [f"elevation{number}", f"area{number}", f"inflow{number}.npz"]
+
+    def terrain(self, number: int) -> Terrain:
+        """Return a level, whose files are there once it is carved."""
+        return terrain_in(self.folder, self.levels[number], *self.files(number)[:2])
+
+    def inflow(self, number: int) -> Inflow:
+        """Water from outside a level."""
+        with np.load(self.folder / self.files(number)[2]) as kept:
+            return Inflow(kept["row"], kept["col"], kept["cells"])
+
+    def _keep(self, number: int, inflow: Inflow) -> None:
+        path = self.folder / self.files(number)[2]
+        np.savez(path, row=inflow.row, col=inflow.col, cells=inflow.cells)
+
+    def carve_whole(self, number: int, regional: Callable[[Frame], Floats]) -> None:
+        """Carve all levels up to one in memory."""
+        z, inflow = carve(self.levels, number + 1, self.ground, regional, self.seed)
+        terrain, everything = self.terrain(number), Box(0, 0, *z.shape)
+        terrain.elevation.create().write(everything, z)
+        terrain.area.create().write(everything, accumulate(steepest_receivers(z), inflow))
+        row, col = np.nonzero(inflow)
+        self._keep(number, Inflow(row, col, inflow[row, col]))
+
+    def double(self, number: int) -> None:
+        """Carve a level tile by tile from the coarser one before it."""
+        coarse, fine = self.terrain(number - 1), self.terrain(number)
+        elevation = fine.elevation.create()
+        flows, boxes = [], tiles(elevation.shape, self.tile)
+
+        def work(box: Box) -> tuple[Box, Floats, Inflow]:
+            return self._tile(coarse, number, box)
+
+        with self.reporter.task(f"Terrain, {fine.frame.cell:g} m", len(boxes)) as advance:
+            for joined, part, inflow in in_order(work, boxes, self.workers):
+                elevation.write(joined, elevation.read(joined) + part)
+                flows.append(inflow)
+                advance(1)
+        inflow = Inflow(
+            np.concatenate([f.row for f in flows]),
+            np.concatenate([f.col for f in flows]),
+            np.concatenate([f.cells for f in flows]),
+        )
+        self._keep(number, inflow)
+        drain(elevation, self.workers)
+        accumulate_tiles(elevation, fine.area.create(), inflow, self.tile, self.workers)
+
+    def _tile(self, coarse: Terrain, number: int, box: Box) -> tuple[Box, Floats, Inflow]:
+        """Where a tile is to be added, its weighted heights, and water from outside the frame."""
+        frame, outer = self.levels[number].frame, coarse.inner
+        shape = (frame.rows, frame.cols)
         window = box.grown(HALO, shape)
         half = Box(*(np.array([window.top, window.left, window.bottom, window.right]) // 2))
         source = Box(
@@ -108,10 +166,11 @@ def _doubled(
         inside = source.within(wide)
         corner = (inside[0].start, inside[1].start)
         water = entering(z, area, (*corner, *source.shape))
-        frame = _within(window, level.frame)
+        part = _within(window, frame)
         fine = refine(
-            z[inside], water.on(window.shape), frame, ground(frame), level=number, last=last,
-            seed=seed, place=Place(window.top, window.left, shape[1]),
+            z[inside], water.on(window.shape), part, self.ground(part), level=number,
+            last=number == len(self.levels) - 1, seed=self.seed,
+            place=Place(window.top, window.left, shape[1]),
         )  # fmt: skip
         row, col = np.divmod(water.source.astype(np.int64), wide.shape[1])
         row, col = row + wide.top, col + wide.left
@@ -120,51 +179,24 @@ def _doubled(
         row, col = water.row.astype(np.int64) + window.top, water.col + np.int64(window.left)
         beyond &= (row >= box.top) & (row < box.bottom) & (col >= box.left) & (col < box.right)
         joined = box.grown(FADE, shape)
-        part = fade(box, joined, shape) * fine[joined.within(window)]
-        return joined, part, Inflow(row[beyond], col[beyond], water.cells[beyond])
+        weighted = fade(box, joined, shape) * fine[joined.within(window)]
+        return joined, weighted, Inflow(row[beyond], col[beyond], water.cells[beyond])
 
-    elevation = Plane(folder / f"elevation{number}", shape, np.float32)
-    flows, boxes = [], tiles(shape, tile)
-    with reporter.task(f"Terrain, {level.frame.cell:g} m", len(boxes)) as advance:
-        for joined, part, inflow in in_order(work, boxes, workers):
-            elevation.write(joined, elevation.read(joined) + part)
-            flows.append(inflow)
-            advance(1)
-    coarse.elevation.delete()
-    coarse.area.delete()
-    inflow = Inflow(
-        np.concatenate([f.row for f in flows]),
-        np.concatenate([f.col for f in flows]),
-        np.concatenate([f.cells for f in flows]),
-    )
-    drain(elevation, workers)
-    area = Plane(folder / f"area{number}", shape, np.float32)
-    accumulate_tiles(elevation, area, inflow, tile, workers)
-    return Terrain(level.frame, elevation, area, inflow, _window(level))
+    def lay_floodplains(self, number: int, filled: Plane) -> None:
+        """Write the heights of a level with floodplains."""
+        terrain = self.terrain(number)
+        shape, cell = terrain.elevation.shape, terrain.frame.cell
 
+        def work(box: Box) -> tuple[Box, Floats]:
+            window = box.grown(HALO, shape)
+            z = terrain.elevation.read(window)
+            lay_floodplains(z, steepest_receivers(z), terrain.area.read(window), cell)
+            return box, z[box.within(window)]
 
-def _window(level: Level) -> Box:
-    row, col, rows, cols = level.window
-    return Box(row, col, row + rows, col + cols)
-
-
-def _whole(
-    levels: list[Level],
-    count: int,
-    folder: Path,
-    ground: Callable[[Frame], Ground],
-    regional: Callable[[Frame], Floats],
-    seed: int,
-) -> Terrain:
-    """Carve the first levels in memory."""
-    z, inflow = carve(levels, count, ground, regional, seed)
-    everything = Box(0, 0, *z.shape)
-    elevation, area = (Plane(folder / name, z.shape, np.float32) for name in ("coarse", "drained"))
-    elevation.write(everything, z)
-    area.write(everything, accumulate(steepest_receivers(z), inflow))
-    row, col = np.nonzero(inflow)
-    level = levels[count - 1]
-    return Terrain(level.frame, elevation, area, Inflow(row, col, inflow[row, col]), _window(level))
+        filled.create()
+        for box, z in in_order(work, tiles(shape, self.tile), self.workers):
+            filled.write(box, z)
+        drain(filled, self.workers)
 
 
 def make_terrain(
@@ -175,12 +207,12 @@ def make_terrain(
     regional: Callable[[Frame], Floats],
     seed: int,
     *,
-    folder: Path,
+    journal: Journal,
     tile: int,
     whole: int,
     workers: int,
     reporter: Reporter,
-) -> Terrain:
+) -> tuple[Plane, Inflow]:
     """Carve a terrain on ever finer grids, as `relief.make_relief` does, of any size.
 
     Parameters
@@ -190,8 +222,8 @@ def make_terrain(
     ground, regional : callable
         As for `relief.make_relief`.
     seed : int
-    folder : Path
-        For the files.
+    journal : Journal
+        Levels that are done are not carved again; files are in its folder.
     tile : int
         Cells a side of a tile, even.
     whole : int
@@ -203,34 +235,29 @@ def make_terrain(
 
     Returns
     -------
-    Terrain
-        Every cell that is not on the frame's edge has a lower neighbour.
+    elevation : Plane
+        Metres, on the frame of the cascade's last level; every cell that is not on the frame's
+        edge has a lower neighbour.
+    inflow : Inflow
+        Water from outside the frame.
     """
     levels = cascade(rows, cols, cell)
+    last = len(levels) - 1
     fits = [level.frame.rows * level.frame.cols <= whole**2 for level in levels]
-    count = max(sum(fits), 1)
-    reporter.say(f"Carving the terrain from cells of {levels[0].frame.cell:g} m ...")
-    terrain = _whole(levels, count, folder, ground, regional, seed)
-    for k in range(count, len(levels)):
-        terrain = _doubled(
-            terrain, levels[k], k, k == len(levels) - 1, folder, ground, seed, tile, workers,
-            reporter,
-        )  # fmt: skip
-    return _with_floodplains(terrain, folder, tile, workers)
-
-
-def _with_floodplains(terrain: Terrain, folder: Path, tile: int, workers: int) -> Terrain:
-    shape, cell = terrain.elevation.shape, terrain.frame.cell
-
-    def work(box: Box) -> tuple[Box, Floats]:
-        window = box.grown(HALO, shape)
-        z = terrain.elevation.read(window)
-        lay_floodplains(z, steepest_receivers(z), terrain.area.read(window), cell)
-        return box, z[box.within(window)]
-
-    elevation = Plane(folder / "elevation", shape, np.float32)
-    for box, z in in_order(work, tiles(shape, tile), workers):
-        elevation.write(box, z)
-    terrain.elevation.delete()
-    drain(elevation, workers)
-    return Terrain(terrain.frame, elevation, terrain.area, terrain.inflow, terrain.inner)
+    first = max(sum(fits), 1) - 1
+    made = _Levels(levels, ground, seed, journal.folder, tile, workers, reporter)
+    filled = Plane(journal.folder / "filled", made.terrain(last).elevation.shape, np.float32)
+    for k in range(first, len(levels)):
+        step = f"terrain of {levels[k].frame.cell:g} m"
+        if any(s in journal.steps for s in (step, FLOODPLAINS)):
+            continue
+        if k == first:
+            reporter.say(f"Carving the terrain from cells of {levels[0].frame.cell:g} m ...")
+            made.carve_whole(k, regional)
+        else:
+            made.double(k)
+        journal.add(step, keep=made.files(k))
+    if FLOODPLAINS not in journal.steps:
+        made.lay_floodplains(last, filled)
+        journal.add(FLOODPLAINS, keep=[filled.path.name, made.files(last)[2]])
+    return filled, made.inflow(last)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shakeslide.factors.kernel import kernel
-from shakeslide.synthetic.drainage import steepest_receivers, upstream_order, walk
-from shakeslide.synthetic.large.drainage import own_ends
+from shakeslide.synthetic.drainage import steepest_receivers, walk
+from shakeslide.synthetic.large.drainage import nodes_in_order
 from shakeslide.synthetic.large.planes import Box, Plane, in_order, tiles
 
 Index = NDArray[np.int64]
@@ -55,7 +55,7 @@ def _strahler(following: Index) -> NDArray[np.int32]:
     """Strahler's order of pieces that each lead into one other (or none: -1)."""
     order = np.zeros(following.size, np.int32)
     second = np.zeros(following.size, np.int32)
-    for i in upstream_order(own_ends(following)):
+    for i in nodes_in_order(following):
         if order[i] == 0:
             order[i] = 1
         elif second[i] == order[i]:
