@@ -154,7 +154,7 @@ def _cell(dx: float, dy: float) -> str:
 
 
 def summary(run: Artefacts) -> list[str]:
-    """Return the run in a few sentences."""
+    """Return the run in a few sentences: what was done, then point by point what came of it."""
     counts = run.samples.counts
     names = words.joined([words.model_title(m).lower() for m in run.models])
     text = [
@@ -163,9 +163,10 @@ def summary(run: Artefacts) -> list[str]:
         f"describe each of them. From these, {names} were trained and judged."
     ]
     for protocol in run.protocols:
-        text += _pixel(run) if protocol == "pixel" else [_held_out(run, protocol)]
-    if len(run.protocols) > 1 and judgement.strictest(run) == "block":
-        text.append("The blocks tell best what to expect where no landslide has been mapped.")
+        told = _pixel(run) if protocol == "pixel" else _held_out(run, protocol)
+        if protocol == "block" == judgement.strictest(run) and len(run.protocols) > 1:
+            told += " The blocks tell best what to expect where no landslide has been mapped."
+        text.append(told)
     if alarms := judgement.alarms(run):
         text.append(alarms)
     if (unlike := uncertainty.applicability(run)) is not None:
@@ -182,7 +183,7 @@ def _drawn_sources(run: Artefacts) -> str:
     return f"{drawn:,}" if drawn == there else f"{drawn:,} of {there:,}"
 
 
-def _pixel(run: Artefacts) -> list[str]:
+def _pixel(run: Artefacts) -> str:
     best, train = best_of(run, "pixel", "oa"), float(run.settings["samples"]["train_share"])
     oa = words.score("oa", best["oa"]["mean"], best["oa"]["sd"], 1)
     text = [
@@ -197,11 +198,11 @@ def _pixel(run: Artefacts) -> list[str]:
     elif sae is not None:
         own = words.score("oa", sae["oa"]["mean"], sae["oa"]["sd"], 1)
         text.append(f"The paper's own model, the stacked sparse autoencoder, reached {own}.")
-    return [
-        *text,
+    text.append(
         "This is the paper's way and it flatters: training and test cells come from the same "
-        "landslides.",
-    ]
+        "landslides."
+    )
+    return " ".join(text)
 
 
 def _held_out(run: Artefacts, protocol: str) -> str:
