@@ -558,3 +558,15 @@ def test_the_page(reproduced: Reproduced, tmp_path: Path) -> None:
     (mixed / "T2.json").write_text(json.dumps(said))
     with pytest.raises(InputError, match="different samples"):
         reproduce.write_page([mixed], path)
+
+
+def test_a_study_that_calibrates_is_not_calibrated_here(
+    reproduced: Reproduced, tmp_path: Path
+) -> None:
+    """A network that learnt nothing cannot be; the paper's lowest learning rate makes such."""
+    run = reopened(reproduced.run, tmp_path / "run", "models.calibration=platt")
+    assert run.recipe("sae").calibration == "platt"
+    folder = reproduce.run(run, only="T4", scale=TINY)
+    told = json.loads((folder / "T4.json").read_text())
+    assert {m["calibration"] for m in told["settings"]["models"]} == {"none"}
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "T4.csv"), table(reproduced, "T4"))

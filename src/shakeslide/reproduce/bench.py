@@ -71,7 +71,10 @@ class Bench:
         return self.run.ledger.work / "reproduce"
 
     def recipe(self, name: str, **changes: Any) -> Recipe:
-        """Return how a model is trained: as the study says, the autoencoder as long as the scale.
+        """Return how a model is trained: as the study says, but not calibrated.
+
+        The autoencoder is trained as long as the scale says. The paper calibrates nothing, and a
+        network that has learnt nothing, as some of its learning rates give, cannot be.
 
         Parameters
         ----------
@@ -84,7 +87,7 @@ class Bench:
         if name == "sae":
             length = {"steps": self.scale.steps, "pretrain_steps": self.scale.pretrain_steps}
             changes = {**length, **changes}
-        return replace(asked, params={**asked.params, **changes})
+        return replace(asked, params={**asked.params, **changes}, calibration="none")
 
     def mark(self, recipe: Recipe, split: Split, codes: Sequence[str] | None = None) -> str:
         """Return the fingerprint of one fit: of all that its result depends on."""
@@ -182,7 +185,7 @@ class Bench:
         """
         # Stopping early would cut the curve off where it becomes interesting.
         plain = {"early_stopping": False, "members": 1, "check_every": every}
-        recipe = replace(recipe, params={**recipe.params, **plain}, calibration="none")
+        recipe = replace(recipe, params={**recipe.params, **plain})
         told = []
         for split in splits:
             file = self.cache / f"curve-{self.mark(recipe, split)}.npz"

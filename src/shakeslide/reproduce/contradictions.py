@@ -37,6 +37,11 @@ LEDGER: tuple[tuple[str, str], ...] = (
         "relief window 1 km, subsections of 5 km, bandwidth by the rule of thumb; all are settings",
     ),
     (
+        "nothing is said of calibration",
+        "none in these experiments, whatever the study says; maps (F5, F8, F9, F11) are the run's, "
+        "calibrated if the study says so",
+    ),
+    (
         "units, layers, iterations and learning rate were chosen on the test set",
         "F6, F7 and T4 show such curves, but nothing is chosen by them; `shakeslide tune` judges "
         "settings on a part of the training rows",
