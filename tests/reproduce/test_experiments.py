@@ -566,7 +566,7 @@ def test_a_study_that_calibrates_is_not_calibrated_here(
     """A network that learnt nothing cannot be; the paper's lowest learning rate makes such."""
     run = reopened(reproduced.run, tmp_path / "run", "models.calibration=platt")
     assert run.recipe("sae").calibration == "platt"
-    folder = reproduce.run(run, only="T4", scale=TINY)
+    folder = reproduce.run(run, only=["T4"], scale=TINY)
     told = json.loads((folder / "T4.json").read_text())
-    assert {m["calibration"] for m in told["settings"]["models"]} == {"none"}
+    assert {m["calibration"] for m in told["settings"]["models"].values()} == {"none"}
     pd.testing.assert_frame_equal(pd.read_csv(folder / "T4.csv"), table(reproduced, "T4"))
