@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,7 +17,10 @@ import shapely
 from pyproj import Transformer
 from rasterio.features import rasterize
 
+from shakeslide.demonstration import scenario
+from shakeslide.io import shakemap
 from shakeslide.synthetic import Scenario, SyntheticEarthquake, geology, make, write
+from shakeslide.synthetic.scenario import Earthquake
 
 NAMESPACE = "{http://earthquake.usgs.gov/eqcenter/shakemap}"
 
@@ -188,3 +192,37 @@ def test_writing_twice_gives_the_same_rasters_and_tables(
     names = ["dem.tif", "truth.tif", "aftershocks.csv", "grid.xml", "study.toml", "landcover.csv"]
     for name in names:
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_an_earthquake_elsewhere_is_the_same_at_another_place(tmp_path: Path) -> None:
+    here = Scenario(seed=2, rows=40, cols=50)
+    there = replace(here, centre=(here.centre[0], here.centre[1] + 400_000.0))
+    for name, settings in (("here", here), ("there", there)):
+        write(make(settings), tmp_path / name)
+    with (
+        rasterio.open(tmp_path / "here" / "dem.tif") as one,
+        rasterio.open(tmp_path / "there" / "dem.tif") as other,
+    ):
+        np.testing.assert_array_equal(one.read(1), other.read(1))
+        assert other.bounds.bottom == one.bounds.bottom + 400_000.0
+    for name in ("landslides", "rivers", "soil", "intensity", "rupture"):
+        shapes, moved = (
+            gpd.read_file(tmp_path / folder / f"{name}.gpkg").geometry
+            for folder in ("here", "there")
+        )
+        assert moved.geom_equals_exact(shapes.translate(0, 400_000.0), 1e-3).all()
+    shocks, moved = (
+        pd.read_csv(tmp_path / folder / "aftershocks.csv") for folder in ("here", "there")
+    )
+    assert (moved["latitude"] - shocks["latitude"]).between(3.5, 3.7).all()
+    maps = [shakemap.read(tmp_path / folder / "grid.xml") for folder in ("here", "there")]
+    south = [m.grid.geographic_extent.boundingbox.bottom for m in maps]
+    assert south[1] - south[0] == pytest.approx(3.6, abs=0.15)
+
+
+def test_demos_of_different_seeds_do_not_lie_on_each_other() -> None:
+    boxes = [
+        Earthquake(scenario(4000, seed), None, None).geobox.extent.boundingbox for seed in range(5)
+    ]
+    for a, b in combinations(boxes, 2):
+        assert a.top < b.bottom or b.top < a.bottom

@@ -17,7 +17,7 @@ from pyproj import Transformer
 from shakeslide.synthetic import geology
 from shakeslide.synthetic.mapping import filled
 from shakeslide.synthetic.outlines import Place, outlines, patches
-from shakeslide.synthetic.scenario import CENTRE, CRS, Earthquake, SyntheticEarthquake
+from shakeslide.synthetic.scenario import CRS, Earthquake, SyntheticEarthquake
 from shakeslide.synthetic.shakemap import shakemap_text
 from shakeslide.synthetic.shaking import intensity
 
@@ -30,16 +30,17 @@ BEYOND = 0.25
 """How far layers reach beyond the elevation model, as a share of its size."""
 
 
-def _to_lonlat(x: Array, y: Array) -> tuple[Array, Array]:
+def _to_lonlat(earthquake: Earthquake, x: Array, y: Array) -> tuple[Array, Array]:
     transformer = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
-    lon, lat = transformer.transform(np.asarray(x) + CENTRE[0], np.asarray(y) + CENTRE[1])
+    east, north = earthquake.scenario.centre
+    lon, lat = transformer.transform(np.asarray(x) + east, np.asarray(y) + north)
     return np.asarray(lon), np.asarray(lat)
 
 
 def epicentre(earthquake: Earthquake) -> tuple[float, float]:
     """Longitude and latitude (degrees)."""
     east, north = earthquake.rupture.epicentre
-    lon, lat = _to_lonlat(np.array([east]), np.array([north]))
+    lon, lat = _to_lonlat(earthquake, np.array([east]), np.array([north]))
     return round(float(lon[0]), 5), round(float(lat[0]), 5)
 
 
@@ -137,17 +138,18 @@ def write_vector(
     geometry: Any,
     columns: Mapping[str, Any],
     layer: str,
+    centre: tuple[float, float],
     *,
     append: bool = False,
     multi: bool | None = None,
 ) -> None:
-    """Write shapes (m from the map's middle) and their columns.
+    """Write shapes (m from the map's middle, which is at `centre`) and their columns.
 
     With `append` they follow those in the file; with `multi` all are of a type that may have
     several parts, by default where any of them has.
     """
     frame = gpd.GeoDataFrame(dict(columns), geometry=geometry, crs=CRS)
-    frame["geometry"] = frame.geometry.translate(*CENTRE)
+    frame["geometry"] = frame.geometry.translate(*centre)
     mode = "a" if append else "w"
     frame.to_file(
         path, layer=layer, driver="GPKG", engine="pyogrio", mode=mode, promote_to_multi=multi
@@ -172,16 +174,30 @@ def _write_intensity(folder: Path, earthquake: Earthquake) -> None:
         found = filled(x, y, mmi, low, low + 0.5)
         polygons += found
         values += [float(low + 0.25)] * len(found)
-    write_vector(folder / "intensity.gpkg", polygons, {"intensity": values}, "intensity")
+    write_vector(
+        folder / "intensity.gpkg",
+        polygons,
+        {"intensity": values},
+        "intensity",
+        earthquake.scenario.centre,
+    )
 
 
 def _write_faults(folder: Path, earthquake: Earthquake) -> None:
     rupture = earthquake.rupture
     trace = shapely.LineString(rupture.trace())
-    write_vector(folder / "rupture.gpkg", [trace], {"name": ["main rupture"]}, "rupture")
+    write_vector(
+        folder / "rupture.gpkg",
+        [trace],
+        {"name": ["main rupture"]},
+        "rupture",
+        earthquake.scenario.centre,
+    )
     names, lines = rupture.fault_network(earthquake.scenario.extent)
     shapes = [shapely.LineString(line) for line in lines]
-    write_vector(folder / "faults.gpkg", shapes, {"name": names}, "faults")
+    write_vector(
+        folder / "faults.gpkg", shapes, {"name": names}, "faults", earthquake.scenario.centre
+    )
 
 
 def _write_rivers(folder: Path, earthquake: SyntheticEarthquake) -> None:
@@ -194,12 +210,12 @@ def _write_rivers(folder: Path, earthquake: SyntheticEarthquake) -> None:
     lines = shapely.linestrings(xy[keep], indices=np.unique(index[keep], return_inverse=True)[1])
     area = reaches.area[sizes > 1] * frame.cell**2 / 1e6
     columns = {"order": reaches.order[sizes > 1], "upstream_km2": np.round(area, 3)}
-    write_vector(folder / "rivers.gpkg", lines, columns, "rivers")
+    write_vector(folder / "rivers.gpkg", lines, columns, "rivers", earthquake.scenario.centre)
 
 
 def _write_aftershocks(folder: Path, earthquake: Earthquake) -> None:
     shocks = earthquake.aftershocks
-    lon, lat = _to_lonlat(shocks.x, shocks.y)
+    lon, lat = _to_lonlat(earthquake, shocks.x, shocks.y)
     time = pd.Timestamp(TIME) + pd.to_timedelta(shocks.days * 86400.0, unit="s").round("s")
     table = pd.DataFrame(
         {
@@ -216,9 +232,17 @@ def _write_aftershocks(folder: Path, earthquake: Earthquake) -> None:
 def _write_classes(folder: Path, earthquake: SyntheticEarthquake) -> None:
     place = _place(earthquake)
     codes, shapes = patches(earthquake.surface.rock, place)
-    write_vector(folder / "lithology.gpkg", shapes, rock_columns(codes), "lithology")
+    write_vector(
+        folder / "lithology.gpkg",
+        shapes,
+        rock_columns(codes),
+        "lithology",
+        earthquake.scenario.centre,
+    )
     codes, shapes = patches(earthquake.surface.soil, place)
-    write_vector(folder / "soil.gpkg", shapes, soil_columns(codes), "soil")
+    write_vector(
+        folder / "soil.gpkg", shapes, soil_columns(codes), "soil", earthquake.scenario.centre
+    )
 
 
 def rock_columns(codes: NDArray[np.int64]) -> dict[str, list[str]]:
@@ -244,9 +268,21 @@ def _write_inventory(folder: Path, earthquake: SyntheticEarthquake) -> None:
     for name, raster in (("landslides", slides.whole), ("sources", slides.source)):
         ids, shapes = outlines(kept[raster], _place(earthquake))
         area = np.round(shapely.area(shapes), 1)
-        write_vector(folder / f"{name}.gpkg", shapes, {"id": ids, "area": area}, name)
+        write_vector(
+            folder / f"{name}.gpkg",
+            shapes,
+            {"id": ids, "area": area},
+            name,
+            earthquake.scenario.centre,
+        )
     if mapping.extent is not None:
-        write_vector(folder / "mapped_extent.gpkg", [mapping.extent], {"id": [1]}, "mapped_extent")
+        write_vector(
+            folder / "mapped_extent.gpkg",
+            [mapping.extent],
+            {"id": [1]},
+            "mapped_extent",
+            earthquake.scenario.centre,
+        )
 
 
 def _write_rasters(folder: Path, earthquake: SyntheticEarthquake) -> None:

@@ -40,7 +40,7 @@ from shakeslide.synthetic.strips import by_strips
 from shakeslide.synthetic.terrain import Ground
 
 CENTRE = (400_000.0, 3_450_000.0)
-"""Map coordinates of the middle of every synthetic map."""
+"""Map coordinates of the middle of a synthetic map, unless its scenario says otherwise."""
 CRS = "EPSG:32648"
 SMALLEST = 24
 """Fewest rows or columns of a map."""
@@ -90,6 +90,8 @@ class Scenario:
         Area (m2) of landslides of which half are mapped; larger ones mostly are, smaller ones not.
     void_share : float
         Share of the elevation model that is missing.
+    centre : (float, float)
+        Map coordinates (m, EPSG:32648) of the middle of the map.
     """
 
     seed: int = 1
@@ -112,6 +114,7 @@ class Scenario:
     mapped_share: float = 1.0
     smallest_mapped: float = 0.0
     void_share: float = 0.0
+    centre: tuple[float, float] = CENTRE
 
     def __post_init__(self) -> None:
         for name, low, high in LIMITS:
@@ -178,7 +181,7 @@ class Earthquake:
     def geobox(self) -> GeoBox:
         """Grid of the map, (rows, cols), north up."""
         s = self.scenario
-        corner = (CENTRE[0] - 0.5 * s.cols * s.cell, CENTRE[1] + 0.5 * s.rows * s.cell)
+        corner = (s.centre[0] - 0.5 * s.cols * s.cell, s.centre[1] + 0.5 * s.rows * s.cell)
         transform = Affine(s.cell, 0.0, corner[0], 0.0, -s.cell, corner[1])
         return GeoBox((s.rows, s.cols), transform, CRS)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy.ndimage import map_coordinates
 
-from shakeslide.synthetic.scenario import CENTRE, CRS, Earthquake
+from shakeslide.synthetic.scenario import CRS, Earthquake
 from shakeslide.synthetic.shaking import intensity
 
 Array = NDArray[np.floating[Any]]
@@ -32,8 +32,8 @@ def nodes(earthquake: Earthquake, beyond: float) -> tuple[Array, Array]:
     half_x = s.cols * s.cell / 2 + beyond * s.extent
     half_y = s.rows * s.cell / 2 + beyond * s.extent
     to_lonlat = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
-    corners_x = CENTRE[0] + half_x * np.array([-1, 1, -1, 1])
-    corners_y = CENTRE[1] + half_y * np.array([-1, -1, 1, 1])
+    corners_x = s.centre[0] + half_x * np.array([-1, 1, -1, 1])
+    corners_y = s.centre[1] + half_y * np.array([-1, -1, 1, 1])
     lon, lat = to_lonlat.transform(corners_x, corners_y)
     spacing = min(SPACINGS, key=lambda step: abs(np.ptp(lon) / step - 80))
     west, east = np.floor(np.min(lon) / spacing), np.ceil(np.max(lon) / spacing)
@@ -45,10 +45,8 @@ def nodes(earthquake: Earthquake, beyond: float) -> tuple[Array, Array]:
 def motion_at_nodes(earthquake: Earthquake, lons: Array, lats: Array) -> tuple[Array, Array]:
     """Median PGA (g) and PGV (cm/s) at nodes, (lats, lons)."""
     to_map = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
-    x, y = (
-        np.asarray(a) - o
-        for a, o in zip(to_map.transform(*np.meshgrid(lons, lats)), CENTRE, strict=True)
-    )
+    nodes, centre = to_map.transform(*np.meshgrid(lons, lats)), earthquake.scenario.centre
+    x, y = (np.asarray(a) - o for a, o in zip(nodes, centre, strict=True))
     axis_x, axis_y = np.linspace(x.min(), x.max(), 500), np.linspace(y.max(), y.min(), 500)
     motion = earthquake.motion_at(axis_x, axis_y)
     places = np.array(

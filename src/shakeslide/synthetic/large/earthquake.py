@@ -324,7 +324,7 @@ class _Maker:
                 area = np.round(part.area * frame.cell**2 / 1e6, 3)
                 columns = {"order": part.order, "upstream_km2": area}
                 path = self.folder / "rivers.gpkg"
-                write_vector(path, lines, columns, "rivers", append=append)
+                write_vector(path, lines, columns, "rivers", self.scenario.centre, append=append)
                 append = True
 
     def strength(self, land: _Map, curve: FailureCurve) -> float:
@@ -377,10 +377,19 @@ class _Maker:
                 place = land.place(box)
                 codes, shapes = patches(rock, place, keep_edge=True)
                 path = self.folder / "lithology.gpkg"
-                write_vector(path, shapes, rock_columns(codes), "lithology", append=k > 0)
+                write_vector(
+                    path,
+                    shapes,
+                    rock_columns(codes),
+                    "lithology",
+                    self.scenario.centre,
+                    append=k > 0,
+                )
                 codes, shapes = patches(soil, place, keep_edge=True)
                 path = self.folder / "soil.gpkg"
-                write_vector(path, shapes, soil_columns(codes), "soil", append=k > 0)
+                write_vector(
+                    path, shapes, soil_columns(codes), "soil", self.scenario.centre, append=k > 0
+                )
                 advance(1)
 
     @contextmanager
@@ -433,9 +442,11 @@ class _Maker:
                 for name, shapes in (("landslides", whole), ("sources", sources)):
                     columns = {"id": ids, "area": np.round(shapely.area(shapes), 1)}
                     path = self.folder / f"{name}.gpkg"
-                    write_vector(path, shapes, columns, name, append=append, multi=True)
+                    write_vector(
+                        path, shapes, columns, name, self.scenario.centre, append=append, multi=True
+                    )
                 append = True
                 advance(ids.size)
         if extent is not None:
             path = self.folder / "mapped_extent.gpkg"
-            write_vector(path, [extent.outline], {"id": [1]}, "mapped_extent")
+            write_vector(path, [extent.outline], {"id": [1]}, "mapped_extent", self.scenario.centre)
