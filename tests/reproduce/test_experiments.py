@@ -492,7 +492,7 @@ def test_wrong_options(reproduced: Reproduced, arguments: dict, said: str) -> No
 
 def test_missing_artefacts_are_named(site_study: Path, tmp_path: Path) -> None:
     run = open_run(site_study, tmp_path / "run")
-    with pytest.raises(InputError, match=r"samples is missing.*shakeslide sample"):
+    with pytest.raises(InputError, match=r"samples is not made yet.*shakeslide sample"):
         reproduce.run(run, ["T5"], TINY)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from shakeslide.errors import InputError
 from shakeslide.evaluation.splits import Split
 from shakeslide.ledger import fingerprint
 from shakeslide.models.autoencoder import fit_members
-from shakeslide.pipeline import Run
+from shakeslide.pipeline.run import Run, need
 from shakeslide.progress import Advance, silent
 from shakeslide.reproduce.scale import Scale
 from shakeslide.sampling import Samples
@@ -241,21 +241,11 @@ def open_bench(run: Run, protocol: str, scale: Scale) -> Bench:
     """
     if protocol not in PROTOCOLS:
         raise InputError(f"--protocol {protocol}: one of {', '.join(PROTOCOLS)}")
-    require(run, {"samples": run.sample_mark}, "sample")
+    need(run, {"samples": run.sample_mark})
     samples = sampling.load(run.out / "samples.parquet")
     plan = replace(run.plan(samples), repeats=scale.repeats)
     splits = trials.chosen_splits(samples, protocol, plan)[: scale.repeats]
     return Bench(run, samples, plan, protocol, scale, tuple(splits))
-
-
-def require(run: Run, wanted: Mapping[str, str], stage: str) -> None:
-    """Raise `InputError` unless these artefacts are there and made with the study as it is."""
-    for item, mark in wanted.items():
-        if not run.ledger.is_fresh(item, mark):
-            raise InputError(
-                f"{run.out}: {item} is missing or was made with other settings; run "
-                f"`shakeslide {stage}` first, or `shakeslide run`, which redoes what has changed"
-            )
 
 
 def with_factors(samples: Samples, codes: Sequence[str]) -> Samples:

@@ -22,11 +22,12 @@ from shakeslide.bundle import FittedModel
 from shakeslide.evaluation.splits import Split
 from shakeslide.models.autoencoder import StackedAutoencoder
 from shakeslide.models.registry import entry
+from shakeslide.pipeline.run import need
 from shakeslide.progress import Advance
 from shakeslide.report import cartography, colouring, figures, legends, maps, words
 from shakeslide.report.artefacts import FactorFile
 from shakeslide.reproduce import claims, model_maps, places, plots, record, scale, summaries
-from shakeslide.reproduce.bench import Bench, require
+from shakeslide.reproduce.bench import Bench
 from shakeslide.reproduce.record import Told
 
 Features = NDArray[np.float32]
@@ -50,9 +51,9 @@ def fits(bench: Bench) -> int:
 
 def needs(bench: Bench) -> None:
     """Raise `InputError` unless the run has what F10 draws."""
-    require(bench.run, bench.run.wanted_factors, "prepare")
+    need(bench.run, bench.run.wanted_factors)
     if model_maps.is_stored(bench, "sae"):
-        require(bench.run, bench.run.wanted_models(["sae"]), "train")
+        need(bench.run, bench.run.wanted_models(["sae"]))
 
 
 def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:

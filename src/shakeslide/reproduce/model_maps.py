@@ -21,6 +21,7 @@ from shakeslide.evaluation.splits import Split
 from shakeslide.factors import stack as stacks
 from shakeslide.inventory import CLEAR, SOURCE
 from shakeslide.io import raster
+from shakeslide.pipeline.run import need
 from shakeslide.progress import Advance
 from shakeslide.report import (
     artefacts,
@@ -35,7 +36,7 @@ from shakeslide.report import (
 from shakeslide.report.cartography import View
 from shakeslide.report.legends import Box
 from shakeslide.reproduce import places, record, scale
-from shakeslide.reproduce.bench import MODELS, THRESHOLD, Bench, require
+from shakeslide.reproduce.bench import MODELS, THRESHOLD, Bench
 from shakeslide.reproduce.record import Told
 
 MOST = 1200
@@ -62,7 +63,7 @@ def relief_path(bench: Bench) -> Path | None:
 
 def needs_factors(bench: Bench) -> None:
     """Raise `InputError` unless the run has its factors."""
-    require(bench.run, bench.run.wanted_factors, "prepare")
+    need(bench.run, bench.run.wanted_factors)
 
 
 def needs_maps(bench: Bench) -> None:
@@ -72,14 +73,14 @@ def needs_maps(bench: Bench) -> None:
         raise InputError(
             f"{run.out}: F8 needs a map of one of {', '.join(MODELS)}; name them in [models] use"
         )
-    require(run, {f"map-{m}": run.map_mark(m) for m in names}, "map")
+    need(run, {f"map-{m}": run.map_mark(m) for m in names})
 
 
 def needs_models(bench: Bench) -> None:
     """Raise `InputError` unless the run has its factors and the models that F11 takes from it."""
     needs_factors(bench)
     stored = [m for m in AREA_MODELS if is_stored(bench, m)]
-    require(bench.run, bench.run.wanted_models(stored), "train")
+    need(bench.run, bench.run.wanted_models(stored))
 
 
 def panel(bench: Bench, advance: Advance) -> Told:

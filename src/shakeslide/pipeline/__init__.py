@@ -1,0 +1,39 @@
+"""The stages of a study, from raw layers to report; each reads what earlier ones left on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shakeslide.pipeline.inputs import check, extract_sources, prepare, sample
+from shakeslide.pipeline.maps import map_
+from shakeslide.pipeline.models import evaluate, explain, explain_place, train, tune
+from shakeslide.pipeline.record import LIBRARIES, provenance, report
+from shakeslide.pipeline.run import Run
+
+__all__ = [
+    "LIBRARIES",
+    "Run",
+    "check",
+    "evaluate",
+    "explain",
+    "explain_place",
+    "extract_sources",
+    "map_",
+    "prepare",
+    "provenance",
+    "report",
+    "run_all",
+    "sample",
+    "train",
+    "tune",
+]
+
+
+def run_all(run: Run) -> Path:
+    """Look at the layers, walk all stages and return the report's path."""
+    for row in check(run):
+        for warning in row.warnings:
+            run.reporter.say(f"warning: {row.name}: {warning}")
+    for stage in (prepare, sample, train, evaluate, explain, map_):
+        stage(run)
+    return report(run)

@@ -1,0 +1,200 @@
+"""From raw layers to samples: a look at the layers, factors, extracted source areas, samples."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from shakeslide import (
+    checks,
+    inventory,
+    mapping,
+    sampling,
+    trials,
+)
+from shakeslide.errors import InputError
+from shakeslide.factors import stack as stacks
+from shakeslide.factors.registry import Factor, Whole
+from shakeslide.ledger import fingerprint
+from shakeslide.pipeline.run import Run, need, timed
+from shakeslide.sources import extract, files, recipes
+from shakeslide.sources.layers import images
+
+
+def prepare(run: Run) -> None:
+    """Compute the factors that are not fresh: `factors/<CODE>.tif`."""
+    stale = [
+        f
+        for f in run.factors
+        if not run.ledger.is_fresh(f"factor-{f.code}", run.factor_marks[f.code])
+    ]
+    if not stale:
+        run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
+        return
+    _make_whole(run, stale)
+    marks = {f.code: run.factor_marks[f.code] for f in stale}
+    shards = run.ledger.work / "shards" / f"factors-{fingerprint(marks)}"
+    total = mapping.tile_count(run.grid, run.tile) + len(stale)
+    with (
+        timed("prepare") as taken,
+        run.reporter.task(f"prepare {len(stale)} factors", total) as on,
+    ):
+        folder = run.out / "factors"
+        stacks.write(stale, run.grid, run.tile, run.dem, folder, shards, run.engine, on)
+        stacks.save_legends(run.factors, folder / "legends.json")
+    for f in stale:
+        run.ledger.record(
+            f"factor-{f.code}",
+            marks[f.code],
+            [run.out / "factors" / f"{f.code}.tif"],
+            taken[0] / len(stale),
+        )
+    shutil.rmtree(shards, ignore_errors=True)
+
+
+def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
+    """Make what factors need over the whole grid, once, and leave out what none needs now."""
+    wanted = [f.whole for f in run.factors if f.whole is not None]
+    folder = run.ledger.work / "whole"
+    for path in set(folder.glob("*")) - {whole.path for whole in wanted}:
+        path.unlink()
+    groups: dict[Hashable, list[Whole]] = {}
+    for whole in (f.whole for f in factors):
+        if whole is not None and not whole.path.exists():
+            groups.setdefault(whole.group, []).append(whole)
+    for together in groups.values():
+        with timed("water over the whole grid"), run.reporter.task("water", 1) as on:
+            together[0].make(together)
+            on(1)
+
+
+def extract_sources(run: Run) -> Path:
+    """Tell source areas from run-outs: `sources.gpkg`, `sources.json`, a figure."""
+    from shakeslide.report import source_charts
+
+    path = run.out / "sources.gpkg"
+    if run.ledger.is_fresh("sources", run.sources_mark):
+        run.reporter.say("sources: sources.gpkg is up to date")
+        return path
+    landslides = inventory.load(run.outlines, run.grid)
+    if landslides.kind == "point":
+        raise InputError(
+            f"{run.outlines.path} (inventory): holds points; source areas can only be told from "
+            "polygons of whole landslides"
+        )
+    work, settings = run.ledger.work / "sources", run.study.sources
+    pair, remarks = images(settings, run.grid)
+    notes = [*landslides.notes, *remarks]
+    with timed("sources") as taken, run.reporter.task("sources", landslides.count) as on:
+        extracted = extract(
+            landslides.shapes,
+            run.grid,
+            run.dem.read,
+            work / run.sources_mark,
+            recipes.recipe(settings),
+            recipes.scaling(settings),
+            landslides.sources,
+            pair,
+            run.engine,
+            on,
+        )
+        if extracted.table.empty:
+            raise InputError(
+                f"{run.outlines.path} (inventory): no landslide can be separated: "
+                f"{'; '.join(files.reasons(extracted))}"
+            )
+        about = settings.model_dump(mode="json")
+        paths = files.write(extracted, run.grid, run.out, about, notes)
+        told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
+        paths.append(run.out / "figures" / "area_frequency.png")
+        source_charts.write_frequency(told["frequency"], paths[-1])
+    run.ledger.record("sources", run.sources_mark, paths, taken[0])
+    shutil.rmtree(work, ignore_errors=True)
+    for line in files.lines(extracted, notes):
+        run.reporter.say(f"sources: {line}")
+    return path
+
+
+def sample(run: Run) -> None:
+    """Draw the samples: `samples.parquet`."""
+    path = run.out / "samples.parquet"
+    if run.ledger.is_fresh("samples", run.sample_mark):
+        run.reporter.say("sample: samples.parquet is up to date")
+        return
+    need(run, run.wanted_factors)
+    if run.study.inventory.positives_from == "extracted":
+        extract_sources(run)
+    with timed("sample") as taken:
+        landslides = inventory.load(run.inventory, run.grid, run.masks)
+        infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
+        with run.reporter.task("sample", mapping.tile_count(run.grid, run.tile)) as on:
+            drawn = sampling.draw(
+                run.stack(),
+                infos,
+                landslides,
+                run.grid,
+                run.study.samples.negatives_per_positive,
+                run.study.samples.most,
+                run.study.study.seed,
+                run.engine,
+                on,
+            )
+        drawn = _with_blocks(run, drawn)
+        paths = sampling.save(drawn, path)
+    run.ledger.record("samples", run.sample_mark, paths, taken[0])
+    for line in _sample_lines(drawn, landslides):
+        run.reporter.say(line)
+
+
+def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
+    """Number the blocks of the samples, as large as asked or as their errors suggest."""
+    asked = run.study.evaluation.block_size
+    if asked == "auto":
+        size = trials.block_size(drawn, run.study.study.seed).size
+    else:
+        size = asked
+    return sampling.with_blocks(drawn, run.grid, size)
+
+
+def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> list[str]:
+    c, sources = drawn.counts, int((drawn.label == 1).sum())
+    part = "" if sources == c["source_cells"] else f" drawn from {c['source_cells']:,}"
+    lines = [
+        f"sample: {sources:,} source cells{part} of {c['landslides']:,} landslides and "
+        f"{len(drawn.table) - sources:,} clear cells; "
+        f"{100 * drawn.prevalence:.2f} % of the area is source"
+    ]
+    if c["landslides_without_cell"]:
+        lines.append(f"sample: {c['landslides_without_cell']:,} landslides hold no cell centre")
+    if c["source_cells_without_values"]:
+        lines.append(
+            f"sample: {c['source_cells_without_values']:,} source cells lack a value of some factor"
+        )
+    return lines + [f"sample: {note}" for note in landslides.notes]
+
+
+def check(run: Run) -> list[checks.LayerRow]:
+    """Look at every layer and make every factor ready, before any long work."""
+    study = run.study
+    if not run.out.exists():
+        # A look leaves nothing behind.
+        with tempfile.TemporaryDirectory() as folder:
+            return check(replace(run, out=Path(folder)))
+    checks.check_evaluation(study.evaluation)
+    checks.check_dem(study.layers)
+    rows = checks.check_layers(
+        study.layers,
+        study.active_factors,
+        study.inventory,
+        run.grid,
+        study.event,
+        study.masks,
+    )
+    _, remarks = images(study.sources, run.grid)
+    rows[-1] = replace(rows[-1], warnings=[*rows[-1].warnings, *remarks])
+    # Making the factors reads what they need, which finds the rest of the errors.
+    return checks.with_factors(rows, run.factors)

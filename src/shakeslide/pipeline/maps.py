@@ -1,0 +1,119 @@
+"""Maps of the models, and of how sure they are."""
+
+from __future__ import annotations
+
+import shutil
+
+from shakeslide import (
+    bundle,
+    mapping,
+    sampling,
+    uncertainty,
+)
+from shakeslide.factors import stack as stacks
+from shakeslide.pipeline.models import first_split
+from shakeslide.pipeline.run import Run, need, timed
+
+
+def map_(run: Run) -> None:
+    """Map each model: `maps/<model>_probability.tif`, `maps/<model>_class.tif` and styles."""
+    names = run.mapped_models
+    stale = [m for m in names if not run.ledger.is_fresh(f"map-{m}", run.map_mark(m))]
+    if not stale:
+        run.reporter.say(f"map: {', '.join(names)} are up to date")
+        doubt(run)
+        return
+    need(run, run.wanted_factors | run.wanted_models(stale))
+    stack = run.stack()
+    infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
+    per_model = mapping.tile_count(run.grid, run.tile) + 2
+    looked = None
+    with run.reporter.task("map", per_model * len(stale)) as on:
+        for name in stale:
+            model = bundle.load(run.out / "models" / name)
+            bundle.require_factors(model, infos)
+            if looked is None and not model.about.get("static"):
+                # All models are fitted on the same rows: one tells for all
+                looked = mapping.some_cells(model, stack)
+                for line in bundle.range_warnings(model, looked):
+                    run.reporter.say(f"warning: map: {line}")
+            shards = run.ledger.work / "shards" / f"map-{run.map_mark(name)}"
+            with timed(f"map {name}") as taken:
+                paths = mapping.write_maps(
+                    model,
+                    stack,
+                    run.grid,
+                    run.study.map.breaks,
+                    run.study.map.shows,
+                    run.out / "maps",
+                    shards,
+                    run.engine,
+                    on,
+                    run.masks,
+                )
+            styles = [p.with_suffix(s) for p in paths for s in (".qml", ".sld")]
+            run.ledger.record(f"map-{name}", run.map_mark(name), [*paths, *styles], taken[0])
+            shutil.rmtree(shards, ignore_errors=True)
+    doubt(run)
+
+
+def doubt(run: Run) -> None:
+    """Map how sure the maps are: spread of ensembles, area of applicability."""
+    _spread(run)
+    if run.study.map.applicability:
+        _applicability(run)
+
+
+def _spread(run: Run) -> None:
+    """Train the members of each model's ensemble and map their mean and standard deviation."""
+    names, members = run.spread_models, run.study.map.members
+    stale = [m for m in names if not run.ledger.is_fresh(f"spread-{m}", run.spread_mark(m))]
+    if not stale:
+        return
+    need(run, run.wanted_factors | {"samples": run.sample_mark})
+    samples = sampling.load(run.out / "samples.parquet")
+    train = first_split(run, samples).train
+    tiles = mapping.tile_count(run.grid, run.tile)
+    with run.reporter.task("spread", (members + tiles + 1) * len(stale)) as on:
+        for name in stale:
+            folder = run.out / "models" / name / "members"
+            mark = run.spread_mark(name)
+            with timed(f"spread {name}") as taken:
+                fitted = uncertainty.fit_members(
+                    run.recipe(name), samples, train, members, run.study.study.seed, on
+                )
+                for k, model in enumerate(fitted):
+                    bundle.save(model, folder / f"{k:02d}")
+                shards = run.ledger.work / "shards" / f"spread-{mark}"
+                paths = uncertainty.write_spread(
+                    fitted,
+                    run.stack(),
+                    run.grid,
+                    run.study.map.shows,
+                    run.out / "maps",
+                    shards,
+                    run.engine,
+                    on,
+                    run.masks,
+                )
+            run.ledger.record(f"spread-{name}", mark, paths, taken[0])
+            shutil.rmtree(shards, ignore_errors=True)
+
+
+def _applicability(run: Run) -> None:
+    """Learn and map the area of applicability."""
+    mark = run.area_mark
+    if run.ledger.is_fresh("applicability", mark):
+        return
+    need(run, run.wanted_factors | {"samples": run.sample_mark})
+    samples = sampling.load(run.out / "samples.parquet")
+    shards = run.ledger.work / "shards" / f"applicability-{mark}"
+    total = mapping.tile_count(run.grid, run.tile) + 1
+    with timed("applicability") as taken, run.reporter.task("applicability", total) as on:
+        area = uncertainty.fit_area(samples, first_split(run, samples).train, run.study.study.seed)
+        paths = uncertainty.save_area(area, run.out / "models" / "applicability")
+        path = uncertainty.write_area(
+            area, run.stack(), run.grid, run.out / "maps", shards, run.engine, on, run.masks
+        )
+    run.ledger.record("applicability", mark, [*paths, path], taken[0])
+    shutil.rmtree(shards, ignore_errors=True)

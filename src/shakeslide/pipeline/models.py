@@ -1,0 +1,248 @@
+"""Models: trained, judged, tuned, explained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from shakeslide import (
+    bundle,
+    events,
+    explanation,
+    sampling,
+    tables,
+    training,
+    trials,
+    tuning,
+)
+from shakeslide import grid as grids
+from shakeslide.errors import InputError
+from shakeslide.evaluation import splits
+from shakeslide.factors.layers import raster_source
+from shakeslide.io import raster
+from shakeslide.ledger import fingerprint
+from shakeslide.pipeline.run import Run, need, timed
+
+
+def train(run: Run) -> None:
+    """Train each model on the first split: `models/<model>/`."""
+    names = run.stored_models
+    stale = [m for m in names if not run.ledger.is_fresh(f"model-{m}", run.train_mark(m))]
+    if not stale:
+        run.reporter.say(f"train: {', '.join(names)} are up to date")
+        return
+    need(run, {"samples": run.sample_mark})
+    samples = sampling.load(run.out / "samples.parquet")
+    plan = replace(run.plan(samples), repeats=1)
+    first = trials.chosen_splits(samples, "pixel", plan)
+    with run.reporter.task("train", len(stale)) as on:
+        for name in stale:
+            with timed(f"train {name}") as taken:
+                fit = trials.fit(run.recipe(name), samples, first, plan, on)[0]
+                about = {
+                    **fit.model.about,
+                    "study": run.study.study.name,
+                    "fit_s": fit.seconds,
+                    "data": run.sample_mark,
+                }
+                folder = run.out / "models" / name
+                bundle.save(replace(fit.model, about=about), folder)
+            files = [p for p in folder.iterdir() if p.is_file()]
+            run.ledger.record(f"model-{name}", run.train_mark(name), files, taken[0])
+
+
+def evaluate(run: Run) -> None:
+    """Judge the models under the study's protocols: `evaluation.json`, `evaluation.csv`."""
+    if run.ledger.is_fresh("evaluation", run.evaluation_mark):
+        run.reporter.say("evaluate: evaluation.json is up to date")
+        return
+    need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
+    samples = sampling.load(run.out / "samples.parquet")
+    plan = run.plan(samples)
+    truth = _truth(run, samples)
+    with timed("evaluate") as taken:
+        outcomes = [_outcome(run, samples, p, plan) for p in run.study.evaluation.protocols]
+        threshold = run.study.evaluation.threshold
+        about: dict[str, Any] = {"calibration": run.study.models.calibration}
+        if "event" in run.study.evaluation.protocols:
+            about["events"] = [run.study.study.name, *map(str, run.study.evaluation.events)]
+        paths = tables.write(run.out, outcomes, samples, threshold, plan, truth, about)
+    run.ledger.record("evaluation", run.evaluation_mark, paths, taken[0])
+
+
+def _outcome(
+    run: Run, samples: sampling.Samples, protocol: str, plan: trials.Plan
+) -> tables.Outcome:
+    """Fit and judge all models under a protocol."""
+    together = _events(run, samples) if protocol == "event" else None
+    if together is None:
+        chosen = trials.chosen_splits(samples, protocol, plan)
+        groups = trials.groups(samples, protocol, plan)
+        others = None
+    else:
+        chosen = list(splits.event(together.samples.label, together.event))
+        groups, others = trials.groups(together.samples, protocol, plan), together.samples
+    with run.reporter.task(f"evaluate by {protocol}", len(run.models) * len(chosen)) as on:
+        results = {m: _try_model(run, m, samples, chosen, plan, on, together) for m in run.models}
+    return tables.Outcome(protocol, chosen, groups, results, others)
+
+
+def _events(run: Run, samples: sampling.Samples) -> events.Events:
+    folders = run.study.evaluation.events
+    if not folders:
+        raise InputError(
+            '[evaluation] protocols names "event", but events is empty: give the folders of '
+            "results of other earthquakes' runs"
+        )
+    for folder in folders:
+        if folder.resolve() == run.out.resolve():
+            raise InputError(
+                f"{folder} (evaluation.events): is this run's own folder; name those of other "
+                "earthquakes"
+            )
+    return events.load(samples, run.study.study.name or "this study", folders)
+
+
+def _truth(run: Run, samples: sampling.Samples) -> Any:
+    """Return the known failure probability of each sample, where the study has it."""
+    layer = run.study.evaluation.truth
+    if layer is None:
+        return None
+    return sampling.values_at(samples, raster_source(layer), run.grid, run.tile)
+
+
+def _try_model(
+    run: Run,
+    name: str,
+    samples: sampling.Samples,
+    chosen: Sequence[splits.Split],
+    plan: trials.Plan,
+    on: Callable[[float], None],
+    together: events.Events | None,
+) -> list[tables.Result]:
+    """Return one result per split of a protocol, those of an earlier run from its files."""
+    folder = run.ledger.work / "evaluate"
+    mark = run.trial_mark(name, chosen[0].protocol, plan)
+    files = [folder / f"{name}-{s.protocol}-{s.repeat}-{s.fold}-{mark}.npz" for s in chosen]
+    todo = [i for i, p in enumerate(files) if not p.exists()]
+    on(len(chosen) - len(todo))
+    for batch in [todo] if name in training.TOGETHER else [[i] for i in todo]:
+        fits = _fits(run, name, samples, [chosen[i] for i in batch], plan, on, together)
+        for i, fit in zip(batch, fits, strict=True):
+            threshold = run.study.evaluation.threshold
+            judged = samples if together is None else together.tested(chosen[i])
+            told, p = trials.judge(fit.model, fit.seconds, judged, chosen[i], threshold)
+            tables.save_result(files[i], tables.Result(told, p))
+    return [tables.load_result(p) for p in files]
+
+
+def _fits(
+    run: Run,
+    name: str,
+    samples: sampling.Samples,
+    chosen: Sequence[splits.Split],
+    plan: trials.Plan,
+    on: Callable[[float], None],
+    together: events.Events | None,
+) -> list[training.Fit]:
+    """Fit the splits; the first of `pixel` is the model of `train`, judged as it was stored."""
+    kept = name in run.stored_models
+    stored = [s for s in chosen if kept and s.protocol == "pixel" and s.repeat == 0]
+    fits: list[training.Fit] = []
+    for _ in stored:
+        model = bundle.load(run.out / "models" / name)
+        fits.append(training.Fit(model, float(model.about["fit_s"])))
+        on(1)
+    others = [s for s in chosen if s not in stored]
+    if others:
+        joined = samples if together is None else together.samples
+        fits += trials.fit(run.recipe(name), joined, others, plan, on, together)
+    return fits
+
+
+def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
+    """Search better settings of a model on its training rows: `tune/<model>_<protocol>.*`."""
+    from shakeslide.report import tuning_charts
+
+    if name not in run.models:
+        raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")
+    if protocol not in ("pixel", "landslide", "block"):
+        raise InputError(f"--protocol {protocol}: one of pixel, landslide, block")
+    need(run, {"samples": run.sample_mark})
+    samples = sampling.load(run.out / "samples.parquet")
+    plan, folder = run.plan(samples), run.out / "tune"
+    mark = fingerprint(run.train_mark(name), run.trial_mark(name, protocol, plan), "tune")
+    journal = run.ledger.work / "tune" / f"{name}-{protocol}-{mark}.journal"
+    with timed(f"tune {name}"), run.reporter.task(f"tune {name}", count) as on:
+        told = tuning.tune(run.recipe(name), samples, protocol, plan, count, journal, on)
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / f"{name}_{protocol}"
+    with raster.replacing(stem.with_suffix(".csv")) as temporary:
+        pd.DataFrame(told.trials).to_csv(temporary, index=False)
+    with raster.replacing(stem.with_suffix(".toml")) as temporary:
+        temporary.write_text(tuning.as_toml(told) + "\n", encoding="utf-8")
+    tuning_charts.write_history(name, told.trials, stem.with_suffix(".png"))
+    return told
+
+
+def explain(run: Run) -> None:
+    """Ask which factors matter, and how: `importance.json`."""
+    mark = run.importance_mark
+    if run.ledger.is_fresh("importance", mark):
+        run.reporter.say("explain: importance.json is up to date")
+        return
+    need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
+    samples = sampling.load(run.out / "samples.parquet")
+    split = first_split(run, samples)
+    seed = run.study.study.seed
+    told = []
+    models = run.stored_models
+    with timed("explain") as taken, run.reporter.task("explain", len(models)) as on:
+        for name in models:
+            model = bundle.load(run.out / "models" / name)
+            told.append(explanation.explain(model, samples, split, seed))
+            on(1)
+    together = explanation.collinearity(samples)
+    if together["remarks"]:
+        count, first = len(together["remarks"]), together["remarks"][0]
+        run.reporter.say(f"explain: {first}" + (f" (1 of {count}: see the report)" * (count > 1)))
+    text = {
+        "information_gain": explanation.information_gain(samples, split.train),
+        "collinearity": together,
+        "models": told,
+    }
+    path = run.out / "importance.json"
+    with raster.replacing(path) as temporary:
+        temporary.write_text(json.dumps(tables.finite(text), indent=1), encoding="utf-8")
+    run.ledger.record("importance", mark, [path], taken[0])
+
+
+def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
+    """Return why a model gives the cell at (x, y), in the grid's CRS, its probability."""
+    if name not in run.stored_models:
+        raise InputError(f"--model {name}: the study has {', '.join(run.stored_models)}")
+    need(run, run.wanted_factors | {"samples": run.sample_mark})
+    need(run, run.wanted_models([name]))
+    if not np.isfinite([x, y]).all():
+        raise InputError(f"--at {x:g} {y:g}: give two numbers, x and y in the grid's CRS")
+    a = run.grid.affine
+    col, row = int((x - a.c) // a.a), int((y - a.f) // a.e)
+    if not (0 <= row < run.grid.shape[0] and 0 <= col < run.grid.shape[1]):
+        raise InputError(
+            f"--at {x:g} {y:g}: lies off the grid, whose bounds in {grids.crs_name(run.grid.crs)} "
+            f"are {', '.join(f'{v:.0f}' for v in grids.bounds(run.grid))}"
+        )
+    values = run.stack()[:, row, col].values.astype(np.float32)
+    samples = sampling.load(run.out / "samples.parquet")
+    model = bundle.load(run.out / "models" / name)
+    return explanation.attribute(model, values, samples, run.study.study.seed)
+
+
+def first_split(run: Run, samples: sampling.Samples) -> splits.Split:
+    """Return the split on which `train` fits the models that are mapped."""
+    return trials.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]

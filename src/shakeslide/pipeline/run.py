@@ -1,0 +1,391 @@
+"""A study in its folder of results: its inputs, and fingerprints of all that is made from them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from odc.geo.geobox import GeoBox
+
+from shakeslide import grid as grids
+from shakeslide import (
+    sampling,
+    training,
+    trials,
+)
+from shakeslide._version import __version__
+from shakeslide.encoding import Angles
+from shakeslide.engine import Engine
+from shakeslide.errors import InputError
+from shakeslide.factors import stack as stacks
+from shakeslide.factors.catalogue import build
+from shakeslide.factors.layers import raster_source
+from shakeslide.factors.registry import Factor, Sources
+from shakeslide.io import raster
+from shakeslide.ledger import Ledger, fingerprint
+from shakeslide.masks import Masks
+from shakeslide.masks import load as load_masks
+from shakeslide.progress import Reporter
+from shakeslide.study import Inventory, Layer, Study
+
+log = logging.getLogger("shakeslide")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A study in its folder of results.
+
+    Attributes
+    ----------
+    study : Study
+        All settings.
+    document : mapping
+        The study as written, for the record.
+    out : Path
+        Folder of results.
+    engine : Engine
+        Where tiles are computed.
+    reporter : Reporter
+        What the user sees.
+    """
+
+    study: Study
+    document: Mapping[str, Any]
+    out: Path
+    engine: Engine
+    reporter: Reporter
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The record of what has been made from what."""
+        return Ledger(self.out)
+
+    # --------------------------------------------------------------- inputs
+
+    @cached_property
+    def grid(self) -> GeoBox:
+        """The grid of the study."""
+        layer = self.study.layers.get("dem")
+        if layer is None:
+            raise InputError("[layers.dem] is missing: give path = the elevation raster")
+        asked = self.study.grid
+        dem = raster.info(layer.path, layer.crs, layer.band).grid
+        return grids.choose(dem, asked.crs, asked.resolution, asked.bounds)
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile in cells."""
+        return grids.tile_size(self.grid, self.study.grid.tile)
+
+    @cached_property
+    def dem(self) -> raster.RasterSource:
+        """Elevation."""
+        return raster_source(self.study.layers["dem"])
+
+    @cached_property
+    def factors(self) -> list[Factor]:
+        """The factors of the study, ready to be computed."""
+        work, digest = self.ledger.work / "whole", self.ledger.content
+        sources = Sources(self.grid, self.study.layers, self.study.event, work, digest)
+        active = self.study.active_factors
+        if not active:
+            raise InputError("[factors] none is in use")
+        with ThreadPoolExecutor(self.engine.threads) as pool:
+            return list(pool.map(lambda code: build(code, active[code], sources), active))
+
+    @cached_property
+    def masks(self) -> Masks | None:
+        """Ground where no landslide can be."""
+        return load_masks(self.study.masks, self.grid) if self.study.masks else None
+
+    @cached_property
+    def mask_mark(self) -> str:
+        """Fingerprint of the masks' ground."""
+        shown = {"path", "map_value", "name", "source"}
+        layers = self.study.masks
+        return fingerprint(
+            [[m.model_dump(exclude=shown), self.ledger.content(m.path)] for m in layers]
+        )
+
+    @property
+    def inventory(self) -> Inventory:
+        """The inventory as sampled: with the extracted source areas where the study says so."""
+        asked = self.study.inventory
+        if asked.positives_from == "mapped":
+            return asked
+        made = Layer(path=self.out / "sources.gpkg", layer="source")
+        return asked.model_copy(update={"sources": made, "source_where": None})
+
+    @property
+    def outlines(self) -> Inventory:
+        """The inventory as `sources` reads it: every outline, and source areas where they count."""
+        update: dict[str, Any] = {"small": "leave", "positives_from": "mapped", "buffer": 0.0}
+        update |= {"ambiguous": [], "extent": None}
+        if not self.study.sources.mapped:
+            update |= {"sources": None, "source_where": None}
+        return self.study.inventory.model_copy(update=update)
+
+    @property
+    def codes(self) -> list[str]:
+        """Codes of the factors in use."""
+        return list(self.study.active_factors)
+
+    def stack(self) -> Any:
+        """Return the lazy stack of the prepared factors."""
+        return stacks.stored(self.out / "factors", self.codes, self.tile)
+
+    # ---------------------------------------------------------- fingerprints
+
+    @cached_property
+    def factor_marks(self) -> dict[str, str]:
+        """Fingerprint of each factor: its settings, the grid, the content of its layers."""
+        where = [grids.describe(self.grid), self.tile, __version__]
+        return {f.code: fingerprint(where, self._factor_inputs(f)) for f in self.factors}
+
+    def _factor_inputs(self, factor: Factor) -> list[Any]:
+        inputs: list[Any] = [factor.settings, factor.tags()]
+        for name in sorted(factor.layers):
+            layer = self.study.layers[name]
+            inputs += [layer.model_dump(exclude={"path"}), self.ledger.content(layer.path)]
+        return inputs
+
+    @cached_property
+    def sources_mark(self) -> str:
+        """Fingerprint of the extracted source areas."""
+        dem, outlines, settings = self.study.layers["dem"], self.outlines, self.study.sources
+        files = [dem, outlines.sources, settings.before, settings.after]
+        paths = [f.path for f in files if f is not None]
+        paths += [outlines.path] if outlines.path is not None else []
+        return fingerprint(
+            grids.describe(self.grid),
+            dem.model_dump(exclude={"path"}),
+            outlines.model_dump(mode="json"),
+            settings.model_dump(exclude={"before": {"path"}, "after": {"path"}}),
+            [self.ledger.content(p) for p in paths],
+            __version__,
+        )
+
+    @cached_property
+    def sample_mark(self) -> str:
+        """Fingerprint of the samples."""
+        settings = self.study.inventory
+        layers = [layer for layer in (settings.sources, settings.extent) if layer is not None]
+        files = [layer.path for layer in [*layers, *settings.ambiguous]]
+        if settings.path is not None:
+            files.insert(0, settings.path)
+        return fingerprint(
+            self.factor_marks,
+            settings.model_dump(mode="json"),
+            [self.ledger.content(f) for f in files],
+            self.mask_mark,
+            [self.study.samples.negatives_per_positive, self.study.samples.most],
+            self.study.evaluation.block_size,
+            self.study.study.seed,
+            self.sources_mark if settings.positives_from == "extracted" else "",
+            __version__,
+        )
+
+    def train_mark(self, name: str) -> str:
+        """Fingerprint of a trained model."""
+        recipe = self.recipe(name)
+        return fingerprint(
+            self.sample_mark,
+            name,
+            recipe.angles,
+            recipe.params,
+            recipe.calibration,
+            self.study.samples.train_share,
+            *([recipe.origin] if recipe.origin else []),
+        )
+
+    def trial_mark(self, name: str, protocol: str, plan: trials.Plan) -> str:
+        """Fingerprint of a model's trials under a protocol."""
+        blocks = [plan.block_size, plan.buffer, plan.origin] if protocol == "block" else []
+        folds = [plan.folds] if protocol in ("landslide", "block") else []
+        others = self.event_marks if protocol == "event" else []
+        return fingerprint(
+            self.train_mark(name), protocol, folds, blocks, others, self.study.evaluation.threshold
+        )
+
+    @cached_property
+    def event_marks(self) -> list[str]:
+        """Fingerprints of the other earthquakes' samples."""
+        paths = [folder / "samples.parquet" for folder in self.study.evaluation.events]
+        return [self.ledger.content(p) for p in paths if p.is_file()]
+
+    @property
+    def evaluation_mark(self) -> str:
+        """Fingerprint of the whole evaluation."""
+        return fingerprint(
+            {n: self.train_mark(n) for n in self.models},
+            self.study.evaluation.model_dump(mode="json"),
+            self.event_marks,
+            self.study.evaluation.truth and self.ledger.content(self.study.evaluation.truth.path),
+        )
+
+    @property
+    def importance_mark(self) -> str:
+        """Fingerprint of what is told of the factors."""
+        models = {n: self.train_mark(n) for n in self.stored_models}
+        return fingerprint(models, "importance, collinearity")
+
+    def plan(self, samples: sampling.Samples) -> trials.Plan:
+        """Return how the samples are split."""
+        asked = self.study.evaluation
+        return trials.Plan(
+            train_share=self.study.samples.train_share,
+            repeats=asked.repeats,
+            folds=asked.folds,
+            block_size=float(samples.counts["block_size"]),
+            buffer=asked.buffer,
+            origin=trials.origin(self.grid),
+            seed=self.study.study.seed,
+        )
+
+    @cached_property
+    def models(self) -> list[str]:
+        """Models in use: those whose inputs the study has. What is left out is said, once."""
+        used = []
+        for name in self.study.models.use:
+            recipe = self.recipe(name)
+            missing = recipe.lacks(self.factors)
+            if missing:
+                self.reporter.say(f"warning: {name} is left out, it lacks {'; '.join(missing)}")
+                continue
+            for line in recipe.remarks():
+                self.reporter.say(f"warning: {line}")
+            used.append(name)
+        if not used:
+            raise InputError("[models] use: none of the models has the inputs that it needs")
+        return used
+
+    @property
+    def stored_models(self) -> list[str]:
+        """Models in use that are stored; a package's own estimator may be unable to."""
+        return [n for n in self.models if self.recipe(n).storable]
+
+    @property
+    def wanted_factors(self) -> dict[str, str]:
+        """Artefacts of the factors in use and their fingerprints."""
+        return {f"factor-{code}": mark for code, mark in self.factor_marks.items()}
+
+    def wanted_models(self, names: Sequence[str]) -> dict[str, str]:
+        """Artefacts of trained models and their fingerprints."""
+        return {f"model-{n}": self.train_mark(n) for n in names}
+
+    def map_mark(self, name: str) -> str:
+        """Fingerprint of a model's maps."""
+        return fingerprint(
+            self.train_mark(name),
+            self.study.map.breaks,
+            self.study.map.shows,
+            [m.map_value for m in self.study.masks],
+            self.tile,
+        )
+
+    def recipe(self, name: str) -> training.Recipe:
+        """Return how a model is trained: the preset's settings and what the study changes."""
+        settings = self.study.models.settings_of(name)
+        params = settings.model_dump(exclude={"angles", "settings"}, exclude_none=True)
+        params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
+        if name == "newmark" and self.study.event.magnitude is not None:
+            params.setdefault("magnitude", self.study.event.magnitude)
+        modern = getattr(settings, "settings", "paper") == "modern"
+        if modern:
+            params = training.modern_params() | params
+        angles: Angles = getattr(settings, "angles", None) or ("sincos" if modern else "raw")
+        return training.Recipe(name, angles, params, self.study.models.calibration)
+
+    @property
+    def spread_models(self) -> list[str]:
+        """Models with an ensemble."""
+        if self.study.map.members == 0:
+            return []
+        if self.study.map.members == 1:
+            raise InputError("[map] members = 1 has no spread; give 2 at least, 10 are better")
+        chosen = self.study.map.spread
+        for name in chosen or []:
+            if name not in self.study.models.use:
+                raise InputError(
+                    f"[map] spread: '{name}' is not in [models] use = {self.study.models.use}"
+                )
+        if chosen is None:
+            return [n for n in self.mapped_models if not self.recipe(n).static]
+        return [n for n in chosen if n in self.models]
+
+    def spread_mark(self, name: str) -> str:
+        """Fingerprint of the maps of a model's ensemble."""
+        return fingerprint(self.map_mark(name), self.study.map.members, "spread")
+
+    @property
+    def area_mark(self) -> str:
+        """Fingerprint of the area of applicability."""
+        masks = [m.map_value for m in self.study.masks]
+        return fingerprint(self.sample_mark, self.study.samples.train_share, masks, self.tile)
+
+    @property
+    def mapped_models(self) -> list[str]:
+        """Models to map."""
+        chosen, asked = self.study.map.models, self.study.models.use
+        for name in chosen or []:
+            if name not in asked:
+                raise InputError(f"[map] models: '{name}' is not in [models] use = {asked}")
+        mapped = [n for n in self.models if n in chosen] if chosen is not None else self.models
+        for name in mapped:
+            if name not in self.stored_models:
+                raise InputError(
+                    f"[map] models: '{name}' can be evaluated but not mapped, as its class has no "
+                    f"to_arrays() and from_arrays(); set [map] models = {self.stored_models}"
+                )
+        return mapped
+
+
+@contextmanager
+def timed(what: str) -> Any:
+    """Log what begins and how long it took, and give a list that then holds the seconds."""
+    start = time.perf_counter()
+    log.info("%s: begin", what)
+    taken: list[float] = []
+    yield taken
+    taken.append(time.perf_counter() - start)
+    log.info("%s: %.1f s", what, taken[0])
+
+
+MADE_BY = {
+    "factor": "prepare",
+    "samples": "sample",
+    "model": "train",
+    "evaluation": "evaluate",
+    "importance": "explain",
+    "map": "map",
+    "spread": "map",
+    "applicability": "map",
+    "sources": "sources",
+}
+"""The command that makes an artefact."""
+
+
+def need(run: Run, wanted: Mapping[str, str]) -> None:
+    """Raise `InputError` unless these artefacts are there and made with the study as it is now."""
+    for item, mark in wanted.items():
+        if run.ledger.is_fresh(item, mark):
+            continue
+        known = run.ledger.made(item)
+        if not known:
+            what = "is not made yet"
+        elif known.get("fingerprint") != mark:
+            what = "was made with other settings or layers"
+        else:
+            what = "has changed since it was made, or was copied without its time (use cp -a)"
+        stage = MADE_BY[item.split("-")[0]]
+        raise InputError(
+            f"{run.out}: {item} {what}; run `shakeslide {stage}` first, or `shakeslide run`, which "
+            "redoes what has changed"
+        )
