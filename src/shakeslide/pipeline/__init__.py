@@ -7,11 +7,10 @@ from pathlib import Path
 from shakeslide.pipeline.inputs import check, extract_sources, prepare, sample
 from shakeslide.pipeline.maps import map_
 from shakeslide.pipeline.models import evaluate, explain, explain_place, train, tune
-from shakeslide.pipeline.record import LIBRARIES, provenance, report
+from shakeslide.pipeline.record import provenance, report
 from shakeslide.pipeline.run import Run
 
 __all__ = [
-    "LIBRARIES",
     "Run",
     "check",
     "evaluate",
