@@ -22,6 +22,7 @@ from shakeslide.errors import InputError
 from shakeslide.evaluation import intervals
 from shakeslide.grid import tiles
 from shakeslide.inventory import CLEAR, SOURCE
+from shakeslide.report import words
 from shakeslide.reproduce import (
     bench,
     claims,
@@ -544,6 +545,8 @@ def test_the_page(reproduced: Reproduced, tmp_path: Path) -> None:
     for claim in told:
         assert f"**{claim['verdict']}**" in page
         assert claim["finding"][1:] in page
+    took = sum(text(reproduced, name)["seconds"] for name in reproduce.EXPERIMENTS)
+    assert f"12 tables and figures took {words.seconds(took)}." in page
     row = table(reproduced, "T5").set_index("model").loc["rf"]
     assert f"{100 * row['oa_mean']:.2f} ± {100 * row['oa_sd']:.2f} | 84.16 ± 0.22" in page
     assert "79.6, 81.2, 82.9, 89.2" in page

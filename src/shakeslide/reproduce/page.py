@@ -184,10 +184,12 @@ def _circumstances(results: Results) -> str:
     what = words.PROTOCOLS.get(first["protocol"], "")
     reduced = dict.fromkeys(r for text in results.texts.values() for r in text["reductions"])
     less = f" Reduced: {'; '.join(reduced)}." if reduced else ""
+    took = sum(float(text["seconds"]) for text in results.texts.values())
     return (
         f"Protocol {first['protocol']} ({what}); scale {first['scale']}: {len(splits)} splits, "
         f"the first of {sizes}; {len(first['factors'])} factors; seed {first['seed']}; "
-        f"shakeslide {first['shakeslide']}.{less}"
+        f"shakeslide {first['shakeslide']}. {len(results.texts)} tables and figures took "
+        f"{words.seconds(took)}.{less}"
     )
 
 
