@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def level(module: str) -> int:
     raise AssertionError(f"{module} is in no layer: add it to LAYERS")
 
 
+@cache
 def modules() -> list[Path]:
     return sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
 
@@ -46,6 +48,7 @@ def name_of(path: Path) -> str:
     return ".".join(p for p in parts if p != "__init__")
 
 
+@cache
 def imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
