@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shakeslide.report import artefacts, drawing, one_page, page, project
+from shakeslide.report import artefacts, drawing, one_page, page, places, project
 
 __all__ = ["write"]
 
@@ -14,7 +14,7 @@ __all__ = ["write"]
 def write(
     out: Path, inputs: Mapping[str, Any], advance: Callable[[float], None] = lambda _: None
 ) -> Path:
-    """Write `out/figures/*.png`, `out/shakeslide.qgs`, `out/summary.pdf` and `out/report.html`.
+    """Write figures, QGIS project, `places.*`, `summary.pdf` and `report.html` into `out`.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ def write(
     run = artefacts.load(out)
     pictures = drawing.draw(run, inputs, lambda part: advance(0.95 * part))
     project.write(run, inputs)
+    places.write(run)
     one_page.write(run, inputs)
     path = page.write(run, inputs, pictures)
     advance(0.05)

@@ -16,6 +16,7 @@ from shakeslide.report import (
     importance,
     interactive,
     judgement,
+    places,
     published,
     score_tables,
     uncertainty,
@@ -46,6 +47,7 @@ def environment() -> jinja2.Environment:
     )
     templates.filters |= {
         "count": words.count,
+        "hectares": places.hectares,
         "share": words.share,
         "unit": words.unit,
         "length_of": words.length,
@@ -87,6 +89,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "interactive": interactive.interactive_map(run, inputs),
         "maps": [model_map(run, f.model) for f in run.maps],
         "plates": plates(run),
+        "places": places.told(run, inputs),
         "confusion": [score_tables.confusion(run, p) for p in run.protocols],
         "threshold": run.evaluation["threshold"],
         "counts": run.samples.counts,

@@ -1,0 +1,416 @@
+"""Places: the squares of ground in which a map expects the most landslide area."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from shakeslide import grid as grids
+from shakeslide.evaluation.calibration import correct_prior
+from shakeslide.io import raster
+from shakeslide.report import cartography, judgement, target, words
+from shakeslide.report.artefacts import Artefacts, MapFiles
+from shakeslide.report.cartography import View
+from shakeslide.report.score_tables import rows_of
+
+TABLE, OUTLINES = "places.csv", "places.geojson"
+MOST = 10
+"""Places that are told."""
+MOST_SQUARES = 2000
+"""Squares that a map is cut into at most, edges aside; at least there are a sixth as many."""
+LEAST_CELLS = 10
+"""Cells along a square at least: with fewer, squares of one size differ in their cells."""
+HECTARE = 1e4
+FAR = 1.5
+"""Times that expected and mapped area may differ before a reader is warned."""
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+Shares = tuple[float, float]
+"""Share of positives in the training sample, and in the area."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over squares, which lie on round coordinates of the map's CRS.
+
+    Attributes
+    ----------
+    side : float
+        Of the squares, in metres.
+    left, top : float
+        Corner of the first square, in the map's CRS.
+    expected, ground : array, (rows, cols) float64
+        Expected landslide area, and area with a value, of each square in square metres.
+    """
+
+    side: float
+    left: float
+    top: float
+    expected: NDArray[np.float64]
+    ground: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A square of ground.
+
+    Attributes
+    ----------
+    label : str
+        A, B, C, ... from the most expected landslide area down.
+    longitude, latitude : float
+        Of its centre, WGS 84, in degrees.
+    x, y : float
+        Of its centre, in the map's CRS.
+    expected, mapped, ground : float
+        Expected landslide area, mapped one (of cells with all factors), and area with a value, in
+        square metres.
+    outline : sequence of (longitude, latitude)
+        Its corners, counter-clockwise, the first again at the end.
+    """
+
+    label: str
+    longitude: float
+    latitude: float
+    x: float
+    y: float
+    expected: float
+    mapped: float
+    ground: float
+    outline: Sequence[tuple[float, float]]
+
+    @property
+    def share(self) -> float:
+        """Share of its ground that is expected to be landslide."""
+        return self.expected / self.ground
+
+    @property
+    def centre(self) -> str:
+        """Latitude and longitude as printed."""
+        north, east = "N" if self.latitude >= 0 else "S", "E" if self.longitude >= 0 else "W"
+        degrees = f"°{words.NBSP}"
+        return f"{abs(self.latitude):.3f}{degrees}{north}, {abs(self.longitude):.3f}{degrees}{east}"
+
+
+@dataclass(frozen=True)
+class Places:
+    """The first places of a map.
+
+    Attributes
+    ----------
+    model : str
+        Whose map it is.
+    side : float
+        Of the squares, in metres.
+    ranked : sequence of Place
+        From the most expected landslide area down; equal ones from north to south, then from
+        west to east.
+    squares : int
+        Squares of the map that have ground.
+    expected, mapped, ground : float
+        Of the whole map, in square metres.
+    calibrated : bool
+        Whether the model's probabilities were calibrated.
+    """
+
+    model: str
+    side: float
+    ranked: Sequence[Place]
+    squares: int
+    expected: float
+    mapped: float
+    ground: float
+    calibrated: bool
+
+    def together(self, count: int, ground: str) -> str:
+        """Return in a sentence what the first places hold; `ground` names what is expected."""
+        first = self.ranked[:count]
+        shares = (
+            f"{100 * sum(getattr(p, what) for p in first) / getattr(self, what):.2g}{words.NBSP}%"
+            for what in ("expected", "ground", "mapped")
+        )
+        expected, area, mapped = shares
+        which = "The square holds" if len(first) == 1 else f"The {NUMBERS[len(first)]} squares hold"
+        return (
+            f"{which} {expected} of the expected {ground} in {area} of the ground, and {mapped} of "
+            "what was mapped."
+        )
+
+    def against_mapped(self, count: int) -> str:
+        """Return a warning where the first places expect far more or less than was mapped."""
+        first = self.ranked[:count]
+        expected, mapped = (sum(getattr(p, what) for p in first) for what in ("expected", "mapped"))
+        told = (
+            f"In the first {NUMBERS[len(first)]} squares {hectares(expected)}{words.NBSP}ha are "
+            f"expected and {hectares(mapped)}{words.NBSP}ha were mapped: "
+        )
+        if expected > FAR * mapped:
+            return told + "the map's values are too high there, or landslides are not yet mapped."
+        return told + "the map's values are too low there." if mapped > FAR * expected else ""
+
+
+def hectares(square_metres: float) -> str:
+    """Return an area in hectares as printed, without its unit: three figures, two decimals."""
+    value = square_metres / HECTARE
+    return f"{value:,.{0 if value >= 99.5 else 1 if value >= 9.95 else 2}f}"
+
+
+def best_map(run: Artefacts) -> MapFiles:
+    """Return the map of the model that ranks best where the evaluation is hardest."""
+    rows = {str(r["model"]): r for r in rows_of(run, judgement.strictest(run))}
+    return max(run.maps, key=lambda f: rows[f.model]["roc_auc"]["mean"] or 0.0)
+
+
+def find(run: Artefacts) -> Places | None:
+    """Return the squares in which the best map expects the most landslide area.
+
+    Returns
+    -------
+    Places or None
+        None where nothing has been mapped or no landslide is expected anywhere.
+    """
+    if not run.maps:
+        return None
+    files, side = best_map(run), side_of(grids.shape_of(run.grid), grids.cell_size(run.grid))
+    shares = None if files.shows == "probability" else _shares(run, files.model)
+    stat = files.probability.stat()
+    sums = _kept(files.probability, (stat.st_mtime_ns, stat.st_size), side, shares)
+    first = ranking(sums.expected)[:MOST]
+    if not first:
+        return None
+    return Places(
+        files.model,
+        side,
+        _placed(run, sums, first),
+        int((sums.ground > 0).sum()),
+        float(sums.expected.sum()),
+        run.samples.counts["source_cells"] * math.prod(grids.cell_size(run.grid)),
+        float(sums.ground.sum()),
+        run.evaluation.get("calibration") != "none",
+    )
+
+
+def side_of(shape: tuple[int, int], cell: tuple[float, float]) -> float:
+    """Return the side of a map's squares: the least of 1, 2, 5 times a power of ten that does.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the map.
+    cell : (float, float)
+        Width and height of its cells in metres.
+    """
+    area = shape[0] * shape[1] * cell[0] * cell[1]
+    least = max(LEAST_CELLS * max(cell), math.sqrt(area / MOST_SQUARES))
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= least * (1 - 1e-9))
+
+
+def _shares(run: Artefacts, model: str) -> Shares:
+    """Return what a model's manifest says of its sample, without which the run's samples do."""
+    path = run.out / "models" / model / "manifest.json"
+    if path.exists():
+        about = json.loads(path.read_text(encoding="utf-8"))["about"]
+        return float(about["sample_share"]), float(about["prevalence"])
+    return float(run.samples.label.mean()), run.samples.prevalence
+
+
+@lru_cache(maxsize=1)
+def _kept(path: Path, _stamp: tuple[int, int], side: float, shares: Shares | None) -> Sums:
+    """Return the sums of a map; page, sheet and files of a report ask for the same ones."""
+    return sums(path, side, shares)
+
+
+def sums(path: Path, side: float, shares: Shares | None = None) -> Sums:
+    """Sum a map over squares, block by block of the file.
+
+    Parameters
+    ----------
+    path : Path
+        Map of probabilities, north up, in metres.
+    side : float
+        Of the squares in metres. A cell belongs to the square that its centre lies in.
+    shares : (float, float), optional
+        Of a map on the balance of a sample: share of positives in the sample and in the area, to
+        which it is corrected first (`correct_prior`).
+
+    Returns
+    -------
+    Sums
+        Cells without a value count neither as ground nor as landslide.
+    """
+    with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(path) as src:
+        a = src.transform
+        x = a.c + (np.arange(src.width) + 0.5) * a.a
+        y = a.f + (np.arange(src.height) + 0.5) * a.e
+        east, north = (np.floor(v / side).astype(np.int64) for v in (x, y))
+        row, col = north[0] - north, east - east[0]
+        expected = np.zeros((row[-1] + 1, col[-1] + 1))
+        ground = np.zeros_like(expected)
+        for _, window in src.block_windows(1):
+            rows, cols = window.toslices()
+            p = src.read(1, window=window)
+            if shares is not None:
+                p = correct_prior(p, *shares)
+            known = np.isfinite(p)
+            _add(expected, np.where(known, p, 0), row[rows], col[cols])
+            _add(ground, known, row[rows], col[cols])
+    cell = abs(a.a * a.e)
+    left, top = float(east[0] * side), float((north[0] + 1) * side)
+    return Sums(side, left, top, expected * cell, ground * cell)
+
+
+def _add(
+    total: NDArray[np.float64],
+    values: NDArray[Any],
+    row: NDArray[np.int64],
+    col: NDArray[np.int64],
+) -> None:
+    """Add the cells of a block to the squares that its rows and columns lie in."""
+    rows, first_row = np.unique(row, return_index=True)
+    cols, first_col = np.unique(col, return_index=True)
+    lines = np.add.reduceat(values, first_row, axis=0, dtype=np.float64)
+    total[np.ix_(rows, cols)] += np.add.reduceat(lines, first_col, axis=1)
+
+
+def ranking(expected: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return rows and columns from the most down, equal ones in reading order, none without any."""
+    flat = expected.ravel()
+    order = np.argsort(-flat, kind="stable")
+    rows, cols = np.unravel_index(order[flat[order] > 0], expected.shape)
+    return list(zip(rows.tolist(), cols.tolist(), strict=True))
+
+
+def _placed(run: Artefacts, sums: Sums, first: Sequence[tuple[int, int]]) -> list[Place]:
+    """Return the squares as places with their letters and coordinates."""
+    view, half = View(run.grid, 1), sums.side / 2
+    corners = np.array([(0, 0), (-half, -half), (half, -half), (half, half), (-half, half)])
+    mapped = _mapped(run, sums)
+    places = []
+    for i, (row, col) in enumerate(first):
+        x, y = sums.left + (col + 0.5) * sums.side, sums.top - (row + 0.5) * sums.side
+        lon, lat = cartography.geographic(view, x + corners[:, 0], y + corners[:, 1])
+        points = [(float(a), float(b)) for a, b in zip(lon, lat, strict=True)]
+        expected, found, ground = (float(a[row, col]) for a in (sums.expected, mapped, sums.ground))
+        outline = [*points[1:], points[1]]
+        places.append(Place(chr(65 + i), *points[0], x, y, expected, found, ground, outline))
+    return places
+
+
+def _mapped(run: Artefacts, sums: Sums) -> NDArray[np.float64]:
+    """Return the mapped landslide area of each square; of drawn cells each stands for several."""
+    table = run.samples.table[run.sources]
+    # As in `sums`: squares are counted from the origin of the CRS.
+    rows = round(sums.top / sums.side) - 1 - np.floor(table["y"].to_numpy() / sums.side)
+    cols = np.floor(table["x"].to_numpy() / sums.side) - round(sums.left / sums.side)
+    cells = np.zeros_like(sums.ground)
+    np.add.at(cells, (rows.astype(int), cols.astype(int)), 1)
+    each = run.samples.counts["source_cells"] / len(table)
+    return cells * each * math.prod(grids.cell_size(run.grid))
+
+
+# ------------------------------------------------------------------ in words
+
+
+@dataclass(frozen=True)
+class Told:
+    """The first places with what the page says of them."""
+
+    places: Places
+    sentences: Sequence[str]
+
+
+def told(run: Artefacts, inputs: Mapping[str, Any]) -> Told | None:
+    """Return the first places of a run in words, None where there are none."""
+    found = find(run)
+    if found is None:
+        return None
+    aim, shows = target.of(run, inputs), best_map(run).shows
+    prevalence = words.share(run.samples.prevalence)
+    model = words.model_title(found.model)
+    corrected = (
+        ""
+        if shows == "probability"
+        else f", after correcting it to the area's own share of {aim.cell}s ({prevalence})"
+    )
+    text = [
+        f"The map is cut into {words.count(found.squares)} squares of {words.length(found.side)} "
+        f"on round coordinates of {grids.crs_name(run.grid.crs)}. They are ranked by the "
+        f"{aim.ground} that the best map ({model}) expects in them: the sum of probability times "
+        f"area over their cells{corrected}.",
+        f"{found.together(MOST, aim.ground)} The model was trained on some of what was mapped.",
+        f"Over the whole map {words.share(found.expected / found.ground)} of the ground is "
+        f"expected to be {aim.ground}; by the inventory {prevalence} is.",
+    ]
+    if doubt := found.against_mapped(MOST):
+        text.append(doubt)
+    if not found.calibrated:
+        text.append(
+            "The probabilities are not calibrated: trust the order of the places more than the "
+            "hectares."
+        )
+    return Told(found, text)
+
+
+# ------------------------------------------------------------------ files
+
+
+def write(run: Artefacts) -> Places | None:
+    """Write `places.csv` and `places.geojson` into the run's folder, or remove what is stale."""
+    found, table, outlines = find(run), run.out / TABLE, run.out / OUTLINES
+    if found is None:
+        table.unlink(missing_ok=True)
+        outlines.unlink(missing_ok=True)
+        return None
+    rows = [_row(p, found, grids.crs_name(run.grid.crs)) for p in found.ranked]
+    with (
+        raster.replacing(table) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    features = [
+        {
+            "type": "Feature",
+            "properties": row,
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[[round(v, 6) for v in point] for point in place.outline]],
+            },
+        }
+        for row, place in zip(rows, found.ranked, strict=True)
+    ]
+    with raster.replacing(outlines) as temporary:
+        text = json.dumps({"type": "FeatureCollection", "features": features}, indent=1)
+        temporary.write_text(text, encoding="utf-8")
+    return found
+
+
+def _row(place: Place, found: Places, crs: str) -> Mapping[str, Any]:
+    return {
+        "label": place.label,
+        "longitude": round(place.longitude, 6),
+        "latitude": round(place.latitude, 6),
+        "expected_ha": round(place.expected / HECTARE, 3),
+        "mapped_ha": round(place.mapped / HECTARE, 3),
+        "ground_ha": round(place.ground / HECTARE, 3),
+        "share_of_ground": round(place.share, 5),
+        "share_of_all_expected": round(place.expected / found.expected, 5),
+        "side_m": found.side,
+        "x": round(place.x, 2),
+        "y": round(place.y, 2),
+        "crs": crs,
+        "model": found.model,
+    }
