@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
-from PIL import Image
+from matplotlib.figure import Figure
 
+from shakeslide import grid as grids
 from shakeslide.io.raster import replacing
-from shakeslide.report import figures, judgement, page, score_tables, uncertainty, words
+from shakeslide.report import (
+    figures,
+    judgement,
+    page,
+    places,
+    sheet_map,
+    target,
+    uncertainty,
+    words,
+)
 from shakeslide.report.artefacts import Artefacts
+from shakeslide.report.places import Places
 from shakeslide.report.score_tables import interval, rows_of
+from shakeslide.report.target import Target
 
 NAME = "summary.pdf"
 SHEET = (8.27, 11.69)
@@ -23,12 +36,26 @@ EDGE = 0.55
 SOFT = "#55606b"
 ACCENT = "#721f81"
 WARN = "#8a4b00"
+COLUMN = 4.48
+"""Inches from the left edge to the column beside the map."""
+FIRST = 5
+"""Places on the sheet."""
 MOST_ROWS = 6
 MOST_WARNINGS = 3
 BODY, LINE = 9.0, 0.172
 """Size of the text (points) and height of its lines (inches)."""
 LETTERS = 15.6
 """Letters of the text per inch of a line, so that the widest lines just fit."""
+
+PROPER = ("AdaBoost", "Allstadt", "Newmark", "Nowicki")
+"""First words of models' names that keep their capital within a sentence."""
+GROUND: Mapping[str, str] = {
+    "pixel": "cells drawn at random (too kind: the model has seen cells beside them)",
+    "landslide": "landslides kept out of the training",
+    "block": "blocks of land kept out of the training",
+    "event": "earthquakes kept out of the training",
+}
+"""What a protocol tests on, in plain words."""
 
 
 @dataclass
@@ -64,61 +91,122 @@ class _Pen:
 
 def best_model(run: Artefacts) -> str:
     """Return the mapped model that ranks best where the evaluation is hardest."""
-    rows = {str(r["model"]): r for r in rows_of(run, judgement.strictest(run))}
-    return max((f.model for f in run.maps), key=lambda m: rows[m]["roc_auc"]["mean"] or 0.0)
+    return places.best_map(run).model
 
 
-def statements(run: Artefacts) -> dict[str, list[str]]:
+def statements(run: Artefacts, inputs: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what the sheet says in words, by its headings."""
+    aim = target.of(run, inputs)
+    return {"What the map tells": _told(run, aim), "How far to trust it": _trust(run, aim)}
+
+
+def _told(run: Artefacts, aim: Target) -> list[str]:
+    hardest, files = judgement.strictest(run), places.best_map(run)
+    text = []
+    found = next(
+        (r for r in run.evaluation.get("captured", ()) if _is(r, hardest, files.model)), None
+    )
+    if found is not None:
+        parts = [
+            f"{100 * share:.0f}{words.NBSP}% in the first {100 * float(area):.0f}{words.NBSP}%"
+            for area, share in found["shares"].items()
+        ]
+        text.append(
+            f"Tested on {_ground(hardest)}: of all {aim.cell}s, a search from the highest values "
+            f"of the map downwards finds {words.joined(parts)} of the ground."
+        )
+    share = words.share(run.samples.prevalence)
+    if files.shows != "probability":
+        text.append(
+            "The map ranks the ground. Its values are not the share of it that fails: they stand "
+            f"on a sample, {words.share(run.samples.label.mean())} of which are {aim.cell}s; in "
+            f"the area it is {share}."
+        )
+    elif run.evaluation.get("calibration") == "none":
+        text.append(
+            f"The map shows the probability that a cell is a {aim.cell}, brought to the area's own "
+            f"share of such cells ({share}) but not calibrated: trust its order more than its "
+            "values."
+        )
+    else:
+        text.append(
+            f"The map shows the probability that a cell is a {aim.cell}; {share} of the area's "
+            "cells are."
+        )
+    return [*text, aim.limits]
+
+
+def _trust(run: Artefacts, aim: Target) -> list[str]:
     hardest, model = judgement.strictest(run), best_model(run)
     row = next(r for r in rows_of(run, hardest) if r["model"] == model)
-    name = words.model_title(model).lower()
     value, bounds = interval(row, "roc_auc")
-    held = words.PROTOCOLS.get(hardest, hardest)
-    trust = [
-        f"On {held} the {name} ranks a source cell above a clear one in "
+    text = [
+        f"Tested on {_ground(hardest)}, the {_name(model)} puts a {aim.cell} above a clear one in "
         f"{100 * row['roc_auc']['mean']:.0f} of 100 pairs (AUC {value}"
         + (f", 95{words.NBSP}% interval {bounds})." if bounds else ").")
+        + lead(run)
     ]
-    if alarms := judgement.alarms(run):
-        trust.append(alarms)
+    area = next(
+        (r for r in run.evaluation.get("summary_area") or () if _is(r, hardest, model)), None
+    )
+    if area is not None and area["precision"]["mean"] is not None:
+        hundred = 100 * area["precision"]["mean"]
+        text.append(
+            f"Of 100 cells that it calls landslide, {hundred:.{int(hundred < 1)}f} are "
+            f"{aim.cell}s; the others are false alarms."
+        )
     if (unlike := uncertainty.applicability(run)) is not None:
-        trust.append(
+        text.append(
             f"{words.share(unlike.outside)} of the area is unlike anything the model was trained "
             "on: there no score speaks for the map."
         )
+    if (found := places.find(run)) is not None and (doubt := found.against_mapped(FIRST)):
+        text.append(doubt)
     spread = next((s for s in uncertainty.spreads(run) if s.model == model), None)
     if spread is not None and spread.undecided is not None:
-        trust.append(
+        text.append(
             f"For {words.share(spread.undecided)} of the area the class hangs on which landslides "
             "happened to be mapped."
         )
-    where = []
-    shares, rows = score_tables.captured(run)
-    if rows:
-        told = next(r for r in run.evaluation["captured"] if _is(r, hardest, model))["shares"]
-        parts = [
-            f"{100 * found:.0f}{words.NBSP}% of the source cells in the first {head} of the area"
-            for head, found in zip(shares, told.values(), strict=True)
-        ]
-        where.append(
-            "Searched from the most susceptible ground down, on ground the model had not seen "
-            f"({held}), the map finds {words.joined(parts)}."
-        )
-    files = next(f for f in run.maps if f.model == model)
-    where.append(
-        "The map shows the probability that a cell is a landslide source, at the area's own share "
-        f"of sources ({words.share(run.samples.prevalence)})."
-        if files.shows == "probability"
-        else "The map ranks the ground. Its values are not the share that fails: they stand on "
-        f"the balance of the training sample, where {words.share(run.samples.label.mean())} of "
-        f"the cells are sources; in the area it is {words.share(run.samples.prevalence)}."
+    return text
+
+
+def lead(run: Artefacts) -> str:
+    """Return which models the best one cannot be told apart from, "" where it stands alone."""
+    hardest, model = judgement.strictest(run), best_model(run)
+    if len(run.models) == 1:
+        return ""
+    pairs = [
+        r
+        for r in run.evaluation.get("pairs") or ()
+        if r["protocol"] == hardest and model in (r["model"], r["other"])
+    ]
+    known = [r for r in pairs if r["roc_auc"].get("low") is not None]
+    if not known:
+        return " Whether it is truly better than the other models cannot be judged from these data."
+    level = [
+        _name(r["other"] if r["model"] == model else r["model"])
+        for r in known
+        if not judgement.is_resolved(r["roc_auc"])
+    ]
+    if not level:
+        return ""
+    over = (
+        f"the {len(level)} other models"
+        if len(level) == len(run.models) - 1 > 2
+        else words.joined(level)
     )
-    where.append(
-        "It says where slopes fail (source areas), not how far the debris runs, and nothing of "
-        "buildings, roads or people."
-    )
-    return {"Where to look first": where, "How far to trust it": trust}
+    return f" Its lead over {over} is not resolved: they may be as good."
+
+
+def _name(model: str) -> str:
+    """Return a model's name within a sentence."""
+    title = words.model_title(model)
+    return title if title.split()[0] in PROPER else title[:1].lower() + title[1:]
+
+
+def _ground(protocol: str) -> str:
+    return GROUND.get(protocol, words.PROTOCOLS.get(protocol, protocol))
 
 
 def _is(row: Any, protocol: str, model: str) -> bool:
@@ -153,19 +241,17 @@ def write(run: Artefacts, inputs: Any) -> Path | None:
         )
         _rule(sheet, pen.y - 0.02, width)
         top = pen.y - 0.12
-        model = best_model(run)
         measured = _Pen(None, EDGE, width, 0.0)
         _texts(measured, run, inputs)
-        # The map takes the height that the texts leave.
+        # Map and column take the height that the texts leave.
         room = top + measured.y - EDGE - 0.14
-        low = _map(figure, run.out / "figures" / f"map_{model}.png", top, room)
-        side = _Pen(sheet, EDGE + 4.62, width - 4.62, top)
-        for fact in page.facts(run):
-            side.write(fact.value, 14, fontweight="bold")
-            side.write(fact.label, 8.5, SOFT)
-            side.y -= 0.08
-        side.head("Models")
-        _scores(side, run)
+        found = places.find(run)
+        low = _map(figure, sheet, run, inputs, found, top, room)
+        side = _Pen(sheet, EDGE + COLUMN, width - COLUMN, top)
+        _facts(side, run, inputs)
+        if found is not None:
+            _places(side, found, target.of(run, inputs))
+        _scores(side, run, top - room)
         pen.y = min(low, side.y) - 0.02
         _texts(pen, run, inputs)
         _foot(sheet, run, width)
@@ -179,49 +265,108 @@ def _rule(sheet: Axes, y: float, width: float) -> None:
     sheet.plot([EDGE, EDGE + width], [y, y], color="#1b1f24", linewidth=1.0)
 
 
-def _map(figure: Any, path: Path, top: float, room: float) -> float:
-    """Lay the model's map below `top`, at most `room` high, and return where it ends."""
-    pixels = np.asarray(Image.open(path).convert("RGB"))
-    wide = 4.4
-    tall = float(wide * pixels.shape[0] / pixels.shape[1])
-    if tall > room:
-        wide, tall = wide * room / tall, room
-    axes = figures.axes_at(figure, EDGE, top - tall, wide, tall)
-    axes.imshow(pixels, interpolation="none", aspect="auto")
-    axes.axis("off")
-    return top - tall
+def _map(
+    figure: Figure,
+    sheet: Axes,
+    run: Artefacts,
+    inputs: Mapping[str, Any],
+    found: Places | None,
+    top: float,
+    room: float,
+) -> float:
+    """Draw the best map below `top`, at most `room` high, and return where it ends."""
+    files, cell = places.best_map(run), target.of(run, inputs).cell
+    title = "Susceptibility (ranks the ground)"
+    if files.shows == "probability":
+        raw = run.evaluation.get("calibration") == "none"
+        title = f"Probability of a {cell}" + ", not calibrated" * raw
+    return sheet_map.draw(
+        figure,
+        sheet,
+        run,
+        files,
+        title,
+        found.ranked[:FIRST] if found is not None else (),
+        found.side if found is not None else 0.0,
+        (EDGE, top),
+        (COLUMN - 0.2, room),
+    )
 
 
-def _scores(pen: _Pen, run: Artefacts) -> None:
-    """Write the AUC of each model by protocol, best first where it is hardest."""
-    hardest = judgement.strictest(run)
-    order = sorted(rows_of(run, hardest), key=lambda r: -(r["roc_auc"]["mean"] or 0.0))
-    step = (pen.width - 0.5) / len(run.protocols)
-    places = [pen.left + 0.5 + step * (i + 1) for i in range(len(run.protocols))]
-    for x, protocol in zip(places, run.protocols, strict=True):
-        pen.put(x, protocol, fontsize=7, color=SOFT, ha="right")
+def _facts(pen: _Pen, run: Artefacts, inputs: Mapping[str, Any]) -> None:
+    counts, (dx, dy) = run.samples.counts, grids.cell_size(run.grid)
+    facts = (
+        (words.area(counts["mapped_cells"] * dx * dy), f"of ground, in cells of {dx:.4g} m"),
+        (words.count(counts["landslides"]), "landslides mapped"),
+        (
+            words.share(run.samples.prevalence),
+            f"of the ground is {target.of(run, inputs).ground}",
+        ),
+    )
+    for value, label in facts:
+        pen.write(value, 14, fontweight="bold")
+        pen.write(label, 8.5, SOFT)
+        pen.y -= 0.08
+
+
+def _places(pen: _Pen, found: Places, aim: Target) -> None:
+    """Write the first places: letter, centre, expected area, share of the square's ground."""
+    pen.head("Where to look first")
+    right = pen.left + pen.width
+    columns = (right - 0.82, right - 0.36, right)
+    for x, text in zip(columns, ("expected", "mapped", "share"), strict=True):
+        pen.put(x, text, fontsize=7, color=SOFT, ha="right")
+    pen.put(pen.left + 0.2, "centre (WGS 84)", fontsize=7, color=SOFT)
     pen.y -= LINE
-    for row in order[:MOST_ROWS]:
-        name = str(row["model"])[:9]
-        pen.put(pen.left, name, fontsize=8.5)
-        for x, protocol in zip(places, run.protocols, strict=True):
-            found = next(r for r in rows_of(run, protocol) if r["model"] == row["model"])
-            text = words.score("roc_auc", found["roc_auc"]["mean"])
-            pen.put(x, text, fontsize=8.5, ha="right")
+    for place in found.ranked[:FIRST]:
+        values = (
+            places.hectares(place.expected),
+            places.hectares(place.mapped),
+            f"{100 * place.share:.2g}{words.NBSP}%",
+        )
+        pen.put(pen.left, place.label, fontsize=8.5, fontweight="bold", color=sheet_map.MARK)
+        pen.put(pen.left + 0.2, place.centre, fontsize=7.5)
+        for x, text in zip(columns, values, strict=True):
+            pen.put(x, text, fontsize=7.5, ha="right")
         pen.y -= LINE
-    more = f" ({len(order) - MOST_ROWS} more in the report)" if len(order) > MOST_ROWS else ""
-    note = "AUC by protocol: 0.5 is chance, 1 perfect."
-    if "pixel" in run.protocols and len(run.protocols) > 1:
-        note += " By pixel flatters."
+    note = (
+        f"Hectares of {aim.ground} in squares of {words.length(found.side)}; expected: the sum of "
+        f"probability × area, and as a share of the square. {found.together(FIRST, aim.ground)} "
+        f"More in {places.TABLE}."
+    )
+    if not found.calibrated:
+        note += " Not calibrated: trust the order more than the hectares."
+    pen.write(note, 7.5, SOFT)
+
+
+def _scores(pen: _Pen, run: Artefacts, lowest: float) -> None:
+    """Write the AUC of the models where it is hardest, best first, as many as have room."""
+    hardest, right = judgement.strictest(run), pen.left + pen.width
+    order = sorted(rows_of(run, hardest), key=lambda r: -(r["roc_auc"]["mean"] or 0.0))
+    pen.head("Models compared")
+    rows = max(1, min(MOST_ROWS, int((pen.y - lowest - 3 * LINE) / LINE)))
+    for row in order[:rows]:
+        value, bounds = interval(row, "roc_auc")
+        name = textwrap.shorten(words.model_title(str(row["model"])), 28, placeholder=" …")
+        pen.put(pen.left, name, fontsize=7.5)
+        pen.put(right - 0.68 * bool(bounds), value, fontsize=7.5, ha="right")
+        pen.put(right, bounds.replace(" to ", "–"), fontsize=6.5, color=SOFT, ha="right")
+        pen.y -= LINE
+    note = f"AUC on {_ground(hardest)}: 0.5 is chance, 1 perfect."
+    if any(interval(r, "roc_auc")[1] for r in order[:rows]):
+        note += f" Small: 95{words.NBSP}% interval."
+    more = f" {len(order) - rows} more in the report." if len(order) > rows else ""
     pen.write(note + more, 7.5, SOFT)
 
 
 def _texts(pen: _Pen, run: Artefacts, inputs: Any) -> None:
-    for title, texts in statements(run).items():
+    for title, texts in statements(run, inputs).items():
         pen.head(title)
         for text in texts:
             pen.point(text)
-    found = [(row["name"], text) for row in inputs["layers"] for text in row["warnings"]]
+    found = [
+        (row["name"], plain) for row in inputs["layers"] for plain in _without_keys(row["warnings"])
+    ]
     if not found:
         return
     pen.head("Warnings about the data")
@@ -229,6 +374,18 @@ def _texts(pen: _Pen, run: Artefacts, inputs: Any) -> None:
         pen.point(textwrap.shorten(f"{layer}: {text}", 165, placeholder=" …"), WARN)
     if len(found) > MOST_WARNINGS:
         pen.point(f"{len(found) - MOST_WARNINGS} more in the report.", WARN)
+
+
+def _without_keys(warnings: Iterable[str]) -> list[str]:
+    """Return warnings without the parts that name keys of the study: the sheet's readers have none.
+
+    What is nothing but advice on keys is left out.
+    """
+    kept = (
+        "; ".join(p for p in text.split("; ") if not re.search(r"`|\[[a-z_.]+\]|\b[a-z_]+ = ", p))
+        for text in warnings
+    )
+    return [text for text in kept if text]
 
 
 def _foot(sheet: Axes, run: Artefacts, width: float) -> None:
