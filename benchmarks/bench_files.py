@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from shakeslide import grid as grids
 from shakeslide import pipeline, study, synthetic
 from shakeslide.engine import Engine
+from shakeslide.factor_settings import PAPER_FACTORS
 from shakeslide.factors import stack
 from shakeslide.io import raster
 from shakeslide.progress import Reporter
@@ -62,7 +63,7 @@ def prepare(path: Path, out: Path, *overrides: str) -> float:
 
 def only(codes: Iterable[str]) -> list[str]:
     """Return the overrides that leave out all factors but some."""
-    return [f"factors.{c}.use=false" for c in study.PAPER_FACTORS if c not in codes]
+    return [f"factors.{c}.use=false" for c in PAPER_FACTORS if c not in codes]
 
 
 def terrain_row(path: Path, work: Path) -> Row:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from shakeslide import study
-from shakeslide.factor_settings import FACTOR_FUNCTIONS
+from shakeslide import study, template
+from shakeslide.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 from shakeslide.io import raster
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -70,11 +70,12 @@ def one_line(text: str | None) -> str:
 def settings_table(model: type[study.Settings]) -> list[str]:
     lines = ["| key | default | meaning |", "| --- | --- | --- |"]
     for name, field in model.model_fields.items():
-        default = "required" if field.is_required() else f"`{field.get_default()!r}`"
-        if isinstance(field.get_default(), study.Settings):
+        value = template.default(model, name)
+        default = "required" if field.is_required() else f"`{template.toml(value)}`"
+        if isinstance(value, study.Settings):
             default = "a table"
-        if field.get_default() is None and not field.is_required():
-            default = study.default_words(model, name)
+        if value is None and not field.is_required():
+            default = template.default_words(model, name)
         meaning = one_line(field.description)
         if may_be := study.choices(field.annotation):
             meaning += f" One of {', '.join(may_be)}.".replace("'", "`")
@@ -83,7 +84,12 @@ def settings_table(model: type[study.Settings]) -> list[str]:
 
 
 def study_page() -> str:
-    lines = ["# The study file", "", "TOML. Every table and key, from the schema.", ""]
+    lines = [
+        "# The study file",
+        "",
+        "TOML. Every table and key, from the schema, with the paper's settings as defaults.",
+        "",
+    ]
     for name, model in TABLES.items():
         lines += [f"## `[{name}]`", "", one_line(model.__doc__), "", *settings_table(model), ""]
     lines += ["## `[factors.CODE]`", "", "By `function`:", ""]
@@ -140,7 +146,7 @@ def factors_page(figures: Path) -> str:
     images.mkdir(parents=True, exist_ok=True)
     lines = ["# Factors", "", "As computed for the synthetic earthquake of `make demo`.", ""]
     lines += ["## The 14 of the paper", ""]
-    for code in study.PAPER_FACTORS:
+    for code in PAPER_FACTORS:
         lines += factor_entry(code, figures, images)
     lines += ["## Further ones", "", "Each with what the study file says to get it.", ""]
     for code, (_, options) in FURTHER.items():

@@ -10,7 +10,10 @@ from types import ModuleType
 from typing import Any
 
 PAGES = {
-    "study": ("Studies and runs", ["study", "pipeline", "engine", "progress", "errors"]),
+    "study": (
+        "Studies and runs",
+        ["study", "template", "pipeline", "engine", "progress", "errors"],
+    ),
     "data": (
         "Grid and data",
         [

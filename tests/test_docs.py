@@ -125,12 +125,12 @@ def test_every_settings_class_and_key_is_in_the_reference(build: Any) -> None:
 
 def test_every_factor_function_is_shown(build: Any) -> None:
     told = (DOCS / "factors.md").read_text(encoding="utf-8")
-    used = {str(table["function"]) for table in study.PAPER_FACTORS.values()}
+    used = {str(table["function"]) for table in factor_settings.PAPER_FACTORS.values()}
     for code, (_, options) in build.FURTHER.items():
         assert f"### {code}: " in told
         used.add(tomllib.loads(options)["function"])
     assert used == set(factor_settings.FACTOR_FUNCTIONS)
-    for code in study.PAPER_FACTORS:
+    for code in factor_settings.PAPER_FACTORS:
         assert f"### {code}: " in told
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from shakeslide import cli, pipeline, study, synthetic
+from shakeslide.factor_settings import PAPER_FACTORS
 
 from . import plugin
 from .conftest import open_run
@@ -128,9 +129,9 @@ def validate(body: str, here: Path, where: str) -> None:
     added = tomllib.loads(body)
     whole = merged(small, added)
     changed = {code for code, table in added.get("factors", {}).items() if "function" in table}
-    for code in changed & set(study.PAPER_FACTORS):
+    for code in changed & set(PAPER_FACTORS):
         # A paper's factor made another way has no use for its layer.
-        whole["layers"].pop(study.PAPER_FACTORS[code].get("layer"), None)
+        whole["layers"].pop(PAPER_FACTORS[code].get("layer"), None)
     study.validate(whole, here, where)
 
 

@@ -16,7 +16,7 @@ LAYERS = [
     {"pipeline"},
     {"report", "checks", "symptoms", "ledger", "tables"},
     {"trials", "explanation", "uncertainty", "tuning"},
-    {"mapping", "training", "events", "synthetic"},
+    {"mapping", "training", "events", "synthetic", "template"},
     {"bundle"},
     {"evaluation"},
     {"models", "sampling", "encoding", "sources"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +45,6 @@ def test_the_preset_has_the_14_factors_in_the_papers_order(tmp_path: Path) -> No
     assert loaded.evaluation.repeats == 20
 
 
-def test_the_template_is_a_valid_study_that_names_every_setting(tmp_path: Path) -> None:
-    text = study.template()
-    loaded, _ = study.load(write(tmp_path, text))
-    assert loaded.layers["dem"].path == tmp_path / "dem.tif"
-    for table in (study.GridSettings, study.Samples, study.Evaluation, study.SaeSettings):
-        for key in table.model_fields:
-            assert key in text
-
-
 def docs_build() -> Any:
     path = Path(__file__).parents[1] / "docs" / "build.py"
     spec = importlib.util.spec_from_file_location("docs_build", path)
@@ -70,15 +60,9 @@ def test_the_page_of_the_study_file_is_what_the_schema_says() -> None:
     stored = (build.DOCS / "study.md").read_text(encoding="utf-8")
     assert stored == build.NOTE + build.study_page(), "run `make docs`"
     row = next(line for line in stored.splitlines() if line.startswith("| `optimiser`"))
-    assert "| the preset's |" in row
+    assert '| `"sgd"` |' in row
     assert "One of `sgd`, `adamw`." in row
     assert "`None`" not in stored
-
-
-def test_the_template_tells_choices_and_the_presets_defaults() -> None:
-    line = next(v for v in study.template().splitlines() if v.startswith("# optimiser"))
-    assert "('sgd' | 'adamw')" in line
-    assert line.endswith("Default: the preset's.")
 
 
 def test_every_function_of_the_schema_is_in_the_catalogue() -> None:
@@ -91,11 +75,6 @@ def test_every_setting_of_a_model_is_a_parameter_of_its_estimator() -> None:
         settings = getattr(study.Models(), name)
         known = set(entry.make().get_params())
         assert set(type(settings).model_fields) - {"angles", "settings"} <= known, name
-
-
-def test_template_comments_are_the_defaults(tmp_path: Path) -> None:
-    lines = [line[2:] for line in study.template().splitlines() if line.startswith("# repeats")]
-    assert tomllib.loads(lines[0])["repeats"] == study.Evaluation().repeats
 
 
 def test_paths_start_from_the_study_or_from_data(tmp_path: Path) -> None:

@@ -227,20 +227,15 @@ def explain(
 ) -> None:
     """Say which factors matter (importance.json), or why one place has its probability."""
     run = _open(study, out, data, set_, None, None, quiet, verbose)
-    from shakeslide import pipeline
+    from shakeslide import explanation, pipeline
 
     if at is None:
         with run.ledger.locked():
             pipeline.explain(run)
         print(run.out / "importance.json")
         return
-    told = pipeline.explain_place(run, model, *at)
-    print(f"{model}: {told['probability']:.3f} here, {told['background']:.3f} on clear ground")
-    for part in told["parts"]:
-        print(
-            f"{part['code']:<6} {part['value']:>10.4g} {part['unit']:<8} log-odds "
-            f"{part['log_odds']:+.2f} ± {part['error']:.2f}"
-        )
+    for line in explanation.lines(pipeline.explain_place(run, model, *at)):
+        print(line)
 
 
 @app.command()
@@ -336,14 +331,14 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Folder to make.", metavar="DIR")],
 ) -> None:
     """Write a commented study file to start from."""
-    from shakeslide import study
+    from shakeslide import template
 
     path = folder / "study.toml"
     if path.exists():
         raise InputError(f"{path}: is there already; choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(study.template(), encoding="utf-8")
+        path.write_text(template.text(), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error}") from error
     print(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -128,6 +128,12 @@ def attribute(
         Where the cells to compare with are drawn.
     seed : int
         Of the study.
+
+    Returns
+    -------
+    dict
+        `probability` of the cell and `background`, that of clear ground; `parts`: what each factor
+        is called, its value there (of a class also its name), and what it adds in log-odds.
     """
     if not np.isfinite(row).all():
         missing = [f.code for f, v in zip(model.factors, row, strict=True) if not np.isfinite(v)]
@@ -143,7 +149,15 @@ def attribute(
 
     told = importance.attribution(log_odds, row, background, alone, seed=seed)
     parts = [
-        {"code": f.code, "unit": f.unit, "value": float(v), "log_odds": float(p), "error": float(e)}
+        {
+            "code": f.code,
+            "name": f.name,
+            "unit": f.unit,
+            "value": float(v),
+            "class": f.legend.get(int(v)) if f.kind == "categorical" else None,
+            "log_odds": float(p),
+            "error": float(e),
+        }
         for f, v, p, e in zip(model.factors, row, told.parts, told.error, strict=True)
     ]
     return {
@@ -152,3 +166,29 @@ def attribute(
         "background": 1 / (1 + float(np.exp(-told.base))),
         "parts": sorted(parts, key=lambda part: -abs(float(part["log_odds"]))),
     }
+
+
+def lines(told: Mapping[str, Any]) -> list[str]:
+    """Return what `attribute` told as a small table, a factor to a line."""
+    parts = told["parts"]
+    values = [_value(part) for part in parts]
+    name = max(len(part["name"]) for part in parts)
+    value = max(map(len, values))
+    here, there = told["probability"], told["background"]
+    return [
+        f"{told['model']}: {here:.3f} here, {there:.3f} on clear ground",
+        *(
+            f"{part['code']:<6} {part['name']:<{name}}  {text:<{value}}  log-odds "
+            f"{part['log_odds']:+.2f} ± {part['error']:.2f}"
+            for part, text in zip(parts, values, strict=True)
+        ),
+    ]
+
+
+def _value(part: Mapping[str, Any]) -> str:
+    """Return a factor's value with its unit; of a class its code and name, where it has one."""
+    if part["class"] is None:
+        return f"{part['value']:>8.4g} {part['unit']}".rstrip()
+    code = f"{part['value']:.0f}"
+    named = part["class"] != code
+    return f"{code:>8}" + (f" = {part['class']}" if named else f" {part['unit']}")

@@ -1,7 +1,7 @@
 """The study file: the one schema of all settings.
 
-Defaults, the template of `shakeslide init`, error messages and the reference are generated from
-these models. Paths are relative to the study file, or to the folder given with `--data`.
+Defaults, what `shakeslide init` writes, error messages and the reference are generated from these
+models. Paths are relative to the study file, or to the folder given with `--data`.
 """
 
 # ruff: noqa: RUF012 - pydantic gives each model its own copy of a default.
@@ -15,7 +15,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -31,7 +31,6 @@ from shakeslide.factor_settings import (
     EPICENTRE,
     FACTOR_FUNCTIONS,
     OWN,
-    PAPER_FACTORS,
     FactorBase,
     FactorSettings,
     LayerFactor,
@@ -249,19 +248,19 @@ class Samples(Settings):
     most: Annotated[int, Field(ge=10)] | None = None
     """Draw at most so many source cells, at random; default: all."""
     train_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the samples used for training in the `pixel` protocol (the paper: 0.2)."""
+    """Share of the samples used for training in the `pixel` protocol (the paper: 0.2). The models
+    that are stored and mapped are trained on this share too, that of the first split."""
 
 
 class ModelSettings(Settings):
     """What every model has."""
 
     angles: Literal["raw", "sincos"] | None = None
-    """Angles as they are, or as sine and cosine (lines: of the doubled angle). Default: the
-    preset's."""
+    """Angles as they are, or as sine and cosine (lines: of the doubled angle)."""
 
 
 class NetworkSettings(ModelSettings):
-    """What the networks have; a key left out has the preset's value."""
+    """What the networks have."""
 
     units: list[Annotated[int, Field(ge=1)]] | None = None
     """Hidden units per layer; their number is the depth."""
@@ -289,8 +288,8 @@ class SaeSettings(NetworkSettings):
     """Stacked sparse autoencoder."""
 
     settings: Literal["paper", "modern"] = "paper"
-    """Where the other settings start from: the paper's, or present-day ones (angles as sine and
-    cosine, AdamW on one cycle, early stopping)."""
+    """Where the other settings start from: the paper's, which are the defaults told here, or
+    present-day ones (angles as sine and cosine, AdamW on one cycle, early stopping)."""
     rho: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Target mean activation of the hidden units."""
     beta: Annotated[float, Field(ge=0)] | None = None
@@ -424,50 +423,49 @@ class NewmarkSettings(Settings):
     strength: dict[str, Strength] | None = None
     """Strength by class of lithology: [models.newmark.strength.<class>] c, phi, gamma."""
     t: Positive | None = None
-    """Thickness of the slab that slides, at right angles to the slope, in m; default: 2.4."""
+    """Thickness of the slab that slides, at right angles to the slope, in m."""
     m: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Share of it that is saturated; default: 0."""
+    """Share of it that is saturated."""
     form: Literal["jibson2007", "jibson2007_magnitude", "jibson2000"] | None = None
-    """Displacement from PGA, from PGA and magnitude, or from Arias intensity; default:
-    jibson2007."""
+    """Displacement from PGA, from PGA and magnitude, or from Arias intensity."""
     magnitude: Annotated[float, Field(gt=0, lt=10)] | None = None
     """Moment magnitude; default: the event's."""
     slope: str | None = None
-    """Code of the factor with the slope; default: SLO."""
+    """Code of the factor with the slope."""
     pga: str | None = None
-    """Code of the factor with the peak ground acceleration; default: PGA."""
+    """Code of the factor with the peak ground acceleration."""
     arias: str | None = None
-    """Code of the factor with the Arias intensity in m/s; default: ARIAS."""
+    """Code of the factor with the Arias intensity in m/s."""
     lithology: str | None = None
-    """Code of the factor with the lithology; default: LITH."""
+    """Code of the factor with the lithology."""
 
 
 class Jessee2018Settings(Settings):
     """Global model of Nowicki Jessee et al. (2018); nothing is trained."""
 
     output: Literal["probability", "coverage"] | None = None
-    """Probability, or the share of the area that landslides cover; default: probability."""
+    """Probability, or the share of the area that landslides cover."""
     lithology_classes: dict[str, str] | None = None
     """The study's classes to GLiM's two letters, where they are named otherwise."""
     land_cover_classes: dict[str, int] | None = None
     """The study's classes to GlobCover's codes, where they are named otherwise."""
     pgv: str | None = None
-    """Code of the factor with the peak ground velocity; default: PGV."""
+    """Code of the factor with the peak ground velocity."""
     slope: str | None = None
-    """Code of the factor with the slope; default: SLO."""
+    """Code of the factor with the slope."""
     cti: str | None = None
-    """Code of the factor with the topographic wetness; default: CTI."""
+    """Code of the factor with the topographic wetness."""
     lithology: str | None = None
-    """Code of the factor with the lithology; default: LITH."""
+    """Code of the factor with the lithology."""
     land_cover: str | None = None
-    """Code of the factor with the land cover; default: LC."""
+    """Code of the factor with the land cover."""
 
 
 class Jessee2022Settings(Jessee2018Settings):
     """The same as revised by Allstadt et al. (2022)."""
 
     pga: str | None = None
-    """Code of the factor with the peak ground acceleration; default: PGA."""
+    """Code of the factor with the peak ground acceleration."""
 
 
 class OwnModelSettings(ModelSettings):
@@ -804,15 +802,6 @@ def choices(annotation: Any) -> list[str]:
     return told if len(told) > 1 and any(text.startswith("'") for text in told) else []
 
 
-def default_words(model: type[Settings], key: str) -> str:
-    """Return what holds where a key whose default is None is left out."""
-    described = _doc(model.model_fields[key].description)
-    told = re.search(r"[Dd]efault(?: there)?: (.+?)\)?(?:[.;](?:\s|$)|$)", described)
-    if told:
-        return told[1]
-    return "the preset's" if issubclass(model, ModelSettings | AhpSettings) else "none"
-
-
 def _override(document: dict[str, Any], item: str) -> None:
     key, sep, text = item.partition("=")
     parts = [p.strip() for p in key.split(".")]
@@ -851,135 +840,3 @@ def _index(table: Sequence[Any], part: str, item: str) -> int:
         f"--set {item}: '{part}' is no place in a list of {len(table)}; they are numbered from 0 "
         f"to {len(table) - 1}"
     )
-
-
-# ---------------------------------------------------------------- template
-
-
-def template() -> str:
-    """Return a commented study file made from the schema."""
-    lines = [
-        "# A study for shakeslide. Paths are relative to this file.",
-        "# Lines that begin with # show defaults or examples.",
-        "",
-    ]
-    lines += _table("study", StudyInfo, {"name": "My earthquake"})
-    lines += _table("event", Event, {"epicentre": [0.0, 0.0], "magnitude": 7.0})
-    lines += _table("grid", GridSettings, {})
-    lines += ["# --- Layers: what you have. Keys of a layer:"]
-    lines += [f"#   {n}: {_doc(f.description)}" for n, f in Layer.model_fields.items()]
-    lines += [""]
-    for name, example in _EXAMPLE_LAYERS.items():
-        lines += [f"[layers.{name}]", *(f"{k} = {_toml(v)}" for k, v in example.items()), ""]
-    lines += ["# --- Factors: the 14 of the paper are there by themselves; their options:", ""]
-    for code, defaults in PAPER_FACTORS.items():
-        model = FACTOR_FUNCTIONS[defaults["function"]]
-        lines += [f"# [factors.{code}]  # {defaults['name']}: {_doc(model.__doc__)}"]
-        for key, f in model.model_fields.items():
-            if key not in ("function", "name", "use", "unit", "layer"):
-                lines += [f"# {key} = {_toml(f.default)}  # {_comment(model, key)}"]
-    lines += [
-        "",
-        "# A further factor from any layer, for example peak ground acceleration:",
-        "# [layers.pga]",
-        '# path = "pga.tif"',
-        "# [factors.PGA]",
-        '# function = "value"',
-        '# layer = "pga"',
-        '# unit = "g"',
-        f"# Functions: {', '.join(FACTOR_FUNCTIONS)}.",
-        "",
-    ]
-    lines += _table("inventory", Inventory, {"path": "landslides.gpkg"})
-    lines += [
-        "# Ground where no landslide can be: lakes, glaciers, sea.",
-        "# [[masks]]",
-        '# path = "lakes.gpkg"',
-        *(
-            f"# {key} = {_toml(0 if f.is_required() else f.default)}  # {_doc(f.description)}"
-            for key, f in Mask.model_fields.items()
-            if key not in Layer.model_fields
-        ),
-        "",
-    ]
-    lines += _table("sources", Sources, {}) + _table("samples", Samples, {})
-    lines += _table("models", Models, {})
-    for name, field in Models.model_fields.items():
-        if name in typing.get_args(BuiltInModel):
-            lines += _table(f"models.{name}", cast(type[Settings], field.annotation), {})
-    lines += _table("evaluation", Evaluation, {}) + _table("map", Maps, {})
-    return "\n".join(lines) + "\n"
-
-
-_EXAMPLE_LAYERS: dict[str, dict[str, Any]] = {
-    "dem": {"path": "dem.tif", "source": ""},
-    "intensity": {"path": "intensity.gpkg", "column": "intensity"},
-    "rupture": {"path": "rupture.gpkg"},
-    "aftershocks": {
-        "path": "aftershocks.csv",
-        "x": "longitude",
-        "y": "latitude",
-        "crs": "EPSG:4326",
-    },
-    "lithology": {"path": "lithology.gpkg", "column": "unit"},
-    "faults": {"path": "faults.gpkg"},
-    "rivers": {"path": "rivers.gpkg"},
-    "soil": {"path": "soil.gpkg", "column": "soil"},
-}
-
-
-def _table(name: str, model: type[Settings], example: Mapping[str, Any]) -> list[str]:
-    """Return one table of the template: required or example keys live, defaults commented out."""
-    lines = [f"[{name}]" if example else f"# [{name}]"]
-    lines[0] += f"  # {_doc(model.__doc__)}"
-    nested: list[str] = []
-    for key, field in model.model_fields.items():
-        if _is_table(field.annotation):
-            many = typing.get_origin(field.annotation) is list
-            head = f"[[{name}.{key}]]" if many else f"[{name}.{key}]"
-            if name != "models":
-                nested += [f"# {head}  # {_doc(field.description)}", '# path = "..."']
-            continue
-        if key in example:
-            lines += [f"{key} = {_toml(example[key])}  # {_comment(model, key)}"]
-        else:
-            lines += [f"# {key} = {_toml(field.default)}  # {_comment(model, key)}"]
-    return [*lines, *nested, ""]
-
-
-def _comment(model: type[Settings], key: str) -> str:
-    """Return what the template says of a key: its meaning, its choices, its default."""
-    field = model.model_fields[key]
-    text, may_be = _doc(field.description), choices(field.annotation)
-    if may_be:
-        text += f" ({' | '.join(may_be)})"
-    if field.default is None and "default" not in text.lower():
-        default = default_words(model, key)
-        text += "" if default == "none" else f" Default: {default}."
-    return text
-
-
-def _is_table(annotation: Any) -> bool:
-    parts = (
-        typing.get_args(annotation)
-        if isinstance(annotation, types.UnionType)
-        or typing.get_origin(annotation) in (typing.Union, list)
-        else [annotation]
-    )
-    return any(isinstance(p, type) and issubclass(p, Settings) for p in parts)
-
-
-def _doc(text: str | None) -> str:
-    return re.sub(r"\s+", " ", text or "").strip()
-
-
-def _toml(value: Any) -> str:
-    if value is None:
-        return "..."
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return str(value)
