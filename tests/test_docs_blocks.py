@@ -24,6 +24,7 @@ import pytest
 
 from shakeslide import cli, pipeline, study, synthetic
 from shakeslide.factor_settings import PAPER_FACTORS
+from shakeslide.factors import aftershocks
 
 from . import plugin
 from .conftest import open_run
@@ -175,3 +176,39 @@ def test_a_wrong_command_in_a_page_would_fail(here: Path) -> None:
         run_command(["shakeslide", "chekc", "demo/data/study.toml"], here)
     with pytest.raises(AssertionError, match="demoo"):
         run_command(["make", "demoo"], here)
+
+
+def test_the_whole_study_stands_alone_and_passes_the_check(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs" / "own_earthquake.md").read_text(encoding="utf-8")
+    (body,) = re.findall(r"<!-- a whole study -->\n```toml\n(.*?)^```", text, re.M | re.S)
+    path = here / "mine" / "study.toml"
+    shutil.copytree(here / "demo" / "data", path.parent)
+    small = tomllib.loads(path.read_text())
+    path.write_text(body)
+    loaded, document = study.load(path)
+    assert list(loaded.active_factors) == [
+        code for code in PAPER_FACTORS if code not in ("SRD", "AF", "ST")
+    ]
+    for name in ("study", "event", "grid", "layers", "factors", "inventory"):
+        assert document[name], name
+    # Its files are those of the small earthquake, which lies in another place.
+    for there, ours in (("dem.tif", "srtm.vrt"), ("lithology.gpkg", "geology.gpkg")):
+        (path.parent / there).rename(path.parent / ours)
+    elsewhere = [f"event.epicentre={small['event']['epicentre']}", "grid.crs=EPSG:32648"]
+    elsewhere += ["grid.bounds=[398000, 3448000, 402000, 3452000]", "grid.resolution=25"]
+    sets = [word for item in elsewhere for word in ("--set", item)]
+    capsys.readouterr()
+    assert cli.main(["check", str(path), *sets]) == 0
+    told = capsys.readouterr().out
+    assert "grid.xml" in told
+    assert "whole outlines" in told
+
+
+def test_the_columns_of_aftershocks_are_those_that_are_looked_for() -> None:
+    text = (ROOT / "docs" / "own_earthquake.md").read_text(encoding="utf-8")
+    told = " ".join(text.split())
+    for names in (aftershocks.MAGNITUDE_NAMES, aftershocks.TIME_NAMES):
+        listed = [f"`{name}`" for name in names]
+        assert f"called {', '.join(listed[:-1])} or {listed[-1]}" in told

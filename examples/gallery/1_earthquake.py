@@ -47,3 +47,10 @@ plt.show()
 
 best = synthetic.bayes_optimum(earthquake.p_star)
 print(f"best overall accuracy {best.oa_balanced:.3f}, best ROC-AUC {best.auc:.3f}")
+
+# %%
+# Without a display no window opens; the figures are left in files instead.
+
+for number in plt.get_fignums():
+    plt.figure(number).savefig(file := f"earthquake_{number}.png", dpi=150)
+    print(file)

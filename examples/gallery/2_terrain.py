@@ -36,3 +36,10 @@ for ax, (title, values, how) in zip(axes.flat, panels, strict=True):
     fig.colorbar(ax.imshow(values, extent=(0, side, 0, side), **how), ax=ax, shrink=0.85)
     ax.set(title=title, xlabel="km", ylabel="km")
 plt.show()
+
+# %%
+# Without a display no window opens; the figures are left in files instead.
+
+for number in plt.get_fignums():
+    plt.figure(number).savefig(file := f"terrain_{number}.png", dpi=150)
+    print(file)

@@ -33,3 +33,10 @@ ax.barh([ROCKS[c].name for c in order], [ratios[c] for c in order], color=colour
 ax.axvline(1.0, color="black", linewidth=1)
 ax.set_xlabel("frequency ratio (1: the average of the map)")
 plt.show()
+
+# %%
+# Without a display no window opens; the figures are left in files instead.
+
+for number in plt.get_fignums():
+    plt.figure(number).savefig(file := f"frequency_ratio_{number}.png", dpi=150)
+    print(file)

@@ -78,3 +78,10 @@ ax.set(ylabel="ROC-AUC", xlim=(-0.5, len(names) - 0.5))
 ax.grid(axis="y", alpha=0.3)
 ax.legend(title="held out", frameon=False, loc="upper left")
 plt.show()
+
+# %%
+# Without a display no window opens; the figures are left in files instead.
+
+for number in plt.get_fignums():
+    plt.figure(number).savefig(file := f"protocols_{number}.png", dpi=150)
+    print(file)

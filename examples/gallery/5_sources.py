@@ -65,3 +65,10 @@ handles = [
 ]
 fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
 plt.show()
+
+# %%
+# Without a display no window opens; the figures are left in files instead.
+
+for number in plt.get_fignums():
+    plt.figure(number).savefig(file := f"sources_{number}.png", dpi=150)
+    print(file)

@@ -82,3 +82,10 @@ ax.plot([0, top], [0, top], color="grey", linewidth=1)
 ax.plot(told, true, "o-", color="#2166ac")
 ax.set(xlabel="probability on the map", ylabel="true probability", aspect="equal")
 plt.show()
+
+# %%
+# Without a display no window opens; the figures are left in files instead.
+
+for number in plt.get_fignums():
+    plt.figure(number).savefig(file := f"map_{number}.png", dpi=150)
+    print(file)

@@ -44,3 +44,10 @@ ax.plot([], [], "kx", label="published, if balanced")
 ax.plot([], [], "ko", label="published, where it fits")
 ax.legend(frameon=False)
 plt.show()
+
+# %%
+# Without a display no window opens; the figures are left in files instead.
+
+for number in plt.get_fignums():
+    plt.figure(number).savefig(file := f"audit_{number}.png", dpi=150)
+    print(file)

@@ -59,3 +59,10 @@ for layer, ax in enumerate(axes):
     ax.set(xticks=[], yticks=[], xlabel="first axis", ylabel="second axis")
 axes[0].legend(markerscale=6, frameon=False)
 plt.show()
+
+# %%
+# Without a display no window opens; the figures are left in files instead.
+
+for number in plt.get_fignums():
+    plt.figure(number).savefig(file := f"features_{number}.png", dpi=150)
+    print(file)
