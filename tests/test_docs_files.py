@@ -15,5 +15,6 @@ def test_every_file_of_a_run_is_in_the_tutorial(finished: pipeline.Run) -> None:
     told = " ".join(re.findall(r"^\| (.+?) \|", text, re.M)).replace("`.csv`", "`evaluation.csv`")
     made = {p.name for p in finished.out.iterdir() if not p.name.startswith(".")}
     assert {"samples.parquet", "class_areas.parquet", "evaluation.json", "maps"} <= made
-    for name in {*made, "report.html", "summary.pdf", "shakeslide.qgs", "provenance.json"}:
+    reported = {"report.html", "summary.pdf", "places.csv", "places.geojson", "shakeslide.qgs"}
+    for name in made | reported | {"provenance.json"}:
         assert f"`{name}" in told, name

@@ -41,7 +41,7 @@ def test_the_script_of_the_readme_leaves_a_picture_without_a_display(tmp_path: P
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
 def test_every_script_ends_with_its_pictures_in_a_part_of_their_own(script: Path) -> None:
-    # Of its own: the site has by then taken the figures of earlier parts, and no file is left there.
+    # Of its own: the site has by then taken the figures of earlier parts, and leaves no file.
     last = script.read_text(encoding="utf-8").split("\n# %%\n")[-1]
     assert "plt.show()" not in last
     name = script.stem.split("_", 1)[1]

@@ -43,4 +43,4 @@ def test_a_number_stands_with_its_unit() -> None:
     part = {"code": "SLO", "name": "Slope gradient", "unit": "deg", "value": 31.8667, "class": None}
     told = {"model": "rf", "probability": 0.5, "background": 0.1}
     line = explanation.lines({**told, "parts": [{**part, "log_odds": 0.84, "error": 0.02}]})[1]
-    assert line.split() == "SLO Slope gradient 31.87 deg log-odds +0.84 ± 0.02".split()
+    assert " ".join(line.split()) == "SLO Slope gradient 31.87 deg log-odds +0.84 ± 0.02"
