@@ -39,8 +39,23 @@ def test_a_class_stands_with_its_name_or_alone_where_it_has_none(printed: list[s
     assert "=" not in soil
 
 
-def test_a_number_stands_with_its_unit() -> None:
-    part = {"code": "SLO", "name": "Slope gradient", "unit": "deg", "value": 31.8667, "class": None}
+def row(**part: object) -> str:
     told = {"model": "rf", "probability": 0.5, "background": 0.1}
-    line = explanation.lines({**told, "parts": [{**part, "log_odds": 0.84, "error": 0.02}]})[1]
-    assert " ".join(line.split()) == "SLO Slope gradient 31.87 deg log-odds +0.84 ± 0.02"
+    whole = {
+        "code": "SLO",
+        "name": "Slope gradient",
+        "class": None,
+        "log_odds": 0.84,
+        "error": 0.02,
+    }
+    line = explanation.lines({**told, "parts": [{**whole, **part}]})[1]
+    return " ".join(line.split())
+
+
+def test_a_number_stands_with_its_unit() -> None:
+    told = row(value=31.8667, unit="deg")
+    assert told == "SLO Slope gradient 31.87 deg log-odds +0.84 ± 0.02"
+
+
+def test_a_class_named_by_its_own_number_stands_once() -> None:
+    assert row(value=7.0, unit="class", **{"class": "7"}).split(" log")[0].endswith(" 7 class")
