@@ -164,7 +164,7 @@ def iterations(table: pd.DataFrame) -> Figure:
         F7.csv.
     """
     figure, _ = figures.new(4.6, 3.05)
-    axes = figures.axes_at(figure, 0.6, 0.48, 3.85, 2.4)
+    axes = figures.axes_at(figure, 0.6, 0.48, 3.7, 2.4)
     step = table["step"].to_numpy(float)
     for side, colour, line in (("train", TRAINING, "-"), ("test", OURS, (0, (6, 1.5)))):
         mean = 100 * table[f"{side}_oa_mean"].to_numpy(float)
@@ -180,7 +180,7 @@ def iterations(table: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("Iterations (steps of gradient descent)")
     axes.set_ylabel("Overall accuracy (%)")
-    axes.legend(loc="lower right", frameon=False, title="mean ± sd", title_fontsize=8)
+    axes.legend(loc="upper left", frameon=False, title="mean ± sd", title_fontsize=8)
     _grid(axes)
     return figure
 
