@@ -75,12 +75,13 @@ def test_a_sound_study_has_few_remarks(study: Path) -> None:
     rows = check(study)
     assert list(rows) == [
         "dem", "intensity", "rupture", "aftershocks", "lithology", "faults", "rivers", "soil",
-        "epicentre", "inventory",
+        "epicentre", "inventory.ambiguous", "inventory",
     ]  # fmt: skip
     remarks = {name: row.warnings for name, row in rows.items() if row.warnings}
     assert list(remarks) == ["lithology", "inventory"]
     assert "covers 75.0 % of the grid" in remarks["lithology"][0]
-    assert remarks["inventory"][0].startswith("1 of 51 hold no cell's centre")
+    assert remarks["inventory"][0].startswith("whole outlines are learnt, run-out included")
+    assert remarks["inventory"][1].startswith("1 of 51 hold no cell's centre")
     assert rows["dem"].use == "factors DEM, SLO, SLOA, TPI, SC, RER"
 
 
@@ -404,6 +405,37 @@ def test_tiny_landslides_are_counted(study: Path) -> None:
     row = check(study, "inventory.small=most_covered")["inventory"]
     assert "hold no cell's centre" not in "; ".join(row.warnings)
     assert "1 landslides without a cell centre keep the cell they cover most" in row.notes
+
+
+def test_what_is_learnt_is_told(study: Path) -> None:
+    whole = check(study)["inventory"]
+    assert whole.use == "positives: whole outlines, run-out included"
+    assert 'set positives_from = "extracted" in [inventory]' in whole.warnings[0]
+    told = check(study, "inventory.positives_from=extracted")["inventory"]
+    assert told.use == "positives: source areas told from the outlines by `shakeslide sources`"
+    mapped = check(study, "inventory.source_where=1 = 1")["inventory"]
+    assert mapped.use == "positives: source areas as mapped"
+    for row in (told, mapped):
+        assert "whole outlines" not in "; ".join(row.warnings)
+
+
+def test_further_layers_of_the_inventory_are_listed(study: Path) -> None:
+    row = check(study)["inventory.ambiguous"]
+    count = len(gpd.read_file(study.parent / "landslides.gpkg", where="year <> 2005"))
+    assert (row.kind, row.file) == (f"{count} polygons", "landslides.gpkg")
+    assert row.values == f"{count} on the grid; where year <> 2005"
+    assert row.use == "neither positive nor negative: no clear cells there"
+    frame = gpd.read_file(study.parent / "landslides.gpkg").iloc[:3]
+    frame.geometry = frame.translate(1e5, 0)
+    frame.to_file(study.parent / "elsewhere.gpkg")
+    with study.open("a") as file:
+        file.write('\n[[inventory.ambiguous]]\npath = "elsewhere.gpkg"\n')
+        file.write('\n[inventory.extent]\npath = "landslides.gpkg"\n')
+    rows = check(study)
+    assert "inventory.ambiguous 1" in rows
+    assert rows["inventory.ambiguous 2"].values == "0 on the grid"
+    assert "none of it lies on the grid" in rows["inventory.ambiguous 2"].warnings[0]
+    assert rows["inventory.extent"].use == "samples come from inside only"
 
 
 def test_points_as_an_inventory(study: Path) -> None:

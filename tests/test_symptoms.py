@@ -193,3 +193,8 @@ def test_years_are_compared_as_years() -> None:
     assert list(symptoms.undated(dates("2005-01-01", "2006-01-01"), EVENT)) == []
     assert len(symptoms.undated(dates("2005-01-01", "2001-01-01"), EVENT)) == 1
     assert list(symptoms.undated(dates("2005-11-01"), datetime(2005, 10, 8))) == []
+
+
+def test_only_whole_outlines_are_warned_of() -> None:
+    assert "positives_from" in symptoms.run_out_learnt("outlines")
+    assert not any(map(symptoms.run_out_learnt, ("sources", "extracted", "points")))

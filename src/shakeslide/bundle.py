@@ -255,9 +255,19 @@ def range_warnings(model: FittedModel, raw: NDArray[np.float32]) -> list[str]:
     ]
 
 
+FINDS: Mapping[str, tuple[str, str]] = {
+    "sources": ("a landslide source", "source areas as mapped"),
+    "extracted": ("a landslide source", "source areas told from mapped outlines, not mapped"),
+    "outlines": ("landslide", "whole outlines, run-out included; no source areas were told apart"),
+    "points": ("landslide", "the cells of mapped points"),
+}
+"""What a model finds, and from what it learnt that, by `positives` of the manifest's `about`."""
+
+
 def card(model: FittedModel) -> str:
     """Return the model card: what it is, what it was trained on, how good, what it is not for."""
     about = model.about
+    finds, positives = FINDS.get(str(about.get("positives")), ("a landslide source", ""))
     trained = (
         [
             "- A published formula: nothing in it was learnt from the study's landslides.",
@@ -266,8 +276,9 @@ def card(model: FittedModel) -> str:
         if about.get("static")
         else [
             f"- Training rows: {about.get('rows', '')} "
-            f"({about.get('sample_share', 0):.3g} of them in sources; the area's own share is "
-            f"{about.get('prevalence', 0):.3g})",
+            f"({about.get('sample_share', 0):.3g} of them positive; the share of positives among "
+            f"the usable cells of the area is {about.get('prevalence', 0):.3g})",
+            *([f"- Positives: {positives}."] if positives else []),
             f"- Seed: {about.get('seed', '')}",
             "- The output follows the balance of the training sample: a susceptibility, not the "
             "share of the area that fails.",
@@ -276,7 +287,7 @@ def card(model: FittedModel) -> str:
     lines = [
         f"# {model.name}",
         "",
-        f"Probability that a cell is a landslide source, by shakeslide {__version__}.",
+        f"Probability that a cell is {finds}, by shakeslide {__version__}.",
         "",
         f"- Study: {about.get('study', '')}",
         *trained,

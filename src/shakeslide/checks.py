@@ -39,6 +39,13 @@ TILES = 100
 """Tiles of `WINDOW` cells in which clear ground is looked for at most."""
 LARGE = 5_000_000_000
 """Cells from which on a grid may be a slip of its resolution."""
+POSITIVES: Mapping[str, str] = {
+    "sources": "source areas as mapped",
+    "extracted": "source areas told from the outlines by `shakeslide sources`",
+    "outlines": "whole outlines, run-out included",
+    "points": "cells of the points",
+}
+"""What the positives are, by `learnt_from`, in a few words."""
 CORE = 1.0
 """Degrees between the study's epicentre and a ShakeMap's that cannot be one earthquake."""
 
@@ -116,6 +123,23 @@ def uses(factors: Mapping[str, FactorBase]) -> dict[str, Uses]:
     return out
 
 
+def learnt_from(settings: Mapping[str, Any], kind: str = "polygon") -> str:
+    """Return what the positives are: a key of `POSITIVES`.
+
+    Parameters
+    ----------
+    settings : mapping
+        The table [inventory], with or without its defaults.
+    kind : {"polygon", "point"}
+        How the landslides were mapped.
+    """
+    if settings.get("positives_from") == "extracted":
+        return "extracted"
+    if settings.get("sources") is not None or settings.get("source_where") is not None:
+        return "sources"
+    return "points" if kind == "point" else "outlines"
+
+
 def check_layers(
     layers: Mapping[str, Layer],
     factors: Mapping[str, FactorBase],
@@ -164,6 +188,7 @@ def check_layers(
     if event.epicentre is not None:
         rows.append(_epicentre_row(event.epicentre, event, grid, factors))
     rows += [_mask_row(m, name_of(m, i), coarse) for i, m in enumerate(masks)]
+    rows += [_part_row(*part, grid) for part in _parts(landslides)]
     rows.append(_inventory_row(landslides, grid, event, load_masks(masks, grid) if masks else None))
     return rows
 
@@ -551,13 +576,53 @@ def _mask_row(settings: Mask, name: str, coarse: GeoBox) -> LayerRow:
     )
 
 
+def _parts(settings: Inventory) -> list[tuple[str, Layer, str]]:
+    """Return the further layers of the inventory: name, layer, what is done with it."""
+    several = len(settings.ambiguous) > 1
+    parts = [
+        (
+            f"inventory.ambiguous{f' {i}' if several else ''}",
+            layer,
+            "neither positive nor negative: no clear cells there",
+        )
+        for i, layer in enumerate(settings.ambiguous, start=1)
+    ]
+    if settings.sources is not None:
+        used = settings.positives_from == "mapped"
+        told = "positives" if used else "read by `shakeslide sources`"
+        parts.append(("inventory.sources", settings.sources, told))
+    if settings.extent is not None:
+        parts.append(("inventory.extent", settings.extent, "samples come from inside only"))
+    return parts
+
+
+def _part_row(name: str, layer: Layer, use: str, grid: GeoBox) -> LayerRow:
+    source = vector_source(layer, name)
+    features = vector.read(source, grids.crs_of(grid))
+    box = shapely.box(*grids.bounds(grid).bbox)
+    here = int(shapely.intersects(features.geometry, box).sum())
+    return LayerRow(
+        name,
+        layer.path.name,
+        _counted(len(features.geometry), vector.kind_of(features.geometry)),
+        grids.crs_name(features.crs),
+        None,
+        f"{here:,} on the grid" + (f"; where {layer.where}" if layer.where else ""),
+        use,
+        layer.source,
+        features.notes,
+        [] if here else ["none of it lies on the grid: is its CRS right?"],
+    )
+
+
 def _inventory_row(
     settings: Inventory, grid: GeoBox, event: Event, masks: Masks | None
 ) -> LayerRow:
     loaded = inventory.load(settings, grid, masks)
     _require_sources(loaded, settings, grid)
     _require_clear(loaded, settings, grid)
-    warnings = [symptoms.repeated(loaded.shapes)]
+    learnt = learnt_from(settings.model_dump(), loaded.kind)
+    warnings = [symptoms.repeated(loaded.shapes), symptoms.run_out_learnt(learnt)]
     if loaded.kind == "polygon":
         warnings += [
             symptoms.nearly_the_same(loaded.shapes),
@@ -579,7 +644,7 @@ def _inventory_row(
         loaded.crs,
         None,
         size if loaded.kind == "polygon" else "",
-        f"positives: {loaded.positives if loaded.kind == 'polygon' else 'cells of the points'}",
+        f"positives: {POSITIVES[learnt]}",
         settings.source,
         loaded.notes,
         [w for w in warnings if w],

@@ -233,6 +233,24 @@ def repeated(shapes: NDArray[np.object_]) -> str:
     )
 
 
+def run_out_learnt(positives: str) -> str:
+    """Tell that the positives are whole landslides, and how to learn where slopes fail.
+
+    Parameters
+    ----------
+    positives : str
+        "outlines" where whole outlines are learnt; anything else is in order.
+    """
+    if positives != "outlines":
+        return ""
+    return (
+        "whole outlines are learnt, run-out included, so the maps show where landslides lie, not "
+        'where slopes fail: set positives_from = "extracted" in [inventory], which tells source '
+        "areas from the outlines as `shakeslide sources` does, or give mapped ones as "
+        "[inventory.sources]"
+    )
+
+
 def nearly_the_same(shapes: NDArray[np.object_], alike: float = 0.8) -> str:
     """Tell of landslides that were mapped twice, with outlines that differ a little.
 

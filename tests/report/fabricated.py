@@ -346,7 +346,7 @@ def _samples(values: dict[str, np.ndarray], known: np.ndarray) -> sampling.Sampl
             "row": row.astype(np.int32),
             "col": col.astype(np.int32),
             "label": (z > np.median(z)).astype(np.int8),
-            "landslide_id": np.int32(0),
+            "landslide_id": np.where(z > np.median(z), 1 + col % 7, 0).astype(np.int32),
             "block_id": np.int64(0),
         }
     )

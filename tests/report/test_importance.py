@@ -62,9 +62,12 @@ def test_losses_are_printed_by_group(page: Page, told: dict[str, Any]) -> None:
             assert printed == pytest.approx([100 * row["mean"], 100 * row["sd"]], abs=6e-3)
     text = page.text.replace("\u00a0", " ")
     assert (
-        "Random forest leans most on DEM and TPI: with them shuffled, its AUC falls by 8.6 points."
+        "Random forest leans most on Elevation (DEM) and Topographic position index (TPI): with "
+        "them shuffled, its AUC falls by 8.6 points."
     ) in text
-    assert "DEM tells most about where the sources are: 0.30 of at most 1 bit" in text
+    assert (
+        "Elevation (DEM) tells most about where the source cells are: 0.30 of at most 1 bit" in text
+    )
 
 
 def test_greatest_loss_of_each_model_is_bold(run_folder: Path) -> None:

@@ -12,8 +12,10 @@ import pandas as pd
 
 from shakeslide import (
     bundle,
+    checks,
     events,
     explanation,
+    inventory,
     sampling,
     tables,
     training,
@@ -24,7 +26,7 @@ from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.evaluation import splits
 from shakeslide.factors.layers import raster_source
-from shakeslide.io import raster
+from shakeslide.io import raster, vector
 from shakeslide.ledger import fingerprint
 from shakeslide.pipeline.run import Run, need, timed
 
@@ -40,6 +42,7 @@ def train(run: Run) -> None:
     samples = sampling.load(run.out / "samples.parquet")
     plan = replace(run.plan(samples), repeats=1)
     first = trials.chosen_splits(samples, "pixel", plan)
+    positives = _positives(run)
     with run.reporter.task("train", len(stale)) as on:
         for name in stale:
             with timed(f"train {name}") as taken:
@@ -49,11 +52,19 @@ def train(run: Run) -> None:
                     "study": run.study.study.name,
                     "fit_s": fit.seconds,
                     "data": run.sample_mark,
+                    "positives": positives,
                 }
                 folder = run.out / "models" / name
                 bundle.save(replace(fit.model, about=about), folder)
             files = [p for p in folder.iterdir() if p.is_file()]
             run.ledger.record(f"model-{name}", run.train_mark(name), files, taken[0])
+
+
+def _positives(run: Run) -> str:
+    """Return what the positives are, for the model cards."""
+    settings = run.study.inventory
+    found = vector.read(inventory.layer_of(settings), grids.crs_of(run.grid))
+    return checks.learnt_from(settings.model_dump(), vector.kind_of(found.geometry))
 
 
 def evaluate(run: Run) -> None:

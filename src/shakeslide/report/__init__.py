@@ -38,7 +38,7 @@ def write(
     InputError
         An artefact is missing or damaged.
     """
-    run = artefacts.load(out)
+    run = artefacts.load(out, inputs)
     pictures = drawing.draw(run, inputs, lambda part: advance(0.95 * part))
     project.write(run, inputs)
     places.write(run)

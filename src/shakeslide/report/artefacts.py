@@ -13,10 +13,11 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import sampling
+from shakeslide import checks, sampling
 from shakeslide.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
+from shakeslide.report import words
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ class Artefacts:
         importance.json; empty where the run did not ask.
     applicability : Path or None
         Map of how unlike the training data each cell is, where the run made one.
+    positives : str
+        What was learnt: a key of `words.LEARNT`.
+    extraction : mapping
+        sources.json, where the positives are source areas told from outlines; else empty.
+    trained : mapping of str to int
+        Rows that each mapped model was trained on; without those that learn nothing.
     """
 
     out: Path
@@ -76,6 +83,27 @@ class Artefacts:
     maps: Sequence[MapFiles]
     importance: Mapping[str, Any] = field(default_factory=dict)
     applicability: Path | None = None
+    positives: str = "sources"
+    extraction: Mapping[str, Any] = field(default_factory=dict)
+    trained: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def learnt(self) -> words.Learnt:
+        """What the models have learnt to find, in words."""
+        return words.LEARNT[self.positives]
+
+    @property
+    def written(self) -> Mapping[str, Any]:
+        """The study file as it was written."""
+        written: Mapping[str, Any] = self.provenance["study"]
+        return written
+
+    @property
+    def landslides_sampled(self) -> int:
+        """Mapped landslides that a sampled cell lies in."""
+        ids = self.samples.table["landslide_id"].to_numpy()[self.sources]
+        # Source areas outside all outlines have numbers beyond.
+        return len(np.unique(ids[(ids > 0) & (ids <= self.samples.counts["landslides"])]))
 
     @property
     def models(self) -> list[str]:
@@ -103,8 +131,15 @@ class Artefacts:
         return np.asarray(self.samples.label == 1)
 
 
-def load(out: Path) -> Artefacts:
+def load(out: Path, inputs: Mapping[str, Any] | None = None) -> Artefacts:
     """Read a run's folder.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    inputs : mapping, optional
+        As for `report.write`: its `layers` tell whether the landslides are points.
 
     Raises
     ------
@@ -117,17 +152,40 @@ def load(out: Path) -> Artefacts:
     if not factors:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
     models = list(dict.fromkeys(str(row["model"]) for row in evaluation["summary"]))
+    provenance = _json(out / "provenance.json", "run")
+    positives = _positives(provenance["study"].get("inventory"), inputs or {})
+    told = out / "sources.json"
+    mapped = [m for name in models if (m := _maps(out / "maps", name))]
     return Artefacts(
         out,
         stacks.stored_grid(factors[0].path),
         samples,
         evaluation,
-        _json(out / "provenance.json", "run"),
+        provenance,
         factors,
-        [m for name in models if (m := _maps(out / "maps", name))],
+        mapped,
         _json(importance, "explain") if (importance := out / "importance.json").exists() else {},
         _existing(out / "maps" / "applicability.tif"),
+        positives,
+        _json(told, "sources") if positives == "extracted" and told.exists() else {},
+        {m.model: n for m in mapped if (n := _rows(out / "models" / m.model / "manifest.json"))},
     )
+
+
+def _positives(inventory: Mapping[str, Any] | None, inputs: Mapping[str, Any]) -> str:
+    if inventory is None:
+        return "sources"
+    row = next((r for r in inputs.get("layers", ()) if r["name"] == "inventory"), {"kind": ""})
+    points = str(row["kind"]).rstrip("s").endswith(" point")
+    return checks.learnt_from(inventory, "point" if points else "polygon")
+
+
+def _rows(manifest: Path) -> int:
+    """Return how many rows a stored model was trained on, 0 where it learnt nothing from them."""
+    if not manifest.exists():
+        return 0
+    about = _json(manifest, "train").get("about", {})
+    return 0 if about.get("static") else int(about.get("rows", 0))
 
 
 def _json(path: Path, stage: str) -> dict[str, Any]:

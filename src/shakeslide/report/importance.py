@@ -16,6 +16,7 @@ class GroupRow:
     """Factors that go together, and what each model loses when they are shuffled."""
 
     codes: str
+    names: str
     cells: Sequence[tuple[str, str, bool]]
 
 
@@ -55,7 +56,13 @@ def importance(run: Artefacts) -> Importance | None:
         for r in told["information_gain"]
     ]
     models = [(m["model"], words.score("roc_auc", m["roc_auc"])) for m in told["models"]]
-    return Importance(gain, models, _groups(told["models"]), _sentences(told), _classes(run))
+    return Importance(
+        gain,
+        models,
+        _groups(told["models"], names),
+        _sentences(told, names, run.learnt.cells),
+        _classes(run),
+    )
 
 
 def losses(models: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], dict[str, Any]]:
@@ -78,7 +85,7 @@ def losses(models: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], dict[st
     return dict(sorted(table.items(), key=lambda item: -mean(item[1])))
 
 
-def _groups(models: Sequence[Mapping[str, Any]]) -> list[GroupRow]:
+def _groups(models: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[GroupRow]:
     top = {
         m["model"]: max((r["mean"] for r in m["permutation"] if r["mean"] is not None), default=0)
         for m in models
@@ -94,17 +101,21 @@ def _groups(models: Sequence[Mapping[str, Any]]) -> list[GroupRow]:
             spread = "" if told["sd"] is None else f"± {100 * told['sd']:.2f}"
             best = told["mean"] == top[m["model"]]
             cells.append((words.signed(100 * told["mean"], 2), spread, best))
-        rows.append(GroupRow(words.joined(codes), cells))
+        known = ", ".join(names[c] for c in codes if c in names)
+        rows.append(GroupRow(words.joined(codes), known, cells))
     return rows
 
 
-def _sentences(told: Mapping[str, Any]) -> list[str]:
+def _sentences(told: Mapping[str, Any], names: Mapping[str, str], cells: str) -> list[str]:
+    def named(code: str) -> str:
+        return f"{names[code]} ({code})" if code in names else code
+
     known = [r for r in told["information_gain"] if r["bits"] is not None]
     text = []
     if known:
         first = known[0]
         text.append(
-            f"By itself, {first['code']} tells most about where the sources are: "
+            f"By itself, {named(first['code'])} tells most about where the {cells} are: "
             f"{first['bits']:.2f} of at most 1 bit."
         )
     for model in told["models"]:
@@ -113,7 +124,8 @@ def _sentences(told: Mapping[str, Any]) -> list[str]:
             continue
         top = max(rows, key=lambda r: r["mean"])
         text.append(
-            f"{words.model_title(model['model'])} leans most on {words.joined(top['codes'])}: "
+            f"{words.model_title(model['model'])} leans most on "
+            f"{words.joined([named(c) for c in top['codes']])}: "
             f"with {'it' if len(top['codes']) == 1 else 'them'} shuffled, its AUC falls by "
             f"{100 * top['mean']:.1f} points."
         )

@@ -22,7 +22,7 @@ from PIL import Image
 from shakeslide import grid as grids
 from shakeslide.io import vector
 from shakeslide.io.style import class_colours
-from shakeslide.report import cartography, maps, uncertainty, words
+from shakeslide.report import cartography, judgement, maps, uncertainty, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import Float, Line, View
 from shakeslide.report.colouring import PROBABILITY
@@ -173,7 +173,7 @@ def interactive_map(
         return None
     view = View(run.grid, _longest(grids.shape_of(run.grid), most))
     images: list[Mapping[str, Any]] = []
-    layers = [layer for files in run.maps for layer in _model(files, view, images)]
+    layers = [x for files in judgement.ranked(run) for x in _model(files, view, images)]
     layers += _applicability(run, view, images)
     overlays = _overlays(run, inputs, view)
     dem = run.factor("DEM")

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from shakeslide.report import words
-from shakeslide.report.artefacts import Artefacts
+from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.score_tables import SIDE_BY_SIDE, Cell, best_of, fits, rows_of
 
 AREA_MEASURES = ("oa", "precision", "f1", "mcc", "pr_auc")
 """Measures that the share of sources changes; recall and ROC-AUC it leaves as they are."""
 DIFFERED = ("oa", "roc_auc", "brier")
 """Measures in which models are compared in pairs."""
+MOST_NAMED = 4
+"""Models that are named where one is not told apart from them; more are counted."""
 LEVEL = 0.95
 """Of the intervals of differences."""
 REFERENCE = "pixel"
@@ -30,8 +32,8 @@ CALIBRATIONS: Mapping[str, str] = {
     ),
     "isotonic": (
         "The probabilities were calibrated by isotonic regression: a rising staircase, fitted on "
-        "cells held back from the training, gives each level of probability the share of sources "
-        "found at it. Cells on one step of it can no longer be ranked among themselves."
+        "cells held back from the training, gives each level of probability the share of "
+        "positives found at it. Cells on one step of it can no longer be ranked among themselves."
     ),
 }
 
@@ -40,6 +42,12 @@ def strictest(run: Artefacts) -> str:
     """Return the protocol of the evaluation that flatters least."""
     order = list(words.PROTOCOLS)
     return max(run.protocols, key=lambda p: order.index(p) if p in order else -1)
+
+
+def ranked(run: Artefacts) -> list[MapFiles]:
+    """Return the mapped models, those first that rank best where it is hardest."""
+    auc = {str(r["model"]): r["roc_auc"]["mean"] or 0.0 for r in rows_of(run, strictest(run))}
+    return sorted(run.maps, key=lambda files: -auc[files.model])
 
 
 def calibration(run: Artefacts) -> str:
@@ -191,7 +199,7 @@ def _printed(row: Mapping[str, Any], measure: str) -> Cell:
 
 
 def alarms(run: Artefacts) -> str:
-    """Return in a sentence how many of the cells called landslides are sources, in the area."""
+    """Return in a sentence how many of the cells called landslides are, in the area."""
     protocol = strictest(run)
     rows = [r for r in run.evaluation.get("summary_area") or () if r["protocol"] == protocol]
     known = [r for r in rows if r["precision"]["mean"] is not None]
@@ -202,9 +210,9 @@ def alarms(run: Artefacts) -> str:
     balanced = next(r for r in rows_of(run, protocol) if r["model"] == row["model"])
     hundred = 100 * row["precision"]["mean"]
     text = (
-        f"In the area, where {words.share(row['prevalence'])} of the ground is source, "
-        f"{hundred:.{0 if hundred >= 10 else 1}f} of 100 cells that "
-        f"{words.model_title(row['model']).lower()} calls landslide are sources"
+        f"In the area, where {words.share(row['prevalence'])} of the usable cells are "
+        f"{run.learnt.ground}, {hundred:.{0 if hundred >= 10 else 1}f} of 100 cells that "
+        f"{words.model_title(row['model']).lower()} calls landslide are {run.learnt.many}"
     )
     if balanced["precision"]["mean"] is None:
         return text + "."
@@ -273,6 +281,32 @@ def _difference(row: Mapping[str, Any], measure: str) -> Difference:
     )
     interval = "" if "–" in (low, high) else f"{low} to {high}"
     return Difference(value, interval, _p_value(told.get("p_value")), is_resolved(told))
+
+
+def level_with(run: Artefacts, protocol: str, model: str, measure: str = "roc_auc") -> str:
+    """Return from which models one is not told apart: "not resolved from SAE, LR"; "" if from all.
+
+    Parameters
+    ----------
+    protocol, model : str
+        Whose paired differences are looked at.
+    measure : {"roc_auc", "oa", "brier"}
+        In which measure.
+    """
+    pairs = [r for r in run.evaluation.get("pairs") or () if r["protocol"] == protocol]
+    others = {
+        str(r["other"] if r["model"] == model else r["model"]): r[measure]
+        for r in pairs
+        if model in (r["model"], r["other"])
+    }
+    if others and all(told.get("low") is None for told in others.values()):
+        return "not judged against the others: a single split"
+    means = {str(r["model"]): r[measure]["mean"] or 0.0 for r in rows_of(run, protocol)}
+    level = [m for m, told in others.items() if not is_resolved(told)]
+    level.sort(key=lambda m: -means.get(m, 0.0))
+    if len(level) > MOST_NAMED:
+        return f"not resolved from {len(level)} of {len(others)} others"
+    return f"not resolved from {', '.join(m.upper() for m in level)}" if level else ""
 
 
 def _p_value(value: float | None) -> str:

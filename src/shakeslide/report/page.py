@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from shakeslide import grid as grids
 from shakeslide.io.raster import replacing
@@ -25,6 +26,9 @@ from shakeslide.report import (
 from shakeslide.report.artefacts import Artefacts, ClassShare, class_shares
 from shakeslide.report.drawing import Pictures
 from shakeslide.report.score_tables import best_of, fits, interval, rows_of
+from shakeslide.sources.files import METHOD_WORDS
+from shakeslide.sources.separation import WHOLE
+from shakeslide.study import Inventory
 
 
 def write(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> Path:
@@ -60,13 +64,19 @@ def environment() -> jinja2.Environment:
 
 def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
     """Return everything the page prints."""
-    study = run.settings["study"]
+    study, means = run.settings["study"], uncertainty.means(run)
+    warnings = [(row["name"], text) for row in inputs["layers"] for text in row["warnings"]]
+    if doubt := uncertainty.uncalibrated(run, means):
+        warnings.append(("maps", doubt))
     return {
         "study": study,
         "event": event_line(inputs["event"]),
         "facts": facts(run),
         "summary": summary(run),
-        "warnings": [(row["name"], text) for row in inputs["layers"] for text in row["warnings"]],
+        "warnings": warnings,
+        "learnt": run.learnt,
+        "means": uncertainty.means_text(means) if means else "",
+        "trained": trained(run),
         "layers": inputs["layers"],
         "run": run,
         "pictures": pictures,
@@ -87,7 +97,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "compared": score_tables.compared(run),
         "published": published,
         "interactive": interactive.interactive_map(run, inputs),
-        "maps": [model_map(run, f.model) for f in run.maps],
+        "maps": [model_map(run, f.model) for f in judgement.ranked(run)],
         "plates": plates(run),
         "places": places.told(run, inputs),
         "confusion": [score_tables.confusion(run, p) for p in run.protocols],
@@ -135,15 +145,20 @@ def facts(run: Artefacts) -> list[Fact]:
     counts = run.samples.counts
     dx, dy = grids.cell_size(run.grid)
     protocol = judgement.strictest(run)
-    best = best_of(run, protocol, "roc_auc")
+    best, learnt = best_of(run, protocol, "roc_auc"), run.learnt
+    level = judgement.level_with(run, protocol, str(best["model"]))
+    name = "; ".join(text for text in (best["model"].upper(), level) if text)
     return [
         Fact(words.area(counts["mapped_cells"] * dx * dy), "mapped area with all factors"),
         Fact(_cell(dx, dy), f"cells, {counts['mapped_cells']:,} of them"),
         Fact(words.count(counts["landslides"]), "mapped landslides"),
-        Fact(words.share(run.samples.prevalence), "of the cells are landslide source"),
+        Fact(
+            words.share(run.samples.prevalence),
+            f"of the usable cells are {learnt.ground}{learnt.aside}",
+        ),
         Fact(
             words.score("roc_auc", best["roc_auc"]["mean"]),
-            f"best AUC, {words.PROTOCOLS.get(protocol, protocol)} ({best['model'].upper()})",
+            f"best AUC, {words.PROTOCOLS.get(protocol, protocol)} ({name})",
         ),
     ]
 
@@ -158,13 +173,14 @@ def _cell(dx: float, dy: float) -> str:
 
 def summary(run: Artefacts) -> list[str]:
     """Return the run in a few sentences: what was done, then point by point what came of it."""
-    counts = run.samples.counts
     names = words.joined([words.model_title(m).lower() for m in run.models])
-    text = [
-        f"{_drawn_sources(run)} source cells of {counts['landslides']:,} mapped landslides "
-        f"and {_clear(run):,} cells clear of landslides were sampled; {len(run.factors)} factors "
-        f"describe each of them. From these, {names} were trained and judged."
+    text: list[str] = [
+        f"{_drawn_sources(run)} of {_landslides(run)} mapped landslides and {_clear(run):,} clear "
+        f"cells were sampled. {definitions(run)} {len(run.factors)} factors describe each cell. "
+        f"From these, {names} were trained and judged."
     ]
+    if run.extraction:
+        text.append(extraction(run.extraction))
     for protocol in run.protocols:
         told = _pixel(run) if protocol == "pixel" else _held_out(run, protocol)
         if protocol == "block" == judgement.strictest(run) and len(run.protocols) > 1:
@@ -181,40 +197,108 @@ def summary(run: Artefacts) -> list[str]:
 
 
 def _drawn_sources(run: Artefacts) -> str:
-    """Return how many source cells were sampled, and of how many if not of all."""
+    """Return how many positive cells were sampled, and of how many if not of all."""
     drawn, there = int(run.sources.sum()), int(run.samples.counts["source_cells"])
-    return f"{drawn:,}" if drawn == there else f"{drawn:,} of {there:,}"
+    count = f"{drawn:,}" if drawn == there else f"{drawn:,} of {there:,}"
+    return f"{count} {run.learnt.cells}{run.learnt.aside}"
 
 
-def _pixel(run: Artefacts) -> str:
+def _landslides(run: Artefacts) -> str:
+    """Return how many landslides the sampled cells lie in, and of how many if not in all."""
+    some, there = run.landslides_sampled, int(run.samples.counts["landslides"])
+    return f"{there:,}" if some == there else f"{some:,} of {there:,}"
+
+
+def definitions(run: Artefacts) -> str:
+    """Return what a positive, a clear and a usable cell are."""
+    inventory = run.written.get("inventory", {})
+    around = [", the buffer around it"] if inventory.get("buffer") else []
+    around += [" and all ground of unclear standing"] if inventory.get("ambiguous") else []
+    small = (
+        ", or that a landslide without a cell centre covers most"
+        if inventory.get("small") == "most_covered"
+        else ""
+    )
+    return (
+        f"{run.learnt.definition}{small}. A clear cell lies outside every mapped landslide"
+        f"{''.join(around)}. Usable cells are all of both kinds, in the mapped area and with a "
+        "value of every factor."
+    )
+
+
+def extraction(told: Mapping[str, Any]) -> str:
+    """Return in a sentence how source areas were told from outlines.
+
+    Parameters
+    ----------
+    told : mapping
+        sources.json.
+    """
+    apart = {WHOLE: "kept whole", "S0": "as mapped"}
+    ways = [
+        f"{n:,} {apart.get(name) or 'by ' + METHOD_WORDS.get(name, name)}"
+        for name, n in told["methods"].items()
+    ]
+    share = told["source_m2"] / max(told["area_m2"], 1e-9)
+    return (
+        "The source areas were told from the outlines by shakeslide sources: "
+        f"{100 * share:.0f}{words.NBSP}% of the outlined area is source. Of "
+        f"{told['landslides']:,} landslides they are {words.joined(ways)}."
+    )
+
+
+def trained(run: Artefacts) -> str:
+    """Return how many of the samples the mapped models were trained on; "" where not known."""
+    rows = sorted(set(run.trained.values()))
+    if not rows:
+        return ""
+    count = " to ".join(f"{n:,}" for n in dict.fromkeys((rows[0], rows[-1])))
+    share = float(run.settings["samples"]["train_share"])
+    return (
+        f"The mapped models are trained on {count} of {len(run.samples.table):,} sampled cells, "
+        f"the first random split (train_share = {share:g}), not on all of them."
+    )
+
+
+PAPER = Markup('the paper of <a href="#cite">Li et al. (2021)</a>')
+"""Where the summary first speaks of it."""
+
+
+def _pixel(run: Artefacts) -> Markup:
     best, train = best_of(run, "pixel", "oa"), float(run.settings["samples"]["train_share"])
     oa = words.score("oa", best["oa"]["mean"], best["oa"]["sd"], 1)
-    text = [
+    level = judgement.level_with(run, "pixel", str(best["model"]), "oa")
+    first = (
         f"On cells drawn at random, {words.share(train)} for training and {words.share(1 - train)} "
         f"for testing ({fits(run, 'pixel')}), {words.model_title(best['model']).lower()} "
-        f"classified the most rightly: {oa} at a threshold of {run.evaluation['threshold']:g}, "
+        f"was right most often: for {oa} of the cells at a threshold of "
+        f"{run.evaluation['threshold']:g}{f' ({level})' if level else ''}, "
         f"with an AUC of {words.score('roc_auc', best['roc_auc']['mean'])}."
-    ]
-    sae = next((r for r in rows_of(run, "pixel") if r["model"] == "sae"), None)
-    if sae is best:
-        text.append("That is the model of the paper.")
-    elif sae is not None:
-        own = words.score("oa", sae["oa"]["mean"], sae["oa"]["sd"], 1)
-        text.append(f"The paper's own model, the stacked sparse autoencoder, reached {own}.")
-    text.append(
-        "This is the paper's way and it flatters: training and test cells come from the same "
-        "landslides."
     )
-    return " ".join(text)
+    sae = next((r for r in rows_of(run, "pixel") if r["model"] == "sae"), None)
+    # Markup escapes what is put into it.
+    text, way = [Markup("{}").format(first)], Markup("the way of {}").format(PAPER)
+    if sae is not None:
+        own = words.score("oa", sae["oa"]["mean"], sae["oa"]["sd"], 1)
+        told = "That is the model of {}."
+        if sae is not best:
+            told = "The model of {}, the stacked sparse autoencoder, reached {}."
+        text.append(Markup(told).format(PAPER, own))
+        way = Markup("that paper's way")
+    last = "To split so is {}, and it flatters: training and test cells share landslides."
+    text.append(Markup(last).format(way))
+    return Markup(" ").join(text)
 
 
 def _held_out(run: Artefacts, protocol: str) -> str:
     best = best_of(run, protocol, "roc_auc")
     value, bounds = interval(best, "roc_auc")
+    level = judgement.level_with(run, protocol, str(best["model"]))
     return (
         f"With {words.PROTOCOLS.get(protocol, protocol)} ({fits(run, protocol)}), "
         f"{words.model_title(best['model']).lower()} ranks best, with an AUC of {value}"
-        + (f" (95{words.NBSP}% interval {bounds})." if bounds else ".")
+        + (f" (95{words.NBSP}% interval {bounds})" if bounds else "")
+        + (f", {level}." if level else ".")
     )
 
 
@@ -240,13 +324,7 @@ MOST_PLATES = 4
 
 def plates(run: Artefacts) -> list[str]:
     """Return the models whose maps the page shows: those that rank best where it is hardest."""
-    mapped = [files.model for files in run.maps]
-    if len(mapped) <= MOST_PLATES:
-        return mapped
-    rows = rows_of(run, judgement.strictest(run))
-    auc = {str(r["model"]): r["roc_auc"]["mean"] or 0.0 for r in rows}
-    best = sorted(mapped, key=lambda m: -auc[m])[:MOST_PLATES]
-    return [m for m in mapped if m in best]
+    return [files.model for files in judgement.ranked(run)][:MOST_PLATES]
 
 
 def model_map(run: Artefacts, model: str) -> ModelMap:
@@ -260,18 +338,38 @@ def model_map(run: Artefacts, model: str) -> ModelMap:
 
 
 def settings(run: Artefacts) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return all settings table by table; the models' as they were used."""
-    tables = [
-        (str(name), words.flat(values))
-        for name, values in run.settings.items()
-        if isinstance(values, Mapping) and name not in ("models", "factors")
-    ]
+    """Return all settings table by table; layers as written, the models' as they were used."""
+    written = run.written
+    inventory = {k: f.default for k, f in Inventory.model_fields.items()}
+    given = {
+        **run.settings,
+        **{f"layers.{name}": values for name, values in written.get("layers", {}).items()},
+        "inventory": inventory | written.get("inventory", {}),
+    }
+    tables: list[tuple[str, list[tuple[str, str]]]] = []
+    for name, values in given.items():
+        if name not in ("models", "factors"):
+            tables += _tables(str(name), values)
     for code, values in (run.settings.get("factors") or {}).items():
         tables.append((f"factors.{code}", words.flat(values)))
     for name, values in run.provenance["models"].items():
         params = {"angles": values["angles"], **values["params"]}
         tables.append((f"models.{name}", words.flat(params)))
     return [(name, rows) for name, rows in tables if rows]
+
+
+def _tables(name: str, values: Any) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return a table, and those that it holds lists of, as (head, rows)."""
+    if isinstance(values, list):
+        return [(f"[{name}]", words.flat(v)) for v in values if isinstance(v, Mapping)]
+    if not isinstance(values, Mapping):
+        return []
+    lists = {
+        k: v for k, v in values.items() if isinstance(v, list) and v and isinstance(v[0], Mapping)
+    }
+    own = {k: v for k, v in values.items() if k not in lists}
+    inner = [table for k, v in lists.items() for table in _tables(f"{name}.{k}", v)]
+    return [(name, words.flat(own)), *inner]
 
 
 def citation(run: Artefacts) -> str:
