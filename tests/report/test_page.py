@@ -466,6 +466,9 @@ def test_whole_outlines_are_never_called_sources(tmp_path: Path) -> None:
     # Factors, layers and data have sources too; "no source areas" is said on purpose.
     for word in ("source cell", "landslide source", "are sources", "of sources", "sources among"):
         assert word not in text, word
+        assert not [a for _, a in page.elements if word in str(a.get("alt"))], word
+    alts = [str(a.get("alt")) for _, a in page.elements]
+    assert "Map of the sampled landslide cells and clear cells over shaded relief" in alts
 
 
 def test_mapped_sources_are_called_so(tmp_path: Path) -> None:
@@ -492,8 +495,8 @@ def test_how_sources_were_told_is_in_the_summary(tmp_path: Path) -> None:
     text = page.text.replace("\u00a0", " ")
     assert "100 source cells (told from the outlines) of 7 of 11 mapped landslides" in text
     assert "75 % of the outlined area is source" in text
-    ways = "Of 2,677 landslides they are 442 by scar (S3), 30 by area (S2) and 2,205 kept whole."
-    assert ways in text
+    ways = "they were taken by scar (S3) in 442 and by area (S2) in 30; 2,205 were kept whole."
+    assert f"Of 2,677 landslides {ways}" in text
     # What lies there of another way of learning is not told.
     (tmp_path / "other").mkdir()
     plain = settled(tmp_path / "other", {"path": "a.gpkg"}, sources=told)
@@ -523,7 +526,7 @@ def test_means_of_the_maps_stand_beside_the_areas_share(tmp_path: Path, calibrat
     # 560 of 70 x 56 - 72 cells have twice the value.
     means = [f"{2 * (k + 1) * (1 + 560 / (70 * 56 - 72)):.3g} %" for k in range(3)]
     told = f"{means[0]} (LR), {means[1]} (RF) and {means[2]} (SAE)"
-    assert f"Averaged over each map the probability is {told}" in text
+    assert f"the mean of a map would be about that share; it is {told}." in text
     assert "averaged over the ground it is the share that fails" not in text
     warned = f"averaged over the map they are {told}, while 2.63 % of the usable cells"
     assert ("maps : the probabilities are not calibrated" in text) == (calibration == "none")

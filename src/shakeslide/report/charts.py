@@ -68,8 +68,10 @@ def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None
     )
 
 
-def reliability(evaluation: Mapping[str, Any], protocol: str) -> Figure:
-    """Return how often cells were sources by what was predicted, on the balance of the samples."""
+def reliability(
+    evaluation: Mapping[str, Any], protocol: str, learnt: words.Learnt = words.LEARNT["sources"]
+) -> Figure:
+    """Return how often cells were positive by what was predicted, on the balance of the samples."""
     figure, axes = _square(protocol)
     axes.plot([0, 1], [0, 1], color="#a0a6ad", linewidth=0.8, zorder=1)
     curves = [r for r in evaluation["reliability"] if r["protocol"] == protocol]
@@ -86,12 +88,14 @@ def reliability(evaluation: Mapping[str, Any], protocol: str) -> Figure:
         )
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set_xlabel("Predicted probability")
-    axes.set_ylabel("Share of sources among the cells")
+    axes.set_ylabel(f"Share of {learnt.many} among the cells")
     axes.legend(loc="upper left", frameon=False, handlelength=2.6)
     return figure
 
 
-def rates(evaluation: Mapping[str, Any], protocol: str) -> Figure:
+def rates(
+    evaluation: Mapping[str, Any], protocol: str, learnt: words.Learnt = words.LEARNT["sources"]
+) -> Figure:
     """Return prediction-rate curves, and success-rate curves faintly behind them."""
     figure, axes = _square(protocol)
     axes.plot([0, 100], [0, 100], color="#a0a6ad", linewidth=0.8, zorder=1)
@@ -107,7 +111,7 @@ def rates(evaluation: Mapping[str, Any], protocol: str) -> Figure:
         axes.plot(area, 100 * np.asarray(curve["success"]), linewidth=0.8, alpha=0.45, **look)
     axes.set(xlim=(0, 100), ylim=(0, 100.5), aspect="equal")
     axes.set_xlabel("Area searched, most susceptible first (%)")
-    axes.set_ylabel("Source cells found (%)")
+    axes.set_ylabel(f"{learnt.cells.capitalize()} found (%)")
     axes.legend(
         title="Bold: test cells; thin: training cells",
         loc="lower right",

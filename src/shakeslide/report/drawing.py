@@ -127,10 +127,9 @@ def _factors(
 
 def _samples(run: Artefacts, view: View, shade: Float | None, folder: Path) -> Drawn:
     table = run.samples.table
-    figure = maps.samples(
-        table["x"].to_numpy(float), table["y"].to_numpy(float), run.sources, view, shade
-    )
-    alt = "Map of the sampled source cells and clear cells over shaded relief"
+    x, y = (table[c].to_numpy(float) for c in ("x", "y"))
+    figure = maps.samples(x, y, run.sources, view, shade, positive=run.learnt.cell)
+    alt = f"Map of the sampled {run.learnt.cells} and clear cells over shaded relief"
     return figures.save(figure, folder / "samples.png", alt, embed_width=900, photo=True)
 
 
@@ -202,15 +201,15 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
         )
         if told.get("reliability"):
             reliability[protocol] = figures.save(
-                charts.reliability(told, protocol),
+                charts.reliability(told, protocol, run.learnt),
                 folder / f"reliability_{protocol}.png",
-                f"Observed share of sources by predicted probability, {protocol} protocol",
+                f"Share of {run.learnt.many} by predicted probability, {protocol} protocol",
             )
         if told.get("rates"):
             rates[protocol] = figures.save(
-                charts.rates(told, protocol),
+                charts.rates(told, protocol, run.learnt),
                 folder / f"rates_{protocol}.png",
-                f"Share of the source cells found by share of the area, {protocol} protocol",
+                f"Share of the {run.learnt.cells} found by share of the area, {protocol} protocol",
             )
         figures.write(charts.confusion(told, protocol), folder / f"confusion_{protocol}.png")
         done()
@@ -242,7 +241,7 @@ def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None
     hardest = judgement.strictest(run)
     if any(table.protocol == hardest for table in judgement.area_tables(run)):
         balances = figures.save(
-            judgement_charts.balances(told, hardest),
+            judgement_charts.balances(told, hardest, run.learnt),
             folder / "balances.png",
             "Precision and PR-AUC in the samples and in the area; the figures are in the table",
         )

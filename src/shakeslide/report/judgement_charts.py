@@ -99,7 +99,9 @@ def _model_axis(axes: Axes, models: Sequence[str], named: bool) -> None:
 # ------------------------------------------------------------------ the area's balance
 
 
-def balances(evaluation: Mapping[str, Any], protocol: str) -> Figure:
+def balances(
+    evaluation: Mapping[str, Any], protocol: str, learnt: words.Learnt = words.LEARNT["sources"]
+) -> Figure:
     """Return precision and PR-AUC at the balance of the samples and at the area's share."""
     sides = [
         [r for r in evaluation[key] if r["protocol"] == protocol]
@@ -122,12 +124,12 @@ def balances(evaluation: Mapping[str, Any], protocol: str) -> Figure:
         axes.set_title(words.heading(measure), loc="left", fontsize=8.5)
     shares = [words.share(side[0]["prevalence"]) for side in sides]
     places = (
-        (left + 0.05, "white", QUIET, f"in the samples ({shares[0]} sources)"),
+        (left + 0.05, "white", QUIET, f"in the samples ({shares[0]} {learnt.many})"),
         (
             left + 2.55,
             figures.COLOURS["svm"],
             figures.COLOURS["svm"],
-            f"in the area ({shares[1]} sources)",
+            f"in the area ({shares[1]} {learnt.many})",
         ),
     )
     for x, face, edge, text in places:

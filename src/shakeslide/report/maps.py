@@ -190,6 +190,7 @@ def samples(
     view: View,
     shade: Float | None,
     most: int = 40_000,
+    positive: str = "source cell",
 ) -> Figure:
     """Return where the samples lie; of more than `most`, an even part is drawn.
 
@@ -198,17 +199,19 @@ def samples(
     x, y : array, (samples,)
         Coordinates in metres.
     source : array, (samples,) bool
-        Source cells.
+        Positive cells.
     view, shade
         The ground.
     most : int
         Most points to draw.
+    positive : str
+        What a positive cell is called.
     """
     step = max(1, math.ceil(len(x) / most))
     drawn = plate(view, cartography.grey_relief(shade, view.shape), legend=0.5)
     size = 2.2 if len(x) / step < 8000 else 1.2
     box = drawn.legend
-    kinds = ((CLEAR_COLOUR, ~source, "clear cell"), (SOURCE_COLOUR, source, "source cell"))
+    kinds = ((CLEAR_COLOUR, ~source, "clear cell"), (SOURCE_COLOUR, source, positive))
     for i, (colour, which, name) in enumerate(kinds):
         at = np.flatnonzero(which)[::step]
         drawn.axes.scatter(x[at], y[at], s=size, c=colour, linewidths=0, zorder=3 + i)

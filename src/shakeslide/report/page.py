@@ -234,16 +234,19 @@ def extraction(told: Mapping[str, Any]) -> str:
     told : mapping
         sources.json.
     """
-    apart = {WHOLE: "kept whole", "S0": "as mapped"}
+    methods = dict(told["methods"])
+    whole = methods.pop(WHOLE, 0)
     ways = [
-        f"{n:,} {apart.get(name) or 'by ' + METHOD_WORDS.get(name, name)}"
-        for name, n in told["methods"].items()
+        ("as mapped" if name == "S0" else f"by {METHOD_WORDS.get(name, name)}") + f" in {n:,}"
+        for name, n in methods.items()
     ]
-    share = told["source_m2"] / max(told["area_m2"], 1e-9)
+    share = 100 * told["source_m2"] / max(told["area_m2"], 1e-9)
+    taken = f"they were taken {words.joined(ways)}" if ways else ""
+    kept = f"{whole:,} were kept whole" if whole else ""
     return (
         "The source areas were told from the outlines by shakeslide sources: "
-        f"{100 * share:.0f}{words.NBSP}% of the outlined area is source. Of "
-        f"{told['landslides']:,} landslides they are {words.joined(ways)}."
+        f"{share:.0f}{words.NBSP}% of the outlined area is source. Of {told['landslides']:,} "
+        f"landslides {'; '.join(text for text in (taken, kept) if text)}."
     )
 
 

@@ -1,0 +1,38 @@
+"""The model card: what the model finds, and what it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shakeslide import bundle, checks, pipeline
+
+
+def test_the_card_of_a_run_says_what_was_learnt(finished: pipeline.Run) -> None:
+    text = (finished.out / "models" / "rf" / "card.md").read_text(encoding="utf-8")
+    assert "Probability that a cell is landslide, by shakeslide" in text
+    assert "- Positives: whole outlines, run-out included; no source areas were told apart." in text
+    assert "source" not in text.replace("no source areas", "")
+
+
+@pytest.mark.parametrize(
+    ("positives", "wanted"),
+    [
+        ("sources", "a landslide source, by|source areas as mapped"),
+        ("extracted", "a landslide source, by|told from mapped outlines, not mapped"),
+        ("points", "is landslide, by|the cells of mapped points"),
+        (None, "a landslide source, by|Training rows"),
+    ],
+)
+def test_each_way_of_learning_has_its_words(
+    finished: pipeline.Run, positives: str | None, wanted: str
+) -> None:
+    model = bundle.load(finished.out / "models" / "rf")
+    text = bundle.card(replace(model, about={**model.about, "positives": positives}))
+    assert all(part in text for part in wanted.split("|"))
+    assert ("Positives" in text) == (positives is not None)
+
+
+def test_no_way_of_learning_is_without_words() -> None:
+    assert set(bundle.FINDS) == set(checks.POSITIVES)
