@@ -534,13 +534,14 @@ def test_means_of_the_maps_stand_beside_the_areas_share(tmp_path: Path, calibrat
 
 
 def test_susceptibility_needs_no_calibration(page: Page) -> None:
-    assert "not calibrated" not in page.text
+    assert 'calibration = "none" in [models]' not in page.text
 
 
 def test_rows_of_the_mapped_models_are_told(tmp_path: Path, page: Page) -> None:
     assert "The mapped models are trained on" not in page.text
     out = fabricate(tmp_path / "run", repeats=1)
     for model, about in (("lr", {"rows": 40}), ("rf", {"rows": 40}), ("sae", {"static": True})):
+        about |= {"sample_share": 0.5, "prevalence": 0.03}
         (out / "models" / model).mkdir(parents=True)
         write_json(out / "models" / model / "manifest.json", {"about": about})
     report.write(out, INPUTS)
