@@ -430,7 +430,8 @@ def test_further_layers_of_the_inventory_are_listed(study: Path) -> None:
     frame.to_file(study.parent / "elsewhere.gpkg")
     with study.open("a") as file:
         file.write('\n[[inventory.ambiguous]]\npath = "elsewhere.gpkg"\n')
-        file.write('\n[inventory.extent]\npath = "landslides.gpkg"\n')
+        file.write('\n[inventory.extent]\npath = "mapped.gpkg"\n')
+    site.frame([site.box(0, 0, site.COLS, site.ROWS)]).to_file(study.parent / "mapped.gpkg")
     rows = check(study)
     assert "inventory.ambiguous 1" in rows
     assert rows["inventory.ambiguous 2"].values == "0 on the grid"

@@ -188,9 +188,9 @@ def check_layers(
     if event.epicentre is not None:
         rows.append(_epicentre_row(event.epicentre, event, grid, factors))
     rows += [_mask_row(m, name_of(m, i), coarse) for i, m in enumerate(masks)]
-    rows += [_part_row(*part, grid) for part in _parts(landslides)]
-    rows.append(_inventory_row(landslides, grid, event, load_masks(masks, grid) if masks else None))
-    return rows
+    # What is wrong with the inventory is told before what is wrong with its further layers.
+    last = _inventory_row(landslides, grid, event, load_masks(masks, grid) if masks else None)
+    return [*rows, *(_part_row(*part, grid) for part in _parts(landslides)), last]
 
 
 def check_dem(layers: Mapping[str, Layer]) -> None:
