@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from shakeslide import study, template
+from shakeslide import model_settings, study, template
 from shakeslide.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 from shakeslide.io import raster
 
@@ -49,14 +49,14 @@ TABLES = {
     "inventory": study.Inventory,
     "sources": study.Sources,
     "samples": study.Samples,
-    "models": study.Models,
+    "models": model_settings.Models,
     **{
-        f"models.{name}": type(getattr(study.Models(), name))
-        for name in study.Models.model_fields
+        f"models.{name}": type(getattr(model_settings.Models(), name))
+        for name in model_settings.Models.model_fields
         if name not in ("use", "calibration")
     },
-    "models.ahp.ratings.CODE": study.Rating,
-    "models.newmark.strength.CLASS": study.Strength,
+    "models.ahp.ratings.CODE": model_settings.Rating,
+    "models.newmark.strength.CLASS": model_settings.Strength,
     "evaluation": study.Evaluation,
     "map": study.Maps,
 }

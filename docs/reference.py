@@ -34,7 +34,7 @@ PAGES = {
         "Models",
         [
             "models", "models.base", "models.storage", "models.parallel", "bundle", "training",
-            "tuning", "extensions",
+            "tuning", "extensions", "model_settings",
         ],
     ),
     "evaluation": (
@@ -49,7 +49,7 @@ PAGES = {
     "report": ("Report and experiments", ["report", "reproduce", "mapping", "symptoms", "checks"]),
 }  # fmt: skip
 """Pages with their titles and modules."""
-SETTINGS = ("study", "factor_settings")
+SETTINGS = ("study", "factor_settings", "model_settings")
 """Modules whose settings classes have a page of their own."""
 
 

@@ -23,7 +23,7 @@ LAYERS = [
     {"factors", "inventory", "masks"},
     {"io", "engine", "study", "polygons"},
     {"grid"},
-    {"factor_settings"},
+    {"factor_settings", "model_settings"},
     {"schema", "extensions"},
     {"progress", "errors", "_version"},
 ]

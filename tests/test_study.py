@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shakeslide import study
+from shakeslide import model_settings, study
 from shakeslide.errors import InputError
 from shakeslide.factor_settings import ValueFactor
 from shakeslide.factors.catalogue import FUNCTIONS
@@ -70,9 +70,9 @@ def test_every_function_of_the_schema_is_in_the_catalogue() -> None:
 
 
 def test_every_setting_of_a_model_is_a_parameter_of_its_estimator() -> None:
-    assert set(study.Models.model_fields) - {"use", "calibration"} == set(MODELS)
+    assert set(model_settings.Models.model_fields) - {"use", "calibration"} == set(MODELS)
     for name, entry in MODELS.items():
-        settings = getattr(study.Models(), name)
+        settings = getattr(model_settings.Models(), name)
         known = set(entry.make().get_params())
         assert set(type(settings).model_fields) - {"angles", "settings"} <= known, name
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shakeslide import pipeline, sampling, study, training, trials, tuning
+from shakeslide import model_settings, pipeline, sampling, training, trials, tuning
 from shakeslide.cli import main
 from shakeslide.errors import InputError
 from shakeslide.models.registry import MODELS
@@ -67,7 +67,7 @@ def test_spaces_are_settings_of_the_models() -> None:
         estimator = MODELS[name].make(**params)
         assert set(params) <= set(estimator.get_params())
         settings = {k: list(v) if isinstance(v, tuple) else v for k, v in params.items()}
-        study.Models.model_validate({"use": [name], name: settings})
+        model_settings.Models.model_validate({"use": [name], name: settings})
 
 
 def _middle(space: object) -> dict[str, object]:

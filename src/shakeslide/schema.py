@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,3 +58,22 @@ class Settings(BaseModel):
                 if key not in names:
                     raise ValueError(f"unknown key '{key}'.{did_you_mean(str(key), names)}")
         return data
+
+
+def _no_repeats(names: list[str]) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"'{name}' is named {names.count(name)} times; name it once")
+    return names
+
+
+def _ascending(limits: list[float]) -> list[float]:
+    if not limits:
+        raise ValueError("is empty; give at least one limit, for example [0.5]")
+    if any(b <= a for a, b in itertools.pairwise(limits)):
+        raise ValueError(f"{limits} does not rise; write the limits in ascending order, each once")
+    return limits
+
+
+Once = AfterValidator(_no_repeats)
+Ascending = AfterValidator(_ascending)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shakeslide.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
+from shakeslide.model_settings import Models, ModelSettings
 from shakeslide.models.registry import MODELS
 from shakeslide.schema import Settings
 from shakeslide.study import (
@@ -19,8 +20,6 @@ from shakeslide.study import (
     Layer,
     Maps,
     Mask,
-    Models,
-    ModelSettings,
     Samples,
     Sources,
     StudyInfo,
