@@ -17,7 +17,7 @@ from shakeslide import checks, sampling
 from shakeslide.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
-from shakeslide.report import words
+from shakeslide.report.learnt import LEARNT, Learnt
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Artefacts:
     applicability : Path or None
         Map of how unlike the training data each cell is, where the run made one.
     positives : str
-        What was learnt: a key of `words.LEARNT`.
+        What was learnt: a key of `learnt.LEARNT`.
     extraction : mapping
         sources.json, where the positives are source areas told from outlines; else empty.
     trained : mapping of str to int
@@ -88,9 +88,9 @@ class Artefacts:
     trained: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def learnt(self) -> words.Learnt:
+    def learnt(self) -> Learnt:
         """What the models have learnt to find, in words."""
-        return words.LEARNT[self.positives]
+        return LEARNT[self.positives]
 
     @property
     def written(self) -> Mapping[str, Any]:
@@ -153,7 +153,7 @@ def load(out: Path, inputs: Mapping[str, Any] | None = None) -> Artefacts:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
     models = list(dict.fromkeys(str(row["model"]) for row in evaluation["summary"]))
     provenance = _json(out / "provenance.json", "run")
-    positives = _positives(provenance["study"].get("inventory"), inputs or {})
+    positives = positives_of(provenance["study"].get("inventory"), inputs or {})
     told = out / "sources.json"
     mapped = [m for name in models if (m := _maps(out / "maps", name))]
     return Artefacts(
@@ -172,7 +172,8 @@ def load(out: Path, inputs: Mapping[str, Any] | None = None) -> Artefacts:
     )
 
 
-def _positives(inventory: Mapping[str, Any] | None, inputs: Mapping[str, Any]) -> str:
+def positives_of(inventory: Mapping[str, Any] | None, inputs: Mapping[str, Any]) -> str:
+    """Return what was learnt: a key of `learnt.LEARNT`."""
     if inventory is None:
         return "sources"
     row = next((r for r in inputs.get("layers", ()) if r["name"] == "inventory"), {"kind": ""})

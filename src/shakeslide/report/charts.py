@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from shakeslide.report import figures, published, words
+from shakeslide.report.learnt import LEARNT, Learnt
 from shakeslide.report.score_tables import COMPARED
 
 PROTOCOL_MARKS = (("o", "#8c96a0"), ("s", "#0072b2"), ("D", "#d55e00"), ("^", "#000000"))
@@ -69,7 +70,7 @@ def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None
 
 
 def reliability(
-    evaluation: Mapping[str, Any], protocol: str, learnt: words.Learnt = words.LEARNT["sources"]
+    evaluation: Mapping[str, Any], protocol: str, learnt: Learnt = LEARNT["sources"]
 ) -> Figure:
     """Return how often cells were positive by what was predicted, on the balance of the samples."""
     figure, axes = _square(protocol)
@@ -94,7 +95,7 @@ def reliability(
 
 
 def rates(
-    evaluation: Mapping[str, Any], protocol: str, learnt: words.Learnt = words.LEARNT["sources"]
+    evaluation: Mapping[str, Any], protocol: str, learnt: Learnt = LEARNT["sources"]
 ) -> Figure:
     """Return prediction-rate curves, and success-rate curves faintly behind them."""
     figure, axes = _square(protocol)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shakeslide.report import figures, legends, words
 from shakeslide.report.charts import GRID, PROTOCOL_MARKS
 from shakeslide.report.judgement import REFERENCE, is_resolved
+from shakeslide.report.learnt import LEARNT, Learnt
 
 POINTS = {"oa": "Overall accuracy (points)", "roc_auc": "ROC-AUC (points)"}
 UNRESOLVED = "#eceff1"
@@ -100,7 +101,7 @@ def _model_axis(axes: Axes, models: Sequence[str], named: bool) -> None:
 
 
 def balances(
-    evaluation: Mapping[str, Any], protocol: str, learnt: words.Learnt = words.LEARNT["sources"]
+    evaluation: Mapping[str, Any], protocol: str, learnt: Learnt = LEARNT["sources"]
 ) -> Figure:
     """Return precision and PR-AUC at the balance of the samples and at the area's share."""
     sides = [

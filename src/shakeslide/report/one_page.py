@@ -20,14 +20,12 @@ from shakeslide.report import (
     page,
     places,
     sheet_map,
-    target,
     uncertainty,
     words,
 )
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.report.places import Places
 from shakeslide.report.score_tables import interval, rows_of
-from shakeslide.report.target import Target
 
 NAME = "summary.pdf"
 SHEET = (8.27, 11.69)
@@ -96,12 +94,12 @@ def best_model(run: Artefacts) -> str:
 
 def statements(run: Artefacts, inputs: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what the sheet says in words, by its headings."""
-    aim = target.of(run, inputs)
-    return {"What the map tells": _told(run, aim), "How far to trust it": _trust(run, aim)}
+    return {"What the map tells": _told(run), "How far to trust it": _trust(run)}
 
 
-def _told(run: Artefacts, aim: Target) -> list[str]:
+def _told(run: Artefacts) -> list[str]:
     hardest, files = judgement.strictest(run), places.best_map(run)
+    cell = run.learnt.plain_cell
     text = []
     found = next(
         (r for r in run.evaluation.get("captured", ()) if _is(r, hardest, files.model)), None
@@ -112,36 +110,37 @@ def _told(run: Artefacts, aim: Target) -> list[str]:
             for area, share in found["shares"].items()
         ]
         text.append(
-            f"Tested on {_ground(hardest)}: of all {aim.cell}s, a search from the highest values "
+            f"Tested on {_ground(hardest)}: of all {cell}s, a search from the highest values "
             f"of the map downwards finds {words.joined(parts)} of the ground."
         )
     share = words.share(run.samples.prevalence)
     if files.shows != "probability":
         text.append(
             "The map ranks the ground. Its values are not the share of it that fails: they stand "
-            f"on a sample, {words.share(run.samples.label.mean())} of which are {aim.cell}s; in "
+            f"on a sample, {words.share(run.samples.label.mean())} of which are {cell}s; in "
             f"the area it is {share}."
         )
     elif run.evaluation.get("calibration") == "none":
         text.append(
-            f"The map shows the probability that a cell is a {aim.cell}, brought to the area's own "
+            f"The map shows the probability that a cell is a {cell}, brought to the area's own "
             f"share of such cells ({share}) but not calibrated: trust its order more than its "
             "values."
         )
     else:
         text.append(
-            f"The map shows the probability that a cell is a {aim.cell}; {share} of the area's "
+            f"The map shows the probability that a cell is a {cell}; {share} of the area's "
             "cells are."
         )
-    return [*text, aim.limits]
+    return [*text, run.learnt.limits]
 
 
-def _trust(run: Artefacts, aim: Target) -> list[str]:
+def _trust(run: Artefacts) -> list[str]:
     hardest, model = judgement.strictest(run), best_model(run)
+    cell = run.learnt.plain_cell
     row = next(r for r in rows_of(run, hardest) if r["model"] == model)
     value, bounds = interval(row, "roc_auc")
     text = [
-        f"Tested on {_ground(hardest)}, the {_name(model)} puts a {aim.cell} above a clear one in "
+        f"Tested on {_ground(hardest)}, the {_name(model)} puts a {cell} above a clear one in "
         f"{100 * row['roc_auc']['mean']:.0f} of 100 pairs (AUC {value}"
         + (f", 95{words.NBSP}% interval {bounds})." if bounds else ").")
         + lead(run)
@@ -153,7 +152,7 @@ def _trust(run: Artefacts, aim: Target) -> list[str]:
         hundred = 100 * area["precision"]["mean"]
         text.append(
             f"Of 100 cells that it calls landslide, {hundred:.{int(hundred < 1)}f} are "
-            f"{aim.cell}s; the others are false alarms."
+            f"{cell}s; the others are false alarms."
         )
     if (unlike := uncertainty.applicability(run)) is not None:
         text.append(
@@ -250,7 +249,7 @@ def write(run: Artefacts, inputs: Any) -> Path | None:
         side = _Pen(sheet, EDGE + COLUMN, width - COLUMN, top)
         _facts(side, run, inputs)
         if found is not None:
-            _places(side, found, target.of(run, inputs))
+            _places(side, found, run.learnt.plain_ground)
         _scores(side, run, top - room)
         pen.y = min(low, side.y) - 0.02
         _texts(pen, run, inputs)
@@ -275,7 +274,7 @@ def _map(
     room: float,
 ) -> float:
     """Draw the best map below `top`, at most `room` high, and return where it ends."""
-    files, cell = places.best_map(run), target.of(run, inputs).cell
+    files, cell = places.best_map(run), run.learnt.plain_cell
     title = "Susceptibility (ranks the ground)"
     if files.shows == "probability":
         raw = run.evaluation.get("calibration") == "none"
@@ -300,7 +299,7 @@ def _facts(pen: _Pen, run: Artefacts, inputs: Mapping[str, Any]) -> None:
         (words.count(counts["landslides"]), "landslides mapped"),
         (
             words.share(run.samples.prevalence),
-            f"of the ground is {target.of(run, inputs).ground}",
+            f"of the ground is {run.learnt.plain_ground}",
         ),
     )
     for value, label in facts:
@@ -309,7 +308,7 @@ def _facts(pen: _Pen, run: Artefacts, inputs: Mapping[str, Any]) -> None:
         pen.y -= 0.08
 
 
-def _places(pen: _Pen, found: Places, aim: Target) -> None:
+def _places(pen: _Pen, found: Places, ground: str) -> None:
     """Write the first places: letter, centre, expected area, share of the square's ground."""
     pen.head("Where to look first")
     right = pen.left + pen.width
@@ -330,8 +329,8 @@ def _places(pen: _Pen, found: Places, aim: Target) -> None:
             pen.put(x, text, fontsize=7.5, ha="right")
         pen.y -= LINE
     note = (
-        f"Hectares of {aim.ground} in squares of {words.length(found.side)}; expected: the sum of "
-        f"probability × area, and as a share of the square. {found.together(FIRST, aim.ground)} "
+        f"Hectares of {ground} in squares of {words.length(found.side)}; expected: the sum of "
+        f"probability × area, and as a share of the square. {found.together(FIRST, ground)} "
         f"More in {places.TABLE}."
     )
     if not found.calibrated:

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from shakeslide import grid as grids
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.io import raster
-from shakeslide.report import cartography, judgement, target, words
+from shakeslide.report import cartography, judgement, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import View
-from shakeslide.report.score_tables import rows_of
 
 TABLE, OUTLINES = "places.csv", "places.geojson"
 MOST = 10
@@ -168,8 +167,7 @@ def hectares(square_metres: float) -> str:
 
 def best_map(run: Artefacts) -> MapFiles:
     """Return the map of the model that ranks best where the evaluation is hardest."""
-    rows = {str(r["model"]): r for r in rows_of(run, judgement.strictest(run))}
-    return max(run.maps, key=lambda f: rows[f.model]["roc_auc"]["mean"] or 0.0)
+    return judgement.ranked(run)[0]
 
 
 def find(run: Artefacts) -> Places | None:
@@ -336,22 +334,23 @@ def told(run: Artefacts, inputs: Mapping[str, Any]) -> Told | None:
     found = find(run)
     if found is None:
         return None
-    aim, shows = target.of(run, inputs), best_map(run).shows
+    cell, ground = run.learnt.plain_cell, run.learnt.plain_ground
+    shows = best_map(run).shows
     prevalence = words.share(run.samples.prevalence)
     model = words.model_title(found.model)
     corrected = (
         ""
         if shows == "probability"
-        else f", after correcting it to the area's own share of {aim.cell}s ({prevalence})"
+        else f", after correcting it to the area's own share of {cell}s ({prevalence})"
     )
     text = [
         f"The map is cut into {words.count(found.squares)} squares of {words.length(found.side)} "
         f"on round coordinates of {grids.crs_name(run.grid.crs)}. They are ranked by the "
-        f"{aim.ground} that the best map ({model}) expects in them: the sum of probability times "
+        f"{ground} that the best map ({model}) expects in them: the sum of probability times "
         f"area over their cells{corrected}.",
-        f"{found.together(MOST, aim.ground)} The model was trained on some of what was mapped.",
+        f"{found.together(MOST, ground)} The model was trained on some of what was mapped.",
         f"Over the whole map {words.share(found.expected / found.ground)} of the ground is "
-        f"expected to be {aim.ground}; by the inventory {prevalence} is.",
+        f"expected to be {ground}; by the inventory {prevalence} is.",
     ]
     if doubt := found.against_mapped(MOST):
         text.append(doubt)

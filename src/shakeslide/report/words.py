@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 NBSP = "\u00a0"
@@ -47,71 +46,6 @@ PROTOCOLS: Mapping[str, str] = {
     "block": "spatial blocks held out",
     "event": "whole events held out",
 }
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What the models have learnt to find, in words.
-
-    Attributes
-    ----------
-    cell : str
-        A positive cell.
-    many : str
-        Positive cells, in short.
-    ground : str
-        What such a cell is: "... % of the cells are {ground}".
-    aside : str
-        What must be known of it, in parentheses; "" where the word says all.
-    definition : str
-        A sentence.
-    """
-
-    cell: str
-    many: str
-    ground: str
-    aside: str
-    definition: str
-
-    @property
-    def cells(self) -> str:
-        """Positive cells."""
-        return f"{self.cell}s"
-
-
-LEARNT: Mapping[str, Learnt] = {
-    "sources": Learnt(
-        "source cell",
-        "sources",
-        "landslide source",
-        "",
-        "A source cell is a cell whose centre lies in a mapped source area: there the slope failed",
-    ),
-    "extracted": Learnt(
-        "source cell",
-        "sources",
-        "landslide source",
-        " (told from the outlines)",
-        "A source cell is a cell whose centre lies in a source area, and source areas are not "
-        "mapped here but told from the outlines and the elevation",
-    ),
-    "outlines": Learnt(
-        "landslide cell",
-        "landslide cells",
-        "landslide",
-        " (whole outlines, run-out included)",
-        "A landslide cell is a cell whose centre lies in the outline of a whole landslide, run-out "
-        "included: source areas are not told apart",
-    ),
-    "points": Learnt(
-        "landslide cell",
-        "landslide cells",
-        "landslide",
-        " (the cells of mapped points)",
-        "A landslide cell is the cell that the point of a mapped landslide lies in",
-    ),
-}
-"""By what the positives are, as `checks.learnt_from` tells it."""
 
 UNITS: Mapping[str, str] = {"deg": "°", "1/100 m": "1/(100 m)", "class": ""}
 
