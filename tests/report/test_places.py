@@ -246,7 +246,7 @@ def test_the_page_tells_them(run: artefacts.Artefacts) -> None:
     assert [attrs["data-place"] for attrs, _ in rows[1:]] == [p.label for p in found.ranked]
     assert rows[1][1][1:3] == [found.ranked[0].centre, places.hectares(found.ranked[0].expected)]
     text = " ".join(page.texts)
-    assert found.together(10, "landslide area") in text
+    assert found.together(10, run.learnt.plain_ground) in text
     assert "not calibrated" in text
 
 

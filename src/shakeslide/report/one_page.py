@@ -278,7 +278,7 @@ def _map(
     title = "Susceptibility (ranks the ground)"
     if files.shows == "probability":
         raw = run.evaluation.get("calibration") == "none"
-        title = f"Probability of a {cell}" + ", not calibrated" * raw
+        title = "Probability, not calibrated" if raw else f"Probability of a {cell}"
     return sheet_map.draw(
         figure,
         sheet,
