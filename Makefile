@@ -5,16 +5,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
 
-.PHONY: help install demo test check bench docs site clean
+.PHONY: help install demo test check bench reproduce docs site clean
 
 help:
-	@echo "make demo   set up, then walk the built-in synthetic earthquake from layers to report"
-	@echo "make test   set up, then run the tests"
-	@echo "make check  ruff and mypy (strict)"
-	@echo "make bench  speed against peers, as ratios measured in the same run"
-	@echo "make docs   the generated pages of docs/, then the site"
-	@echo "make site   the documentation's site in site/, for reading offline"
-	@echo "make clean  remove the environment and everything generated"
+	@echo "make demo       set up, then walk the built-in synthetic earthquake from layers to report"
+	@echo "make test       set up, then run the tests"
+	@echo "make check      ruff and mypy (strict)"
+	@echo "make bench      speed against peers, as ratios measured in the same run"
+	@echo "make reproduce  the paper's experiments on both studies; hours with SCALE=paper"
+	@echo "make docs       the generated pages of docs/, then the site"
+	@echo "make site       the documentation's site in site/, for reading offline"
+	@echo "make clean      remove the environment and everything generated"
 
 install: $(STAMP)
 
@@ -43,6 +44,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+reproduce: $(STAMP)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.paper --scale $(or $(SCALE),quick)
 
 docs: $(DOCS_STAMP)
 	@test -f demo/run/report.html || $(MAKE) demo
