@@ -233,7 +233,7 @@ def test_an_endless_manifest_is_not_read(folder: Path, monkeypatch: pytest.Monke
     assert_refused(folder / "rf", "larger than any manifest")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_changed_byte_is_refused_or_does_no_harm(tmp_path_factory, originals, data) -> None:
     name = data.draw(st.sampled_from(["rf", "lr", "newmark"]))

@@ -191,7 +191,7 @@ def test_a_thin_landslides_source_keeps_its_number(tmp_path: Path) -> None:
     assert set(np.unique(found.landslide)) == {0, 1, 2}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 100_000))
 def test_the_most_covered_cell_by_brute_force(seed: int) -> None:
     rng = np.random.default_rng(seed)

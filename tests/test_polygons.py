@@ -38,7 +38,7 @@ def centres() -> np.ndarray:
     return shapely.points(*np.meshgrid(x, y))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_burning_is_point_in_polygon_and_the_last_wins(seed: int) -> None:
     shapes = blobs(seed, 6)
@@ -49,7 +49,7 @@ def test_burning_is_point_in_polygon_and_the_last_wins(seed: int) -> None:
     assert (burnt == expected).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(5, 40))
 def test_tiles_agree_with_the_whole(seed: int, size: int) -> None:
     shapes = blobs(seed, 5)
@@ -92,7 +92,7 @@ def test_shared_edges_leave_no_gap_and_no_overlap() -> None:
     assert (box[:60] == 1).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_centres_are_counted_polygon_by_polygon(seed: int) -> None:
     shapes = blobs(seed, 6)

@@ -86,7 +86,7 @@ def test_classes_and_a_number_have_the_correlation_ratio() -> None:
     assert found[0, 1] == pytest.approx(expected, rel=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.floats(0, 360), st.floats(-50, 50), st.floats(0.01, 100))
 def test_origin_and_unit_do_not_matter(seed: int, turn: float, shift: float, gain: float) -> None:
     rng = np.random.default_rng(seed)

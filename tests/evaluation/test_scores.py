@@ -151,7 +151,7 @@ labels = hnp.arrays(np.int64, 30, elements=st.integers(0, 1)).filter(lambda y: 0
 
 
 @given(y=labels, p=probabilities)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_auc_is_the_chance_that_a_positive_outranks_a_negative(y, p):
     above = p[y == 1][:, None] - p[y == 0]
     expected = np.mean((above > 0) + 0.5 * (above == 0))

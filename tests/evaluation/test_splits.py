@@ -34,7 +34,7 @@ def every_protocol(seed=0, repeats=2):
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_train_and_test_are_disjoint_sorted_and_hold_both_classes(seed):
     y = world()[0]
     for split in every_protocol(seed):
@@ -70,7 +70,7 @@ def test_draws_depend_on_seed_and_repeat_and_on_nothing_else():
     share=st.floats(0.05, 0.95),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_pixel_is_stratified_and_uses_every_row(positives, negatives, share, seed):
     assume(all(0 < round(share * n) < n for n in (positives, negatives)))
     y = np.random.default_rng(seed).permutation(np.r_[np.ones(positives), np.zeros(negatives)])
@@ -89,7 +89,7 @@ def test_pixel_gives_every_row_the_same_chance():
 
 
 @given(seed=st.integers(0, 2**32), folds=st.sampled_from([None, 2, 5]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_landslide_keeps_groups_on_one_side_and_folds_test_each_row_once(seed, folds):
     y, ids, x, yc = world(seed % 100)
     groups = landslide_groups(y, ids, x, yc)
@@ -142,7 +142,7 @@ def test_purposes_draw_different_numbers():
     size=st.sampled_from([800.0, 1500.0, 2500.0]),
     buffer=st.sampled_from([0.0, 130.0, 700.0, 1700.0]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_block_keeps_its_buffer_and_tests_every_row_once(seed, size, buffer):
     y, _, x, yc = world(seed % 50)
     blocks, points = block_id(x, yc, size), np.c_[x, yc]
@@ -196,7 +196,7 @@ def test_balanced_folds_fill_every_fold_even_beside_one_huge_group():
 
 
 @given(seed=st.integers(0, 1000), size=st.floats(1, 1e4), shift=st.floats(-1e6, 1e6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_block_ids_are_those_of_squares(seed, size, shift):
     x, y = np.random.default_rng(seed).uniform(-3e4, 3e4, (2, 60)) + shift
     blocks = block_id(x, y, size)

@@ -43,7 +43,7 @@ def situations(draw: st.DrawFn) -> tuple[Array, Array, Array, Array, Array | Non
     return x, y, px, py, weights, draw(st.sampled_from([3.0, 40.0, 57.0, 900.0, 30_000.0]))
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120, derandomize=True)
 @given(situations())
 def test_by_direct_summation(
     situation: tuple[Array, Array, Array, Array, Array | None, float],
@@ -55,7 +55,7 @@ def test_by_direct_summation(
     assert (ours >= 0).all()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(situations(), st.data())
 def test_a_cell_gets_the_same_bytes_in_any_tile(
     situation: tuple[Array, Array, Array, Array, Array | None, float], data: st.DataObject

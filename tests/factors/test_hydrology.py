@@ -139,7 +139,7 @@ def walked(z: np.ndarray, down: np.ndarray) -> np.ndarray:
     return count.reshape(z.shape)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 100_000), st.sampled_from([1, 3, 50]), st.booleans())
 def test_random_ground_by_walking(seed: int, step: int, holes: bool) -> None:
     """Ground in coarse steps is full of hollows and flats."""
@@ -163,7 +163,7 @@ def test_random_ground_by_walking(seed: int, step: int, holes: bool) -> None:
         assert height[i] == max(0.0, z.ravel()[i] - z.ravel()[j])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 100_000))
 def test_rivers_are_covered_by_their_straight_runs(seed: int) -> None:
     z = np.random.default_rng(seed).uniform(0, 100, (12, 15)).astype(np.float32)

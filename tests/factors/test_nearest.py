@@ -70,13 +70,13 @@ def situations(draw: st.DrawFn) -> tuple[Array, Array, Segments]:
     return x, y, segments if len(segments) else Segments.from_points(x[:1], y[:1])
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120, derandomize=True)
 @given(situations())
 def test_by_brute_force(situation: tuple[Array, Array, Segments]) -> None:
     assert_nearest(*situation)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(situations(), st.data())
 def test_a_cell_gets_the_same_bytes_in_any_tile(
     situation: tuple[Array, Array, Segments], data: st.DataObject

@@ -420,7 +420,7 @@ KERNELS: dict[str, tuple[Kernel, tuple[int, int]]] = {
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(data=st.data())
 def test_a_cell_gets_the_same_bytes_in_any_tile(name: str, data: st.DataObject) -> None:
     compute, (tall, wide) = KERNELS[name]

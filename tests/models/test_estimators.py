@@ -75,7 +75,7 @@ def fitted(name: str) -> Model:
 
 @pytest.mark.parametrize("name", MODELS)
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_row_has_one_probability_in_any_company(name, data):
     n = data.draw(st.integers(1, 9000))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))

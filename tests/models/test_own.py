@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from shakeslide import bundle, pipeline, sampling, study, training
+from shakeslide import bundle, model_settings, pipeline, sampling, study, training
 from shakeslide.errors import InputError
 from shakeslide.models import dump, read, restore, write
 from shakeslide.models.own import GROUP
@@ -103,7 +103,7 @@ def rows(n: int = 500) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_groups_name_is_one(package: Path) -> None:
-    assert study.MODEL_GROUP == GROUP
+    assert model_settings.MODEL_GROUP == GROUP
 
 
 def test_it_is_stored_as_arrays_and_predicts_the_same_bits(package: Path, tmp_path: Path) -> None:

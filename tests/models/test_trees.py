@@ -127,7 +127,7 @@ def walk(tree, x):
 
 
 @given(st.lists(random_tree(), min_size=1, max_size=5), st.integers(1, 200))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_flat_trees_give_what_a_walk_gives(trees, n):
     X = np.random.default_rng(n).random((n, 3)).astype(np.float32)
     want = np.zeros(n)

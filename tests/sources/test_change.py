@@ -119,7 +119,7 @@ def test_whole_numbers_without_any_spread() -> None:
     assert cut.contrast == change.MOST_CONTRAST
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.floats(0.1, 1e4), st.floats(-1e3, 1e3), st.floats(0, 0.4))
 def test_never_empty_and_blind_to_season_and_scale(
     seed: int, scale: float, shift: float, hidden: float

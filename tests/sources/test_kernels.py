@@ -23,7 +23,7 @@ def random_cells(seed: int, density: float = 0.5) -> np.ndarray:
     return rng.random((rng.integers(1, 14), rng.integers(1, 14))) < density
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_parts_are_numbered_as_by_scipy(seed: int) -> None:
     inside = random_cells(seed)
@@ -34,7 +34,7 @@ def test_parts_are_numbered_as_by_scipy(seed: int) -> None:
     assert (label == expected).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_water_finds_its_way_down_through_cells_of_lower_order(seed: int) -> None:
     inside = random_cells(seed, 0.7)
@@ -92,7 +92,7 @@ def test_way_goes_on_over_the_lip_of_a_hollow() -> None:
     assert slide.length == pytest.approx(12 * terrain.CELL)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.floats(0.0, 0.6))
 def test_lobes_are_a_partition_whose_summits_stand_out(seed: int, prominence: float) -> None:
     inside = random_cells(seed, 0.8)
@@ -120,7 +120,7 @@ def test_two_cones_are_two_lobes_only_where_the_saddle_is_deep() -> None:
     assert kernels.lobes(z, inside, 10.0, 400, label) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000))
 def test_rings_are_the_union_of_the_cells(seed: int) -> None:
     cells = [random_cells(seed + i, 0.6) for i in range(3)]

@@ -31,6 +31,7 @@ def test_the_settings_are_frozen() -> None:
         "mapped_share": 1.0,
         "smallest_mapped": 0.0,
         "void_share": 0.0,
+        "centre": (400_000.0, 3_450_000.0),
     }
 
 

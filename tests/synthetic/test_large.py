@@ -96,7 +96,7 @@ def test_tiles_cover_a_grid_once(rows: int, cols: int, tile: int, shift: tuple[i
     assert (count == 1).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=st.integers(20, 700), cols=st.integers(20, 700), tile=st.sampled_from([128, 256]))
 def test_the_weights_of_tiles_that_fade_sum_to_one(rows: int, cols: int, tile: int) -> None:
     total = np.zeros((rows, cols))

@@ -69,7 +69,7 @@ def test_stretch_lengthens_features_along_the_azimuth() -> None:
     assert east > north + 0.3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**40),
     row=st.integers(0, 20),

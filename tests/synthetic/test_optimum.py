@@ -41,7 +41,7 @@ def test_certainty_and_ignorance() -> None:
 probabilities = arrays(np.float64, st.integers(2, 60), elements=st.floats(0.01, 0.99))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(probabilities, st.integers(0, 2**31))
 def test_scores_agree_with_scikit_learn_on_weighted_outcomes(p: np.ndarray, seed: int) -> None:
     score = np.random.default_rng(seed).choice([0.1, 0.25, 0.5, 0.7], p.size)
@@ -54,7 +54,7 @@ def test_scores_agree_with_scikit_learn_on_weighted_outcomes(p: np.ndarray, seed
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(probabilities, probabilities)
 def test_no_rule_beats_the_optimum(p: np.ndarray, score: np.ndarray) -> None:
     n = min(p.size, score.size)

@@ -17,7 +17,7 @@ PLACE = (1000.0, 5000.0, 25.0)
 TRANSFORM = Affine(25.0, 0.0, 1000.0, 0.0, -25.0, 5000.0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     arrays(np.int32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 4))
 )

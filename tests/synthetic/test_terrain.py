@@ -38,7 +38,7 @@ def pits(z: Floats) -> int:
     return int((steepest_receivers(z) == own)[1:-1, 1:-1].sum())
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     rows=st.integers(24, 80),
     cols=st.integers(24, 80),
@@ -51,7 +51,7 @@ def test_any_size_drains(rows: int, cols: int, cell: float) -> None:
     assert pits(relief.elevation) == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=st.integers(24, 9000), cols=st.integers(24, 9000))
 def test_the_cascade_fits_together(rows: int, cols: int) -> None:
     levels = cascade(rows, cols, 25.0)
