@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import geopandas as gpd
 import numpy as np
@@ -21,7 +23,7 @@ from scipy.ndimage import label
 
 from shakeslide import demonstration
 from shakeslide.errors import InputError
-from shakeslide.synthetic import Scenario, create, make, runout, write, write_large
+from shakeslide.synthetic import Scenario, create, files, make, runout, write, write_large
 from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
 from shakeslide.synthetic.large import drainage, earthquake, landslides, relief, rivers
 from shakeslide.synthetic.large.drainage import Inflow, accumulate_tiles, count_pits, drain
@@ -494,7 +496,11 @@ def test_what_was_stopped_is_not_mixed_with_another_earthquake(
     same_files(incomplete, tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"settings": 1, "steps": 2}', "\0"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1]", "7", '{"settings": 1, "steps": 2}', "\0", "[" * 100_000, '{"settings": "settings", '
+     '"steps": {"heights": null}, "sizes": {}, "digest": ""}'],
+)  # fmt: skip
 def test_a_broken_journal_is_begun_anew(text: str, tmp_path: Path) -> None:
     (tmp_path / "done.json").write_text(text)
     (tmp_path / "elevation").write_text("old")
@@ -503,6 +509,85 @@ def test_a_broken_journal_is_begun_anew(text: str, tmp_path: Path) -> None:
     found.add("heights", [1.5], keep=["area"])
     assert Journal(tmp_path, "settings").steps == {"heights": [1.5]}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["done.json"]
+
+
+@pytest.mark.parametrize(
+    "damaged", [".tiles/elevation", ".tiles/area", ".tiles/done.json", "rivers.gpkg"]
+)
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_step_whose_files_are_damaged_is_done_again(
+    damaged: str, gone: bool, incomplete: Path, stopped: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(stopped, folder)
+    path = folder / damaged
+    whole = path.read_bytes()
+    if gone:
+        path.unlink()
+    else:
+        path.write_bytes(whole[: len(whole) // 2])
+    write_large(INCOMPLETE, folder, tile=TILE, whole=120)
+    same_files(incomplete, folder)
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A making that was stopped after the rivers."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with pytest.MonkeyPatch.context() as patch:
+        stop(patch, INCOMPLETE, folder, earthquake, "failure_curve", 0)
+    return folder
+
+
+def test_a_study_is_there_only_with_all_of_its_layers(
+    incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(incomplete, folder)
+    other = replace(INCOMPLETE, seed=6)
+    stop(monkeypatch, other, folder, earthquake, "make_terrain", 0)
+    assert not (folder / "study.toml").exists()
+    (folder / "study.toml").write_text("of another earthquake")
+    stop(monkeypatch, other, folder, earthquake, "write_beside_map", 0)
+    assert not (folder / "study.toml").exists()
+    (folder / "study.toml").write_text("of another earthquake")
+    stop(monkeypatch, other, folder, earthquake, "write_beside_map", 0)
+    assert not (folder / "study.toml").exists()
+    small = make(Scenario(rows=40, cols=50))
+    monkeypatch.setattr(files, "shakemap_text", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write(small, folder)
+    assert not (folder / "study.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [(".tiles/mine/thesis.txt", "holds 'mine', which is not of shakeslide"),
+     (".tiles/thesis.txt", "holds 'thesis.txt', which is not of shakeslide"),
+     (".tiles", "is no folder"),
+     ("dem.tif/thesis.txt", "is a folder, and a file is to be written there"),
+     ("study.toml/thesis.txt", "is a folder, and a file is to be written there")],
+)  # fmt: skip
+def test_what_someone_else_left_is_not_deleted(name: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("years of work")
+    with pytest.raises(InputError, match=said):
+        write_large(SCENARIO, tmp_path, tile=TILE)
+    assert path.read_text() == "years of work"
+
+
+def test_what_a_link_leads_to_is_not_deleted(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / ".tiles").symlink_to(tmp_path / "precious")
+    with pytest.raises(InputError, match=r"\.tiles: is no folder"):
+        write_large(SCENARIO, tmp_path / "data", tile=TILE)
+
+
+def test_room_on_the_disk_is_taken_before_it_is_written_to(tmp_path: Path) -> None:
+    made = Plane(tmp_path / "plane", (1000, 1000), np.float32).create()
+    assert made.path.stat().st_blocks * 512 >= 4_000_000
 
 
 def test_two_processes_do_not_write_one_earthquake(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from shakeslide.errors import InputError
+from shakeslide.io.raster import replacing
 from shakeslide.synthetic import geology
 from shakeslide.synthetic.mapping import filled
 from shakeslide.synthetic.outlines import Place, outlines, patches
@@ -296,13 +298,30 @@ def _write_rasters(folder: Path, earthquake: SyntheticEarthquake) -> None:
 
 
 def prepare(folder: Path) -> Path:
-    """Make a folder for an earthquake, without layers of an earlier one."""
+    """Make a folder for an earthquake, without the study and layers of an earlier one.
+
+    Raises
+    ------
+    InputError
+        A folder has the name of a file that is to be written.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.gpkg"):
-        if old.stem in LAYERS:
-            old.unlink()
+    layers = [f"{name}.gpkg" for name in sorted(LAYERS)] + [f"{name}.tif" for name in RASTERS]
+    # The study goes first and is written last: where it is, all of its layers are whole.
+    for name in ["study.toml", *layers, "aftershocks.csv", "landcover.csv", "grid.xml"]:
+        remove(folder / name)
     return folder
+
+
+def remove(path: Path) -> None:
+    """Delete a file that is to be written anew, if it is there; a folder raises `InputError`."""
+    if path.is_dir() and not path.is_symlink():
+        raise InputError(
+            f"{path}: is a folder, and a file is to be written there; move it away or choose "
+            "another folder"
+        )
+    path.unlink(missing_ok=True)
 
 
 def write_beside_map(earthquake: Earthquake, folder: Path) -> Path:
@@ -315,7 +334,8 @@ def write_beside_map(earthquake: Earthquake, folder: Path) -> Path:
     lonlat = epicentre(earthquake)
     (folder / "grid.xml").write_text(shakemap_text(earthquake, BEYOND, lonlat, TIME))
     study = folder / "study.toml"
-    study.write_text(study_text(earthquake))
+    with replacing(study) as temporary:
+        temporary.write_text(study_text(earthquake))
     return study
 
 

@@ -27,6 +27,7 @@ from shakeslide.synthetic.files import (
     RASTERS,
     prepare,
     raster_profile,
+    remove,
     rock_columns,
     soil_columns,
     write,
@@ -181,8 +182,8 @@ def write_large(
     Raises
     ------
     InputError
-        If the tile is no multiple of 256, the disk has too little room, or another process is
-        making an earthquake in the folder.
+        If the tile is no multiple of 256, the disk has too little room, another process is
+        making an earthquake in the folder, or what is there must not be replaced.
 
     Notes
     -----
@@ -200,6 +201,7 @@ def write_large(
     settings = f"shakeslide {__version__}, {scenario}, tile {tile}, whole {whole}"
     with journal(folder / ".tiles", settings) as kept:
         _check_room(scenario, folder, kept.size())
+        remove(folder / "study.toml")
         if kept.steps:
             reporter.say(f"Going on after what is done: {', '.join(kept.steps)}")
         else:
@@ -244,14 +246,15 @@ class _Maker:
         span = np.float32(low), np.float32(high)
         if RIVERS not in steps:
             self.rivers(terrain)
-            self.journal.add(RIVERS, keep=ground_files)
+            self.journal.add(RIVERS, keep=ground_files, made=["rivers.gpkg"])
         inner, frame = terrain.inner, terrain.frame
         x, y = frame.x[inner.left : inner.right], frame.y[inner.top : inner.bottom]
         land = _Map(event, x, y, View(terrain.elevation, inner), View(terrain.area, inner), span)
         failed = Plane(self.journal.folder / "failed", land.shape, np.uint8)
         if GROUND not in steps:
             self.rasters(land, failed)
-            self.journal.add(GROUND, keep=["elevation", "failed"])
+            made = [*(f"{name}.tif" for name in RASTERS), "lithology.gpkg", "soil.gpkg"]
+            self.journal.add(GROUND, keep=["elevation", "failed"], made=made)
         self.inventory(land, failed)
         write_beside_map(event, self.folder)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from shakeslide.errors import InputError
 class Journal:
     """Steps that are done, in a file beside what they left.
 
-    A folder of other settings, or of none that can be read, is emptied.
+    A folder of other settings, or of none that can be read, is emptied, and so is one where a file
+    that a step left is gone or of another size.
 
     Parameters
     ----------
@@ -28,9 +30,9 @@ class Journal:
 
     def __init__(self, folder: Path, settings: str) -> None:
         self.folder, self._path = folder, folder / "done.json"
-        self._told: dict[str, Any] = {"settings": settings, "steps": {}}
+        self._told: dict[str, Any] = {"settings": settings, "steps": {}, "sizes": {}}
         known = _read(self._path)
-        if known.get("settings") == settings:
+        if known.get("settings") == settings and self._sizes(known["sizes"]) == known["sizes"]:
             self._told = known
         else:
             self._keep([])
@@ -41,11 +43,18 @@ class Journal:
         steps: dict[str, Any] = self._told["steps"]
         return steps
 
-    def add(self, step: str, told: Any = None, *, keep: Collection[str]) -> None:
-        """Note that a step is done, and delete all files but those of such names."""
+    def add(
+        self, step: str, told: Any = None, *, keep: Collection[str], made: Collection[str] = ()
+    ) -> None:
+        """Note that a step is done, and delete all files but those of such names.
+
+        `made` are files that it left beside the folder.
+        """
         self.steps[step] = told
+        beside = [name for name in self._told["sizes"] if name.startswith("..")]
+        self._told["sizes"] = self._sizes([*keep, *beside, *(f"../{name}" for name in made)])
         temporary = self._path.with_suffix(".new")
-        temporary.write_text(json.dumps(self._told))
+        temporary.write_text(json.dumps(self._told | {"digest": _digest(self._told)}))
         temporary.replace(self._path)
         self._keep([self._path.name, *keep])
 
@@ -53,22 +62,45 @@ class Journal:
         """Room that the files take on the disk (bytes)."""
         return sum(512 * path.stat().st_blocks for path in self.folder.iterdir())
 
+    def _sizes(self, names: Iterable[str]) -> dict[str, int]:
+        paths = {name: self.folder / name for name in names}
+        return {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
+
     def _keep(self, names: Collection[str]) -> None:
         for path in self.folder.iterdir():
             if path.name not in (_LOCK, *names):
                 path.unlink()
 
 
+def _digest(told: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 def _read(path: Path) -> dict[str, Any]:
+    """Return what a journal told, nothing where it is damaged or was edited."""
     try:
         known = json.loads(path.read_text())
-    except (OSError, ValueError):
+        digest = known.pop("digest")
+    except (OSError, ValueError, RecursionError, LookupError, AttributeError, TypeError):
         return {}
-    good = isinstance(known, dict) and isinstance(known.get("steps"), dict)
-    return known if good else {}
+    return known if digest == _digest(known) else {}
 
 
 _LOCK = "lock"
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise `InputError` where a folder holds what no making has left: it would be deleted."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        what = "is no folder"
+    else:
+        found = sorted(folder.iterdir()) if folder.exists() else []
+        own = (folder / _LOCK).is_file()
+        foreign = [path.name for path in found if not own or not path.is_file()]
+        if not foreign:
+            return
+        what = f"holds '{foreign[0]}', which is not of shakeslide"
+    raise InputError(f"{folder}: {what}; move it away or choose another folder")
 
 
 @contextmanager
@@ -78,8 +110,9 @@ def journal(folder: Path, settings: str) -> Iterator[Journal]:
     Raises
     ------
     InputError
-        Another process is at work in the folder.
+        Another process is at work in the folder, or it holds the files of something else.
     """
+    _refuse_foreign(folder)
     folder.mkdir(exist_ok=True)
     with (folder / _LOCK).open("w") as file:
         try:

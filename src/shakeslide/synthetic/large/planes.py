@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -58,7 +59,7 @@ class Plane:
     Parameters
     ----------
     path : Path
-        Its file; `create` makes it, and it takes room on the disk as it is written.
+        Its file, which `create` makes.
     shape : (int, int)
         Rows and columns.
     dtype : dtype
@@ -69,8 +70,15 @@ class Plane:
 
     def create(self) -> Plane:
         """Make the file anew, of zeros, and return the plane."""
+        size = max(self.shape[0] * self.shape[1] * self.dtype.itemsize, 1)
         with self.path.open("wb") as file:
-            file.truncate(max(self.shape[0] * self.shape[1] * self.dtype.itemsize, 1))
+            file.truncate(size)
+            # To write where the disk then has no room would end the process without a word.
+            if hasattr(os, "posix_fallocate"):
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                except OSError as error:
+                    raise OSError(error.errno, error.strerror, str(self.path)) from error
         return self
 
     def _map(self, mode: Any) -> Any:
