@@ -18,6 +18,7 @@ from shakeslide.factors import stack as stacks
 from shakeslide.grid import Tile
 from shakeslide.inventory import CLEAR, SOURCE
 from shakeslide.inventory import load as load_inventory
+from shakeslide.tables import known_result
 
 from . import site
 from .conftest import open_run
@@ -305,6 +306,22 @@ def test_a_model_of_other_settings_is_not_judged(finished: pipeline.Run, tmp_pat
     run = copied(finished, tmp_path / "run", "models.rf.max_depth=4")
     with pytest.raises(InputError, match=r"model-rf was made with other settings.*train"):
         pipeline.evaluate(run)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x93NUMPY"])
+def test_damaged_results_of_an_evaluation_are_made_again(
+    content: bytes, finished: pipeline.Run, tmp_path: Path
+) -> None:
+    run = copied(finished, tmp_path / "run")
+    kept = next((run.ledger.work / "evaluate").glob("lr-pixel-*.npz"))
+    whole = known_result(kept)
+    kept.write_bytes(content)
+    (run.out / "evaluation.json").unlink()
+    pipeline.evaluate(run)
+    again = known_result(kept)
+    assert whole is not None
+    assert again is not None
+    np.testing.assert_array_equal(again.probability, whole.probability)
 
 
 def test_a_lost_or_changed_file_is_made_again(finished: pipeline.Run, tmp_path: Path) -> None:

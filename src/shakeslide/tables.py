@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -61,17 +62,21 @@ class Outcome:
     samples: Samples | None = None
 
 
-def save_result(path: Path, result: Result) -> None:
-    """Write a result, renamed into place."""
-    text = np.frombuffer(json.dumps(finite(result.told)).encode(), np.uint8)
+def save_result(path: Path, result: Result) -> Result:
+    """Write a result, renamed into place; return it as it will be read."""
+    text = json.dumps(finite(result.told)).encode()
     with raster.replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, told=text, probability=result.probability)
+        np.savez(file, told=np.frombuffer(text, np.uint8), probability=result.probability)
+    return Result(json.loads(text), result.probability)
 
 
-def load_result(path: Path) -> Result:
-    """Read a result."""
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-        return Result(json.loads(file["told"].tobytes()), file["probability"])
+def known_result(path: Path) -> Result | None:
+    """Read a result that was kept; None where there is none or it is damaged: fit again."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            return Result(dict(json.loads(file["told"].tobytes())), file["probability"])
+    except (OSError, ValueError, LookupError, TypeError, EOFError, RecursionError, BadZipFile):
+        return None
 
 
 def write(

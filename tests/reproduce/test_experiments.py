@@ -431,6 +431,39 @@ def test_a_stopped_run_loses_one_batch(
     assert done == ["svm", "rf", "rf", "sae"]
 
 
+def test_damaged_fits_are_made_again(
+    reproduced: Reproduced, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = reopened(reproduced.run, tmp_path / "run")
+    before = table(reproduced, "T5")
+    cache = run.ledger.work / "reproduce"
+    first, second = (
+        cache / f"{reproduced.bench.mark(reproduced.bench.recipe('lr'), s)}.npz"
+        for s in reproduced.bench.splits
+    )
+    first.write_bytes(first.read_bytes()[:200])
+    np.savez(second, told=np.array([1]), probability=np.zeros(3))
+    real, done = training.fit, []
+    monkeypatch.setattr(training, "fit", lambda r, *a: done.append(r.name) or real(r, *a))
+    folder = reproduce.run(run, ["T5"], TINY)
+    assert done == ["lr", "lr"]
+    pd.testing.assert_frame_equal(
+        pd.read_csv(folder / "T5.csv").filter(regex="oa|precision"), before.filter(regex="oa|prec")
+    )
+
+
+def test_damaged_models_are_made_again(reproduced: Reproduced, tmp_path: Path) -> None:
+    run = reopened(reproduced.run, tmp_path / "run")
+    b = bench.open_bench(run, "pixel", TINY)
+    recipe = b.recipe("fr")
+    model = b.models(recipe, b.splits[:1])[0]
+    weights = b.cache / b.mark(recipe, b.splits[0]) / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:40])
+    again = b.models(recipe, b.splits[:1])[0]
+    raw = b.samples.raw[:100]
+    np.testing.assert_array_equal(again.predict(raw), model.predict(raw))
+
+
 def test_other_samples_are_fitted_anew(reproduced: Reproduced) -> None:
     b = reproduced.bench
     recipe, split = b.recipe("lr"), b.splits[0]

@@ -140,7 +140,8 @@ def _try_model(
     folder = run.ledger.work / "evaluate"
     mark = run.trial_mark(name, chosen[0].protocol, plan)
     files = [folder / f"{name}-{s.protocol}-{s.repeat}-{s.fold}-{mark}.npz" for s in chosen]
-    todo = [i for i, p in enumerate(files) if not p.exists()]
+    known = {i: result for i, p in enumerate(files) if (result := tables.known_result(p))}
+    todo = [i for i in range(len(files)) if i not in known]
     on(len(chosen) - len(todo))
     for batch in [todo] if name in training.TOGETHER else [[i] for i in todo]:
         fits = _fits(run, name, samples, [chosen[i] for i in batch], plan, on, together)
@@ -148,8 +149,8 @@ def _try_model(
             threshold = run.study.evaluation.threshold
             judged = samples if together is None else together.tested(chosen[i])
             told, p = trials.judge(fit.model, fit.seconds, judged, chosen[i], threshold)
-            tables.save_result(files[i], tables.Result(told, p))
-    return [tables.load_result(p) for p in files]
+            known[i] = tables.save_result(files[i], tables.Result(told, p))
+    return [known[i] for i in range(len(files))]
 
 
 def _fits(

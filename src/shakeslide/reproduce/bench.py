@@ -134,11 +134,8 @@ class Bench:
         """
         marks = [self.mark(recipe, s, codes) for s in splits]
         files = [self.cache / f"{m}.npz" for m in marks]
-        todo = [
-            i
-            for i, m in enumerate(marks)
-            if not files[i].exists() or (keep and not self._is_kept(m))
-        ]
+        known = {i: result for i, f in enumerate(files) if (result := tables.known_result(f))}
+        todo = [i for i, m in enumerate(marks) if i not in known or (keep and not self._is_kept(m))]
         advance(len(splits) - len(todo))
         rows = self.samples if codes is None else with_factors(self.samples, codes)
         size = TOGETHER if recipe.name in training.TOGETHER else 1
@@ -149,8 +146,8 @@ class Bench:
                 told, p = trials.judge(fit.model, fit.seconds, rows, splits[i], THRESHOLD)
                 if keep:
                     bundle.save(fit.model, self.cache / marks[i])
-                tables.save_result(files[i], Result(told, p))
-        return [tables.load_result(f) for f in files]
+                known[i] = tables.save_result(files[i], Result(told, p))
+        return [known[i] for i in range(len(files))]
 
     def models(
         self, recipe: Recipe, splits: Sequence[Split], advance: Advance = silent
@@ -160,7 +157,11 @@ class Bench:
         return [bundle.load(self.cache / self.mark(recipe, s)) for s in splits]
 
     def _is_kept(self, mark: str) -> bool:
-        return (self.cache / mark / "manifest.json").is_file()
+        try:
+            bundle.load(self.cache / mark)
+        except InputError:
+            return False
+        return True
 
     def curves(
         self, recipe: Recipe, splits: Sequence[Split], every: int, advance: Advance = silent
@@ -189,12 +190,13 @@ class Bench:
         told = []
         for split in splits:
             file = self.cache / f"curve-{self.mark(recipe, split)}.npz"
-            if file.exists():
+            known = tables.known_result(file)
+            if known is not None:
                 advance(1)
             else:
                 curve = self._curve(recipe, split, advance)
-                tables.save_result(file, Result(curve, np.zeros(0, np.float32)))
-            told.append(dict(tables.load_result(file).told))
+                known = tables.save_result(file, Result(curve, np.zeros(0, np.float32)))
+            told.append(dict(known.told))
         return told
 
     def _curve(self, recipe: Recipe, split: Split, advance: Advance) -> dict[str, list[float]]:
