@@ -144,7 +144,7 @@ def _stat(path: Path) -> list[int] | None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         # Only a cache: what cannot be read is made again.
         return {}
     return value if isinstance(value, dict) else {}

@@ -18,6 +18,7 @@ import rasterio
 
 from shakeslide import report, sampling
 from shakeslide.errors import InputError
+from shakeslide.io import raster
 from shakeslide.report import artefacts, published, words
 from shakeslide.report import page as report_page
 
@@ -351,6 +352,45 @@ def test_missing_artefacts_are_named(tmp_path: Path, missing: str) -> None:
     with pytest.raises(InputError, match=re.escape(Path(missing).name)):
         report.write(out, INPUTS)
     assert not (out / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [None, [], [1], [{"model": "rf"}], [{"model": 1, "protocol": "pixel"}],
+     [{"model": "rf", "protocol": "pixel", "oa": {"mean": "<b>"}}]],
+)  # fmt: skip
+def test_an_evaluation_without_a_summary_is_named(tmp_path: Path, summary: Any) -> None:
+    out = fabricate(tmp_path / "run")
+    write_json(out / "evaluation.json", {"summary": summary})
+    with pytest.raises(InputError, match=r"evaluation\.json: holds no summary of models"):
+        artefacts.load(out)
+
+
+def test_deeply_nested_json_is_named(tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run")
+    (out / "evaluation.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"evaluation\.json: is damaged"):
+        artefacts.load(out)
+
+
+@pytest.mark.parametrize("kind", ["probability", "class"])
+def test_a_truncated_map_is_named(tmp_path: Path, kind: str) -> None:
+    out = fabricate(tmp_path / "run")
+    path = next((out / "maps").glob(f"*_{kind}.tif"))
+    path.write_bytes(path.read_bytes()[:-200])
+    with (
+        pytest.raises(InputError, match=rf"{path.name}: cannot be read to the end"),
+        raster.result(path) as src,
+    ):
+        src.read(1)
+
+
+def test_classes_are_numbers_that_a_cell_can_have(tmp_path: Path) -> None:
+    out = fabricate(tmp_path / "run")
+    before = artefacts.load(out).maps[0]
+    with rasterio.open(before.classes, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as src:
+        src.update_tags(class_999="beyond", class_x="none", class_0="nodata")
+    assert artefacts.load(out).maps[0].class_names == before.class_names
 
 
 def test_damaged_evaluation_is_named(tmp_path: Path) -> None:

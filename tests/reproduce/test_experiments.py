@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import shapely
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score, silhouette_score
@@ -238,6 +240,18 @@ def test_the_threshold_follows_what_a_map_shows(finished: pipeline.Run, tmp_path
         plain = src.read(1)
     assert row["map_threshold"] < 0.4
     assert row["called_cells"] == pytest.approx((plain >= 0.5).sum(), rel=0.01)
+
+
+def test_an_area_of_a_polygon_without_area_is_refused(
+    reproduced: Reproduced, tmp_path: Path
+) -> None:
+    grid, path = reproduced.run.grid, tmp_path / "flat.gpkg"
+    box = grid.boundingbox
+    x, y = (box.left + box.right) / 2, (box.bottom + box.top) / 2
+    flat = shapely.Polygon([(x, y), (x + 500, y), (x + 250, y)])
+    gpd.GeoDataFrame(geometry=[flat], crs=grid.crs.to_wkt()).to_file(path)
+    with pytest.raises(InputError, match=r"--area .*flat\.gpkg: its polygons have no area"):
+        places.chosen_area(grid, reproduced.bench.samples, path)
 
 
 def test_the_area_is_judged_by_the_inventory(reproduced: Reproduced) -> None:

@@ -147,6 +147,20 @@ def _open(path: Path) -> Any:
     return dataset
 
 
+@contextmanager
+def result(path: Path) -> Iterator[Any]:
+    """Open a raster that a run has made; one that is damaged raises `InputError`."""
+    with rasterio.Env(**GDAL_OPTIONS):
+        dataset = _open(path)
+        try:
+            with dataset:
+                yield dataset
+        except RasterioIOError as error:
+            raise InputError(
+                f"{path}: cannot be read to the end (damaged?); delete it and use `shakeslide run`"
+            ) from error
+
+
 def one_line(error: BaseException) -> str:
     """Return an exception's message on one line."""
     return " ".join(str(error).split())

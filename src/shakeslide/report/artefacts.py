@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -147,7 +146,7 @@ def load(out: Path, inputs: Mapping[str, Any] | None = None) -> Artefacts:
         An artefact is missing or damaged.
     """
     samples = sampling.load(out / "samples.parquet")
-    evaluation = _json(out / "evaluation.json", "evaluate")
+    evaluation = _evaluation(out / "evaluation.json")
     factors = [_factor(out / "factors" / f"{f.code}.tif") for f in samples.factors]
     if not factors:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
@@ -194,11 +193,32 @@ def _json(path: Path, stage: str) -> dict[str, Any]:
         raise InputError(f"{path}: is not there; run `shakeslide {stage}` first")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is damaged ({error}); run `shakeslide {stage}`") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: is no result of shakeslide; run `shakeslide {stage}`")
     return value
+
+
+def _evaluation(path: Path) -> dict[str, Any]:
+    """Return what came of the evaluation, if its summary is one."""
+    value = _json(path, "evaluate")
+    rows = value.get("summary")
+    if isinstance(rows, list) and rows and all(map(_is_summary, rows)):
+        return value
+    raise InputError(f"{path}: holds no summary of models; run `shakeslide evaluate`")
+
+
+def _is_summary(row: Any) -> bool:
+    if not isinstance(row, dict) or not all(isinstance(row.get(k), str) for k in _NAMES):
+        return False
+    spreads = [v for v in row.values() if isinstance(v, dict)]
+    numbers = [v for k, v in row.items() if k not in _NAMES and not isinstance(v, dict)]
+    numbers += [v for spread in spreads for v in spread.values()]
+    return all(v is None or isinstance(v, int | float) for v in numbers)
+
+
+_NAMES = ("protocol", "model")
 
 
 def _factor(path: Path) -> FactorFile:
@@ -210,14 +230,15 @@ def _maps(folder: Path, model: str) -> MapFiles | None:
     if not (probability.exists() and classes.exists()):
         return None
     tags = raster.info(classes).tags
-    names = {int(k[6:]): v for k, v in tags.items() if k.startswith("class_")}
+    # Tags are anyone's to add: only numbers that a cell can have are classes.
+    names = {k: v for k in range(1, 256) if (v := tags.get(f"class_{k}"))}
     shows = raster.info(probability).tags.get("shows", "")
     return MapFiles(
         model,
         probability,
         classes,
         shows,
-        dict(sorted(names.items())),
+        names,
         _existing(folder / f"{model}_mean.tif"),
         _existing(folder / f"{model}_sd.tif"),
     )
@@ -260,7 +281,7 @@ def class_shares(run: Artefacts, files: MapFiles) -> list[ClassShare]:
     order = np.argsort(rows, kind="stable")
     rows, cols = rows[order], cols[order]
     cells, hits = np.zeros(256, np.int64), np.zeros(256, np.int64)
-    with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(files.classes) as src:
+    with raster.result(files.classes) as src:
         step = src.block_shapes[0][0]
         for top in range(0, src.height, step):
             bottom = min(top + step, src.height)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyproj
-import rasterio
 import shapely
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -102,7 +101,7 @@ class View:
         array, (rows, cols) float32
             Overviews are used where the file has them; else the file is read strip by strip.
         """
-        with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(path) as src:
+        with raster.result(path) as src:
             if self.step == 1 or self.step in src.overviews(1):
                 return _floats(src.read(1, out_shape=self.shape), src.nodata)
             out = np.empty(self.shape, np.float32)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
 from shakeslide import grid as grids
@@ -248,7 +247,7 @@ def sums(path: Path, side: float, shares: Shares | None = None) -> Sums:
     Sums
         Cells without a value count neither as ground nor as landslide.
     """
-    with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(path) as src:
+    with raster.result(path) as src:
         a = src.transform
         x = a.c + (np.arange(src.width) + 0.5) * a.a
         y = a.f + (np.arange(src.height) + 0.5) * a.e

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
 from shakeslide.errors import InputError
@@ -159,12 +158,12 @@ def _threshold(path: Path) -> float:
 
 def _strips(paths: Sequence[Path]) -> Iterator[NDArray[np.float32]]:
     """Yield the values (files, rows, cols) of strips of whole blocks."""
-    with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(paths[0]) as first:
+    with raster.result(paths[0]) as first:
         step, height, width = first.block_shapes[0][0], first.height, first.width
         for top in range(0, height, step):
             window = ((top, min(top + step, height)), (0, width))
             bands = [first.read(1, window=window)]
             for path in paths[1:]:
-                with rasterio.open(path) as other:
+                with raster.result(path) as other:
                     bands.append(other.read(1, window=window))
             yield np.stack(bands)

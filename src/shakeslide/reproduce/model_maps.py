@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import rasterio
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
@@ -160,7 +159,7 @@ def _called(bench: Bench, model: FittedModel, limit: float) -> dict[str, float]:
     """Count a map's cells above the limit block by block, and the sampled cells called."""
     path = bench.run.out / "maps" / f"{model.name}_probability.tif"
     cells = called = 0
-    with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(path) as src:
+    with raster.result(path) as src:
         for _, window in src.block_windows(1):
             values = src.read(1, window=window)
             known = np.isfinite(values)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -60,7 +59,7 @@ class PartView(View):
         """Return a raster of the whole grid on the picture's cells, the middle ones of each."""
         t = self.tile
         window = ((t.row0, t.row1), (t.col0, t.col1))
-        with rasterio.Env(**raster.GDAL_OPTIONS), rasterio.open(path) as src:
+        with raster.result(path) as src:
             values = src.read(1, window=window).astype(np.float32)
             if src.nodata is not None and not np.isnan(src.nodata):
                 values[values == src.nodata] = np.nan
@@ -182,6 +181,8 @@ def _densest(
 
 
 def _tile_around(grid: GeoBox, shape: Any, path: Path) -> Tile:
+    if shape.is_empty:
+        raise InputError(f"--area {path}: its polygons have no area; draw one around some cells")
     a, (height, width) = grid.affine, grids.shape_of(grid)
     left, bottom, right, top = shapely.bounds(shape)
     cols = np.clip([(left - a.c) / a.a, (right - a.c) / a.a], 0, width)
