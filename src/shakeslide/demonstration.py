@@ -8,8 +8,11 @@ from pathlib import Path
 
 from shakeslide import pipeline, study, synthetic
 from shakeslide.engine import Engine
+from shakeslide.errors import InputError
 from shakeslide.progress import Reporter
 
+SMALLEST = 200
+"""Cells along a side of the smallest area whose held-out blocks all have landslides around them."""
 APART = 400_000.0
 """Metres between the places of earthquakes of consecutive seeds."""
 
@@ -38,7 +41,17 @@ def run(
         Show no progress.
     only_data : bool
         Make the earthquake and stop.
+
+    Raises
+    ------
+    InputError
+        The area is too small to be walked to the report.
     """
+    if size < SMALLEST and not only_data:
+        raise InputError(
+            f"--size {size}: give {SMALLEST} or more, or --only-data to make the layers alone; on "
+            "less ground some blocks leave no landslide to train on"
+        )
     reporter = Reporter(quiet)
     data = out / "data"
     reporter.say(f"Making a synthetic earthquake of {size} x {size} cells in {data} ...")
