@@ -133,6 +133,9 @@ def test_the_protocol_is_evaluated(
     assert sizes[0] == sizes[1][::-1]
     assert text["events"][1].endswith("second")
     assert {p["protocol"] for p in text["optimism"]} == {"event"}
+    # Areas differ in their share of sources: there is no one interval at the area's balance.
+    for name, told in (("summary", {"pixel", "event"}), ("summary_area", {"pixel"})):
+        assert {r["protocol"] for r in text[name] if "low" in r["precision"]} == told
     assert all(0.4 < r["oa"] <= 1 for r in records)
 
 

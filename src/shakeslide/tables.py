@@ -186,7 +186,9 @@ def _summary(
             "n": len(told),
             "prevalence": float(told["prevalence"].mean()),
         }
-        bounds = _intervals(outcome, results, samples, threshold, prevalence)
+        # Earthquakes differ in their share of sources: no one share is that of all areas tested.
+        several = outcome.samples is not None and prevalence is not None
+        bounds = {} if several else _intervals(outcome, results, samples, threshold, prevalence)
         for m in [*MEASURES, "fit_s"]:
             values = told[m].to_numpy(float)
             row[m] = {

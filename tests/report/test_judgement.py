@@ -246,6 +246,21 @@ def test_gap_to_the_known_truth(run_folder: Path, page: Page) -> None:
     assert judgement.truth(changed(run_folder, truth=None)) is None
 
 
+def test_the_truth_of_other_earthquakes_is_not_known(run_folder: Path) -> None:
+    told = artefacts.load(run_folder).evaluation
+    by_event = [r | {"protocol": "event"} for r in told["summary"] if r["protocol"] == "block"]
+    run = changed(run_folder, summary=[*told["summary"], *by_event])
+    assert judgement.strictest(run) == "event"
+    found = judgement.truth(run)
+    assert found is not None
+    assert found.protocols == ["pixel", "block"]
+    assert "below that ceiling (spatial blocks held out)" in found.sentence
+    alone = judgement.truth(changed(run_folder, summary=by_event))
+    assert alone is not None
+    assert alone.protocols == []
+    assert alone.sentence.endswith("but by luck.")
+
+
 @pytest.mark.parametrize(
     ("way", "wanted"),
     [

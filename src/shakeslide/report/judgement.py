@@ -38,10 +38,10 @@ CALIBRATIONS: Mapping[str, str] = {
 }
 
 
-def strictest(run: Artefacts) -> str:
-    """Return the protocol of the evaluation that flatters least."""
+def strictest(run: Artefacts, among: Sequence[str] | None = None) -> str:
+    """Return the protocol of the evaluation, or of some of its protocols, that flatters least."""
     order = list(words.PROTOCOLS)
-    return max(run.protocols, key=lambda p: order.index(p) if p in order else -1)
+    return max(among or run.protocols, key=lambda p: order.index(p) if p in order else -1)
 
 
 def ranked(run: Artefacts) -> list[MapFiles]:
@@ -381,14 +381,17 @@ def truth(run: Artefacts) -> Truth | None:
         ]
         rows.append((model, cells))
     best = [words.score(m, told["scores"][m], digits=1) for m in SIDE_BY_SIDE]
-    hardest = strictest(run)
-    top = best_of(run, hardest, "roc_auc")
-    gap = gaps[hardest, top["model"]]["roc_auc"]
     sentence = (
         f"Here the probability that each cell fails is known, for the failures were drawn from it. "
         f"Whoever knew it would be right for {best[0]} of the cells, with an AUC of {best[1]}: no "
         "model can do better but by luck."
     )
+    if not protocols:
+        return Truth(sentence, best, protocols, rows)
+    # It is known of this study's own cells, not of other earthquakes'.
+    hardest = strictest(run, protocols)
+    top = best_of(run, hardest, "roc_auc")
+    gap = gaps[hardest, top["model"]]["roc_auc"]
     if gap is not None:
         name = words.model_title(top["model"])
         low = f"{100 * abs(gap):.1f} points of AUC {'below' if gap >= 0 else 'above'}"
