@@ -6,7 +6,6 @@ time of the files it consists of. It is fresh while both still agree.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 
 from shakeslide._version import __version__
 from shakeslide.errors import InputError
+from shakeslide.io import lock
 from shakeslide.io.raster import replacing
 
 SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
@@ -65,14 +65,11 @@ class Ledger:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other runs out of the folder while the block runs."""
-        with (self.work / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise InputError(
-                    f"--out {self.out}: another run of shakeslide is writing there; wait for it "
-                    "or choose another folder"
-                ) from error
+        refusal = (
+            f"--out {self.out}: another run of shakeslide is writing there; wait for it or choose "
+            "another folder"
+        )
+        with lock.held(self.work / "lock", refusal):
             yield
 
     def content(self, path: Path) -> str:

@@ -46,7 +46,7 @@ def evaluated(run: artefacts.Artefacts, **more: Any) -> artefacts.Artefacts:
 
 def test_a_lead_that_is_not_resolved_is_said_to_be_so(run: artefacts.Artefacts) -> None:
     assert one_page.lead(run) == (
-        " Its lead over logistic regression and stacked sparse autoencoder is not resolved: they "
+        " Its lead over stacked sparse autoencoder and logistic regression is not resolved: they "
         "may be as good."
     )
     sure = {"mean": 0.05, "low": 0.01, "high": 0.09}

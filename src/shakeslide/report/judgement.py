@@ -283,8 +283,10 @@ def _difference(row: Mapping[str, Any], measure: str) -> Difference:
     return Difference(value, interval, _p_value(told.get("p_value")), is_resolved(told))
 
 
-def level_with(run: Artefacts, protocol: str, model: str, measure: str = "roc_auc") -> str:
-    """Return from which models one is not told apart: "not resolved from SAE, LR"; "" if from all.
+def unresolved(
+    run: Artefacts, protocol: str, model: str, measure: str = "roc_auc"
+) -> list[str] | None:
+    """Return the models that one is not told apart from, best first.
 
     Parameters
     ----------
@@ -292,6 +294,11 @@ def level_with(run: Artefacts, protocol: str, model: str, measure: str = "roc_au
         Whose paired differences are looked at.
     measure : {"roc_auc", "oa", "brier"}
         In which measure.
+
+    Returns
+    -------
+    list of str or None
+        None where there are others but no interval, as from a single split.
     """
     pairs = [r for r in run.evaluation.get("pairs") or () if r["protocol"] == protocol]
     others = {
@@ -299,13 +306,24 @@ def level_with(run: Artefacts, protocol: str, model: str, measure: str = "roc_au
         for r in pairs
         if model in (r["model"], r["other"])
     }
-    if others and all(told.get("low") is None for told in others.values()):
-        return "not judged against the others: a single split"
+    if len(run.models) > 1 and all(told.get("low") is None for told in others.values()):
+        return None
     means = {str(r["model"]): r[measure]["mean"] or 0.0 for r in rows_of(run, protocol)}
     level = [m for m, told in others.items() if not is_resolved(told)]
-    level.sort(key=lambda m: -means.get(m, 0.0))
+    return sorted(level, key=lambda m: -means.get(m, 0.0))
+
+
+def level_with(run: Artefacts, protocol: str, model: str, measure: str = "roc_auc") -> str:
+    """Return from which models one is not told apart: "not resolved from SAE, LR"; "" if from all.
+
+    Parameters as for `unresolved`.
+    """
+    level = unresolved(run, protocol, model, measure)
+    if level is None:
+        known = any(r["protocol"] == protocol for r in run.evaluation.get("pairs") or ())
+        return "not judged against the others: a single split" if known else ""
     if len(level) > MOST_NAMED:
-        return f"not resolved from {len(level)} of {len(others)} others"
+        return f"not resolved from {len(level)} of {len(run.models) - 1} others"
     return f"not resolved from {', '.join(m.upper() for m in level)}" if level else ""
 
 

@@ -172,28 +172,16 @@ def _trust(run: Artefacts) -> list[str]:
 
 def lead(run: Artefacts) -> str:
     """Return which models the best one cannot be told apart from, "" where it stands alone."""
-    hardest, model = judgement.strictest(run), best_model(run)
-    if len(run.models) == 1:
-        return ""
-    pairs = [
-        r
-        for r in run.evaluation.get("pairs") or ()
-        if r["protocol"] == hardest and model in (r["model"], r["other"])
-    ]
-    known = [r for r in pairs if r["roc_auc"].get("low") is not None]
-    if not known:
+    level = judgement.unresolved(run, judgement.strictest(run), best_model(run))
+    if level is None:
         return " Whether it is truly better than the other models cannot be judged from these data."
-    level = [
-        _name(r["other"] if r["model"] == model else r["model"])
-        for r in known
-        if not judgement.is_resolved(r["roc_auc"])
-    ]
     if not level:
         return ""
+    names = [_name(model) for model in level]
     over = (
         f"the {len(level)} other models"
         if len(level) == len(run.models) - 1 > 2
-        else words.joined(level)
+        else words.joined(names)
     )
     return f" Its lead over {over} is not resolved: they may be as good."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shakeslide.errors import InputError
+from shakeslide.io import lock
 
 
 class Journal:
@@ -114,14 +114,11 @@ def journal(folder: Path, settings: str) -> Iterator[Journal]:
     """
     _refuse_foreign(folder)
     folder.mkdir(exist_ok=True)
-    with (folder / _LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(
-                f"{folder.parent}: another process is making an earthquake there; wait for it or "
-                "choose another folder"
-            ) from error
+    refusal = (
+        f"{folder.parent}: another process is making an earthquake there; wait for it or choose "
+        "another folder"
+    )
+    with lock.held(folder / _LOCK, refusal):
         kept = Journal(folder, settings)
         try:
             yield kept
