@@ -22,7 +22,7 @@ from shakeslide import pipeline, study, synthetic
 from shakeslide.engine import Engine
 from shakeslide.factor_settings import PAPER_FACTORS
 from shakeslide.factors import stack
-from shakeslide.io import raster
+from shakeslide.io.geotiff import write_geotiff
 from shakeslide.progress import Reporter
 
 Row = Mapping[str, str]
@@ -113,9 +113,7 @@ def _write(run: pipeline.Run, factors: Mapping[str, NDArray[np.float32]], folder
     def one(code: str) -> None:
         values = factors[code]
         path = folder / f"{code}.tif"
-        raster.write_geotiff(
-            path, run.grid, tiles, lambda t: values[t.row0 : t.row1, t.col0 : t.col1]
-        )
+        write_geotiff(path, run.grid, tiles, lambda t: values[t.row0 : t.row1, t.col0 : t.col1])
 
     with ThreadPoolExecutor(CORES) as pool:
         list(pool.map(one, factors))

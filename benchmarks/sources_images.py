@@ -26,6 +26,7 @@ from shakeslide import grid as grids
 from shakeslide import sources
 from shakeslide.grid import Tile
 from shakeslide.io import raster
+from shakeslide.io.geotiff import TIFF
 from shakeslide.polygons import Polygons
 from shakeslide.sources import change, judgement
 from shakeslide.sources.landslide import Landslide
@@ -109,7 +110,7 @@ def written(folder: Path, drawn: str) -> dict[str, Path]:
     paths = {}
     for name, values in zip(("before", "after"), indices(bared), strict=True):
         paths[name] = made / f"{name}.tif"
-        profile = {**raster.TIFF, "height": rows, "width": cols, "count": 1, "dtype": "float32"}
+        profile = {**TIFF, "height": rows, "width": cols, "count": 1, "dtype": "float32"}
         profile |= {"crs": grids.crs_of(grid).to_wkt(), "transform": grid.affine}
         with rasterio.open(paths[name], "w", **profile) as file:
             file.write(values, 1)

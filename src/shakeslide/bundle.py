@@ -21,7 +21,7 @@ from shakeslide.errors import InputError
 from shakeslide.evaluation import calibration
 from shakeslide.evaluation.calibration import Calibration
 from shakeslide.factors.stack import FactorInfo
-from shakeslide.io import raster
+from shakeslide.io.files import replacing
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model
 from shakeslide.models.raw import RawModel
@@ -109,9 +109,9 @@ def save(model: FittedModel, folder: Path) -> None:
         else {k: v.tolist() for k, v in model.calibration.to_arrays().items()},
         "about": dict(model.about),
     }
-    with raster.replacing(folder / "card.md") as temporary:
+    with replacing(folder / "card.md") as temporary:
         temporary.write_text(card(model), encoding="utf-8")
-    with raster.replacing(manifest) as temporary:
+    with replacing(manifest) as temporary:
         temporary.write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

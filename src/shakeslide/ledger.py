@@ -18,7 +18,7 @@ import numpy as np
 from shakeslide._version import __version__
 from shakeslide.errors import InputError
 from shakeslide.io import lock
-from shakeslide.io.raster import replacing
+from shakeslide.io.files import replacing
 
 SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
 """Files that belong to a shapefile."""

@@ -18,7 +18,9 @@ from shakeslide.engine import Engine
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors import stack as stacks
 from shakeslide.grid import Tile
-from shakeslide.io import raster, style
+from shakeslide.io import style
+from shakeslide.io.files import save_shard
+from shakeslide.io.geotiff import write_geotiff
 from shakeslide.masks import Masks
 from shakeslide.progress import Advance, silent
 
@@ -45,7 +47,7 @@ class _ToShard:
     shards: Path
 
     def __call__(self, tile: Tile, block: NDArray[np.float32]) -> None:
-        raster.save_shard(self.block(tile, block), self.shards / _npy(tile))
+        save_shard(self.block(tile, block), self.shards / _npy(tile))
 
 
 def _npy(tile: Tile) -> str:
@@ -175,7 +177,7 @@ def write_maps(
 def _write_probability(
     model: FittedModel, path: Path, grid: GeoBox, cut: Sequence[Tile], shards: Path, shows: str
 ) -> None:
-    raster.write_geotiff(
+    write_geotiff(
         path,
         grid,
         cut,
@@ -232,7 +234,7 @@ def _write_classes(
     breaks: Sequence[float],
 ) -> None:
     names = style.class_names(breaks)
-    raster.write_geotiff(
+    write_geotiff(
         path,
         grid,
         cut,

@@ -29,6 +29,7 @@ from shakeslide.factors import stack as stacks
 from shakeslide.grid import Tile
 from shakeslide.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE, Inventory
 from shakeslide.io import raster
+from shakeslide.io.files import replacing
 from shakeslide.progress import Advance, silent
 
 KEY = b"shakeslide"
@@ -369,9 +370,9 @@ def save(samples: Samples, path: Path) -> list[Path]:
     table = pa.Table.from_pandas(samples.table, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), KEY: json.dumps(about).encode()}
     areas = path.with_name(AREAS_FILE)
-    with raster.replacing(areas) as temporary:
+    with replacing(areas) as temporary:
         samples.areas.to_parquet(temporary, compression="zstd", index=False)
-    with raster.replacing(path) as temporary:
+    with replacing(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
     return [path, areas]
 

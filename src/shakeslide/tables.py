@@ -19,7 +19,7 @@ from shakeslide.evaluation import audit, intervals
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.evaluation.splits import Split
-from shakeslide.io import raster
+from shakeslide.io.files import replacing
 from shakeslide.sampling import Samples
 from shakeslide.trials import Plan
 
@@ -65,7 +65,7 @@ class Outcome:
 def save_result(path: Path, result: Result) -> Result:
     """Write a result, renamed into place; return it as it will be read."""
     text = json.dumps(finite(result.told)).encode()
-    with raster.replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, told=np.frombuffer(text, np.uint8), probability=result.probability)
     return Result(json.loads(text), result.probability)
 
@@ -146,9 +146,9 @@ def write(
         **(about or {}),
     }
     paths = [out / "evaluation.json", out / "evaluation.csv"]
-    with raster.replacing(paths[0]) as temporary:
+    with replacing(paths[0]) as temporary:
         temporary.write_text(json.dumps(finite(text), indent=1), encoding="utf-8")
-    with raster.replacing(paths[1]) as temporary:
+    with replacing(paths[1]) as temporary:
         pd.DataFrame(records).to_csv(temporary, index=False)
     return paths
 

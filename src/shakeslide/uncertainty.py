@@ -24,7 +24,9 @@ from shakeslide.errors import InputError
 from shakeslide.evaluation import applicability, importance, splits
 from shakeslide.evaluation.applicability import Applicability
 from shakeslide.grid import Tile
-from shakeslide.io import raster, style
+from shakeslide.io import style
+from shakeslide.io.files import replacing
+from shakeslide.io.geotiff import write_geotiff
 from shakeslide.masks import Masks
 from shakeslide.models import storage
 from shakeslide.progress import Advance, silent
@@ -141,7 +143,7 @@ def write_spread(
     paths = []
     for band, what, meaning in said:
         path = folder / f"{name}_{what}.tif"
-        raster.write_geotiff(
+        write_geotiff(
             path,
             grid,
             cut,
@@ -229,7 +231,7 @@ def save_area(area: Area, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     storage.write(paths[0], area.applicability.to_arrays())
     text = {"factors": list(area.codes), "encoder": area.encoder.to_dict()}
-    with raster.replacing(paths[1]) as temporary:
+    with replacing(paths[1]) as temporary:
         temporary.write_text(json.dumps(text, indent=1), encoding="utf-8")
     return paths
 
@@ -290,7 +292,7 @@ def write_area(
         f"each other); above {threshold:.3g} unlike anything the models were trained on"
     )
     path = folder / "applicability.tif"
-    raster.write_geotiff(
+    write_geotiff(
         path,
         grid,
         cut,

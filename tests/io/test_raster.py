@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide.errors import InputError
 from shakeslide.io import raster
+from shakeslide.io.files import replacing
 
 GRID = GeoBox((64, 96), Affine(10, 0, 500_000, 0, -10, 4_000_000), "EPSG:32643")
 
@@ -44,7 +45,7 @@ def test_neighbouring_tiles_find_blocks_unpacked(tmp_path: Path) -> None:
 def test_a_replaced_file_is_read_anew(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     for k in range(3):
-        with raster.replacing(path) as temporary:
+        with replacing(path) as temporary:
             write(temporary, numbers() + k)
         assert (raster.RasterSource(path).read(GRID) == numbers() + k).all()
 

@@ -19,7 +19,7 @@ from shakeslide import grid as grids
 from shakeslide import sampling
 from shakeslide.evaluation.collinearity import correlations
 from shakeslide.factors.stack import FactorInfo
-from shakeslide.io import raster
+from shakeslide.io.geotiff import write_geotiff
 
 CELL = 30.0
 GRID = GeoBox((70, 56), Affine(CELL, 0, 340_000, 0, -CELL, 3_840_000), CRS("EPSG:32643"))
@@ -55,7 +55,7 @@ def write_raster(path: Path, values: np.ndarray, grid: GeoBox = GRID, **options:
     """Write an array through the project's own writer, in tiles."""
     dtype = "uint8" if values.dtype == np.uint8 else "float32"
     nodata = 0 if dtype == "uint8" else np.nan
-    raster.write_geotiff(
+    write_geotiff(
         path,
         grid,
         grids.tiles(grid, 64),

@@ -66,7 +66,8 @@ from shakeslide.factors.registry import (
     Sources,
     TileInputs,
 )
-from shakeslide.io import raster, shakemap, units, vector
+from shakeslide.io import shakemap, units, vector
+from shakeslide.io.gdal import one_line
 from shakeslide.polygons import Polygons
 from shakeslide.study import Layer
 
@@ -143,7 +144,7 @@ def project_point(point: tuple[float, float], crs: str, grid: GeoBox) -> tuple[f
     try:
         transformer = pyproj.Transformer.from_crs(crs, grids.crs_of(grid).to_wkt(), always_xy=True)
     except pyproj.exceptions.CRSError as error:
-        raise InputError(f"[event] crs = {crs!r} is not a CRS: {raster.one_line(error)}") from error
+        raise InputError(f"[event] crs = {crs!r} is not a CRS: {one_line(error)}") from error
     if pyproj.CRS(crs).is_geographic and abs(point[1]) > 90:
         raise InputError(
             f"[event] epicentre = {list(point)}: latitude {point[1]} is beyond 90; write "

@@ -28,6 +28,8 @@ from shakeslide.factors import nearest
 from shakeslide.factors.kernel import kernel
 from shakeslide.factors.registry import Float, Sources, TileInputs
 from shakeslide.io import raster
+from shakeslide.io.files import save_shard
+from shakeslide.io.geotiff import write_geotiff
 
 BYTES_PER_CELL = 48
 """Memory that flow directions and upstream areas take at their peak, measured."""
@@ -195,7 +197,7 @@ def make(flow: Flow, products: Sequence[Product]) -> None:
                     "lower min_area"
                 )
             ends = _straight(down, river.ravel(), z.shape[1])
-            raster.save_shard(_places(ends, flow.grid), product.path)
+            save_shard(_places(ends, flow.grid), product.path)
 
 
 def _directions(
@@ -301,7 +303,7 @@ def _places(ends: NDArray[np.int64], grid: GeoBox) -> NDArray[np.float64]:
 
 def _write(path: Path, grid: GeoBox, values: Float) -> None:
     cut = grids.tiles(grid, grids.tile_size(grid))
-    raster.write_geotiff(
+    write_geotiff(
         path, grid, cut, lambda t: values[t.row0 : t.row1, t.col0 : t.col1], tags={"made": METHOD}
     )
 

@@ -28,6 +28,8 @@ from shakeslide.errors import InputError
 from shakeslide.factors.registry import Factor, Float, TileInputs
 from shakeslide.grid import Tile
 from shakeslide.io import raster
+from shakeslide.io.files import replacing, save_shard
+from shakeslide.io.geotiff import write_geotiff
 from shakeslide.progress import Advance, silent
 
 
@@ -167,7 +169,7 @@ class _Shard:
     shards: _LoadShard
 
     def __call__(self, tile: Tile) -> None:
-        raster.save_shard(self.block(tile), self.shards.path(tile))
+        save_shard(self.block(tile), self.shards.path(tile))
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class _FactorFile:
 
     def __call__(self, i: int) -> None:
         factor = self.factors[i]
-        raster.write_geotiff(
+        write_geotiff(
             self.folder / f"{factor.code}.tif",
             self.grid,
             self.tiles,
@@ -280,7 +282,7 @@ def blocks(stack: xr.DataArray) -> Iterator[tuple[Tile, Any]]:
 def save_legends(factors: Sequence[Factor], path: Path) -> None:
     """Write the legends of the categorical factors as JSON, for people and GIS."""
     legends = {f.code: {str(k): v for k, v in f.legend.items()} for f in factors if f.legend}
-    with raster.replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_text(json.dumps(legends, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

@@ -1,21 +1,11 @@
-"""Rasters in and out.
-
-Reading: any raster, block by block, onto any block of the grid. Writing: tile shards renamed into
-place, one ordered pass into a temporary GeoTIFF, and a rename, so that a kill leaves either the
-old file or the new one, a re-run goes on from the shards, and the bytes do not depend on the
-number or the order of the workers.
-"""
+"""Rasters in: any raster, block by block, onto any block of the grid."""
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import tempfile
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,27 +27,10 @@ from rasterio.windows import Window
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
-from shakeslide.grid import Tile
 from shakeslide.io import shakemap, units, xml
+from shakeslide.io.gdal import GDAL_OPTIONS, one_line
 
 Float = NDArray[np.float32]
-
-TIFF_BLOCK = 512
-TIFF = {
-    "driver": "GTiff",
-    "tiled": True,
-    "blockxsize": TIFF_BLOCK,
-    "blockysize": TIFF_BLOCK,
-    "compress": "zstd",
-    "zstd_level": 1,
-    "predictor": 2,
-    "bigtiff": "if_safer",
-}
-"""Profile of every GeoTIFF written: zstd 1 writes nearly as fast as no compression at all, and
-predictor 2 (differences of neighbours) packs floats as well as 3, twice as fast both ways."""
-
-GDAL_OPTIONS = {"GDAL_CACHEMAX": 256_000_000, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
-"""A bounded block cache, and no .aux.xml files beside the user's data."""
 
 WEB_SERVICES = ("GDAL_WMS", "GDAL_WMTS", "WCS_GDAL", "WMS_Capabilities", "Capabilities")
 """Roots of XML files for which GDAL would fetch data from the web."""
@@ -159,11 +132,6 @@ def result(path: Path) -> Iterator[Any]:
             raise InputError(
                 f"{path}: cannot be read to the end (damaged?); delete it and use `shakeslide run`"
             ) from error
-
-
-def one_line(error: BaseException) -> str:
-    """Return an exception's message on one line."""
-    return " ".join(str(error).split())
 
 
 def info(path: Path, crs: str | None = None, band: int = 1, field: str | None = None) -> RasterInfo:
@@ -390,154 +358,3 @@ def aligned_offset(transform: Any, crs: CRS | None, block: GeoBox) -> tuple[int,
     col, row = (b.c - a.c) / a.a, (b.f - a.f) / a.e
     near = abs(col - round(col)) < 1e-3 and abs(row - round(row)) < 1e-3
     return (round(row), round(col)) if near else None
-
-
-# ------------------------------------------------------------------ writing
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder that becomes `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes the file private; the result is to be as readable as any other.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if is_disk_full(error, path):
-            raise InputError(disk_full(path)) from error
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def is_disk_full(error: BaseException, path: Path) -> bool:
-    """Tell whether writing failed for want of room (GDAL does not say so in its error)."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    if isinstance(error, RasterioIOError):
-        return shutil.disk_usage(path.parent).free < 8_000_000
-    return False
-
-
-def disk_full(path: Path) -> str:
-    """Return the message for a full disk."""
-    free = shutil.disk_usage(path.parent).free / 1e6
-    return (
-        f"{path}: the disk is full ({free:.0f} MB free); make room or choose another --out, then "
-        "run again: it goes on where it stopped"
-    )
-
-
-def save_shard(array: NDArray[Any], path: Path) -> None:
-    """Write a tile's array as .npy, renamed into place when complete."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.ascontiguousarray(array))
-
-
-def write_geotiff(
-    path: Path,
-    grid: GeoBox,
-    cut: Sequence[Tile],
-    load: Callable[[Tile], NDArray[Any]],
-    *,
-    dtype: str = "float32",
-    nodata: float = np.nan,
-    tags: Mapping[str, str] | None = None,
-    description: str = "",
-    colours: Mapping[int, tuple[int, int, int, int]] | None = None,
-    cloud_optimised: Literal["average", "mode"] | None = None,
-    threads: int = 1,
-) -> None:
-    """Write one band from its tiles in one ordered pass, and rename it into place.
-
-    The file is written in strips of whole blocks. GDAL writes a block when its cache is pressed;
-    a block that was written before it was whole is written again elsewhere in the file, and the
-    bytes would depend on what else the process does.
-
-    Parameters
-    ----------
-    path : Path
-        The file to make or replace.
-    grid : GeoBox
-        The whole grid.
-    cut : sequence of Tile
-        All tiles of the grid.
-    load : callable
-        Returns the values of a tile, (rows, cols).
-    dtype, nodata, tags, description, colours
-        Of the band.
-    cloud_optimised : {"average", "mode"}, optional
-        Make a cloud-optimised GeoTIFF whose overviews are resampled so.
-    threads : int
-        That pack blocks; the bytes do not depend on it.
-    """
-    profile: dict[str, Any] = {
-        **TIFF,
-        "height": grid.shape[0],
-        "width": grid.shape[1],
-        "count": 1,
-        "dtype": dtype,
-        "nodata": nodata,
-        "crs": grids.crs_of(grid).to_wkt(),
-        "transform": grid.affine,
-        "num_threads": threads,
-    }
-    if cloud_optimised:
-        profile |= {"compress": "none"}
-        for key in ("zstd_level", "predictor"):
-            profile.pop(key)
-    with replacing(path) as temporary, rasterio.Env(**GDAL_OPTIONS):
-        with rasterio.open(temporary, "w", **profile) as dst:
-            dst.update_tags(**(tags or {}))
-            if description:
-                dst.set_band_description(1, description)
-            if colours:
-                dst.write_colormap(1, dict(colours))
-            for row0, strip in _strips(grids.shape_of(grid), cut, load, dtype):
-                dst.write(strip, 1, window=Window(0, row0, strip.shape[1], strip.shape[0]))
-        if cloud_optimised:
-            _to_cog(temporary, cloud_optimised)
-
-
-def _strips(
-    shape: tuple[int, int],
-    cut: Sequence[Tile],
-    load: Callable[[Tile], NDArray[Any]],
-    dtype: str,
-) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield (first row, values) of strips as high as the file's blocks."""
-    for row0 in range(0, shape[0], TIFF_BLOCK):
-        row1 = min(row0 + TIFF_BLOCK, shape[0])
-        strip = np.empty((row1 - row0, shape[1]), dtype)
-        for tile in cut:
-            first, last = max(row0, tile.row0), min(row1, tile.row1)
-            if first < last:
-                part = load(tile)[first - tile.row0 : last - tile.row0]
-                strip[first - row0 : last - row0, tile.col0 : tile.col1] = part
-        yield row0, strip
-
-
-def _to_cog(path: Path, resampling: str) -> None:
-    with replacing(path) as cog:
-        rasterio.shutil.copy(
-            path,
-            cog,
-            driver="COG",
-            blocksize=TIFF_BLOCK,
-            compress="zstd",
-            level=1,
-            predictor=TIFF["predictor"],
-            overview_resampling=resampling,
-            bigtiff="if_safer",
-            num_threads="1",
-        )

@@ -21,7 +21,7 @@ from pyproj.exceptions import CRSError
 
 from shakeslide.errors import InputError, did_you_mean
 from shakeslide.io import quakeml
-from shakeslide.io.raster import one_line
+from shakeslide.io.gdal import one_line
 
 KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
 """Kind of geometry by shapely's type number."""

@@ -26,7 +26,8 @@ from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.evaluation import splits
 from shakeslide.factors.layers import raster_source
-from shakeslide.io import raster, vector
+from shakeslide.io import vector
+from shakeslide.io.files import replacing
 from shakeslide.ledger import fingerprint
 from shakeslide.pipeline.run import Run, need, timed
 
@@ -194,9 +195,9 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
         told = tuning.tune(run.recipe(name), samples, protocol, plan, count, journal, on)
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{name}_{protocol}"
-    with raster.replacing(stem.with_suffix(".csv")) as temporary:
+    with replacing(stem.with_suffix(".csv")) as temporary:
         pd.DataFrame(told.trials).to_csv(temporary, index=False)
-    with raster.replacing(stem.with_suffix(".toml")) as temporary:
+    with replacing(stem.with_suffix(".toml")) as temporary:
         temporary.write_text(tuning.as_toml(told) + "\n", encoding="utf-8")
     tuning_charts.write_history(name, told.trials, stem.with_suffix(".png"))
     return told
@@ -229,7 +230,7 @@ def explain(run: Run) -> None:
         "models": told,
     }
     path = run.out / "importance.json"
-    with raster.replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_text(json.dumps(tables.finite(text), indent=1), encoding="utf-8")
     run.ledger.record("importance", mark, [path], taken[0])
 

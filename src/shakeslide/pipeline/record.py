@@ -17,7 +17,8 @@ from shakeslide import (
 from shakeslide._version import __version__
 from shakeslide.factor_settings import DensityFactor, LineDirectionFactor
 from shakeslide.factors.layers import vector_source
-from shakeslide.io import raster, vector
+from shakeslide.io import vector
+from shakeslide.io.files import replacing
 from shakeslide.pipeline.inputs import check
 from shakeslide.pipeline.run import Run, need, timed
 
@@ -56,7 +57,7 @@ def provenance(run: Run) -> Path:
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
     path = run.out / "provenance.json"
-    with raster.replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_text(
             json.dumps(text, indent=1, ensure_ascii=False, default=str), encoding="utf-8"
         )

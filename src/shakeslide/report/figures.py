@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from shakeslide.io.raster import replacing
+from shakeslide.io.files import replacing
 
 DPI = 300
 """Resolution of every figure: print quality."""

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from shakeslide import grid as grids
-from shakeslide.io.raster import replacing
+from shakeslide.io.files import replacing
 from shakeslide.report import (
     figures,
     judgement,

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from shakeslide import grid as grids
-from shakeslide.io.raster import replacing
+from shakeslide.io.files import replacing
 from shakeslide.io.style import class_colours
 from shakeslide.report import (
     importance,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from shakeslide import grid as grids
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.io import raster
+from shakeslide.io.files import replacing
 from shakeslide.report import cartography, judgement, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import View
@@ -373,7 +374,7 @@ def write(run: Artefacts) -> Places | None:
         return None
     rows = [_row(p, found, grids.crs_name(run.grid.crs)) for p in found.ranked]
     with (
-        raster.replacing(table) as temporary,
+        replacing(table) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.DictWriter(file, list(rows[0]))
@@ -390,7 +391,7 @@ def write(run: Artefacts) -> Places | None:
         }
         for row, place in zip(rows, found.ranked, strict=True)
     ]
-    with raster.replacing(outlines) as temporary:
+    with replacing(outlines) as temporary:
         text = json.dumps({"type": "FeatureCollection", "features": features}, indent=1)
         temporary.write_text(text, encoding="utf-8")
     return found

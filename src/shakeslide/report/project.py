@@ -13,7 +13,7 @@ import defusedxml.ElementTree
 import numpy as np
 
 from shakeslide import grid as grids
-from shakeslide.io.raster import replacing
+from shakeslide.io.files import replacing
 from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.report.cartography import Float, View

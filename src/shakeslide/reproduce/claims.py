@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shakeslide.evaluation import intervals
-from shakeslide.io.raster import replacing
+from shakeslide.io.files import replacing
 from shakeslide.report import words
 from shakeslide.reproduce import published, summaries
 from shakeslide.reproduce.bench import THRESHOLD, Bench, measured

@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from shakeslide.errors import InputError
-from shakeslide.io.raster import replacing
+from shakeslide.io.files import replacing
 from shakeslide.report import words
 from shakeslide.report.published import CITATION, DOI
 from shakeslide.reproduce.bench import PROTOCOLS

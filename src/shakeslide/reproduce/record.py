@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from shakeslide import tables
 from shakeslide._version import __version__
-from shakeslide.io.raster import replacing
+from shakeslide.io.files import replacing
 from shakeslide.pipeline.record import LIBRARIES
 from shakeslide.report import figures
 from shakeslide.report.published import CITATION, DOI

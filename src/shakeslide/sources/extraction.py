@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from shakeslide import grid as grids
 from shakeslide.engine import Engine
 from shakeslide.grid import Tile
-from shakeslide.io import raster
+from shakeslide.io.files import replacing
 from shakeslide.polygons import Polygons
 from shakeslide.progress import Advance, silent
 from shakeslide.sources import kernels
@@ -266,7 +266,7 @@ class _Work:
         path = self.path(chunk)
         if not path.exists():
             table = self._table(chunk)
-            with raster.replacing(path) as temporary:
+            with replacing(path) as temporary:
                 table.to_parquet(temporary, index=False)
 
     def _table(self, chunk: Chunk) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, Geomet
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
-from shakeslide.io import raster
+from shakeslide.io.files import disk_full, replacing
 from shakeslide.sources import change
 from shakeslide.sources.extraction import Extracted
 from shakeslide.sources.frequency import distribution, fit_tail
@@ -65,16 +65,16 @@ def write(
         The two files.
     """
     paths = [out / "sources.gpkg", out / "sources.json"]
-    with raster.replacing(paths[0]) as temporary, _undated():
+    with replacing(paths[0]) as temporary, _undated():
         temporary.unlink()
         try:
             _layers(extracted.table, temporary, grid)
         except PYOGRIO_ERRORS as error:
             # OGR does not say so in its error.
             if shutil.disk_usage(out).free < LITTLE_ROOM:
-                raise InputError(raster.disk_full(paths[0])) from error
+                raise InputError(disk_full(paths[0])) from error
             raise
-    with raster.replacing(paths[1]) as temporary:
+    with replacing(paths[1]) as temporary:
         text = summary(extracted) | {"notes": list(notes), "settings": dict(about)}
         temporary.write_text(json.dumps(text, indent=1), encoding="utf-8")
     return paths

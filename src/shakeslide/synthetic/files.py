@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from shakeslide.errors import InputError
-from shakeslide.io.raster import replacing
+from shakeslide.io.files import replacing
 from shakeslide.synthetic import geology
 from shakeslide.synthetic.mapping import filled
 from shakeslide.synthetic.outlines import Place, outlines, patches

@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from shakeslide._version import __version__
 from shakeslide.errors import InputError
 from shakeslide.factors.terrain import derivatives
-from shakeslide.io.raster import GDAL_OPTIONS
+from shakeslide.io.gdal import GDAL_OPTIONS
 from shakeslide.progress import Reporter
 from shakeslide.synthetic.draw import draw_failures
 from shakeslide.synthetic.failure import FailureCurve, failure_curve
