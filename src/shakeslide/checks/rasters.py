@@ -1,0 +1,179 @@
+"""A look at a raster layer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide import grid as grids
+from shakeslide import symptoms
+from shakeslide.checks.rows import (
+    LayerRow,
+    Uses,
+    coverage_warning,
+)
+from shakeslide.errors import InputError
+from shakeslide.factors.layers import (
+    raster_info,
+    raster_source,
+)
+from shakeslide.io import pam, raster, shakemap
+from shakeslide.study import Event, Layer
+
+WINDOW = 1024
+"""Rows and columns of the DEM's own cells that are looked at for steps and stripes."""
+CORE = 1.0
+"""Degrees between the study's epicentre and a ShakeMap's that cannot be one earthquake."""
+
+
+def raster_row(
+    name: str, layer: Layer, use: Uses, coarse: GeoBox, grid: GeoBox, event: Event
+) -> LayerRow:
+    """Return what there is to say of a raster layer; raise where it cannot serve."""
+    where = f"{layer.path} (layers.{name})"
+    info = raster_info(layer, name)
+    source = raster_source(layer, categorical=True, name=name)
+    values = source.read(coarse)
+    known = values[np.isfinite(values)]
+    if known.size == 0:
+        raise InputError(
+            f"{where}: has no value on the grid; do they overlap? Its extent is "
+            f"{_box(info.grid)} in {grids.crs_name(info.crs)}{_sidecar_crs(layer, info)}"
+        )
+    untagged = symptoms.untagged_nodata(known)
+    if untagged:
+        raise InputError(f"{where}: {untagged} in [layers.{name}]")
+    notes, warnings = _raster_remarks(layer, info, known, use)
+    if name == "dem":
+        warnings += _dem_remarks(where, values, info, source, grid)
+    if source.field is not None:
+        more = _shakemap_remarks(layer, source.field, event)
+        notes, warnings = notes + more[0], warnings + more[1]
+    text = _classes(known, where) if use.classes else f"{known.min():.6g} to {known.max():.6g}"
+    if source.field is not None:
+        text = f"{source.field}: {text} {info.unit}".rstrip()
+    kind = "ShakeMap" if source.field is not None else f"raster {info.dtype}"
+    share = float(np.isfinite(values).mean())
+    aligned = raster.aligned_offset(info.grid.affine, info.crs, grid) is not None
+    how = "nearest" if use.classes else "bilinear"
+    return LayerRow(
+        name,
+        layer.path.name,
+        f"{kind}, {info.grid.shape[0]} x {info.grid.shape[1]}",
+        grids.crs_name(info.crs),
+        share,
+        text,
+        use.text + ("" if aligned else f"; resampled ({how})"),
+        layer.source,
+        notes,
+        coverage_warning(share) + warnings,
+    )
+
+
+def _raster_remarks(
+    layer: Layer, info: raster.RasterInfo, known: NDArray[np.float32], use: Uses
+) -> tuple[list[str], list[str]]:
+    """Return notes and warnings that hold for any raster."""
+    notes, warnings = [], []
+    if layer.scale is None and (info.scale, info.offset) != (1.0, 0.0):
+        notes.append(f"scale {info.scale:g} and offset {info.offset:g} of the file applied")
+    if info.crs is not None and info.crs.geographic and not _within_180(info.grid):
+        notes.append("goes on beyond longitude 180: read across it")
+    if use.unit is not None and not use.classes:
+        stated = use.unit or info.unit
+        warnings += [
+            symptoms.undeclared_classes(known, info.dtype, stated, info.colours),
+            symptoms.unlikely_unit(known, info.unit or use.unit),
+        ]
+    return notes, [w for w in (*warnings, _sidecar_remark(layer, info, known)) if w]
+
+
+def _within_180(grid: GeoBox) -> bool:
+    box = grids.bounds(grid)
+    return bool(box.left >= -180.001 and box.right <= 180.001)
+
+
+def _sidecar_remark(layer: Layer, info: raster.RasterInfo, known: NDArray[np.float32]) -> str:
+    """Tell of a sidecar that does not belong to the file as it is."""
+    said = pam.read(layer.path, layer.band)
+    if said is None:
+        return ""
+    low, high = float(known.min()), float(known.max())
+    room = 0.01 * (high - low)
+    if (said.minimum is not None and low < said.minimum - room) or (
+        said.maximum is not None and high > said.maximum + room
+    ):
+        return (
+            f"{said.path.name} is stale: it says values run from {said.minimum:.6g} to "
+            f"{said.maximum:.6g}, but they run from {low:.6g} to {high:.6g}; delete it (it is not "
+            "read here, but other programs believe it)"
+        )
+    own = layer.nodata if layer.nodata is not None else info.nodata
+    if said.nodata is not None and own is None:
+        return (
+            f"{said.path.name} names nodata {said.nodata:g}, which is not read: set nodata = "
+            f"{said.nodata:g}"
+        )
+    return ""
+
+
+def _sidecar_crs(layer: Layer, info: raster.RasterInfo) -> str:
+    said = pam.read(layer.path, layer.band) if info.crs is None else None
+    return "" if said is None or not said.crs else f"; {said.path.name} names one: give it as crs ="
+
+
+def _dem_remarks(
+    where: str,
+    values: NDArray[np.float32],
+    info: raster.RasterInfo,
+    source: raster.RasterSource,
+    grid: GeoBox,
+) -> list[str]:
+    """Return what to think about in an elevation model."""
+    known = values[np.isfinite(values)]
+    if source.scale is None and (feet := symptoms.in_feet(info.unit, info.height_unit)):
+        raise InputError(f"{where}: {feet} in [layers.dem]")
+    if unearthly := symptoms.not_elevations(known):
+        raise InputError(f"{where}: {unearthly}")
+    out = [symptoms.zero_plateau(known), symptoms.voids(values)]
+    own, cell = raster.native_window(source, info, grid, WINDOW)
+    if own.size:
+        out += [symptoms.stepped(own, cell), symptoms.striped(own)]
+    dx, dy = grids.cell_size(grid)
+    if abs(dx - dy) > 1e-3 * dx:
+        out.append(f"its cells are {dx:.6g} x {dy:.6g} m, not square: slopes and distances mind it")
+    return [text for text in out if text]
+
+
+def _shakemap_remarks(layer: Layer, name: str, event: Event) -> tuple[list[str], list[str]]:
+    read = shakemap.read(layer.path)
+    notes = [read.notes[name]] if name in read.notes else []
+    try:
+        lon, lat = float(read.event["lon"]), float(read.event["lat"])
+    except (KeyError, ValueError):
+        return notes, []
+    if event.epicentre is None or event.crs != "EPSG:4326":
+        return notes, []
+    apart = abs((lon - event.epicentre[0] + 180) % 360 - 180), abs(lat - event.epicentre[1])
+    if max(apart) <= CORE:
+        return notes, []
+    return notes, [
+        f"is of an earthquake at {lon:g}, {lat:g}, but [event] epicentre = "
+        f"{list(event.epicentre)}: do they belong together?"
+    ]
+
+
+def _box(grid: GeoBox) -> str:
+    return ", ".join(f"{v:.6g}" for v in grids.bounds(grid))
+
+
+def _classes(values: NDArray[np.float32], where: str) -> str:
+    codes = np.unique(values)
+    if not np.allclose(codes, np.round(codes)):
+        raise InputError(
+            f"{where}: is used for classes, but holds values that are not whole numbers "
+            f'({codes[0]:g} ...); use function = "value" for continuous values'
+        )
+    shown = ", ".join(f"{int(c)}" for c in codes[:12])
+    return f"{len(codes)} classes: {shown}" + (" ..." if len(codes) > 12 else "")

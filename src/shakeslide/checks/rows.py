@@ -1,0 +1,126 @@
+"""What `check` says of a layer, and what the factors want of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from shakeslide.factor_settings import CategoryFactor, FactorBase, ValueFactor
+from shakeslide.factors.catalogue import layer_of
+
+FAR = 200_000.0
+"""Metres from the grid beyond which a layer, or the epicentre, is suspected to be elsewhere."""
+POSITIVES: Mapping[str, str] = {
+    "sources": "source areas as mapped",
+    "extracted": "source areas told from the outlines by `shakeslide sources`",
+    "outlines": "whole outlines, run-out included",
+    "points": "cells of the points",
+}
+"""What the positives are, by `learnt_from`, in a few words."""
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """What `check` says of one layer.
+
+    Attributes
+    ----------
+    name, file, kind, crs : str
+        What the study calls it, its file, raster or geometry, its CRS.
+    coverage : float or None
+        Share of the grid that has a value (polygons, rasters).
+    values : str
+        Range of values, classes, or number of features.
+    use : str
+        What will be done with it.
+    notes, warnings : list of str
+        What was repaired; what to think about.
+    """
+
+    name: str
+    file: str
+    kind: str
+    crs: str
+    coverage: float | None
+    values: str
+    use: str
+    source: str = ""
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What the factors want of a layer.
+
+    Attributes
+    ----------
+    codes : list of str
+        The factors made from it.
+    classes : bool
+        Whether its values are classes.
+    unit : str or None
+        Unit that a factor of its values states; None: no factor takes its values.
+    """
+
+    codes: list[str]
+    classes: bool
+    unit: str | None
+
+    @property
+    def text(self) -> str:
+        """What will be done with the layer."""
+        return f"factors {', '.join(self.codes)}" if self.codes else "grid"
+
+
+def uses(factors: Mapping[str, FactorBase]) -> dict[str, Uses]:
+    """Return what the factors of a study want of each layer, the DEM first."""
+    wanted: dict[str, dict[str, FactorBase]] = {"dem": {}}
+    for code, factor in factors.items():
+        name = layer_of(factor)
+        if name:
+            wanted.setdefault(name, {})[code] = factor
+    out = {}
+    for name, own in wanted.items():
+        values = [f.unit for f in own.values() if isinstance(f, ValueFactor)]
+        classes = any(isinstance(f, CategoryFactor) for f in own.values())
+        out[name] = Uses(list(own), classes, values[0] if values else None)
+    return out
+
+
+def learnt_from(settings: Mapping[str, Any], kind: str = "polygon") -> str:
+    """Return what the positives are: a key of `POSITIVES`.
+
+    Parameters
+    ----------
+    settings : mapping
+        The table [inventory], with or without its defaults.
+    kind : {"polygon", "point"}
+        How the landslides were mapped.
+    """
+    if settings.get("positives_from") == "extracted":
+        return "extracted"
+    if settings.get("sources") is not None or settings.get("source_where") is not None:
+        return "sources"
+    return "points" if kind == "point" else "outlines"
+
+
+def coverage_warning(share: float) -> list[str]:
+    """Return a warning where a layer leaves a part of the grid without values."""
+    if share >= 0.999:
+        return []
+    return [
+        f"covers {100 * share:.1f} % of the grid; the rest has no prediction (nodata on the maps)"
+    ]
+
+
+def counted(number: int, kind: str) -> str:
+    """Return how many geometries of a kind there are."""
+    if kind == "mixed":
+        return f"{number:,} geometries of several kinds"
+    return f"{number:,} {kind}" + ("" if number == 1 else "s")

@@ -1,0 +1,151 @@
+"""A look at every layer before any long work: what it is, what it covers, what will be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from odc.geo.geobox import GeoBox
+
+from shakeslide.checks.event import epicentre_row
+from shakeslide.checks.inventory import inventory_row, mask_row, part_row, parts
+from shakeslide.checks.rasters import raster_row
+from shakeslide.checks.rows import (
+    LayerRow,
+    uses,
+)
+from shakeslide.checks.vectors import vector_row
+from shakeslide.errors import InputError
+from shakeslide.factor_settings import FactorBase
+from shakeslide.factors.layers import (
+    is_vector,
+    raster_info,
+)
+from shakeslide.factors.registry import Factor
+from shakeslide.masks import load as load_masks
+from shakeslide.masks import name_of
+from shakeslide.study import Evaluation, Event, Inventory, Layer, Mask
+
+PREVIEW = 1_000_000
+"""Cells looked at in a raster: coverage and range are estimated on a coarser grid above this."""
+LARGE = 5_000_000_000
+"""Cells from which on a grid may be a slip of its resolution."""
+
+
+def check_layers(
+    layers: Mapping[str, Layer],
+    factors: Mapping[str, FactorBase],
+    landslides: Inventory,
+    grid: GeoBox,
+    event: Event | None = None,
+    masks: Sequence[Mask] = (),
+) -> list[LayerRow]:
+    """Look at every layer that is used, at the epicentre, the masks and the inventory.
+
+    Parameters
+    ----------
+    layers : mapping
+        Layers of the study by name.
+    factors : mapping
+        Settings of the factors in use, by code.
+    landslides : Inventory
+        The inventory's settings.
+    grid : GeoBox
+        The grid.
+    event : Event, optional
+        The earthquake.
+    masks : sequence of Mask
+        Ground where no landslide can be.
+
+    Raises
+    ------
+    InputError
+        On the first layer that cannot serve.
+    """
+    event = event or Event()
+    coarse = grid.zoom_out(max(1.0, (grid.shape[0] * grid.shape[1] / PREVIEW) ** 0.5))
+    rows = []
+    for name, use in uses(factors).items():
+        if name not in layers:
+            raise InputError(
+                f"[layers.{name}] is missing, which {', '.join(use.codes)} need; add it, or leave "
+                "the factors out with `use = false` in their tables"
+            )
+        if is_vector(layers[name]):
+            rows.append(vector_row(name, layers[name], use, coarse))
+        else:
+            rows.append(raster_row(name, layers[name], use, coarse, grid, event))
+    if size := _size_warning(grid, len(factors)):
+        rows[0] = replace(rows[0], warnings=[*rows[0].warnings, size])
+    if event.epicentre is not None:
+        rows.append(epicentre_row(event.epicentre, event, grid, factors))
+    rows += [mask_row(m, name_of(m, i), coarse) for i, m in enumerate(masks)]
+    # What is wrong with the inventory is told before what is wrong with its further layers.
+    last = inventory_row(landslides, grid, event, load_masks(masks, grid) if masks else None)
+    return [*rows, *(part_row(*part, grid) for part in parts(landslides)), last]
+
+
+def check_dem(layers: Mapping[str, Layer]) -> None:
+    """Raise where the elevation model has no CRS, by the name of its file.
+
+    Raises
+    ------
+    InputError
+        No CRS, neither in the file nor in the study.
+    """
+    layer = layers.get("dem")
+    if layer is not None and raster_info(layer, "dem").crs is None:
+        raise InputError(
+            f'{layer.path}: the DEM has no CRS; give it with crs = "EPSG:..." in [layers.dem]'
+        )
+
+
+def check_evaluation(asked: Evaluation) -> None:
+    """Look at what the evaluation needs besides the samples, which are drawn much later.
+
+    Raises
+    ------
+    InputError
+        Results of other earthquakes, or the true probability, that are not there.
+    """
+    if "event" in asked.protocols:
+        if not asked.events:
+            raise InputError(
+                '[evaluation] protocols names "event", but events is empty: give the folders of '
+                "results of other earthquakes' runs"
+            )
+        for folder in asked.events:
+            if not (folder / "samples.parquet").is_file():
+                what = "holds no samples.parquet" if folder.is_dir() else "no such folder"
+                raise InputError(
+                    f"{folder} (evaluation.events): {what}; give the --out of a run that has "
+                    "come to `shakeslide sample`"
+                )
+    if asked.truth is not None:
+        if not asked.truth.path.exists():
+            raise InputError(
+                f"{asked.truth.path} (evaluation.truth): no such file; correct its path, or "
+                "leave [evaluation.truth] out"
+            )
+        raster_info(asked.truth, "evaluation.truth")
+
+
+def _size_warning(grid: GeoBox, factors: int) -> str:
+    cells = grid.shape[0] * grid.shape[1]
+    if cells <= LARGE:
+        return ""
+    return (
+        f"the grid has {cells:,} cells: its {factors} factors alone take "
+        f"{4e-9 * cells * factors:,.0f} GB before packing; is [grid] resolution right (metres)?"
+    )
+
+
+def with_factors(rows: Sequence[LayerRow], factors: Sequence[Factor]) -> list[LayerRow]:
+    """Return the rows with what the factors found in their layers."""
+    out = []
+    for row in rows:
+        own = [f for f in factors if f.layer == row.name]
+        notes = dict.fromkeys([*row.notes, *(n for f in own for n in f.notes)])
+        warnings = dict.fromkeys([*row.warnings, *(w for f in own for w in f.warnings)])
+        out.append(replace(row, notes=list(notes), warnings=list(warnings)))
+    return out

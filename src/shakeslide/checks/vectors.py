@@ -1,0 +1,114 @@
+"""A look at a vector layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide import grid as grids
+from shakeslide.checks.rows import (
+    FAR,
+    LayerRow,
+    Uses,
+    counted,
+    coverage_warning,
+)
+from shakeslide.errors import InputError
+from shakeslide.factors.layers import (
+    vector_source,
+)
+from shakeslide.io import vector
+from shakeslide.study import Layer
+
+
+def vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
+    """Return what there is to say of a vector layer; raise where it cannot serve."""
+    source = vector_source(layer, name)
+    features = vector.read(source, grids.crs_of(coarse))
+    shapes = features.geometry
+    kind = vector.kind_of(shapes)
+    coverage, warnings = None, [_place_warning(source, features, coarse)]
+    taken = layer.column if use.classes or use.unit is not None else None
+    if taken is not None and features.frame[taken].isna().all():
+        raise InputError(
+            f"{layer.path} (layers.{name}): column '{taken}' is empty in all {len(shapes):,} "
+            "features; choose another with column ="
+        )
+    if kind == "polygon" and (use.classes or use.unit is not None):
+        coverage = _share_covered(layer, features, coarse)
+        if coverage == 0:
+            raise InputError(
+                f"{layer.path} (layers.{name}): does not overlap the grid; is its CRS right?"
+            )
+        warnings += coverage_warning(coverage)
+    if layer.column is not None and (bad := vector.garbled(features.frame[layer.column])):
+        warnings.append(
+            f'its texts look garbled ({bad!r}): name their encoding, for example encoding = "UTF-8"'
+        )
+    return LayerRow(
+        name,
+        layer.path.name,
+        counted(len(shapes), kind),
+        grids.crs_name(features.crs),
+        coverage,
+        _column_text(features, layer, use),
+        use.text,
+        layer.source,
+        features.notes,
+        [w for w in warnings if w],
+    )
+
+
+def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> float:
+    """Return the share of the grid that polygons with a value cover."""
+    box = shapely.box(*grids.bounds(grid).bbox)
+    shapes = features.geometry
+    if layer.column is not None:
+        shapes = shapes[features.frame[layer.column].notna()]
+    return float(shapely.intersection(shapely.unary_union(shapes), box).area / box.area)
+
+
+def _place_warning(source: vector.VectorSource, features: vector.Features, grid: GeoBox) -> str:
+    """Tell of a layer that lies elsewhere; raise where swapped coordinates bring it here."""
+    distance = distance_to(features.geometry, grid)
+    if distance <= FAR:
+        return ""
+    try:
+        other = vector.read(replace(source, swap_xy=not source.swap_xy), grids.crs_of(grid))
+        if distance_to(other.geometry, grid) < min(FAR, distance / 10):
+            raise InputError(
+                f"{source.where_it_is}: lies {distance / 1000:,.0f} km from the grid, but with x "
+                "and y swapped it lies here: its axes are in the other order; "
+                f"{vector.remedy(source)}"
+            )
+    except InputError as error:
+        if "axes are in the other order" in str(error):
+            raise
+    return (
+        f"its nearest feature lies {distance / 1000:,.0f} km from the grid: is its CRS right, and "
+        "is it of this place?"
+    )
+
+
+def distance_to(shapes: NDArray[np.object_], grid: GeoBox) -> float:
+    """Return the distance in metres from the grid to the nearest shape."""
+    return float(shapely.distance(shapes, shapely.box(*grids.bounds(grid).bbox)).min())
+
+
+def _column_text(features: vector.Features, layer: Layer, use: Uses) -> str:
+    if layer.column is None:
+        return ""
+    column = features.frame[layer.column]
+    if use.classes:
+        names = sorted({str(v) for v in column.dropna()})
+        return (
+            f"{layer.column}: {len(names)} classes: "
+            + ", ".join(names[:6])
+            + (" ..." if len(names) > 6 else "")
+        )
+    values = vector.numeric(features, layer.column, str(layer.path))
+    return f"{layer.column}: {np.nanmin(values):.6g} to {np.nanmax(values):.6g}"
