@@ -15,7 +15,7 @@ from pyproj import Transformer
 from shakeslide import checks, pipeline
 from shakeslide.errors import InputError
 
-from . import site
+from . import small_site as site
 from .conftest import open_run
 
 GRID_XML = """<shakemap_grid xmlns="http://earthquake.usgs.gov/eqcenter/shakemap">

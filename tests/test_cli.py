@@ -20,7 +20,7 @@ from shakeslide import cli, pipeline
 from shakeslide._version import __version__
 from shakeslide.factors import stack
 
-from . import site
+from . import small_site as site
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

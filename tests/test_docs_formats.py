@@ -16,7 +16,7 @@ from affine import Affine
 
 from shakeslide import pipeline
 
-from . import site
+from . import small_site as site
 from .conftest import open_run
 
 STUDY = """

@@ -11,7 +11,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from shakeslide import pipeline
 
-from . import plugin, site
+from . import plugin
+from . import small_site as site
 from .conftest import open_run
 
 TABLES = """

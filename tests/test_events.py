@@ -15,7 +15,7 @@ from shakeslide.errors import InputError
 from shakeslide.evaluation import curves, splits
 from shakeslide.evaluation.calibration import correct_prior
 
-from . import site
+from . import small_site as site
 from .conftest import open_run
 
 

@@ -7,7 +7,7 @@ import pytest
 from shakeslide import cli, explanation, pipeline
 from shakeslide.factor_settings import PAPER_FACTORS
 
-from . import site
+from . import small_site as site
 
 
 @pytest.fixture

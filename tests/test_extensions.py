@@ -13,7 +13,7 @@ from shakeslide import extensions, pipeline
 from shakeslide.errors import InputError
 from shakeslide.factor_settings import GROUP
 
-from . import site
+from . import small_site as site
 from .conftest import open_run
 
 MODULE = '''

@@ -21,7 +21,7 @@ from shakeslide.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE
 from shakeslide.masks import load as load_masks
 from shakeslide.study import Inventory, Layer, Mask
 
-from . import site
+from . import small_site as site
 
 GRID = GeoBox((40, 50), Affine(30, 0, site.WEST, 0, -30, site.NORTH), CRS(site.CRS))
 WHOLE = Tile((0, 0), 0, 40, 0, 50)

@@ -18,7 +18,7 @@ from shakeslide.grid import Tile
 from shakeslide.masks import load
 from shakeslide.study import Mask
 
-from . import site
+from . import small_site as site
 from .conftest import open_run
 
 GRID = GeoBox((site.ROWS, site.COLS), site.TRANSFORM, CRS(site.CRS))

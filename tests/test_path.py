@@ -20,7 +20,7 @@ from shakeslide.inventory import CLEAR, SOURCE
 from shakeslide.inventory import load as load_inventory
 from shakeslide.tables import known_result
 
-from . import site
+from . import small_site as site
 from .conftest import open_run
 
 MODELS = ["lr", "svm", "rf", "sae"]

@@ -19,7 +19,7 @@ from shakeslide import cli, inventory, pipeline, sampling
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
 
-from . import site
+from . import small_site as site
 from .conftest import open_run
 
 

@@ -25,7 +25,7 @@ from shakeslide.factor_settings import RESERVED
 from shakeslide.io import raster, vector
 from shakeslide.models import parallel
 
-from . import site
+from . import small_site as site
 from .test_cli import edit, error, run
 
 

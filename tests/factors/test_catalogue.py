@@ -17,7 +17,7 @@ from shakeslide.factors.catalogue import FUNCTIONS
 from shakeslide.factors.registry import Kind, TileInputs
 from shakeslide.grid import Tile
 
-from .. import site
+from .. import small_site as site
 from ..conftest import open_run
 
 FACTORS = {

@@ -15,7 +15,7 @@ from shakeslide.models import dump, read, restore, write
 from shakeslide.models.own import GROUP
 from shakeslide.models.registry import entry
 
-from .. import site
+from .. import small_site as site
 from ..conftest import open_run
 
 MODULE = """

@@ -15,7 +15,7 @@ from shakeslide.errors import InputError
 from shakeslide.models.newmark import FORMS
 from shakeslide.progress import Reporter
 
-from .. import site
+from .. import small_site as site
 from ..conftest import open_run
 
 STUDY = """

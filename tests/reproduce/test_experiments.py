@@ -276,7 +276,7 @@ def test_an_area_of_ones_own(reproduced: Reproduced, tmp_path: Path) -> None:
     import geopandas as gpd
     import shapely
 
-    from .. import site
+    from .. import small_site as site
 
     corner = [site.point(20, 20), site.point(80, 20), site.point(20, 90)]
     path = tmp_path / "area.gpkg"
