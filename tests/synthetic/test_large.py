@@ -403,11 +403,24 @@ def test_a_larger_map_is_made_tile_by_tile(tmp_path: Path, monkeypatch: pytest.M
     assert len(asked) == 1
 
 
-def test_tiles_of_no_whole_blocks_and_full_disks_are_refused(tmp_path: Path) -> None:
+def test_tiles_of_no_whole_blocks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tile = 300 is no multiple of 256"):
         write_large(SCENARIO, tmp_path, tile=300)
-    with pytest.raises(InputError, match=r"needs about \d+ GB on the disk"):
-        write_large(replace(SCENARIO, rows=40_000, cols=40_000), tmp_path, tile=TILE)
+
+
+def test_a_map_that_the_disk_does_not_hold_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario, need = replace(SCENARIO, rows=40_000, cols=40_000), 64 * 10**9
+    begun: list[object] = []
+    monkeypatch.setattr(earthquake._Maker, "run", lambda maker: begun.append(maker))
+    with pytest.raises(InputError, match=r"needs about 64 GB on the disk, 0 GB are free"):
+        write_large(scenario, tmp_path, tile=TILE, free=lambda _: 0)
+    with pytest.raises(InputError, match=r"about 64 GB"):
+        write_large(scenario, tmp_path, tile=TILE, free=lambda _: need - 1_000_000)
+    assert not begun
+    write_large(scenario, tmp_path, tile=TILE, free=lambda _: need)
+    assert len(begun) == 1
 
 
 def test_the_demo_can_stop_at_the_data_and_keeps_the_earthquake_on_larger_maps(

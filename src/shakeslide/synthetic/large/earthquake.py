@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -147,6 +147,11 @@ def create(
     return write_large(scenario, folder, workers=workers, reporter=reporter)
 
 
+def free_space(folder: Path) -> int:
+    """Return the bytes that are free on a folder's disk."""
+    return shutil.disk_usage(folder).free
+
+
 def write_large(
     scenario: Scenario,
     folder: Path,
@@ -155,6 +160,7 @@ def write_large(
     whole: int = WHOLE,
     workers: int = 2,
     reporter: Reporter | None = None,
+    free: Callable[[Path], int] = free_space,
 ) -> Path:
     """Make a synthetic earthquake of any size and write it as `files.write` does.
 
@@ -173,6 +179,8 @@ def write_large(
         Tiles worked on at a time; the result does not depend on it.
     reporter : Reporter, optional
         Shows progress.
+    free : callable
+        Returns the bytes that are free on the disk of a folder.
 
     Returns
     -------
@@ -200,7 +208,7 @@ def write_large(
     reporter = reporter or Reporter(quiet=True)
     settings = f"shakeslide {__version__}, {scenario}, tile {tile}, whole {whole}"
     with journal(folder / ".tiles", settings) as kept:
-        _check_room(scenario, folder, kept.size())
+        _check_room(scenario, folder, kept.size(), free(folder))
         remove(folder / "study.toml")
         if kept.steps:
             reporter.say(f"Going on after what is done: {', '.join(kept.steps)}")
@@ -210,9 +218,8 @@ def write_large(
     return folder / "study.toml"
 
 
-def _check_room(scenario: Scenario, folder: Path, taken: int) -> None:
+def _check_room(scenario: Scenario, folder: Path, taken: int, free: int) -> None:
     need = BYTES * scenario.rows * scenario.cols
-    free = shutil.disk_usage(folder).free
     if need - taken > free:
         raise InputError(
             f"{folder}: a synthetic earthquake of {scenario.rows} x {scenario.cols} cells needs "
