@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyproj
 import pytest
 from affine import Affine
 from hypothesis import given
@@ -55,9 +56,55 @@ def test_degrees_are_refused_with_the_remedy() -> None:
         grids.choose(GeoBox((4, 4), BOX.affine, None))
 
 
-def test_feet_are_refused() -> None:
+@pytest.mark.parametrize("crs", ["EPSG:2263", "+proj=utm +zone=43 +units=km"])
+def test_other_units_than_metres_are_refused(crs: str) -> None:
     with pytest.raises(InputError, match="not metres"):
-        grids.require_metres(CRS("EPSG:2263"), "the DEM")
+        grids.require_metres(CRS(crs), "the DEM")
+
+
+@pytest.mark.parametrize(
+    ("text", "epsg"),
+    [
+        ("EPSG:32643+5773", 32643),
+        ("EPSG:4326+5773", 4326),
+        ("EPSG:4979", 4326),
+        ("EPSG:4326", 4326),
+    ],
+)
+def test_heights_are_left_out_of_a_crs(text: str, epsg: int) -> None:
+    assert grids.named_crs(text, "crs").epsg == epsg
+    assert grids.horizontal_crs(wkt_of(text)) == grids.named_crs(text, "crs")
+
+
+def wkt_of(text: str) -> str:
+    return str(pyproj.CRS(text).to_wkt())
+
+
+LOCAL = 'LOCAL_CS["x",UNIT["metre",1]]'
+
+
+@pytest.mark.parametrize("text", [LOCAL, "EPSG:4978", "EPSG:5773"])
+def test_a_crs_without_a_place_is_none(text: str) -> None:
+    assert grids.horizontal_crs(wkt_of(text)) is None
+    with pytest.raises(InputError, match=r"local .engineering."):
+        grids.named_crs(text, "[grid] crs")
+
+
+def test_a_long_text_is_not_echoed_whole() -> None:
+    with pytest.raises(InputError, match=r"1,000,000 characters") as told:
+        grids.named_crs("X" * 1_000_000, "[grid] crs")
+    assert len(str(told.value)) < 400
+
+
+def test_a_grid_is_made_in_the_horizontal_part() -> None:
+    grid = grids.from_bounds("EPSG:32643+5773", 30, (500_000, 4_000_000, 500_300, 4_000_300))
+    assert grids.crs_of(grid) == UTM
+
+
+def test_metres_per_unit() -> None:
+    assert grids.metres_per_unit(UTM) == 1
+    assert grids.metres_per_unit(CRS("+proj=utm +zone=43 +units=km")) == 1000
+    assert 0.3047 < grids.metres_per_unit(CRS("EPSG:2263")) < 0.3049
 
 
 def test_a_grid_from_a_dem_in_degrees_covers_it() -> None:

@@ -14,6 +14,18 @@ class InputError(Exception):
     """Wrong input from the user: one line that says what, where, and what to do."""
 
 
+LONGEST = 120
+"""Characters of a user's text that a message repeats."""
+
+
+def shortened(text: object, most: int = LONGEST) -> str:
+    """Return a text on one line, its middle left out where it is longer than a message bears."""
+    line = " ".join(str(text).split())
+    if len(line) <= most:
+        return line
+    return f"{line[: most // 2]} ... {line[-(most // 4) :]} ({len(line):,} characters)"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest known word, else the list of known words.
 

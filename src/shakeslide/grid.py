@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyproj
 from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox
 from pyproj.exceptions import CRSError
 
-from shakeslide.errors import InputError
+from shakeslide.errors import InputError, shortened
 
 SMALL_GRID = 16_000_000
 """Cells up to which small tiles are used, so that a small grid still feeds several workers."""
@@ -102,17 +103,71 @@ def crs_name(crs: CRS | None) -> str:
     """Return a CRS in a few words: its EPSG code, else its name."""
     if crs is None:
         return "none"
-    return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+    return f"EPSG:{crs.epsg}" if crs.epsg else shortened(crs.proj.name)
 
 
 def named_crs(text: str, where: str) -> CRS:
-    """Return the CRS of a text; `InputError` naming `where` if there is none such."""
+    """Return the horizontal CRS of a text that the study states.
+
+    Parameters
+    ----------
+    text : str
+        EPSG code, WKT or PROJ string; of a compound CRS ("EPSG:32648+5773") the heights' part is
+        left out.
+    where : str
+        The key or file that states it, for messages.
+
+    Raises
+    ------
+    InputError
+        A text that PROJ does not know, or a CRS without a place on the Earth.
+    """
     try:
-        return CRS(text)
+        crs = horizontal_crs(text)
     except CRSError as error:
         raise InputError(
-            f'{where} = {text!r} is not a CRS that PROJ knows; write for example "EPSG:32643"'
+            f"{where} = '{shortened(text)}' is not a CRS that PROJ knows; write for example "
+            '"EPSG:32643"'
         ) from error
+    if crs is None:
+        raise InputError(
+            f"{where} = '{shortened(text)}' is a local (engineering) CRS, or one without x and y; "
+            'name the CRS of the map, for example "EPSG:32643"'
+        )
+    return crs
+
+
+def horizontal_crs(wkt: str) -> CRS | None:
+    """Return the horizontal part of a file's CRS, None where it has no place on the Earth.
+
+    A file with a local (engineering) CRS, with a geocentric or a vertical one alone is a file
+    without CRS: its coordinates cannot be brought to any other.
+
+    Parameters
+    ----------
+    wkt : str
+        The CRS as the file states it.
+
+    Raises
+    ------
+    pyproj.exceptions.CRSError
+        A text that PROJ does not know.
+    """
+    crs = pyproj.CRS.from_user_input(wkt)
+    if crs.is_bound and crs.source_crs is not None and crs.source_crs.is_compound:
+        crs = crs.source_crs
+    if crs.is_compound:
+        crs = crs.sub_crs_list[0]
+    if not (crs.is_geographic or crs.is_projected):
+        return None
+    return CRS((crs.to_2d() if len(crs.axis_info) == 3 else crs).to_wkt())
+
+
+def metres_per_unit(crs: CRS) -> float:
+    """Return the metres in a unit of a CRS; for degrees those of a degree of latitude."""
+    if crs.geographic:
+        return 111_320.0
+    return float(crs.proj.axis_info[0].unit_conversion_factor)
 
 
 def crs_of(grid: GeoBox) -> CRS:
@@ -136,8 +191,8 @@ def require_metres(crs: CRS | None, where: str) -> None:
             f"{where} is in degrees ({crs_name(crs)}); distances and slopes need metres: set "
             "[grid] crs to a projected CRS such as the UTM zone and a resolution"
         )
-    unit = crs.units[0] if isinstance(crs.units, tuple) else crs.units
-    if "metre" not in str(unit).lower() and "meter" not in str(unit).lower() and unit != "m":
+    if abs(metres_per_unit(crs) - 1.0) > 1e-9:
+        unit = crs.proj.axis_info[0].unit_name
         raise InputError(
             f"{where} is in {unit} ({crs_name(crs)}), not metres; set [grid] crs to a CRS in "
             "metres and a resolution"
@@ -156,7 +211,8 @@ def from_bounds(crs: str, resolution: float, bounds: tuple[float, float, float, 
     bounds : tuple of float
         West, south, east, north in `crs`.
     """
-    require_metres(named_crs(crs, "[grid] crs"), "[grid] crs")
+    target = named_crs(crs, "[grid] crs")
+    require_metres(target, "[grid] crs")
     west, south, east, north = bounds
     west, south = (math.floor(v / resolution) * resolution for v in (west, south))
     cols = math.ceil((east - west) / resolution)
@@ -164,7 +220,7 @@ def from_bounds(crs: str, resolution: float, bounds: tuple[float, float, float, 
     if rows < 3 or cols < 3:
         raise InputError(f"[grid] has {rows} x {cols} cells; check bounds and resolution (metres)")
     affine = Affine(resolution, 0, west, 0, -resolution, south + rows * resolution)
-    return GeoBox((rows, cols), affine, CRS(crs))
+    return GeoBox((rows, cols), affine, target)
 
 
 def choose(
@@ -193,7 +249,7 @@ def choose(
     target = named_crs(crs, "[grid] crs") if crs else dem.crs
     if dem.crs is None or target is None:
         raise InputError('the DEM has no CRS; give it with `crs = "EPSG:..."` in [layers.dem]')
-    require_metres(target, f"[grid] crs = {crs}" if crs else "the DEM")
+    require_metres(target, f"[grid] crs = {shortened(crs)}" if crs else "the DEM")
     if resolution is None:
         if target != dem.crs:
             raise InputError("[grid] crs is given without resolution; add resolution = metres")

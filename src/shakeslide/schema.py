@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from shakeslide.errors import did_you_mean
+from shakeslide.errors import did_you_mean, shortened
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
@@ -30,10 +30,17 @@ def _known_crs(text: str) -> str:
         crs = pyproj.CRS.from_user_input(text)
     except pyproj.exceptions.CRSError as error:
         raise ValueError(
-            f'{text!r} is not a CRS that PROJ knows; write for example "EPSG:32643"'
+            f"'{shortened(text)}' is not a CRS that PROJ knows; write for example \"EPSG:32643\""
         ) from error
+    if crs.is_engineering:
+        raise ValueError(
+            f"'{shortened(text)}' is a local (engineering) CRS without a place on the Earth; name "
+            'the CRS of the map, for example "EPSG:32643"'
+        )
     if crs.is_geocentric or (crs.is_vertical and not crs.is_compound):
-        raise ValueError(f"{text!r} ({crs.name}) has no x and y; name the CRS of the map")
+        raise ValueError(
+            f"'{shortened(text)}' ({shortened(crs.name)}) has no x and y; name the CRS of the map"
+        )
     return text
 
 

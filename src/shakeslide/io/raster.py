@@ -166,17 +166,13 @@ def info(path: Path, crs: str | None = None, band: int = 1, field: str | None = 
 def _crs_of(src: Any, given: str | None) -> tuple[CRS | None, str]:
     """Return the horizontal CRS of a raster and the unit of its heights where it names one."""
     if given:
-        try:
-            return CRS(given), ""
-        except pyproj.exceptions.CRSError as error:
-            raise InputError(f"{src.name}: crs = {given!r} is not a CRS that PROJ knows") from error
+        return grids.named_crs(given, f"{src.name}: crs"), ""
     if not src.crs:
         return None, ""
-    crs = pyproj.CRS(src.crs.to_wkt())
-    if not crs.is_compound:
-        return CRS(crs.to_wkt()), ""
-    horizontal, vertical = crs.sub_crs_list[:2]
-    return CRS(horizontal.to_wkt()), str(vertical.axis_info[0].unit_name)
+    wkt = src.crs.to_wkt()
+    crs = pyproj.CRS(wkt)
+    vertical = crs.sub_crs_list[1].axis_info if crs.is_compound else []
+    return grids.horizontal_crs(wkt), str(vertical[0].unit_name) if vertical else ""
 
 
 @dataclass(frozen=True)
@@ -334,8 +330,8 @@ def native_window(
         return np.empty((0, 0), np.float32), 0.0
     block = own[spans[0], spans[1]]
     cell = min(abs(a.a), abs(a.e))
-    if info.crs is not None and info.crs.geographic:
-        cell *= 111_320.0
+    if info.crs is not None:
+        cell *= grids.metres_per_unit(info.crs)
     return source.read(block), cell
 
 

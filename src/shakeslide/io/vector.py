@@ -17,8 +17,8 @@ import pyogrio
 import shapely
 from odc.geo.crs import CRS
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-from pyproj.exceptions import CRSError
 
+from shakeslide import grid as grids
 from shakeslide.errors import InputError, did_you_mean
 from shakeslide.io import quakeml
 from shakeslide.io.gdal import one_line
@@ -114,7 +114,7 @@ def read(source: VectorSource, crs: CRS, kind: str | Sequence[str] | None = None
     """
     frame, notes = _open(source)
     where = source.where_it_is
-    own = _stated_crs(source) or (CRS(frame.crs.to_wkt()) if frame.crs else None)
+    own = _stated_crs(source) or (grids.horizontal_crs(frame.crs.to_wkt()) if frame.crs else None)
     if own is None:
         raise InputError(
             f'{where}: has no CRS; give it with `crs = "EPSG:..."` in the table of the layer'
@@ -144,19 +144,14 @@ def crs_of(source: VectorSource) -> CRS | None:
     if stated := _stated_crs(source):
         return stated
     found = pyogrio.read_info(source.path, layer=source.layer)["crs"]
-    return CRS(found) if found else None
+    return grids.horizontal_crs(found) if found else None
 
 
 def _stated_crs(source: VectorSource) -> CRS | None:
     """Return the CRS that the study states."""
     if not source.crs:
         return None
-    try:
-        return CRS(source.crs)
-    except CRSError as error:
-        raise InputError(
-            f"{source.where_it_is}: crs = {source.crs!r} is not a CRS that PROJ knows"
-        ) from error
+    return grids.named_crs(source.crs, f"{source.where_it_is}: crs")
 
 
 def swapped(features: Features, source: VectorSource, crs: CRS, box: shapely.Geometry) -> str:

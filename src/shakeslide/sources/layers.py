@@ -108,8 +108,8 @@ def _box(info: raster.RasterInfo) -> str:
 def _coarse_remark(info: raster.RasterInfo, name: str, grid: GeoBox) -> list[str]:
     """Tell of a raster too coarse to tell the margins of landslides."""
     side = max(abs(info.grid.affine.a), abs(info.grid.affine.e))
-    if info.crs is not None and info.crs.geographic:
-        side *= 111_320.0
+    if info.crs is not None:
+        side *= grids.metres_per_unit(info.crs)
     own = max(grids.cell_size(grid))
     if side <= COARSE * own:
         return []
