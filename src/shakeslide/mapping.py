@@ -19,7 +19,7 @@ from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors import stack as stacks
 from shakeslide.grid import Tile
 from shakeslide.io import style
-from shakeslide.io.files import save_shard
+from shakeslide.io.files import is_shard, save_shard
 from shakeslide.io.geotiff import write_geotiff
 from shakeslide.masks import Masks
 from shakeslide.progress import Advance, silent
@@ -75,7 +75,7 @@ def to_shards(
         Where to run, and how to tell: 1 per tile.
     """
     pairs = list(stacks.blocks(stack))
-    todo = [(t, b) for t, b in pairs if not (shards / _npy(t)).exists()]
+    todo = [(t, b) for t, b in pairs if not is_shard(shards / _npy(t))]
     advance(len(pairs) - len(todo))
     call = delayed(_ToShard(block, shards), pure=False, traverse=False)
     engine.run([call(t, b) for t, b in todo], advance)

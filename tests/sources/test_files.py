@@ -63,7 +63,7 @@ def test_full_disk_is_told_in_one_line(
 
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(files, "_layers", fails)
-    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage(0, 0, free))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, free))
     with pytest.raises(error, match="the disk is full" if error is InputError else "commit"):
         files.write(extracted, GRID, tmp_path, {})
     assert not list(tmp_path.glob("*.gpkg"))

@@ -197,7 +197,7 @@ def make(flow: Flow, products: Sequence[Product]) -> None:
                     "lower min_area"
                 )
             ends = _straight(down, river.ravel(), z.shape[1])
-            save_shard(_places(ends, flow.grid), product.path)
+            save_shard(_places(ends, flow.grid), product.path, durable=True)
 
 
 def _directions(

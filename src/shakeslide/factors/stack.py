@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import numpy as np
-import rasterio
 import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from shakeslide import grid as grids
@@ -28,7 +29,7 @@ from shakeslide.errors import InputError
 from shakeslide.factors.registry import Factor, Float, TileInputs
 from shakeslide.grid import Tile
 from shakeslide.io import raster
-from shakeslide.io.files import replacing, save_shard
+from shakeslide.io.files import is_shard, replacing, save_shard
 from shakeslide.io.geotiff import write_geotiff
 from shakeslide.progress import Advance, silent
 
@@ -127,7 +128,7 @@ def write(
         load = whole.tile
     else:
         load = _LoadShard(shards)
-        todo = [t for t in cut if not load.path(t).exists()]
+        todo = [t for t in cut if not is_shard(load.path(t))]
         advance(len(cut) - len(todo))
         engine.map(_Shard(compute, load), todo, advance)
     # Files are few: threads within each keep all processors busy to the end.
@@ -235,9 +236,23 @@ class _Read:
         out = np.empty((len(self.paths), *tile.shape), np.float32)
         where = Window(tile.col0, tile.row0, tile.shape[1], tile.shape[0])
         for i, path in enumerate(self.paths):
-            with raster.opened(path) as src:
+            with _opened(path) as src:
                 src.read(1, window=where, out=out[i])
         return out
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a factor's file; one that is missing or damaged raises `InputError`."""
+    if not path.exists():
+        raise InputError(f"{path}: no such factor; run `shakeslide prepare` first")
+    try:
+        with raster.opened(path) as src:
+            yield src
+    except (InputError, RasterioIOError) as error:
+        raise InputError(
+            f"{path}: cannot be read to the end (damaged?); delete it and run `shakeslide prepare`"
+        ) from error
 
 
 def stored(folder: Path, codes: Sequence[str], size: int | None = None) -> xr.DataArray:
@@ -262,9 +277,9 @@ def stored(folder: Path, codes: Sequence[str], size: int | None = None) -> xr.Da
 
 def stored_grid(path: Path) -> GeoBox:
     """Return the grid of a file."""
-    if not path.exists():
-        raise InputError(f"{path}: no such factor; run `shakeslide prepare` first")
-    with rasterio.open(path) as src:
+    with _opened(path) as src:
+        if src.crs is None:
+            raise InputError(f"{path}: has no CRS")
         return GeoBox((src.height, src.width), src.transform, CRS(src.crs.to_wkt()))
 
 

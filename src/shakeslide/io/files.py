@@ -1,40 +1,100 @@
-"""Files written whole or not at all: a temporary file beside the old one, renamed when complete."""
+"""Files written whole or not at all: a temporary file beside the old one, renamed when complete.
+
+A file counts once it was closed without an error, forced to the disk, looked at again and renamed.
+Until then the old one stays.
+"""
 
 from __future__ import annotations
 
-import errno
+import glob
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.errors import RasterioIOError
 
 from shakeslide.errors import InputError
+from shakeslide.io import failures
+
+PART = ".shakeslide-part-"
+"""What the names of all temporary files begin with, so that those of a killed run are known."""
+
+Check = Callable[[Path], str | None]
+"""Looks at a file that was written and returns what is wrong with it, None if nothing."""
+
+
+def folder(path: Path) -> Path:
+    """Make a folder where there is none, and return its path.
+
+    Raises
+    ------
+    InputError
+        Something else is in its place, or it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        taken = next((p for p in (path, *path.parents) if p.exists() and not p.is_dir()), path)
+        raise InputError(
+            f"{taken}: is a file, where a folder is needed; move it away and run again"
+        ) from error
+    return path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder that becomes `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes the file private; the result is to be as readable as any other.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if is_disk_full(error, path):
-            raise InputError(disk_full(path)) from error
-        raise
+def replacing(path: Path, *, check: Check | None = None, durable: bool = True) -> Iterator[Path]:
+    """Give a temporary path in the same folder that becomes `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make or replace.
+    check : callable, optional
+        Looks at the file before it gets its name. Any file must have some bytes.
+    durable : bool
+        Force the file to the disk first, which also brings up errors that a network file system
+        or a quota reports late. Not worth its time for what is checked when it is read again.
+
+    Raises
+    ------
+    InputError
+        The disk is full, something else is in the file's place, or it was not written whole.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, where a file is needed; move it away and run again")
+    with failures.writing(path):
+        temporary = _reserved(folder(path.parent), path.suffix)
+        try:
+            # Within: how full the disk is shows only while the file is there.
+            with failures.writing(path):
+                yield temporary
+                _settle(temporary, check, durable)
+                temporary.replace(path)
+        except BaseException:
+            _delete(temporary)
+            raise
+        finally:
+            _parts.discard(temporary)
+
+
+def _settle(temporary: Path, check: Check | None, durable: bool) -> None:
+    """Make sure that a file is whole, on the disk and as readable as any other."""
+    if temporary.stat().st_size == 0:
+        raise failures.NotWhole("it is empty")
+    problem = check(temporary) if check else None
+    if problem:
+        raise failures.NotWhole(problem)
+    if durable:
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+    temporary.chmod(0o666 & ~_umask())
 
 
 def _umask() -> int:
@@ -43,25 +103,68 @@ def _umask() -> int:
     return mask
 
 
-def is_disk_full(error: BaseException, path: Path) -> bool:
-    """Tell whether writing failed for want of room (GDAL does not say so in its error)."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    if isinstance(error, RasterioIOError):
-        return shutil.disk_usage(path.parent).free < 8_000_000
-    return False
+# ------------------------------------------------------------------ temporary files
+
+_parts: set[Path] = set()
+"""Temporary files that are being written."""
+_guard = threading.Lock()
+_closed = threading.Event()
 
 
-def disk_full(path: Path) -> str:
-    """Return the message for a full disk."""
-    free = shutil.disk_usage(path.parent).free / 1e6
-    return (
-        f"{path}: the disk is full ({free:.0f} MB free); make room or choose another --out, then "
-        "run again: it goes on where it stopped"
-    )
+def _reserved(parent: Path, suffix: str) -> Path:
+    """Make an empty file of a new name."""
+    path = parent / f"{PART}{secrets.token_hex(6)}{suffix}"
+    with _guard:
+        if _closed.is_set():
+            raise InputError(f"{parent}: nothing more is written, the run is being stopped")
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _parts.add(path)
+    return path
 
 
-def save_shard(array: NDArray[Any], path: Path) -> None:
-    """Write a tile's array as .npy, renamed into place when complete."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
+def _delete(temporary: Path) -> None:
+    """Delete a temporary file and what a library has put beside it, as far as they are there."""
+    for path in temporary.parent.glob(f"{glob.escape(temporary.name)}*"):
+        path.unlink(missing_ok=True)
+
+
+def give_up() -> None:
+    """Delete all temporary files and let no other be made: the process is about to end."""
+    _closed.set()
+    with _guard:
+        parts = list(_parts)
+    for path in parts:
+        with suppress(OSError):
+            _delete(path)
+
+
+def sweep(folders: Iterable[Path]) -> None:
+    """Delete the temporary files that a killed run has left directly in these folders."""
+    for parent in folders:
+        if parent.is_dir():
+            for path in parent.glob(f"{PART}*"):
+                path.unlink(missing_ok=True)
+
+
+# ------------------------------------------------------------------ shards
+
+
+def save_shard(array: NDArray[Any], path: Path, *, durable: bool = False) -> None:
+    """Write an array as .npy followed by a checksum, renamed into place when complete."""
+    with replacing(path, durable=durable) as temporary, temporary.open("wb+") as file:
         np.save(file, np.ascontiguousarray(array))
+        file.seek(0)
+        file.write(_checksum(file.read()))
+
+
+def _checksum(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "little")
+
+
+def is_shard(path: Path) -> bool:
+    """Tell whether a shard is there and is what was written: a broken run may have left less."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    return _checksum(data[:-4]) == data[-4:]

@@ -15,12 +15,14 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from shakeslide import grid as grids
 from shakeslide.grid import Tile
+from shakeslide.io.failures import NotWhole
 from shakeslide.io.files import replacing
-from shakeslide.io.gdal import GDAL_OPTIONS
+from shakeslide.io.gdal import GDAL_OPTIONS, one_line
 
 TIFF_BLOCK = 512
 TIFF = {
@@ -89,7 +91,7 @@ def write_geotiff(
         profile |= {"compress": "none"}
         for key in ("zstd_level", "predictor"):
             profile.pop(key)
-    with replacing(path) as temporary, rasterio.Env(**GDAL_OPTIONS):
+    with rasterio.Env(**GDAL_OPTIONS), replacing(path, check=damage) as temporary:
         with rasterio.open(temporary, "w", **profile) as dst:
             dst.update_tags(**(tags or {}))
             if description:
@@ -121,7 +123,9 @@ def _strips(
 
 
 def _to_cog(path: Path, resampling: str) -> None:
-    with replacing(path) as cog:
+    if problem := damage(path):
+        raise NotWhole(problem)
+    with replacing(path, durable=False) as cog:
         rasterio.shutil.copy(
             path,
             cog,
@@ -134,3 +138,48 @@ def _to_cog(path: Path, resampling: str) -> None:
             bigtiff="if_safer",
             num_threads="1",
         )
+
+
+# ------------------------------------------------------------------ looked at again
+
+
+def damage(path: Path) -> str | None:
+    """Return what is wrong with a GeoTIFF that was written, None if it is whole.
+
+    GDAL writes what is in its cache when it closes a file, and an error then is lost. A block that
+    could not be written has no place in the file, one beyond its end, or that of another block.
+    """
+    try:
+        with rasterio.open(path) as file:
+            levels = [None, *range(len(file.overviews(1)))]
+            places = sorted(place for level in levels for place in _places(file, level))
+        for level in levels:
+            _read_last(path, level)
+    except RasterioIOError as error:
+        return one_line(error)
+    # Where the next block begins; behind the last one, the file ends.
+    limits = [*(start for start, _ in places[1:]), path.stat().st_size]
+    for (start, length), limit in zip(places, limits, strict=True):
+        if length == 0 or start + length > limit:
+            return "a block is missing or cut off"
+    return None
+
+
+def _places(file: Any, level: int | None) -> Iterator[tuple[int, int]]:
+    """Yield where in the file each block of the band or of an overview begins, and its bytes."""
+    factor = 1 if level is None else file.overviews(1)[level]
+    rows, cols = (-(-side // (factor * TIFF_BLOCK)) for side in file.shape)
+    for i in range(rows):
+        for j in range(cols):
+            start, length = (
+                file.get_tag_item(f"BLOCK_{what}_{j}_{i}", "TIFF", bidx=1, ovr=level)
+                for what in ("OFFSET", "SIZE")
+            )
+            yield int(start or 0), int(length or 0)
+
+
+def _read_last(path: Path, level: int | None) -> None:
+    options = {} if level is None else {"overview_level": level}
+    with rasterio.open(path, **options) as file:
+        rows, cols = file.shape
+        file.read(1, window=Window(cols - 1, rows - 1, 1, 1))

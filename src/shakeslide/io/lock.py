@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +19,24 @@ def held(path: Path, refusal: str) -> Iterator[None]:
     Raises
     ------
     InputError
-        Another process holds it; `refusal` says what to do.
+        Another process holds it (`refusal` says what to do), or something else is in its place.
     """
-    with path.open("w") as file:
+    handle = _opened(path)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
             raise InputError(refusal) from error
         yield
+    finally:
+        os.close(handle)
+
+
+def _opened(path: Path) -> int:
+    try:
+        # Neither emptied nor followed: a link there could lead to a file of value.
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise InputError(f"{path}: is no plain file; move it away and run again") from error
+        raise

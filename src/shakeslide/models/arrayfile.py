@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from shakeslide.errors import InputError
+from shakeslide.io.files import replacing
 
 Arrays = dict[str, NDArray[Any]]
 """Arrays by name."""
@@ -31,17 +31,8 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> N
     """Write arrays to a safetensors file; it appears whole or not at all."""
     path = Path(path)
     data = safetensors.save({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())})
-    handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def read(path: str | os.PathLike[str], max_bytes: int = 2**32) -> Arrays:
@@ -67,7 +58,9 @@ def read(path: str | os.PathLike[str], max_bytes: int = 2**32) -> Arrays:
     data = path.read_bytes()
     problem = _header_problem(data)
     if problem:
-        raise InputError(f"{path}: not a whole safetensors file ({problem}); copy or train it anew")
+        raise InputError(
+            f"{path}: not a whole safetensors file ({problem}); copy it again, or delete its folder and train again"
+        )
     try:
         return dict(safetensors.load(data))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,9 @@ import pandas as pd
 import pyogrio
 import shapely
 from odc.geo.geobox import GeoBox
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
 from shakeslide import grid as grids
-from shakeslide.errors import InputError
-from shakeslide.io.files import disk_full, replacing
+from shakeslide.io.files import replacing
 from shakeslide.sources import change
 from shakeslide.sources.extraction import Extracted
 from shakeslide.sources.frequency import distribution, fit_tail
@@ -31,10 +29,6 @@ LAYERS = ("source", "runout", "crown")
 """Layers of `sources.gpkg`: source areas, run-outs and crowns, one landslide a row in each."""
 UNCHANGED = "unchanged"
 """Layer with the ground that images have taken out of outlines, where there is any."""
-
-PYOGRIO_ERRORS = (DataLayerError, DataSourceError, FeatureError, GeometryError)
-LITTLE_ROOM = 8_000_000
-"""Free bytes below which a file that cannot be written is put down to a full disk."""
 
 
 def write(
@@ -65,15 +59,9 @@ def write(
         The two files.
     """
     paths = [out / "sources.gpkg", out / "sources.json"]
-    with replacing(paths[0]) as temporary, _undated():
+    with replacing(paths[0], check=_damage) as temporary, _undated():
         temporary.unlink()
-        try:
-            _layers(extracted.table, temporary, grid)
-        except PYOGRIO_ERRORS as error:
-            # OGR does not say so in its error.
-            if shutil.disk_usage(out).free < LITTLE_ROOM:
-                raise InputError(disk_full(paths[0])) from error
-            raise
+        _layers(extracted.table, temporary, grid)
     with replacing(paths[1]) as temporary:
         text = summary(extracted) | {"notes": list(notes), "settings": dict(about)}
         temporary.write_text(json.dumps(text, indent=1), encoding="utf-8")
@@ -91,6 +79,13 @@ def _layers(table: pd.DataFrame, path: Path, grid: GeoBox) -> None:
             geometry_type="Point" if name == "crown" else "MultiPolygon",
             promote_to_multi=name != "crown",
         )
+
+
+def _damage(path: Path) -> str | None:
+    """Return what is wrong with a GeoPackage that was written, None if it is whole."""
+    with closing(sqlite3.connect(path)) as database:
+        found: str = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    return None if found == "ok" else found
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 from shakeslide.errors import InputError
 from shakeslide.io import lock
+from shakeslide.io.files import replacing
 
 
 class Journal:
@@ -53,9 +54,8 @@ class Journal:
         self.steps[step] = told
         beside = [name for name in self._told["sizes"] if name.startswith("..")]
         self._told["sizes"] = self._sizes([*keep, *beside, *(f"../{name}" for name in made)])
-        temporary = self._path.with_suffix(".new")
-        temporary.write_text(json.dumps(self._told | {"digest": _digest(self._told)}))
-        temporary.replace(self._path)
+        with replacing(self._path) as temporary:
+            temporary.write_text(json.dumps(self._told | {"digest": _digest(self._told)}))
         self._keep([self._path.name, *keep])
 
     def size(self) -> int:

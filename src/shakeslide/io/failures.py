@@ -1,0 +1,147 @@
+"""What goes wrong outside of the program, in one line: disks, memory, damaged files, rights.
+
+Libraries raise errors of their own for it. They are known by where they come from, so that nothing
+has to be imported; what remains is a bug.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shakeslide.errors import InputError
+
+log = logging.getLogger("shakeslide")
+
+LIBRARIES = {
+    "rasterio", "pyogrio", "pyarrow", "sqlite3", "pyproj", "shapely", "PIL", "zipfile", "zlib",
+    "safetensors_rust", "optuna",
+}  # fmt: skip
+"""Libraries whose own errors are about files and their contents."""
+LITTLE_ROOM = 8_000_000
+"""Free bytes below which a file that a library cannot write is put down to a full disk."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
+LONGEST = 300
+"""Characters of a library's message that are shown."""
+
+
+class NotWhole(Exception):
+    """A file that was written is not as it should be."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise `InputError` where the block fails for want of room, or cannot write a file."""
+    try:
+        yield
+    except Exception as error:
+        failure = _of_writing(error, path)
+        if failure is None:
+            raise
+        raise failure from error
+
+
+def _of_writing(error: Exception, path: Path) -> InputError | None:
+    if isinstance(error, InputError):
+        return None
+    known = isinstance(error, NotWhole) or _from_library(error)
+    if (isinstance(error, OSError) and error.errno in NO_ROOM) or (known and _is_full(path)):
+        return _disk_full(path)
+    if isinstance(error, NotWhole):
+        return InputError(
+            f"{path}: was not written whole ({error}); look at the disk (its room, a quota), then "
+            "run again"
+        )
+    if isinstance(error, OSError) and error.errno and _is_about(error, path):
+        return InputError(f"{path}: cannot be written: {_reason(error)}")
+    return None
+
+
+def _is_about(error: OSError, path: Path) -> bool:
+    """Tell whether an error names no file, or one in the folder of this one."""
+    return error.filename is None or Path(os.fsdecode(error.filename)).parent == path.parent
+
+
+def _is_full(path: Path) -> bool:
+    return shutil.disk_usage(path.parent).free < LITTLE_ROOM
+
+
+def _disk_full(path: Path) -> InputError:
+    """Return the line for a file that does not fit on its disk."""
+    free = shutil.disk_usage(path.parent).free / 1e6
+    return InputError(
+        f"{path}: the disk is full ({free:.0f} MB free); make room or choose another --out, then "
+        "run again: it goes on where it stopped"
+    )
+
+
+def _from_library(error: BaseException) -> bool:
+    return any(kind.__module__.split(".")[0] in LIBRARIES for kind in type(error).__mro__)
+
+
+# ------------------------------------------------------------------ any error
+
+
+@contextmanager
+def guarded(stage: str) -> Iterator[None]:
+    """Raise `InputError` for what goes wrong outside of the program while a stage runs.
+
+    The error itself goes to the log. Also of use as a decorator.
+    """
+    try:
+        yield
+    except Exception as error:
+        failure = of_stage(error, stage)
+        if failure is None:
+            raise
+        log.error("%s", failure, exc_info=error)
+        raise failure from error
+
+
+def of_stage(error: BaseException, stage: str) -> InputError | None:
+    """Return the line for an error of the system or of a library, None for a bug."""
+    if isinstance(error, InputError):
+        return None
+    if isinstance(error, MemoryError):
+        return InputError(
+            f"{stage}: the memory does not suffice ({_short(error) or 'none is left'}); use fewer "
+            "--workers, or a smaller area or larger cells (`bounds`, `resolution` in [grid])"
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        return InputError(f"{_named(error, stage)}: {_reason(error)}")
+    if isinstance(error, UnicodeEncodeError):
+        return InputError(
+            f"{stage}: {error.object[:LONGEST]!r} cannot be written as UTF-8; rename the file"
+        )
+    if isinstance(error, OSError | UnicodeDecodeError) or _from_library(error):
+        return InputError(
+            f"{stage}: a file cannot be read or written: {_short(error)} ({type(error).__name__})"
+        )
+    return None
+
+
+def _named(error: OSError, stage: str) -> str:
+    return stage if error.filename is None else f"{stage}: {os.fsdecode(error.filename)}"
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system says, and what to do about it."""
+    why = os.strerror(error.errno or 0)
+    if error.errno in NO_ROOM:
+        return f"{why}; make room, then run again"
+    if error.errno in NO_RIGHT:
+        return f"{why}; change its rights, or choose another --out"
+    if error.errno == errno.EMFILE:
+        return f"{why}; raise the limit (ulimit -n) or use fewer --workers"
+    return why
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
