@@ -1,0 +1,181 @@
+"""Where a file is on the disk, and the name under which GDAL opens it: archives and folders.
+
+A path of the study may go into an archive (`dem.zip/dem.tif`), as GDAL's own `/vsizip/` does.
+What is not a regular file, or a folder that is itself a data set, is refused before it is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from shakeslide.errors import InputError, shortened
+
+ARCHIVES = {".zip": "/vsizip/", ".kmz": "/vsizip/", ".gz": "/vsigzip/"}
+"""Archives that are read, by suffix, and what GDAL calls them."""
+PACKED = (".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+"""Archives that the user unpacks."""
+MOST_MEMBERS = 10_000
+"""Files in an archive or a folder that are looked at."""
+VIRTUAL = re.compile(r"^/?vsi(?:zip|gzip)/")
+
+
+def on_disk(path: Path) -> Path:
+    """Return the file or folder on the disk that holds a path: of `a.zip/b.tif` it is `a.zip`."""
+    if os.path.lexists(path):
+        return path
+    for parent in path.parents:
+        if parent.suffix.lower() in ARCHIVES and parent.is_file():
+            return parent
+    return path
+
+
+def exists(path: Path) -> bool:
+    """Tell whether a path is there, an archive's member too."""
+    if on_disk(path) == path:
+        return path.exists()
+    return path.relative_to(on_disk(path)).as_posix() in members(on_disk(path))
+
+
+def members(archive: Path) -> list[str]:
+    """Return the names of the files in a zip archive.
+
+    Raises
+    ------
+    InputError
+        A damaged archive, or one of too many files.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = [item.filename for item in opened.infolist() if not item.is_dir()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputError(
+            f"{archive}: is not a whole zip archive (truncated or damaged?); get it again"
+        ) from error
+    if len(names) > MOST_MEMBERS:
+        raise InputError(f"{archive}: holds {len(names):,} files; unpack it and name the one")
+    return names
+
+
+def gdal_name(path: Path, serves: Callable[[str], bool], what: str) -> str:
+    """Return the name under which GDAL opens a path.
+
+    Parameters
+    ----------
+    path : Path
+        A file, a folder that is a data set, an archive or a path into one.
+    serves : callable
+        Tells of the name of an archive's member whether it may be what is looked for.
+    what : str
+        What is looked for, for messages: "raster" or "vector".
+
+    Raises
+    ------
+    InputError
+        Nothing there, not a regular file, or an archive that holds none or several.
+    """
+    require_file(path)
+    place = on_disk(path)
+    if place != path:
+        return _member_name(place, path.relative_to(place).as_posix())
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix not in (".zip", ".gz"):
+        return str(path)
+    if suffix == ".gz":
+        return f"/vsigzip/{path}"
+    found = [name for name in members(path) if serves(name)]
+    if len(found) != 1:
+        raise InputError(f"{path}: {_choice(path, found, what)}")
+    return f"/vsizip/{path}/{found[0]}"
+
+
+def _member_name(archive: Path, member: str) -> str:
+    if archive.suffix.lower() == ".gz" or member not in (names := members(archive)):
+        known = "" if archive.suffix.lower() == ".gz" else f": it holds {_named(names)}"
+        raise InputError(f"{archive / member}: no such file in the archive{known}")
+    return f"/vsizip/{archive}/{member}"
+
+
+def _choice(path: Path, found: list[str], what: str) -> str:
+    """Tell what to do about an archive that holds none or several of what is looked for."""
+    if found:
+        return (
+            f"holds {len(found)} {what}s ({_named(found)}); name one: "
+            f'path = "{path.name}/{found[0]}"'
+        )
+    names = members(path)
+    return (
+        f"holds no {what} that is known by its name ({_named(names)}); unpack it, or name one: "
+        f'path = "{path.name}/..."'
+    )
+
+
+def _named(names: list[str], most: int = 6) -> str:
+    shown = ", ".join(shortened(n, 60) for n in names[:most])
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def require_file(path: Path) -> None:
+    """Raise `InputError` unless a path is a regular file, or a folder of such.
+
+    Looked at without opening anything: opening a FIFO would wait for ever.
+    """
+    place = on_disk(path)
+    try:
+        mode = place.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{shortened(path, 300)}: no such file; check `path` in the study file, or --data"
+        ) from error
+    if stat.S_ISDIR(mode):
+        files(place)
+        return
+    if not stat.S_ISREG(mode):
+        raise InputError(
+            f"{path}: is {_kind(mode)}, not a file; give a file (copy what it yields into one)"
+        )
+    if place.suffix.lower() in PACKED:
+        raise InputError(f"{path}: is an archive that is not read; unpack it and name the file")
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files in a folder, in order, those in its folders too.
+
+    Raises
+    ------
+    InputError
+        Something that is neither a file nor a folder, or too many files.
+    """
+    found: list[Path] = []
+    for here, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(here, name)
+            if path.exists() and not path.is_file():
+                raise InputError(
+                    f"{folder}: holds {_kind(path.stat().st_mode)} ({path.name}), not only files; "
+                    "give a file, or remove it"
+                )
+            found.append(path)
+        if len(found) > MOST_MEMBERS:
+            raise InputError(
+                f"{folder}: is a folder of more than {MOST_MEMBERS:,} files, not a data set; give "
+                "a file"
+            )
+    return found
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    kinds |= {stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+    return kinds.get(stat.S_IFMT(mode), "not a regular file")
+
+
+def suffix_of(name: str) -> str:
+    """Return the last suffix of a name, that before `.gz` where there is one."""
+    path = PurePosixPath(name.lower())
+    return PurePosixPath(path.stem).suffix if path.suffix == ".gz" else path.suffix

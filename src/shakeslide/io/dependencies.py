@@ -1,0 +1,125 @@
+"""The files that a data set consists of: what must stay the same for it to be the same.
+
+Listed are the files that GDAL itself names for a raster (world files, masks, headers, what a
+`.vrt` is made of, and so on into those), and for vectors the files that belong together by name,
+with the sources of an OGR `.vrt`. Not listed are overviews and indices, which hold nothing new,
+and `.aux.xml`, which is not read. Not covered are the rasters that a tile index (GTI) names in
+its own table, and what a GeoPackage's view takes from an attached file.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from shakeslide.errors import InputError
+from shakeslide.io import containers, xml
+from shakeslide.io.gdal import GDAL_OPTIONS
+
+PARTS = {
+    ".shp": (".dbf", ".shx", ".prj", ".cpg"),
+    ".tab": (".dat", ".map", ".id", ".ind"),
+    ".mif": (".mid",),
+    ".gml": (".gfs", ".xsd"),
+    ".csv": (".csvt", ".prj"),
+    ".tsv": (".csvt", ".prj"),
+    ".bna": (".csvt",),
+    ".000": (".001", ".002", ".003"),
+}
+"""Files that belong to a vector file, by its suffix, and are named as it is."""
+JOURNALS = ("-wal", "-journal")
+"""What SQLite keeps beside a file (GeoPackage) that has not been closed."""
+TABLES = (".csv", ".tsv", ".txt", ".geojson", ".geojsonl", ".kml", ".gpx", ".parquet", ".fgb")
+"""Files that are never rasters of several files."""
+ASIDE = (".ovr", ".aux.xml", ".qix", ".sbn", ".sbx", ".rrd")
+"""Overviews, indices and sidecars that are not read."""
+SOURCES = ("SourceFilename", "SourceDataset", "SrcDataSource")
+"""Elements of a `.vrt`, raster or OGR, that name a file."""
+CONNECTION = re.compile(r'^[A-Za-z0-9_]{2,}:"?(.+?)"?(?::[^:/\\]*)?$')
+"""A part of a file as GDAL writes it: NETCDF:"file.nc":variable, GPKG:file.gpkg:table."""
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files on the disk that a data set consists of, in order.
+
+    Parameters
+    ----------
+    path : Path
+        A raster, vector or table; an archive or a path into one; a folder.
+
+    Raises
+    ------
+    InputError
+        Nothing there, or something else than files.
+    """
+    containers.require_file(path)
+    found: set[Path] = set()
+    waiting = [containers.on_disk(path)]
+    while waiting:
+        file = waiting.pop()
+        if file in found or not file.exists():
+            continue
+        if file.is_dir():
+            found.update(p for p in containers.files(file) if p.is_file())
+            continue
+        containers.require_file(file)
+        found.add(file)
+        waiting += _named_by(file)
+    return sorted(found)
+
+
+def _named_by(file: Path) -> Iterator[Path]:
+    """Yield the files that a file names, or that belong to it by their names."""
+    suffix = file.suffix.lower()
+    for part in PARTS.get(suffix, ()):
+        yield from (file.with_suffix(s) for s in (part, part.upper()))
+    yield from (file.with_name(file.name + end) for end in JOURNALS)
+    if xml.root_name(file) in ("VRTDataset", "OGRVRTDataSource"):
+        yield from (on_disk_of(name, file) for name in sources_of(file))
+    if suffix not in TABLES and suffix not in PARTS:
+        yield from _listed_by_gdal(file)
+
+
+def sources_of(vrt: Path) -> list[str]:
+    """Return the names of the data sets that a `.vrt` is made of, as GDAL would open them."""
+    names = []
+    for element in xml.read(vrt, "VRT").iter():
+        if xml.name(element) in SOURCES and element.text:
+            attributes = {k.lower(): v for k, v in element.attrib.items()}
+            text = element.text.strip()
+            relative = attributes.get("relativetovrt", "0") in ("1", "YES", "TRUE", "true", "yes")
+            names.append(_beside(text, vrt) if relative else text)
+    return names
+
+
+def _beside(text: str, vrt: Path) -> str:
+    return text if text.startswith(("/", "<")) or CONNECTION.match(text) else str(vrt.parent / text)
+
+
+def on_disk_of(name: str, vrt: Path) -> Path:
+    """Return the file on the disk of a name that GDAL would open for a `.vrt`."""
+    text = containers.VIRTUAL.sub("", name.replace("{", "").replace("}", ""))
+    text = text if text.startswith("/") or text == name else f"/{text}"
+    path = Path(text)
+    if (part := CONNECTION.match(name)) and not path.exists():
+        path = Path(part.group(1))
+    beside = vrt.parent / path
+    return containers.on_disk(beside if beside.exists() else path)
+
+
+def _listed_by_gdal(file: Path) -> list[Path]:
+    """Return the files that GDAL lists for a raster, none where it is no raster."""
+    try:
+        with rasterio.Env(**GDAL_OPTIONS), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(file) as dataset:
+                names = list(dataset.files)
+    except (RasterioError, InputError):
+        return []
+    paths = (containers.on_disk(Path(name)) for name in names if not name.startswith("<"))
+    return [p for p in paths if not p.name.lower().endswith(ASIDE)]
