@@ -25,7 +25,7 @@ LAYERS = [
     {"grid"},
     {"factor_settings", "model_settings"},
     {"schema", "extensions"},
-    {"progress", "errors", "_version"},
+    {"progress", "errors", "fingerprints", "_version"},
 ]
 """From the top; a module may import its own layer and those below."""
 

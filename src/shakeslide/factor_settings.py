@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from shakeslide import extensions
 from shakeslide.errors import InputError, did_you_mean
-from shakeslide.schema import Positive, Settings
+from shakeslide.schema import Positive, Settings, ShownText
 
 GROUP = "shakeslide.factors"
 """Entry points by which packages bring functions."""
@@ -27,7 +27,7 @@ class FactorBase(Settings):
 
     use: bool = True
     """Leave the factor out with `false`."""
-    name: str = ""
+    name: ShownText = ""
     """Name for figures; default: the function's."""
 
 

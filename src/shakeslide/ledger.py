@@ -1,47 +1,28 @@
 """What has been made from what: fingerprints, so that a second run redoes only what changed.
 
-Each artefact is recorded with the fingerprint of everything it depends on and with the size and
-time of the files it consists of. It is fresh while both still agree.
+Each artefact is recorded with the fingerprint of everything it depends on and with size, time and
+content of the files it consists of. It is fresh while the fingerprint agrees and the files still
+hold the same, wherever the folder now lies. Names and sources that are written beside the values
+have a fingerprint of their own, as they can be written anew without making the values again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from shakeslide._version import __version__
 from shakeslide.errors import InputError
-from shakeslide.io import lock
+from shakeslide.fingerprints import fingerprint
+from shakeslide.io import contents, lock
 from shakeslide.io.files import replacing
 
 SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
 """Files that belong to a shapefile."""
-
-
-def fingerprint(*parts: Any) -> str:
-    """Return a short hash of plain values; equal values give equal hashes."""
-    text = json.dumps(parts, sort_keys=True, default=_plain, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return value.name
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, tuple | set | frozenset):
-        return list(value)
-    raise TypeError(f"no fingerprint of {type(value)}")
 
 
 class Ledger:
@@ -51,16 +32,22 @@ class Ledger:
     ----------
     out : Path
         The run's folder; the record is kept in `out/.work`.
+    say : callable, optional
+        Told in a line when a record is damaged.
     """
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
+    def __init__(self, out: Path, say: Callable[[str], None] = lambda _: None) -> None:
+        self.out, self._say = out, say
         self.work = out / ".work"
         try:
             (self.work / "made").mkdir(parents=True, exist_ok=True)
         except (OSError, NotADirectoryError) as error:
             raise InputError(f"--out {out}: cannot be written to: {error}") from error
-        self._hashes: dict[str, Any] = _read_json(self.work / "hashes.json")
+        self._hashes: dict[str, Any] = _read_json(self.work / "contents.json") or {}
+        self._seen: dict[Path, list[int]] = {}
+        self._told: set[str] = set()
+        # Factors are made ready by several threads.
+        self._one = threading.Lock()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -72,54 +59,140 @@ class Ledger:
         with lock.held(self.work / "lock", refusal):
             yield
 
+    # ---------------------------------------------------------------- inputs
+
+    def watch(self, paths: Iterable[Path]) -> None:
+        """Note how input files are now: from here on they must stay as they are."""
+        for path in paths:
+            for part in _files(path):
+                if (stat := _state(part)) is not None:
+                    self._seen.setdefault(part, stat)
+
+    def require_unchanged(self) -> None:
+        """Raise `InputError` where an input is not what it was when it was first looked at."""
+        for part, before in self._seen.items():
+            if _state(part) != before:
+                raise InputError(f"{part}: changed while it was read; run again")
+
     def content(self, path: Path) -> str:
-        """Return the hash of a file's content, remembered while its size and time stay."""
+        """Return the hash of what all files behind a path hold, remembered while they stay."""
         if not path.exists():
             raise InputError(f"{path}: no such file; check `path` in the study file, or --data")
-        digest = hashlib.blake2b(digest_size=12)
-        for part in _files(path):
-            digest.update(self._content(part).encode())
-        return digest.hexdigest()
+        self.watch([path])
+        parts = _files(path)
+        with self._one:
+            hashes = [self._content(part) for part in parts]
+            if not all(known for _, known in hashes):
+                with suppress(OSError, InputError):
+                    _write_json(self.work / "contents.json", self._hashes, durable=False)
+        # Readers choose the format by the ending of the name.
+        return fingerprint(path.suffix.lower(), [value for value, _ in hashes])
 
-    def _content(self, path: Path) -> str:
-        stat = path.stat()
-        key, mark = str(path.resolve()), [stat.st_size, stat.st_mtime_ns]
+    def parts(self, path: Path) -> dict[str, str]:
+        """Return the hash of each file behind a path, by its place from there."""
+        self.content(path)
+        start = path if path.is_dir() else path.parent
+        return {_place(part, start): self._content(part)[0] for part in _files(path)}
+
+    def _content(self, part: Path) -> tuple[str, bool]:
+        """Return the hash of a file, and whether it was known."""
+        key, mark = str(part.resolve()), _stat(part)
         known = self._hashes.get(key)
-        if known is None or known[:2] != mark:
-            with path.open("rb") as file:
-                value = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=12))
-            self._hashes[key] = known = [*mark, value.hexdigest()]
-            _write_json(self.work / "hashes.json", self._hashes)
-        return str(known[2])
+        if isinstance(known, list) and len(known) == 3 and known[:2] == mark:
+            return str(known[2]), True
+        value = contents.digest(part)
+        self._hashes[key] = [*(mark or [0, 0]), value]
+        return value, False
+
+    # -------------------------------------------------------------- artefacts
 
     def made(self, item: str) -> dict[str, Any]:
-        """Return what is recorded of an artefact, {} if nothing."""
-        return _read_json(self.work / "made" / f"{item}.json")
+        """Return what is recorded of an artefact, {} if nothing (that can be read)."""
+        path = self.work / "made" / f"{item}.json"
+        known = _read_json(path)
+        if known is None or (known and not _is_record(known)):
+            if item not in self._told:
+                self._told.add(item)
+                self._say(f"warning: {path}: is damaged; what it stands for is made anew")
+            return {}
+        return known
 
-    def is_fresh(self, item: str, mark: str) -> bool:
-        """Tell whether an artefact was made from just this and its files are as they were."""
+    def is_fresh(self, item: str, mark: str, labels: str | None = None) -> bool:
+        """Tell whether an artefact was made from just this and its files hold what they held.
+
+        With `labels` the names that are written beside its values must be these too.
+        """
         known = self.made(item)
-        if known.get("fingerprint") != mark:
+        if known.get("fingerprint") != mark or labels not in (None, known.get("labels")):
             return False
-        return all(_stat(self.out / name) == stat for name, stat in known["files"].items())
+        return self._is_whole(item, known)
 
-    def record(self, item: str, mark: str, files: Iterable[Path], seconds: float) -> None:
-        """Record an artefact as made."""
-        stats = {str(f.relative_to(self.out)): _stat(f) for f in files}
-        _write_json(
-            self.work / "made" / f"{item}.json",
+    def _is_whole(self, item: str, known: Mapping[str, Any]) -> bool:
+        """Compare an artefact's files with the record; new times of the same content are noted."""
+        moved = False
+        for name, (size, time, *value) in known["files"].items():
+            now = _stat(self.out / name)
+            if now is None or now[0] != size:
+                return False
+            if now[1] != time:
+                if [contents.digest(self.out / name)] != value:
+                    return False
+                known["files"][name], moved = [*now, *value], True
+        if moved:
+            # A finished run may lie where nothing can be written.
+            with suppress(OSError, InputError):
+                self._write(item, known)
+        return True
+
+    def record(
+        self, item: str, mark: str, files: Iterable[Path], seconds: float, labels: str = ""
+    ) -> None:
+        """Record an artefact as made.
+
+        Raises
+        ------
+        InputError
+            An input has changed since it was first looked at: nothing is recorded.
+        """
+        self.require_unchanged()
+        self._write(
+            item,
             {
                 "fingerprint": mark,
-                "files": stats,
+                "labels": labels,
+                "files": {
+                    str(f.relative_to(self.out)): [*(_stat(f) or [0, 0]), contents.digest(f)]
+                    for f in files
+                },
                 "seconds": round(seconds, 3),
                 "shakeslide": __version__,
             },
         )
 
+    def relabel(self, item: str, labels: str) -> None:
+        """Record that the names beside an artefact's values have been written anew."""
+        known = self.made(item)
+        paths = [self.out / name for name in known["files"]]
+        self.record(item, known["fingerprint"], paths, known.get("seconds", 0.0), labels)
+
+    def _write(self, item: str, record: Mapping[str, Any]) -> None:
+        _write_json(self.work / "made" / f"{item}.json", record)
+
     def all_made(self, prefixes: Sequence[str] = ("",)) -> dict[str, dict[str, Any]]:
         """Return the records of all artefacts whose names begin so."""
-        files = sorted((self.work / "made").glob("*.json"))
-        return {f.stem: _read_json(f) for f in files if any(f.stem.startswith(p) for p in prefixes)}
+        names = sorted(f.stem for f in (self.work / "made").glob("*.json"))
+        chosen = [n for n in names if any(n.startswith(p) for p in prefixes)]
+        return {n: known for n in chosen if (known := self.made(n))}
+
+
+def _is_record(known: Mapping[str, Any]) -> bool:
+    """Tell whether a record has the parts of one."""
+    files = known.get("files")
+    return (
+        isinstance(known.get("fingerprint"), str)
+        and isinstance(files, dict)
+        and all(isinstance(state, list) and len(state) >= 2 for state in files.values())
+    )
 
 
 def _files(path: Path) -> list[Path]:
@@ -130,7 +203,12 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
+def _place(part: Path, start: Path) -> str:
+    return part.relative_to(start).as_posix() if part.is_relative_to(start) else part.name
+
+
 def _stat(path: Path) -> list[int] | None:
+    """Return size and time of a file, None if it is not there."""
     try:
         stat = path.stat()
     except OSError:
@@ -138,15 +216,26 @@ def _stat(path: Path) -> list[int] | None:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _state(path: Path) -> list[int] | None:
+    """Return all that changes when a file is written to or replaced, even with its old times."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """Return a record: {} where there is none, None where it is damaged."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        # Only a cache: what cannot be read is made again.
+    except FileNotFoundError:
         return {}
-    return value if isinstance(value, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    with replacing(path) as temporary:
+def _write_json(path: Path, value: Mapping[str, Any], durable: bool = True) -> None:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -11,6 +11,7 @@ import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
 
 from shakeslide import grid as grids
 from shakeslide.bundle import FittedModel
@@ -18,7 +19,7 @@ from shakeslide.engine import Engine
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors import stack as stacks
 from shakeslide.grid import Tile
-from shakeslide.io import style
+from shakeslide.io import raster, style
 from shakeslide.io.files import is_shard, save_shard
 from shakeslide.io.geotiff import write_geotiff
 from shakeslide.masks import Masks
@@ -169,9 +170,36 @@ def write_maps(
     classes = folder / f"{model.name}_class.tif"
     _write_probability(model, probability, grid, cut, shards, shows)
     advance(1)
-    _write_classes(model, classes, grid, cut, shards, breaks)
+    _write_classes(model.name, classes, grid, cut, lambda t: load_shard(shards, t), breaks)
     advance(1)
     return [probability, classes]
+
+
+def reclassify(name: str, grid: GeoBox, size: int, breaks: Sequence[float], folder: Path) -> None:
+    """Write `<model>_class.tif` anew from the map of susceptibility that is there.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    grid : GeoBox
+        The grid.
+    size : int
+        Side of its tiles.
+    breaks : sequence of float
+        Limits between classes of susceptibility, ascending.
+    folder : Path
+        Where the maps are.
+    """
+    source = folder / f"{name}_probability.tif"
+    with raster.result(source) as src:
+
+        def load(t: Tile) -> NDArray[np.float32]:
+            window = Window(t.col0, t.row0, t.shape[1], t.shape[0])
+            return np.asarray(src.read(1, window=window))
+
+        cut = grids.tiles(grid, size)
+        _write_classes(name, folder / f"{name}_class.tif", grid, cut, load, breaks)
 
 
 def _write_probability(
@@ -226,11 +254,11 @@ def _greatest(model: FittedModel, cut: Sequence[Tile], shards: Path, shows: str)
 
 
 def _write_classes(
-    model: FittedModel,
+    name: str,
     path: Path,
     grid: GeoBox,
     cut: Sequence[Tile],
-    shards: Path,
+    load: Callable[[Tile], NDArray[np.float32]],
     breaks: Sequence[float],
 ) -> None:
     names = style.class_names(breaks)
@@ -238,11 +266,11 @@ def _write_classes(
         path,
         grid,
         cut,
-        lambda t: classify(load_shard(shards, t), breaks),
+        lambda t: classify(load(t), breaks),
         dtype="uint8",
         nodata=NO_CLASS,
-        tags={"model": model.name} | {f"class_{k}": v for k, v in names.items()},
-        description=f"{model.name}: classes of susceptibility",
+        tags={"model": name} | {f"class_{k}": v for k, v in names.items()},
+        description=f"{name}: classes of susceptibility",
         cloud_optimised="mode",
     )
     style.write_classes(path.with_suffix(".qml"), breaks)

@@ -26,6 +26,7 @@ from shakeslide import grid as grids
 from shakeslide.engine import Engine
 from shakeslide.errors import InputError
 from shakeslide.factors import stack as stacks
+from shakeslide.fingerprints import fingerprint, of_arrays
 from shakeslide.grid import Tile
 from shakeslide.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE, Inventory
 from shakeslide.io import raster
@@ -353,6 +354,17 @@ def _sum_areas(parts: Sequence[pd.DataFrame], grid: GeoBox) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------ files
+
+
+def essence(samples: Samples) -> str:
+    """Return a fingerprint of samples without names and the blocks that an evaluation chose."""
+    tables = [samples.table.drop(columns="block_id"), samples.areas.drop(columns="factor")]
+    return fingerprint(
+        [{str(c): of_arrays(t[c].to_numpy()) for c in t} for t in tables],
+        samples.areas["factor"].astype(str).tolist(),
+        [[f.code, f.unit, f.kind, f.legend] for f in samples.factors],
+        {k: v for k, v in samples.counts.items() if k != "block_size"},
+    )
 
 
 def save(samples: Samples, path: Path) -> list[Path]:

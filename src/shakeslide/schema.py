@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +44,11 @@ def _known_crs(text: str) -> str:
     return text
 
 
+class Shown:
+    """Marks a key that is only shown to readers: no result depends on it."""
+
+
+ShownText = Annotated[str, Shown()]
 DataPath = Annotated[Path, AfterValidator(_resolve)]
 CrsText = Annotated[str, AfterValidator(_known_crs)]
 Positive = Annotated[float, Field(gt=0)]
@@ -65,6 +70,32 @@ class Settings(BaseModel):
                 if key not in names:
                     raise ValueError(f"unknown key '{key}'.{did_you_mean(str(key), names)}")
         return data
+
+    def essence(self, content: Callable[[Path], str]) -> dict[str, Any]:
+        """Return what results depend on: no key that is only shown, files by what they hold.
+
+        Parameters
+        ----------
+        content : callable
+            Returns a hash of a file's content.
+        """
+        return {
+            name: _essence(getattr(self, name), content)
+            for name, field in type(self).model_fields.items()
+            if not any(isinstance(m, Shown) for m in field.metadata)
+        }
+
+
+def _essence(value: Any, content: Callable[[Path], str]) -> Any:
+    if isinstance(value, Settings):
+        return value.essence(content)
+    if isinstance(value, Path):
+        return content(value)
+    if isinstance(value, Mapping):
+        return {k: _essence(v, content) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_essence(v, content) for v in value]
+    return value
 
 
 def _no_repeats(names: list[str]) -> list[str]:

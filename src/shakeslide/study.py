@@ -34,15 +34,24 @@ from shakeslide.factor_settings import (
     fill_factors,
 )
 from shakeslide.model_settings import ModelName, Models
-from shakeslide.schema import Ascending, CrsText, DataPath, Once, Positive, Settings
+from shakeslide.schema import (
+    Ascending,
+    CrsText,
+    DataPath,
+    Once,
+    Positive,
+    Settings,
+    Shown,
+    ShownText,
+)
 
 
 class StudyInfo(Settings):
     """What the study is."""
 
-    name: str = "Unnamed study"
+    name: ShownText = "Unnamed study"
     """Title on the report."""
-    description: str = ""
+    description: ShownText = ""
     """A sentence or two for the report."""
     preset: Literal["paper"] = "paper"
     """Which factors and model settings fill the rest: `paper`, the 14 factors and the settings of
@@ -111,14 +120,14 @@ class Layer(Settings):
     scale: Annotated[float, Field(gt=0)] | None = None
     """Raster: what its numbers are multiplied by, for example 0.3048 for feet; default: what the
     file says."""
-    source: str = ""
+    source: ShownText = ""
     """Where the data come from; printed in the report."""
 
 
 class Mask(Layer):
     """Ground where no landslide can be: lakes, glaciers, sea. Polygons, or a raster of classes."""
 
-    name: str = ""
+    name: ShownText = ""
     """What it is, for example "lakes"."""
     map_value: Literal[0, "nodata"]
     """What the maps show there: 0, a landslide is ruled out; "nodata", nothing is said."""
@@ -148,7 +157,7 @@ class Inventory(Settings):
     """Its coordinates are written y before x."""
     id: str | None = None
     """Attribute that numbers the landslides: features that share it are one landslide."""
-    date: str | None = None
+    date: Annotated[str | None, Shown()] = None
     """Attribute with the date of each landslide: `check` tells which are not of the earthquake."""
     sources: Layer | None = None
     """Source areas of the same landslides, where mapped: positives come from these only."""
@@ -167,7 +176,7 @@ class Inventory(Settings):
     """Polygon of the area that was mapped; default: the whole grid."""
     buffer: Annotated[float, Field(ge=0)] = 0.0
     """No negatives nearer to a landslide than this, in metres."""
-    source: str = ""
+    source: ShownText = ""
     """Where the inventory comes from; printed in the report."""
 
 

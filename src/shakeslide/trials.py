@@ -204,26 +204,14 @@ def judge(
     if known != samples.prevalence:
         # Of another event: its probabilities are corrected to the share that was known in training
         share = float(correct_prior(share, known, samples.prevalence))
-    measured = scores(y, p, threshold)
-    area = scores(y, p, threshold, prevalence=samples.prevalence, sample_share=share)
     weights = curves.class_weights(y, samples.prevalence)
     fpr, tpr = curves.roc_on_grid(y, p, ROC_POINTS)
     reliability = curves.reliability(y, p, RELIABILITY_BINS)
-    head = {
-        "protocol": split.protocol,
-        "model": model.name,
-        "repeat": split.repeat,
-        "fold": split.fold,
-    }
-    tail = {"n_train": len(split.train), "n_test": len(split.test)}
-    records = [
-        {**head, "prevalence": share_of, **tail, **_picked(values), "fit_s": seconds}
-        for share_of, values in ((float(y.mean()), measured), (samples.prevalence, area))
-    ]
     captured = curves.captured(y, p, SHARES, weights)
-    return {
-        "records": records,
-        "confusion": {k: measured[k] for k in ("tp", "fp", "fn", "tn")},
+    told = {
+        "model": model.name,
+        "fit_s": seconds,
+        "sample_share": share,
         "roc": {"fpr": fpr.tolist(), "tpr": tpr.tolist()},
         "reliability": {
             "predicted": reliability.predicted.tolist(),
@@ -235,7 +223,34 @@ def judge(
             "prediction": curves.captured(y, p, RATE_GRID, weights).tolist(),
             "success": _success(model, samples, split),
         },
-    }, p
+    }
+    return at_threshold(told, p, samples, split, threshold), p
+
+
+def at_threshold(
+    told: Mapping[str, Any],
+    p: NDArray[np.float32],
+    samples: Samples,
+    split: Split,
+    threshold: float,
+) -> dict[str, Any]:
+    """Return what `judge` tells, with the measures that depend on the threshold at another one."""
+    y = samples.label[split.test]
+    measured = scores(y, p, threshold)
+    area = scores(y, p, threshold, prevalence=samples.prevalence, sample_share=told["sample_share"])
+    head = {
+        "protocol": split.protocol,
+        "model": told["model"],
+        "repeat": split.repeat,
+        "fold": split.fold,
+    }
+    tail = {"n_train": len(split.train), "n_test": len(split.test)}
+    records = [
+        {**head, "prevalence": share_of, **tail, **_picked(values), "fit_s": told["fit_s"]}
+        for share_of, values in ((float(y.mean()), measured), (samples.prevalence, area))
+    ]
+    confusion = {k: measured[k] for k in ("tp", "fp", "fn", "tn")}
+    return {**told, "threshold": threshold, "records": records, "confusion": confusion}
 
 
 def _success(model: FittedModel, samples: Samples, split: Split) -> list[float]:

@@ -75,8 +75,9 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
         keep &= magnitude >= settings.min_magnitude
     main = _main_shock(time, magnitude, sources.event, len(keep))
     x, y = vector.points(features).T
-    out = Shocks(x, y, np.ones(len(keep)))
+    out, left_out = Shocks(x, y, np.ones(len(keep))), []
     if window != (None, None):
+        left_out = np.flatnonzero(keep & main).tolist()
         keep &= ~main
     elif main[keep].any():
         out.warnings.append(
@@ -92,7 +93,10 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
         out.notes.append(f"{int(keep.sum())} of {len(keep)} earthquakes count for {code}")
     out.weights = _weights(features, magnitude, layer, settings, where)
     out.x, out.y, out.weights = out.x[keep], out.y[keep], out.weights[keep]
-    out.settings = {"window": [None if t is None else t.isoformat() for t in window]}
+    out.settings = {
+        "window": [None if t is None else t.isoformat() for t in window],
+        "main_shock": left_out,
+    }
     out.notes += _unweighted(magnitude, keep, settings)
     out.warnings += _strays(out.x, out.y)
     return out

@@ -557,7 +557,7 @@ def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
         compute=made.compute,
         halo=made.halo,
         legend=made.legend,
-        settings=settings.model_dump(mode="json", exclude={"use", "name"})
+        settings={k: v for k, v in settings.essence(sources.content).items() if k != "use"}
         | about
         | dict(made.settings),
         layer=layer,

@@ -86,7 +86,7 @@ class Factor:
     legend : mapping of int to str
         Names of the classes of a categorical factor.
     settings : mapping
-        The settings that the values depend on, for records and fingerprints.
+        The settings that the values depend on, for fingerprints; files by their content.
     layer : str
         Name of the layer it is made from.
     layers : tuple of str
@@ -113,6 +113,10 @@ class Factor:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     whole: Whole | None = None
+
+    def essence(self) -> list[Any]:
+        """Return what its values depend on beside the grid and its layers."""
+        return [self.code, self.kind, self.unit, dict(self.legend), dict(self.settings)]
 
     def tags(self) -> dict[str, str]:
         """Return what a factor's file says of itself."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,16 @@ def write(
     engine.map(writer, range(len(factors)), advance)
 
 
+def retag(factor: Factor, grid: GeoBox, size: int, folder: Path, engine: Engine) -> None:
+    """Write a factor's file in `folder` anew: with its tags as they are now, and its values.
+
+    It is then the same bytes as if it had been computed anew. Parameters as for `write`.
+    """
+    values = _Read((folder / f"{factor.code}.tif",))
+    threads = 1 if engine.scheduler else engine.threads
+    _FactorFile((factor,), grid, tuple(grids.tiles(grid, size)), folder, values, threads)(0)
+
+
 @dataclass(frozen=True)
 class _Whole:
     """All factors in memory: one array, for which the system gives large pages."""
@@ -206,6 +216,10 @@ class FactorInfo:
     legend: Mapping[int, str]
     definition: str = ""
     source: str = ""
+
+    def named_as(self, factor: Factor) -> FactorInfo:
+        """Return the same values under the name and source that a factor has now."""
+        return replace(self, name=factor.name, definition=factor.definition, source=factor.source)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -19,7 +19,7 @@ from shakeslide import (
 from shakeslide.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.registry import Factor, Whole
-from shakeslide.ledger import fingerprint
+from shakeslide.fingerprints import fingerprint
 from shakeslide.pipeline.run import Run, need, timed
 from shakeslide.sources import extract, files, recipes
 from shakeslide.sources.layers import images
@@ -32,6 +32,7 @@ def prepare(run: Run) -> None:
         for f in run.factors
         if not run.ledger.is_fresh(f"factor-{f.code}", run.factor_marks[f.code])
     ]
+    _retag(run, [f for f in run.factors if f not in stale])
     if not stale:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
         return
@@ -52,8 +53,25 @@ def prepare(run: Run) -> None:
             marks[f.code],
             [run.out / "factors" / f"{f.code}.tif"],
             taken[0] / len(stale),
+            run.factor_labels[f.code],
         )
     shutil.rmtree(shards, ignore_errors=True)
+
+
+def _retag(run: Run, fresh: Sequence[Factor]) -> None:
+    """Write the names and sources of factors anew where these alone have changed."""
+    ledger, folder = run.ledger, run.out / "factors"
+    marks, labels = run.factor_marks, run.factor_labels
+    renamed = [
+        f for f in fresh if not ledger.is_fresh(f"factor-{f.code}", marks[f.code], labels[f.code])
+    ]
+    if not renamed:
+        return
+    with run.reporter.task(f"rename {len(renamed)} factors", len(renamed)) as on:
+        for f in renamed:
+            stacks.retag(f, run.grid, run.tile, folder, run.engine)
+            ledger.relabel(f"factor-{f.code}", labels[f.code])
+            on(1)
 
 
 def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
@@ -107,7 +125,7 @@ def extract_sources(run: Run) -> Path:
                 f"{run.outlines.path} (inventory): no landslide can be separated: "
                 f"{'; '.join(files.reasons(extracted))}"
             )
-        about = settings.model_dump(mode="json")
+        about = settings.essence(lambda path: path.name)
         paths = files.write(extracted, run.grid, run.out, about, notes)
         told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
         paths.append(run.out / "figures" / "area_frequency.png")
@@ -124,13 +142,16 @@ def sample(run: Run) -> None:
     path = run.out / "samples.parquet"
     if run.ledger.is_fresh("samples", run.sample_mark):
         run.reporter.say("sample: samples.parquet is up to date")
+        if not run.ledger.is_fresh("samples", run.sample_mark, run.sample_labels):
+            sampling.save(samples_of(run), path)
+            run.ledger.relabel("samples", run.sample_labels)
         return
     need(run, run.wanted_factors)
     if run.study.inventory.positives_from == "extracted":
         extract_sources(run)
     with timed("sample") as taken:
         landslides = inventory.load(run.inventory, run.grid, run.masks)
-        infos = [stacks.file_info(run.out / "factors" / f"{c}.tif") for c in run.codes]
+        infos = factor_infos(run)
         with run.reporter.task("sample", mapping.tile_count(run.grid, run.tile)) as on:
             drawn = sampling.draw(
                 run.stack(),
@@ -145,9 +166,26 @@ def sample(run: Run) -> None:
             )
         drawn = _with_blocks(run, drawn)
         paths = sampling.save(drawn, path)
-    run.ledger.record("samples", run.sample_mark, paths, taken[0])
+    run.ledger.record("samples", run.sample_mark, paths, taken[0], run.sample_labels)
     for line in _sample_lines(drawn, landslides):
         run.reporter.say(line)
+
+
+def factor_infos(run: Run) -> list[stacks.FactorInfo]:
+    """Return what the factors' files say of themselves, by the names that the study gives now."""
+    return [
+        stacks.file_info(run.out / "factors" / f"{f.code}.tif").named_as(f) for f in run.factors
+    ]
+
+
+def samples_of(run: Run) -> sampling.Samples:
+    """Read the samples, with the names and blocks of the study as it is now."""
+    samples = sampling.load(run.out / "samples.parquet")
+    if run.ledger.is_fresh("samples", run.sample_mark, run.sample_labels):
+        return samples
+    now = {f.code: f for f in run.factors}
+    named = tuple(info.named_as(now[info.code]) for info in samples.factors)
+    return _with_blocks(run, replace(samples, factors=named))
 
 
 def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:

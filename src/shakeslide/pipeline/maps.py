@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 from shakeslide import (
     bundle,
     mapping,
-    sampling,
     uncertainty,
 )
 from shakeslide.factors import stack as stacks
+from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.models import first_split
 from shakeslide.pipeline.run import Run, need, timed
 
@@ -19,6 +20,7 @@ def map_(run: Run) -> None:
     """Map each model: `maps/<model>_probability.tif`, `maps/<model>_class.tif` and styles."""
     names = run.mapped_models
     stale = [m for m in names if not run.ledger.is_fresh(f"map-{m}", run.map_mark(m))]
+    stale += _reclassify(run, [m for m in names if m not in stale])
     if not stale:
         run.reporter.say(f"map: {', '.join(names)} are up to date")
         doubt(run)
@@ -52,9 +54,25 @@ def map_(run: Run) -> None:
                     run.masks,
                 )
             styles = [p.with_suffix(s) for p in paths for s in (".qml", ".sld")]
-            run.ledger.record(f"map-{name}", run.map_mark(name), [*paths, *styles], taken[0])
+            files, mark = [*paths, *styles], run.map_mark(name)
+            run.ledger.record(f"map-{name}", mark, files, taken[0], run.class_labels)
             shutil.rmtree(shards, ignore_errors=True)
     doubt(run)
+
+
+def _reclassify(run: Run, fresh: Sequence[str]) -> list[str]:
+    """Map classes anew where their limits alone have changed; return what must be predicted anew.
+
+    Classes are of susceptibility: where the maps show something else they cannot tell it.
+    """
+    labels = run.class_labels
+    changed = [m for m in fresh if not run.ledger.is_fresh(f"map-{m}", run.map_mark(m), labels)]
+    if run.study.map.shows != "susceptibility":
+        return changed
+    for name in changed:
+        mapping.reclassify(name, run.grid, run.tile, run.study.map.breaks, run.out / "maps")
+        run.ledger.relabel(f"map-{name}", labels)
+    return []
 
 
 def doubt(run: Run) -> None:
@@ -71,7 +89,7 @@ def _spread(run: Run) -> None:
     if not stale:
         return
     need(run, run.wanted_factors | {"samples": run.sample_mark})
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = samples_of(run)
     train = first_split(run, samples).train
     tiles = mapping.tile_count(run.grid, run.tile)
     with run.reporter.task("spread", (members + tiles + 1) * len(stale)) as on:
@@ -106,7 +124,7 @@ def _applicability(run: Run) -> None:
     if run.ledger.is_fresh("applicability", mark):
         return
     need(run, run.wanted_factors | {"samples": run.sample_mark})
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = samples_of(run)
     shards = run.ledger.work / "shards" / f"applicability-{mark}"
     total = mapping.tile_count(run.grid, run.tile) + 1
     with timed("applicability") as taken, run.reporter.task("applicability", total) as on:

@@ -26,9 +26,10 @@ from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.evaluation import splits
 from shakeslide.factors.layers import raster_source
+from shakeslide.fingerprints import fingerprint
 from shakeslide.io import vector
 from shakeslide.io.files import replacing
-from shakeslide.ledger import fingerprint
+from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.run import Run, need, timed
 
 
@@ -36,11 +37,12 @@ def train(run: Run) -> None:
     """Train each model on the first split: `models/<model>/`."""
     names = run.stored_models
     stale = [m for m in names if not run.ledger.is_fresh(f"model-{m}", run.train_mark(m))]
+    _rename(run, [m for m in names if m not in stale])
     if not stale:
         run.reporter.say(f"train: {', '.join(names)} are up to date")
         return
     need(run, {"samples": run.sample_mark})
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = samples_of(run)
     plan = replace(run.plan(samples), repeats=1)
     first = trials.chosen_splits(samples, "pixel", plan)
     positives = _positives(run)
@@ -58,7 +60,22 @@ def train(run: Run) -> None:
                 folder = run.out / "models" / name
                 bundle.save(replace(fit.model, about=about), folder)
             files = [p for p in folder.iterdir() if p.is_file()]
-            run.ledger.record(f"model-{name}", run.train_mark(name), files, taken[0])
+            mark, labels = run.train_mark(name), run.model_labels
+            run.ledger.record(f"model-{name}", mark, files, taken[0], labels)
+
+
+def _rename(run: Run, fresh: Sequence[str]) -> None:
+    """Write the names of study and factors into models anew where these alone have changed."""
+    now = {f.code: f for f in run.factors}
+    for name in fresh:
+        if run.ledger.is_fresh(f"model-{name}", run.train_mark(name), run.model_labels):
+            continue
+        folder = run.out / "models" / name
+        model = bundle.load(folder)
+        named = tuple(info.named_as(now[info.code]) for info in model.factors)
+        about = {**model.about, "study": run.study.study.name}
+        bundle.save(replace(model, factors=named, about=about), folder)
+        run.ledger.relabel(f"model-{name}", run.model_labels)
 
 
 def _positives(run: Run) -> str:
@@ -74,7 +91,7 @@ def evaluate(run: Run) -> None:
         run.reporter.say("evaluate: evaluation.json is up to date")
         return
     need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = samples_of(run)
     plan = run.plan(samples)
     truth = _truth(run, samples)
     with timed("evaluate") as taken:
@@ -141,15 +158,23 @@ def _try_model(
     folder = run.ledger.work / "evaluate"
     mark = run.trial_mark(name, chosen[0].protocol, plan)
     files = [folder / f"{name}-{s.protocol}-{s.repeat}-{s.fold}-{mark}.npz" for s in chosen]
+    threshold = run.study.evaluation.threshold
+
+    def judged(i: int) -> sampling.Samples:
+        return samples if together is None else together.tested(chosen[i])
+
     known = {i: result for i, p in enumerate(files) if (result := tables.known_result(p))}
+    for i, kept in known.items():
+        if kept.told["threshold"] != threshold:
+            p = kept.probability
+            told = trials.at_threshold(kept.told, p, judged(i), chosen[i], threshold)
+            known[i] = tables.save_result(files[i], tables.Result(told, p))
     todo = [i for i in range(len(files)) if i not in known]
     on(len(chosen) - len(todo))
     for batch in [todo] if name in training.TOGETHER else [[i] for i in todo]:
         fits = _fits(run, name, samples, [chosen[i] for i in batch], plan, on, together)
         for i, fit in zip(batch, fits, strict=True):
-            threshold = run.study.evaluation.threshold
-            judged = samples if together is None else together.tested(chosen[i])
-            told, p = trials.judge(fit.model, fit.seconds, judged, chosen[i], threshold)
+            told, p = trials.judge(fit.model, fit.seconds, judged(i), chosen[i], threshold)
             known[i] = tables.save_result(files[i], tables.Result(told, p))
     return [known[i] for i in range(len(files))]
 
@@ -187,7 +212,7 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
     if protocol not in ("pixel", "landslide", "block"):
         raise InputError(f"--protocol {protocol}: one of pixel, landslide, block")
     need(run, {"samples": run.sample_mark})
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = samples_of(run)
     plan, folder = run.plan(samples), run.out / "tune"
     mark = fingerprint(run.train_mark(name), run.trial_mark(name, protocol, plan), "tune")
     journal = run.ledger.work / "tune" / f"{name}-{protocol}-{mark}.journal"
@@ -210,7 +235,7 @@ def explain(run: Run) -> None:
         run.reporter.say("explain: importance.json is up to date")
         return
     need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = samples_of(run)
     split = first_split(run, samples)
     seed = run.study.study.seed
     told = []
@@ -251,7 +276,7 @@ def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
             f"are {', '.join(f'{v:.0f}' for v in grids.bounds(run.grid))}"
         )
     values = run.stack()[:, row, col].values.astype(np.float32)
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = samples_of(run)
     model = bundle.load(run.out / "models" / name)
     return explanation.attribute(model, values, samples, run.study.study.seed)
 

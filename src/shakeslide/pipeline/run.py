@@ -28,8 +28,9 @@ from shakeslide.factors import stack as stacks
 from shakeslide.factors.catalogue import build
 from shakeslide.factors.layers import raster_source
 from shakeslide.factors.registry import Factor, Sources
+from shakeslide.fingerprints import fingerprint
 from shakeslide.io import raster
-from shakeslide.ledger import Ledger, fingerprint
+from shakeslide.ledger import Ledger
 from shakeslide.masks import Masks
 from shakeslide.masks import load as load_masks
 from shakeslide.progress import Reporter
@@ -65,7 +66,7 @@ class Run:
     @cached_property
     def ledger(self) -> Ledger:
         """The record of what has been made from what."""
-        return Ledger(self.out)
+        return Ledger(self.out, self.reporter.say)
 
     # --------------------------------------------------------------- inputs
 
@@ -108,11 +109,9 @@ class Run:
     @cached_property
     def mask_mark(self) -> str:
         """Fingerprint of the masks' ground."""
-        shown = {"path", "map_value", "name", "source"}
-        layers = self.study.masks
-        return fingerprint(
-            [[m.model_dump(exclude=shown), self.ledger.content(m.path)] for m in layers]
-        )
+        content = self.ledger.content
+        grounds = [m.essence(content) for m in self.study.masks]
+        return fingerprint([{k: v for k, v in g.items() if k != "map_value"} for g in grounds])
 
     @property
     def inventory(self) -> Inventory:
@@ -150,47 +149,45 @@ class Run:
         return {f.code: fingerprint(where, self._factor_inputs(f)) for f in self.factors}
 
     def _factor_inputs(self, factor: Factor) -> list[Any]:
-        inputs: list[Any] = [factor.settings, factor.tags()]
-        for name in sorted(factor.layers):
-            layer = self.study.layers[name]
-            inputs += [layer.model_dump(exclude={"path"}), self.ledger.content(layer.path)]
-        return inputs
+        layers = [self.study.layers[name] for name in sorted(factor.layers)]
+        return [factor.essence(), [layer.essence(self.ledger.content) for layer in layers]]
+
+    @cached_property
+    def factor_labels(self) -> dict[str, str]:
+        """Fingerprint of what each factor's file says of itself: name, source."""
+        return {f.code: fingerprint(f.tags()) for f in self.factors}
 
     @cached_property
     def sources_mark(self) -> str:
         """Fingerprint of the extracted source areas."""
-        dem, outlines, settings = self.study.layers["dem"], self.outlines, self.study.sources
-        files = [dem, outlines.sources, settings.before, settings.after]
-        paths = [f.path for f in files if f is not None]
-        paths += [outlines.path] if outlines.path is not None else []
+        tables = [self.study.layers["dem"], self.outlines, self.study.sources]
         return fingerprint(
-            grids.describe(self.grid),
-            dem.model_dump(exclude={"path"}),
-            outlines.model_dump(mode="json"),
-            settings.model_dump(exclude={"before": {"path"}, "after": {"path"}}),
-            [self.ledger.content(p) for p in paths],
-            __version__,
+            grids.describe(self.grid), [t.essence(self.ledger.content) for t in tables], __version__
         )
 
     @cached_property
     def sample_mark(self) -> str:
         """Fingerprint of the samples."""
         settings = self.study.inventory
-        layers = [layer for layer in (settings.sources, settings.extent) if layer is not None]
-        files = [layer.path for layer in [*layers, *settings.ambiguous]]
-        if settings.path is not None:
-            files.insert(0, settings.path)
         return fingerprint(
             self.factor_marks,
-            settings.model_dump(mode="json"),
-            [self.ledger.content(f) for f in files],
+            settings.essence(self.ledger.content),
             self.mask_mark,
             [self.study.samples.negatives_per_positive, self.study.samples.most],
-            self.study.evaluation.block_size,
             self.study.study.seed,
             self.sources_mark if settings.positives_from == "extracted" else "",
             __version__,
         )
+
+    @property
+    def sample_labels(self) -> str:
+        """Fingerprint of what is written beside the samples: factors' names, blocks."""
+        return fingerprint(self.factor_labels, self.study.evaluation.block_size)
+
+    @property
+    def model_labels(self) -> str:
+        """Fingerprint of what is written beside the models: the study's and factors' names."""
+        return fingerprint(self.factor_labels, self.study.study.name)
 
     def train_mark(self, name: str) -> str:
         """Fingerprint of a trained model."""
@@ -210,24 +207,25 @@ class Run:
         blocks = [plan.block_size, plan.buffer, plan.origin] if protocol == "block" else []
         folds = [plan.folds] if protocol in ("landslide", "block") else []
         others = self.event_marks if protocol == "event" else []
-        return fingerprint(
-            self.train_mark(name), protocol, folds, blocks, others, self.study.evaluation.threshold
-        )
+        return fingerprint(self.train_mark(name), protocol, folds, blocks, others)
 
     @cached_property
     def event_marks(self) -> list[str]:
         """Fingerprints of the other earthquakes' samples."""
         paths = [folder / "samples.parquet" for folder in self.study.evaluation.events]
-        return [self.ledger.content(p) for p in paths if p.is_file()]
+        return [sampling.essence(sampling.load(p)) for p in paths if p.is_file()]
 
     @property
     def evaluation_mark(self) -> str:
         """Fingerprint of the whole evaluation."""
+        asked = self.study.evaluation
+        names = [self.study.study.name, *(f.name for f in asked.events)]
         return fingerprint(
             {n: self.train_mark(n) for n in self.models},
-            self.study.evaluation.model_dump(mode="json"),
+            asked.model_copy(update={"events": []}).essence(self.ledger.content),
             self.event_marks,
-            self.study.evaluation.truth and self.ledger.content(self.study.evaluation.truth.path),
+            # The names of earthquakes stand in its tables.
+            names if "event" in asked.protocols else [],
         )
 
     @property
@@ -281,14 +279,14 @@ class Run:
         return {f"model-{n}": self.train_mark(n) for n in names}
 
     def map_mark(self, name: str) -> str:
-        """Fingerprint of a model's maps."""
-        return fingerprint(
-            self.train_mark(name),
-            self.study.map.breaks,
-            self.study.map.shows,
-            [m.map_value for m in self.study.masks],
-            self.tile,
-        )
+        """Fingerprint of a model's maps, but for the classes' limits."""
+        masks = [m.map_value for m in self.study.masks]
+        return fingerprint(self.train_mark(name), self.study.map.shows, masks, self.tile)
+
+    @property
+    def class_labels(self) -> str:
+        """Fingerprint of the classes of susceptibility."""
+        return fingerprint(self.study.map.breaks)
 
     def recipe(self, name: str) -> training.Recipe:
         """Return how a model is trained: the preset's settings and what the study changes."""
@@ -327,8 +325,8 @@ class Run:
     @property
     def area_mark(self) -> str:
         """Fingerprint of the area of applicability."""
-        masks = [m.map_value for m in self.study.masks]
-        return fingerprint(self.sample_mark, self.study.samples.train_share, masks, self.tile)
+        share, block = self.study.samples.train_share, self.study.evaluation.block_size
+        return fingerprint(self.sample_mark, share, block, self.tile)
 
     @property
     def mapped_models(self) -> list[str]:
@@ -383,7 +381,7 @@ def need(run: Run, wanted: Mapping[str, str]) -> None:
         elif known.get("fingerprint") != mark:
             what = "was made with other settings or layers"
         else:
-            what = "has changed since it was made, or was copied without its time (use cp -a)"
+            what = "has changed since it was made"
         stage = MADE_BY[item.split("-")[0]]
         raise InputError(
             f"{run.out}: {item} {what}; run `shakeslide {stage}` first, or `shakeslide run`, which "

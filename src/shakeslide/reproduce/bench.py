@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide import bundle, sampling, tables, training, trials
+from shakeslide import bundle, tables, training, trials
 from shakeslide.bundle import FittedModel
 from shakeslide.errors import InputError
 from shakeslide.evaluation.splits import Split
-from shakeslide.ledger import fingerprint
+from shakeslide.fingerprints import fingerprint
 from shakeslide.models.autoencoder import fit_members
+from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.run import Run, need
 from shakeslide.progress import Advance, silent
 from shakeslide.reproduce.scale import Scale
@@ -244,7 +245,7 @@ def open_bench(run: Run, protocol: str, scale: Scale) -> Bench:
     if protocol not in PROTOCOLS:
         raise InputError(f"--protocol {protocol}: one of {', '.join(PROTOCOLS)}")
     need(run, {"samples": run.sample_mark})
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = samples_of(run)
     plan = replace(run.plan(samples), repeats=scale.repeats)
     splits = trials.chosen_splits(samples, protocol, plan)[: scale.repeats]
     return Bench(run, samples, plan, protocol, scale, tuple(splits))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 import shapely
 from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide.io.files import replacing
+from shakeslide.io.geopackage import undated
 from shakeslide.sources import change
 from shakeslide.sources.extraction import Extracted
 from shakeslide.sources.frequency import distribution, fit_tail
@@ -59,7 +59,7 @@ def write(
         The two files.
     """
     paths = [out / "sources.gpkg", out / "sources.json"]
-    with replacing(paths[0], check=_damage) as temporary, _undated():
+    with replacing(paths[0], check=_damage) as temporary, undated():
         temporary.unlink()
         _layers(extracted.table, temporary, grid)
     with replacing(paths[1]) as temporary:
@@ -86,16 +86,6 @@ def _damage(path: Path) -> str | None:
     with closing(sqlite3.connect(path)) as database:
         found: str = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
     return None if found == "ok" else found
-
-
-@contextmanager
-def _undated() -> Iterator[None]:
-    """Let GDAL write no date of today: the same sources are then the same bytes."""
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "1970-01-01T00:00:00.000Z"})
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
 def _layer(table: pd.DataFrame, name: str, grid: GeoBox) -> gpd.GeoDataFrame:

@@ -1,0 +1,108 @@
+"""The record of a run's folder: what is up to date, wherever the folder lies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from shakeslide.errors import InputError
+from shakeslide.ledger import Ledger
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder with one recorded artefact."""
+    folder = tmp_path / "run"
+    ledger = Ledger(folder)
+    made = folder / "maps" / "a.tif"
+    made.parent.mkdir()
+    made.write_bytes(b"values")
+    ledger.record("map-a", "mark", [made], 1.0, "labels")
+    return folder
+
+
+def fresh(out: Path) -> bool:
+    return Ledger(out).is_fresh("map-a", "mark")
+
+
+def test_a_copy_with_other_times_is_as_fresh(out: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(out, tmp_path / "copy", copy_function=shutil.copyfile)
+    os.utime(copy / "maps" / "a.tif", (1, 1))
+    assert fresh(copy)
+    recorded = Ledger(copy).made("map-a")["files"][str(Path("maps") / "a.tif")]
+    assert recorded[1] == 1_000_000_000
+
+
+@pytest.mark.parametrize("content", [b"value", b"valueS", None])
+def test_other_content_is_not_fresh(content: bytes | None, out: Path) -> None:
+    made = out / "maps" / "a.tif"
+    before = made.stat().st_mtime_ns
+    if content is None:
+        made.unlink()
+    else:
+        made.write_bytes(content)
+        os.utime(made, ns=(before + 1, before + 1))
+    assert not fresh(out)
+
+
+def test_labels_may_change_alone(out: Path) -> None:
+    ledger = Ledger(out)
+    assert not ledger.is_fresh("map-a", "mark", "others")
+    ledger.relabel("map-a", "others")
+    assert Ledger(out).is_fresh("map-a", "mark", "others")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}x", '{"files": 3}', '{"fingerprint": "mark"}',
+     '{"fingerprint": "mark", "files": {"maps/a.tif": 3}}', "[" * 5000],
+)  # fmt: skip
+def test_a_damaged_record_is_none_and_said_once(text: str, out: Path) -> None:
+    (out / ".work" / "made" / "map-a.json").write_text(text)
+    (out / ".work" / "contents.json").write_text(text)
+    said: list[str] = []
+    ledger = Ledger(out, said.append)
+    assert not ledger.is_fresh("map-a", "mark")
+    assert ledger.made("map-a") == {}
+    assert len(said) == 1
+    assert "map-a.json" in said[0]
+
+
+@pytest.mark.parametrize("same_times", [False, True])
+def test_an_input_that_changes_while_it_is_read_is_found_out(
+    same_times: bool, out: Path, tmp_path: Path
+) -> None:
+    layer = tmp_path / "dem.tif"
+    layer.write_bytes(b"one")
+    ledger = Ledger(out)
+    ledger.content(layer)
+    before = layer.stat().st_mtime_ns
+    layer.write_bytes(b"two")
+    if same_times:
+        os.utime(layer, ns=(before, before))
+    with pytest.raises(InputError, match=r"dem\.tif: changed while it was read"):
+        ledger.record("map-b", "mark", [], 1.0)
+    assert Ledger(out).made("map-b") == {}
+
+
+def test_a_shapefile_is_all_of_its_files(out: Path, tmp_path: Path) -> None:
+    for suffix in (".shp", ".dbf"):
+        (tmp_path / f"a{suffix}").write_bytes(b"0123456789")
+    before = Ledger(out).content(tmp_path / "a.shp")
+    (tmp_path / "a.dbf").write_bytes(b"01234567899")
+    assert Ledger(out).content(tmp_path / "a.shp") != before
+
+
+def test_a_content_is_known_by_size_and_time(out: Path, tmp_path: Path) -> None:
+    layer = tmp_path / "a.bin"
+    layer.write_bytes(b"one")
+    value = Ledger(out).content(layer)
+    kept = layer.stat().st_mtime_ns
+    layer.write_bytes(b"two")
+    os.utime(layer, ns=(kept, kept))
+    assert Ledger(out).content(layer) == value
+    os.utime(layer, ns=(kept + 1, kept + 1))
+    assert Ledger(out).content(layer) != value
