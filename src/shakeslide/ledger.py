@@ -18,11 +18,8 @@ from typing import Any
 from shakeslide._version import __version__
 from shakeslide.errors import InputError
 from shakeslide.fingerprints import fingerprint
-from shakeslide.io import contents, lock
+from shakeslide.io import contents, dependencies, lock
 from shakeslide.io.files import replacing
-
-SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
-"""Files that belong to a shapefile."""
 
 
 class Ledger:
@@ -44,7 +41,8 @@ class Ledger:
         except (OSError, NotADirectoryError) as error:
             raise InputError(f"--out {out}: cannot be written to: {error}") from error
         self._hashes: dict[str, Any] = _read_json(self.work / "contents.json") or {}
-        self._seen: dict[Path, list[int]] = {}
+        self._parts: dict[Path, list[Path]] = {}
+        self._seen: dict[Path, list[int] | None] = {}
         self._told: set[str] = set()
         # Factors are made ready by several threads.
         self._one = threading.Lock()
@@ -64,9 +62,17 @@ class Ledger:
     def watch(self, paths: Iterable[Path]) -> None:
         """Note how input files are now: from here on they must stay as they are."""
         for path in paths:
-            for part in _files(path):
-                if (stat := _state(part)) is not None:
-                    self._seen.setdefault(part, stat)
+            # What is missing or no file is refused where it is read, by name.
+            with suppress(InputError):
+                self._behind(path)
+
+    def _behind(self, path: Path) -> list[Path]:
+        """Return the files behind a path, and note how they are."""
+        if path not in self._parts:
+            self._parts[path] = dependencies.files_of(path)
+            for part in self._parts[path]:
+                self._seen.setdefault(part, _state(part))
+        return self._parts[path]
 
     def require_unchanged(self) -> None:
         """Raise `InputError` where an input is not what it was when it was first looked at."""
@@ -76,12 +82,8 @@ class Ledger:
 
     def content(self, path: Path) -> str:
         """Return the hash of what all files behind a path hold, remembered while they stay."""
-        if not path.exists():
-            raise InputError(f"{path}: no such file; check `path` in the study file, or --data")
-        self.watch([path])
-        parts = _files(path)
         with self._one:
-            hashes = [self._content(part) for part in parts]
+            hashes = [self._content(part) for part in self._behind(path)]
             if not all(known for _, known in hashes):
                 with suppress(OSError, InputError):
                     _write_json(self.work / "contents.json", self._hashes, durable=False)
@@ -92,7 +94,7 @@ class Ledger:
         """Return the hash of each file behind a path, by its place from there."""
         self.content(path)
         start = path if path.is_dir() else path.parent
-        return {_place(part, start): self._content(part)[0] for part in _files(path)}
+        return {_place(part, start): self._content(part)[0] for part in self._behind(path)}
 
     def _content(self, part: Path) -> tuple[str, bool]:
         """Return the hash of a file, and whether it was known."""
@@ -193,14 +195,6 @@ def _is_record(known: Mapping[str, Any]) -> bool:
         and isinstance(files, dict)
         and all(isinstance(state, list) and len(state) >= 2 for state in files.values())
     )
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(p for p in path.rglob("*") if p.is_file())
-    if path.suffix.lower() == ".shp":
-        return [path, *(p for s in SIDECARS if (p := path.with_suffix(s)).exists())]
-    return [path]
 
 
 def _place(part: Path, start: Path) -> str:

@@ -70,12 +70,30 @@ class Run:
 
     # --------------------------------------------------------------- inputs
 
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """Files with data that the study names, by the names of their tables."""
+        study, settings = self.study, self.study.inventory
+        tables: dict[str, Layer | Inventory | None] = {
+            **{f"layers.{name}": layer for name, layer in study.layers.items()},
+            **{f"masks.{i}": mask for i, mask in enumerate(study.masks, start=1)},
+            "inventory": settings,
+            "inventory.sources": settings.sources,
+            "inventory.extent": settings.extent,
+            **{f"inventory.ambiguous.{i}": a for i, a in enumerate(settings.ambiguous, start=1)},
+            "sources.before": study.sources.before,
+            "sources.after": study.sources.after,
+            "evaluation.truth": study.evaluation.truth,
+        }
+        return {n: t.path for n, t in tables.items() if t is not None and t.path is not None}
+
     @cached_property
     def grid(self) -> GeoBox:
         """The grid of the study."""
         layer = self.study.layers.get("dem")
         if layer is None:
             raise InputError("[layers.dem] is missing: give path = the elevation raster")
+        self.ledger.watch(self.inputs.values())
         asked = self.study.grid
         dem = raster.info(layer.path, layer.crs, layer.band).grid
         return grids.choose(dem, asked.crs, asked.resolution, asked.bounds)
