@@ -64,7 +64,7 @@ def earthquake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs")
     scenario = synthetic.Scenario(seed=3, rows=160, cols=160, prevalence=0.06)
     path = synthetic.write(synthetic.make(scenario), folder / "demo" / "data")
-    text = path.read_text().replace('["lr", "svm", "rf", "sae"]', '["rf"]')
+    text = path.read_text(encoding="utf-8").replace('["lr", "svm", "rf", "sae"]', '["rf"]')
     text = text.replace("most = 6000", "most = 400").replace("repeats = 2", "repeats = 1")
     text = text.replace('["pixel", "block"]', '["pixel"]')
     text = text.replace("folds = 2\n", "folds = 2\nblock_size = 1000\nbuffer = 50\n")
@@ -82,9 +82,9 @@ def here(earthquake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     plugin.install(monkeypatch, tmp_path / "packages")
     monkeypatch.chdir(tmp_path)
     kept = earthquake / "demo" / "data" / "study.toml"
-    text = kept.read_text()
+    text = kept.read_text(encoding="utf-8")
     yield tmp_path
-    kept.write_text(text)
+    kept.write_text(text, encoding="utf-8")
 
 
 def merged(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def run_command(words: list[str], here: Path) -> None:
 
 
 def validate(body: str, here: Path, where: str) -> None:
-    small = tomllib.loads((here / "demo" / "data" / "study.toml").read_text())
+    small = tomllib.loads((here / "demo" / "data" / "study.toml").read_text(encoding="utf-8"))
     added = tomllib.loads(body)
     whole = merged(small, added)
     changed = {code for code, table in added.get("factors", {}).items() if "function" in table}
@@ -185,8 +185,8 @@ def test_the_whole_study_stands_alone_and_passes_the_check(
     (body,) = re.findall(r"<!-- a whole study -->\n```toml\n(.*?)^```", text, re.M | re.S)
     path = here / "mine" / "study.toml"
     shutil.copytree(here / "demo" / "data", path.parent)
-    small = tomllib.loads(path.read_text())
-    path.write_text(body)
+    small = tomllib.loads(path.read_text(encoding="utf-8"))
+    path.write_text(body, encoding="utf-8")
     loaded, document = study.load(path)
     assert list(loaded.active_factors) == [
         code for code in PAPER_FACTORS if code not in ("SRD", "AF", "ST")

@@ -3,18 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 from shakeslide import report
+from shakeslide.report import drawing, figures
 
 from .fabricated import INPUTS, fabricate, write_uncertainty
 
 
 @pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with its report; not to be changed by tests."""
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, drawing.Pictures]:
+    """A finished run with its report, and the pictures of it; not to be changed by tests."""
     out = fabricate(tmp_path_factory.mktemp("report") / "run")
     write_uncertainty(out)
-    report.write(out, INPUTS)
-    return out
+    kept: list[drawing.Pictures] = []
+    draw = drawing.draw
+
+    def keep(*arguments: Any) -> drawing.Pictures:
+        kept.append(draw(*arguments))
+        return kept[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "draw", keep)
+        report.write(out, INPUTS)
+    return out, kept[0]
+
+
+@pytest.fixture(scope="session")
+def run_folder(written: tuple[Path, drawing.Pictures]) -> Path:
+    """A finished run with its report; not to be changed by tests."""
+    return written[0]
+
+
+@pytest.fixture
+def undrawn(
+    written: tuple[Path, drawing.Pictures], monkeypatch: pytest.MonkeyPatch
+) -> drawing.Pictures:
+    """Reports get pictures drawn before, for tests of their words: drawing takes 10 s."""
+    monkeypatch.setattr(drawing, "draw", lambda *_: written[1])
+    return written[1]
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not drawn: their files are empty."""
+
+    def write(figure: Figure, path: Path) -> Image.Image:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        return Image.new("RGB", (9, 9))
+
+    monkeypatch.setattr(figures, "write", write)
+
+
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn with few pixels, in half the time."""
+    monkeypatch.setattr(figures, "DPI", 30)

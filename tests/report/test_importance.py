@@ -223,6 +223,7 @@ def test_constant_and_given_away_factors_are_told_apart() -> None:
     assert len(figure.axes[1].texts) == 3
 
 
+@pytest.mark.usefixtures("sketched")
 def test_runs_before_collinearity_leave_it_out(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run", repeats=1)
     told = json.loads((out / "importance.json").read_text())

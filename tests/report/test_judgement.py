@@ -285,6 +285,7 @@ def test_calibration_stands_with_the_reliability(page: Page) -> None:
 # ------------------------------------------------------------------ older runs
 
 
+@pytest.mark.usefixtures("coarse")
 def test_an_evaluation_that_says_less_is_reported_all_the_same(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")
     told = evaluation(2)

@@ -19,7 +19,7 @@ import rasterio
 from shakeslide import report, sampling
 from shakeslide.errors import InputError
 from shakeslide.io import raster
-from shakeslide.report import artefacts, published, words
+from shakeslide.report import artefacts, figures, published, words
 from shakeslide.report import page as report_page
 
 from .fabricated import (
@@ -253,6 +253,7 @@ def test_warnings_are_told(page: Page) -> None:
     assert "built-in" not in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_remarks_of_every_layer_are_told_and_escaped(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run", repeats=1)
     names = ("dem", "rivers", "inventory", "epicentre")
@@ -272,6 +273,7 @@ def test_remarks_of_every_layer_are_told_and_escaped(tmp_path: Path) -> None:
     assert len(alerts) == 2 * len(names)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_samples_drawn_of_more_source_cells_are_told(tmp_path: Path, page: Page) -> None:
     # 200 cells about the median elevation: 100 are sources, as many as there are.
     # The landslides of the samples are numbered from 1 to 7.
@@ -287,6 +289,7 @@ def test_samples_drawn_of_more_source_cells_are_told(tmp_path: Path, page: Page)
     assert "Of the usable source cells 100 were drawn as positives" in told.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")
     result = evaluation(2)
@@ -303,6 +306,7 @@ def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:
     assert bold["sae"] == ["0.020"]  # ece, the same for all
 
 
+@pytest.mark.usefixtures("coarse")
 def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run", repeats=1)
     result = evaluation(1, ("pixel",))
@@ -324,23 +328,36 @@ def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
     assert min(parts) > 0
 
 
-def test_outlines_and_marks_are_drawn_where_given(run_folder: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def coarse_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose figures have few pixels."""
+    out = fabricate(tmp_path_factory.mktemp("coarse") / "run")
+    write_uncertainty(out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "DPI", 30)
+        report.write(out, INPUTS)
+    return out
+
+
+@pytest.mark.usefixtures("coarse")
+def test_outlines_and_marks_are_drawn_where_given(coarse_run: Path, tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")
     report.write(out, {k: INPUTS[k] for k in ("layers", "event")})
     changed = {
         p.name
         for p in (out / "figures").iterdir()
-        if p.read_bytes() != (run_folder / "figures" / p.name).read_bytes()
+        if p.read_bytes() != (coarse_run / "figures" / p.name).read_bytes()
     }
     assert changed == {*(f"map_{m}.png" for m in MODELS), "factor_FD.png", "factors.png"}
 
 
-def test_same_run_same_bytes(run_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("coarse")
+def test_same_run_same_bytes(coarse_run: Path, tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")
     write_uncertainty(out)
     report.write(out, INPUTS)
     for path in [out / "report.html", *(out / "figures").iterdir()]:
-        assert path.read_bytes() == (run_folder / path.relative_to(out)).read_bytes(), path.name
+        assert path.read_bytes() == (coarse_run / path.relative_to(out)).read_bytes(), path.name
 
 
 @pytest.mark.parametrize(
@@ -490,6 +507,7 @@ def settled(
     return Page((out / "report.html").read_text(encoding="utf-8"))
 
 
+@pytest.mark.usefixtures("sketched")
 def test_whole_outlines_are_never_called_sources(tmp_path: Path) -> None:
     page = settled(tmp_path, {"path": "all.gpkg", "buffer": 50.0, "ambiguous": [{"path": "x"}]})
     whole = "landslide cells (whole outlines, run-out included)"
@@ -511,6 +529,7 @@ def test_whole_outlines_are_never_called_sources(tmp_path: Path) -> None:
     assert "Map of the sampled landslide cells and clear cells over shaded relief" in alts
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_mapped_sources_are_called_so(tmp_path: Path) -> None:
     page = settled(tmp_path, {"path": "all.gpkg", "sources": {"path": "sources.gpkg"}})
     assert page.text.count("A source cell is a cell whose centre lies in a mapped source area") == 1
@@ -518,12 +537,14 @@ def test_mapped_sources_are_called_so(tmp_path: Path) -> None:
     assert "whole outlines" not in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_cells_of_points_are_called_so(tmp_path: Path) -> None:
     page = settled(tmp_path, {"path": "all.gpkg"}, kind="11 points")
     assert "100 landslide cells (the cells of mapped points) of 7 of 11" in page.text
     assert "whole outlines" not in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_how_sources_were_told_is_in_the_summary(tmp_path: Path) -> None:
     told = {
         "landslides": 2677,
@@ -555,6 +576,7 @@ def probability(out: Path, model: str, value: float) -> None:
     write_raster(out / "maps" / f"{model}_probability.tif", p, tags=tags, cloud_optimised="average")
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("calibration", ["none", "platt"])
 def test_means_of_the_maps_stand_beside_the_areas_share(tmp_path: Path, calibration: str) -> None:
     out = fabricate(tmp_path / "run", repeats=1)
@@ -577,6 +599,7 @@ def test_susceptibility_needs_no_calibration(page: Page) -> None:
     assert 'calibration = "none" in [models]' not in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_rows_of_the_mapped_models_are_told(tmp_path: Path, page: Page) -> None:
     assert "The mapped models are trained on" not in page.text
     out = fabricate(tmp_path / "run", repeats=1)
@@ -618,6 +641,7 @@ def test_factors_are_named_beside_their_codes(page: Page) -> None:
     assert names[0] == "DEM and TPI Elevation, Topographic position index"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_all_tables_of_the_study_are_among_the_settings(tmp_path: Path) -> None:
     inventory = {
         "path": "all.gpkg",
