@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "shakeslide"
 
 LAYERS = [
-    {"cli", "__main__"},
+    {"cli", "signals", "__main__"},
     {"demonstration", "reproduce"},
     {"pipeline"},
     {"report", "checks", "symptoms", "ledger", "tables"},

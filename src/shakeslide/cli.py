@@ -1,27 +1,30 @@
 """The command line: loads the study, calls one function, says where the result is.
 
-The one place where errors are shown: `InputError` as one line and exit code 2, anything else as a
-bug with exit code 1 and its traceback in run.log.
+The one place where errors are shown: `InputError`, and what goes wrong outside of the program, as
+one line and exit code 2, anything else as a bug with exit code 1 and its traceback in run.log.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shakeslide import signals
 from shakeslide._version import __version__
 from shakeslide.errors import InputError
+from shakeslide.io import failures
 
 app = typer.Typer(
     name="shakeslide",
@@ -88,7 +91,7 @@ def _open(
         path.resolve().parent.name if path.stem == "study" else path.stem
     )
     run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet))
-    if only_look and not folder.exists():
+    if only_look and not (folder.exists() and os.access(folder, os.W_OK)):
         _log_to(Path(os.devnull), verbose)
     else:
         _ = run.ledger  # makes the folder, or says why not
@@ -97,8 +100,30 @@ def _open(
     return run
 
 
+class _LogFile(logging.FileHandler):
+    """A log that follows no links, and whose full disk is no reason to end or to print."""
+
+    def _open(self) -> TextIO:  # type: ignore[override]
+        path = self.baseFilename
+        # A link could lead to a file of value; a pipe would wait for its reader.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            handle = os.open(path, flags, 0o666)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise InputError(
+                    f"{path}: is no plain file; move it away, the log is written there"
+                ) from error
+            raise
+        return os.fdopen(handle, "a", encoding="utf-8")
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Do nothing."""
+
+
 def _log_to(path: Path, verbose: bool) -> None:
-    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
+    file = _LogFile(path, encoding="utf-8")
+    handlers: list[logging.Handler] = [file]
     if verbose:
         handlers.append(logging.StreamHandler(sys.stderr))
     logging.captureWarnings(True)
@@ -113,6 +138,20 @@ def _log_to(path: Path, verbose: bool) -> None:
             logger.addHandler(handler)
     # GDAL, of which each library brings its own, writes there what it else writes to stderr.
     os.environ.update(CPL_LOG=str(path), CPL_LOG_APPEND="ON")
+    if isinstance(sys.stderr, _OwnStderr) and file.stream is not None:
+        os.dup2(file.stream.fileno(), STDERR)
+
+
+STDERR = 2
+"""The file to which libraries of C write what they do not raise."""
+
+
+class _OwnStderr(io.TextIOWrapper):
+    """Python's own stderr, so that what libraries of C write there can go to the log."""
+
+    def __init__(self) -> None:
+        file = os.fdopen(os.dup(STDERR), "wb")
+        super().__init__(file, sys.stderr.encoding, "backslashreplace", line_buffering=True)
 
 
 def _stage(name: str) -> Callable[..., None]:
@@ -226,7 +265,7 @@ def explain(
     verbose: Verbose = False,
 ) -> None:
     """Say which factors matter (importance.json), or why one place has its probability."""
-    run = _open(study, out, data, set_, None, None, quiet, verbose)
+    run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=at is not None)
     from shakeslide import explanation, pipeline
 
     if at is None:
@@ -391,33 +430,48 @@ for _name, (_function, _help) in STAGES.items():
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 2 wrong input, 1 a bug."""
+    """Run the command line and return its exit code.
+
+    0 done, 2 wrong input or a fault of the machine, 1 a bug, 128 + n stopped by signal n.
+    """
     try:
-        code = app(arguments, standalone_mode=False)
-        return int(code or 0)
+        with signals.heeded():
+            return int(app(arguments, standalone_mode=False) or 0)
+    except signals.Stopped as stopped:
+        return _fail(str(stopped), stopped.code)
     except InputError as error:
-        return _fail(f"error: {' '.join(str(error).split())}", 2)
-    except KeyboardInterrupt:
-        return _fail("stopped; run the same command again to go on from here", 130)
+        return _fail(f"error: {_one_line(str(error))}", 2)
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message())  # type: ignore[attr-defined]
             return 0
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
-            return _fail(f"error: {' '.join(error.format_message().split())}", 2)
-        if isinstance(error, OSError) and error.errno == 28:
-            return _fail(f"error: the disk is full: {error.filename or ''} make room, run again", 2)
-        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS):
-            return _fail(
-                f"error: {error.filename}: {error.strerror}; open it, or choose another --out", 2
-            )
+            return _fail(f"error: {_one_line(error.format_message())}", 2)
         log.error("%s", traceback.format_exc())
-        files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
-        where = next((f for f in files if f != os.devnull), None)
-        hint = f"; the details are in {where}" if where else ""
-        if where is None:
-            traceback.print_exc()
-        return _fail(f"bug: {type(error).__name__}: {error}{hint}; please report it", 1)
+        command = next(iter(sys.argv[1:] if arguments is None else arguments), "shakeslide")
+        if failure := failures.of_stage(error, command):
+            return _fail(f"error: {_one_line(str(failure))}", 2)
+        return _fail_by_bug(error)
+
+
+def _fail_by_bug(error: Exception) -> int:
+    files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
+    where = next((f for f in files if f != os.devnull), None)
+    hint = f"; the details are in {where}" if where else ""
+    if where is None:
+        traceback.print_exc()
+    return _fail(f"bug: {type(error).__name__}: {_one_line(str(error))}{hint}; please report it", 1)
+
+
+LONGEST = 2000
+"""Characters of an error that are shown."""
+
+
+def _one_line(text: str) -> str:
+    """Return a text on one line, without control characters, its middle left out if it is long."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
 def _fail(text: str, code: int) -> int:
@@ -427,4 +481,9 @@ def _fail(text: str, code: int) -> int:
 
 def console_main() -> None:
     """Entry point of the installed command."""
-    sys.exit(main())
+    sys.stderr = _OwnStderr()
+    code = main()
+    if code > 128:
+        # At once: threads may be at work for minutes.
+        signals.end(code)
+    sys.exit(code)

@@ -9,8 +9,9 @@ have a fingerprint of their own, as they can be written anew without making the 
 from __future__ import annotations
 
 import json
+import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from shakeslide._version import __version__
 from shakeslide.errors import InputError
 from shakeslide.fingerprints import fingerprint
 from shakeslide.io import contents, dependencies, lock
-from shakeslide.io.files import replacing
+from shakeslide.io.files import replacing, sweep
+
+FOLDERS = ("factors", "figures", "maps", "models", "reproduce", "tune", ".work")
+"""Folders in a run's folder, for what its stages make."""
 
 
 class Ledger:
@@ -55,7 +59,25 @@ class Ledger:
             "another folder"
         )
         with lock.held(self.work / "lock", refusal):
+            sweep(self._folders())
             yield
+
+    def _folders(self) -> Iterator[Path]:
+        """Yield the folders that runs write to; a file in the place of one raises `InputError`."""
+        yield self.out
+        for name in FOLDERS:
+            folder = self.out / name
+            if folder.exists() and not folder.is_dir():
+                raise InputError(f"{folder}: is a file, where a folder is needed; move it away")
+            yield folder
+            yield from (path for path in folder.rglob("*") if path.is_dir())
+
+    def shards(self, kind: str, marks: Collection[str]) -> list[Path]:
+        """Return the folders where tiles wait, after deleting those of the kind's other marks."""
+        folders = [self.work / "shards" / f"{kind}-{mark}" for mark in marks]
+        for other in set((self.work / "shards").glob(f"{kind}-*")) - set(folders):
+            shutil.rmtree(other, ignore_errors=True)
+        return folders
 
     # ---------------------------------------------------------------- inputs
 

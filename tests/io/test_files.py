@@ -56,10 +56,14 @@ def test_a_file_is_replaced_when_it_is_whole(old: Path) -> None:
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, TypeError, InputError])
 def test_a_block_that_fails_leaves_the_old_file(old: Path, stop: type[BaseException]) -> None:
-    with pytest.raises(stop), files.replacing(old) as temporary:
-        temporary.write_text("half")
-        temporary.with_name(f"{temporary.name}.ovr.tmp").write_text("a library's own")
-        raise stop("out")
+    def write() -> None:
+        with files.replacing(old) as temporary:
+            temporary.write_text("half")
+            temporary.with_name(f"{temporary.name}.ovr.tmp").write_text("a library's own")
+            raise stop("out")
+
+    with pytest.raises(stop):
+        write()
     assert old.read_text() == "old"
 
 
@@ -172,7 +176,7 @@ def test_a_map_that_is_cut_off_unseen_does_not_replace_the_old(
 
     def close(self: rasterio.io.DatasetWriter) -> None:
         write(self)
-        os.truncate(self.name, os.path.getsize(self.name) - 1000)
+        os.truncate(self.name, Path(self.name).stat().st_size - 1000)
 
     monkeypatch.setattr(rasterio.io.DatasetWriter, "__exit__", lambda self, *_: close(self))
     with pytest.raises(InputError, match=r"a\.tif.*not written whole"):
@@ -231,7 +235,7 @@ def library_errors() -> dict[str, BaseException]:
 @pytest.mark.parametrize("kind", list(library_errors()))
 def test_errors_of_libraries_and_the_system_are_a_line(kind: str) -> None:
     error = library_errors()[kind]
-    with pytest.raises(InputError, match="^prepare: ") as told, failures.guarded("prepare"):
+    with pytest.raises(InputError, match=r"^prepare: ") as told, failures.guarded("prepare"):
         raise error
     assert told.value.__cause__ is error
     if kind == "system":
@@ -251,5 +255,5 @@ def test_a_stage_may_be_decorated() -> None:
         return path.read_text()
 
     assert stage.__doc__ == "Do."
-    with pytest.raises(InputError, match="^map: /nowhere/file"):
+    with pytest.raises(InputError, match=r"^map: /nowhere/file"):
         stage(Path("/nowhere/file"))

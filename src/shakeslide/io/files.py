@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import os
 import secrets
-import shutil
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator

@@ -59,7 +59,8 @@ def read(path: str | os.PathLike[str], max_bytes: int = 2**32) -> Arrays:
     problem = _header_problem(data)
     if problem:
         raise InputError(
-            f"{path}: not a whole safetensors file ({problem}); copy it again, or delete its folder and train again"
+            f"{path}: not a whole safetensors file ({problem}); copy it again, or delete its "
+            "folder and train again"
         )
     try:
         return dict(safetensors.load(data))

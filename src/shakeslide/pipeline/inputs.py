@@ -20,11 +20,13 @@ from shakeslide.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.registry import Factor, Whole
 from shakeslide.fingerprints import fingerprint
+from shakeslide.io.failures import guarded
 from shakeslide.pipeline.run import Run, need, timed
 from shakeslide.sources import extract, files, recipes
 from shakeslide.sources.layers import images
 
 
+@guarded("prepare")
 def prepare(run: Run) -> None:
     """Compute the factors that are not fresh: `factors/<CODE>.tif`."""
     stale = [
@@ -33,12 +35,12 @@ def prepare(run: Run) -> None:
         if not run.ledger.is_fresh(f"factor-{f.code}", run.factor_marks[f.code])
     ]
     _retag(run, [f for f in run.factors if f not in stale])
+    marks = {f.code: run.factor_marks[f.code] for f in stale}
+    shards = run.ledger.shards("factors", [fingerprint(marks)])[0]
     if not stale:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
         return
     _make_whole(run, stale)
-    marks = {f.code: run.factor_marks[f.code] for f in stale}
-    shards = run.ledger.work / "shards" / f"factors-{fingerprint(marks)}"
     total = mapping.tile_count(run.grid, run.tile) + len(stale)
     with (
         timed("prepare") as taken,
@@ -90,6 +92,7 @@ def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
             on(1)
 
 
+@guarded("sources")
 def extract_sources(run: Run) -> Path:
     """Tell source areas from run-outs: `sources.gpkg`, `sources.json`, a figure."""
     from shakeslide.report import source_charts
@@ -105,6 +108,8 @@ def extract_sources(run: Run) -> Path:
             "polygons of whole landslides"
         )
     work, settings = run.ledger.work / "sources", run.study.sources
+    for other in set(work.glob("*")) - {work / run.sources_mark}:
+        shutil.rmtree(other, ignore_errors=True)
     pair, remarks = images(settings, run.grid)
     notes = [*landslides.notes, *remarks]
     with timed("sources") as taken, run.reporter.task("sources", landslides.count) as on:
@@ -137,6 +142,7 @@ def extract_sources(run: Run) -> Path:
     return path
 
 
+@guarded("sample")
 def sample(run: Run) -> None:
     """Draw the samples: `samples.parquet`."""
     path = run.out / "samples.parquet"
@@ -215,6 +221,7 @@ def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> l
     return lines + [f"sample: {note}" for note in landslides.notes]
 
 
+@guarded("check")
 def check(run: Run) -> list[checks.LayerRow]:
     """Look at every layer and make every factor ready, before any long work."""
     study = run.study

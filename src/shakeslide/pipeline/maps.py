@@ -11,16 +11,19 @@ from shakeslide import (
     uncertainty,
 )
 from shakeslide.factors import stack as stacks
+from shakeslide.io.failures import guarded
 from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.models import first_split
 from shakeslide.pipeline.run import Run, need, timed
 
 
+@guarded("map")
 def map_(run: Run) -> None:
     """Map each model: `maps/<model>_probability.tif`, `maps/<model>_class.tif` and styles."""
     names = run.mapped_models
     stale = [m for m in names if not run.ledger.is_fresh(f"map-{m}", run.map_mark(m))]
     stale += _reclassify(run, [m for m in names if m not in stale])
+    places = dict(zip(stale, run.ledger.shards("map", list(map(run.map_mark, stale))), strict=True))
     if not stale:
         run.reporter.say(f"map: {', '.join(names)} are up to date")
         doubt(run)
@@ -39,7 +42,6 @@ def map_(run: Run) -> None:
                 looked = mapping.some_cells(model, stack)
                 for line in bundle.range_warnings(model, looked):
                     run.reporter.say(f"warning: map: {line}")
-            shards = run.ledger.work / "shards" / f"map-{run.map_mark(name)}"
             with timed(f"map {name}") as taken:
                 paths = mapping.write_maps(
                     model,
@@ -48,7 +50,7 @@ def map_(run: Run) -> None:
                     run.study.map.breaks,
                     run.study.map.shows,
                     run.out / "maps",
-                    shards,
+                    places[name],
                     run.engine,
                     on,
                     run.masks,
@@ -56,7 +58,7 @@ def map_(run: Run) -> None:
             styles = [p.with_suffix(s) for p in paths for s in (".qml", ".sld")]
             files, mark = [*paths, *styles], run.map_mark(name)
             run.ledger.record(f"map-{name}", mark, files, taken[0], run.class_labels)
-            shutil.rmtree(shards, ignore_errors=True)
+            shutil.rmtree(places[name], ignore_errors=True)
     doubt(run)
 
 
@@ -86,6 +88,8 @@ def _spread(run: Run) -> None:
     """Train the members of each model's ensemble and map their mean and standard deviation."""
     names, members = run.spread_models, run.study.map.members
     stale = [m for m in names if not run.ledger.is_fresh(f"spread-{m}", run.spread_mark(m))]
+    marks = [run.spread_mark(m) for m in stale]
+    places = dict(zip(stale, run.ledger.shards("spread", marks), strict=True))
     if not stale:
         return
     need(run, run.wanted_factors | {"samples": run.sample_mark})
@@ -102,30 +106,29 @@ def _spread(run: Run) -> None:
                 )
                 for k, model in enumerate(fitted):
                     bundle.save(model, folder / f"{k:02d}")
-                shards = run.ledger.work / "shards" / f"spread-{mark}"
                 paths = uncertainty.write_spread(
                     fitted,
                     run.stack(),
                     run.grid,
                     run.study.map.shows,
                     run.out / "maps",
-                    shards,
+                    places[name],
                     run.engine,
                     on,
                     run.masks,
                 )
             run.ledger.record(f"spread-{name}", mark, paths, taken[0])
-            shutil.rmtree(shards, ignore_errors=True)
+            shutil.rmtree(places[name], ignore_errors=True)
 
 
 def _applicability(run: Run) -> None:
     """Learn and map the area of applicability."""
     mark = run.area_mark
+    shards = run.ledger.shards("applicability", [mark])[0]
     if run.ledger.is_fresh("applicability", mark):
         return
     need(run, run.wanted_factors | {"samples": run.sample_mark})
     samples = samples_of(run)
-    shards = run.ledger.work / "shards" / f"applicability-{mark}"
     total = mapping.tile_count(run.grid, run.tile) + 1
     with timed("applicability") as taken, run.reporter.task("applicability", total) as on:
         area = uncertainty.fit_area(samples, first_split(run, samples).train, run.study.study.seed)

@@ -28,15 +28,17 @@ from shakeslide.evaluation import splits
 from shakeslide.factors.layers import raster_source
 from shakeslide.fingerprints import fingerprint
 from shakeslide.io import vector
+from shakeslide.io.failures import guarded
 from shakeslide.io.files import replacing
 from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.run import Run, need, timed
 
 
+@guarded("train")
 def train(run: Run) -> None:
     """Train each model on the first split: `models/<model>/`."""
     names = run.stored_models
-    stale = [m for m in names if not run.ledger.is_fresh(f"model-{m}", run.train_mark(m))]
+    stale = [m for m in names if not _is_trained(run, m)]
     _rename(run, [m for m in names if m not in stale])
     if not stale:
         run.reporter.say(f"train: {', '.join(names)} are up to date")
@@ -78,6 +80,18 @@ def _rename(run: Run, fresh: Sequence[str]) -> None:
         run.ledger.relabel(f"model-{name}", run.model_labels)
 
 
+def _is_trained(run: Run, name: str) -> bool:
+    """Tell whether a model is up to date and can be read."""
+    if not run.ledger.is_fresh(f"model-{name}", run.train_mark(name)):
+        return False
+    try:
+        bundle.load(run.out / "models" / name)
+    except InputError as error:
+        run.reporter.say(f"train: {error}; {name} is trained again")
+        return False
+    return True
+
+
 def _positives(run: Run) -> str:
     """Return what the positives are, for the model cards."""
     settings = run.study.inventory
@@ -85,6 +99,7 @@ def _positives(run: Run) -> str:
     return checks.learnt_from(settings.model_dump(), vector.kind_of(found.geometry))
 
 
+@guarded("evaluate")
 def evaluate(run: Run) -> None:
     """Judge the models under the study's protocols: `evaluation.json`, `evaluation.csv`."""
     if run.ledger.is_fresh("evaluation", run.evaluation_mark):
@@ -203,6 +218,7 @@ def _fits(
     return fits
 
 
+@guarded("tune")
 def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
     """Search better settings of a model on its training rows: `tune/<model>_<protocol>.*`."""
     from shakeslide.report import tuning_charts
@@ -228,6 +244,7 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
     return told
 
 
+@guarded("explain")
 def explain(run: Run) -> None:
     """Ask which factors matter, and how: `importance.json`."""
     mark = run.importance_mark
@@ -260,6 +277,7 @@ def explain(run: Run) -> None:
     run.ledger.record("importance", mark, [path], taken[0])
 
 
+@guarded("explain")
 def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
     """Return why a model gives the cell at (x, y), in the grid's CRS, its probability."""
     if name not in run.stored_models:

@@ -18,6 +18,7 @@ from shakeslide._version import __version__
 from shakeslide.factor_settings import DensityFactor, LineDirectionFactor
 from shakeslide.factors.layers import vector_source
 from shakeslide.io import vector
+from shakeslide.io.failures import guarded
 from shakeslide.io.files import replacing
 from shakeslide.pipeline.inputs import check
 from shakeslide.pipeline.run import Run, need, timed
@@ -27,6 +28,7 @@ SPREAD = ("mean", "sd")
 """Maps of an ensemble."""
 
 
+@guarded("provenance")
 def provenance(run: Run) -> Path:
     """Write `provenance.json`: study, versions, seeds, hashes of the inputs, timings."""
     made = run.ledger.all_made()
@@ -64,6 +66,7 @@ def provenance(run: Run) -> Path:
     return path
 
 
+@guarded("report")
 def report(run: Run) -> Path:
     """Write `figures/*.png`, `report.html`, `summary.pdf` and the QGIS project of the run."""
     from shakeslide import report as reports
