@@ -22,7 +22,7 @@ LAYERS = [
     {"models", "sampling", "encoding", "sources"},
     {"factors", "inventory", "masks"},
     {"io", "engine", "study", "polygons"},
-    {"grid"},
+    {"grid", "projection"},
     {"factor_settings", "model_settings"},
     {"schema", "extensions"},
     {"progress", "errors", "fingerprints", "_version"},

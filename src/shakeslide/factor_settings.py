@@ -53,13 +53,13 @@ class CategoryFactor(LayerFactor):
 
 
 class BearingFactor(FactorBase):
-    """Azimuth from the epicentre to the cell."""
+    """Azimuth from the epicentre to the cell, clockwise from true north."""
 
     function: Literal["bearing"] = "bearing"
 
 
 class LineDirectionFactor(LayerFactor):
-    """Azimuth (mod 180) of the nearest subsection of the lines."""
+    """Azimuth (mod 180, from true north) of the nearest subsection of the lines."""
 
     function: Literal["line_direction"] = "line_direction"
     subsection: Positive = 5000.0
@@ -109,7 +109,7 @@ class SlopeFactor(FactorBase):
 
 
 class AspectFactor(FactorBase):
-    """Slope aspect (Horn), clockwise from north; flat ground is -1."""
+    """Slope aspect (Horn), clockwise from true north; flat ground is -1."""
 
     function: Literal["aspect"] = "aspect"
 

@@ -18,10 +18,20 @@ from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox
 from pyproj.exceptions import CRSError
 
+from shakeslide import projection
 from shakeslide.errors import InputError, shortened
 
 SMALL_GRID = 16_000_000
 """Cells up to which small tiles are used, so that a small grid still feeds several workers."""
+MOST_CELLS = 100_000_000_000
+"""Cells of the largest grid: at 4 bytes each, 400 GB for every factor."""
+LONGEST_SIDE = 2**31 - 1
+"""Rows or columns of the largest raster that files can hold."""
+SLIGHT, GROSS = 0.01, 0.10
+"""Scale errors (length on the map over length on the ground, less 1) below which nothing is said,
+and from which on a grid is refused."""
+TURNED = 5.0
+"""Degrees between the grid's north and true north from which on it is said."""
 
 
 @dataclass(frozen=True)
@@ -210,10 +220,26 @@ def from_bounds(crs: str, resolution: float, bounds: tuple[float, float, float, 
         Side of the square cells in metres.
     bounds : tuple of float
         West, south, east, north in `crs`.
+
+    Raises
+    ------
+    InputError
+        A CRS that is not in metres, bounds in another order, too few or too many cells.
     """
     target = named_crs(crs, "[grid] crs")
     require_metres(target, "[grid] crs")
     west, south, east, north = bounds
+    if not all(map(math.isfinite, bounds)):
+        raise InputError(
+            f"the DEM reaches beyond what {crs_name(target)} can show; choose another [grid] crs, "
+            "or cut the DEM to the area"
+        )
+    if not (west < east and south < north):
+        raise InputError(
+            f"[grid] bounds = {list(bounds)} are empty; they are west, south, east, north, in "
+            "metres of the grid's CRS"
+        )
+    _require_size((north - south) / resolution, (east - west) / resolution, resolution)
     west, south = (math.floor(v / resolution) * resolution for v in (west, south))
     cols = math.ceil((east - west) / resolution)
     rows = math.ceil((north - south) / resolution)
@@ -221,6 +247,35 @@ def from_bounds(crs: str, resolution: float, bounds: tuple[float, float, float, 
         raise InputError(f"[grid] has {rows} x {cols} cells; check bounds and resolution (metres)")
     affine = Affine(resolution, 0, west, 0, -resolution, south + rows * resolution)
     return GeoBox((rows, cols), affine, target)
+
+
+def _require_size(rows: float, cols: float, resolution: float | None) -> None:
+    """Raise `InputError` where a grid has more cells than can be computed and stored.
+
+    Parameters
+    ----------
+    rows, cols : float
+        How many there are, or would be.
+    resolution : float or None
+        [grid] resolution in metres; None: the cells are the DEM's own.
+    """
+    cells = rows * cols
+    if cells <= MOST_CELLS and max(rows, cols) <= LONGEST_SIDE:
+        return
+    whose = "the DEM's own cells make"
+    remedy = "set [grid] bounds, or a coarser [grid] resolution (metres)"
+    if resolution is not None:
+        whose = f"[grid] resolution = {resolution:g} makes"
+        too_many = math.sqrt(rows) * math.sqrt(cols) / math.sqrt(MOST_CELLS)
+        least = resolution * max(too_many, max(rows, cols) / LONGEST_SIDE)
+        # Rounded up to two digits.
+        unit = 10.0 ** (math.floor(math.log10(least)) - 1)
+        remedy = f"give {math.ceil(1.001 * least / unit) * unit:.2g} (metres) or more, or bounds"
+    sides = f"{rows:.4g} x {cols:.4g}" if max(rows, cols) > 1e12 else f"{rows:,.0f} x {cols:,.0f}"
+    raise InputError(
+        f"{whose} a grid of {sides} = {cells:.3g} cells, {4e-9 * cells:.3g} GB for each factor; "
+        f"{remedy}"
+    )
 
 
 def choose(
@@ -241,12 +296,29 @@ def choose(
     Raises
     ------
     InputError
-        Degrees where metres are needed, or a grid that cannot be made.
+        Degrees where metres are needed, a CRS that distorts the ground grossly here, or a grid
+        that cannot be made.
     """
+    grid = _chosen(dem, crs, resolution, extent)
+    _require_size(*shape_of(grid), resolution)
+    _require_true(grid, "[grid] crs" if crs else "the DEM", extent is not None)
+    return grid
+
+
+def _chosen(
+    dem: GeoBox,
+    crs: str | None,
+    resolution: float | None,
+    extent: tuple[float, float, float, float] | None,
+) -> GeoBox:
+    if extent is not None and not all(map(math.isfinite, extent)):
+        raise InputError(f"[grid] bounds = {list(extent)}: give four numbers, in metres")
+    target = named_crs(crs, "[grid] crs") if crs else dem.crs
+    if crs is None and dem.crs is not None and dem.crs.geographic:
+        _refuse_degrees(dem)
     if crs is None and resolution is None and extent is None:
         require_metres(dem.crs, "the DEM")
         return dem
-    target = named_crs(crs, "[grid] crs") if crs else dem.crs
     if dem.crs is None or target is None:
         raise InputError('the DEM has no CRS; give it with `crs = "EPSG:..."` in [layers.dem]')
     require_metres(target, f"[grid] crs = {shortened(crs)}" if crs else "the DEM")
@@ -262,20 +334,91 @@ def choose(
     return from_bounds(target.to_wkt(), resolution, extent)
 
 
+def _refuse_degrees(dem: GeoBox) -> None:
+    """Raise `InputError` naming a fitting grid for a DEM in degrees."""
+    found = projection.distortion(dem)
+    fit = projection.fitting(found, SLIGHT)
+    example = "a projected CRS such as the UTM zone and a resolution"
+    if fit is not None:
+        example = _keys(fit)
+    raise InputError(
+        f"the DEM is in degrees ({crs_name(dem.crs)}); distances and slopes need metres: set "
+        f"[grid] {example}"
+    )
+
+
+def _keys(fit: tuple[str, float]) -> str:
+    return f'crs = "{fit[0]}" and resolution = {fit[1]:g}'
+
+
+def _require_true(grid: GeoBox, whose: str, bounded: bool) -> None:
+    """Raise `InputError` where a grid's CRS distorts the ground grossly."""
+    found = projection.distortion(grid)
+    if not found.whole:
+        raise InputError(
+            f"{whose} ({crs_name(grid.crs)}) shows no ground in a part of the grid: the grid "
+            "reaches beyond what the CRS can show, or PROJ cannot invert it; set [grid] bounds, or "
+            "another [grid] crs and resolution"
+        )
+    if abs(found.worst) >= GROSS:
+        bounds_too = ", and [grid] bounds in it" if bounded else ""
+        raise InputError(
+            f"{whose} ({crs_name(grid.crs)}) distorts this area too much: {_errors(found)}; set "
+            f"{_remedy(found)}{bounds_too}"
+        )
+
+
+def remarks(grid: GeoBox) -> list[str]:
+    """Return what there is to know of how a grid's CRS shows the ground: distortion, its north."""
+    found = projection.distortion(grid)
+    out = []
+    if abs(found.worst) >= SLIGHT:
+        out.append(
+            f"the grid's CRS ({crs_name(grid.crs)}) distorts this area: {_errors(found)}; for true "
+            f"ones set {_remedy(found)}"
+        )
+    if abs(found.most_turned) >= TURNED:
+        out.append(
+            f"true north lies {abs(found.north):.1f}° {'east' if found.north > 0 else 'west'} of "
+            f"the grid's north at the grid's centre (up to {abs(found.most_turned):.1f}° over the "
+            "grid): aspects, azimuths and directions are from true north"
+        )
+    return out
+
+
+def _errors(found: projection.Distortion) -> str:
+    """Return a CRS's errors at the grid's centre, and their range."""
+    gradient = 1 / (1 + found.centre) - 1
+    return (
+        f"its scale error is {100 * found.centre:+.1f} % at the grid's centre "
+        f"({100 * found.low:+.1f} to {100 * found.high:+.1f} % over the grid and all directions), "
+        f"areas are off by {100 * found.area:+.1f} % and slope gradients by {100 * gradient:+.1f} %"
+    )
+
+
+def _remedy(found: projection.Distortion) -> str:
+    fit = projection.fitting(found, SLIGHT)
+    return f"[grid] {_keys(fit)}" if fit else "another [grid] crs and resolution"
+
+
 def _cropped(dem: GeoBox, extent: tuple[float, float, float, float]) -> GeoBox:
     """Return the part of the DEM's own cells whose centres lie in `extent`."""
     west, south, east, north = extent
-    x, y = cell_centres(dem, Tile((0, 0), 0, dem.shape[0], 0, dem.shape[1]))
-    cols, rows = (
-        np.nonzero((x >= west) & (x <= east))[0],
-        np.nonzero((y >= south) & (y <= north))[0],
-    )
-    if len(cols) < 3 or len(rows) < 3:
+    a, (rows, cols) = dem.affine, shape_of(dem)
+    left, right = _between((west - a.c) / a.a, (east - a.c) / a.a, cols)
+    top, bottom = _between((north - a.f) / a.e, (south - a.f) / a.e, rows)
+    if right - left < 3 or bottom - top < 3:
         raise InputError(
             f"[grid] bounds = {list(extent)} hold no part of the DEM ({tuple(bounds(dem))}); "
             "they are west, south, east, north in the DEM's CRS"
         )
-    return dem[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return dem[top:bottom, left:right]
+
+
+def _between(low: float, high: float, count: int) -> tuple[int, int]:
+    """Return the half-open range of cells, of so many, whose centres lie between two places."""
+    first, last = (min(max(v - 0.5, -1.0), float(count)) for v in (low, high))
+    return max(0, math.ceil(first)), min(count, math.floor(last) + 1)
 
 
 def bounds(grid: GeoBox) -> BoundingBox:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from odc.geo.geobox import GeoBox
 
+from shakeslide import grid as grids
 from shakeslide.checks.event import epicentre_row
 from shakeslide.checks.inventory import inventory_row, mask_row, part_row, parts
 from shakeslide.checks.rasters import raster_row
@@ -75,8 +76,8 @@ def check_layers(
             rows.append(vector_row(name, layers[name], use, coarse))
         else:
             rows.append(raster_row(name, layers[name], use, coarse, grid, event))
-    if size := _size_warning(grid, len(factors)):
-        rows[0] = replace(rows[0], warnings=[*rows[0].warnings, size])
+    about = [_size_warning(grid, len(factors)), *grids.remarks(grid)]
+    rows[0] = replace(rows[0], warnings=[*rows[0].warnings, *(text for text in about if text)])
     if event.epicentre is not None:
         rows.append(epicentre_row(event.epicentre, event, grid, factors))
     rows += [mask_row(m, name_of(m, i), coarse) for i, m in enumerate(masks)]

@@ -10,7 +10,7 @@ import pyproj
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import extensions
+from shakeslide import extensions, projection
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.factor_settings import (
@@ -118,8 +118,9 @@ def _category(settings: CategoryFactor, code: str, sources: Sources) -> Made:
 
 def _bearing(settings: BearingFactor, code: str, sources: Sources) -> Made:
     x, y = epicentre(code, sources)
+    turn = projection.bearings(sources.grid, x, y)
     return Made(
-        Bearing(x, y), source="[event] epicentre of the study", settings={"epicentre": [x, y]}
+        Bearing(x, y, turn), source="[event] epicentre of the study", settings={"epicentre": [x, y]}
     )
 
 
@@ -174,13 +175,22 @@ def _line_direction(settings: LineDirectionFactor, code: str, sources: Sources) 
             "least"
         )
     pieces = nearest.subsections(lines, settings.subsection)
+    directions = _from_true_north(pieces, sources.grid)
     if settings.nearest == "midpoint":
-        segments, azimuth = pieces.points, pieces.azimuth_deg
+        segments, azimuth = pieces.points, directions
     else:
-        segments, azimuth = pieces.segments, pieces.azimuth_deg[pieces.piece]
-    return Made(
-        DirectionOfNearest(segments, azimuth.astype(np.float32)), source=sourced.source_text(layer)
-    )
+        segments, azimuth = pieces.segments, directions[pieces.piece]
+    return Made(DirectionOfNearest(segments, azimuth), source=sourced.source_text(layer))
+
+
+def _from_true_north(pieces: nearest.Subsections, grid: GeoBox) -> NDArray[np.float32]:
+    """Return the axial directions of pieces of lines from true north at their middles."""
+    north = projection.ground(grids.crs_of(grid), pieces.x, pieces.y).north_deg
+    # A piece beyond what the CRS shows is never the nearest.
+    true = (pieces.azimuth_deg - np.nan_to_num(north)) % 180.0
+    out = true.astype(np.float32)
+    out[out >= 180.0] = 0.0
+    return out
 
 
 def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
@@ -376,7 +386,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "circular",
         "deg",
         ("event",),
-        "azimuth from the epicentre to the cell, atan2(E - Ee, N - Ne) mod 360",
+        "azimuth from the epicentre to the cell, clockwise from true north",
         "",
         _bearing,
     ),
@@ -384,7 +394,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "axial",
         "deg",
         ("layer",),
-        "azimuth mod 180 of the nearest subsection of the lines",
+        "azimuth mod 180 from true north of the nearest subsection of the lines",
         "",
         _line_direction,
     ),
@@ -417,7 +427,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "circular",
         "deg",
         ("dem",),
-        "downslope direction in a 3 x 3 window, clockwise from north, -1 where flat",
+        "downslope direction in a 3 x 3 window, clockwise from true north, -1 where flat",
         "Horn (1981), Proc. IEEE 69, 14-47",
         _aspect,
     ),
@@ -457,7 +467,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "continuous",
         "1",
         ("dem",),
-        "cosine of the slope aspect, 0 where flat",
+        "cosine of the slope aspect from true north, 0 where flat",
         "Zar (1999), Biostatistical Analysis",
         _northness,
     ),
@@ -465,7 +475,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "continuous",
         "1",
         ("dem",),
-        "sine of the slope aspect, 0 where flat",
+        "sine of the slope aspect from true north, 0 where flat",
         "Zar (1999), Biostatistical Analysis",
         _eastness,
     ),

@@ -13,6 +13,7 @@ from shakeslide.factors import density, nearest, terrain
 from shakeslide.factors.registry import Float, TileInputs
 from shakeslide.io import raster
 from shakeslide.polygons import Polygons
+from shakeslide.projection import Directions
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,16 @@ class BurnPolygons:
 
 @dataclass(frozen=True)
 class Bearing:
-    """Azimuth from a point to the cell's centre."""
+    """Azimuth from a point to the cell's centre, at the point and from true north."""
 
     x: float
     y: float
+    turn: Directions
 
     def __call__(self, inputs: TileInputs) -> Float:
         """Compute the tile."""
-        return terrain.azimuths(inputs.x - self.x, inputs.y - self.y)
+        bearings = terrain.azimuths(inputs.x - self.x, inputs.y - self.y)
+        return terrain.turned(bearings, inputs.tile, self.turn)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def slope(inputs: TileInputs) -> Float:
 
 
 def aspect(inputs: TileInputs) -> Float:
-    """Return aspect in degrees from north, -1 where flat."""
+    """Return aspect in degrees from true north, -1 where flat."""
     return inputs.derivatives.aspect_deg
 
 

@@ -98,8 +98,8 @@ class Subsections:
     x, y : float64 array, shape (m,)
         The point halfway along each piece.
     azimuth_deg : float64 array, shape (m,)
-        Axial direction in [0, 180), clockwise from north, of the chord from end to end; of a
-        piece that ends where it begins, of its longest segment.
+        Axial direction in [0, 180), clockwise from the map's y axis, of the chord from end to end;
+        of a piece that ends where it begins, of its longest segment.
     line : int32 array, shape (m,)
         Index of the line that each piece was cut from.
     segments : Segments, n of them
@@ -214,7 +214,7 @@ def _chord(piece: Coordinates) -> Coordinates:
 
 
 def _axis(dx: Coordinates, dy: Coordinates) -> Coordinates:
-    """Axial direction in [0, 180) degrees, clockwise from north."""
+    """Axial direction in [0, 180) degrees, clockwise from the map's y axis."""
     azimuth: Coordinates = np.degrees(np.arctan2(dx, dy)) % 180.0
     azimuth[azimuth.astype(np.float32) >= 180.0] = 0.0  # what would round up to it
     return azimuth

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
+from shakeslide import projection
 from shakeslide.errors import InputError, did_you_mean
 from shakeslide.factor_settings import FactorBase
 from shakeslide.factors import terrain
@@ -61,10 +62,11 @@ class TileInputs:
 
     @cached_property
     def derivatives(self) -> terrain.Derivatives:
-        """Slope, aspect and curvature of the tile."""
+        """Slope, aspect from true north, and curvature of the tile."""
         z, inner = self.elevation((1, 1))
-        all_three = terrain.derivatives(z, self.dx, self.dy)
-        return terrain.Derivatives(*(a[inner] for a in all_three))
+        slope, aspect, curvature = (a[inner] for a in terrain.derivatives(z, self.dx, self.dy))
+        north = projection.true_north(self.grid)
+        return terrain.Derivatives(slope, terrain.turned(aspect, self.tile, north), curvature)
 
 
 @dataclass(frozen=True)

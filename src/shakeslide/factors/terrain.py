@@ -29,6 +29,8 @@ from shakeslide.factors.windows import (
     tpi,
     tpi_halo,
 )
+from shakeslide.grid import Tile
+from shakeslide.projection import Directions
 
 __all__ = [
     "Derivatives",
@@ -41,6 +43,7 @@ __all__ = [
     "roughness",
     "tpi",
     "tpi_halo",
+    "turned",
 ]
 
 
@@ -127,10 +130,67 @@ def azimuths(east: NDArray[np.floating[Any]], north: NDArray[np.floating[Any]]) 
     Returns
     -------
     float32 array, shape (rows, cols)
-        Degrees in [0, 360), clockwise from north, to 3e-5; 0 at the point itself.
+        Degrees in [0, 360), clockwise from the grid's north, to 3e-5; 0 at the point itself.
     """
     out = np.empty((north.size, east.size), np.float32)
     _azimuths(np.asarray(east, np.float32), np.asarray(north, np.float32), out)
+    return out
+
+
+@kernel
+def _between(f: Any, first: Any, second: Any, out: Any) -> None:
+    for j in range(out.size):
+        out[j] = fma(f, second[j] - first[j], first[j])
+
+
+@kernel
+def _direction_row(east: Any, north: Any, out: Any) -> None:
+    for j in range(out.size):
+        out[j] = _aspect(-east[j], -north[j])
+
+
+@kernel
+def _turn_row(angle: Any, turn: Any, out: Any) -> None:
+    for j in range(out.size):
+        true = angle[j] - turn[j]
+        true = true + _360 if true < _0 else true
+        true = _0 if true >= _360 else true
+        out[j] = -_1 if angle[j] == -_1 else true
+
+
+@kernel
+def _turn(angle: Any, before: Any, share: Any, east: Any, north: Any, out: Any) -> None:
+    size = out.shape[1]
+    x, y, turn = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
+    for i in range(out.shape[0]):
+        k = before[i]
+        _between(share[i], east[k], east[k + 1], x)
+        _between(share[i], north[k], north[k + 1], y)
+        _direction_row(x, y, turn)
+        _turn_row(angle[i], turn, out[i])
+
+
+def turned(angle: Floats, tile: Tile, directions: Directions) -> Floats:
+    """Return angles of a tile less a direction: from true north, where they were from the grid's.
+
+    Parameters
+    ----------
+    angle : float32 array, shape (rows, cols)
+        Degrees in [0, 360) clockwise from the grid's north, -1 where flat, NaN where there is none.
+    tile : Tile
+        Which cells of the grid they are of.
+    directions : Directions
+        True north over the grid, or by how much bearings exceed azimuths.
+
+    Returns
+    -------
+    float32 array, shape (rows, cols)
+        Degrees in [0, 360); -1 and NaN stay.
+    """
+    out = np.empty(angle.shape, np.float32)
+    before, share = directions.split(tile.row0, tile.row1, axis=0)
+    east, north = directions.along((tile.col0, tile.col1))
+    _turn(angle, before, share.astype(np.float32), east, north, out)
     return out
 
 
