@@ -24,7 +24,8 @@ LAYERS = [
     {"io", "engine", "study", "polygons"},
     {"grid", "projection"},
     {"factor_settings", "model_settings"},
-    {"schema", "extensions"},
+    {"schema", "extensions", "document"},
+    {"filters"},
     {"progress", "errors", "fingerprints", "_version"},
 ]
 """From the top; a module may import its own layer and those below."""

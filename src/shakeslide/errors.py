@@ -9,13 +9,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMED = 30
+"""Known words that a message lists."""
+
 
 class InputError(Exception):
     """Wrong input from the user: one line that says what, where, and what to do."""
 
 
 LONGEST = 120
-"""Characters of a user's text that a message repeats."""
+"""Characters of a text that a message repeats, and of a word that a near one is sought for."""
 
 
 def shortened(text: object, most: int = LONGEST) -> str:
@@ -38,10 +41,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     known = list(known)
     folded = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.55)
-    near += [k for k in folded if len(word) > 2 and (word.lower() in k or k in word.lower())]
+    near = []
+    if len(word) <= LONGEST:
+        near = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.55)
+        near += [k for k in folded if len(word) > 2 and (word.lower() in k or k in word.lower())]
     if near:
-        return f" Did you mean '{folded[near[0]]}'?"
+        return f" Did you mean '{shortened(folded[near[0]])}'?"
     if not known:
         return ""
-    return f" Known: {', '.join(sorted(known))}."
+    more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+    return f" Known: {', '.join(map(shortened, sorted(known)[:MOST_NAMED]))}{more}."

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from shakeslide import extensions
-from shakeslide.errors import InputError, did_you_mean
-from shakeslide.schema import Positive, Settings, ShownText
+from shakeslide.errors import InputError, did_you_mean, shortened
+from shakeslide.schema import Moment, Positive, Settings, ShownText
 
 GROUP = "shakeslide.factors"
 """Entry points by which packages bring functions."""
@@ -81,9 +80,9 @@ class DensityFactor(LayerFactor):
     """Magnitude that counts 1 with weight = "magnitude"."""
     min_magnitude: float | None = None
     """Only earthquakes of at least this magnitude."""
-    start: datetime | None = None
+    start: Moment | None = None
     """Only earthquakes from this time on (UTC); default with `days` or `end`: after the event."""
-    end: datetime | None = None
+    end: Moment | None = None
     """Only earthquakes before this time (UTC)."""
     days: Positive | None = None
     """Only earthquakes within this many days after the event."""
@@ -299,7 +298,7 @@ PAPER_FACTORS: dict[str, dict[str, Any]] = {
 }
 """The 14 factors of the paper, in its order."""
 
-CODE = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,30}$")
+CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 """A factor's code names a file and a column."""
 
 RESERVED = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "key")
@@ -310,10 +309,11 @@ def fill_factors(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the preset's factors with the user's options, then the user's own factors."""
     codes = {code.upper(): code for code in PAPER_FACTORS}
     for code, options in given.items():
+        told = shortened(code)
         if not isinstance(options, Mapping):
-            raise ValueError(f"[factors] {code} must be a table, e.g. [factors.{code}]")
-        if not CODE.match(code):
-            raise ValueError(f"[factors.{code}]: a code is letters, digits and _, letter first")
+            raise ValueError(f"[factors] {told} must be a table, e.g. [factors.{told}]")
+        if not CODE.fullmatch(code):
+            raise ValueError(f"[factors.{told}]: a code is letters, digits and _, letter first")
         if code in RESERVED:
             raise ValueError(
                 f"[factors.{code}]: '{code}' is a column of the samples; choose another code, for "
@@ -327,9 +327,9 @@ def fill_factors(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"{', '.join(_known())}.{did_you_mean(code, PAPER_FACTORS)}"
             )
         function = options.get("function")
-        if function is not None and function not in FACTOR_FUNCTIONS and function not in _known():
+        if function is not None and function not in _known():
             raise ValueError(
-                f"[factors.{code}] function = {function!r} is unknown."
+                f"[factors.{code}] function = {shortened(repr(function))} is unknown."
                 f"{did_you_mean(str(function), _known())}"
             )
     return {

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from shakeslide import extensions
-from shakeslide.errors import did_you_mean
+from shakeslide.errors import did_you_mean, shortened
 from shakeslide.schema import Once, Positive, Settings
 
 
@@ -253,7 +253,7 @@ def _known_model(name: str) -> str:
     ours = typing.get_args(BuiltInModel)
     if name not in ours and name not in (brought := extensions.names(MODEL_GROUP)):
         known = [*ours, *brought]
-        raise ValueError(f"no model '{name}'; known: {', '.join(map(repr, known))}")
+        raise ValueError(f"no model '{shortened(name)}'; known: {', '.join(map(repr, known))}")
     return name
 
 
@@ -298,9 +298,8 @@ class Models(Settings):
         own = extensions.names(MODEL_GROUP) if foreign else []
         for key in foreign:
             if key not in own:
-                raise ValueError(
-                    f"unknown key '{key}'.{did_you_mean(str(key), [*cls.model_fields, *own])}"
-                )
+                near = did_you_mean(str(key), [*cls.model_fields, *own])
+                raise ValueError(f"unknown key '{shortened(key)}'.{near}")
         return {
             k: v if k in cls.model_fields else OwnModelSettings.model_validate(v)
             for k, v in data.items()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+import os
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,22 +15,64 @@ import pyproj
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
+from shakeslide import filters
 from shakeslide.errors import did_you_mean, shortened
+
+LONGEST_PATH = 4000
+"""Bytes of the longest path; systems allow some 4,096."""
+LONGEST_NAME = 255
+"""Bytes of the longest name of a file or folder."""
+LONGEST_CRS = 20_000
+"""Characters of the longest CRS; WKT takes some thousand."""
+
+
+def _path(given: Any) -> Any:
+    """Refuse a text that can be no path before it is used as one."""
+    if not isinstance(given, str):
+        return given
+    if not given.strip():
+        raise ValueError("is empty; write the path of the file")
+    if any(c < " " for c in given):
+        raise ValueError(
+            f"{shortened(repr(given))} holds a tab, a line break or the like; put a path with \\ "
+            "in single quotes, or write / in its place"
+        )
+    return given
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"{shortened(str(path))} names the home of a user that there is not"
+        ) from error
     base = (info.context or {}).get("base")
-    return path if base is None else Path(base) / path.expanduser()
+    whole = path if base is None else Path(base) / path
+    if too_long(whole):
+        raise ValueError(f"{shortened(str(path))} is longer than any path can be")
+    return whole
+
+
+def too_long(path: Path) -> bool:
+    """Return whether no file system takes a path: questions about such a path are errors."""
+    return len(os.fsencode(path)) > LONGEST_PATH or any(
+        len(os.fsencode(part)) > LONGEST_NAME for part in path.parts
+    )
 
 
 def _known_crs(text: str) -> str:
     try:
+        if len(text) > LONGEST_CRS:
+            raise pyproj.exceptions.CRSError("too long")
         crs = pyproj.CRS.from_user_input(text)
     except pyproj.exceptions.CRSError as error:
         raise ValueError(
@@ -48,9 +94,34 @@ class Shown:
     """Marks a key that is only shown to readers: no result depends on it."""
 
 
+def _known_encoding(name: str) -> str:
+    try:
+        # Codecs of other things than texts (base64, rot13, zip) are refused by this alone.
+        b"a".decode(name, "replace")
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            f'{shortened(repr(name))} is no encoding of texts; write for example "cp1252"'
+        ) from error
+    return name
+
+
+def _moment(given: Any) -> Any:
+    """Refuse numbers, which would be taken as seconds since 1970: 2005 is no time."""
+    if isinstance(given, int | float) or (isinstance(given, str) and NUMBER.match(given)):
+        raise ValueError(
+            f"{shortened(str(given))} is no date; write for example 2005-10-08 or "
+            "2005-10-08T03:50:40Z"
+        )
+    return given
+
+
 ShownText = Annotated[str, Shown()]
-DataPath = Annotated[Path, AfterValidator(_resolve)]
+NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?\s*$")
+DataPath = Annotated[Path, BeforeValidator(_path), AfterValidator(_resolve)]
 CrsText = Annotated[str, AfterValidator(_known_crs)]
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+Filter = Annotated[str, AfterValidator(filters.checked)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -68,8 +139,19 @@ class Settings(BaseModel):
             names = {f.alias or n for n, f in cls.model_fields.items()}
             for key in data:
                 if key not in names:
-                    raise ValueError(f"unknown key '{key}'.{did_you_mean(str(key), names)}")
+                    told = shortened(str(key))
+                    raise ValueError(f"unknown key '{told}'.{did_you_mean(str(key), names)}")
         return data
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if _holds_bool(value):
+            types = set(_types(cls.model_fields[str(info.field_name)].annotation))
+            # The tables of a table look at their own keys.
+            if bool not in types and not any(issubclass(t, BaseModel) for t in types):
+                raise ValueError("is true or false, where a number or a text is needed")
+        return value
 
     def essence(self, content: Callable[[Path], str]) -> dict[str, Any]:
         """Return what results depend on: no key that is only shown, files by what they hold.
@@ -98,10 +180,31 @@ def _essence(value: Any, content: Callable[[Path], str]) -> Any:
     return value
 
 
+def _holds_bool(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return _holds_bool(list(value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_bool, value))
+    return isinstance(value, bool)
+
+
+def _types(annotation: Any) -> Iterator[type]:
+    """Yield the plain types that an annotation is made of."""
+    if typing.get_origin(annotation) is typing.Literal:
+        yield from map(type, typing.get_args(annotation))
+    elif parts := typing.get_args(annotation):
+        for part in parts:
+            yield from _types(part)
+    elif isinstance(annotation, type):
+        yield annotation
+
+
 def _no_repeats(names: list[str]) -> list[str]:
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"'{name}' is named {names.count(name)} times; name it once")
+            raise ValueError(
+                f"'{shortened(name)}' is named {names.count(name)} times; name it once"
+            )
     return names
 
 
@@ -109,7 +212,10 @@ def _ascending(limits: list[float]) -> list[float]:
     if not limits:
         raise ValueError("is empty; give at least one limit, for example [0.5]")
     if any(b <= a for a, b in itertools.pairwise(limits)):
-        raise ValueError(f"{limits} does not rise; write the limits in ascending order, each once")
+        raise ValueError(
+            f"{shortened(str(limits))} does not rise; write the limits in ascending order, each "
+            "once"
+        )
     return limits
 
 

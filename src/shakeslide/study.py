@@ -7,13 +7,11 @@ models. Paths are relative to the study file, or to the folder given with `--dat
 # ruff: noqa: RUF012 - pydantic gives each model its own copy of a default.
 from __future__ import annotations
 
-import itertools
 import re
-import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from shakeslide.errors import InputError, did_you_mean
+from shakeslide import document as documents
+from shakeslide.errors import InputError, did_you_mean, shortened
 from shakeslide.factor_settings import (
     EPICENTRE,
     FACTOR_FUNCTIONS,
@@ -38,11 +37,15 @@ from shakeslide.schema import (
     Ascending,
     CrsText,
     DataPath,
+    Encoding,
+    Filter,
+    Moment,
     Once,
     Positive,
     Settings,
     Shown,
     ShownText,
+    too_long,
 )
 
 
@@ -69,7 +72,7 @@ class Event(Settings):
     """CRS of the epicentre."""
     magnitude: Annotated[float, Field(gt=0, lt=10)] | None = None
     """Moment magnitude."""
-    time: datetime | None = None
+    time: Moment | None = None
     """Origin time (UTC)."""
 
 
@@ -98,7 +101,7 @@ class Layer(Settings):
     column: str | None = None
     """Attribute to use (polygons: the value or class; earthquakes: the magnitude; ShakeMap: the
     field, for example "PGA"; default there: the field named as the layer, MMI for intensity)."""
-    where: str | None = None
+    where: Filter | None = None
     """Filter on attributes in SQL, for example "year IN (2005, 2006)"."""
     x: str | None = None
     """CSV: column of longitude or x."""
@@ -108,7 +111,7 @@ class Layer(Settings):
     """CSV: column of date and time (UTC), where a time window is asked for."""
     crs: CrsText | None = None
     """CRS, only where the file has none or a wrong one."""
-    encoding: str | None = None
+    encoding: Encoding | None = None
     """Vector: encoding of its texts, for example "cp1251", where the file states none or a wrong
     one."""
     swap_xy: bool = False
@@ -143,7 +146,7 @@ class Inventory(Settings):
     the cell its point lies in."""
     layer: str | None = None
     """Layer inside the file."""
-    where: str | None = None
+    where: Filter | None = None
     """Filter on attributes in SQL: the landslides of this earthquake."""
     x: str | None = None
     """CSV of points: column of longitude or x."""
@@ -151,7 +154,7 @@ class Inventory(Settings):
     """CSV of points: column of latitude or y."""
     crs: CrsText | None = None
     """CRS, only where the file has none."""
-    encoding: str | None = None
+    encoding: Encoding | None = None
     """Encoding of its texts, where the file states none or a wrong one."""
     swap_xy: bool = False
     """Its coordinates are written y before x."""
@@ -161,7 +164,7 @@ class Inventory(Settings):
     """Attribute with the date of each landslide: `check` tells which are not of the earthquake."""
     sources: Layer | None = None
     """Source areas of the same landslides, where mapped: positives come from these only."""
-    source_where: str | None = None
+    source_where: Filter | None = None
     """Source areas are the features of the inventory itself that this SQL filter chooses, for
     example "part = 'source'"."""
     positives_from: Literal["mapped", "extracted"] = "mapped"
@@ -390,27 +393,12 @@ def load(
     InputError
         Unreadable file, wrong key or value.
     """
-    try:
-        # Windows editors put a byte order mark before UTF-8.
-        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: no such study file; `shakeslide init DIR` writes one to start from"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: is not UTF-8 text (byte {error.start}); if it is the study file, save it as "
-            "UTF-8"
-        ) from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from error
+    document = documents.read(path)
     for item in overrides:
-        _override(document, item)
+        documents.override(document, item)
+    if data is not None and (too_long(data) or not data.is_dir()):
+        raise InputError(f"--data {shortened(str(data), 300)}: no such folder")
     base = (data or path.parent).resolve()
-    if data is not None and not data.is_dir():
-        raise InputError(f"--data {data}: no such folder")
     return validate(document, base, str(path)), document
 
 
@@ -427,19 +415,36 @@ def explain(error: ValidationError) -> str:
     problems = error.errors()
     first = problems[0]
     functions = {*FACTOR_FUNCTIONS, OWN}
-    where = [str(p) for p in first["loc"] if str(p) not in functions]
-    message = re.sub(r"^(Value|Assertion) error, ", "", first["msg"])
+    where = [shortened(str(p)) for p in first["loc"] if str(p) not in functions]
+    message = PLAIN.get(first["type"]) or re.sub(r"^(Value|Assertion) error, ", "", first["msg"])
     branches = _branches(problems)
     if len(branches) > 1:
         # One problem for each thing that the key may be: told as one.
         where = where[:-1]
         message = f"Input should be {wanted(_annotation(first['loc'][:-1]))}"
         problems = [first, *(p for p in problems if p not in branches)]
-    if first["type"] not in ("value_error", "missing"):
-        message += f" (got {first['input']!r})" if len(repr(first["input"])) < 60 else ""
+    if first["type"] == "list_type" and isinstance(first["input"], Mapping):
+        message = f"there may be several: write [[{'.'.join(where)}]] above its keys"
+    elif first["type"] not in ("value_error", "missing"):
+        message += f" (got {shortened(_as_written(first['input']), 60)})"
     text = f"[{'.'.join(where)}] {message}" if where else message
     more = len(problems) - 1
     return text + (f" (and {more} more)" if more else "")
+
+
+PLAIN = dict.fromkeys(
+    ("model_type", "dict_type", "model_attributes_type", "dataclass_type"),
+    "should be a table of keys",
+)
+PLAIN |= {"list_type": "should be a list in brackets", "tuple_type": "should be a list in brackets"}
+"""The library's messages that speak of Python, in words of the study file."""
+
+
+def _as_written(value: Any) -> str:
+    """Return a value in the words of the study file."""
+    if isinstance(value, Mapping):
+        return "a table"
+    return str(value) if isinstance(value, date | time) else repr(value)
 
 
 def _branches(problems: Sequence[Any]) -> list[Any]:
@@ -496,43 +501,3 @@ def choices(annotation: Any) -> list[str]:
     """Return what a key may be where that is a choice of words, else nothing."""
     told = alternatives(annotation)
     return told if len(told) > 1 and any(text.startswith("'") for text in told) else []
-
-
-def _override(document: dict[str, Any], item: str) -> None:
-    key, sep, text = item.partition("=")
-    parts = [p.strip() for p in key.split(".")]
-    if not sep or not all(parts):
-        raise InputError(f"--set {item}: write it as table.key=value, e.g. evaluation.repeats=3")
-    try:
-        value = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    table: Any = document
-    for part, after in itertools.pairwise(parts):
-        table = _within(table, part, item, after)
-    if isinstance(table, list):
-        table[_index(table, parts[-1], item)] = value
-    else:
-        table[parts[-1]] = value
-
-
-def _within(table: Any, part: str, item: str, after: str) -> Any:
-    """Return the table, or list of tables, that a part of a key names."""
-    if isinstance(table, list):
-        inner = table[_index(table, part, item)]
-    else:
-        if after.isdigit() and part not in table:
-            raise InputError(f"--set {item}: the study file has no list {part}")
-        inner = table.setdefault(part, {})
-    if isinstance(inner, dict) or (isinstance(inner, list) and inner):
-        return inner
-    raise InputError(f"--set {item}: {part} is a value, not a table")
-
-
-def _index(table: Sequence[Any], part: str, item: str) -> int:
-    if part.isdigit() and int(part) < len(table):
-        return int(part)
-    raise InputError(
-        f"--set {item}: '{part}' is no place in a list of {len(table)}; they are numbered from 0 "
-        f"to {len(table) - 1}"
-    )

@@ -1,0 +1,129 @@
+"""Filters on attributes (`where`): one SQL expression and no more.
+
+GDAL hands a filter to the database of the file as it is, where a subquery may run without end and
+text after a semicolon is silently left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from shakeslide.errors import InputError, did_you_mean, shortened
+
+MOST = 100_000
+"""Characters of the longest filter: lists of some ten thousand numbers."""
+DEEPEST = 30
+"""Brackets within one another."""
+WILDCARDS = 5
+"""Wildcards in one text: the time to compare rises with the power of their number."""
+STATEMENTS = (
+    "select", "with", "union", "except", "intersect", "values", "from", "limit", "offset", "order",
+    "group", "having", "pragma", "attach", "insert", "update", "delete", "drop", "create",
+)  # fmt: skip
+"""Words of SQL that are no part of a filter."""
+OPERATORS = (
+    "in", "and", "or", "not", "like", "ilike", "between", "is", "then", "else", "when", "escape",
+    "glob", "case",
+)  # fmt: skip
+FUNCTIONS = (
+    "abs", "cast", "coalesce", "date", "datetime", "ifnull", "instr", "julianday", "length",
+    "lower", "ltrim", "max", "min", "nullif", "round", "rtrim", "strftime", "substr", "trim",
+    "upper", "st_area", "st_length", "st_minx", "st_miny", "st_maxx", "st_maxy", "st_isempty",
+    "st_geometrytype",
+)  # fmt: skip
+TYPES = ("character", "char", "varchar", "numeric", "decimal", "float", "integer")
+"""What may stand before a bracket: operators, functions that take no time, types of a cast."""
+PART = re.compile(
+    r"(?P<text>'(?:[^']|'')*')"
+    r'|(?P<name>"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\])'
+    r"|(?P<word>[^\W\d][\w$]*)"
+    r"|(?P<number>\d[\w.]*)"
+    r"|(?P<sign>--|/\*|\S)"
+)
+"""The parts of an expression; a quote alone is a sign."""
+
+
+def checked(where: str) -> str:
+    """Return a filter if it is one expression.
+
+    Parameters
+    ----------
+    where : str
+        An SQL expression on the attributes, for example `year IN (2005, 2006)`.
+
+    Raises
+    ------
+    ValueError
+        No expression, or more than one.
+    """
+    if not where.strip():
+        raise ValueError("is empty; write for example year = 2005, or leave it out")
+    if len(where) > MOST:
+        raise ValueError(f"has {len(where):,} characters; {MOST:,} is the most")
+    depth, before = 0, ""
+    for kind, part in _parts(where):
+        _require_part(kind, part, before)
+        depth += (part == "(") - (part == ")")
+        if depth < 0 or depth > DEEPEST:
+            break
+        before = part.lower() if kind == "word" else ""
+    if depth != 0:
+        raise ValueError("has brackets that do not match, or too many within one another")
+    return where
+
+
+def _require_part(kind: str, part: str, before: str) -> None:
+    """Raise where a part, which stands after the word `before`, is none of a filter's."""
+    word = part.lower()
+    if part in ("'", '"', "`", "["):
+        raise ValueError(
+            f"has a quote {part} that is not closed; write a quote within a text twice"
+        )
+    only = "only one condition on the attributes can be given, as year = 2005"
+    if part in (";", "--", "/*"):
+        raise ValueError(f"holds {part}: {only}")
+    if kind == "word" and word in STATEMENTS:
+        raise ValueError(f'holds {part}: {only}; a column of that name is written as "{part}"')
+    if part == "(" and before and before not in (*OPERATORS, *FUNCTIONS, *TYPES):
+        raise ValueError(
+            f"calls {shortened(before)}(); the functions that can be used are "
+            f"{', '.join(FUNCTIONS)}"
+        )
+    if kind == "text" and part.count("%") > WILDCARDS:
+        raise ValueError(f"has a text with more than {WILDCARDS} wildcards (%)")
+
+
+def _parts(where: str) -> Iterator[tuple[str, str]]:
+    for match in PART.finditer(where):
+        yield str(match.lastgroup), match[0]
+
+
+def require_names(where: str, known: Iterable[str], source: str) -> None:
+    """Raise where a filter names, in double quotes, a column that there is not.
+
+    SQLite takes such a name as a text, and the condition as one that holds for all features or
+    for none.
+
+    Parameters
+    ----------
+    where : str
+        The filter.
+    known : iterable of str
+        Columns that there are.
+    source : str
+        File and layer, for the message.
+
+    Raises
+    ------
+    InputError
+        An unknown column.
+    """
+    known = list(known)
+    folded = {name.lower() for name in known}
+    for kind, part in _parts(where):
+        if kind == "name" and part[1:-1].replace('""', '"').lower() not in folded:
+            raise InputError(
+                f"{source}: where names a column {shortened(part)}, which there is not."
+                f"{did_you_mean(part[1:-1], known)} Texts stand in single quotes"
+            )

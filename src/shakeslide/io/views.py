@@ -1,0 +1,90 @@
+"""Views of a GeoPackage or SpatiaLite file: queries that run when the layer is read.
+
+GDAL runs them without a limit, so that a file from a stranger could keep a run for ever.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from shakeslide.errors import InputError, shortened
+
+MAGIC = b"SQLite format 3\0"
+STEPS = 1_000_000
+"""Instructions of the database between two looks at how many there were."""
+MOST = 30
+"""Such looks before a file's views count as endless: some seconds, or some million features."""
+OWN = ("gpkg_", "geometry_columns", "spatial_ref_sys", "rtree_")
+"""How the names of the formats' own tables begin."""
+LARGEST = 100_000_000
+"""Bytes of the largest value that a view may make."""
+
+
+def require_finite(path: Path, source: str) -> None:
+    """Raise where a database has a view that does not come to an end soon.
+
+    Parameters
+    ----------
+    path : Path
+        Any file; others than SQLite's are not looked at.
+    source : str
+        File and layer, for the message.
+
+    Raises
+    ------
+    InputError
+        A view that is endless, that fails, or that stands in the place of GDAL's own tables.
+    """
+    if not _is_database(path):
+        return
+    try:
+        # Immutable: neither locks nor files beside the user's.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as db:
+            _limit(db)
+            for (name,) in db.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'view'"
+            ).fetchall():
+                _require_end(db, str(name), source)
+    except (sqlite3.DatabaseError, UnicodeError):
+        # A damaged file is told of where it is read.
+        return
+
+
+def _is_database(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def _limit(db: sqlite3.Connection) -> None:
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+    looks = 0
+
+    def look() -> int:
+        nonlocal looks
+        looks += 1
+        return looks > MOST
+
+    db.set_progress_handler(look, STEPS)
+
+
+def _require_end(db: sqlite3.Connection, name: str, source: str) -> None:
+    """Walk all rows of a view."""
+    remedy = "export it as a table (ogr2ogr copies a layer as one)"
+    told = f"{source}: its view '{shortened(name)}'"
+    if name.lower().startswith(OWN):
+        raise InputError(f"{told} stands in the place of a table of the format; get the file again")
+    quoted = name.replace('"', '""')
+    try:
+        rows = db.execute(f'SELECT * FROM "{quoted}"')
+        while rows.fetchmany(1000):
+            pass
+    except sqlite3.OperationalError as error:
+        if "interrupted" in str(error):
+            raise InputError(f"{told} does not come to an end; {remedy}") from error
+        raise InputError(f"{told} cannot be read ({error}); {remedy}") from error
+    except (sqlite3.Error, UnicodeError, MemoryError) as error:
+        raise InputError(f"{told} cannot be read ({error}); {remedy}") from error
