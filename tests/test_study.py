@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ PAPER = [
 
 def write(tmp_path: Path, text: str = "") -> Path:
     path = tmp_path / "study.toml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -133,6 +134,145 @@ def test_a_wrong_study_is_told_in_one_line(tmp_path: Path, text: str, words: lis
     assert "study.toml" in message
     for word in words:
         assert word in message
+
+
+def refused(path: Path, *overrides: str) -> str:
+    """The line that refuses a study."""
+    with pytest.raises(InputError) as caught:
+        study.load(path, None, overrides)
+    line = str(caught.value)
+    assert len(line) < 1000
+    return line
+
+
+DEEP = "[" * 3000 + "]" * 3000
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"x = {DEEP}", ["deep"]),
+        ("x = " + "[" * 100 + "]" * 100, ["deep"]),
+        ("x = " + "{a = " * 100 + "1" + "}" * 100, ["deep"]),
+        ("x = " + "9" * 5000, ["digits"]),
+        ("[study]\nseed = 0x" + "f" * 5000, ["64 bits"]),
+        ("[factors.RER]\nwindow = 1" + "0" * 300, ["64 bits"]),
+        ("a." * 200_000 + "a = 1", ["parts"]),
+        ('"a"."b".' * 20 + "a = 1", ["parts"]),
+        ("[" + " . ".join("a" * 40) + "]", ["parts"]),
+        ('[study]\nname = "a\\u0000b"', ["\\x00"]),
+        ('"a\\u001b" = 1', ["\\x1b"]),
+        ("y" * 50_000 + " = 1", ["unknown key"]),
+        ("[event]\ncrs = '" + "y" * 50_000 + "'", ["event.crs", "is not a CRS"]),
+        ("[models]\nuse = ['" + "y" * 50_000 + "']", ["models.use", "no model"]),
+        ("[study]\nseed = '" + "y" * 50_000 + "'", ["study.seed", "integer"]),
+        ("[factors.X1]\nfunction = '" + "y" * 50_000 + "'", ["function", "unknown"]),
+        ("[map]\nbreaks = [" + "0.5, " * 9_000 + "]", ["map.breaks", "does not rise"]),
+    ],
+    ids=range(17),
+)
+def test_beyond_all_limits(tmp_path: Path, text: str, words: list[str]) -> None:
+    line = refused(write(tmp_path, text))
+    for word in words:
+        assert word in line
+
+
+def test_a_dotted_text_is_no_key(tmp_path: Path) -> None:
+    dots = ".".join("abcdefghijklmnopqrstuvwxyz")
+    path = write(tmp_path, f"[study]  # {dots}\nname = \"{dots}\"\ndescription = '''{dots}'''")
+    assert study.load(path)[0].study.name == dots
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (f"map.breaks={DEEP}", ["deep"]),
+        ("study.seed=" + "9" * 5000, ["digits"]),
+        ("a." * 100 + "b=1", ["parts"]),
+        ("study.name=a\udcff", ["character"]),
+        ("study.seed=" + "y" * 9000, ["study.seed", "integer"]),
+        ("inventory.ambiguous.\u00b2.name=x", ["ambiguous"]),
+        ("evaluation.protocols." + "9" * 5000 + "=x", ["no list"]),
+    ],
+    ids=range(7),
+)
+def test_overrides_have_the_same_limits(tmp_path: Path, item: str, words: list[str]) -> None:
+    line = refused(write(tmp_path), item)
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('[layers.dem]\npath = "C:\\Users\\dem.tif"', "single quotes"),
+        ('[layers.dem]\npath = "D:\\temp\\new.tif"', "single quotes"),
+        ("[layers.dem]\npath = \u201cdem.tif\u201d", "straight quotes"),
+        ("[grid]\n[grid]", "stands once"),
+        ('[study]\nname = "a"\nname = "b"', "stands once"),
+        ('{"study": {"name": "a"}}', "JSON"),
+        ("study:\n  name: a", "YAML"),
+        ("[layers.dem]\npath = dem.tif", "quotes"),
+        ("[study]\nname\u00a0= 'a'", "no-break space"),
+        ("[masks]\npath = 'a'", "[[masks]]"),
+        ("[models]\nsae = 3", "table"),
+        ("[map]\nbreaks = 0.5", "list"),
+        ("[event]\ntime = 2005", "2005-10-08"),
+        ('[event]\ntime = "20051008"', "2005-10-08"),
+        ("[factors.AF]\nend = 2005.5", "2005-10-08"),
+        ("[event]\nmagnitude = true", "number"),
+        ("[event]\nepicentre = [true, 1]", "number"),
+        ("[models.ahp.comparisons]\n'SLO/DR' = true", "number"),
+        ("[layers.dem]\npath = ''", "empty"),
+        ("[layers.dem]\npath = '~nobody-at-all/dem.tif'", "home"),
+        ("[layers.dem]\npath = '" + "y" * 256 + "'", "longer"),
+        ("[layers.dem]\npath = '" + "y/" * 2500 + "'", "longer"),
+        ('[factors."AB\\n"]\nfunction = "slope"', "letters"),
+        ("[factors.X1]\nfunction = [1]", "unknown"),
+        ("[inventory]\nencoding = 'base64'", "encoding"),
+        ("[inventory]\nencoding = 'rot13'", "encoding"),
+        ("[layers.soil]\npath = 'a'\nencoding = 'zip'", "encoding"),
+        ("[inventory]\nwhere = '1=1; DROP TABLE x'", "inventory.where"),
+        ("[inventory]\nsource_where = 'SELECT 1'", "inventory.source_where"),
+        ("[layers.soil]\npath = 'a'\nwhere = ''", "layers.soil.where"),
+        ("[inventory]\nbuffer = nan", "finite"),
+        ("[event]\nepicentre = [1, inf]", "finite"),
+        ("[grid]\nbounds = [0, 0, nan, 1]", "finite"),
+    ],
+    ids=range(33),
+)
+def test_a_line_says_what_to_write(tmp_path: Path, text: str, hint: str) -> None:
+    assert hint in refused(write(tmp_path, text))
+
+
+def test_encodings_of_texts_are_known(tmp_path: Path) -> None:
+    for name in ("cp1251", "gb18030", "UTF-8"):
+        path = write(tmp_path, f"[inventory]\nencoding = '{name}'")
+        assert study.load(path)[0].inventory.encoding == name
+
+
+def test_what_is_no_study_file(tmp_path: Path) -> None:
+    folder, pipe, large = tmp_path / "folder", tmp_path / "pipe", tmp_path / "large.toml"
+    folder.mkdir()
+    assert "folder" in refused(folder)
+    large.write_bytes(b"#" * 1_000_001)
+    assert "larger than 1 MB" in refused(large)
+    large.write_bytes("[study]".encode("utf-16"))
+    assert "UTF-16" in refused(large)
+    assert "cannot be read" in refused(tmp_path / ("y" * 5000))
+    assert "cannot be read" in refused(Path("a\0b"))
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(pipe)
+        assert "no regular file" in refused(pipe)
+    if Path("/dev/zero").exists():
+        assert "no regular file" in refused(Path("/dev/zero"))
+    with pytest.raises(InputError, match="no such folder"):
+        study.load(write(tmp_path), Path("y" * 5000))
+
+
+def test_a_study_of_comments_alone_has_the_defaults(tmp_path: Path) -> None:
+    for text in ("", "# nothing", "\t\n"):
+        assert study.load(write(tmp_path, text))[0].evaluation.repeats == 20
 
 
 def test_a_missing_study_says_how_to_start(tmp_path: Path) -> None:

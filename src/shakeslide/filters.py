@@ -7,7 +7,7 @@ text after a semicolon is silently left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from shakeslide.errors import InputError, did_you_mean, shortened
 
@@ -99,7 +99,7 @@ def _parts(where: str) -> Iterator[tuple[str, str]]:
         yield str(match.lastgroup), match[0]
 
 
-def require_names(where: str, known: Iterable[str], source: str) -> None:
+def require_names(where: str, known: Sequence[str], hidden: Sequence[str], source: str) -> None:
     """Raise where a filter names, in double quotes, a column that there is not.
 
     SQLite takes such a name as a text, and the condition as one that holds for all features or
@@ -109,8 +109,8 @@ def require_names(where: str, known: Iterable[str], source: str) -> None:
     ----------
     where : str
         The filter.
-    known : iterable of str
-        Columns that there are.
+    known, hidden : sequence of str
+        Columns that there are; names that a filter may use besides.
     source : str
         File and layer, for the message.
 
@@ -119,11 +119,11 @@ def require_names(where: str, known: Iterable[str], source: str) -> None:
     InputError
         An unknown column.
     """
-    known = list(known)
-    folded = {name.lower() for name in known}
+    folded = {name.lower() for name in (*known, *hidden)}
     for kind, part in _parts(where):
-        if kind == "name" and part[1:-1].replace('""', '"').lower() not in folded:
+        name = part[1:-1].replace('""', '"')
+        if kind == "name" and name.lower() not in folded:
             raise InputError(
-                f"{source}: where names a column {shortened(part)}, which there is not."
-                f"{did_you_mean(part[1:-1], known)} Texts stand in single quotes"
+                f"{source}: has no column {shortened(part)}, which `where` names."
+                f"{did_you_mean(name, known)} Write texts in single quotes"
             )

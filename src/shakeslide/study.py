@@ -102,7 +102,7 @@ class Layer(Settings):
     """Attribute to use (polygons: the value or class; earthquakes: the magnitude; ShakeMap: the
     field, for example "PGA"; default there: the field named as the layer, MMI for intensity)."""
     where: Filter | None = None
-    """Filter on attributes in SQL, for example "year IN (2005, 2006)"."""
+    """Filter on attributes: one condition in SQL, for example "year IN (2005, 2006)"."""
     x: str | None = None
     """CSV: column of longitude or x."""
     y: str | None = None

@@ -18,9 +18,10 @@ import shapely
 from odc.geo.crs import CRS
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
+from shakeslide import filters
 from shakeslide import grid as grids
 from shakeslide.errors import InputError, did_you_mean
-from shakeslide.io import quakeml
+from shakeslide.io import quakeml, views
 from shakeslide.io.gdal import one_line
 
 KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
@@ -194,13 +195,15 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
         return _open_quakeml(source)
     options = _csv_options(source)
     encoding = _encoding(source)
+    views.require_finite(source.path, where)
     try:
         with warnings.catch_warnings():
             # GDAL warns of things that are checked here by name (CRS, geometry).
             warnings.simplefilter("ignore")
             layer, others = _choose_layer(source, tables=bool(options))
-            known = pyogrio.read_info(source.path, layer=layer, **encoding, **options)["fields"]
-            _require_columns(source, [str(f) for f in known])
+            about = pyogrio.read_info(source.path, layer=layer, **encoding, **options)
+            _require_columns(source, [str(f) for f in about["fields"]])
+            _require_names(source, about)
             read = {"layer": layer, "where": source.where, **encoding, **options}
             frame, notes = _read_mended(source.path, read)
     except UnicodeDecodeError as error:
@@ -297,6 +300,14 @@ def _require_columns(source: VectorSource, known: Sequence[str]) -> None:
             raise InputError(
                 f"{source.where_it_is}: has no column '{column}'.{_columns(column, known)}"
             )
+
+
+def _require_names(source: VectorSource, about: Mapping[str, Any]) -> None:
+    """Raise where the filter names columns that there are not; ids and shapes have a name too."""
+    if source.where:
+        own = [about.get("fid_column"), about.get("geometry_name"), "fid", "ogr_geom_area"]
+        known = [str(f) for f in about["fields"]]
+        filters.require_names(source.where, known, [n for n in own if n], source.where_it_is)
 
 
 def _columns(column: str, known: Sequence[str]) -> str:

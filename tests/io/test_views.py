@@ -1,0 +1,86 @@
+"""Views of databases: those that come to an end are read, no others."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import geopandas as gpd
+import pytest
+import shapely
+from odc.geo.crs import CRS
+
+from shakeslide.errors import InputError
+from shakeslide.io import vector, views
+
+ENDLESS = """WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)
+SELECT c.x AS fid, a.geom, 1 AS year FROM c, a"""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    shapes = [shapely.box(i, 0, i + 1, 1) for i in range(3)]
+    path = tmp_path / "a.gpkg"
+    gpd.GeoDataFrame({"year": [2001, 2005, 2005]}, geometry=shapes, crs=32643).to_file(path)
+    return path
+
+
+def add_view(path: Path, sql: str) -> None:
+    """A view v that the GeoPackage lists among its layers."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"CREATE VIEW v AS {sql}")
+        db.execute(
+            "INSERT INTO gpkg_contents SELECT 'v', data_type, 'v', '', last_change, min_x, min_y, "
+            "max_x, max_y, srs_id FROM gpkg_contents"
+        )
+        db.execute(
+            "INSERT INTO gpkg_geometry_columns SELECT 'v', column_name, geometry_type_name, "
+            "srs_id, z, m FROM gpkg_geometry_columns"
+        )
+
+
+def test_a_view_is_read(database: Path) -> None:
+    add_view(database, "SELECT fid, geom, year FROM a WHERE year = 2005")
+    before = database.read_bytes()
+    source = vector.VectorSource(database, "rivers", layer="v")
+    assert len(vector.read(source, CRS(32643)).frame) == 2
+    assert database.read_bytes() == before
+    assert list(database.parent.iterdir()) == [database]
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        (ENDLESS, "does not come to an end"),
+        (f"SELECT * FROM ({ENDLESS}) WHERE fid < 0", "does not come to an end"),
+        ("SELECT hex(zeroblob(900000000)) AS year, fid, geom FROM a", "cannot be read"),
+        ("SELECT fid, geom, unknown(year) AS year FROM a", "cannot be read"),
+    ],
+)
+def test_a_view_without_end_is_refused(
+    database: Path, sql: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "STEPS", 10_000)
+    add_view(database, sql)
+    with pytest.raises(InputError, match=why) as caught:
+        vector.read(vector.VectorSource(database, "rivers", layer="v"), CRS(32643))
+    assert "its view 'v'" in str(caught.value)
+    assert "(rivers)" in str(caught.value)
+
+
+def test_a_view_in_the_place_of_a_table_of_the_format(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as db, db:
+        db.execute("ALTER TABLE gpkg_ogr_contents RENAME TO other")
+        db.execute(f"CREATE VIEW gpkg_ogr_contents AS {ENDLESS}")
+    with pytest.raises(InputError, match="get the file again"):
+        views.require_finite(database, "a.gpkg")
+
+
+def test_other_files_are_left_alone(tmp_path: Path) -> None:
+    for content in (b"", b"SQLite format 3\0", b"SQLite format 3\0" + b"\xff" * 5000):
+        path = tmp_path / "a.gpkg"
+        path.write_bytes(content)
+        views.require_finite(path, "a.gpkg")
+    views.require_finite(tmp_path, "a folder")
+    views.require_finite(tmp_path / "nothing", "nothing")
