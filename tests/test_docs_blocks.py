@@ -25,6 +25,7 @@ import pytest
 from shakeslide import cli, pipeline, study, synthetic
 from shakeslide.factor_settings import PAPER_FACTORS
 from shakeslide.factors import aftershocks
+from shakeslide.report import figures
 
 from . import plugin
 from .conftest import open_run
@@ -80,6 +81,7 @@ def here(earthquake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """An empty folder to read a page in, with the demo in it and the example package installed."""
     (tmp_path / "demo").symlink_to(earthquake / "demo")
     plugin.install(monkeypatch, tmp_path / "packages")
+    monkeypatch.setattr(figures, "DPI", 30)  # figures of few pixels are drawn in half the time
     monkeypatch.chdir(tmp_path)
     kept = earthquake / "demo" / "data" / "study.toml"
     text = kept.read_text(encoding="utf-8")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import geopandas as gpd
 import numpy as np
@@ -23,11 +20,11 @@ from scipy.ndimage import label
 
 from shakeslide import demonstration
 from shakeslide.errors import InputError
-from shakeslide.synthetic import Scenario, create, files, make, runout, write, write_large
+from shakeslide.synthetic import Scenario, create, make, runout, write, write_large
 from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
-from shakeslide.synthetic.large import drainage, earthquake, landslides, relief, rivers
+from shakeslide.synthetic.large import drainage, earthquake, landslides, relief
 from shakeslide.synthetic.large.drainage import Inflow, accumulate_tiles, count_pits, drain
-from shakeslide.synthetic.large.journal import Journal, journal
+from shakeslide.synthetic.large.journal import journal
 from shakeslide.synthetic.large.landslides import Slides, make_slides
 from shakeslide.synthetic.large.planes import Box, Plane, View, tiles
 from shakeslide.synthetic.large.relief import fade
@@ -36,9 +33,6 @@ from shakeslide.synthetic.runout import make_landslides
 from shakeslide.synthetic.terrain import DROP, edges
 
 SCENARIO = Scenario(seed=5, rows=560, cols=600, prevalence=0.05)
-INCOMPLETE = replace(
-    SCENARIO, rows=270, cols=300, mapped_share=0.6, smallest_mapped=3000.0, void_share=0.05
-)
 TILE = 256
 HALO = 64
 """Cells around a tile that are carved with it: few, so that tiles do not all see the whole map."""
@@ -345,48 +339,6 @@ def test_classes_fit_together_at_the_edges_of_tiles(large: Path) -> None:
         assert shapes.union_all().symmetric_difference(box).area < 1.0
 
 
-def same_files(a: Path, b: Path) -> None:
-    for name in GRID:
-        assert (a / name).read_bytes() == (b / name).read_bytes()
-    for name in LAYERS:
-        one, two = layer(a, name), layer(b, name)
-        assert shapely.equals_exact(one.geometry.values, two.geometry.values).all()
-        assert one.drop(columns="geometry").equals(two.drop(columns="geometry"))
-
-
-def backwards(
-    work: Callable[[Any], Any], items: Sequence[Any], workers: int
-) -> Iterator[Any]:  # fmt: skip
-    """Work on the last item first."""
-    results = [work(item) for item in items[::-1]]
-    yield from results[::-1]
-
-
-@pytest.fixture(scope="module")
-def incomplete(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("incomplete")
-    write_large(INCOMPLETE, folder, tile=TILE, whole=120, workers=3)
-    return folder
-
-
-def test_neither_the_order_of_tiles_nor_the_number_of_workers_shows(
-    incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (drainage, earthquake, landslides, relief, rivers):
-        monkeypatch.setattr(module, "in_order", backwards)
-    write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120, workers=1)
-    same_files(incomplete, tmp_path)
-    assert not (tmp_path / ".tiles").exists()
-
-
-def test_an_incomplete_inventory_of_a_large_map(incomplete: Path) -> None:
-    extent = layer(incomplete, "mapped_extent").union_all()
-    slides = layer(incomplete, "landslides")
-    assert np.percentile(slides.intersection(extent).area / slides.area, 10) > 0.5
-    assert np.isnan(read(incomplete, "dem")).mean() == pytest.approx(0.05, abs=0.01)
-    assert 'mapped_extent.gpkg"' in (incomplete / "study.toml").read_text()
-
-
 def test_a_small_map_is_made_in_memory(tmp_path: Path) -> None:
     scenario = Scenario(seed=2, rows=40, cols=50)
     create(scenario, tmp_path / "created")
@@ -436,143 +388,6 @@ def test_the_demo_can_stop_at_the_data_and_keeps_the_earthquake_on_larger_maps(
         s.prevalence * s.rows**2 for s in map(demonstration.scenario, (4000, 40_000), (1, 1))
     ]
     assert failing[0] == pytest.approx(failing[1])
-
-
-STEPS = ["make_terrain", "river_pieces", "failure_curve", "make_slides", "write_beside_map"]
-
-
-@pytest.mark.parametrize("stopped", [*STEPS, "tile of the terrain", "tile of the ground"])
-def test_a_making_that_was_stopped_goes_on(
-    stopped: str, incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def again() -> Counter[str]:
-        """Make the earthquake; return how often each long step was begun."""
-        begun: Counter[str] = Counter()
-        with pytest.MonkeyPatch.context() as patch:
-            for module, name in [(relief, "carve"), (relief, "refine"),
-                                 (earthquake, "derivatives"), (earthquake, "river_pieces"),
-                                 (earthquake, "probabilities")]:  # fmt: skip
-                counted(patch, module, name, begun)
-            write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120, workers=2)
-        return begun
-
-    module, name, calls = {
-        "tile of the terrain": (relief, "refine", 3),
-        "tile of the ground": (earthquake, "draw_failures", 2),
-    }.get(stopped, (earthquake, stopped, 0))
-    stop(monkeypatch, INCOMPLETE, tmp_path, module, name, calls)
-    assert not (tmp_path / "study.toml").exists()
-    begun = again()
-    same_files(incomplete, tmp_path)
-    assert not (tmp_path / ".tiles").exists()
-    place = [*STEPS].index(stopped) if stopped in STEPS else 0
-    assert (begun["carve"] == 0) == (stopped != "make_terrain")
-    assert (begun["river_pieces"] == 0) == (place > 1 or stopped == "tile of the ground")
-    assert (begun["probabilities"] == 0) == (place > 2)
-
-
-def counted(
-    patch: pytest.MonkeyPatch, module: Any, name: str, begun: Counter[str]
-) -> None:  # fmt: skip
-    original = getattr(module, name)
-
-    def work(*args: Any, **options: Any) -> Any:
-        begun[name] += 1
-        return original(*args, **options)
-
-    patch.setattr(module, name, work)
-
-
-def stop(
-    monkeypatch: pytest.MonkeyPatch, scenario: Scenario, folder: Path, module: Any, name: str,
-    calls: int,
-) -> None:  # fmt: skip
-    """Make an earthquake, interrupted when a function is called once more than so often."""
-    original, seen = getattr(module, name), []
-
-    def work(*args: Any, **options: Any) -> Any:
-        seen.append(name)
-        if len(seen) > calls:
-            raise KeyboardInterrupt
-        return original(*args, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, name, work)
-        with pytest.raises(KeyboardInterrupt):
-            write_large(scenario, folder, tile=TILE, whole=120, workers=2)
-
-
-def test_what_was_stopped_is_not_mixed_with_another_earthquake(
-    incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop(monkeypatch, replace(INCOMPLETE, seed=6), tmp_path, earthquake, "make_slides", 0)
-    assert (tmp_path / ".tiles" / "done.json").exists()
-    write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120)
-    same_files(incomplete, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "[1]", "7", '{"settings": 1, "steps": 2}', "\0", "[" * 100_000, '{"settings": "settings", '
-     '"steps": {"heights": null}, "sizes": {}, "digest": ""}'],
-)  # fmt: skip
-def test_a_broken_journal_is_begun_anew(text: str, tmp_path: Path) -> None:
-    (tmp_path / "done.json").write_text(text)
-    (tmp_path / "elevation").write_text("old")
-    found = Journal(tmp_path, "settings")
-    assert found.steps == {}
-    found.add("heights", [1.5], keep=["area"])
-    assert Journal(tmp_path, "settings").steps == {"heights": [1.5]}
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["done.json"]
-
-
-@pytest.mark.parametrize(
-    "damaged", [".tiles/elevation", ".tiles/area", ".tiles/done.json", "rivers.gpkg"]
-)
-@pytest.mark.parametrize("gone", [True, False])
-def test_a_step_whose_files_are_damaged_is_done_again(
-    damaged: str, gone: bool, incomplete: Path, stopped: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "data"
-    shutil.copytree(stopped, folder)
-    path = folder / damaged
-    whole = path.read_bytes()
-    if gone:
-        path.unlink()
-    else:
-        path.write_bytes(whole[: len(whole) // 2])
-    write_large(INCOMPLETE, folder, tile=TILE, whole=120)
-    same_files(incomplete, folder)
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A making that was stopped after the rivers."""
-    folder = tmp_path_factory.mktemp("stopped")
-    with pytest.MonkeyPatch.context() as patch:
-        stop(patch, INCOMPLETE, folder, earthquake, "failure_curve", 0)
-    return folder
-
-
-def test_a_study_is_there_only_with_all_of_its_layers(
-    incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "data"
-    shutil.copytree(incomplete, folder)
-    other = replace(INCOMPLETE, seed=6)
-    stop(monkeypatch, other, folder, earthquake, "make_terrain", 0)
-    assert not (folder / "study.toml").exists()
-    (folder / "study.toml").write_text("of another earthquake")
-    stop(monkeypatch, other, folder, earthquake, "write_beside_map", 0)
-    assert not (folder / "study.toml").exists()
-    (folder / "study.toml").write_text("of another earthquake")
-    stop(monkeypatch, other, folder, earthquake, "write_beside_map", 0)
-    assert not (folder / "study.toml").exists()
-    small = make(Scenario(rows=40, cols=50))
-    monkeypatch.setattr(files, "shakemap_text", Mock(side_effect=KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        write(small, folder)
-    assert not (folder / "study.toml").exists()
 
 
 @pytest.mark.parametrize(

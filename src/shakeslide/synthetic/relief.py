@@ -26,6 +26,8 @@ MARGIN = 24
 """Cells around the map that are carved with it and cut off at the end."""
 CREEP = 9.0
 """Diffusivity of hillslopes over uplift, D/U (m)."""
+STEPS = 120
+"""Steps of erosion of the first level."""
 FLOODPLAIN_AREA = 6.0e6
 """Drainage area (m2) from which on a river lays a valley floor."""
 SEDIMENT = 13.0
@@ -277,7 +279,7 @@ def _coarsest(
     start = regional(frame) + np.float32(60.0) * rough + np.float32(60.0) * wide
     fill_depressions(start, edges(start.shape), DROP)
     return evolve(
-        start, ground, cell, steps=120, step=60.0, creep=CREEP * 60.0,
+        start, ground, cell, steps=STEPS, step=60.0, creep=CREEP * 60.0,
         inflow=np.zeros(start.shape, np.float32), seed=100 * seed,
     )  # fmt: skip
 
