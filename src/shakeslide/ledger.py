@@ -24,6 +24,11 @@ from shakeslide.io.files import replacing, sweep
 
 FOLDERS = ("factors", "figures", "maps", "models", "reproduce", "tune", ".work")
 """Folders in a run's folder, for what its stages make."""
+FILES = (
+    ".tif", ".gpkg", ".parquet", ".json", ".csv", ".html", ".pdf", ".png", ".qml", ".sld", ".qgs",
+    ".geojson", ".md", ".safetensors", ".npz", ".npy", ".log",
+)  # fmt: skip
+"""Endings of the files that stages make."""
 
 
 class Ledger:
@@ -63,14 +68,23 @@ class Ledger:
             yield
 
     def _folders(self) -> Iterator[Path]:
-        """Yield the folders that runs write to; a file in the place of one raises `InputError`."""
+        """Yield the folders that runs write to.
+
+        Raises
+        ------
+        InputError
+            A file is in the place of a folder, or a folder in that of a file: better now than after
+            long work.
+        """
         yield self.out
-        for name in FOLDERS:
-            folder = self.out / name
-            if folder.exists() and not folder.is_dir():
-                raise InputError(f"{folder}: is a file, where a folder is needed; move it away")
-            yield folder
-            yield from (path for path in folder.rglob("*") if path.is_dir())
+        for path in self.out.iterdir():
+            _require_kind(path)
+            if path.name in FOLDERS:
+                yield path
+                for inner in path.rglob("*"):
+                    if inner.is_dir():
+                        _require_kind(inner)
+                        yield inner
 
     def shards(self, kind: str, marks: Collection[str]) -> list[Path]:
         """Return the folders where tiles wait, after deleting those of the kind's other marks."""
@@ -217,6 +231,14 @@ def _is_record(known: Mapping[str, Any]) -> bool:
         and isinstance(files, dict)
         and all(isinstance(state, list) and len(state) >= 2 for state in files.values())
     )
+
+
+def _require_kind(path: Path) -> None:
+    """Raise `InputError` where a folder is a file or a folder has the name of a file."""
+    if path.name in FOLDERS and not path.is_dir():
+        raise InputError(f"{path}: is a file, where a folder is needed; move it away")
+    if path.suffix in FILES and path.is_dir():
+        raise InputError(f"{path}: is a folder, where a file is needed; move it away")
 
 
 def _place(part: Path, start: Path) -> str:
