@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -470,7 +469,6 @@ def test_state_of_another_training_is_left_aside(tmp_path):
     first = StackedAutoencoder(**QUICK, random_state=0)
     fit_members([first], [X], [y], checkpoint=tmp_path)
     finished = (tmp_path / "member_1.safetensors").read_bytes()
-    start = time.perf_counter()
     again = StackedAutoencoder(**QUICK, random_state=0)
     fit_members([again], [X], [y], checkpoint=tmp_path)
     assert_same(first, again)
@@ -481,7 +479,6 @@ def test_state_of_another_training_is_left_aside(tmp_path):
     (tmp_path / "member_1.safetensors").write_bytes(finished[: len(finished) // 2])
     fit_members([again], [X], [y], checkpoint=tmp_path)
     assert_same(first, again)
-    assert time.perf_counter() - start < 60
     assert [path.name for path in tmp_path.iterdir()] == ["member_1.safetensors"]
 
 

@@ -48,7 +48,7 @@ for model in (
 """
 
 
-@pytest.mark.slow
+@pytest.mark.timeout(300)  # compiles all kernels of two models from nothing
 def test_code_from_the_cache_gives_the_bits_of_code_just_compiled(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     digests = []
