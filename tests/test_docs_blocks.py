@@ -2,8 +2,8 @@
 
 `sh`: `shakeslide` is called as written; `make` must have the target. After `init DIR` the files of
 the small earthquake are put into DIR, as a user would. `toml`: merged into the small study and
-validated; with `<!-- append to FILE -->` above, put at the end of that file too. `python`: executed.
-`text` is output and is not run; nor are directives of the site, as `{toctree}`.
+validated; with `<!-- append to FILE -->` above, put at the end of that file too. `python`:
+executed. `text` is output and is not run; nor are directives of the site, as `{toctree}`.
 """
 
 from __future__ import annotations
