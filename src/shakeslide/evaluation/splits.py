@@ -74,7 +74,9 @@ def pixel(y: ArrayLike, train: float = 0.2, repeats: int = 20, seed: int = 0) ->
         rng = generator(seed, "pixel", repeat)
         training = np.zeros(positive.size, dtype=bool)
         for rows in (np.flatnonzero(positive), np.flatnonzero(~positive)):
-            training[rng.permutation(rows)[: round(train * rows.size)]] = True
+            # However few there are, one at least on either side.
+            some = min(max(round(train * rows.size), 1), rows.size - 1)
+            training[rng.permutation(rows)[:some]] = True
         yield _split("pixel", repeat, 0, positive, training, ~training)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from shakeslide import grid as grids
 from shakeslide import (
     checks,
     inventory,
@@ -17,6 +18,7 @@ from shakeslide import (
     trials,
 )
 from shakeslide.errors import InputError
+from shakeslide.evaluation import blocks
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.registry import Factor, Whole
 from shakeslide.fingerprints import fingerprint
@@ -197,18 +199,26 @@ def samples_of(run: Run) -> sampling.Samples:
 def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
     """Number the blocks of the samples, as large as asked or as their errors suggest."""
     asked = run.study.evaluation.block_size
-    if asked == "auto":
+    if asked != "auto":
+        return sampling.with_blocks(drawn, run.grid, asked)
+    try:
         size = trials.block_size(drawn, run.study.study.seed).size
-    else:
-        size = asked
+    except InputError as error:
+        dx, dy = grids.cell_size(run.grid)
+        size = blocks.fewest(float(drawn.counts["mapped_cells"]) * dx * dy)
+        run.reporter.say(
+            f"warning: sample: the errors do not suggest how large blocks should be ({error}): "
+            f"blocks of {size:g} m are taken; [evaluation] block_size sets another side"
+        )
     return sampling.with_blocks(drawn, run.grid, size)
 
 
 def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> list[str]:
-    c, sources = drawn.counts, int((drawn.label == 1).sum())
+    c, positive = drawn.counts, drawn.label == 1
+    sources, holding = int(positive.sum()), drawn.table["landslide_id"][positive].nunique()
     part = "" if sources == c["source_cells"] else f" drawn from {c['source_cells']:,}"
     lines = [
-        f"sample: {sources:,} source cells{part} of {c['landslides']:,} landslides and "
+        f"sample: {sources:,} source cells{part} in {holding:,} of {c['landslides']:,} landslides and "
         f"{len(drawn.table) - sources:,} clear cells; "
         f"{100 * drawn.prevalence:.2f} % of the area is source"
     ]
