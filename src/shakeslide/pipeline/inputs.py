@@ -9,7 +9,6 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from shakeslide import grid as grids
 from shakeslide import (
     checks,
     inventory,
@@ -17,6 +16,7 @@ from shakeslide import (
     sampling,
     trials,
 )
+from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.evaluation import blocks
 from shakeslide.factors import stack as stacks
@@ -218,8 +218,8 @@ def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> l
     sources, holding = int(positive.sum()), drawn.table["landslide_id"][positive].nunique()
     part = "" if sources == c["source_cells"] else f" drawn from {c['source_cells']:,}"
     lines = [
-        f"sample: {sources:,} source cells{part} in {holding:,} of {c['landslides']:,} landslides and "
-        f"{len(drawn.table) - sources:,} clear cells; "
+        f"sample: {sources:,} source cells{part} in {holding:,} of {c['landslides']:,} landslides "
+        f"and {len(drawn.table) - sources:,} clear cells; "
         f"{100 * drawn.prevalence:.2f} % of the area is source"
     ]
     if c["landslides_without_cell"]:
@@ -239,6 +239,9 @@ def check(run: Run) -> list[checks.LayerRow]:
         # A look leaves nothing behind.
         with tempfile.TemporaryDirectory() as folder:
             return check(replace(run, out=Path(folder)))
+    checks.require_all(
+        study.layers, study.active_factors, study.inventory, study.masks, study.evaluation
+    )
     checks.check_evaluation(study.evaluation)
     checks.check_dem(study.layers)
     rows = checks.check_layers(
@@ -248,8 +251,16 @@ def check(run: Run) -> list[checks.LayerRow]:
         run.grid,
         study.event,
         study.masks,
+        checks.needs(
+            study.samples,
+            study.evaluation,
+            study.models.calibration,
+            [run.recipe(n) for n in study.models.use],
+        ),
+        study.samples.most,
     )
     _, remarks = images(study.sources, run.grid)
     rows[-1] = replace(rows[-1], warnings=[*rows[-1].warnings, *remarks])
     # Making the factors reads what they need, which finds the rest of the errors.
-    return checks.with_factors(rows, run.factors)
+    rows = checks.with_factors(rows, run.factors)
+    return [*rows, checks.models_row(*run.usable)] if run.usable[1] else rows

@@ -266,20 +266,29 @@ class Run:
         )
 
     @cached_property
-    def models(self) -> list[str]:
-        """Models in use: those whose inputs the study has. What is left out is said, once."""
-        used = []
+    def usable(self) -> tuple[list[str], list[str]]:
+        """Models in use whose inputs the study has, and what there is to say of them and others."""
+        used, remarks = [], []
         for name in self.study.models.use:
             recipe = self.recipe(name)
-            missing = recipe.lacks(self.factors)
-            if missing:
-                self.reporter.say(f"warning: {name} is left out, it lacks {'; '.join(missing)}")
+            if missing := recipe.lacks(self.factors):
+                remarks.append(f"{name} is left out, it lacks {'; '.join(missing)}")
                 continue
-            for line in recipe.remarks():
-                self.reporter.say(f"warning: {line}")
+            remarks += recipe.remarks()
             used.append(name)
         if not used:
-            raise InputError("[models] use: none of the models has the inputs that it needs")
+            raise InputError(
+                f"[models] use: none of the models has the inputs that it needs: "
+                f"{'. '.join(remarks)}"
+            )
+        return used, remarks
+
+    @cached_property
+    def models(self) -> list[str]:
+        """Models in use: those whose inputs the study has. What is left out is said, once."""
+        used, remarks = self.usable
+        for line in remarks:
+            self.reporter.say(f"warning: {line}")
         return used
 
     @property
