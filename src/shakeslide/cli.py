@@ -154,12 +154,6 @@ class _OwnStderr(io.TextIOWrapper):
         super().__init__(file, sys.stderr.encoding, "backslashreplace", line_buffering=True)
 
 
-def _tell(quiet: bool, text: object) -> None:
-    """Print where a result is, or what came of it, unless nothing but errors is wanted."""
-    if not quiet:
-        print(text)
-
-
 def _stage(name: str) -> Callable[..., None]:
     def command(
         study: StudyPath,
@@ -178,7 +172,7 @@ def _stage(name: str) -> Callable[..., None]:
             result = getattr(pipeline, name)(run)
             if result is None:
                 pipeline.provenance(run)
-        _tell(quiet, result or run.out)
+        print(result or run.out)
 
     return command
 
@@ -261,11 +255,7 @@ def explain(
     study: StudyPath,
     at: Annotated[
         tuple[float, float] | None,
-        typer.Option(
-            "--at",
-            help="Why a place has its probability: X Y in the grid's CRS, or longitude and "
-            "latitude in degrees.",
-        ),
+        typer.Option("--at", help="X Y of a place in the grid's CRS: why has it its probability?"),
     ] = None,
     model: Annotated[str, typer.Option("--model", help="Of which model, with --at.")] = "rf",
     out: Out = None,
@@ -274,17 +264,14 @@ def explain(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say which factors matter (importance.json), or why one place has its probability.
-
-    What --at asks is answered with -q too.
-    """
+    """Say which factors matter (importance.json), or why one place has its probability."""
     run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=at is not None)
     from shakeslide import explanation, pipeline
 
     if at is None:
         with run.ledger.locked():
             pipeline.explain(run)
-        _tell(quiet, run.out / "importance.json")
+        print(run.out / "importance.json")
         return
     for line in explanation.lines(pipeline.explain_place(run, model, *at)):
         print(line)
@@ -312,8 +299,6 @@ def tune(
 
     with run.ledger.locked():
         told = pipeline.tune(run, model, protocol, trials)
-    if quiet:
-        return
     for name, row in (("the study's own settings", told.start), ("the best of", told.best)):
         which = name if row is told.start else f"{name} {len(told.trials)}"
         print(f"log loss {row['log_loss']:.4f}, ROC-AUC {row['roc_auc']:.4f}: {which}")
@@ -359,7 +344,7 @@ def reproduce(
     from shakeslide import reproduce as experiments
 
     with run.ledger.locked():
-        _tell(quiet, experiments.run(run, only or [], scale, protocol, tile, area, repeats))
+        print(experiments.run(run, only or [], scale, protocol, tile, area, repeats))
 
 
 @app.command()
@@ -422,7 +407,7 @@ def demo(
         raise InputError(f"--out {out}: cannot be written to: {error}") from error
     _log_to(out / "run" / "run.log", verbose=False)
     for line in demonstration.run(out, size, seed, workers, quiet, only_data):
-        _tell(quiet, line)
+        print(line)
 
 
 def _version(value: bool) -> None:

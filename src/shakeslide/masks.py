@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
-from shakeslide.factors.layers import is_vector, raster_source, vector_source
+from shakeslide.factors.layers import is_vector, raster_info, raster_source, vector_source
 from shakeslide.grid import Tile
 from shakeslide.io import raster, vector
 from shakeslide.polygons import Polygons
@@ -40,11 +40,11 @@ class Mask:
         """Return which cells of a tile lie in the mask, by their centres."""
         if isinstance(self.ground, Polygons):
             return np.asarray(self.ground.burn(tile, fill=0) > 0)
-        values = self.ground.read(grids.window(grid, tile))
-        known = np.isfinite(values)
+        block = grids.window(grid, tile)
         if self.classes is None:
-            return np.asarray(known & (values != 0))
-        return np.asarray(known & np.isin(values, self.classes))
+            values = self.ground.read(block)
+            return np.asarray(np.isfinite(values) & (values != 0))
+        return np.asarray(np.isin(self.ground.read_codes(block), self.classes))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,9 @@ def _load(settings: MaskSettings, name: str, grid: GeoBox, notes: list[str]) -> 
     value = np.nan if settings.map_value == "nodata" else float(settings.map_value)
     classes = None if settings.classes is None else tuple(settings.classes)
     if not is_vector(settings):
-        return Mask(raster_source(settings, categorical=True, name=name), classes, value)
+        raster_info(settings, name)
+        source = raster_source(settings, categorical=classes is not None, name=name).nearest()
+        return Mask(source, classes, value)
     if classes is not None:
         raise InputError(
             f"{settings.path} ({name}): classes are for rasters; choose polygons with where ="

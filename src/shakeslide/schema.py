@@ -7,7 +7,7 @@ import os
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,7 +59,8 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
     whole = path if base is None else Path(base) / path
     if too_long(whole):
         raise ValueError(f"{shortened(str(path))} is longer than any path can be")
-    return whole
+    inner = _in_archive(path, base)
+    return whole if base is None else Path(base) / inner
 
 
 def too_long(path: Path) -> bool:
@@ -67,6 +68,17 @@ def too_long(path: Path) -> bool:
     return len(os.fsencode(path)) > LONGEST_PATH or any(
         len(os.fsencode(part)) > LONGEST_NAME for part in path.parts
     )
+
+
+def _in_archive(path: Path, base: Any) -> Path:
+    """Return a path in GDAL's notation of archives (/vsizip/...) as one into the archive."""
+    if len(path.parts) < 3 or path.parts[1] not in ("vsizip", "vsigzip"):
+        return path
+    inner = Path(*path.parts[2:])
+    whole = Path("/", inner)
+    # Two slashes, which tell an absolute path, are one by now.
+    there = any(p.is_file() for p in (whole, *whole.parents))
+    return whole if there or base is None else inner
 
 
 def _known_crs(text: str) -> str:
@@ -153,37 +165,30 @@ class Settings(BaseModel):
                 raise ValueError("is true or false, where a number or a text is needed")
         return value
 
-    def essence(self, content: Callable[[Path], Any], shown: bool = False) -> dict[str, Any]:
+    def essence(self, content: Callable[[Path], str]) -> dict[str, Any]:
         """Return what results depend on: no key that is only shown, files by what they hold.
 
         Parameters
         ----------
         content : callable
-            Returns what stands for a file: a hash of its content.
-        shown : bool
-            Return what is only shown too.
+            Returns a hash of a file's content.
         """
-        kept = {
-            name: getattr(self, name)
-            for name, field in type(self).model_fields.items()
-            if shown or not any(isinstance(m, Shown) for m in field.metadata)
-        }
         return {
-            k: _essence(v, content, shown) for k, v in (kept | (self.model_extra or {})).items()
+            name: _essence(getattr(self, name), content)
+            for name, field in type(self).model_fields.items()
+            if not any(isinstance(m, Shown) for m in field.metadata)
         }
 
 
-def _essence(value: Any, content: Callable[[Path], Any], shown: bool) -> Any:
+def _essence(value: Any, content: Callable[[Path], str]) -> Any:
     if isinstance(value, Settings):
-        return value.essence(content, shown)
+        return value.essence(content)
     if isinstance(value, Path):
         return content(value)
-    if isinstance(value, date):
-        return value.isoformat()
     if isinstance(value, Mapping):
-        return {k: _essence(v, content, shown) for k, v in value.items()}
+        return {k: _essence(v, content) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_essence(v, content, shown) for v in value]
+        return [_essence(v, content) for v in value]
     return value
 
 

@@ -61,6 +61,9 @@ class StudyInfo(Settings):
     the paper."""
     seed: Annotated[int, Field(ge=0)] = 1
     """The one source of randomness: the same seed gives the same bytes."""
+    network: bool = False
+    """Whether files may refer to the web, as a `.vrt` over `/vsicurl/` does. By default nothing
+    that a study reads opens a connection, and such a file is refused."""
 
 
 class Event(Settings):
@@ -95,9 +98,11 @@ class Layer(Settings):
     (grid.xml, uncertainty.xml, shake_result.hdf), an earthquake catalogue (QuakeML)."""
 
     path: DataPath
-    """The file."""
+    """The file. It may lie in a zip archive: "dem.zip" where that holds one raster or vector, or
+    "dem.zip/dem.tif"."""
     layer: str | None = None
-    """Layer inside the file, where it has several."""
+    """Layer inside the file, where it has several; raster: the variable (NetCDF, HDF) or the table
+    (GeoPackage)."""
     column: str | None = None
     """Attribute to use (polygons: the value or class; earthquakes: the magnitude; ShakeMap: the
     field, for example "PGA"; default there: the field named as the layer, MMI for intensity)."""
@@ -119,7 +124,8 @@ class Layer(Settings):
     band: Annotated[int, Field(ge=1)] = 1
     """Raster: band."""
     nodata: Annotated[float, Field(allow_inf_nan=True)] | None = None
-    """Raster: value that means "no data", where the file does not say so."""
+    """Raster: value that means "no data", where the file does not say so; one that its numbers can
+    hold."""
     scale: Annotated[float, Field(gt=0)] | None = None
     """Raster: what its numbers are multiplied by, for example 0.3048 for feet; default: what the
     file says."""

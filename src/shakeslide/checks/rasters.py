@@ -33,8 +33,8 @@ def raster_row(
     """Return what there is to say of a raster layer; raise where it cannot serve."""
     where = f"{layer.path} (layers.{name})"
     info = raster_info(layer, name)
-    source = raster_source(layer, categorical=True, name=name)
-    values = source.read(coarse)
+    source = raster_source(layer, name=name).nearest()
+    values = source.read_codes(coarse) if use.classes else source.read(coarse)
     known = values[np.isfinite(values)]
     if known.size == 0:
         raise InputError(
@@ -50,7 +50,7 @@ def raster_row(
     if source.field is not None:
         more = _shakemap_remarks(layer, source.field, event)
         notes, warnings = notes + more[0], warnings + more[1]
-    text = _classes(known, where) if use.classes else f"{known.min():.6g} to {known.max():.6g}"
+    text = _classes(known) if use.classes else f"{known.min():.6g} to {known.max():.6g}"
     if source.field is not None:
         text = f"{source.field}: {text} {info.unit}".rstrip()
     kind = "ShakeMap" if source.field is not None else f"raster {info.dtype}"
@@ -72,10 +72,10 @@ def raster_row(
 
 
 def _raster_remarks(
-    layer: Layer, info: raster.RasterInfo, known: NDArray[np.float32], use: Uses
+    layer: Layer, info: raster.RasterInfo, known: NDArray[np.floating], use: Uses
 ) -> tuple[list[str], list[str]]:
     """Return notes and warnings that hold for any raster."""
-    notes, warnings = [], []
+    notes, warnings = list(info.notes), []
     if layer.scale is None and (info.scale, info.offset) != (1.0, 0.0):
         notes.append(f"scale {info.scale:g} and offset {info.offset:g} of the file applied")
     if info.crs is not None and info.crs.geographic and not _within_180(info.grid):
@@ -94,7 +94,7 @@ def _within_180(grid: GeoBox) -> bool:
     return bool(box.left >= -180.001 and box.right <= 180.001)
 
 
-def _sidecar_remark(layer: Layer, info: raster.RasterInfo, known: NDArray[np.float32]) -> str:
+def _sidecar_remark(layer: Layer, info: raster.RasterInfo, known: NDArray[np.floating]) -> str:
     """Tell of a sidecar that does not belong to the file as it is."""
     said = pam.read(layer.path, layer.band)
     if said is None:
@@ -125,7 +125,7 @@ def _sidecar_crs(layer: Layer, info: raster.RasterInfo) -> str:
 
 def _dem_remarks(
     where: str,
-    values: NDArray[np.float32],
+    values: NDArray[np.floating],
     info: raster.RasterInfo,
     source: raster.RasterSource,
     grid: GeoBox,
@@ -168,12 +168,7 @@ def _box(grid: GeoBox) -> str:
     return ", ".join(f"{v:.6g}" for v in grids.bounds(grid))
 
 
-def _classes(values: NDArray[np.float32], where: str) -> str:
+def _classes(values: NDArray[np.floating]) -> str:
     codes = np.unique(values)
-    if not np.allclose(codes, np.round(codes)):
-        raise InputError(
-            f"{where}: is used for classes, but holds values that are not whole numbers "
-            f'({codes[0]:g} ...); use function = "value" for continuous values'
-        )
     shown = ", ".join(f"{int(c)}" for c in codes[:12])
     return f"{len(codes)} classes: {shown}" + (" ..." if len(codes) > 12 else "")

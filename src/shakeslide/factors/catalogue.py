@@ -50,6 +50,7 @@ from shakeslide.factors.computations import (
     DirectionOfNearest,
     DistanceToNearest,
     Exposure,
+    ReadCodes,
     ReadRaster,
     Relief,
     Tpi,
@@ -108,12 +109,27 @@ def _raster_value(settings: ValueFactor, layer: Layer, code: str) -> Made:
 def _category(settings: CategoryFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
     if not sourced.is_vector(layer):
-        source = sourced.raster_source(layer, categorical=True, name=settings.layer)
-        return Made(ReadRaster(source), source=sourced.source_text(layer))
+        return _raster_category(settings, layer, code, sources)
     features = sourced.polygons(layer, settings.layer, sources, code)
     codes, legend = sourced.class_codes(features.frame[layer.column])
     polygons = Polygons.on_grid(features.geometry, codes, sources.grid)
     return Made(BurnPolygons(polygons), legend=legend, source=sourced.source_text(layer))
+
+
+def _raster_category(settings: CategoryFactor, layer: Layer, code: str, sources: Sources) -> Made:
+    """Return the classes of a raster; codes too large for a factor's file are numbered."""
+    dtype = sourced.raster_info(layer, settings.layer).dtype
+    source = sourced.raster_source(layer, categorical=True, name=settings.layer)
+    text = sourced.source_text(layer)
+    codes = sourced.large_codes(source, dtype, sources.grid)
+    if not codes:
+        return Made(ReadRaster(source), source=text)
+    note = (
+        f"{code}: codes beyond {sourced.LARGEST:,} are numbered 1 to {len(codes)}; the legend "
+        "names the file's own"
+    )
+    legend = {i + 1: str(c) for i, c in enumerate(codes)}
+    return Made(ReadCodes(source, codes), legend=legend, source=text, notes=(note,))
 
 
 def _bearing(settings: BearingFactor, code: str, sources: Sources) -> Made:

@@ -30,6 +30,22 @@ class ReadRaster:
 
 
 @dataclass(frozen=True)
+class ReadCodes:
+    """Classes of a raster on the tile, numbered from 1 in the order of their codes."""
+
+    raster: raster.RasterSource
+    codes: tuple[int, ...]
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        values = self.raster.read_codes(grids.window(inputs.grid, inputs.tile))
+        known = np.isfinite(values)
+        numbers = np.full(values.shape, np.nan, np.float32)
+        numbers[known] = np.searchsorted(np.asarray(self.codes, np.float64), values[known]) + 1
+        return numbers
+
+
+@dataclass(frozen=True)
 class BurnPolygons:
     """Values of polygons at the cells' centres."""
 

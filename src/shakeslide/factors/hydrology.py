@@ -74,7 +74,7 @@ class Flow:
     def mark(self, *more: object) -> str:
         """Return a fingerprint of the flow and of what is made from it."""
         about = [METHOD, self.content, grids.describe(self.grid), self.dem.nodata, self.dem.scale]
-        text = json.dumps([*about, self.dem.band, self.dem.crs, *more], default=str)
+        text = json.dumps([*about, self.dem.band, self.dem.crs, self.dem.layer, *more], default=str)
         return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
@@ -97,7 +97,9 @@ def flow_of(sources: Sources, dem: raster.RasterSource, cell: float | None, marg
     InputError
         More memory needed than this machine has.
     """
-    grid = _with_margin(sources.grid, raster.info(dem.path, dem.crs, dem.band).grid, margin)
+    grid = _with_margin(
+        sources.grid, raster.info(dem.path, dem.crs, dem.band, layer=dem.layer).grid, margin
+    )
     if cell is not None and cell > max(grids.cell_size(grid)):
         grid = grid.zoom_out(cell / max(grids.cell_size(grid)))
     flow = Flow(dem, grid, sources.content(dem.path))

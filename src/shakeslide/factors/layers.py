@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyogrio
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.factors.registry import Sources
-from shakeslide.io import quakeml, raster, shakemap, vector
+from shakeslide.io import band, containers, datasets, gdal, quakeml, raster, shakemap, vector
 from shakeslide.study import Layer
 
 VECTOR_SUFFIXES = (
-    ".shp", ".geojson", ".geojsonl", ".json", ".csv", ".tsv", ".kml", ".kmz", ".fgb", ".gml",
-    ".zip", ".gpx", ".tab", ".mif", ".parquet", ".gdb", ".sqlite", ".dxf",
+    ".shp", ".geojson", ".geojsonl", ".json", ".csv", ".tsv", ".txt", ".kml", ".kmz", ".fgb",
+    ".gml", ".gpkg", ".gpx", ".tab", ".mif", ".parquet", ".gdb", ".sqlite", ".dxf", ".xml",
 )  # fmt: skip
-RASTER_SUFFIXES = (".tif", ".tiff", ".vrt", ".asc", ".img", ".bil", ".nc", ".hgt", ".grd", ".dt2")
+"""Suffixes of what is called a vector where GDAL reads it as nothing at all."""
+
+
+LARGEST = 1 << 24
+"""Whole numbers up to this are exact in float32, the type of a factor's file."""
+MOST_CLASSES = 65_535
+"""Classes that a raster may have."""
 
 
 def raster_source(layer: Layer, categorical: bool = False, name: str = "") -> raster.RasterSource:
-    """Return how to read a raster layer; classes are never interpolated."""
+    """Return how to read a raster layer; classes are exact, and never interpolated."""
     return raster.RasterSource(
         layer.path,
         layer.band,
@@ -31,17 +40,66 @@ def raster_source(layer: Layer, categorical: bool = False, name: str = "") -> ra
         "nearest" if categorical else "bilinear",
         field_of(layer, name),
         layer.scale,
+        layer.layer,
+        categorical,
     )
 
 
 def raster_info(layer: Layer, name: str = "") -> raster.RasterInfo:
-    """Return what a raster layer's file says of itself."""
-    return raster.info(layer.path, layer.crs, layer.band, field_of(layer, name))
+    """Return what a raster layer's file says of itself.
+
+    Raises
+    ------
+    InputError
+        No raster, or one that cannot be read as the study states.
+    """
+    field = field_of(layer, name)
+    where = f"{layer.path} ({name})" if name else str(layer.path)
+    if containers.exists(layer.path) and is_vector(layer):
+        raise InputError(f"{where}: is a vector, but a raster is needed here; give a raster")
+    if field is None and layer.column is not None:
+        raise InputError(
+            f"{where}: is a raster, which has no columns: delete column = '{layer.column}' (a band "
+            "is chosen with band =, a variable or table with layer =)"
+        )
+    return raster.info(layer.path, layer.crs, layer.band, field, layer.layer, layer.nodata)
+
+
+def large_codes(source: raster.RasterSource, dtype: str, grid: GeoBox) -> tuple[int, ...]:
+    """Return all codes of a class raster on the grid where a float32 cannot hold each, else none.
+
+    Parameters
+    ----------
+    source : RasterSource
+        The raster.
+    dtype : str
+        Type of the file's numbers.
+    grid : GeoBox
+        The grid.
+
+    Raises
+    ------
+    InputError
+        More codes than classes can be.
+    """
+    if dtype in band.NARROW and source.scale is None:
+        return ()
+    found = np.empty(0)
+    for tile in grids.tiles(grid, 2048):
+        codes = np.unique(source.read_codes(grids.window(grid, tile)))
+        found = np.union1d(found, codes[np.isfinite(codes)])
+        if len(found) > MOST_CLASSES:
+            raise InputError(
+                f"{source.path}: is used for classes, but holds more than {MOST_CLASSES:,} values; "
+                'use function = "value" for continuous values'
+            )
+    large = len(found) > 0 and np.abs(found).max() > LARGEST
+    return tuple(int(c) for c in found) if large else ()
 
 
 def field_of(layer: Layer, name: str) -> str | None:
     """Return the field of a layer that is a ShakeMap, None for any other raster."""
-    if not shakemap.is_shakemap(layer.path):
+    if not layer.path.is_file() or not shakemap.is_shakemap(layer.path):
         return None
     return shakemap.read(layer.path).name(layer.column, name)
 
@@ -63,19 +121,41 @@ def vector_source(layer: Layer, name: str) -> vector.VectorSource:
 
 
 def is_vector(layer: Layer) -> bool:
-    """Tell whether the layer's file is a vector: by its content where its name leaves it open."""
-    suffix = layer.path.suffix.lower()
+    """Tell whether the layer's file is a vector: by its content.
+
+    Raises
+    ------
+    InputError
+        What is no file, or a file of both kinds whose `layer` is not named.
+    """
+    if not containers.exists(layer.path):
+        return containers.suffix_of(layer.path.name) in VECTOR_SUFFIXES
+    containers.require_file(layer.path)
     if shakemap.is_shakemap(layer.path):
         return False
-    if layer.column is not None or suffix in VECTOR_SUFFIXES or quakeml.is_quakeml(layer.path):
+    if quakeml.is_quakeml(layer.path):
         return True
-    if suffix in RASTER_SUFFIXES or not layer.path.exists():
-        return suffix == ".gpkg"
+    if not datasets.is_raster(layer.path):
+        suffix = containers.suffix_of(layer.path.name)
+        return suffix in VECTOR_SUFFIXES or bool(_vector_layers(layer.path))
+    both = containers.suffix_of(layer.path.name) in (".gpkg", ".sqlite", ".gdb", ".zip")
+    vectors = _vector_layers(layer.path) if both else []
+    if vectors and layer.layer is None:
+        raise InputError(
+            f"{layer.path}: holds rasters and vectors ({', '.join(vectors[:6])}); choose one with "
+            "layer ="
+        )
+    return layer.layer in vectors
+
+
+def _vector_layers(path: Path) -> list[str]:
+    """Return the layers with geometries of a file, none where it is no vector."""
     try:
-        return any(kind is not None for _, kind in pyogrio.list_layers(layer.path))
+        with gdal.vectors():
+            listed = pyogrio.list_layers(path)
     except (DataSourceError, DataLayerError):
-        # A GeoPackage that is not whole: most hold vectors.
-        return suffix == ".gpkg"
+        return []
+    return [str(name) for name, shape in listed if shape is not None]
 
 
 def source_text(layer: Layer) -> str:

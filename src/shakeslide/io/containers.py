@@ -38,7 +38,10 @@ def exists(path: Path) -> bool:
     """Tell whether a path is there, an archive's member too."""
     if on_disk(path) == path:
         return path.exists()
-    return path.relative_to(on_disk(path)).as_posix() in members(on_disk(path))
+    archive = on_disk(path)
+    return archive.suffix.lower() != ".gz" and (
+        path.relative_to(archive).as_posix() in members(archive)
+    )
 
 
 def members(archive: Path) -> list[str]:

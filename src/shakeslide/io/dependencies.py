@@ -9,7 +9,6 @@ its own table, and what a GeoPackage's view takes from an attached file.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from shakeslide.errors import InputError
-from shakeslide.io import containers, xml
+from shakeslide.io import containers, virtual, xml
 from shakeslide.io.gdal import GDAL_OPTIONS
 
 PARTS = {
@@ -38,10 +37,6 @@ TABLES = (".csv", ".tsv", ".txt", ".geojson", ".geojsonl", ".kml", ".gpx", ".par
 """Files that are never rasters of several files."""
 ASIDE = (".ovr", ".aux.xml", ".qix", ".sbn", ".sbx", ".rrd")
 """Overviews, indices and sidecars that are not read."""
-SOURCES = ("SourceFilename", "SourceDataset", "SrcDataSource")
-"""Elements of a `.vrt`, raster or OGR, that name a file."""
-CONNECTION = re.compile(r'^[A-Za-z0-9_]{2,}:"?(.+?)"?(?::[^:/\\]*)?$')
-"""A part of a file as GDAL writes it: NETCDF:"file.nc":variable, GPKG:file.gpkg:table."""
 
 
 def files_of(path: Path) -> list[Path]:
@@ -58,6 +53,7 @@ def files_of(path: Path) -> list[Path]:
         Nothing there, or something else than files.
     """
     containers.require_file(path)
+    virtual.require_local(containers.on_disk(path))
     found: set[Path] = set()
     waiting = [containers.on_disk(path)]
     while waiting:
@@ -79,37 +75,10 @@ def _named_by(file: Path) -> Iterator[Path]:
     for part in PARTS.get(suffix, ()):
         yield from (file.with_suffix(s) for s in (part, part.upper()))
     yield from (file.with_name(file.name + end) for end in JOURNALS)
-    if xml.root_name(file) in ("VRTDataset", "OGRVRTDataSource"):
-        yield from (on_disk_of(name, file) for name in sources_of(file))
+    if xml.root_name(file) in virtual.ROOTS:
+        yield from (virtual.on_disk_of(n, file) for n in virtual.sources_of(file))
     if suffix not in TABLES and suffix not in PARTS:
         yield from _listed_by_gdal(file)
-
-
-def sources_of(vrt: Path) -> list[str]:
-    """Return the names of the data sets that a `.vrt` is made of, as GDAL would open them."""
-    names = []
-    for element in xml.read(vrt, "VRT").iter():
-        if xml.name(element) in SOURCES and element.text:
-            attributes = {k.lower(): v for k, v in element.attrib.items()}
-            text = element.text.strip()
-            relative = attributes.get("relativetovrt", "0") in ("1", "YES", "TRUE", "true", "yes")
-            names.append(_beside(text, vrt) if relative else text)
-    return names
-
-
-def _beside(text: str, vrt: Path) -> str:
-    return text if text.startswith(("/", "<")) or CONNECTION.match(text) else str(vrt.parent / text)
-
-
-def on_disk_of(name: str, vrt: Path) -> Path:
-    """Return the file on the disk of a name that GDAL would open for a `.vrt`."""
-    text = containers.VIRTUAL.sub("", name.replace("{", "").replace("}", ""))
-    text = text if text.startswith("/") or text == name else f"/{text}"
-    path = Path(text)
-    if (part := CONNECTION.match(name)) and not path.exists():
-        path = Path(part.group(1))
-    beside = vrt.parent / path
-    return containers.on_disk(beside if beside.exists() else path)
 
 
 def _listed_by_gdal(file: Path) -> list[Path]:

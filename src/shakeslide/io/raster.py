@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyproj
-import rasterio
-import rasterio.shutil
-from numba import njit
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
-from shakeslide.io import shakemap, units, xml
-from shakeslide.io.gdal import GDAL_OPTIONS, one_line
+from shakeslide.io import band as bands
+from shakeslide.io import units
+from shakeslide.io.band import Band
+from shakeslide.io.datasets import MOST_OPEN, opened, result
+from shakeslide.io.gdal import is_web, one_line
+
+__all__ = [
+    "MOST_OPEN", "RasterInfo", "RasterSource", "aligned_offset", "info", "native_window", "opened",
+    "result",
+]  # fmt: skip
 
 Float = NDArray[np.float32]
-
-WEB_SERVICES = ("GDAL_WMS", "GDAL_WMTS", "WCS_GDAL", "WMS_Capabilities", "Capabilities")
-"""Roots of XML files for which GDAL would fetch data from the web."""
+MOST_CELLS = 1 << 26
+"""Cells of a masked raster that are held in memory to be resampled; of more, some are left out."""
 
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a raster says of itself."""
+    """What a raster says of itself.
+
+    Attributes
+    ----------
+    grid : GeoBox
+        Its cells, north up.
+    notes : tuple of str
+        What is done about how it is stored.
+    """
 
     grid: GeoBox
     crs: CRS | None
@@ -51,108 +62,39 @@ class RasterInfo:
     offset: float = 0.0
     colours: bool = False
     height_unit: str = ""
+    notes: tuple[str, ...] = ()
 
 
-@contextmanager
-def opened(path: Path, field: str | None = None) -> Iterator[Any]:
-    """Open a raster for reading; a file that is no raster is an `InputError`.
+def info(
+    path: Path,
+    crs: str | None = None,
+    band: int = 1,
+    field: str | None = None,
+    layer: str | None = None,
+    nodata: float | None = None,
+) -> RasterInfo:
+    """Return grid, CRS, type and nodata of a raster.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    field : str, optional
-        Field of a ShakeMap.
+    path, crs, band, field, layer, nodata
+        As for `RasterSource`.
+
+    Raises
+    ------
+    InputError
+        No raster, no such band, no place on the Earth, or a nodata that its type cannot hold.
     """
-    if not path.exists():
-        raise InputError(f"{path}: no such file; check `path` in the study file, or --data")
-    with rasterio.Env(**GDAL_OPTIONS):
-        if field is not None:
-            with MemoryFile(shakemap.geotiff(path, field)) as memory, memory.open() as dataset:
-                yield dataset
-            return
-        if path.suffix.lower() == ".xml" and xml.root_name(path) in WEB_SERVICES:
-            raise InputError(
-                f"{path}: describes a web service, not data; download what it serves and give that"
-            )
-        yield _kept_open(path)
-
-
-_open_here = threading.local()
-"""Each thread's open files: GDAL's datasets must not be shared between threads."""
-MOST_OPEN = 24
-"""Files a thread keeps open: all factors of a study, so that tiles find blocks in GDAL's cache
-that their neighbours have already unpacked."""
-
-
-def _kept_open(path: Path) -> Any:
-    """Return this thread's dataset of a file, opened anew when the file has been replaced."""
-    stat = path.stat()
-    key = (str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    kept: OrderedDict[Any, Any] = _open_here.__dict__.setdefault("kept", OrderedDict())
-    for old in [k for k in kept if k[0] == key[0] and k != key]:
-        kept.pop(old).close()
-    if key not in kept:
-        kept[key] = _open(path)
-        if len(kept) > MOST_OPEN:
-            kept.popitem(last=False)[1].close()
-    kept.move_to_end(key)
-    return kept[key]
-
-
-def _open(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings():
-            # What has no place is refused in `info`, by name.
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(path)
-    except RasterioIOError as error:
-        why = one_line(error)
-        if "sqlite" in why or "malformed" in why:
-            why = "truncated or damaged? Get the file again"
-        raise InputError(f"{path}: not a raster that GDAL can read: {why}") from error
-    if any(dtype.startswith("complex") for dtype in dataset.dtypes):
-        dataset.close()
-        raise InputError(
-            f"{path}: holds complex numbers ({dataset.dtypes[0]}); give a raster of real ones, for "
-            "example their magnitude"
-        )
-    return dataset
-
-
-@contextmanager
-def result(path: Path) -> Iterator[Any]:
-    """Open a raster that a run has made; one that is damaged raises `InputError`."""
-    with rasterio.Env(**GDAL_OPTIONS):
-        dataset = _open(path)
-        try:
-            with dataset:
-                yield dataset
-        except RasterioIOError as error:
-            raise InputError(
-                f"{path}: cannot be read to the end (damaged?); delete it and use `shakeslide run`"
-            ) from error
-
-
-def info(path: Path, crs: str | None = None, band: int = 1, field: str | None = None) -> RasterInfo:
-    """Return grid, CRS, type and nodata of a raster; `crs` stands in for what the file says."""
-    with opened(path, field) as src:
-        if band > src.count:
-            raise InputError(f"{path}: band {band} asked for, but it has {src.count}")
+    with opened(path, field, layer) as src:
+        own = Band.of(src, band, nodata)
+        _require_nodata(own, path, nodata)
         file_crs, height_unit = _crs_of(src, crs)
-        if src.transform.b or src.transform.d:
-            raise InputError(f"{path}: is rotated; warp it first (gdalwarp) so that north is up")
-        if src.transform.is_identity:
-            raise InputError(
-                f"{path}: has no georeference, its cells are only counted; give it its place first "
-                "(gdal_translate -a_ullr west north east south)"
-            )
-        grid = GeoBox((src.height, src.width), src.transform, file_crs)
+        _require_place(src, path)
         return RasterInfo(
-            grid,
+            GeoBox((src.height, src.width), own.affine, file_crs),
             file_crs,
-            src.dtypes[band - 1],
-            src.nodata,
+            own.dtype,
+            own.nodata,
             src.count,
             src.tags(),
             units.spelled(src.units[band - 1] or src.tags().get("unit", "")),
@@ -160,7 +102,54 @@ def info(path: Path, crs: str | None = None, band: int = 1, field: str | None = 
             src.offsets[band - 1],
             src.colorinterp[band - 1].name == "palette",
             height_unit,
+            _remarks(own),
         )
+
+
+def _require_nodata(own: Band, path: Path, stated: float | None) -> None:
+    """Raise where the study states a nodata that no cell can hold."""
+    if stated is None or bands.holds(own.dtype, stated):
+        return
+    raise InputError(
+        f"{path}: nodata = {stated:.17g} is stated, which its cells cannot hold "
+        f"({bands.span(own.dtype)}); state the value that stands for no data in the file, or "
+        "delete nodata ="
+    )
+
+
+def _require_place(src: Any, path: Path) -> None:
+    """Raise where a raster's cells have no place, or not on a grid with north up."""
+    if src.transform.b or src.transform.d:
+        raise InputError(f"{path}: is rotated; warp it first (gdalwarp) so that north is up")
+    if not src.transform.is_identity:
+        return
+    located = {
+        "ground control points (GCPs)": bool(src.gcps[0]),
+        "rational polynomials (RPCs)": src.rpcs is not None,
+        "geolocation arrays": bool(src.tags(ns="GEOLOCATION")),
+    }
+    for what, there in located.items():
+        if there:
+            raise InputError(
+                f"{path}: is placed by {what} alone, its cells lie on no grid yet; warp it first: "
+                f"gdalwarp -t_srs EPSG:... {path.name} warped.tif"
+            )
+    raise InputError(
+        f"{path}: has no georeference, its cells are only counted; give it its place first "
+        "(gdal_translate -a_ullr west north east south)"
+    )
+
+
+def _remarks(own: Band) -> tuple[str, ...]:
+    """Return what is done about how a band is stored."""
+    notes = []
+    if turned := bands.turned(own.dataset):
+        notes.append(f"stored {turned}; turned north up")
+    if own.masked:
+        notes.append("cells that its mask hides are no data")
+    if own.alpha is not None:
+        notes.append(f"cells where band {own.alpha} (alpha) is 0 are no data")
+    return tuple(notes)
 
 
 def _crs_of(src: Any, given: str | None) -> tuple[CRS | None, str]:
@@ -182,7 +171,7 @@ class RasterSource:
     Parameters
     ----------
     path : Path
-        The file.
+        The file, an archive that holds one, or a path into an archive.
     band : int
         Band, from 1.
     crs : str, optional
@@ -195,6 +184,10 @@ class RasterSource:
         Field of a ShakeMap.
     scale : float, optional
         What the file's numbers are multiplied by; default: what the file says, then 1.
+    layer : str, optional
+        Raster in the file, where it holds several.
+    classes : bool
+        Its values are classes: whole numbers, each exact.
     """
 
     path: Path
@@ -204,91 +197,165 @@ class RasterSource:
     resampling: Literal["bilinear", "nearest"] = "bilinear"
     field: str | None = None
     scale: float | None = None
+    layer: str | None = None
+    classes: bool = False
+
+    def nearest(self) -> RasterSource:
+        """Return the same raster, never interpolated."""
+        return replace(self, resampling="nearest")
 
     def read(self, block: GeoBox) -> Float:
         """Return the band on the cells of `block`, (rows, cols) float32, NaN where it has none."""
-        with opened(self.path, self.field) as src:
+        if self.classes:
+            return self.read_codes(block).astype(np.float32)
+        values: Float = self._read(block, np.float32)
+        return values
+
+    def read_codes(self, block: GeoBox) -> NDArray[np.float64]:
+        """Return classes on the cells of `block`: whole numbers, exact, NaN where there are none.
+
+        Raises
+        ------
+        InputError
+            Values that are not whole numbers, or beyond 2**53.
+        """
+        values: NDArray[np.float64] = self._read(block, np.float64)
+        whole = np.rint(values)
+        off = np.abs(values - whole) > 1e-6
+        if off.any():
+            raise InputError(
+                f"{self.path}: is used for classes, but holds values that are not whole numbers "
+                f'({values[off][0]:.9g} ...); use function = "value" for continuous values'
+            )
+        return whole
+
+    def _read(self, block: GeoBox, dtype: Any) -> NDArray[Any]:
+        with opened(self.path, self.field, self.layer) as src:
             source_crs, _ = _crs_of(src, self.crs)
             if source_crs is None:
                 raise InputError(
                     f'{self.path}: has no CRS; give it with `crs = "EPSG:..."` in its table'
                 )
-            nodata = self.nodata if self.nodata is not None else src.nodata
-            offset = aligned_offset(src.transform, source_crs, block)
+            own = Band.of(src, self.band, self.nodata)
+            _require_nodata(own, self.path, self.nodata)
+            _require_place(src, self.path)
+            offset = aligned_offset(own.affine, source_crs, block)
             try:
                 if offset is not None:
-                    values = self._read_aligned(src, offset, grids.shape_of(block), nodata)
+                    values = _read_aligned(own, offset, grids.shape_of(block), dtype)
+                elif own.is_plain:
+                    values = self._warped(src, own, source_crs, block, dtype)
                 else:
-                    values = self._read_warped(src, source_crs, block, nodata)
-                return self._scaled(values, src)
-            except RasterioIOError as error:
-                raise InputError(
-                    f"{self.path}: cannot be read to the end (truncated or damaged?); get the file "
-                    "again"
-                ) from error
+                    values = self._read_masked(own, source_crs, block, dtype)
+                return self._scaled(values, own)
+            except RasterioError as error:
+                raise InputError(f"{self.path}: {_unreadable(error)}") from error
 
-    def _scaled(self, values: Float, src: Any) -> Float:
+    def _scaled(self, values: NDArray[Any], own: Band) -> NDArray[Any]:
         """Turn the file's numbers into values, in float64 so that whole results stay whole."""
-        gain, shift = src.scales[self.band - 1], src.offsets[self.band - 1]
+        gain = own.dataset.scales[self.band - 1]
+        shift = own.dataset.offsets[self.band - 1]
         if self.scale is not None:
             gain, shift = self.scale, 0.0
         if gain == 1.0 and shift == 0.0:
             return values
-        scaled: Float = (values.astype(np.float64) * gain + shift).astype(np.float32)
+        scaled: NDArray[Any] = (values.astype(np.float64) * gain + shift).astype(values.dtype)
         return scaled
 
-    def _read_aligned(
-        self, src: Any, offset: tuple[int, int], shape: tuple[int, int], nodata: float | None
-    ) -> Float:
-        row0, col0 = max(0, offset[0]), max(0, offset[1])
-        row1 = min(src.height, offset[0] + shape[0])
-        col1 = min(src.width, offset[1] + shape[1])
-        if row1 <= row0 or col1 <= col0:
-            return np.full(shape, np.nan, np.float32)
-        raw = src.read(self.band, window=Window(col0, row0, col1 - col0, row1 - row0))
-        with np.errstate(over="ignore"):  # beyond float32 is not finite, hence missing
-            values: Float = raw.astype(np.float32, copy=False)
-        if nodata is not None and not np.isnan(nodata):
-            # In the file's own type: 2**31 - 1 is no float32.
-            missing = raw == np.asarray(nodata).astype(raw.dtype)
-            _blank(values, missing)
-        else:
-            _blank(values, None)
-        if values.shape == shape:
-            return values
-        out = np.full(shape, np.nan, np.float32)
-        out[row0 - offset[0] : row1 - offset[0], col0 - offset[1] : col1 - offset[1]] = values
-        return out
-
-    def _read_warped(self, src: Any, source_crs: CRS, block: GeoBox, nodata: float | None) -> Float:
+    def _warped(
+        self, src: Any, own: Band, source_crs: CRS, block: GeoBox, dtype: Any
+    ) -> NDArray[Any]:
         # The tolerance makes GDAL transform every cell exactly: with its default the values
         # depend on how the map is cut into blocks.
         with WarpedVRT(
             src,
-            src_crs=_unbroken(source_crs, src.bounds),
+            src_crs=_unbroken(source_crs, own),
             crs=grids.crs_of(block).to_wkt(),
             transform=block.affine,
             width=block.shape[1],
             height=block.shape[0],
             resampling=Resampling[self.resampling],
-            src_nodata=nodata,
+            src_nodata=own.nodata,
             nodata=np.nan,
-            dtype="float32",
+            dtype=np.dtype(dtype).name,
             tolerance=1e-9,
             warp_mem_limit=64,
         ) as vrt:
-            values: Float = vrt.read(self.band)
-        _blank(values, None)
+            values: NDArray[Any] = vrt.read(own.number)
+        bands.blank(values, None)
         return values
 
+    def _read_masked(self, own: Band, source_crs: CRS, block: GeoBox, dtype: Any) -> NDArray[Any]:
+        """Resample what GDAL does not by itself: cells are made missing first, then resampled."""
+        window = _window_under(block, own, source_crs)
+        if window is None:
+            return np.full(grids.shape_of(block), np.nan, dtype)
+        step = max(1, math.ceil(math.sqrt(window.height * window.width / MOST_CELLS)))
+        shape = -(-window.height // step), -(-window.width // step)
+        values = np.ascontiguousarray(own.read(window, dtype, shape if step > 1 else None))
+        place = own.affine * Affine.translation(window.col_off, window.row_off)
+        place = place * Affine.scale(window.width / shape[1], window.height / shape[0])
+        profile = {"driver": "GTiff", "count": 1, "dtype": np.dtype(dtype).name, "nodata": np.nan}
+        size = {"height": shape[0], "width": shape[1], "transform": place}
+        with MemoryFile() as memory:
+            with memory.open(**profile, **size, BIGTIFF="IF_SAFER") as dst:
+                dst.write(values, 1)
+            with memory.open() as src:
+                return self._warped(src, Band.of(src, 1), source_crs, block, dtype)
 
-@njit(nogil=True, cache=True)
-def _blank(values: Any, missing: Any) -> None:
-    """Make NaN, in place, of what is missing and of what is not finite."""
-    for i in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            if not np.isfinite(values[i, j]) or (missing is not None and missing[i, j]):
-                values[i, j] = np.nan
+
+def _unreadable(error: RasterioError) -> str:
+    """Tell why a raster that was opened cannot be read."""
+    if is_web(error):
+        return (
+            "refers to the web; download what it names and give that, or set network = true in "
+            "[study]"
+        )
+    causes = [one_line(e) for e in (error, error.__cause__) if e is not None]
+    if any("does not exist" in c or "No such file" in c for c in causes):
+        return f"names a file that is not there ({causes[-1]}); put it back, or make the file anew"
+    return "cannot be read to the end (truncated or damaged?); get the file again"
+
+
+def _read_aligned(
+    own: Band, offset: tuple[int, int], shape: tuple[int, int], dtype: Any
+) -> NDArray[Any]:
+    src = own.dataset
+    row0, col0 = max(0, offset[0]), max(0, offset[1])
+    row1 = min(src.height, offset[0] + shape[0])
+    col1 = min(src.width, offset[1] + shape[1])
+    if row1 <= row0 or col1 <= col0:
+        return np.full(shape, np.nan, dtype)
+    values = own.read(Window(col0, row0, col1 - col0, row1 - row0), dtype)
+    if values.shape == shape:
+        return values
+    out = np.full(shape, np.nan, dtype)
+    out[row0 - offset[0] : row1 - offset[0], col0 - offset[1] : col1 - offset[1]] = values
+    return out
+
+
+def _window_under(block: GeoBox, own: Band, source_crs: CRS) -> Window | None:
+    """Return the cells of a raster that a block's values come from, None where there are none."""
+    height, width = own.dataset.height, own.dataset.width
+    box, a = grids.bounds(block), own.affine
+    if source_crs != block.crs:
+        edges = (box.left, box.bottom, box.right, box.top)
+        wkt = grids.crs_of(block).to_wkt()
+        left, bottom, right, top = transform_bounds(wkt, source_crs.to_wkt(), *edges, 41)
+    else:
+        left, bottom, right, top = box.left, box.bottom, box.right, box.top
+    if not np.isfinite([left, bottom, right, top]).all():
+        return None
+    upper, lower = (top - a.f) / a.e, (bottom - a.f) / a.e
+    first, last = (left - a.c) / a.a, (right - a.c) / a.a
+    if source_crs.geographic and (last < first or last < 0 or first > width):
+        first, last = 0.0, float(width)  # across longitude 180
+    room = 3 + 2 * (lower - upper) / block.shape[0], 3 + 2 * (last - first) / block.shape[1]
+    row0, row1 = max(0, int(upper - room[0])), min(height, math.ceil(lower + room[0]))
+    col0, col1 = max(0, int(first - room[1])), min(width, math.ceil(last + room[1]))
+    if row1 <= row0 or col1 <= col0:
+        return None
+    return Window(col0, row0, col1 - col0, row1 - row0)
 
 
 def native_window(
@@ -335,15 +402,16 @@ def native_window(
     return source.read(block), cell
 
 
-def _unbroken(crs: CRS, bounds: Any) -> str:
+def _unbroken(crs: CRS, own: Band) -> str:
     """Return the CRS of a raster, its longitudes going on beyond 180 where the raster's do."""
-    if not crs.geographic or (bounds.left >= -180.001 and bounds.right <= 180.001):
+    left, right = own.affine.c, own.affine.c + own.affine.a * own.dataset.width
+    if not crs.geographic or (left >= -180.001 and right <= 180.001):
         return str(crs.to_wkt())
     ellipsoid = crs.proj.ellipsoid
     axes = "+datum=WGS84"
     if ellipsoid is not None:
         axes = f"+a={ellipsoid.semi_major_metre!r} +b={ellipsoid.semi_minor_metre!r}"
-    return f"+proj=longlat {axes} +lon_wrap={round((bounds.left + bounds.right) / 2)} +no_defs"
+    return f"+proj=longlat {axes} +lon_wrap={round((left + right) / 2)} +no_defs"
 
 
 def aligned_offset(transform: Any, crs: CRS | None, block: GeoBox) -> tuple[int, int] | None:

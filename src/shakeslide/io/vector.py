@@ -21,7 +21,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from shakeslide import filters
 from shakeslide import grid as grids
 from shakeslide.errors import InputError, did_you_mean
-from shakeslide.io import quakeml, views
+from shakeslide.io import containers, datasets, gdal, quakeml, views, virtual
 from shakeslide.io.gdal import one_line
 
 KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
@@ -144,7 +144,8 @@ def crs_of(source: VectorSource) -> CRS | None:
     """Return the CRS of a layer as the study states it, else as its file does; None if neither."""
     if stated := _stated_crs(source):
         return stated
-    found = pyogrio.read_info(source.path, layer=source.layer)["crs"]
+    with gdal.vectors():
+        found = pyogrio.read_info(source.path, layer=source.layer)["crs"]
     return grids.horizontal_crs(found) if found else None
 
 
@@ -189,15 +190,15 @@ def remedy(source: VectorSource) -> str:
 
 def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
     where = source.where_it_is
-    if not source.path.exists():
-        raise InputError(f"{where}: no such file; check `path` in the study file, or --data")
+    containers.require_file(source.path)
+    virtual.require_local(containers.on_disk(source.path))
     if quakeml.is_quakeml(source.path):
         return _open_quakeml(source)
     options = _csv_options(source)
     encoding = _encoding(source)
     views.require_finite(source.path, where)
     try:
-        with warnings.catch_warnings():
+        with gdal.vectors(), warnings.catch_warnings():
             # GDAL warns of things that are checked here by name (CRS, geometry).
             warnings.simplefilter("ignore")
             layer, others = _choose_layer(source, tables=bool(options))
@@ -217,6 +218,12 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
             "file, for example with ogr2ogr -makevalid"
         ) from error
     except (DataSourceError, DataLayerError, FeatureError, ValueError) as error:
+        _raise_if_raster(source)
+        if gdal.is_web(error):
+            raise InputError(
+                f"{where}: refers to the web; download what it names and give that, or set "
+                "network = true in [study]"
+            ) from error
         if any(sign in str(error).lower() for sign in DAMAGED):
             raise InputError(
                 f"{where}: cannot be read (truncated or damaged, or no vector file?); get the file "
@@ -246,6 +253,15 @@ def _read_mended(path: Path, options: Mapping[str, Any]) -> tuple[Any, list[str]
     except shapely.errors.GEOSException:
         frame = pyogrio.read_dataframe(path, on_invalid="fix", **options)
         return frame, ["rings that were not closed, or lines of one point, were mended"]
+
+
+def _raise_if_raster(source: VectorSource) -> None:
+    """Raise where what is no vector is a raster."""
+    if datasets.is_raster(source.path):
+        raise InputError(
+            f"{source.where_it_is}: is a raster, but points, lines or polygons are needed here; "
+            "give a vector, or the factor a function for rasters (value, category)"
+        )
 
 
 def _encoding(source: VectorSource) -> dict[str, str]:
@@ -284,6 +300,7 @@ def _choose_layer(source: VectorSource, tables: bool) -> tuple[str, list[str]]:
     # Tables without geometry (styles, metadata) are no layers here; a CSV has but one table.
     layers = [str(name) for name, shape in listed if shape is not None or tables]
     if not layers:
+        _raise_if_raster(source)
         raise InputError(f"{source.where_it_is}: holds no layer with geometries")
     if source.layer is not None and source.layer not in layers:
         raise InputError(

@@ -18,6 +18,8 @@ START_TAG = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s>/]")
 
 def root_name(path: Path) -> str:
     """Return the name of a file's first element without its namespace, "" if there is none."""
+    if not path.is_file():  # to open a FIFO would wait for ever
+        return ""
     try:
         with path.open("rb") as file:
             found = START_TAG.search(file.read(HEAD))

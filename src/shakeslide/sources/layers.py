@@ -8,8 +8,8 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
-from shakeslide.factors.layers import is_vector, raster_info, raster_source
-from shakeslide.io import raster, shakemap
+from shakeslide.factors.layers import raster_info, raster_source
+from shakeslide.io import raster
 from shakeslide.sources.change import Images, Rule
 from shakeslide.study import Layer, Sources
 
@@ -66,7 +66,11 @@ def images(settings: Sources, grid: GeoBox) -> tuple[Images | None, list[str]]:
 
 def _same(a: Layer, b: Layer) -> bool:
     there = a.path.exists() and b.path.exists()
-    return there and a.path.samefile(b.path) and (a.band, a.column) == (b.band, b.column)
+    return (
+        there
+        and a.path.samefile(b.path)
+        and (a.band, a.column, a.layer) == (b.band, b.column, b.layer)
+    )
 
 
 def _looked_at(layer: Layer, name: str, grid: GeoBox, remarks: list[str]) -> NDArray[np.float32]:
@@ -74,10 +78,6 @@ def _looked_at(layer: Layer, name: str, grid: GeoBox, remarks: list[str]) -> NDA
     where = f"{layer.path} ({name})"
     if layer.path.is_dir():
         raise InputError(f"{where}: is a folder; give a raster file")
-    if layer.column is not None and not shakemap.is_shakemap(layer.path):
-        raise InputError(f"[{name}] column is for vectors; choose a raster's band with band")
-    if layer.path.exists() and is_vector(layer):
-        raise InputError(f"{where}: holds a vector; give a raster, for example of NDVI")
     info = raster_info(layer, name)
     if info.crs is None:
         raise InputError(f'{where}: has no CRS; give it with crs = "EPSG:..." in [{name}]')

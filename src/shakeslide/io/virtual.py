@@ -1,0 +1,106 @@
+"""What a `.vrt`, raster or OGR, is made of, read as XML: nothing is opened.
+
+A file that names what is not on the disk (the web, a cloud's storage, standard input) is refused
+before GDAL sees it, whatever it is called.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from shakeslide.errors import InputError, shortened
+from shakeslide.io import containers, xml
+from shakeslide.io.gdal import is_offline
+
+ROOTS = ("VRTDataset", "OGRVRTDataSource")
+"""First elements of raster and OGR `.vrt` files."""
+WEB_SERVICES = (
+    "GDAL_WMS", "GDAL_WMTS", "WCS_GDAL", "WMS_Capabilities", "WMT_MS_Capabilities", "Capabilities",
+    "OGRWFSDataSource", "OGCAPI", "MRF_META",
+)  # fmt: skip
+"""Roots of XML files for which GDAL would fetch data from the web (an MRF may, by a source)."""
+SOURCES = ("SourceFilename", "SourceDataset", "SrcDataSource", "Source", "IndexDataset")
+"""Elements that name a data set."""
+CONNECTION = re.compile(r'^[A-Za-z0-9_]{2,}:"?(.+?)"?(?::[^:/\\]*)?$')
+"""A part of a file as GDAL writes it: NETCDF:"file.nc":variable, GPKG:file.gpkg:table."""
+WEB = re.compile(
+    r"(?i)\b(?:https?|ftp)://|/vsi(?!zip/|gzip/|tar/|subfile/|sparse/)"
+    r"|^(?:WFS|OAPIF|OGCAPI|CSW|ES|NGW|Carto|AmigoCloud|EEDAI?|DAAS|WMS|WMTS|WCS|PLMosaic|PLScenes"
+    r"|STACIT|STACTA|PG|MySQL|MSSQL|ODBC|OCI|MongoDBv3|HANA|IDB|GPSBabel|PostGISRaster):"
+)
+"""Names that lead off this machine's disk."""
+MOST_DEEP = 12
+"""Files within files that are followed."""
+
+
+def sources_of(vrt: Path) -> list[str]:
+    """Return the names of the data sets that a `.vrt` is made of, as GDAL would open them.
+
+    Raises
+    ------
+    InputError
+        A file that is no whole XML, or has a document type or entities.
+    """
+    names = []
+    for element in xml.read(vrt, "VRT").iter():
+        if xml.name(element) in SOURCES and element.text and element.text.strip():
+            attributes = {k.lower(): v for k, v in element.attrib.items()}
+            text = element.text.strip()
+            relative = attributes.get("relativetovrt", "0").lower() in ("1", "yes", "true", "on")
+            names.append(_beside(text, vrt) if relative else text)
+    return names
+
+
+def _beside(text: str, vrt: Path) -> str:
+    return text if text.startswith(("/", "<")) or CONNECTION.match(text) else str(vrt.parent / text)
+
+
+def on_disk_of(name: str, vrt: Path) -> Path:
+    """Return the file on the disk of a name that GDAL would open for a `.vrt`."""
+    text = containers.VIRTUAL.sub("", name.replace("{", "").replace("}", ""))
+    text = text if text.startswith("/") or text == name else f"/{text}"
+    path = Path(text)
+    if (part := CONNECTION.match(name)) and not path.exists():
+        path = Path(part.group(1))
+    beside = vrt.parent / path
+    return containers.on_disk(beside if beside.exists() else path)
+
+
+def require_local(path: Path, top: Path | None = None, depth: int = 0) -> None:
+    """Raise `InputError` where a file names what is not on the disk, or is not a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    top : Path, optional
+        The file of the study that led to it.
+    depth : int
+        Files that led to it.
+    """
+    top = top or path
+    root = xml.root_name(path) if path.is_file() else ""
+    if root in WEB_SERVICES and _names_web(path, root) and is_offline():
+        raise InputError(
+            f"{top}: describes a web service, not data; download what it serves and give that"
+        )
+    if root not in ROOTS or depth > MOST_DEEP:
+        return
+    for name in sources_of(path):
+        if WEB.search(name):
+            if is_offline():
+                raise InputError(
+                    f"{top}: refers to the web or to what is no file ({shortened(name)}); download "
+                    "it and give the file, or set network = true in [study]"
+                )
+            continue
+        place = on_disk_of(name, path)
+        if place != path and place.exists():
+            containers.require_file(place)
+            require_local(place, top, depth + 1)
+
+
+def _names_web(path: Path, root: str) -> bool:
+    """Tell whether a description of a service names an address; an MRF need not."""
+    return root != "MRF_META" or any(WEB.search(name) for name in sources_of(path))
