@@ -127,7 +127,8 @@ def test_what_a_model_is_trained_with_is_a_value_in_it(
 def test_taking_one_sign_away_leaves_a_factor_out(written: Path, tmp_path: Path) -> None:
     head, rest = written.read_text(encoding="utf-8").split("[factors.ST]")
     changed = tmp_path / "study.toml"
-    changed.write_text(head + "[factors.ST]" + rest.replace("# use = true", "use = false", 1))
+    text = head + "[factors.ST]" + rest.replace("# use = true", "use = false", 1)
+    changed.write_text(text, encoding="utf-8")
     assert list(study.load(changed)[0].active_factors) == [c for c in PAPER_FACTORS if c != "ST"]
 
 
