@@ -229,7 +229,7 @@ def test_a_raster_across_the_180th_meridian(tmp_path: Path) -> None:
         "[event]\nepicentre = [-179.95, -16.8]\n"
         '[layers.dem]\npath = "dem.tif"\n[layers.lon]\npath = "lon.tif"\n'
         '[layers.fault]\npath = "fault.gpkg"\n'
-        '[inventory]\npath = "slides.gpkg"\n'
+        '[inventory]\npath = "slides.gpkg"\n[evaluation]\nprotocols = ["pixel"]\n'
         '[factors.LON]\nfunction = "value"\nlayer = "lon"\nunit = "deg"\n'
         '[factors.DF]\nfunction = "distance"\nlayer = "fault"\n' + off
     )
@@ -450,3 +450,31 @@ def test_points_as_an_inventory(study: Path) -> None:
     run = open_run(study, study.parent / "out")
     pipeline.prepare(run)
     pipeline.sample(run)
+
+
+# ------------------------------------------------------------------ the whole study
+
+
+def test_all_missing_layers_and_files_are_named_at_once(study: Path) -> None:
+    for name in ("faults.gpkg", "soil.tif"):
+        (study.parent / name).unlink()
+    said = refused(study)
+    assert all(f"{name} (layers." in said for name in ("faults.gpkg", "soil.tif"))
+    edit(study, '[layers.rivers]\npath = "rivers.gpkg"\n', "")
+    edit(study, '[layers.rupture]\npath = "rupture.gpkg"\n', "")
+    said = refused(study)
+    named = ("[layers.rivers] (DR)", "[layers.rupture] (SRD)", "faults.gpkg", "soil.tif")
+    assert all(name in said for name in named)
+
+
+def test_models_that_cannot_run_are_named_with_their_reason(study: Path) -> None:
+    use = 'models.use=["lr","newmark","jessee2018"]'
+    row = check(study, use)["models"]
+    assert row.use == "runs lr"
+    assert [w.split(" is left out, it lacks ")[0] for w in row.warnings] == [
+        "newmark",
+        "jessee2018",
+    ]
+    assert all("(no factor PGA)" in row.warnings[0] for _ in row.warnings)
+    assert "newmark is left out" in refused(study, 'models.use=["newmark"]')
+    assert "models" not in check(study)

@@ -87,7 +87,9 @@ def test_a_stage_prints_where_its_result_is(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert run(capsys, "prepare", study, "--out", out, "--quiet") == (0, f"{out}\n", "")
+    code, told, _ = run(capsys, "prepare", study, "--out", out)
+    assert (code, told) == (0, f"{out}\n")
+    assert run(capsys, "prepare", study, "--out", out, "--quiet") == (0, "", "")
     assert (out / "factors" / "SLO.tif").is_file()
     assert (out / "provenance.json").is_file()
     code, _, err = run(capsys, "train", study, "--out", out, "--quiet")

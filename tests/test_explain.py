@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+from pyproj import Transformer
 
 from shakeslide import cli, explanation, pipeline
+from shakeslide.errors import InputError
 from shakeslide.factor_settings import PAPER_FACTORS
+from shakeslide.masks import Mask, Masks
+from shakeslide.polygons import Polygons
 
 from . import small_site as site
 
@@ -59,3 +66,44 @@ def test_a_number_stands_with_its_unit() -> None:
 
 def test_a_class_named_by_its_own_number_stands_once() -> None:
     assert row(value=7.0, unit="class", **{"class": "7"}).split(" log")[0].endswith(" 7 class")
+
+
+def test_a_place_is_named_in_degrees_too(
+    finished: pipeline.Run, site_study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = site.point(30.5, 40.5)
+    lon, lat = Transformer.from_crs(site.CRS, "EPSG:4326", always_xy=True).transform(x, y)
+
+    def told(*place: float, quiet: bool = False) -> tuple[str, str]:
+        given = ["--at", *map(str, place), "--model", "lr", *(["-q"] if quiet else [])]
+        assert cli.main(["explain", str(site_study), "--out", str(finished.out), *given]) == 0
+        read = capsys.readouterr()
+        return read.out, read.err
+
+    metres, said = told(x, y)
+    assert said == ""
+    degrees, said = told(lon, lat)
+    assert degrees == metres != ""
+    assert "longitude and latitude" in said
+    assert told(lon, lat, quiet=True) == (metres, "")
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (73.3, 95.0), (1e5, 1e5), (float("nan"), 1.0)])
+def test_a_place_off_the_grid_is_refused(
+    finished: pipeline.Run, place: tuple[float, float]
+) -> None:
+    with pytest.raises(InputError, match=r"--at .*: (lies off the grid|give two numbers)"):
+        pipeline.explain_place(finished, "lr", *place)
+
+
+def test_a_masked_place_and_one_without_values_are_refused(
+    finished: pipeline.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The third unit of the site has no lithology.
+    with pytest.raises(InputError, match=r"--at .*: the cell has no value of LITH"):
+        pipeline.explain_place(finished, "lr", *site.point(110.5, 40.5))
+    shape = np.array([site.box(25, 35, 10, 10)], object)
+    mask = Mask(Polygons.on_grid(shape, np.ones(1), finished.grid), None, 0.0)
+    monkeypatch.setitem(finished.__dict__, "masks", Masks(finished.grid, (mask,)))
+    with pytest.raises(InputError, match=r"--at .*: is masked"):
+        pipeline.explain_place(finished, "lr", *site.point(30.5, 40.5))

@@ -154,6 +154,12 @@ class _OwnStderr(io.TextIOWrapper):
         super().__init__(file, sys.stderr.encoding, "backslashreplace", line_buffering=True)
 
 
+def _tell(quiet: bool, text: object) -> None:
+    """Print where a result is, or what came of it, unless nothing but errors is wanted."""
+    if not quiet:
+        print(text)
+
+
 def _stage(name: str) -> Callable[..., None]:
     def command(
         study: StudyPath,
@@ -172,7 +178,7 @@ def _stage(name: str) -> Callable[..., None]:
             result = getattr(pipeline, name)(run)
             if result is None:
                 pipeline.provenance(run)
-        print(result or run.out)
+        _tell(quiet, result or run.out)
 
     return command
 
@@ -255,7 +261,11 @@ def explain(
     study: StudyPath,
     at: Annotated[
         tuple[float, float] | None,
-        typer.Option("--at", help="X Y of a place in the grid's CRS: why has it its probability?"),
+        typer.Option(
+            "--at",
+            help="Why a place has its probability: X Y in the grid's CRS, or longitude and "
+            "latitude in degrees.",
+        ),
     ] = None,
     model: Annotated[str, typer.Option("--model", help="Of which model, with --at.")] = "rf",
     out: Out = None,
@@ -264,14 +274,17 @@ def explain(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say which factors matter (importance.json), or why one place has its probability."""
+    """Say which factors matter (importance.json), or why one place has its probability.
+
+    What --at asks is answered with -q too.
+    """
     run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=at is not None)
     from shakeslide import explanation, pipeline
 
     if at is None:
         with run.ledger.locked():
             pipeline.explain(run)
-        print(run.out / "importance.json")
+        _tell(quiet, run.out / "importance.json")
         return
     for line in explanation.lines(pipeline.explain_place(run, model, *at)):
         print(line)
@@ -299,6 +312,8 @@ def tune(
 
     with run.ledger.locked():
         told = pipeline.tune(run, model, protocol, trials)
+    if quiet:
+        return
     for name, row in (("the study's own settings", told.start), ("the best of", told.best)):
         which = name if row is told.start else f"{name} {len(told.trials)}"
         print(f"log loss {row['log_loss']:.4f}, ROC-AUC {row['roc_auc']:.4f}: {which}")
@@ -344,7 +359,7 @@ def reproduce(
     from shakeslide import reproduce as experiments
 
     with run.ledger.locked():
-        print(experiments.run(run, only or [], scale, protocol, tile, area, repeats))
+        _tell(quiet, experiments.run(run, only or [], scale, protocol, tile, area, repeats))
 
 
 @app.command()
@@ -407,7 +422,7 @@ def demo(
         raise InputError(f"--out {out}: cannot be written to: {error}") from error
     _log_to(out / "run" / "run.log", verbose=False)
     for line in demonstration.run(out, size, seed, workers, quiet, only_data):
-        print(line)
+        _tell(quiet, line)
 
 
 def _version(value: bool) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from shakeslide import pipeline, study, synthetic
+from shakeslide._version import __version__
 from shakeslide.engine import Engine
 from shakeslide.errors import InputError
+from shakeslide.fingerprints import fingerprint
+from shakeslide.ledger import Ledger
 from shakeslide.progress import Reporter
 
 SMALLEST = 200
@@ -54,10 +59,7 @@ def run(
         )
     reporter = Reporter(quiet)
     data = out / "data"
-    reporter.say(f"Making a synthetic earthquake of {size} x {size} cells in {data} ...")
-    path = synthetic.create(
-        scenario(size, seed), data, workers=Engine(workers).threads, reporter=reporter
-    )
+    path = _earthquake(scenario(size, seed), data, Engine(workers).threads, reporter)
     if only_data:
         yield f"Study: {path.resolve()}"
         return
@@ -67,6 +69,29 @@ def run(
         report = pipeline.run_all(run)
     yield from scores(out / "run")
     yield f"Report: {report.resolve()}"
+
+
+def _earthquake(wanted: synthetic.Scenario, folder: Path, workers: int, reporter: Reporter) -> Path:
+    """Make the earthquake's files where they are not there as they were made; say why.
+
+    A study file that was changed since is kept: it is there to be tried with.
+    """
+    ledger = Ledger(folder, reporter.say)
+    mark, study_file = fingerprint(asdict(wanted), __version__), folder / "study.toml"
+    with ledger.locked():
+        why = ledger.why_stale("earthquake", mark)
+        if why is None and study_file.is_file():
+            reporter.say(f"The synthetic earthquake in {folder} is up to date")
+            return study_file
+        size = f"{wanted.rows} x {wanted.cols}"
+        why = why or f"lacks {study_file.name}"
+        reporter.say(f"Making a synthetic earthquake of {size} cells in {folder} (it {why}) ...")
+        start = time.perf_counter()
+        synthetic.create(wanted, folder, workers=workers, reporter=reporter)
+        taken = time.perf_counter() - start
+        layers = [path for path in synthetic.written(folder) if path != study_file]
+        ledger.record("earthquake", mark, layers, taken)
+    return study_file
 
 
 def scenario(size: int, seed: int) -> synthetic.Scenario:

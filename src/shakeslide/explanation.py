@@ -47,7 +47,7 @@ def information_gain(samples: Samples, rows: NDArray[np.int64]) -> list[dict[str
 def collinearity(samples: Samples) -> dict[str, Any]:
     """Return how far the factors repeat each other over the samples, see `Collinearity.to_dict`.
 
-    Samples in which too few rows have all values give none.
+    Samples in which too few rows have all values give `codes` and `remarks` alone.
     """
     kinds: dict[str, Any] = {f.code: f.kind for f in samples.factors}
     try:

@@ -160,10 +160,18 @@ class Ledger:
 
         With `labels` the names that are written beside its values must be these too.
         """
+        return self.why_stale(item, mark, labels) is None
+
+    def why_stale(self, item: str, mark: str, labels: str | None = None) -> str | None:
+        """Return in a few words why an artefact is not fresh, None if it is."""
         known = self.made(item)
-        if known.get("fingerprint") != mark or labels not in (None, known.get("labels")):
-            return False
-        return self._is_whole(item, known)
+        if not known:
+            return "is not made yet"
+        if known["fingerprint"] != mark:
+            return "was made with other settings or layers"
+        if labels not in (None, known.get("labels")):
+            return "has other names, sources or limits"
+        return None if self._is_whole(item, known) else "has changed since it was made"
 
     def _is_whole(self, item: str, known: Mapping[str, Any]) -> bool:
         """Compare an artefact's files with the record; new times of the same content are noted."""

@@ -7,7 +7,7 @@ import os
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -165,30 +165,37 @@ class Settings(BaseModel):
                 raise ValueError("is true or false, where a number or a text is needed")
         return value
 
-    def essence(self, content: Callable[[Path], str]) -> dict[str, Any]:
+    def essence(self, content: Callable[[Path], Any], shown: bool = False) -> dict[str, Any]:
         """Return what results depend on: no key that is only shown, files by what they hold.
 
         Parameters
         ----------
         content : callable
-            Returns a hash of a file's content.
+            Returns what stands for a file: a hash of its content.
+        shown : bool
+            Return what is only shown too.
         """
-        return {
-            name: _essence(getattr(self, name), content)
+        kept = {
+            name: getattr(self, name)
             for name, field in type(self).model_fields.items()
-            if not any(isinstance(m, Shown) for m in field.metadata)
+            if shown or not any(isinstance(m, Shown) for m in field.metadata)
+        }
+        return {
+            k: _essence(v, content, shown) for k, v in (kept | (self.model_extra or {})).items()
         }
 
 
-def _essence(value: Any, content: Callable[[Path], str]) -> Any:
+def _essence(value: Any, content: Callable[[Path], Any], shown: bool) -> Any:
     if isinstance(value, Settings):
-        return value.essence(content)
+        return value.essence(content, shown)
     if isinstance(value, Path):
         return content(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Mapping):
-        return {k: _essence(v, content) for k, v in value.items()}
+        return {k: _essence(v, content, shown) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_essence(v, content) for v in value]
+        return [_essence(v, content, shown) for v in value]
     return value
 
 

@@ -18,6 +18,7 @@ from shakeslide.evaluation import blocks, curves, splits
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.evaluation.splits import Split
+from shakeslide.evaluation.variogram import FEWEST_POINTS
 from shakeslide.events import Events
 from shakeslide.progress import Advance, silent
 from shakeslide.sampling import AREA_SQUARE, Samples
@@ -75,7 +76,14 @@ def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
     """Suggest the side of the blocks from the errors of a logistic regression.
 
     The errors are those of rows that the regression was not fitted on (five random parts).
+
+    Raises
+    ------
+    InputError
+        The samples are too few for it, or lie in too few places.
     """
+    if len(samples.table) < FEWEST_POINTS:
+        raise InputError(f"{len(samples.table)} samples are too few, it needs {FEWEST_POINTS}")
     recipe = training.Recipe("lr", "sincos", {})
     probability = np.full(len(samples.table), np.nan)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 5]))
@@ -83,6 +91,8 @@ def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
     for part in range(5):
         test = np.nonzero(parts == part)[0]
         rows = np.nonzero(parts != part)[0]
+        if np.ptp(samples.label[rows]) == 0:
+            raise InputError("too few source cells")
         fit = training.fit(recipe, samples, [rows], [seed])[0]
         probability[test] = fit.model.predict(samples.raw[test])
     some = rng.permutation(len(probability))[:MOST_RESIDUALS]

@@ -233,11 +233,17 @@ def test_hold_out_keeps_groups_whole_and_repeats_itself():
     assert np.array_equal(apart, hold_out(y, groups, 0.9, seed=5)[1])
 
 
+def test_a_class_of_two_rows_has_one_on_either_side():
+    for share in (0.01, 0.2, 0.9):
+        (only,) = splits.pixel([0, 1, 0, 1], share, repeats=1)
+        assert only.train.size == only.test.size == 2
+
+
 def test_impossible_wishes_are_told_in_one_line():
     y, ids, x, yc = world()
     wishes = {
         "between 0 and 1": lambda: splits.pixel(y, 1.0),
-        "needs both": lambda: splits.pixel([0, 1, 0, 1], 0.1),
+        "needs both": lambda: splits.pixel([0, 0, 0, 1], 0.1),
         "40 landslides hold the samples but 41": lambda: splits.landslide(y, ids, x, yc, folds=41),
         "2 positive rows have landslide_id 0": lambda: splits.landslide(
             [1, 1, 0], [0, 0, 0], [0, 1, 2], [0, 1, 2]

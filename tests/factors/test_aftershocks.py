@@ -77,7 +77,7 @@ def test_windows_and_magnitudes(layer: Layer, options: dict[str, Any], expected:
 def test_the_main_shock_among_them_is_told(layer: Layer) -> None:
     assert "the main shock is among them" in chosen(layer).warnings[0]
     assert chosen(layer, days=10).warnings == []
-    assert chosen(layer, Event()).warnings == []
+    assert "may be the main shock" in chosen(layer, Event()).warnings[0]
     assert chosen(layer, days=10).notes == ["2 of 5 earthquakes count for AF"]
 
 
@@ -122,3 +122,27 @@ def test_what_is_missing_is_told(layer: Layer, tmp_path: Path) -> None:
     wrong = bare.model_copy(update={"time": "wen"})
     with pytest.raises(InputError, match=r"no column 'wen'\. Did you mean 'when'"):
         chosen(wrong, days=10)
+
+
+@pytest.mark.parametrize(
+    ("event", "magnitudes", "told"),
+    [
+        (Event(magnitude=7.6, epicentre=(74.95, 34.25)), MAGNITUDES, True),
+        # As strong, but of another place
+        (Event(magnitude=7.6, epicentre=(76.0, 34.25)), MAGNITUDES, False),
+        # Far stronger than all others, and nothing is known of the event
+        (Event(), MAGNITUDES, True),
+        (Event(), [5.0, 6.5, 5.5, 4.5, 6.0], False),
+        (Event(magnitude=7.6), [5.0, 6.5, 5.5, 4.5, 6.0], False),
+    ],
+)
+def test_a_likely_main_shock_where_no_time_is_given(
+    layer: Layer, event: Event, magnitudes: list[float], told: bool
+) -> None:
+    table = pd.read_csv(layer.path).assign(mag=magnitudes)
+    table.to_csv(layer.path, index=False)
+    said = "; ".join(chosen(layer, event).warnings)
+    assert ("may be the main shock" in said) == told
+    if told:
+        assert "magnitude 7.59" in said
+    assert len(chosen(layer, event).x) == 5

@@ -224,15 +224,22 @@ def test_constant_and_given_away_factors_are_told_apart() -> None:
 
 
 @pytest.mark.usefixtures("sketched")
-def test_runs_before_collinearity_leave_it_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("why", ["", "collinearity is not known: 6 rows are too few"])
+def test_collinearity_that_is_not_known_is_left_out(tmp_path: Path, why: str) -> None:
+    """Runs made before it was measured, and samples that are too few for it."""
     out = fabricate(tmp_path / "run", repeats=1)
     told = json.loads((out / "importance.json").read_text())
-    del told["collinearity"]
+    if why:
+        told["collinearity"] = {"codes": ["DEM"], "remarks": [why]}
+    else:
+        del told["collinearity"]
     write_json(out / "importance.json", told)
     report.write(out, INPUTS)
     page = Page((out / "report.html").read_text(encoding="utf-8"))
     assert "Which factors matter" in page.text
-    assert "repeat each other" not in page.text
+    assert ("repeat each other" in page.text) == bool(why)
+    assert ("Collinearity is not known: 6 rows are too few." in page.text) == bool(why)
+    assert "VIF" not in page.text
     assert not (out / "figures" / "collinearity.png").exists()
     # Nor were there ensembles and maps of applicability.
     assert "How sure" not in page.text

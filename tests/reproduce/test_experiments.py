@@ -24,7 +24,7 @@ from shakeslide.errors import InputError
 from shakeslide.evaluation import intervals
 from shakeslide.grid import tiles
 from shakeslide.inventory import CLEAR, SOURCE
-from shakeslide.report import words
+from shakeslide.report import figures, words
 from shakeslide.reproduce import (
     bench,
     claims,
@@ -38,6 +38,12 @@ from shakeslide.tables import Result
 
 from ..conftest import open_run
 from .conftest import TINY, Reproduced, reopened
+
+
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of tests that make experiments again have few pixels, for they are not looked at."""
+    monkeypatch.setattr(figures, "DPI", 30)
 
 
 def table(made: Reproduced, name: str) -> pd.DataFrame:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from shakeslide.checks.few import needs
+from shakeslide.checks.missing import require_all
 from shakeslide.checks.rows import POSITIVES, LayerRow, Uses, learnt_from, uses
-from shakeslide.checks.study import check_dem, check_evaluation, check_layers, with_factors
+from shakeslide.checks.study import (
+    check_dem,
+    check_evaluation,
+    check_layers,
+    models_row,
+    with_factors,
+)
 
 __all__ = [
     "POSITIVES",
@@ -13,6 +21,9 @@ __all__ = [
     "check_evaluation",
     "check_layers",
     "learnt_from",
+    "models_row",
+    "needs",
+    "require_all",
     "uses",
     "with_factors",
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide import inventory, symptoms
+from shakeslide.checks import few
 from shakeslide.checks.rows import (
     POSITIVES,
     LayerRow,
@@ -89,13 +92,22 @@ def part_row(name: str, layer: Layer, use: str, grid: GeoBox) -> LayerRow:
     )
 
 
-def inventory_row(settings: Inventory, grid: GeoBox, event: Event, masks: Masks | None) -> LayerRow:
-    """Return what there is to say of the landslides; raise where none can be learnt from."""
+def inventory_row(
+    settings: Inventory,
+    grid: GeoBox,
+    event: Event,
+    masks: Masks | None,
+    least: Sequence[few.Least] = (),
+    most: int | None = None,
+) -> LayerRow:
+    """Return what there is to say of the landslides; raise where too few can be learnt from."""
     loaded = inventory.load(settings, grid, masks)
     _require_sources(loaded, settings, grid)
     _require_clear(loaded, settings, grid)
+    polygons = loaded.sources if loaded.sources is not None else loaded.outlines
+    enough = few.require(least, f"{settings.path} (inventory)", *few.counted(polygons, grid, most))
     learnt = learnt_from(settings.model_dump(), loaded.kind)
-    warnings = [symptoms.repeated(loaded.shapes), symptoms.run_out_learnt(learnt)]
+    warnings = [symptoms.repeated(loaded.shapes), symptoms.run_out_learnt(learnt), enough]
     if loaded.kind == "polygon":
         warnings += [
             symptoms.nearly_the_same(loaded.shapes),

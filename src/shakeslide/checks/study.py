@@ -9,6 +9,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide.checks.event import epicentre_row
+from shakeslide.checks.few import Least
 from shakeslide.checks.inventory import inventory_row, mask_row, part_row, parts
 from shakeslide.checks.rasters import raster_row
 from shakeslide.checks.rows import (
@@ -40,6 +41,8 @@ def check_layers(
     grid: GeoBox,
     event: Event | None = None,
     masks: Sequence[Mask] = (),
+    least: Sequence[Least] = (),
+    most: int | None = None,
 ) -> list[LayerRow]:
     """Look at every layer that is used, at the epicentre, the masks and the inventory.
 
@@ -57,6 +60,10 @@ def check_layers(
         The earthquake.
     masks : sequence of Mask
         Ground where no landslide can be.
+    least : sequence of Least
+        What needs how many landslides.
+    most : int, optional
+        Source cells that are sampled at most.
 
     Raises
     ------
@@ -82,7 +89,8 @@ def check_layers(
         rows.append(epicentre_row(event.epicentre, event, grid, factors))
     rows += [mask_row(m, name_of(m, i), coarse) for i, m in enumerate(masks)]
     # What is wrong with the inventory is told before what is wrong with its further layers.
-    last = inventory_row(landslides, grid, event, load_masks(masks, grid) if masks else None)
+    ground = load_masks(masks, grid) if masks else None
+    last = inventory_row(landslides, grid, event, ground, least, most)
     return [*rows, *(part_row(*part, grid) for part in parts(landslides)), last]
 
 
@@ -139,6 +147,12 @@ def _size_warning(grid: GeoBox, factors: int) -> str:
         f"the grid has {cells:,} cells: its {factors} factors alone take "
         f"{4e-9 * cells * factors:,.0f} GB before packing; is [grid] resolution right (metres)?"
     )
+
+
+def models_row(used: Sequence[str], remarks: Sequence[str]) -> LayerRow:
+    """Return what there is to say of the models: which run, which cannot and why."""
+    text = ", ".join(used)
+    return LayerRow("models", "", "", "", None, "", f"runs {text}", warnings=list(remarks))
 
 
 def with_factors(rows: Sequence[LayerRow], factors: Sequence[Factor]) -> list[LayerRow]:

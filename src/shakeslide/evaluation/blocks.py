@@ -78,8 +78,17 @@ def suggest_size(x: ArrayLike, y: ArrayLike, residual: ArrayLike, seed: int = 0)
     if not least <= found <= most:
         limited = "raised" if found < least else "lowered"
     size = float(np.clip(found, least, most))
+    return BlockSize(_two_digits(size), found, limited, fitted)
+
+
+def fewest(area: float) -> float:
+    """Return the side of a block, metres, of which 30 make up an area in square metres."""
+    return _two_digits(float(np.sqrt(area / FEWEST_BLOCKS)))
+
+
+def _two_digits(size: float) -> float:
     digit = 10.0 ** (np.floor(np.log10(size)) - 1)
-    return BlockSize(float(np.round(size / digit) * digit), found, limited, fitted)
+    return float(np.round(size / digit) * digit)
 
 
 def block_id(

@@ -66,7 +66,7 @@ def pixel(y: ArrayLike, train: float = 0.2, repeats: int = 20, seed: int = 0) ->
     Raises
     ------
     InputError
-        If `train` is not between 0 and 1, or leaves a side without a class.
+        If `train` is not between 0 and 1, or there are fewer than two rows of a class.
     """
     positive = _labels(y)
     _check_share(train)
@@ -74,7 +74,9 @@ def pixel(y: ArrayLike, train: float = 0.2, repeats: int = 20, seed: int = 0) ->
         rng = generator(seed, "pixel", repeat)
         training = np.zeros(positive.size, dtype=bool)
         for rows in (np.flatnonzero(positive), np.flatnonzero(~positive)):
-            training[rng.permutation(rows)[: round(train * rows.size)]] = True
+            # Of two rows or more, one at least is on either side.
+            some = min(max(round(train * rows.size), 1), rows.size - 1)
+            training[rng.permutation(rows)[:some]] = True
         yield _split("pixel", repeat, 0, positive, training, ~training)
 
 

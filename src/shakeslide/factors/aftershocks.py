@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyproj
 from numpy.typing import NDArray
 
 from shakeslide import grid as grids
@@ -23,6 +24,9 @@ MAGNITUDE_NAMES = ("magnitude", "mag", "mw", "ml", "ms", "mb")
 """Columns that are taken for time and magnitude where the study names none."""
 MAIN_SHOCK = timedelta(seconds=60), 0.5
 """An earthquake this near in time and magnitude to the event is the event itself."""
+AS_STRONG, NEAR, LONE = 0.1, 50_000.0, 1.0
+"""Where times are unknown, the likely main shock is at most so much weaker than the event and lies
+within so many metres of its epicentre; or it is so much stronger than all others."""
 STRAY = 2_000_000.0
 """Metres from the others beyond which a point is no aftershock."""
 STRONGEST = 10.0
@@ -84,6 +88,8 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
             "the main shock is among them; leave it out with where =, or with days = in "
             f"[factors.{code}]"
         )
+    if time is None or sources.event.time is None:
+        out.warnings += _likely_main(magnitude, keep, out, sources)
     if not keep.any():
         raise InputError(
             f"{where}: none of its {len(keep)} earthquakes lies in the time window and above the "
@@ -220,6 +226,36 @@ def _main_shock(
     if magnitude is None or event.magnitude is None:
         return np.asarray(near)
     return np.asarray(near & ~(np.abs(magnitude - event.magnitude) > MAIN_SHOCK[1]))
+
+
+def _likely_main(
+    magnitude: NDArray[np.float64] | None, keep: NDArray[np.bool_], shocks: Shocks, sources: Sources
+) -> list[str]:
+    """Tell of what is likely the main shock, where its time or those of the others are unknown.
+
+    That is one as strong as the event near its epicentre, or one far stronger than all others:
+    the strongest aftershock is 1.2 weaker than its main shock in the mean (Båth's law).
+    """
+    if magnitude is None or not np.isfinite(magnitude[keep]).any():
+        return []
+    event, known = sources.event, np.where(keep, magnitude, np.nan)
+    first = int(np.nanargmax(known))
+    strongest = float(known[first])
+    others = np.delete(known, first)
+    alone = bool(np.isfinite(others).any()) and strongest - np.nanmax(others) >= LONE
+    as_strong = event.magnitude is not None and strongest >= event.magnitude - AS_STRONG
+    if as_strong and event.epicentre is not None:
+        own, here = grids.named_crs(event.crs, "[event] crs"), grids.crs_of(sources.grid)
+        to_grid = pyproj.Transformer.from_crs(own.to_wkt(), here.to_wkt(), always_xy=True)
+        x, y = to_grid.transform(*event.epicentre)
+        as_strong = bool(np.hypot(shocks.x[first] - x, shocks.y[first] - y) <= NEAR)
+    if not (as_strong or (alone and event.magnitude is None)):
+        return []
+    return [
+        f"its strongest earthquake (magnitude {strongest:g}) may be the main shock, which is no "
+        "aftershock: leave it out with where =, or state [event] time and the column of times "
+        "(time =)"
+    ]
 
 
 def _weights(

@@ -249,12 +249,22 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         if self.early_stopping:
             state = int(training.generator(seed, 2).integers(2**31))
             X, held_X, y, held_y = train_test_split(
-                X, y, test_size=self.validation_fraction, stratify=y, random_state=state
+                X, y, test_size=self._held_back(y), stratify=y, random_state=state
             )
             watched = {**watched, "validation": (np.ascontiguousarray(held_X), held_y)}
         rows = np.ascontiguousarray(X)
         more = np.concatenate([rows, *unlabelled]) if unlabelled else rows
         return training.Member(settings, seed, rows, y.astype(np.float32), more, watched)
+
+    def _held_back(self, y: NDArray[np.uint8]) -> float | int:
+        """Return which share of the rows is held back, or how many where it is too few of them."""
+        if np.bincount(y, minlength=2).min() < 2:
+            raise InputError(
+                "sae: early_stopping holds rows of both classes back, but one class has a single "
+                "row to train on: set early_stopping = false, or give more landslides"
+            )
+        enough = self.validation_fraction * len(y) >= 2 <= len(y) * (1 - self.validation_fraction)
+        return self.validation_fraction if enough else 2
 
     def _take(
         self, members: list[training.Member], X: NDArray[np.float32], y: NDArray[np.uint8]

@@ -31,8 +31,10 @@ __all__ = [
 def run_all(run: Run) -> Path:
     """Look at the layers, walk all stages and return the report's path."""
     for row in check(run):
-        for warning in row.warnings:
+        # Of the models the run itself tells.
+        for warning in row.warnings if row.name != "models" else ():
             run.reporter.say(f"warning: {row.name}: {warning}")
+    _ = run.models
     for stage in (prepare, sample, train, evaluate, explain, map_):
         stage(run)
     return report(run)

@@ -16,7 +16,9 @@ from shakeslide import (
     sampling,
     trials,
 )
+from shakeslide import grid as grids
 from shakeslide.errors import InputError
+from shakeslide.evaluation import blocks
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.registry import Factor, Whole
 from shakeslide.fingerprints import fingerprint
@@ -197,19 +199,27 @@ def samples_of(run: Run) -> sampling.Samples:
 def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
     """Number the blocks of the samples, as large as asked or as their errors suggest."""
     asked = run.study.evaluation.block_size
-    if asked == "auto":
+    if asked != "auto":
+        return sampling.with_blocks(drawn, run.grid, asked)
+    try:
         size = trials.block_size(drawn, run.study.study.seed).size
-    else:
-        size = asked
+    except InputError as error:
+        dx, dy = grids.cell_size(run.grid)
+        size = blocks.fewest(float(drawn.counts["mapped_cells"]) * dx * dy)
+        run.reporter.say(
+            f"warning: sample: the errors do not suggest how large blocks should be ({error}): "
+            f"blocks of {size:g} m are taken; [evaluation] block_size sets another side"
+        )
     return sampling.with_blocks(drawn, run.grid, size)
 
 
 def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> list[str]:
-    c, sources = drawn.counts, int((drawn.label == 1).sum())
+    c, positive = drawn.counts, drawn.label == 1
+    sources, holding = int(positive.sum()), drawn.table["landslide_id"][positive].nunique()
     part = "" if sources == c["source_cells"] else f" drawn from {c['source_cells']:,}"
     lines = [
-        f"sample: {sources:,} source cells{part} of {c['landslides']:,} landslides and "
-        f"{len(drawn.table) - sources:,} clear cells; "
+        f"sample: {sources:,} source cells{part} in {holding:,} of {c['landslides']:,} landslides "
+        f"and {len(drawn.table) - sources:,} clear cells; "
         f"{100 * drawn.prevalence:.2f} % of the area is source"
     ]
     if c["landslides_without_cell"]:
@@ -229,6 +239,9 @@ def check(run: Run) -> list[checks.LayerRow]:
         # A look leaves nothing behind.
         with tempfile.TemporaryDirectory() as folder:
             return check(replace(run, out=Path(folder)))
+    checks.require_all(
+        study.layers, study.active_factors, study.inventory, study.masks, study.evaluation
+    )
     checks.check_evaluation(study.evaluation)
     checks.check_dem(study.layers)
     rows = checks.check_layers(
@@ -238,8 +251,16 @@ def check(run: Run) -> list[checks.LayerRow]:
         run.grid,
         study.event,
         study.masks,
+        checks.needs(
+            study.samples,
+            study.evaluation,
+            study.models.calibration,
+            [run.recipe(n) for n in study.models.use],
+        ),
+        study.samples.most,
     )
     _, remarks = images(study.sources, run.grid)
     rows[-1] = replace(rows[-1], warnings=[*rows[-1].warnings, *remarks])
     # Making the factors reads what they need, which finds the rest of the errors.
-    return checks.with_factors(rows, run.factors)
+    rows = checks.with_factors(rows, run.factors)
+    return [*rows, checks.models_row(*run.usable)] if run.usable[1] else rows

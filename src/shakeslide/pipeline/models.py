@@ -27,10 +27,12 @@ from shakeslide.errors import InputError
 from shakeslide.evaluation import splits
 from shakeslide.factors.layers import raster_source
 from shakeslide.fingerprints import fingerprint
+from shakeslide.grid import Tile
 from shakeslide.io import vector
 from shakeslide.io.failures import guarded
 from shakeslide.io.files import replacing
 from shakeslide.pipeline.inputs import samples_of
+from shakeslide.pipeline.place import cell_at
 from shakeslide.pipeline.run import Run, need, timed
 
 
@@ -279,24 +281,36 @@ def explain(run: Run) -> None:
 
 @guarded("explain")
 def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
-    """Return why a model gives the cell at (x, y), in the grid's CRS, its probability."""
+    """Return why a model gives a place's cell its probability.
+
+    Parameters
+    ----------
+    run : Run
+        Its models trained.
+    name : str
+        Of the model.
+    x, y : float
+        In the grid's CRS, or longitude and latitude in degrees.
+
+    Raises
+    ------
+    InputError
+        A place off the grid, under a mask, or without a value of some factor.
+    """
     if name not in run.stored_models:
         raise InputError(f"--model {name}: the study has {', '.join(run.stored_models)}")
     need(run, run.wanted_factors | {"samples": run.sample_mark})
     need(run, run.wanted_models([name]))
-    if not np.isfinite([x, y]).all():
-        raise InputError(f"--at {x:g} {y:g}: give two numbers, x and y in the grid's CRS")
-    a = run.grid.affine
-    col, row = int((x - a.c) // a.a), int((y - a.f) // a.e)
-    if not (0 <= row < run.grid.shape[0] and 0 <= col < run.grid.shape[1]):
-        raise InputError(
-            f"--at {x:g} {y:g}: lies off the grid, whose bounds in {grids.crs_name(run.grid.crs)} "
-            f"are {', '.join(f'{v:.0f}' for v in grids.bounds(run.grid))}"
-        )
+    row, col = cell_at(run, x, y)
+    if run.masks is not None and run.masks.covers(Tile((0, 0), row, row + 1, col, col + 1)).any():
+        raise InputError(f"--at {x:.10g} {y:.10g}: is masked ([[masks]]): no prediction there")
     values = run.stack()[:, row, col].values.astype(np.float32)
     samples = samples_of(run)
     model = bundle.load(run.out / "models" / name)
-    return explanation.attribute(model, values, samples, run.study.study.seed)
+    try:
+        return explanation.attribute(model, values, samples, run.study.study.seed)
+    except InputError as error:
+        raise InputError(f"--at {x:.10g} {y:.10g}: {error}") from error
 
 
 def first_split(run: Run, samples: sampling.Samples) -> splits.Split:

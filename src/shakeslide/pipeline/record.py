@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,21 +26,34 @@ from shakeslide.pipeline.inputs import check
 from shakeslide.pipeline.run import Run, need, timed
 
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn", "rasterio", "geopandas", "odc-geo", "dask")
+CIRCUMSTANCES = ("written", "command", "python", "platform", "libraries")
+"""What differs from one run to the next though its results are the same."""
 SPREAD = ("mean", "sd")
 """Maps of an ensemble."""
 
 
 @guarded("provenance")
 def provenance(run: Run) -> Path:
-    """Write `provenance.json`: study, versions, seeds, hashes of the inputs, timings."""
+    """Write `provenance.json`: study, versions, seeds, hashes of the inputs, timings.
+
+    What is there stays where nothing but the circumstances differ: it says how results were made.
+    """
+    path, text = run.out / "provenance.json", _provenance(run)
+    with suppress(OSError, ValueError, RecursionError):
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(known, dict) and _lasting(known) == _lasting(json.loads(text)):
+            return path
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _lasting(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in told.items() if k not in CIRCUMSTANCES}
+
+
+def _provenance(run: Run) -> str:
     made = run.ledger.all_made()
-    inputs = {
-        name: {"file": layer.path.name, "content": run.ledger.content(layer.path)}
-        for name, layer in run.study.layers.items()
-    }
-    if run.study.inventory.path is not None:
-        path = run.study.inventory.path
-        inputs["inventory"] = {"file": path.name, "content": run.ledger.content(path)}
     text = {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "shakeslide": __version__,
@@ -47,23 +62,32 @@ def provenance(run: Run) -> Path:
         "libraries": {name: version(name) for name in LIBRARIES},
         "seed": run.study.study.seed,
         "study": run.document,
-        "settings": run.study.model_dump(mode="json", exclude={"layers", "inventory"}),
+        "settings": {
+            key: value
+            for key, value in run.study.essence(lambda path: path.name, shown=True).items()
+            if key not in ("layers", "inventory")
+        },
         "models": {
             n: {"angles": (r := run.recipe(n)).angles, "params": r.make(0).get_params()}
             for n in run.models
         },
         "grid": grids.describe(run.grid) | {"tile": run.tile},
-        "inputs": inputs,
-        "hash": "blake2b, 96 bits",
-        "seconds": {k: v.get("seconds") for k, v in made.items()},
+        "inputs": _inputs(run),
+        "hash": "blake2b, 96 bits, without times of writing",
+        "seconds": {k: v.get("seconds") for k, v in made.items() if k != "report"},
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
-    path = run.out / "provenance.json"
-    with replacing(path) as temporary:
-        temporary.write_text(
-            json.dumps(text, indent=1, ensure_ascii=False, default=str), encoding="utf-8"
-        )
-    return path
+    return json.dumps(text, indent=1, ensure_ascii=False, default=str)
+
+
+def _inputs(run: Run) -> dict[str, Any]:
+    """Return the hash of each input, and of each file behind it where there are several."""
+    inputs: dict[str, Any] = {}
+    for name, path in run.inputs.items():
+        told = {"file": path.name, "content": run.ledger.content(path)}
+        parts = run.ledger.parts(path)
+        inputs[name.removeprefix("layers.")] = told | ({"files": parts} if len(parts) > 1 else {})
+    return inputs
 
 
 @guarded("report")
@@ -71,16 +95,20 @@ def report(run: Run) -> Path:
     """Write `figures/*.png`, `report.html`, `summary.pdf` and the QGIS project of the run."""
     from shakeslide import report as reports
 
-    wanted = {"samples": run.sample_mark, "evaluation": run.evaluation_mark}
-    wanted |= {f"map-{n}": run.map_mark(n) for n in run.mapped_models}
-    wanted |= {f"spread-{n}": run.spread_mark(n) for n in run.spread_models}
-    if run.study.map.applicability:
-        wanted["applicability"] = run.area_mark
-    need(run, wanted | {"importance": run.importance_mark})
+    ledger, mark, labels = run.ledger, run.report_mark, run.report_labels
+    need(run, run.results, run.labels)
+    if ledger.is_fresh("report", mark):
+        run.reporter.say("report: report.html is up to date")
+        if not ledger.is_fresh("report", mark, labels):
+            reports.write_project(run.out, report_inputs(run))
+            ledger.relabel("report", labels)
+        return run.out / "report.html"
     _remove_stale(run)
     provenance(run)
-    with timed("report"), run.reporter.task("report", 1) as on:
-        return reports.write(run.out, report_inputs(run), on)
+    with timed("report") as taken, run.reporter.task("report", 1) as on:
+        page = reports.write(run.out, report_inputs(run), on)
+    ledger.record("report", mark, reports.files(run.out), taken[0], labels)
+    return page
 
 
 def _remove_stale(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -251,6 +252,43 @@ class Run:
         )
 
     @property
+    def labels(self) -> dict[str, str]:
+        """Fingerprints of what is written beside the artefacts' values."""
+        return {
+            **{f"factor-{code}": text for code, text in self.factor_labels.items()},
+            "samples": self.sample_labels,
+            **{f"model-{n}": self.model_labels for n in self.stored_models},
+            **{f"map-{n}": self.class_labels for n in self.mapped_models},
+        }
+
+    @property
+    def results(self) -> dict[str, str]:
+        """Fingerprints of all artefacts that a report is made from."""
+        results = self.wanted_factors | self.wanted_models(self.stored_models)
+        results |= {"samples": self.sample_mark, "evaluation": self.evaluation_mark}
+        results |= {f"map-{n}": self.map_mark(n) for n in self.mapped_models}
+        results |= {f"spread-{n}": self.spread_mark(n) for n in self.spread_models}
+        if self.study.map.applicability:
+            results["applicability"] = self.area_mark
+        return results | {"importance": self.importance_mark}
+
+    @property
+    def report_mark(self) -> str:
+        """Fingerprint of the report: all results, and all that the study says in words."""
+
+        def named(path: Path) -> list[str]:
+            return [path.name, self.ledger.content(path) if path.is_file() else ""]
+
+        said = self.study.essence(named, shown=True)
+        return fingerprint(self.results, self.labels, said, __version__)
+
+    @property
+    def report_labels(self) -> str:
+        """Fingerprint of where the report's QGIS project finds the landslides."""
+        path = self.study.inventory.path
+        return "" if path is None else fingerprint(os.path.relpath(path, self.out))
+
+    @property
     def importance_mark(self) -> str:
         """Fingerprint of what is told of the factors."""
         models = {n: self.train_mark(n) for n in self.stored_models}
@@ -270,20 +308,29 @@ class Run:
         )
 
     @cached_property
-    def models(self) -> list[str]:
-        """Models in use: those whose inputs the study has. What is left out is said, once."""
-        used = []
+    def usable(self) -> tuple[list[str], list[str]]:
+        """Models in use whose inputs the study has, and what there is to say of them and others."""
+        used, remarks = [], []
         for name in self.study.models.use:
             recipe = self.recipe(name)
-            missing = recipe.lacks(self.factors)
-            if missing:
-                self.reporter.say(f"warning: {name} is left out, it lacks {'; '.join(missing)}")
+            if missing := recipe.lacks(self.factors):
+                remarks.append(f"{name} is left out, it lacks {'; '.join(missing)}")
                 continue
-            for line in recipe.remarks():
-                self.reporter.say(f"warning: {line}")
+            remarks += recipe.remarks()
             used.append(name)
         if not used:
-            raise InputError("[models] use: none of the models has the inputs that it needs")
+            raise InputError(
+                f"[models] use: none of the models has the inputs that it needs: "
+                f"{'. '.join(remarks)}"
+            )
+        return used, remarks
+
+    @cached_property
+    def models(self) -> list[str]:
+        """Models in use: those whose inputs the study has. What is left out is said, once."""
+        used, remarks = self.usable
+        for line in remarks:
+            self.reporter.say(f"warning: {line}")
         return used
 
     @property
@@ -392,20 +439,16 @@ MADE_BY = {
 """The command that makes an artefact."""
 
 
-def need(run: Run, wanted: Mapping[str, str]) -> None:
-    """Raise `InputError` unless these artefacts are there and made with the study as it is now."""
+def need(run: Run, wanted: Mapping[str, str], labels: Mapping[str, str] | None = None) -> None:
+    """Raise `InputError` unless these artefacts are there and made with the study as it is now.
+
+    Those with `labels` must bear the names of now too.
+    """
     for item, mark in wanted.items():
-        if run.ledger.is_fresh(item, mark):
-            continue
-        known = run.ledger.made(item)
-        if not known:
-            what = "is not made yet"
-        elif known.get("fingerprint") != mark:
-            what = "was made with other settings or layers"
-        else:
-            what = "has changed since it was made"
-        stage = MADE_BY[item.split("-")[0]]
-        raise InputError(
-            f"{run.out}: {item} {what}; run `shakeslide {stage}` first, or `shakeslide run`, which "
-            "redoes what has changed"
-        )
+        what = run.ledger.why_stale(item, mark, (labels or {}).get(item))
+        if what is not None:
+            stage = MADE_BY[item.split("-")[0]]
+            raise InputError(
+                f"{run.out}: {item} {what}; run `shakeslide {stage}` first, or `shakeslide run`, "
+                "which redoes what has changed"
+            )

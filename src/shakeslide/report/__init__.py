@@ -8,7 +8,7 @@ from typing import Any
 
 from shakeslide.report import artefacts, drawing, one_page, page, places, project
 
-__all__ = ["write"]
+__all__ = ["files", "write", "write_project"]
 
 
 def write(
@@ -46,3 +46,18 @@ def write(
     path = page.write(run, inputs, pictures)
     advance(0.05)
     return path
+
+
+def write_project(out: Path, inputs: Mapping[str, Any]) -> Path:
+    """Write the QGIS project anew, which finds layers by their places from `out`.
+
+    Parameters, result and errors as for `write`.
+    """
+    return project.write(artefacts.load(out, inputs), inputs)
+
+
+def files(out: Path) -> list[Path]:
+    """Return the files of a report that `write` has left."""
+    names = [page.NAME, one_page.NAME, project.NAME, places.TABLE, places.OUTLINES]
+    written = [out / name for name in names] + sorted((out / "figures").glob("*.png"))
+    return [path for path in written if path.is_file()]

@@ -290,6 +290,6 @@ def _importance(run: Artefacts, folder: Path) -> ImportanceCharts:
             "Correlations between the factors, and their variance inflation",
             1400,
         )
-        if collinearity
+        if collinearity and "pairs" in collinearity
         else None,
     )

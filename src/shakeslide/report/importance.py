@@ -151,8 +151,10 @@ class Collinear:
 
     Attributes
     ----------
+    known : bool
+        Whether the samples are enough to say it.
     sentence : str
-        How many pairs are close.
+        How many pairs are close, or why that is not known.
     remarks : sequence of str
         What to think about.
     vif : sequence of (code, name, value)
@@ -163,6 +165,7 @@ class Collinear:
         Cells it was made from.
     """
 
+    known: bool
     sentence: str
     remarks: Sequence[str]
     vif: Sequence[tuple[str, str, str]]
@@ -178,6 +181,9 @@ def collinear(run: Artefacts) -> Collinear | None:
     told = (run.importance or {}).get("collinearity")
     if not told:
         return None
+    if "pairs" not in told:
+        why = str(told["remarks"][0])
+        return Collinear(False, f"{why[:1].upper()}{why[1:]}.", [], [], "", 0)
     names = {f.info.code: f.info.name for f in run.factors}
     count, most = len(told["pairs"]), len(told["codes"]) * (len(told["codes"]) - 1) // 2
     if most == 1:
@@ -188,7 +194,7 @@ def collinear(run: Artefacts) -> Collinear | None:
         sentence = f"{some} correlated by {CLOSE:g} or more."
     vif = [(c, names.get(c, ""), printed_vif(told, i)) for i, c in enumerate(told["codes"])]
     method = METHODS.get(told["method"], str(told["method"]))
-    return Collinear(sentence, told["remarks"], vif, method, int(told["rows"]))
+    return Collinear(True, sentence, told["remarks"], vif, method, int(told["rows"]))
 
 
 def printed_vif(told: Mapping[str, Any], i: int) -> str:

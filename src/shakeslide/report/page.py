@@ -30,10 +30,12 @@ from shakeslide.sources.files import METHOD_WORDS
 from shakeslide.sources.separation import WHOLE
 from shakeslide.study import Inventory
 
+NAME = "report.html"
+
 
 def write(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> Path:
     """Write `report.html`, one file that loads nothing from elsewhere."""
-    path = run.out / "report.html"
+    path = run.out / NAME
     text = environment().get_template("report.html.j2").render(context(run, inputs, pictures))
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

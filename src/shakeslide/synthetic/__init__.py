@@ -1,7 +1,7 @@
 """Synthetic earthquakes with known truth: terrain, shaking, ground, failures, files."""
 
 from shakeslide.synthetic.benchmark import BENCHMARK
-from shakeslide.synthetic.files import study_text, write
+from shakeslide.synthetic.files import study_text, write, written
 from shakeslide.synthetic.large import create, write_large
 from shakeslide.synthetic.optimum import (
     KnownFromFactors,
@@ -26,4 +26,5 @@ __all__ = [
     "study_text",
     "write",
     "write_large",
+    "written",
 ]

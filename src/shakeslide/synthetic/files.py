@@ -16,6 +16,7 @@ from pyproj import Transformer
 
 from shakeslide.errors import InputError
 from shakeslide.io.files import replacing
+from shakeslide.io.geopackage import undated
 from shakeslide.synthetic import geology
 from shakeslide.synthetic.mapping import filled
 from shakeslide.synthetic.outlines import Place, outlines, patches
@@ -153,9 +154,10 @@ def write_vector(
     frame = gpd.GeoDataFrame(dict(columns), geometry=geometry, crs=CRS)
     frame["geometry"] = frame.geometry.translate(*centre)
     mode = "a" if append else "w"
-    frame.to_file(
-        path, layer=layer, driver="GPKG", engine="pyogrio", mode=mode, promote_to_multi=multi
-    )
+    with undated():
+        frame.to_file(
+            path, layer=layer, driver="GPKG", engine="pyogrio", mode=mode, promote_to_multi=multi
+        )
 
 
 def _wide_axes(earthquake: Earthquake, points: int) -> tuple[Array, Array]:
@@ -307,11 +309,21 @@ def prepare(folder: Path) -> Path:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    layers = [f"{name}.gpkg" for name in sorted(LAYERS)] + [f"{name}.tif" for name in RASTERS]
     # The study goes first and is written last: where it is, all of its layers are whole.
-    for name in ["study.toml", *layers, "aftershocks.csv", "landcover.csv", "grid.xml"]:
+    for name in names():
         remove(folder / name)
     return folder
+
+
+def names() -> list[str]:
+    """Return the names of all files that `write` may make; the study comes first."""
+    layers = [f"{name}.gpkg" for name in sorted(LAYERS)] + [f"{name}.tif" for name in RASTERS]
+    return ["study.toml", *layers, "aftershocks.csv", "landcover.csv", "grid.xml"]
+
+
+def written(folder: Path) -> list[Path]:
+    """Return the files of an earthquake that `write` has left."""
+    return [path for name in names() if (path := folder / name).is_file()]
 
 
 def remove(path: Path) -> None:

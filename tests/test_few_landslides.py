@@ -1,0 +1,105 @@
+"""Few landslides: what is possible still works, the rest is refused by `check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+
+from shakeslide import cli, pipeline, sampling
+from shakeslide.errors import InputError
+
+from .conftest import open_run
+
+PIXEL = 'evaluation.protocols=["pixel"]'
+
+
+def few(site_study: Path, tmp_path: Path, number: int, kind: str) -> Path:
+    """A study with so many landslides: polygons, or points."""
+    frame = gpd.read_file(site_study.parent / "landslides.gpkg").iloc[:number]
+    if kind == "point":
+        frame.geometry = frame.centroid
+    path = tmp_path / "few.gpkg"
+    frame.to_file(path)
+    text = site_study.read_text()
+    ambiguous = '[[inventory.ambiguous]]\npath = "landslides.gpkg"\nwhere = "year <> 2005"\n'
+    text = text.replace(ambiguous, "").replace('where = "year = 2005"\n', "")
+    text = text.replace('path = "landslides.gpkg"', f'path = "{path.as_posix()}"')
+    for code in ("EI", "SRD", "AF", "ED", "LITH", "FD", "DR"):
+        text += f"[factors.{code}]\nuse = false\n"
+    lines = text.split("[layers.")
+    kept = [part for part in lines[1:] if part.startswith(("dem", "soil"))]
+    study = site_study.parent / f"{tmp_path.name}.toml"
+    study.write_text("[layers.".join([lines[0], *kept]))
+    return study
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "override", "named"),
+    [
+        (1, "point", PIXEL, "1 source cell can be sampled, but training and testing needs 2"),
+        (1, "polygon", "evaluation.folds=2", "1 landslide with a source cell, but protocol"),
+        (3, "polygon", "evaluation.folds=5", "folds = 5 needs 5 at least: set fewer"),
+        (5, "point", "models.calibration=platt", "needs 500 at least"),
+        (5, "point", "models.sae.settings=modern", "early_stopping = false"),
+        (2, "point", 'evaluation.protocols=["block"]', "protocol block with folds = 3 needs 3"),
+    ],
+)
+def test_too_few_are_refused_at_once(
+    site_study: Path, tmp_path: Path, number: int, kind: str, override: str, named: str
+) -> None:
+    study = few(site_study, tmp_path, number, kind)
+    folds = ["evaluation.folds=3"] if "block" in override else []
+    run = open_run(study, tmp_path / "out", override, *folds)
+    with pytest.raises(InputError, match=r"few.gpkg \(inventory\): ") as caught:
+        pipeline.check(run)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_few_are_warned_of(site_study: Path, tmp_path: Path) -> None:
+    study = few(site_study, tmp_path, 5, "point")
+    row = {r.name: r for r in pipeline.check(open_run(study, tmp_path / "out"))}["inventory"]
+    assert any(w.startswith("only 5 landslides with a source cell") for w in row.warnings)
+
+
+def test_three_points_are_explained_and_mapped(
+    site_study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fewer rows than factors: what cannot be known is said, not asked for."""
+    study, out = few(site_study, tmp_path, 3, "point"), tmp_path / "out"
+    asked = [PIXEL, 'models.use=["lr","svm"]', "evaluation.block_size=auto", "map.members=2"]
+    sets = [part for key in asked for part in ("--set", key)]
+    for stage in ("prepare", "sample", "train", "explain", "map"):
+        assert cli.main([stage, str(study), "--out", str(out), *sets]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the errors do not suggest how large blocks should be" in said
+    told = json.loads((out / "importance.json").read_text())["collinearity"]
+    assert list(told) == ["codes", "remarks"]
+    assert (out / "maps" / "svm_sd.tif").is_file()
+
+
+def test_two_landslides_train_and_are_judged(site_study: Path, tmp_path: Path) -> None:
+    study = few(site_study, tmp_path, 2, "point")
+    run = open_run(study, tmp_path / "out", PIXEL, 'models.use=["lr","sae","rf"]')
+    for stage in (pipeline.prepare, pipeline.sample, pipeline.train, pipeline.evaluate):
+        stage(run)
+    samples = sampling.load(run.out / "samples.parquet")
+    assert samples.label.sum() == 2
+    told = json.loads((run.out / "evaluation.json").read_text())
+    assert {r["n_train"] for r in told["records"]} == {2}
+    assert np.isfinite([r["roc_auc"]["mean"] for r in told["summary"]]).all()
+
+
+def test_the_console_names_the_landslides_that_hold_a_cell(
+    site_study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = few(site_study, tmp_path, 61, "polygon")
+    assert cli.main(["prepare", str(study), "--out", str(tmp_path / "out"), "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert cli.main(["sample", str(study), "--out", str(tmp_path / "out")]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "source cells in 60 of 61 landslides and" in said
