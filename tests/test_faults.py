@@ -18,6 +18,7 @@ from shakeslide import bundle, cli, pipeline
 from shakeslide.io import files
 from shakeslide.ledger import Ledger
 
+from . import small_disk
 from .conftest import open_run
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -264,3 +265,64 @@ def test_damaged_weights_are_trained_again(
     pipeline.train(open_run(site_study, copy))
     assert weights.read_bytes() == whole.read_bytes()
     assert bundle.load(weights.parent).name == "rf"
+
+
+# ------------------------------------------------------------------ full disks
+
+
+@pytest.fixture(scope="module")
+def disk(
+    finished: pipeline.Run, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[small_disk.SmallDisk]:
+    """The finished run on a small disk of its own."""
+    folder = tmp_path_factory.mktemp("small") / "disk"
+    with small_disk.small_disk(folder, 60_000_000) as made:
+        if made is None:
+            pytest.skip("no disk can be mounted here")
+        shutil.copytree(finished.out, made.out)
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("stage", "share"),
+    [
+        *(("prepare", 0.3), ("prepare", 0.97), ("sources", 0.3), ("sample", 0.6), ("train", 0.3)),
+        *(("evaluate", 0.5), ("explain", 0.5), ("map", 0.3), ("map", 0.9), ("report", 0.0)),
+    ],
+)
+def test_a_full_disk_is_one_line_and_then_all_is_as_ever(
+    site_study: Path,
+    finished: pipeline.Run,
+    disk: small_disk.SmallDisk,
+    capfd: pytest.CaptureFixture[str],
+    stage: str,
+    share: float,
+) -> None:
+    size = disk.forget(stage)
+    disk.leave(int(share * (size or 100_000)))
+    code = cli.main([stage, str(site_study), "--out", str(disk.out), "-q"])
+    err = [line for line in capfd.readouterr().err.splitlines() if "_tiff" not in line]
+    assert code == 2
+    assert len(err) == 1
+    assert f"{disk.out}/" in err[0]
+    assert "disk is full" in err[0]
+    assert small_disk.problems(disk.out, finished.out) == []
+    disk.empty()
+    if stage not in ("explain", "report"):  # which take their time
+        assert cli.main([stage, str(site_study), "--out", str(disk.out), "-q"]) == 0
+        assert small_disk.problems(disk.out, finished.out) == []
+        assert small_disk.missing(disk.out, finished.out) == []
+
+
+def test_what_libraries_write_to_stderr_goes_to_the_log(
+    start: Start, site_study: Path, disk: small_disk.SmallDisk
+) -> None:
+    size = disk.forget("prepare")
+    disk.leave(int(0.3 * size))
+    process = start(
+        "from shakeslide import cli; cli.console_main()",
+        *("prepare", str(site_study), "--out", str(disk.out), "-q"),
+    )
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert err.count("\n") == 1

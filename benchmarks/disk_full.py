@@ -1,0 +1,77 @@
+"""Fills the disk of a run step by step, in every stage: `python -m benchmarks.disk_full`.
+
+Each step ends in 0, or in 2 with one line that names a file; what is in the folder then is whole;
+and with room again the same command gives the same bytes as a run that was never disturbed. Mounts
+a disk in memory, for which it needs the right. The steps are those of a small site; some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests import small_disk, small_site
+
+from shakeslide import cli
+
+SHARES = (0.0, 0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 0.99, 1.0, 1.02, 1.1, 1.5, 2.5)
+"""Free room by the bytes that a stage leaves."""
+
+
+def command(*arguments: object) -> tuple[int, str]:
+    """Run the command line; return its exit code and what it shows."""
+    shown = io.StringIO()
+    with contextlib.redirect_stderr(shown), contextlib.redirect_stdout(io.StringIO()):
+        code = cli.main([*map(str, arguments), "-q"])
+    return code, shown.getvalue()
+
+
+def step(
+    disk: small_disk.SmallDisk, study: Path, whole: Path, stage: str, share: float
+) -> Iterator[str]:
+    """Run a stage on a full disk and again with room, and yield what is wrong."""
+    disk.leave(int(share * disk.forget(stage)))
+    code, shown = command(stage, study, "--out", disk.out)
+    if code and not (code == 2 and shown.count("\n") == 1 and str(disk.out) in shown):
+        yield f"exit {code}: {shown}"
+    yield from small_disk.problems(disk.out, whole)
+    disk.empty()
+    code, shown = command(stage, study, "--out", disk.out)
+    if code:
+        yield f"exit {code} with room: {shown}"
+    yield from small_disk.problems(disk.out, whole)
+    yield from (f"missing: {name}" for name in small_disk.missing(disk.out, whole))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Walk all steps; return 1 where one ended wrongly."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stages", nargs="*", default=list(small_disk.STAGES))
+    stages = parser.parse_args(arguments).stages
+    wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        study = small_site.make(Path(folder) / "site")
+        whole = Path(folder) / "whole"
+        for stage in ("sources", "run"):
+            code, shown = command(stage, study, "--out", whole)
+            assert code == 0, shown
+        with small_disk.small_disk(Path(folder) / "disk", 60_000_000) as disk:
+            if disk is None:
+                sys.exit("no disk can be mounted here")
+            shutil.copytree(whole, disk.out)
+            for stage in stages:
+                for share in SHARES:
+                    found = list(step(disk, study, whole, stage, share))
+                    wrong += bool(found)
+                    print(f"{stage:<9} {share:5.0%}  {'; '.join(found) or 'held'}", flush=True)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
