@@ -25,6 +25,9 @@ from shakeslide.trials import Plan
 
 REPLICATES = 500
 """Of the bootstrap over landslides or blocks."""
+FEWEST = 5
+"""Splits, and landslides or blocks, from which on an interval is told: fewer hardly say how far
+scores vary."""
 COMPARED = ("oa", "roc_auc", "brier")
 """Measures in which models are compared in pairs."""
 
@@ -208,9 +211,11 @@ def _intervals(
     threshold: float,
     prevalence: float | None,
 ) -> dict[str, intervals.Interval]:
-    """95 % intervals by drawing landslides or blocks, not cells."""
+    """95 % intervals by drawing landslides or blocks, not cells; none where these are too few."""
     samples = outcome.samples or samples
     rows = np.concatenate([s.test for s in outcome.splits])
+    if np.unique(outcome.groups[rows]).size < FEWEST:
+        return {}
     part = np.repeat(np.arange(len(outcome.splits)), [len(s.test) for s in outcome.splits])
     p = np.concatenate([r.probability for r in results]).astype(np.float64)
     share = float(samples.label.mean())
@@ -227,7 +232,10 @@ def _intervals(
 
 
 def _pairs(outcome: Outcome) -> list[dict[str, Any]]:
-    """Differences between models on the same splits, with corrected resampled intervals."""
+    """Differences between models on the same splits, with corrected resampled intervals.
+
+    Fewer than `FEWEST` splits give none: their spread is known from too few numbers.
+    """
     n_train = [len(s.train) for s in outcome.splits]
     n_test = [len(s.test) for s in outcome.splits]
     rows = []
@@ -236,7 +244,9 @@ def _pairs(outcome: Outcome) -> list[dict[str, Any]]:
         for m in COMPARED:
             values, others = (_values(outcome, k, m) for k in (a, b))
             d = intervals.paired_difference(values, others, n_train, n_test)
-            row[m] = {"mean": d.estimate, "low": d.low, "high": d.high, "p_value": d.p_value}
+            row[m] = {"mean": d.estimate, "low": None, "high": None, "p_value": None}
+            if len(outcome.splits) >= FEWEST:
+                row[m] |= {"low": d.low, "high": d.high, "p_value": d.p_value}
         rows.append(row)
     return rows
 

@@ -60,7 +60,7 @@ def text() -> str:
     lines += [f"#   {n}: {_plain(f.description)}" for n, f in Layer.model_fields.items()]
     lines += [""]
     for name, example in EXAMPLE_LAYERS.items():
-        lines += [f"[layers.{name}]", *(f"{k} = {toml(v)}" for k, v in example.items()), ""]
+        lines += [f"[layers.{name}]", *(_example(k, v) for k, v in example.items()), ""]
     lines += [*_factors(), *_table("inventory", Inventory, {"path": "landslides.gpkg"})]
     lines += _commented("[[masks]]", Mask, {"path": "lakes.gpkg", "map_value": 0})
     lines += _table("sources", Sources) + _table("samples", Samples) + _table("models", Models)
@@ -68,6 +68,12 @@ def text() -> str:
         lines += _table(f"models.{name}", type(Models().settings_of(name)))
     lines += _table("evaluation", Evaluation) + _table("map", Maps)
     return "\n".join(lines)
+
+
+def _example(key: str, value: Any) -> str:
+    """Return a key of an example's layer; what polygons alone need is said."""
+    told = "  # of polygons; delete this line where the file is a raster" if key == "column" else ""
+    return f"{key} = {toml(value)}{told}"
 
 
 def default(model: type[Settings], key: str) -> Any:

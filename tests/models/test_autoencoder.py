@@ -491,3 +491,32 @@ def test_missing_pytorch_is_told(monkeypatch):
         StackedAutoencoder(**QUICK, device="cuda").fit(X, y)
     with pytest.raises(InputError, match="pip install torch"):
         StackedAutoencoder(**QUICK, precision="bfloat16").fit(X, y).predict(X)
+
+
+def raw_table():
+    """Elevations, slopes and azimuths, of which the first two decide."""
+    rng = np.random.default_rng(2)
+    unit = rng.random((600, 3)).astype(np.float32)
+    unit[:2] = [[0] * 3, [1] * 3]
+    return unit, ((unit[:, 0] + unit[:, 1]) > 1).astype(int)
+
+
+def test_a_raw_table_is_scaled_and_said():
+    unit, y = raw_table()
+    raw = unit * np.float32([4096, 64, 512]) - np.float32([1024, 0, 0])
+    settings = {"units": (8,), "steps": 400, "pretrain_steps": 20, "batch_size": 64}
+    with pytest.warns(UserWarning, match="from -1024 to 3072 are scaled"):
+        model = StackedAutoencoder(**settings, random_state=0).fit(raw, y)
+    plain = StackedAutoencoder(**settings, random_state=0).fit(unit, y)
+    assert plain.limits_ is None
+    assert "limits" not in plain.arrays()
+    p = model.predict_proba(raw)
+    np.testing.assert_allclose(p, plain.predict_proba(unit), atol=1e-4)
+    assert np.mean(model.predict(raw) == y) > 0.85
+    again = StackedAutoencoder.from_arrays(model.arrays(), model.get_params())
+    assert (again.predict_proba(raw) == p).all()
+    # Beyond what was seen it is as at the end of it.
+    assert (model.predict_proba(raw[1:2] * 100) == model.predict_proba(raw[1:2])).all()
+    wrong = {**model.arrays(), "limits": np.zeros((2, 2), np.float32)}
+    with pytest.raises(InputError, match="limits"):
+        StackedAutoencoder.from_arrays(wrong, model.get_params())

@@ -58,6 +58,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:sae. features from .* are scaled")
 @pytest.mark.parametrize(("estimator", "check"), CHECKS)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)

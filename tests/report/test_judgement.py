@@ -228,7 +228,9 @@ def test_a_single_split_resolves_nothing(run_folder: Path) -> None:
         for measure in judgement.DIFFERED:
             row[measure] |= {"low": None, "high": None, "p_value": None}
     for table in judgement.differences(changed(run_folder, pairs=pairs)):
-        assert table.sentences == ["From a single split no difference can be judged."]
+        assert table.sentences == [
+            "From so few splits no difference can be judged: five are needed at least."
+        ]
         assert not any(cell.resolved for _, _, cells in table.rows for cell in cells)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,10 @@ from shakeslide.models.parallel import processors
 from shakeslide.models.sae_network import ACTIVATIONS, Autoencoder, Floats, Network, joined
 from shakeslide.models.svm import SupportVectorMachine
 
+NEARLY = 1e-6
+"""Rounding that features may lie beyond [0, 1] without being scaled."""
+BOUNDED = ("sigmoid", "tanh")
+"""Activations that cannot give back any number."""
 _CHOICES: dict[str, tuple[str, ...]] = {
     "loss_reduction": ("sum", "mean"),
     "optimiser": ("sgd", "adamw"),
@@ -69,7 +74,10 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
     activation of unit j over the batch. Then the decoders go, a softmax of two classes goes on top
     and cross-entropy + 2λΣ\|W\|² is minimised over all weights.
 
-    The inputs must lie within [0, 1] where the activation is a sigmoid, since so do its outputs.
+    The inputs lie within [0, 1], as the encoder of a study gives them. Where those of `fit` do not
+    and the activation is bounded (sigmoid, tanh), each column is scaled to [0, 1] between its least
+    and greatest value there, a `UserWarning` says so, and what is given later is scaled, and cut,
+    alike: on a raw table of metres and degrees nothing would be learnt.
 
     Parameters
     ----------
@@ -125,6 +133,8 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
     curves_ : dict of ndarray
         ``pretraining_1`` …, ``fine_tuning``, ``validation``, ``monitor``: rows of (step, loss,
         accuracy). The loss of pre-training is J; that of fine-tuning leaves the penalty out.
+    limits_ : ndarray, shape (2, n_features), or None
+        Least and greatest value of each column of `fit`, where they are scaled.
     seeds_ : list of int
         Seed of each member: a network of one member with it as `random_state` is the same network.
     """
@@ -197,6 +207,8 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         }
         return cls(**{**settings, **changes})
 
+    limits_: NDArray[np.float32] | None = None
+
     def fit(self, X: ArrayLike, y: ArrayLike, unlabelled: ArrayLike | None = None) -> Self:
         """Fit to rows of features and their labels.
 
@@ -214,6 +226,34 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
         self.fit(X, y)
 
+    def _training_rows(
+        self, X: ArrayLike, y: ArrayLike
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        rows, labels = super()._training_rows(X, y)
+        self.limits_ = None
+        beyond = rows.min() < -NEARLY or rows.max() > 1 + NEARLY
+        if beyond and self.activation in BOUNDED:
+            self.limits_ = np.stack([rows.min(axis=0), rows.max(axis=0)])
+            warnings.warn(
+                f"sae: features from {rows.min():.4g} to {rows.max():.4g} are scaled to [0, 1], "
+                "column by column: the autoencoder takes no others",
+                UserWarning,
+                stacklevel=4,
+            )
+        return self._scaled(rows), labels
+
+    def _rows(self, X: ArrayLike) -> NDArray[np.float32]:
+        return self._scaled(super()._rows(X))
+
+    def _scaled(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return rows as the network takes them."""
+        if self.limits_ is None:
+            return rows
+        low, high = self.limits_.astype(np.float64)
+        span = np.where(high > low, high - low, 1.0)
+        scaled: NDArray[np.float32] = np.clip((rows - low) / span, 0.0, 1.0).astype(np.float32)
+        return scaled
+
     def _members(
         self,
         X: NDArray[np.float32],
@@ -230,7 +270,9 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         if self.members > 1:
             states = np.random.SeedSequence(seed, spawn_key=(3,)).generate_state(self.members)
             self.seeds_ = [int(s) for s in states]
-        more = [] if unlabelled is None else [check_array(unlabelled, dtype=np.float32)]
+        more = (
+            [] if unlabelled is None else [self._scaled(check_array(unlabelled, dtype=np.float32))]
+        )
         watched = {}
         if monitor is not None:
             labels = (np.asarray(monitor[1]) == self.classes_[1]).astype(np.uint8)
@@ -385,7 +427,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         return self._first().outputs(rows, layer)
 
     def reconstruct(self, X: ArrayLike, layers: int = 1) -> NDArray[np.float32]:
-        """Encode with the pre-trained encoders up to `layers`, decode back to the inputs.
+        """Encode with the pre-trained encoders up to `layers`, decode back to the (scaled) inputs.
 
         Fine-tuning moves the encoders away from their decoders: this uses both as pre-training
         left them, in the first member.
@@ -407,7 +449,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         return joined(self.decoders_[:layers], self.activation).outputs(rows)
 
     def reconstruction_error(self, X: ArrayLike, layers: int = 1) -> NDArray[np.float64]:
-        """Root of the mean squared reconstruction error of every feature, shape (n_features,)."""
+        """Root of the mean squared reconstruction error of each (scaled) feature, (n_features,)."""
         error = self.reconstruct(X, layers).astype(np.float64) - self._rows(X)
         rmse: NDArray[np.float64] = np.sqrt(np.mean(error**2, axis=0))
         return rmse
@@ -453,6 +495,8 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
 
     def _arrays(self) -> Arrays:
         arrays: Arrays = {"seeds": np.array(self.seeds_, dtype=np.int64)}
+        if self.limits_ is not None:
+            arrays["limits"] = self.limits_
         for k, network in enumerate(self.networks_, start=1):
             arrays |= {f"member_{k}.{name}": a for name, a in network.arrays().items()}
         for k, head in enumerate(self._heads, start=1):
@@ -463,7 +507,9 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         settings = self._settings()
         seeds = reader.take("seeds", np.int64, (self.members,), low=0)
         self.seeds_ = [int(s) for s in seeds]
-        self.networks_, self._heads = [], []
+        self.networks_, self._heads, self.limits_ = [], [], None
+        if reader.holds("limits"):
+            self.limits_ = reader.take("limits", np.float32, (2, None))
         for k in range(1, self.members + 1):
             part = reader.part(f"member_{k}.")
             pretrained = settings.pretrain_steps > 0
@@ -480,6 +526,8 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
                 if head.n_features_in_ != settings.units[-1]:
                     raise reader.error(f"head_{k}", "doesn't fit the highest layer")
                 self._heads.append(head)
+        if self.limits_ is not None and self.limits_.shape[1] != self.n_features_in_:
+            raise reader.error("limits", "doesn't fit the number of inputs")
 
 
 def _torch() -> ModuleType:

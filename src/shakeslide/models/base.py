@@ -190,6 +190,10 @@ class ArrayReader:
         self._owner = owner
         self._arrays = dict(arrays)
 
+    def holds(self, name: str) -> bool:
+        """Tell whether an array that may be left out is there."""
+        return name in self._arrays
+
     def take(
         self,
         name: str,

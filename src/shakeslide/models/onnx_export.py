@@ -39,6 +39,8 @@ def write_onnx(model: StackedAutoencoder, path: str | os.PathLike[str]) -> None:
     check_is_fitted(model)
     if model.head != "softmax":
         raise InputError(f"only a softmax on top can be written as ONNX, not '{model.head}'")
+    if model.limits_ is not None:
+        raise InputError("a model that scales its features cannot be written as ONNX: scale first")
     try:
         onnx = importlib.import_module("onnx")
     except ImportError as error:

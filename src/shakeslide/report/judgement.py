@@ -298,7 +298,7 @@ def unresolved(
     Returns
     -------
     list of str or None
-        None where there are others but no interval, as from a single split.
+        None where there are others but no interval, as from fewer than five splits.
     """
     pairs = [r for r in run.evaluation.get("pairs") or () if r["protocol"] == protocol]
     others = {
@@ -321,7 +321,7 @@ def level_with(run: Artefacts, protocol: str, model: str, measure: str = "roc_au
     level = unresolved(run, protocol, model, measure)
     if level is None:
         known = any(r["protocol"] == protocol for r in run.evaluation.get("pairs") or ())
-        return "not judged against the others: a single split" if known else ""
+        return "not judged against the others: too few splits" if known else ""
     if len(level) > MOST_NAMED:
         return f"not resolved from {len(level)} of {len(run.models) - 1} others"
     return f"not resolved from {', '.join(m.upper() for m in level)}" if level else ""
@@ -337,7 +337,7 @@ def _verdict(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return which models can be told apart by their AUC."""
     known = [r for r in pairs if r["roc_auc"].get("low") is not None]
     if not known:
-        return ["From a single split no difference can be judged."]
+        return ["From so few splits no difference can be judged: five are needed at least."]
     above, level = [], []
     for r in known:
         told, names = r["roc_auc"], (r["model"].upper(), r["other"].upper())
