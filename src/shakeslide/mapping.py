@@ -23,6 +23,7 @@ from shakeslide.io import raster, style
 from shakeslide.io.files import is_shard, save_shard
 from shakeslide.io.geotiff import write_geotiff
 from shakeslide.masks import Masks
+from shakeslide.models.raw import RawModel
 from shakeslide.progress import Advance, silent
 
 BAND = 131_072
@@ -210,8 +211,8 @@ def _write_probability(
         grid,
         cut,
         lambda t: shown(model, load_shard(shards, t), shows),
-        tags={"model": model.name, "unit": "1", "shows": shows, "meaning": SHOWS[shows]},
-        description=f"{model.name}: {SHOWS[shows]}",
+        tags={"model": model.name, "unit": "1", "shows": shows, "meaning": meaning(model, shows)},
+        description=f"{model.name}: {meaning(model, shows)}",
         cloud_optimised="average",
     )
     style.write_probability(path.with_suffix(".qml"), _greatest(model, cut, shards, shows))
@@ -224,6 +225,13 @@ SHOWS = {
     "the training area's share of source cells",
 }
 """What a map shows, written into it."""
+
+
+def meaning(model: FittedModel, shows: str) -> str:
+    """Return what a model's map shows: of a published formula its own output."""
+    if isinstance(model.estimator, RawModel) and model.about.get("static"):
+        return model.estimator.meaning or SHOWS[shows]
+    return SHOWS[shows]
 
 
 def shown(model: FittedModel, p: NDArray[np.float32], shows: str) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ import rasterio
 
 from shakeslide import bundle, mapping, pipeline, sampling
 from shakeslide.errors import InputError
+from shakeslide.models.jessee import Jessee2018
 from shakeslide.models.newmark import FORMS
 from shakeslide.progress import Reporter
 
@@ -135,6 +136,27 @@ def test_a_samples_probability_is_its_map_value_bit_for_bit(
     p = model.predict(samples.raw[chosen])
     assert (p == mapped[chosen]).all()
     assert 0 <= p.min() < p.max() <= (0.335 if name == "newmark" else 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ahp", "on the balance of the training sample"),
+        ("newmark", "Newmark displacement after Jibson et al. (2000), 0 to 0.335"),
+        ("jessee2018", "probability of landslides after Nowicki Jessee et al. (2018)"),
+        ("jessee2022", "probability of landslides after Allstadt et al. (2022)"),
+    ],
+)
+def test_a_formulas_map_says_what_it_holds(
+    finished: tuple[pipeline.Run, Told], name: str, said: str
+) -> None:
+    with rasterio.open(finished[0].out / "maps" / f"{name}_probability.tif") as src:
+        assert said in src.tags()["meaning"]
+        assert said in src.descriptions[0]
+
+
+def test_coverage_is_called_a_share_of_the_area() -> None:
+    assert Jessee2018(output="coverage").meaning.startswith("share of the area")
 
 
 def test_formulas_are_not_corrected_for_a_balance_they_never_saw(

@@ -47,6 +47,8 @@ class Jessee2018(Formula):
         Codes of the factors.
     """
 
+    published: ClassVar[str] = "Nowicki Jessee et al. (2018)"
+
     def __init__(
         self,
         output: str = "probability",
@@ -88,6 +90,14 @@ class Jessee2018(Formula):
 
     def _further(self) -> tuple[Quantity, ...]:
         return ()
+
+    @property
+    def meaning(self) -> str:
+        """What its output is."""
+        what = "probability of landslides"
+        if self.output == "coverage":
+            what = "share of the area that landslides cover, 0 to 1"
+        return f"{what} after {self.published}; nothing was learnt from the study's landslides"
 
     def class_properties(self, setting: str, name: str) -> tuple[float, ...] | None:
         """Return the coefficient of a class.
@@ -148,6 +158,8 @@ class Jessee2022(Jessee2018):
     pgv, slope, cti, pga, lithology, land_cover : str
         Codes of the factors.
     """
+
+    published: ClassVar[str] = "Allstadt et al. (2022)"
 
     def __init__(
         self,

@@ -106,6 +106,14 @@ class Newmark(Formula):
             "the form with magnitude"
         ]
 
+    @property
+    def meaning(self) -> str:
+        """What its output is."""
+        return (
+            "probability of failure from the Newmark displacement after Jibson et al. (2000), 0 to "
+            "0.335; nothing was learnt from the study's landslides"
+        )
+
     def class_properties(self, setting: str, name: str) -> tuple[float, ...] | None:
         """Return c, φ and γ of a class."""
         found = (self.strength or {}).get(name)

@@ -100,6 +100,11 @@ class RawModel(Model):
         """Return what the user should know of the settings, a line each."""
         return []
 
+    @property
+    def meaning(self) -> str:
+        """What its output is, where that is a published formula's own; else ""."""
+        return ""
+
     def _check_described(self, width: int) -> None:
         if not hasattr(self, "column_"):
             raise NotFittedError(f"{type(self).__name__}: call describe before fit")
