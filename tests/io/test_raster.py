@@ -12,7 +12,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from shakeslide.errors import InputError
-from shakeslide.io import raster
+from shakeslide.io import datasets, raster
 from shakeslide.io.files import replacing
 
 GRID = GeoBox((64, 96), Affine(10, 0, 500_000, 0, -10, 4_000_000), "EPSG:32643")
@@ -51,7 +51,7 @@ def test_a_replaced_file_is_read_anew(tmp_path: Path) -> None:
 
 
 def test_many_files_are_read_in_turn(tmp_path: Path) -> None:
-    paths = [tmp_path / f"{k}.tif" for k in range(raster.MOST_OPEN + 5)]
+    paths = [tmp_path / f"{k}.tif" for k in range(datasets.MOST_OPEN + 5)]
     for k, path in enumerate(paths):
         write(path, numbers() + k)
     for _ in range(2):

@@ -404,3 +404,29 @@ def test_a_tile_that_is_gone_is_named(tmp_path: Path) -> None:
     source.unlink()
     with pytest.raises(InputError, match=r"a\.tif"):
         raster.RasterSource(path).read(GRID)
+
+
+def test_a_raster_in_kilometres_is_read_in_metres(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    values, hidden = truth("int16")
+    place = Affine(0.01, 0, 500, 0, -0.01, 4000)
+    km = {"crs": "+proj=utm +zone=43 +datum=WGS84 +units=km", "transform": place}
+    path = store(tmp_path / "a.tif", values, hidden, **km)
+    capfd.readouterr()
+    read = raster.RasterSource(path).nearest().read(SHIFTED)
+    np.testing.assert_array_equal(read, values[2:-2, 2:-2])
+    assert capfd.readouterr().err == ""  # what PROJ says of the unit misleads
+
+
+def test_announced_sizes_take_no_memory(tmp_path: Path) -> None:
+    """A raster of a million cells a side, nearly all of them not stored."""
+    side = {"height": 1_000_000, "width": 1_000_000, "tiled": True}
+    size = {"blockxsize": 8192, "blockysize": 8192, "SPARSE_OK": True, "nodata": 255}
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "crs": UTM, "transform": NORTH_UP}
+    with rasterio.open(tmp_path / "a.tif", "w", **profile, **side, **size):
+        pass
+    info = raster.info(tmp_path / "a.tif")
+    assert info.grid.shape == (1_000_000, 1_000_000)
+    for block in (GRID, SHIFTED):
+        assert np.isnan(raster.RasterSource(tmp_path / "a.tif").read(block)).all()

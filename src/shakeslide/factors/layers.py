@@ -55,7 +55,7 @@ def raster_info(layer: Layer, name: str = "") -> raster.RasterInfo:
     """
     field = field_of(layer, name)
     where = f"{layer.path} ({name})" if name else str(layer.path)
-    if containers.exists(layer.path) and is_vector(layer):
+    if containers.exists(layer.path) and is_vector(layer) and _vector_layers(layer.path):
         raise InputError(f"{where}: is a vector, but a raster is needed here; give a raster")
     if field is None and layer.column is not None:
         raise InputError(

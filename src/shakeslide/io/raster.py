@@ -26,11 +26,11 @@ from shakeslide.errors import InputError
 from shakeslide.io import band as bands
 from shakeslide.io import units
 from shakeslide.io.band import Band
-from shakeslide.io.datasets import MOST_OPEN, opened, result
+from shakeslide.io.datasets import opened, result
 from shakeslide.io.gdal import is_web, one_line
 
 __all__ = [
-    "MOST_OPEN", "RasterInfo", "RasterSource", "aligned_offset", "info", "native_window", "opened",
+    "RasterInfo", "RasterSource", "aligned_offset", "info", "native_window", "opened",
     "result",
 ]  # fmt: skip
 

@@ -190,6 +190,8 @@ def remedy(source: VectorSource) -> str:
 
 def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
     where = source.where_it_is
+    if not containers.exists(source.path):
+        raise InputError(f"{where}: no such file; check `path` in the study file, or --data")
     containers.require_file(source.path)
     virtual.require_local(containers.on_disk(source.path))
     if quakeml.is_quakeml(source.path):
