@@ -1,0 +1,94 @@
+"""What a layer is, by its content, and class codes that a factor's file cannot hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from shakeslide import masks
+from shakeslide.errors import InputError
+from shakeslide.factors import layers
+from shakeslide.factors.computations import ReadCodes
+from shakeslide.factors.registry import TileInputs
+from shakeslide.grid import Tile
+from shakeslide.study import Layer, Mask
+
+GRID = GeoBox((6, 8), Affine(10, 0, 500_000, 0, -10, 4_000_000), "EPSG:32643")
+TILE = Tile((0, 0), 0, 6, 0, 8)
+
+
+def raster(path: Path, values: np.ndarray) -> Path:
+    profile = {"driver": "GTiff", "height": 6, "width": 8, "count": 1, "dtype": values.dtype}
+    with rasterio.open(path, "w", **profile, crs="EPSG:32643", transform=GRID.affine) as dst:
+        dst.write(values, 1)
+    return path
+
+
+def vector(path: Path) -> Path:
+    frame = gpd.GeoDataFrame(
+        {"v": [1]}, geometry=[shapely.box(500_000, 3_999_940, 500_080, 4_000_000)], crs="EPSG:32643"
+    )
+    frame.to_file(path, layer="shapes")
+    return path
+
+
+def codes(first: int) -> np.ndarray:
+    return (np.arange(48).reshape(6, 8) % 5 + first).astype(np.int32)
+
+
+@pytest.mark.parametrize("first", [10, 2**24 - 4, 2**24 + 1, 2**30 + 1])
+def test_codes_are_numbered_where_a_factor_cannot_hold_them(tmp_path: Path, first: int) -> None:
+    layer = Layer(path=raster(tmp_path / "a.tif", codes(first)))
+    source = layers.raster_source(layer, categorical=True)
+    found = layers.large_codes(source, "int32", GRID)
+    if first + 4 <= 2**24:
+        assert found == ()
+        return
+    assert found == tuple(range(first, first + 5))
+    numbers = ReadCodes(source, found)(TileInputs(GRID, TILE, source, (0, 0)))
+    np.testing.assert_array_equal(numbers, codes(1))
+
+
+def test_classes_of_a_mask_are_exact(tmp_path: Path) -> None:
+    path = raster(tmp_path / "a.tif", codes(2**24))
+    mask = Mask(path=path, map_value=0, classes=[2**24 + 1])
+    covered = masks.load([mask], GRID).covers(TILE)
+    np.testing.assert_array_equal(covered, codes(2**24) == 2**24 + 1)
+    whole = masks.load([Mask(path=path, map_value=0)], GRID).covers(TILE)
+    assert whole.all()
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a", "a.json", "a.dat"])
+def test_a_raster_is_one_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    raster(tmp_path / "x.tif", codes(1)).rename(tmp_path / name)
+    assert not layers.is_vector(Layer(path=tmp_path / name))
+    with pytest.raises(InputError, match=r"is a raster.*column"):
+        layers.raster_info(Layer(path=tmp_path / name, column="v"), "soil")
+
+
+def test_a_vector_is_none(tmp_path: Path) -> None:
+    layer = Layer(path=vector(tmp_path / "a.gpkg"))
+    assert layers.is_vector(layer)
+    with pytest.raises(InputError, match=r"dem.*is a vector"):
+        layers.raster_info(layer, "dem")
+
+
+def test_a_file_of_both_kinds_is_chosen_from(tmp_path: Path) -> None:
+    path = vector(tmp_path / "a.gpkg")
+    profile = {"driver": "GPKG", "height": 6, "width": 8, "count": 1, "dtype": "uint8"}
+    more = {"APPEND_SUBDATASET": "YES", "RASTER_TABLE": "cells"}
+    with rasterio.open(
+        path, "w", **profile, **more, crs="EPSG:32643", transform=GRID.affine
+    ) as dst:
+        dst.write(codes(1).astype(np.uint8), 1)
+    assert layers.is_vector(Layer(path=path, layer="shapes"))
+    assert not layers.is_vector(Layer(path=path, layer="cells"))
+    with pytest.raises(InputError, match=r"rasters and vectors.*layer ="):
+        layers.is_vector(Layer(path=path))
