@@ -193,6 +193,7 @@ MANIFESTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("rf", lambda m: m["encoder"].update(identity=True), "rf takes encoded factors"),
     ("rf", lambda m: m["encoder"].update(identity="yes"), "encoder is damaged"),
     ("rf", lambda m: m["encoder"]["columns"][0].update(low=float("nan")), "encoder is damaged"),
+    ("rf", lambda m: m["encoder"]["columns"][0].update(low=9, high=-9), "the wrong order"),
     ("rf", lambda m: m["encoder"]["columns"][2]["ratios"].update({"1": 1e999}), "not finite"),
     ("rf", lambda m: m["encoder"]["columns"][2]["ratios"].update({"9" * 40: 1}), "not finite"),
     ("rf", lambda m: m["encoder"]["columns"][2].update(ratios=None), "don't fit its kind"),

@@ -36,3 +36,11 @@ def test_each_way_of_learning_has_its_words(
 
 def test_no_way_of_learning_is_without_words() -> None:
     assert set(bundle.FINDS) == set(checks.POSITIVES)
+
+
+def test_a_name_is_text_whatever_is_in_it(finished: pipeline.Run) -> None:
+    model = bundle.load(finished.out / "models" / "rf")
+    name = "<script>a</script> [b](c)\n# d | `e`"
+    text = bundle.card(replace(model, about={**model.about, "study": name}))
+    (line,) = [line for line in text.splitlines() if line.startswith("- Study: ")]
+    assert line == r"- Study: \<script\>a\</script\> \[b\](c) # d \| \`e\`"

@@ -7,6 +7,7 @@ out, the same bits for a sample and for its cell on the map.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from shakeslide._version import __version__
 from shakeslide.encoding import Encoder
-from shakeslide.errors import InputError
+from shakeslide.errors import InputError, shortened
 from shakeslide.evaluation import calibration
 from shakeslide.evaluation.calibration import Calibration
 from shakeslide.factors.stack import FactorInfo
@@ -147,7 +148,8 @@ def load(folder: Path) -> FittedModel:
         given = manifest.get("calibration")
         calibrated = None if given is None else calibration.from_arrays(dict(given))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise InputError(f"{path}: is damaged or no manifest of shakeslide: {error!r}") from error
+        why = shortened(repr(error), 200)
+        raise InputError(f"{path}: is damaged or no manifest of shakeslide: {why}") from error
     except RecursionError as error:
         raise InputError(f"{path}: is damaged: it is nested too deeply") from error
     if [(f.code, f.kind) for f in factors] != [(c.code, c.kind) for c in encoder.columns]:
@@ -264,6 +266,11 @@ FINDS: Mapping[str, tuple[str, str]] = {
 """What a model finds, and from what it learnt that, by `positives` of the manifest's `about`."""
 
 
+def _literal(text: object) -> str:
+    """Return a text on one line that Markdown shows as it is, HTML and links in it too."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(str(text).split()))
+
+
 def card(model: FittedModel) -> str:
     """Return the model card: what it is, what it was trained on, how good, what it is not for."""
     about = model.about
@@ -289,12 +296,15 @@ def card(model: FittedModel) -> str:
         "",
         f"Probability that a cell is {finds}, by shakeslide {__version__}.",
         "",
-        f"- Study: {about.get('study', '')}",
+        f"- Study: {_literal(about.get('study', ''))}",
         *trained,
         "- Valid for the factors below, in these units, within the ranges of the training area.",
         "",
         "| code | factor | unit | kind |",
         "| --- | --- | --- | --- |",
-        *(f"| {f.code} | {f.name} | {f.unit} | {f.kind} |" for f in model.factors),
+        *(
+            f"| {f.code} | {_literal(f.name)} | {_literal(f.unit)} | {f.kind} |"
+            for f in model.factors
+        ),
     ]
     return "\n".join(lines) + "\n"

@@ -147,6 +147,8 @@ def _column(values: Mapping[str, Any]) -> Column:
     low, high = float(values["low"]), float(values["high"])
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"limits of {values['code']} are not finite")
+    if low > high:
+        raise ValueError(f"limits of {values['code']} are in the wrong order: {low:g} to {high:g}")
     kind, ratios = str(values["kind"]), values["ratios"]
     if kind not in KINDS:
         raise ValueError(f"kind of {values['code']} = {kind!r}")
