@@ -8,8 +8,6 @@ eight ways, and across what was filled the way it was filled from.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from shakeslide.errors import InputError
 from shakeslide.factors import nearest
 from shakeslide.factors.kernel import kernel
 from shakeslide.factors.registry import Float, Sources, TileInputs
+from shakeslide.fingerprints import fingerprint
 from shakeslide.io import raster
 from shakeslide.io.files import save_shard
 from shakeslide.io.geotiff import write_geotiff
@@ -74,8 +73,7 @@ class Flow:
     def mark(self, *more: object) -> str:
         """Return a fingerprint of the flow and of what is made from it."""
         about = [METHOD, self.content, grids.describe(self.grid), self.dem.nodata, self.dem.scale]
-        text = json.dumps([*about, self.dem.band, self.dem.crs, self.dem.layer, *more], default=str)
-        return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+        return fingerprint(*about, self.dem.band, self.dem.crs, self.dem.layer, *more)
 
 
 def flow_of(sources: Sources, dem: raster.RasterSource, cell: float | None, margin: float) -> Flow:

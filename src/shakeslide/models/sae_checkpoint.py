@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from shakeslide import fingerprints
 from shakeslide.errors import InputError
+from shakeslide.fingerprints import of_arrays
 from shakeslide.models.arrayfile import read, write
 from shakeslide.models.base import ArrayReader, Arrays
 from shakeslide.models.sae_network import AUTOENCODER_PARTS, aligned_zeros, parameter_count
@@ -21,13 +21,9 @@ _FORMAT = 1
 
 def fingerprint(member: Member) -> str:
     """Hash of everything that decides how a training ends: settings, seed, rows and labels."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps([_FORMAT, asdict(member.settings), member.seed]).encode())
     watched = [part for name in sorted(member.watched) for part in member.watched[name]]
-    for array in (member.X, member.y, member.pretraining_X, *watched):
-        digest.update(str((array.shape, array.dtype)).encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    arrays = of_arrays(member.X, member.y, member.pretraining_X, *watched)
+    return fingerprints.fingerprint(_FORMAT, asdict(member.settings), member.seed, arrays)
 
 
 def save(path: Path, member: Member, mark: str) -> None:
