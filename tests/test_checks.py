@@ -98,6 +98,83 @@ def test_untagged_nodata_in_the_dem(study: Path) -> None:
     assert "covers 99.6 % of the grid" in said
 
 
+def prepare_refuses(study: Path, *overrides: str) -> str:
+    """The line with which `prepare` alone refuses a study."""
+    run = open_run(study, study.parent / "alone", *overrides)
+    with pytest.raises(InputError) as caught:
+        pipeline.prepare(run)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "dtype"),
+    [(-9999, "int16"), (-32768, "int16"), (32767, "int16"), (65535, "uint16"),
+     (3.4028234663852886e38, "float32"), (1e20, "float32"), (9.969209968386869e36, "float32")],
+)  # fmt: skip
+def test_a_single_cell_of_untagged_nodata_is_refused_by_all(
+    study: Path, number: float, dtype: str
+) -> None:
+    z = site.elevation().astype(dtype)
+    z[31, 47] = number
+    site.raster(study.parent / "dem.tif", z)
+    said = refused(study)
+    assert f"set nodata = {np.float32(number):.8g} in [layers.dem]" in said
+    assert prepare_refuses(study) == said
+    check(study, f"layers.dem.nodata={number!r}")
+
+
+def test_what_check_refuses_prepare_refuses_alone(study: Path) -> None:
+    write_dem(study, site.elevation() * 10)
+    said = refused(study)
+    assert "which are not metres on land" in said
+    assert prepare_refuses(study) == said
+
+
+def test_a_cell_of_untagged_nodata_among_classes(study: Path) -> None:
+    soil = np.full((site.ROWS, site.COLS), 3, np.int16)
+    soil[:40] = 1
+    soil[140, 3] = -9999
+    site.raster(study.parent / "soil.tif", soil)
+    assert "set nodata = -9999 in [layers.soil]" in refused(study)
+    site.raster(study.parent / "soil.tif", np.where(soil < 0, 255, soil).astype(np.uint8))
+    row = check(study)["soil"]
+    assert row.values == "3 classes: 1, 3, 255"
+    assert "if it means missing data, set nodata = 255" in "; ".join(row.warnings)
+
+
+def test_untagged_nodata_in_a_mask_and_in_the_truth(study: Path) -> None:
+    lake = np.zeros((site.ROWS, site.COLS), np.int16)
+    lake[3, 5], lake[9, 9] = 1, -9999
+    site.raster(study.parent / "lake.tif", lake)
+    text = study.read_text()
+    study.write_text(text + '\n[[masks]]\npath = "lake.tif"\nmap_value = 0\n')
+    assert "lake.tif (masks.1): holds -9999" in refused(study)
+    site.raster(study.parent / "truth.tif", np.where(lake < 0, 0, 50 * lake).astype(np.float32))
+    study.write_text(text + '\n[evaluation.truth]\npath = "truth.tif"\n')
+    assert "probabilities lie between 0 and 1" in refused(study)
+
+
+def test_a_finer_grid_than_the_dem_is_told(study: Path) -> None:
+    assert "set [grid] resolution = 30" in warned(study, "dem", "grid.resolution=10")
+    assert "elevations between are interpolated" not in warned(study, "dem", "grid.resolution=60")
+
+
+def test_a_distorting_grid_is_told_by_check_and_by_prepare(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The site in the next but one UTM zone: 12 degrees from its central meridian."""
+    asked = "grid.crs=EPSG:32645", "grid.resolution=30"
+    said = warned(study, "dem", *asked)
+    assert "scale error is +1." in said
+    assert 'crs = "EPSG:32643"' in said
+    assert "true north lies" in said
+    run = open_run(study, study.parent / "out", *asked)
+    told: list[str] = []
+    monkeypatch.setattr(run.reporter, "say", told.append)
+    pipeline.prepare(run)
+    assert sum("scale error is" in line for line in told) == 1
+
+
 def test_zeros_as_voids(study: Path) -> None:
     z = site.elevation()
     z[20:30, 20:30] = 0

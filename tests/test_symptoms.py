@@ -13,6 +13,7 @@ import rasterio
 import shapely
 
 from shakeslide import symptoms
+from shakeslide.io.summary import Summary, full_byte, untagged_nodata
 
 DATA = Path(os.environ.get("SHAKESLIDE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 KASHMIR = DATA / "kashmir2005" / "dem_aw3d30_28p55m.tif"
@@ -32,36 +33,63 @@ def ground(seed: int = 1, rows: int = 220, cols: int = 260) -> np.ndarray:
 # ------------------------------------------------------------------ nodata
 
 
-@pytest.mark.parametrize("number", [-9999, -32768, 65535, -3.4028234663852886e38, 1e35])
+def seen(values: np.ndarray) -> Summary:
+    return Summary.of(np.asarray(values), symptoms.MOST_CLASSES)
+
+
+FILLS = [-9999, -32768, 32767, 65535, -3.4028234663852886e38, 3.4e38, 1e20, 9.969e36, 1e35]
+
+
+@pytest.mark.parametrize("number", FILLS)
 def test_untagged_nodata(number: float) -> None:
     values = ground().ravel()
-    assert symptoms.untagged_nodata(values) == ""
+    assert untagged_nodata(seen(values)) == ""
     values[:13] = number
-    said = symptoms.untagged_nodata(values)
+    said = untagged_nodata(seen(values))
     assert f"set nodata = {np.float32(number):.8g}" in said
+    # A second number of this kind at the other end does not hide the first.
+    values[20:25] = -32767 if number > 0 else 65535
+    assert "set nodata = " in untagged_nodata(seen(values))
 
 
 def test_numbers_that_belong_to_the_data_are_no_nodata() -> None:
-    assert symptoms.untagged_nodata(np.linspace(-40_000, -9999, 5000)) == ""
-    assert symptoms.untagged_nodata(np.full(10, -9999.0)) == ""
-    assert symptoms.untagged_nodata(np.array([1.0, 2, 3, 255, 254])) == ""
+    assert untagged_nodata(seen(np.linspace(-40_000, -9999, 5000))) == ""
+    assert untagged_nodata(seen(np.full(10, -9999.0))) == ""
+    assert untagged_nodata(seen(np.array([1.0, 2, 3, 255, 254]))) == ""
+    assert untagged_nodata(seen(np.array([1.0, 2, 3, 255]))) == ""
+
+
+def test_a_full_byte_may_mean_nodata() -> None:
+    assert "nodata = 255" in full_byte(seen(np.array([1, 2, 3, 255], np.uint8)), "uint8")
+    assert full_byte(seen(np.array([1, 2, 3, 255], np.int16)), "int16") == ""
+    assert full_byte(seen(np.arange(256)), "uint8") == ""
 
 
 def test_zeros_far_below_the_rest() -> None:
     z = ground() + 1000
-    assert symptoms.zero_plateau(z.ravel()) == ""
+    assert symptoms.zero_plateau(seen(z)) == ""
     z[10:20, 10:20] = 0
-    assert "set nodata = 0" in symptoms.zero_plateau(z.ravel())
+    assert "set nodata = 0" in symptoms.zero_plateau(seen(z))
     coast = np.maximum(ground() - 1600, 0)
-    assert symptoms.zero_plateau(coast.ravel()) == ""
+    assert symptoms.zero_plateau(seen(coast)) == ""
 
 
 def test_elevations_not_on_land() -> None:
     z = ground().ravel()
-    assert symptoms.not_elevations(z) == ""
-    assert "scale = 0.3048" in symptoms.not_elevations(z / 0.3048 + 9000)
-    assert "nodata" in symptoms.not_elevations(np.append(z, -600))
-    assert symptoms.not_elevations(np.array([-430.0, 8849.0])) == ""
+    assert symptoms.not_elevations(seen(z)) == ""
+    assert "scale = 0.3048" in symptoms.not_elevations(seen(z / 0.3048 + 9000))
+    assert "nodata" in symptoms.not_elevations(seen(np.append(z, -600)))
+    assert symptoms.not_elevations(seen(np.array([-430.0, 8849.0]))) == ""
+
+
+def test_cells_much_finer_than_the_elevation_model() -> None:
+    assert symptoms.interpolated(28.6, 25.0) == symptoms.interpolated(30.0, 90.0) == ""
+    assert "set [grid] resolution = 29" in symptoms.interpolated(28.6, 10.0)
+
+
+def test_probabilities_lie_between_0_and_1() -> None:
+    assert symptoms.not_probabilities(seen(np.array([0.0, 0.5, 1.0]))) == ""
+    assert "scale (0.01" in symptoms.not_probabilities(seen(np.array([0.0, 55.0])))
 
 
 def test_feet() -> None:
@@ -84,12 +112,12 @@ def test_voids_are_holes_not_edges() -> None:
 
 
 def test_whole_numbers_without_a_unit() -> None:
-    codes = np.arange(10_000) % 7
+    codes = seen(np.arange(10_000) % 7)
     assert 'set function = "category"' in symptoms.undeclared_classes(codes, "int16", "", False)
     assert "has a colour table" in symptoms.undeclared_classes(codes, "uint8", "", True)
     assert symptoms.undeclared_classes(codes, "int16", "MMI", False) == ""
     assert symptoms.undeclared_classes(codes, "float32", "", False) == ""
-    assert symptoms.undeclared_classes(np.arange(900), "int16", "", False) == ""
+    assert symptoms.undeclared_classes(seen(np.arange(900)), "int16", "", False) == ""
 
 
 @pytest.mark.parametrize(
@@ -108,7 +136,7 @@ def test_whole_numbers_without_a_unit() -> None:
     ],
 )
 def test_accelerations_fit_their_unit(highest: float, unit: str, words: str) -> None:
-    said = symptoms.unlikely_unit(np.linspace(0, highest, 50), unit)
+    said = symptoms.unlikely_unit(seen(np.linspace(0, highest, 50)), unit)
     assert words in said
     assert bool(words) == bool(said)
 
@@ -149,10 +177,9 @@ def test_voids_do_not_look_like_stripes() -> None:
 def test_a_real_dem_is_sound() -> None:
     with rasterio.open(KASHMIR) as src:
         z = src.read(1)
-    known = z.ravel()
     assert symptoms.striped(z) == symptoms.stepped(z, 28.55) == symptoms.voids(z) == ""
-    assert symptoms.untagged_nodata(known) == symptoms.zero_plateau(known) == ""
-    assert symptoms.not_elevations(known) == ""
+    assert untagged_nodata(seen(z)) == symptoms.zero_plateau(seen(z)) == ""
+    assert symptoms.not_elevations(seen(z)) == ""
 
 
 # ------------------------------------------------------------------ inventories

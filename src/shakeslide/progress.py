@@ -37,11 +37,18 @@ class Reporter:
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
         self.quiet = quiet
         self.console = console or Console(stderr=True, highlight=False)
+        self._warned: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print one line, unless quiet."""
         if not self.quiet:
             self.console.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print a warning, once however often stages come to it."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.say(f"warning: {text}")
 
     @contextmanager
     def task(self, label: str, total: float) -> Iterator[Advance]:

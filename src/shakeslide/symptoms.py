@@ -1,4 +1,4 @@
-"""Signs in data that something is wrong with them: arrays in, a line that says what to do out.
+"""Signs in data that something is wrong with them: a line that says what to do.
 
 Each function looks for one thing and returns "" where it does not find it.
 """
@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from shakeslide.io import units
+from shakeslide.io.summary import Summary
 
 Floats = NDArray[np.floating[Any]]
 
-SENTINELS = (-9999.0, -99999.0, -32768.0, -32767.0, -2147483648.0, 65535.0, -999999.0)
-"""Numbers that stand for "no data" in files that forget to say so; and anything beyond 1e30."""
 LOWEST, HIGHEST = -500.0, 9000.0
 """Elevations of the land in metres, with some room."""
 MOST_CLASSES = 30
@@ -27,6 +26,8 @@ STRIPES = -0.25
 """Below this correlation of neighbouring rows' curvature, rows are shifted against each other."""
 STEEPEST_STEP = 0.04
 """Step of the elevations over the cell's size above which slope and aspect become stepped."""
+FINER = 1.25
+"""Sides of the grid's cells from which an elevation model's are told to be interpolated."""
 STRONGEST_G = 5.0
 """No ground was ever seen to shake harder, in g."""
 
@@ -34,49 +35,51 @@ STRONGEST_G = 5.0
 # ------------------------------------------------------------------ values of rasters
 
 
-def untagged_nodata(values: Floats) -> str:
-    """Tell of a number that stands for "no data" although the file does not say so.
-
-    Parameters
-    ----------
-    values : array
-        Values that count as known.
-    """
-    for extreme in (values.min(), values.max()):
-        rest = values[values != extreme]
-        named = float(extreme) in SENTINELS or abs(extreme) > 1e30
-        if not named or rest.size == 0:
-            continue
-        gap = np.abs(rest - extreme).min()
-        if gap > max(1.0, float(rest.max() - rest.min())):
-            share = 100 * (1 - rest.size / values.size)
-            return (
-                f"holds {extreme:.8g} in {share:.2g} % of its cells, which looks like missing "
-                f"data: set nodata = {extreme:.8g}"
-            )
-    return ""
-
-
-def zero_plateau(elevation: Floats) -> str:
+def zero_plateau(elevation: Summary) -> str:
     """Tell of zeros that lie far below all other elevations: voids filled with 0."""
-    zero = elevation == 0
-    rest = elevation[~zero]
-    if not zero.any() or rest.size == 0 or rest.min() < 20.0:
+    if elevation.zeros in (0, elevation.known) or elevation.least < 20.0:
         return ""
     return (
-        f"is 0 m in {100 * zero.mean():.2g} % of its cells, while all others are above "
-        f"{rest.min():.0f} m: if these are voids, set nodata = 0"
+        f"is 0 m in {elevation.share(elevation.zeros)} of its cells, while all others are above "
+        f"{elevation.least:.0f} m: if these are voids, set nodata = 0"
     )
 
 
-def not_elevations(elevation: Floats) -> str:
+def not_elevations(elevation: Summary) -> str:
     """Tell of elevations that are not on the Earth."""
-    low, high = float(elevation.min()), float(elevation.max())
+    low, high = elevation.low, elevation.high
     if low >= LOWEST and high <= HIGHEST:
         return ""
     return (
         f"has elevations from {low:.6g} to {high:.6g}, which are not metres on land: is a nodata "
         "value missing (nodata =), or are they feet (scale = 0.3048)?"
+    )
+
+
+def interpolated(own: float, cell: float) -> str:
+    """Tell of an elevation model whose cells are larger than the grid's.
+
+    Parameters
+    ----------
+    own, cell : float
+        Side of a cell of the elevation model and of the grid, in metres on the ground.
+    """
+    if own < FINER * cell:
+        return ""
+    return (
+        f"has cells of {own:.3g} m, the grid of {cell:.3g} m: elevations between are interpolated, "
+        "so slope, aspect and curvature are smoother than the ground; set [grid] resolution = "
+        f"{float(f'{own:.2g}'):g}, or use a finer elevation model"
+    )
+
+
+def not_probabilities(values: Summary) -> str:
+    """Tell of values that are no probabilities."""
+    if values.known == 0 or (values.low >= 0 and values.high <= 1):
+        return ""
+    return (
+        f"has values from {values.low:.6g} to {values.high:.6g}, but probabilities lie between 0 "
+        "and 1: set scale (0.01 for percent), or nodata"
     )
 
 
@@ -113,13 +116,13 @@ def voids(values: Floats) -> str:
     )
 
 
-def undeclared_classes(values: Floats, dtype: str, unit: str, colours: bool) -> str:
+def undeclared_classes(values: Summary, dtype: str, unit: str, colours: bool) -> str:
     """Tell of whole numbers that may be classes, where nothing says that they are numbers.
 
     Parameters
     ----------
-    values : array
-        Known values.
+    values : Summary
+        With its distinct values, up to `MOST_CLASSES`.
     dtype : str
         Of the file.
     unit : str
@@ -127,21 +130,22 @@ def undeclared_classes(values: Floats, dtype: str, unit: str, colours: bool) -> 
     colours : bool
         Whether the file has a colour table.
     """
-    if unit or "int" not in dtype or np.unique(values).size > MOST_CLASSES:
+    found = values.distinct
+    if unit or "int" not in dtype or found is None or found.size > MOST_CLASSES:
         return ""
-    why = "has a colour table" if colours else f"holds {np.unique(values).size} whole numbers"
+    why = "has a colour table" if colours else f"holds {found.size} whole numbers"
     return (
         f'{why} and is used as a number: if they are classes, set function = "category" in its '
         "factor, else state their unit"
     )
 
 
-def unlikely_unit(values: Floats, unit: str) -> str:
+def unlikely_unit(values: Summary, unit: str) -> str:
     """Tell of accelerations that do not fit their unit."""
     spelled = units.spelled(unit)
     if units.SCALES.get(spelled, ("", 0.0))[0] != "acceleration":
         return ""
-    highest = float(np.abs(values).max())
+    highest = max(abs(values.low), abs(values.high))
     scale = units.SCALES[spelled][1]
     if highest * scale > STRONGEST_G:
         return f"reaches {highest:.4g} {unit}, more than ever measured: is it in another unit?"

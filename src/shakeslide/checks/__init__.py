@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from shakeslide.checks.few import needs
 from shakeslide.checks.missing import require_all
+from shakeslide.checks.rasters import Reading
 from shakeslide.checks.rows import POSITIVES, LayerRow, Uses, learnt_from, uses
 from shakeslide.checks.study import (
     check_dem,
     check_evaluation,
     check_layers,
+    check_masks,
+    factor_rows,
     models_row,
     with_factors,
 )
@@ -16,10 +19,13 @@ from shakeslide.checks.study import (
 __all__ = [
     "POSITIVES",
     "LayerRow",
+    "Reading",
     "Uses",
     "check_dem",
     "check_evaluation",
     "check_layers",
+    "check_masks",
+    "factor_rows",
     "learnt_from",
     "models_row",
     "needs",

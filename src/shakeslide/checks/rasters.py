@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import pyproj
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
-from shakeslide import symptoms
+from shakeslide import projection, symptoms
 from shakeslide.checks.rows import (
     LayerRow,
     Uses,
@@ -19,39 +22,60 @@ from shakeslide.factors.layers import (
     raster_source,
 )
 from shakeslide.io import pam, raster, shakemap
+from shakeslide.io.summary import Summary, full_byte, summarised, untagged_nodata
 from shakeslide.study import Event, Layer
 
 WINDOW = 1024
 """Rows and columns of the DEM's own cells that are looked at for steps and stripes."""
 CORE = 1.0
 """Degrees between the study's epicentre and a ShakeMap's that cannot be one earthquake."""
+MOST_CODES = 100_000
+"""Classes that are counted at most."""
+
+
+class Reading(NamedTuple):
+    """How a raster's cells are looked at: by how many threads, and whether all, however many."""
+
+    threads: int = 1
+    thorough: bool = False
+
+
+READING = Reading()
 
 
 def raster_row(
-    name: str, layer: Layer, use: Uses, coarse: GeoBox, grid: GeoBox, event: Event
+    name: str,
+    layer: Layer,
+    use: Uses,
+    coarse: GeoBox,
+    grid: GeoBox,
+    event: Event,
+    reading: Reading = READING,
 ) -> LayerRow:
-    """Return what there is to say of a raster layer; raise where it cannot serve."""
+    """Return what there is to say of a raster layer; raise where it cannot serve.
+
+    Its own cells are read for what a sample may miss; coverage is that of the coarse grid.
+    """
     where = f"{layer.path} (layers.{name})"
     info = raster_info(layer, name)
     source = raster_source(layer, name=name).nearest()
     values = source.read_codes(coarse) if use.classes else source.read(coarse)
-    known = values[np.isfinite(values)]
-    if known.size == 0:
+    if not np.isfinite(values).any():
         raise InputError(
             f"{where}: has no value on the grid; do they overlap? Its extent is "
             f"{_box(info.grid)} in {grids.crs_name(info.crs)}{_sidecar_crs(layer, info)}"
         )
-    untagged = symptoms.untagged_nodata(known)
-    if untagged:
+    most = MOST_CODES if use.classes else symptoms.MOST_CLASSES
+    seen = summarised(source, info, grid, most, *reading, classes=use.classes)
+    if untagged := untagged_nodata(seen):
         raise InputError(f"{where}: {untagged} in [layers.{name}]")
-    notes, warnings = _raster_remarks(layer, info, known, use)
+    text = _classes(seen) if use.classes else f"{seen.low:.6g} to {seen.high:.6g}"
+    notes, warnings = _raster_remarks(layer, info, seen, use)
     if name == "dem":
-        warnings += _dem_remarks(where, values, info, source, grid)
+        warnings += _dem_remarks(where, values, seen, info, source, grid)
     if source.field is not None:
         more = _shakemap_remarks(layer, source.field, event)
         notes, warnings = notes + more[0], warnings + more[1]
-    text = _classes(known) if use.classes else f"{known.min():.6g} to {known.max():.6g}"
-    if source.field is not None:
         text = f"{source.field}: {text} {info.unit}".rstrip()
     kind = "ShakeMap" if source.field is not None else f"raster {info.dtype}"
     share = float(np.isfinite(values).mean())
@@ -71,11 +95,29 @@ def raster_row(
     )
 
 
+def require_values(
+    layer: Layer, name: str, grid: GeoBox, reading: Reading = READING
+) -> tuple[str, Summary]:
+    """Return where a raster is stated and what it holds; raise where a number is "no data".
+
+    Raises
+    ------
+    InputError
+        A number that stands for "no data" although nothing says so.
+    """
+    where = f"{layer.path} ({name})"
+    source = raster_source(layer, name=name).nearest()
+    seen = summarised(source, raster_info(layer, name), grid, 0, *reading)
+    if untagged := untagged_nodata(seen):
+        raise InputError(f"{where}: {untagged} in [{name}]")
+    return where, seen
+
+
 def _raster_remarks(
-    layer: Layer, info: raster.RasterInfo, known: NDArray[np.floating], use: Uses
+    layer: Layer, info: raster.RasterInfo, seen: Summary, use: Uses
 ) -> tuple[list[str], list[str]]:
     """Return notes and warnings that hold for any raster."""
-    notes, warnings = list(info.notes), []
+    notes, warnings = list(info.notes), [full_byte(seen, info.dtype)]
     if layer.scale is None and (info.scale, info.offset) != (1.0, 0.0):
         notes.append(f"scale {info.scale:g} and offset {info.offset:g} of the file applied")
     if info.crs is not None and info.crs.geographic and not _within_180(info.grid):
@@ -83,10 +125,10 @@ def _raster_remarks(
     if use.unit is not None and not use.classes:
         stated = use.unit or info.unit
         warnings += [
-            symptoms.undeclared_classes(known, info.dtype, stated, info.colours),
-            symptoms.unlikely_unit(known, info.unit or use.unit),
+            symptoms.undeclared_classes(seen, info.dtype, stated, info.colours),
+            symptoms.unlikely_unit(seen, info.unit or use.unit),
         ]
-    return notes, [w for w in (*warnings, _sidecar_remark(layer, info, known)) if w]
+    return notes, [w for w in (*warnings, _sidecar_remark(layer, info, seen)) if w]
 
 
 def _within_180(grid: GeoBox) -> bool:
@@ -94,12 +136,12 @@ def _within_180(grid: GeoBox) -> bool:
     return bool(box.left >= -180.001 and box.right <= 180.001)
 
 
-def _sidecar_remark(layer: Layer, info: raster.RasterInfo, known: NDArray[np.floating]) -> str:
+def _sidecar_remark(layer: Layer, info: raster.RasterInfo, seen: Summary) -> str:
     """Tell of a sidecar that does not belong to the file as it is."""
     said = pam.read(layer.path, layer.band)
     if said is None:
         return ""
-    low, high = float(known.min()), float(known.max())
+    low, high = seen.low, seen.high
     room = 0.01 * (high - low)
     if (said.minimum is not None and low < said.minimum - room) or (
         said.maximum is not None and high > said.maximum + room
@@ -126,24 +168,36 @@ def _sidecar_crs(layer: Layer, info: raster.RasterInfo) -> str:
 def _dem_remarks(
     where: str,
     values: NDArray[np.floating],
+    seen: Summary,
     info: raster.RasterInfo,
     source: raster.RasterSource,
     grid: GeoBox,
 ) -> list[str]:
     """Return what to think about in an elevation model."""
-    known = values[np.isfinite(values)]
     if source.scale is None and (feet := symptoms.in_feet(info.unit, info.height_unit)):
         raise InputError(f"{where}: {feet} in [layers.dem]")
-    if unearthly := symptoms.not_elevations(known):
+    if unearthly := symptoms.not_elevations(seen):
         raise InputError(f"{where}: {unearthly}")
-    out = [symptoms.zero_plateau(known), symptoms.voids(values)]
+    out = [symptoms.zero_plateau(seen), symptoms.voids(values)]
     own, cell = raster.native_window(source, info, grid, WINDOW)
     if own.size:
         out += [symptoms.stepped(own, cell), symptoms.striped(own)]
+    out.append(symptoms.interpolated(_side(info, grid), projection.distortion(grid).side))
     dx, dy = grids.cell_size(grid)
     if abs(dx - dy) > 1e-3 * dx:
         out.append(f"its cells are {dx:.6g} x {dy:.6g} m, not square: slopes and distances mind it")
     return [text for text in out if text]
+
+
+def _side(info: raster.RasterInfo, grid: GeoBox) -> float:
+    """Return the side in metres, on the ground at the grid's centre, of a raster's own cells."""
+    crs = info.crs or grids.crs_of(grid)
+    box = grids.bounds(grid)
+    to_own = pyproj.Transformer.from_crs(grids.crs_of(grid).to_wkt(), crs.to_wkt(), always_xy=True)
+    middle = to_own.transform((box.left + box.right) / 2, (box.bottom + box.top) / 2)
+    area = projection.ground(crs, *(np.array([v]) for v in middle)).area[0]
+    a = info.grid.affine
+    return float(np.sqrt(abs(a.a * a.e) * area))
 
 
 def _shakemap_remarks(layer: Layer, name: str, event: Event) -> tuple[list[str], list[str]]:
@@ -168,7 +222,9 @@ def _box(grid: GeoBox) -> str:
     return ", ".join(f"{v:.6g}" for v in grids.bounds(grid))
 
 
-def _classes(values: NDArray[np.floating]) -> str:
-    codes = np.unique(values)
+def _classes(seen: Summary) -> str:
+    codes = seen.distinct
+    if codes is None:
+        return f"more than {MOST_CODES:,} classes"
     shown = ", ".join(f"{int(c)}" for c in codes[:12])
     return f"{len(codes)} classes: {shown}" + (" ..." if len(codes) > 12 else "")

@@ -8,10 +8,11 @@ from dataclasses import replace
 from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
+from shakeslide import symptoms
 from shakeslide.checks.event import epicentre_row
 from shakeslide.checks.few import Least
 from shakeslide.checks.inventory import inventory_row, mask_row, part_row, parts
-from shakeslide.checks.rasters import raster_row
+from shakeslide.checks.rasters import READING, Reading, raster_row, require_values
 from shakeslide.checks.rows import (
     LayerRow,
     uses,
@@ -43,6 +44,7 @@ def check_layers(
     masks: Sequence[Mask] = (),
     least: Sequence[Least] = (),
     most: int | None = None,
+    reading: Reading = READING,
 ) -> list[LayerRow]:
     """Look at every layer that is used, at the epicentre, the masks and the inventory.
 
@@ -64,6 +66,8 @@ def check_layers(
         What needs how many landslides.
     most : int, optional
         Source cells that are sampled at most.
+    reading : Reading
+        How rasters are looked at.
 
     Raises
     ------
@@ -71,7 +75,30 @@ def check_layers(
         On the first layer that cannot serve.
     """
     event = event or Event()
-    coarse = grid.zoom_out(max(1.0, (grid.shape[0] * grid.shape[1] / PREVIEW) ** 0.5))
+    rows = factor_rows(layers, factors, grid, event, reading)
+    check_masks(masks, grid, reading)
+    rows += [mask_row(m, name_of(m, i), _coarse(grid)) for i, m in enumerate(masks)]
+    # What is wrong with the inventory is told before what is wrong with its further layers.
+    ground = load_masks(masks, grid) if masks else None
+    last = inventory_row(landslides, grid, event, ground, least, most)
+    return [*rows, *(part_row(*part, grid) for part in parts(landslides)), last]
+
+
+def factor_rows(
+    layers: Mapping[str, Layer],
+    factors: Mapping[str, FactorBase],
+    grid: GeoBox,
+    event: Event,
+    reading: Reading = READING,
+) -> list[LayerRow]:
+    """Look at what factors are made from: the grid, their layers, the epicentre.
+
+    Raises
+    ------
+    InputError
+        On the first layer that cannot serve.
+    """
+    coarse = _coarse(grid)
     rows = []
     for name, use in uses(factors).items():
         if name not in layers:
@@ -82,16 +109,29 @@ def check_layers(
         if is_vector(layers[name]):
             rows.append(vector_row(name, layers[name], use, coarse))
         else:
-            rows.append(raster_row(name, layers[name], use, coarse, grid, event))
+            rows.append(raster_row(name, layers[name], use, coarse, grid, event, reading))
     about = [_size_warning(grid, len(factors)), *grids.remarks(grid)]
     rows[0] = replace(rows[0], warnings=[*rows[0].warnings, *(text for text in about if text)])
     if event.epicentre is not None:
         rows.append(epicentre_row(event.epicentre, event, grid, factors))
-    rows += [mask_row(m, name_of(m, i), coarse) for i, m in enumerate(masks)]
-    # What is wrong with the inventory is told before what is wrong with its further layers.
-    ground = load_masks(masks, grid) if masks else None
-    last = inventory_row(landslides, grid, event, ground, least, most)
-    return [*rows, *(part_row(*part, grid) for part in parts(landslides)), last]
+    return rows
+
+
+def _coarse(grid: GeoBox) -> GeoBox:
+    return grid.zoom_out(max(1.0, (grid.shape[0] * grid.shape[1] / PREVIEW) ** 0.5))
+
+
+def check_masks(masks: Sequence[Mask], grid: GeoBox, reading: Reading = READING) -> None:
+    """Look at all values of masks that are rasters of which all but 0 is masked.
+
+    Raises
+    ------
+    InputError
+        A number that stands for "no data", which would be masked.
+    """
+    for i, mask in enumerate(masks):
+        if mask.classes is None and not is_vector(mask):
+            require_values(mask, name_of(mask, i), grid, reading)
 
 
 def check_dem(layers: Mapping[str, Layer]) -> None:
@@ -109,13 +149,14 @@ def check_dem(layers: Mapping[str, Layer]) -> None:
         )
 
 
-def check_evaluation(asked: Evaluation) -> None:
+def check_evaluation(asked: Evaluation, grid: GeoBox, reading: Reading = READING) -> None:
     """Look at what the evaluation needs besides the samples, which are drawn much later.
 
     Raises
     ------
     InputError
-        Results of other earthquakes, or the true probability, that are not there.
+        Results of other earthquakes, or the true probability, that are not there; values that
+        are no probabilities.
     """
     if "event" in asked.protocols:
         if not asked.events:
@@ -136,7 +177,9 @@ def check_evaluation(asked: Evaluation) -> None:
                 f"{asked.truth.path} (evaluation.truth): no such file; correct its path, or "
                 "leave [evaluation.truth] out"
             )
-        raster_info(asked.truth, "evaluation.truth")
+        where, seen = require_values(asked.truth, "evaluation.truth", grid, reading)
+        if wrong := symptoms.not_probabilities(seen):
+            raise InputError(f"{where}: {wrong}")
 
 
 def _size_warning(grid: GeoBox, factors: int) -> str:

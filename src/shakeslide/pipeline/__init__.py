@@ -33,7 +33,7 @@ def run_all(run: Run) -> Path:
     for row in check(run):
         # Of the models the run itself tells.
         for warning in row.warnings if row.name != "models" else ():
-            run.reporter.say(f"warning: {row.name}: {warning}")
+            run.reporter.warn(f"{row.name}: {warning}")
     _ = run.models
     for stage in (prepare, sample, train, evaluate, explain, map_):
         stage(run)

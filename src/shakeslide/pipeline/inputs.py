@@ -42,6 +42,7 @@ def prepare(run: Run) -> None:
     if not stale:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
         return
+    _look(run, stale)
     _make_whole(run, stale)
     total = mapping.tile_count(run.grid, run.tile) + len(stale)
     with (
@@ -76,6 +77,20 @@ def _retag(run: Run, fresh: Sequence[Factor]) -> None:
             stacks.retag(f, run.grid, run.tile, folder, run.engine)
             ledger.relabel(f"factor-{f.code}", labels[f.code])
             on(1)
+
+
+def _look(run: Run, factors: Sequence[Factor]) -> None:
+    """Look at all cells of the layers of factors: what `check` refuses is refused here too."""
+    active = run.study.active_factors
+    checks.factor_rows(
+        run.study.layers,
+        {f.code: active[f.code] for f in factors},
+        run.grid,
+        run.study.event,
+        checks.Reading(run.engine.threads, thorough=True),
+    )
+    for line in grids.remarks(run.grid):
+        run.reporter.warn(f"dem: {line}")
 
 
 def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
@@ -155,6 +170,7 @@ def sample(run: Run) -> None:
             run.ledger.relabel("samples", run.sample_labels)
         return
     need(run, run.wanted_factors)
+    checks.check_masks(run.study.masks, run.grid, checks.Reading(run.engine.threads, thorough=True))
     if run.study.inventory.positives_from == "extracted":
         extract_sources(run)
     with timed("sample") as taken:
@@ -242,8 +258,9 @@ def check(run: Run) -> list[checks.LayerRow]:
     checks.require_all(
         study.layers, study.active_factors, study.inventory, study.masks, study.evaluation
     )
-    checks.check_evaluation(study.evaluation)
+    reading = checks.Reading(run.engine.threads)
     checks.check_dem(study.layers)
+    checks.check_evaluation(study.evaluation, run.grid, reading)
     rows = checks.check_layers(
         study.layers,
         study.active_factors,
@@ -258,6 +275,7 @@ def check(run: Run) -> list[checks.LayerRow]:
             [run.recipe(n) for n in study.models.use],
         ),
         study.samples.most,
+        reading,
     )
     _, remarks = images(study.sources, run.grid)
     rows[-1] = replace(rows[-1], warnings=[*rows[-1].warnings, *remarks])

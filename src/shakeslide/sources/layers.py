@@ -10,6 +10,7 @@ from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.factors.layers import raster_info, raster_source
 from shakeslide.io import raster
+from shakeslide.io.summary import summarised, untagged_nodata
 from shakeslide.sources.change import Images, Rule
 from shakeslide.study import Layer, Sources
 
@@ -89,9 +90,12 @@ def _looked_at(layer: Layer, name: str, grid: GeoBox, remarks: list[str]) -> NDA
             f"{where}: has no value on the grid; do they overlap, and is nodata right? It is in "
             f"{grids.crs_name(info.crs)} from {_box(info)}"
         )
-    if values[known].min() == values[known].max():
+    seen = summarised(raster_source(layer), info, grid)
+    if untagged := untagged_nodata(seen):
+        raise InputError(f"{where}: {untagged} in [{name}]")
+    if seen.low == seen.high:
         raise InputError(
-            f"{where}: is {values[known][0]:g} all over the grid; give a raster that tells bare "
+            f"{where}: is {seen.low:g} all over the grid; give a raster that tells bare "
             "ground from covered"
         )
     if (share := float(known.mean())) < 0.9:
