@@ -17,8 +17,8 @@ PAGES = {
     "data": (
         "Grid and data",
         [
-            "grid", "inventory", "masks", "polygons", "io.raster", "io.vector", "io.shakemap",
-            "io.quakeml", "io.units",
+            "grid", "projection", "inventory", "masks", "polygons", "io.raster", "io.summary",
+            "io.vector", "io.shakemap", "io.quakeml", "io.units",
         ],
     ),
     "factors": (
