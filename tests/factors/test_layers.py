@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import geopandas as gpd
@@ -12,12 +13,14 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from shakeslide import grid as grids
 from shakeslide import masks
 from shakeslide.errors import InputError
 from shakeslide.factors import layers
 from shakeslide.factors.computations import ReadCodes
 from shakeslide.factors.registry import TileInputs
 from shakeslide.grid import Tile
+from shakeslide.io import vector as vectors
 from shakeslide.study import Layer, Mask
 
 GRID = GeoBox((6, 8), Affine(10, 0, 500_000, 0, -10, 4_000_000), "EPSG:32643")
@@ -92,3 +95,16 @@ def test_a_file_of_both_kinds_is_chosen_from(tmp_path: Path) -> None:
     assert not layers.is_vector(Layer(path=path, layer="cells"))
     with pytest.raises(InputError, match=r"rasters and vectors.*layer ="):
         layers.is_vector(Layer(path=path))
+
+
+def test_a_vector_within_an_archive(tmp_path: Path) -> None:
+    vector(tmp_path / "a.gpkg")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.gpkg", "data/a.gpkg")
+    for path in (tmp_path / "a.zip", tmp_path / "a.zip" / "data" / "a.gpkg"):
+        layer = Layer(path=path)
+        assert layers.is_vector(layer)
+        read = vectors.read(layers.vector_source(layer, "soil"), grids.crs_of(GRID))
+        assert list(read.frame["v"]) == [1]
+    with pytest.raises(InputError, match="no such file"):
+        vectors.read(vectors.VectorSource(tmp_path / "a.zip" / "b.gpkg"), grids.crs_of(GRID))

@@ -152,7 +152,7 @@ def _vector_layers(path: Path) -> list[str]:
     """Return the layers with geometries of a file, none where it is no vector."""
     try:
         with gdal.vectors():
-            listed = pyogrio.list_layers(path)
+            listed = pyogrio.list_layers(vector.gdal_path(path))
     except (DataSourceError, DataLayerError):
         return []
     return [str(name) for name, shape in listed if shape is not None]

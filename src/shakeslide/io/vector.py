@@ -26,6 +26,8 @@ from shakeslide.io.gdal import one_line
 
 KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
 """Kind of geometry by shapely's type number."""
+SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".kml", ".tab", ".mif")
+"""How a vector is known in an archive."""
 DAMAGED = ("sqlite", "malformed", "not a database", "not recognized as being", "truncated")
 """What GDAL's messages hold of files that are not whole."""
 
@@ -145,7 +147,7 @@ def crs_of(source: VectorSource) -> CRS | None:
     if stated := _stated_crs(source):
         return stated
     with gdal.vectors():
-        found = pyogrio.read_info(source.path, layer=source.layer)["crs"]
+        found = pyogrio.read_info(gdal_path(source.path), layer=source.layer)["crs"]
     return grids.horizontal_crs(found) if found else None
 
 
@@ -204,11 +206,11 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
             # GDAL warns of things that are checked here by name (CRS, geometry).
             warnings.simplefilter("ignore")
             layer, others = _choose_layer(source, tables=bool(options))
-            about = pyogrio.read_info(source.path, layer=layer, **encoding, **options)
+            about = pyogrio.read_info(gdal_path(source.path), layer=layer, **encoding, **options)
             _require_columns(source, [str(f) for f in about["fields"]])
             _require_names(source, about)
             read = {"layer": layer, "where": source.where, **encoding, **options}
-            frame, notes = _read_mended(source.path, read)
+            frame, notes = _read_mended(gdal_path(source.path), read)
     except UnicodeDecodeError as error:
         raise InputError(
             f"{where}: its texts are not in {source.encoding or 'the encoding it states'}; name "
@@ -245,7 +247,7 @@ def _open(source: VectorSource) -> tuple[gpd.GeoDataFrame, list[str]]:
     return frame, notes
 
 
-def _read_mended(path: Path, options: Mapping[str, Any]) -> tuple[Any, list[str]]:
+def _read_mended(path: str, options: Mapping[str, Any]) -> tuple[Any, list[str]]:
     """Return a layer's features; rings that are not closed are closed, which is noted.
 
     A line of one point becomes a missing geometry, which is left out later.
@@ -255,6 +257,18 @@ def _read_mended(path: Path, options: Mapping[str, Any]) -> tuple[Any, list[str]
     except shapely.errors.GEOSException:
         frame = pyogrio.read_dataframe(path, on_invalid="fix", **options)
         return frame, ["rings that were not closed, or lines of one point, were mended"]
+
+
+def gdal_path(path: Path) -> str:
+    """Return the name under which GDAL opens a vector: of an archive the one file it holds."""
+    packed = containers.on_disk(path) == path and path.suffix.lower() == ".zip"
+    if packed and not any(_may_be_vector(name) for name in containers.members(path)):
+        return str(path)  # a folder that is a data set, such as a .gdb
+    return containers.gdal_name(path, _may_be_vector, "vector")
+
+
+def _may_be_vector(name: str) -> bool:
+    return containers.suffix_of(name) in SUFFIXES
 
 
 def _raise_if_raster(source: VectorSource) -> None:
@@ -298,7 +312,7 @@ def _csv_options(source: VectorSource) -> dict[str, str]:
 
 def _choose_layer(source: VectorSource, tables: bool) -> tuple[str, list[str]]:
     """Return the layer to read and the others of the file."""
-    listed = pyogrio.list_layers(source.path)
+    listed = pyogrio.list_layers(gdal_path(source.path))
     # Tables without geometry (styles, metadata) are no layers here; a CSV has but one table.
     layers = [str(name) for name, shape in listed if shape is not None or tables]
     if not layers:
