@@ -35,6 +35,10 @@ from shakeslide.progress import Advance, silent
 
 KEY = b"shakeslide"
 AREAS_FILE = "class_areas.parquet"
+COLUMNS = ("x", "y", "row", "col", "label", "landslide_id", "block_id")
+"""Columns of a sample table beside the factors."""
+MOST_ROWS = 100_000_000
+"""Rows of the largest table that is read; runs draw some million."""
 AREA_SQUARE = 250.0
 """Side in metres of the squares by which areas of classes are counted: fine enough to cut any
 training region of blocks out of them."""
@@ -390,14 +394,52 @@ def save(samples: Samples, path: Path) -> list[Path]:
 
 
 def load(path: Path) -> Samples:
-    """Read samples written by `save`."""
-    if not path.exists():
+    """Read samples written by `save`.
+
+    Raises
+    ------
+    InputError
+        No such file, or one that is damaged or of another kind.
+    """
+    if not path.is_file():
         raise InputError(f"{path}: no samples yet; run `shakeslide sample` first")
     try:
-        table = pq.read_table(path)
-        about = json.loads((table.schema.metadata or {})[KEY])
-        areas = pd.read_parquet(path.with_name(AREAS_FILE))
-    except (pa.ArrowInvalid, KeyError, ValueError, FileNotFoundError) as error:
-        raise InputError(f"{path}: is not a sample table written by shakeslide") from error
+        return _read(path)
+    except (
+        pa.ArrowException,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OSError,
+    ) as error:
+        raise InputError(
+            f"{path}: is not a whole sample table written by shakeslide; delete it and run "
+            "`shakeslide sample` again"
+        ) from error
+
+
+def _read(path: Path) -> Samples:
+    """Read samples that may be damaged, or a stranger's; what they lack is a `ValueError`."""
+    if pq.read_metadata(path).num_rows > MOST_ROWS:
+        raise ValueError("more rows than any run draws")
+    table = pq.read_table(path)
+    about = json.loads((table.schema.metadata or {})[KEY])
     factors = tuple(stacks.FactorInfo.from_dict(f) for f in about["factors"])
-    return Samples(table.to_pandas(), factors, areas, about["counts"])
+    areas = pd.read_parquet(path.with_name(AREAS_FILE))
+    frame, counts = table.to_pandas(), {str(k): v for k, v in about["counts"].items()}
+    numbers = [frame[[*COLUMNS, *(f.code for f in factors)]], areas[["x", "y", "code", "cells"]]]
+    for kind in (kind for part in numbers for kind in part.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            raise TypeError("columns that are no numbers")
+    if not np.isfinite(numbers[0].to_numpy(float)).all() or not frame["label"].isin([0, 1]).all():
+        raise ValueError("values that are never drawn")
+    if not {*areas["factor"]} <= {f.code for f in factors}:
+        raise ValueError("areas of other factors")
+    for f in factors:
+        known = {*frame[f.code], *areas["code"][areas["factor"] == f.code]}
+        if f.legend and not known <= {*f.legend}:
+            raise ValueError("classes without a name")
+    if not all(float(counts[k]) > 0 for k in ("source_cells", "clear_cells")):
+        raise ValueError("no cells")
+    return Samples(frame, factors, areas, counts)

@@ -1,0 +1,125 @@
+"""The file of the samples: read as it was written, and refused where it is another's or damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from shakeslide import sampling
+from shakeslide.errors import InputError
+from shakeslide.factors.stack import FactorInfo
+
+
+def drawn() -> sampling.Samples:
+    columns: dict[str, object] = {name: [1, 2, 3, 4] for name in sampling.COLUMNS}
+    columns |= {"label": [1, 0, 1, 0], "SLO": np.float32([1, 2, 3, 4]), "LITH": [1.0, 2, 1, 2]}
+    areas = pd.DataFrame({"factor": "LITH", "x": [5.0], "y": [5.0], "code": [2], "cells": [9]})
+    factors = (
+        FactorInfo("SLO", "Slope", "degrees", "continuous", definition="", legend={}, source=""),
+        FactorInfo(
+            "LITH",
+            "Lithology",
+            "",
+            "categorical",
+            definition="",
+            legend={1: "chalk", 2: "marl"},
+            source="",
+        ),
+    )
+    counts = {"source_cells": 20, "clear_cells": 80}
+    return sampling.Samples(pd.DataFrame(columns), factors, areas, counts)
+
+
+def test_samples_are_read_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "samples.parquet"
+    sampling.save(drawn(), path)
+    read = sampling.load(path)
+    pd.testing.assert_frame_equal(read.table, drawn().table)
+    assert read.factors == drawn().factors
+    assert read.counts == drawn().counts
+
+
+def with_table(**columns: object) -> sampling.Samples:
+    return replace(drawn(), table=drawn().table.assign(**columns))
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        replace(drawn(), table=drawn().table.drop(columns="label")),
+        replace(drawn(), table=drawn().table.drop(columns="SLO")),
+        with_table(SLO=["a", "b", "c", "d"]),
+        with_table(SLO=[1.0, 2.0, np.inf, 4.0]),
+        with_table(label=[0, 1, 2, 1]),
+        with_table(LITH=[1.0, 2.0, 3.0, 1.0]),
+        replace(drawn(), areas=drawn().areas.drop(columns="cells")),
+        replace(drawn(), areas=drawn().areas.assign(code=7)),
+        replace(drawn(), areas=drawn().areas.assign(factor="AF")),
+        replace(drawn(), counts={"source_cells": 20}),
+        replace(drawn(), counts={"source_cells": 0, "clear_cells": 8}),
+    ],
+    ids=range(11),
+)
+def test_samples_that_no_run_draws(tmp_path: Path, samples: sampling.Samples) -> None:
+    path = tmp_path / "samples.parquet"
+    sampling.save(samples, path)
+    with pytest.raises(InputError, match="not a whole sample table"):
+        sampling.load(path)
+
+
+def about(path: Path, text: str) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({sampling.KEY: text.encode()}), path)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "empty": lambda p: p.write_bytes(b""),
+    "cut": lambda p: p.write_bytes(p.read_bytes()[:900]),
+    "text": lambda p: p.write_text("x,y"),
+    "another table": lambda p: pq.write_table(pa.table({"a": [1]}), p),
+    "no record": lambda p: about(p, ""),
+    "a list": lambda p: about(p, "[]"),
+    "no factors": lambda p: about(p, "{}"),
+    "odd factors": lambda p: about(p, json.dumps({"factors": [3], "counts": {}})),
+    "unknown keys": lambda p: about(p, '{"factors": [{"legend": {}, "a": 1}], "counts": {}}'),
+    "no areas": lambda p: (p.parent / sampling.AREAS_FILE).unlink(),
+    "odd areas": lambda p: (p.parent / sampling.AREAS_FILE).write_bytes(b"PAR1"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "samples.parquet"
+    sampling.save(drawn(), path)
+    DAMAGES[damage](path)
+    with pytest.raises(InputError, match="not a whole sample table"):
+        sampling.load(path)
+
+
+def test_a_table_of_too_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "samples.parquet"
+    sampling.save(drawn(), path)
+    monkeypatch.setattr(sampling, "MOST_ROWS", 3)
+    with pytest.raises(InputError, match="not a whole sample table"):
+        sampling.load(path)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "samples.parquet"
+    path.mkdir()
+    with pytest.raises(InputError, match="no samples yet"):
+        sampling.load(path)
+    path.rmdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+        with pytest.raises(InputError, match="no samples yet"):
+            sampling.load(path)
