@@ -9,7 +9,7 @@ from benchmarks import damage, fuzz
 
 from shakeslide import pipeline
 
-SEED, CASES, PARTS = 2026, 48, 6
+SEED, CASES, PARTS = 2026, 48, 12
 
 
 @pytest.fixture(scope="module")

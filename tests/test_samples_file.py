@@ -24,16 +24,8 @@ def drawn() -> sampling.Samples:
     columns |= {"label": [1, 0, 1, 0], "SLO": np.float32([1, 2, 3, 4]), "LITH": [1.0, 2, 1, 2]}
     areas = pd.DataFrame({"factor": "LITH", "x": [5.0], "y": [5.0], "code": [2], "cells": [9]})
     factors = (
-        FactorInfo("SLO", "Slope", "degrees", "continuous", definition="", legend={}, source=""),
-        FactorInfo(
-            "LITH",
-            "Lithology",
-            "",
-            "categorical",
-            definition="",
-            legend={1: "chalk", 2: "marl"},
-            source="",
-        ),
+        FactorInfo("SLO", "Slope", "degrees", "continuous", {}),
+        FactorInfo("LITH", "Lithology", "", "categorical", {1: "chalk", 2: "marl"}),
     )
     counts = {"source_cells": 20, "clear_cells": 80}
     return sampling.Samples(pd.DataFrame(columns), factors, areas, counts)

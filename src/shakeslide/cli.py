@@ -44,17 +44,35 @@ LIBRARIES = ("rasterio", "pyogrio", "py.warnings")
 log = logging.getLogger("shakeslide")
 log.addHandler(logging.NullHandler())
 
+
+def _folder(text: str) -> Path:
+    """Return the folder of an option, which no shell expands after a `=`."""
+    if not text.strip():
+        raise InputError("--out or --data is empty: is the shell's variable set?")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # a folder that begins with ~ and is nobody's home
+        return Path(text)
+
+
 StudyPath = Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY")]
 Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
+        parser=_folder,
+        metavar="PATH",
         help="Folder of results [default: runs/<name of the study's folder or file>].",
     ),
 ]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder that relative paths of the study start from."),
+    typer.Option(
+        "--data",
+        parser=_folder,
+        metavar="PATH",
+        help="Folder that relative paths of the study start from.",
+    ),
 ]
 Set = Annotated[
     list[str] | None,
