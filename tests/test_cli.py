@@ -333,3 +333,18 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Commands:" in out
     assert out.count("\n") > 10
     assert err == ""
+
+
+def test_folders_of_options(
+    study: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for option in ("--out", "--data"):
+        code, _, err = run(capsys, "check", study, option, "")
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert "is empty" in err
+        assert cli._folder("~/a") == tmp_path / "a"
+    assert cli._folder("~nobody-at-all/a") == Path("~nobody-at-all/a")
