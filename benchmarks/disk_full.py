@@ -29,6 +29,8 @@ def command(*arguments: object) -> tuple[int, str]:
     shown = io.StringIO()
     with contextlib.redirect_stderr(shown), contextlib.redirect_stdout(io.StringIO()):
         code = cli.main([*map(str, arguments), "-q"])
+    if code > 128:  # Ctrl-C and the like end the benchmark too
+        sys.exit(code)
     return code, shown.getvalue()
 
 
