@@ -555,3 +555,21 @@ def test_models_that_cannot_run_are_named_with_their_reason(study: Path) -> None
     assert all("(no factor PGA)" in row.warnings[0] for _ in row.warnings)
     assert "newmark is left out" in refused(study, 'models.use=["newmark"]')
     assert "models" not in check(study)
+
+
+def test_classes_too_small_to_learn_from_are_named(study: Path) -> None:
+    path = study.parent / "lithology.gpkg"
+    frame = gpd.read_file(path)
+    tiny = site.frame([site.box(10, 10, 4, 4)], unit=["travertine"])
+    gpd.pd.concat([frame, tiny]).to_file(path)
+    codes = np.ones((site.ROWS, site.COLS), np.int16)
+    codes[:, :90] = 2
+    codes[5:9, 5:9] = 77
+    site.raster(study.parent / "soil.tif", codes, nodata=-1)
+    rows = check(study)
+    told = {n: "; ".join(rows[n].warnings) for n in ("lithology", "soil")}
+    assert (
+        "1 of its 4 classes cover less than 0.1 % of the area each (travertine)"
+        in told["lithology"]
+    )
+    assert "1 of its 3 classes cover less than 0.1 % of the area each (77)" in told["soil"]

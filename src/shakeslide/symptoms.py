@@ -5,7 +5,7 @@ Each function looks for one thing and returns "" where it does not find it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from shakeslide.errors import shortened
 from shakeslide.io import units
 from shakeslide.io.summary import Summary
 
@@ -22,6 +23,8 @@ Floats = NDArray[np.floating[Any]]
 LOWEST, HIGHEST = -500.0, 9000.0
 """Elevations of the land in metres, with some room."""
 MOST_CLASSES = 30
+RARE = 0.001
+"""Share of the area below which a class is too small to learn from."""
 STRIPES = -0.25
 """Below this correlation of neighbouring rows' curvature, rows are shifted against each other."""
 STEEPEST_STEP = 0.04
@@ -152,6 +155,26 @@ def unlikely_unit(values: Summary, unit: str) -> str:
     if spelled != "g" and highest * scale < 0.01 and 0 < highest < STRONGEST_G:
         return f"reaches only {highest:.4g} {unit}: is it in g?"
     return ""
+
+
+def rare_classes(areas: Mapping[str, float]) -> str:
+    """Tell of classes that are too small to know how often slopes fail in them.
+
+    Parameters
+    ----------
+    areas : mapping of str to float
+        Area of each class on the grid, in any unit.
+    """
+    whole = sum(areas.values())
+    rare = [name for name, area in areas.items() if 0 < area < RARE * whole]
+    if not rare:
+        return ""
+    some = ", ".join(shortened(n, 40) for n in rare[:5]) + (" ..." if len(rare) > 5 else "")
+    return (
+        f"{len(rare)} of its {len(areas)} classes cover less than {100 * RARE:g} % of the area "
+        f"each ({some}): too little to know how often slopes fail there, so that their ratios "
+        "hang on chance; join them to like classes"
+    )
 
 
 # ------------------------------------------------------------------ elevation models

@@ -71,6 +71,10 @@ def raster_row(
         raise InputError(f"{where}: {untagged} in [layers.{name}]")
     text = _classes(seen) if use.classes else f"{seen.low:.6g} to {seen.high:.6g}"
     notes, warnings = _raster_remarks(layer, info, seen, use)
+    if use.classes:
+        codes, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+        areas = {f"{c:.0f}": float(n) for c, n in zip(codes, counts, strict=True)}
+        warnings += [w for w in [symptoms.rare_classes(areas)] if w]
     if name == "dem":
         warnings += _dem_remarks(where, values, seen, info, source, grid)
     if source.field is not None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
+from shakeslide import symptoms
 from shakeslide.checks.rows import (
     FAR,
     LayerRow,
@@ -45,6 +47,8 @@ def vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
                 f"{layer.path} (layers.{name}): does not overlap the grid; is its CRS right?"
             )
         warnings += coverage_warning(coverage)
+    if kind == "polygon" and use.classes and layer.column is not None:
+        warnings.append(symptoms.rare_classes(_areas(features, layer.column, coarse)))
     if layer.column is not None and (bad := vector.garbled(features.frame[layer.column])):
         warnings.append(
             f'its texts look garbled ({bad!r}): name their encoding, for example encoding = "UTF-8"'
@@ -61,6 +65,16 @@ def vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
         features.notes,
         [w for w in warnings if w],
     )
+
+
+def _areas(features: vector.Features, column: str, grid: GeoBox) -> dict[str, float]:
+    """Return the area of each class on the grid."""
+    box = shapely.box(*grids.bounds(grid).bbox)
+    inside = shapely.intersects(features.geometry, box)
+    area = shapely.area(shapely.intersection(features.geometry[inside], box))
+    names = features.frame[column].to_numpy()[inside]
+    sums = pd.Series(area).groupby(pd.Series(names, dtype=object).dropna().astype(str)).sum()
+    return {str(name): float(total) for name, total in sums.items()}
 
 
 def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> float:
