@@ -18,7 +18,8 @@ PAGES = {
         "Grid and data",
         [
             "grid", "projection", "inventory", "masks", "polygons", "io.raster", "io.summary",
-            "io.vector", "io.shakemap", "io.quakeml", "io.units",
+            "io.vector", "io.records", "io.shapes", "io.tables", "io.dates", "io.shakemap",
+            "io.quakeml", "io.units",
         ],
     ),
     "factors": (

@@ -131,7 +131,7 @@ def make(folder: Path) -> Path:
     raster(folder / "dem.tif", elevation())
     ys, xs = np.mgrid[0:ROWS, 0:COLS]
     raster(folder / "soil.tif", (1 + (xs // 40 + ys // 50) % 3).astype(np.int16), nodata=-1)
-    bands = [box(-5, 30 * i - 5, COLS + 10, 30 + 5 * (i == 0)) for i in range(6)]
+    bands = [box(-5, 30 * i - 5, COLS + 10, 30) for i in range(6)]
     frame(bands, mmi=[8.5, 8.0, 7.5, 7.0, 6.5, 6.0]).to_file(folder / "intensity.gpkg")
     units = ["schist", "granite", None, "limestone"]
     frame([box(45 * i, -5, 45, ROWS + 10) for i in range(4)], unit=units).to_file(

@@ -398,7 +398,7 @@ def test_texts_in_a_wrong_encoding(study: Path) -> None:
     frame = gpd.read_file(study.parent / "lithology.gpkg")
     frame["unit"] = ["Kalkstein über Ton", "Gneiß", "Löss", "Moräne"]
     frame.to_file(path, encoding="utf-8")
-    path.with_suffix(".cpg").unlink()
+    path.with_suffix(".cpg").write_text("ISO-8859-1")
     edit(study, "lithology.gpkg", "lithology.shp")
     assert "its texts look garbled" in warned(study, "lithology")
     assert warned(study, "lithology", "layers.lithology.encoding=UTF-8") == ""

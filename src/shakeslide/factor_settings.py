@@ -13,6 +13,8 @@ from shakeslide import extensions
 from shakeslide.errors import InputError, did_you_mean, shortened
 from shakeslide.schema import Moment, Positive, Settings, ShownText
 
+Overlap = Literal["highest", "lowest", "last", "first"]
+"""Which polygon counts where several overlap: by its value, or by its place in the file."""
 GROUP = "shakeslide.factors"
 """Entry points by which packages bring functions."""
 
@@ -43,12 +45,19 @@ class ValueFactor(LayerFactor):
     function: Literal["value"] = "value"
     unit: str = ""
     """Unit of the values."""
+    overlap: Overlap | None = None
+    """Which polygon counts where several overlap: that with the `highest` or the `lowest` value,
+    the `last` or the `first` of the file; default: `highest` for the layer intensity and units of
+    ground motion (isoseismals lie on one another), else `last`."""
 
 
 class CategoryFactor(LayerFactor):
     """Class of polygons or of a raster of codes; turned into frequency ratios in training."""
 
     function: Literal["category"] = "category"
+    overlap: Literal["last", "first"] | None = None
+    """Which polygon counts where several overlap: the `last` of the file (default) or the
+    `first`."""
 
 
 class BearingFactor(FactorBase):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
+from shakeslide.factors.layers import vector_source
 from shakeslide.grid import Tile
 from shakeslide.io import vector
 from shakeslide.masks import Masks
@@ -128,7 +129,9 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
     InputError
         No inventory, no polygons or points, or none on the grid.
     """
-    features = vector.read(layer_of(settings), grids.crs_of(grid), ("polygon", "point"))
+    more = [] if settings.id is None else [settings.id]
+    source = layer_of(settings)
+    features = vector.read(source, grids.crs_of(grid), ("polygon", "point"), more)
     kind = vector.kind_of(features.geometry)
     if kind == "mixed":
         raise InputError(
@@ -157,20 +160,9 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
 
 def layer_of(settings: InventorySettings, more: str | None = None) -> vector.VectorSource:
     """Return how to read the inventory, or the part of it that a further filter chooses."""
-    if settings.path is None:
-        raise InputError("[inventory] path is missing: give the landslide polygons of the event")
     filters = [f for f in (settings.where, more) if f]
-    return vector.VectorSource(
-        settings.path,
-        "inventory",
-        settings.layer,
-        where=" AND ".join(f"({f})" if len(filters) > 1 else f for f in filters) or None,
-        crs=settings.crs,
-        x=settings.x,
-        y=settings.y,
-        encoding=settings.encoding,
-        swap_xy=settings.swap_xy,
-    )
+    where = " AND ".join(f"({f})" if len(filters) > 1 else f for f in filters) or None
+    return replace(vector_source(settings, "inventory"), where=where)
 
 
 # ------------------------------------------------------------------ landslides
@@ -193,11 +185,10 @@ def _landslides(
         if column is not None:
             vector.require_column(features, column, where)
     notes = list(features.notes)
-    frame = features.frame
     dates = None if settings.date is None else vector.times(features, settings.date, where)
-    shapes: Shapes = np.asarray(frame.geometry.values, object)
+    shapes: Shapes = np.asarray(features.geometry, object)
     if settings.id is not None:
-        shapes, dates = _joined(shapes, frame[settings.id], dates)
+        shapes, dates = _joined(shapes, features.table[settings.id], dates)
     inside = shapely.intersects(shapes, shapely.box(*grids.bounds(grid).bbox))
     if not inside.any():
         box = shapely.box(*grids.bounds(grid).bbox)
@@ -266,7 +257,7 @@ def _sources(
     apart = settings.sources is not None or settings.source_where is not None
     if apart:
         if settings.sources is not None:
-            source = _source(settings.sources, "inventory.sources")
+            source = vector_source(settings.sources, "inventory.sources")
         else:
             source = layer_of(settings, settings.source_where)
         features = vector.read(source, grids.crs_of(grid), "polygon")
@@ -331,25 +322,10 @@ def _most_covered(shapes: Shapes, grid: GeoBox) -> _Small:
 # ------------------------------------------------------------------ other layers
 
 
-def _source(layer: Layer, name: str) -> vector.VectorSource:
-    return vector.VectorSource(
-        layer.path,
-        name,
-        layer.layer,
-        layer.column,
-        layer.where,
-        layer.crs,
-        layer.x,
-        layer.y,
-        encoding=layer.encoding,
-        swap_xy=layer.swap_xy,
-    )
-
-
 def _ambiguous(layers: Sequence[Layer], grid: GeoBox) -> Polygons | None:
     parts = []
     for layer in layers:
-        source = _source(layer, "inventory.ambiguous")
+        source = vector_source(layer, "inventory.ambiguous")
         features = vector.read(source, grids.crs_of(grid), ("polygon", "point"))
         shapes = np.asarray(features.geometry, object)
         points = shapely.get_dimensions(shapes) == 0
@@ -365,7 +341,7 @@ def _ambiguous(layers: Sequence[Layer], grid: GeoBox) -> Polygons | None:
 def _extent(layer: Layer | None, grid: GeoBox, landslides: _Landslides) -> Polygons | None:
     if layer is None:
         return None
-    features = vector.read(_source(layer, "inventory.extent"), grids.crs_of(grid), "polygon")
+    features = vector.read(vector_source(layer, "inventory.extent"), grids.crs_of(grid), "polygon")
     box = shapely.box(*grids.bounds(grid).bbox)
     if not shapely.intersects(features.geometry, box).any():
         raise InputError(f"{layer.path} (inventory.extent): does not overlap the grid")
@@ -378,4 +354,4 @@ def _extent(layer: Layer | None, grid: GeoBox, landslides: _Landslides) -> Polyg
         )
     if outside:
         landslides.notes.append(f"{outside:,} landslides lie outside the mapped extent")
-    return Polygons.on_grid(features.geometry, np.ones(len(features.frame)), grid)
+    return Polygons.on_grid(features.geometry, np.ones(len(features)), grid)

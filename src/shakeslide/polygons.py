@@ -6,7 +6,8 @@ its east, or on its south, so that polygons which share edges leave neither gaps
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,27 @@ from numba import njit
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from shakeslide.factor_settings import Overlap
 from shakeslide.grid import Tile
+
+PREVIEW = 1_000_000
+"""Cells of the grid on which overlaps are looked for at most."""
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Where polygons of different values lie on one another.
+
+    Attributes
+    ----------
+    share : float
+        Of the ground that polygons cover: where they differ.
+    hidden : mapping of float to float
+        Share of each value's ground on which another value counts, where there is any.
+    """
+
+    share: float = 0.0
+    hidden: Mapping[float, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,60 @@ class Polygons:
         np.maximum.at(high, owner, edges[:, :2])
         boxes = np.hstack([low, high])
         return cls(np.ascontiguousarray(edges), start, np.asarray(values, np.float64), boxes)
+
+    @classmethod
+    def valued(
+        cls,
+        geometry: NDArray[np.object_],
+        values: NDArray[np.float64],
+        grid: GeoBox,
+        overlap: Overlap,
+    ) -> Polygons:
+        """Hold polygons so that the one that `overlap` names wins; such without value are none.
+
+        Of equal values the later polygon wins.
+        """
+        known = np.nonzero(np.isfinite(values))[0]
+        if overlap == "first":
+            known = known[::-1]
+        elif overlap != "last":
+            rising = values[known] if overlap == "highest" else -values[known]
+            known = known[np.argsort(rising, kind="stable")]
+        return cls.on_grid(geometry[known], values[known], grid)
+
+    def overlaps(self, shape: tuple[int, int]) -> Overlaps:
+        """Return where polygons of different values overlap, from at most `PREVIEW` cells.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Rows and columns of the grid.
+        """
+        if len(self.values) == 0:
+            return Overlaps()
+        scale = max(1.0, (shape[0] * shape[1] / PREVIEW) ** 0.5)
+        rows, cols = (max(1, round(n / scale)) for n in shape)
+        each = np.array([cols / shape[1], rows / shape[0]] * 2)
+        values, class_of = np.unique(self.values, return_inverse=True)
+        top = np.full((rows, cols), -1, np.int64)
+        mixed = np.zeros((rows, cols), np.bool_)
+        by_class = np.argsort(class_of, kind="stable")
+        covered = np.zeros(len(values), np.int64)
+        edges, boxes = self.edges * each, self.boxes * each
+        _pile(edges, self.start, boxes, class_of, np.arange(len(class_of)), top, mixed, covered)
+        visible = np.bincount(top[top >= 0], minlength=len(values))
+        if not mixed.any():
+            return Overlaps()
+        covered[:] = 0
+        again = np.full((rows, cols), -1, np.int64)
+        # Class by class, a cell is counted once for each of its classes.
+        _pile(edges, self.start, boxes, class_of, by_class, again, np.zeros_like(mixed), covered)
+        hidden = {
+            float(v): 1.0 - seen / all_of
+            for v, seen, all_of in zip(values, visible, covered, strict=True)
+            if all_of > seen
+        }
+        return Overlaps(float(mixed.sum() / (top >= 0).sum()), hidden)
 
     def burn(self, tile: Tile, fill: float = np.nan) -> NDArray[np.float64]:
         """Return the value of the polygon that holds each cell's centre, else `fill`.
@@ -144,6 +219,35 @@ def _count(edges: Any, start: Any, boxes: Any, rows: int, cols: int, out: Any) -
             for i in range(0, xs.size - 1, 2):
                 first = max(0, int(np.ceil(xs[i] - 0.5)))
                 out[k] += max(0, min(cols, int(np.ceil(xs[i + 1] - 0.5))) - first)
+
+
+@njit(nogil=True, cache=True)
+def _pile(
+    edges: Any, start: Any, boxes: Any, class_of: Any, order: Any, top: Any, mixed: Any, laid: Any
+) -> None:
+    """Lay polygons on one another in an order: the class on top, and where classes differ.
+
+    `laid` counts how often a polygon of each class was laid on another class or on bare ground.
+    """
+    rows, cols = top.shape
+    for k in order:
+        if not (boxes[k, 3] > 0 and boxes[k, 1] < rows and boxes[k, 2] > 0 and boxes[k, 0] < cols):
+            continue
+        row0 = max(0, int(np.floor(boxes[k, 1])))
+        height = min(rows, int(np.ceil(boxes[k, 3]))) - row0
+        count = np.zeros(height + 1, np.int64)
+        crossings = _crossings(edges, start[k], start[k + 1], row0, height, count)
+        own = class_of[k]
+        for r in range(height):
+            xs = np.sort(crossings[count[r] : count[r + 1]])
+            for i in range(0, xs.size - 1, 2):
+                first = max(0, int(np.ceil(xs[i] - 0.5)))
+                for c in range(first, min(cols, int(np.ceil(xs[i + 1] - 0.5)))):
+                    under = top[row0 + r, c]
+                    if under != own:
+                        laid[own] += 1
+                        mixed[row0 + r, c] = mixed[row0 + r, c] or under >= 0
+                        top[row0 + r, c] = own
 
 
 @njit(nogil=True, cache=True)

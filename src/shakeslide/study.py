@@ -94,7 +94,8 @@ class GridSettings(Settings):
 
 
 class Layer(Settings):
-    """A file with data: any raster GDAL reads, any vector OGR reads, a CSV of points, a ShakeMap
+    """A file with data: any raster GDAL reads, any vector OGR reads, a table of points
+    (text, Parquet), a ShakeMap
     (grid.xml, uncertainty.xml, shake_result.hdf), an earthquake catalogue (QuakeML)."""
 
     path: DataPath
@@ -109,11 +110,17 @@ class Layer(Settings):
     where: Filter | None = None
     """Filter on attributes: one condition in SQL, for example "year IN (2005, 2006)"."""
     x: str | None = None
-    """CSV: column of longitude or x."""
+    """Table (.csv, .txt, .tsv, .parquet, .feather): column of longitude or x."""
     y: str | None = None
-    """CSV: column of latitude or y."""
+    """Table: column of latitude or y."""
+    wkt: str | None = None
+    """Table: column of geometries as well-known text, instead of x and y; found by itself where
+    there is one."""
     time: str | None = None
-    """CSV: column of date and time (UTC), where a time window is asked for."""
+    """Column of date and time (UTC), where a time window is asked for; with `date`, of the time of
+    day."""
+    date: str | None = None
+    """Column of the date, where date and time are in two columns, or where there is no time."""
     crs: CrsText | None = None
     """CRS, only where the file has none or a wrong one."""
     encoding: Encoding | None = None
@@ -155,9 +162,12 @@ class Inventory(Settings):
     where: Filter | None = None
     """Filter on attributes in SQL: the landslides of this earthquake."""
     x: str | None = None
-    """CSV of points: column of longitude or x."""
+    """Table of points: column of longitude or x."""
     y: str | None = None
-    """CSV of points: column of latitude or y."""
+    """Table of points: column of latitude or y."""
+    wkt: str | None = None
+    """Table: column of geometries as well-known text, instead of x and y; found by itself where
+    there is one."""
     crs: CrsText | None = None
     """CRS, only where the file has none."""
     encoding: Encoding | None = None

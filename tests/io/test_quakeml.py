@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from odc.geo.crs import CRS
 
 from shakeslide.errors import InputError
@@ -57,14 +58,15 @@ def test_preferred_origins_and_magnitudes(tmp_path: Path) -> None:
         event("c", origin("o4", "2005-10-10T00:00:00Z", 73.7, 34.7)),
         event("d", magnitude("m5", 3.0)),
     )
-    frame, notes = quakeml.read(path)
-    assert frame.crs.to_epsg() == 4326
-    assert frame.geometry.x.tolist() == [73.5, 73.6, 73.7]
-    assert frame.geometry.y.tolist() == [34.5, 34.6, 34.7]
+    records = quakeml.read(path)
+    assert records.crs == "EPSG:4326"
+    assert shapely.get_x(records.geometry).tolist() == [73.5, 73.6, 73.7]
+    assert shapely.get_y(records.geometry).tolist() == [34.5, 34.6, 34.7]
+    frame = records.table
     np.testing.assert_allclose(frame.magnitude, [5.5, 4.0, np.nan])
     assert frame.time[0] == pd.Timestamp("2005-10-08T04:00:01.5Z")
     assert frame.depth_km.tolist() == [15.0, 10.0, 10.0]
-    assert notes == ["1 events without an origin left out"]
+    assert records.notes == ["1 events without an origin left out"]
 
 
 def test_it_is_read_as_a_vector(tmp_path: Path) -> None:

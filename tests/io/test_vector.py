@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
 import shapely
@@ -18,8 +19,7 @@ UTM = CRS("EPSG:32643")
 
 def table(**columns: list[object]) -> vector.Features:
     count = len(next(iter(columns.values())))
-    points = shapely.points([[0.0, 0.0]] * count)
-    return vector.Features(gpd.GeoDataFrame(columns, geometry=points, crs=UTM.to_wkt()), UTM)
+    return vector.Features(pd.DataFrame(columns), shapely.points([[0.0, 0.0]] * count), UTM)
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def shapefile(tmp_path: Path) -> Path:
 
 def test_a_wrong_encoding_is_told_and_can_be_given(shapefile: Path) -> None:
     with pytest.raises(InputError, match=r"texts are not in .*encoding ="):
-        vector.read(vector.VectorSource(shapefile, "units"), UTM)
-    source = vector.VectorSource(shapefile, "units", encoding="cp1251")
-    assert vector.read(source, UTM).frame.unit.tolist() == ["Сланец", "Гранит"]
+        vector.read(vector.VectorSource(shapefile, "units", column="unit"), UTM)
+    source = vector.VectorSource(shapefile, "units", column="unit", encoding="cp1251")
+    assert vector.read(source, UTM).table.unit.tolist() == ["Сланец", "Гранит"]
     with pytest.raises(InputError, match="encoding = 'cp0' is not known"):
         vector.read(vector.VectorSource(shapefile, "units", encoding="cp0"), UTM)
 
@@ -102,11 +102,8 @@ def test_coordinates_can_be_swapped(tmp_path: Path) -> None:
 
 
 def test_multipoints_come_one_by_one() -> None:
-    frame = gpd.GeoDataFrame(
-        {"m": [5.0, 6.0]},
-        geometry=[shapely.MultiPoint([(0, 0), (1, 1)]), shapely.Point(2, 2)],
-        crs="EPSG:32643",
-    )
-    single = vector.single_points(vector.Features(frame, UTM))
-    assert single.frame.m.tolist() == [5.0, 5.0, 6.0]
+    shapes = np.array([shapely.MultiPoint([(0, 0), (1, 1)]), shapely.Point(2, 2)], object)
+    features = vector.Features(pd.DataFrame({"m": [5.0, 6.0]}), shapes, UTM)
+    single = vector.single_points(features)
+    assert single.table.m.tolist() == [5.0, 5.0, 6.0]
     assert vector.points(single).tolist() == [[0, 0], [1, 1], [2, 2]]

@@ -35,7 +35,7 @@ def vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
     kind = vector.kind_of(shapes)
     coverage, warnings = None, [_place_warning(source, features, coarse)]
     taken = layer.column if use.classes or use.unit is not None else None
-    if taken is not None and features.frame[taken].isna().all():
+    if taken is not None and features.table[taken].isna().all():
         raise InputError(
             f"{layer.path} (layers.{name}): column '{taken}' is empty in all {len(shapes):,} "
             "features; choose another with column ="
@@ -49,7 +49,7 @@ def vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
         warnings += coverage_warning(coverage)
     if kind == "polygon" and use.classes and layer.column is not None:
         warnings.append(symptoms.rare_classes(_areas(features, layer.column, coarse)))
-    if layer.column is not None and (bad := vector.garbled(features.frame[layer.column])):
+    if layer.column is not None and (bad := vector.garbled(features.table[layer.column])):
         warnings.append(
             f'its texts look garbled ({bad!r}): name their encoding, for example encoding = "UTF-8"'
         )
@@ -72,7 +72,7 @@ def _areas(features: vector.Features, column: str, grid: GeoBox) -> dict[str, fl
     box = shapely.box(*grids.bounds(grid).bbox)
     inside = shapely.intersects(features.geometry, box)
     area = shapely.area(shapely.intersection(features.geometry[inside], box))
-    names = features.frame[column].to_numpy()[inside]
+    names = features.table[column].to_numpy()[inside]
     sums = pd.Series(area).groupby(pd.Series(names, dtype=object).dropna().astype(str)).sum()
     return {str(name): float(total) for name, total in sums.items()}
 
@@ -82,7 +82,7 @@ def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> flo
     box = shapely.box(*grids.bounds(grid).bbox)
     shapes = features.geometry
     if layer.column is not None:
-        shapes = shapes[features.frame[layer.column].notna()]
+        shapes = shapes[features.table[layer.column].notna()]
     return float(shapely.intersection(shapely.unary_union(shapes), box).area / box.area)
 
 
@@ -116,7 +116,7 @@ def distance_to(shapes: NDArray[np.object_], grid: GeoBox) -> float:
 def _column_text(features: vector.Features, layer: Layer, use: Uses) -> str:
     if layer.column is None:
         return ""
-    column = features.frame[layer.column]
+    column = features.table[layer.column]
     if use.classes:
         names = sorted({str(v) for v in column.dropna()})
         return (

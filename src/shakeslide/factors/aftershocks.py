@@ -16,12 +16,14 @@ from shakeslide.errors import InputError
 from shakeslide.factor_settings import DensityFactor
 from shakeslide.factors.layers import vector_source
 from shakeslide.factors.registry import Sources
-from shakeslide.io import vector
+from shakeslide.io import dates, vector
+from shakeslide.io.dates import Moments
 from shakeslide.study import Event, Layer
 
-TIME_NAMES = ("time", "origin_time", "origintime", "datetime", "date_time", "date")
+TIME_NAMES = ("time", "origin_time", "origintime", "datetime", "date_time")
+DATE_NAMES = ("date", "origin_date", "day")
 MAGNITUDE_NAMES = ("magnitude", "mag", "mw", "ml", "ms", "mb")
-"""Columns that are taken for time and magnitude where the study names none."""
+"""Columns that are taken for time, date and magnitude where the study names none."""
 MAIN_SHOCK = timedelta(seconds=60), 0.5
 """An earthquake this near in time and magnitude to the event is the event itself."""
 AS_STRONG, NEAR, LONE = 0.1, 50_000.0, 1.0
@@ -66,20 +68,25 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
     layer = sources.layer(settings.layer, code)
     where = f"{layer.path} ({settings.layer})"
     features = vector.read(
-        vector_source(layer, settings.layer), grids.crs_of(sources.grid), "point"
+        vector_source(layer, settings.layer),
+        grids.crs_of(sources.grid),
+        "point",
+        (*TIME_NAMES, *DATE_NAMES, *MAGNITUDE_NAMES),
     )
     features = vector.single_points(features)
     window = _window(settings, code, sources.event)
     magnitude = _magnitudes(features, layer, settings, where)
-    time = _times(features, layer, where, needed=window != (None, None))
-    keep = np.ones(len(features.frame), bool)
+    time = _moments(features, layer, where, needed=window != (None, None))
+    keep = np.ones(len(features), bool)
     if time is not None:
         keep = _within(time, window)
     if settings.min_magnitude is not None and magnitude is not None:
         keep &= magnitude >= settings.min_magnitude
     main = _main_shock(time, magnitude, sources.event, len(keep))
     x, y = vector.points(features).T
-    out, left_out = Shocks(x, y, np.ones(len(keep))), []
+    out, left_out = Shocks(x, y, np.ones(len(keep)), notes=list(features.notes)), []
+    if time is not None and window != (None, None):
+        out.notes += _days_told(time, keep, window)
     if window != (None, None):
         left_out = np.flatnonzero(keep & main).tolist()
         keep &= ~main
@@ -155,37 +162,73 @@ def _window(
     return start or _utc(event.time), end
 
 
-def _within(time: pd.Series, window: tuple[datetime | None, datetime | None]) -> NDArray[np.bool_]:
-    """Tell which times lie in a window; what has no time does not."""
-    keep = np.ones(len(time), bool)
+def _within(time: Moments, window: tuple[datetime | None, datetime | None]) -> NDArray[np.bool_]:
+    """Tell which times lie in a window, a day with any part of it; what has no time does not."""
+    keep = np.ones(len(time.time), bool)
     if window[0] is not None:
-        keep &= (time >= pd.Timestamp(window[0])).to_numpy()
+        first = pd.Timestamp(window[0])
+        started = (time.time >= first).to_numpy()
+        keep &= started | (time.whole_day & (time.end > first).to_numpy())
     if window[1] is not None:
-        keep &= (time < pd.Timestamp(window[1])).to_numpy()
+        keep &= (time.time < pd.Timestamp(window[1])).to_numpy()
     return keep
+
+
+def _days_told(
+    time: Moments, keep: NDArray[np.bool_], window: tuple[datetime | None, datetime | None]
+) -> list[str]:
+    """Tell that days without time of day count whole, and how many begin before the window."""
+    days = int((keep & time.whole_day).sum())
+    if days == 0:
+        return []
+    early = 0
+    if window[0] is not None:
+        early = int((keep & (time.time < pd.Timestamp(window[0])).to_numpy()).sum())
+    first = f", {early:,} of them of the day on which the time window begins" if early else ""
+    return [f"{days:,} earthquakes have a date without time of day and count by their day{first}"]
 
 
 def _named(features: vector.Features, names: tuple[str, ...]) -> str | None:
     """Return the first column with one of these names, whatever its case."""
-    known = {str(c).lower(): str(c) for c in features.frame.columns}
+    known = {c.lower(): c for c in reversed(features.names)}
     return next((known[n] for n in names if n in known), None)
 
 
-def _times(features: vector.Features, layer: Layer, where: str, needed: bool) -> pd.Series | None:
-    column = layer.time or _named(features, TIME_NAMES)
-    if layer.time is not None:
-        vector.require_column(features, layer.time, where)
-    if column is None:
-        if needed:
-            raise InputError(f"{where}: name its column of date and time with time =")
-        return None
-    if not needed and layer.time is None:
+def _moments(features: vector.Features, layer: Layer, where: str, needed: bool) -> Moments | None:
+    named = layer.time is not None or layer.date is not None
+    time, date = layer.time, layer.date
+    if not named:
+        time, date = _named(features, TIME_NAMES), _named(features, DATE_NAMES)
+    try:
+        if not named and time is not None and date is not None:
+            vector.require_column(features, time, where)
+            if not dates.is_clock(features.table[time]):
+                date = None
+        return _read_moments(features, time, date, where, needed)
+    except InputError:
+        if needed or named:
+            raise
         # Only looked at: a column that merely has the name of a time must not stop the study.
-        try:
-            return vector.times(features, column, where)
-        except InputError:
-            return None
-    return vector.times(features, column, where)
+        return None
+
+
+def _read_moments(
+    features: vector.Features, time: str | None, date: str | None, where: str, needed: bool
+) -> Moments | None:
+    for column in (time, date):
+        if column is not None:
+            vector.require_column(features, column, where)
+    if time is not None and date is not None:
+        table = features.table
+        return dates.joined(table[date], table[time], (date, time), where)
+    column = time or date
+    if column is not None:
+        return dates.moments(features.table[column], column, where)
+    if needed:
+        raise InputError(
+            f"{where}: name its column of date and time with time =, or date = and time ="
+        )
+    return None
 
 
 def _magnitudes(
@@ -201,6 +244,7 @@ def _magnitudes(
         return None
     if not needed:
         return _loose(features, column)
+    vector.require_column(features, column, where)
     values = vector.numeric(features, column, where)
     beyond = int((values > STRONGEST).sum())
     if beyond:
@@ -211,21 +255,41 @@ def _magnitudes(
     return values
 
 
-def _loose(features: vector.Features, column: str) -> NDArray[np.float64]:
-    numbers = pd.to_numeric(features.frame[column], errors="coerce")
-    return np.asarray(numbers, np.float64)
+def _loose(features: vector.Features, column: str) -> NDArray[np.float64] | None:
+    """Return magnitudes that are only looked at, None where two columns may hold them."""
+    if features.names.count(column) > 1:
+        return None
+    return np.asarray(pd.to_numeric(features.table[column], errors="coerce"), np.float64)
 
 
 def _main_shock(
-    time: pd.Series | None, magnitude: NDArray[np.float64] | None, event: Event, count: int
+    time: Moments | None, magnitude: NDArray[np.float64] | None, event: Event, count: int
 ) -> NDArray[np.bool_]:
     """Tell which earthquakes are the event itself."""
     if time is None or event.time is None:
         return np.zeros(count, bool)
-    near = ((time - pd.Timestamp(_utc(event.time))).abs() <= MAIN_SHOCK[0]).to_numpy()
+    apart = time.time - pd.Timestamp(_utc(event.time))
+    near = (apart.abs() <= MAIN_SHOCK[0]).to_numpy() & ~time.whole_day
     if magnitude is None or event.magnitude is None:
         return np.asarray(near)
-    return np.asarray(near & ~(np.abs(magnitude - event.magnitude) > MAIN_SHOCK[1]))
+    near &= ~(np.abs(magnitude - event.magnitude) > MAIN_SHOCK[1])
+    return np.asarray(near | _main_of_day(apart, time, magnitude, event.magnitude))
+
+
+def _main_of_day(
+    apart: pd.Series, time: Moments, magnitude: NDArray[np.float64], size: float
+) -> NDArray[np.bool_]:
+    """Tell which earthquake of the event's day is the event, where only days are known.
+
+    It is the one whose magnitude is nearest.
+    """
+    out = np.zeros(len(magnitude), bool)
+    today = time.whole_day & ((apart <= pd.Timedelta(0)) & (apart > -dates.DAY)).to_numpy()
+    differs = np.where(today, np.abs(magnitude - size), np.inf)
+    differs = np.where(np.isnan(differs), np.inf, differs)
+    if differs.size and differs.min() <= MAIN_SHOCK[1]:
+        out[np.argmin(differs)] = True
+    return out
 
 
 def _likely_main(
@@ -266,7 +330,7 @@ def _weights(
     where: str,
 ) -> NDArray[np.float64]:
     if settings.weight == "count":
-        return np.ones(len(features.frame))
+        return np.ones(len(features))
     if settings.weight == "magnitude":
         if magnitude is None:
             raise InputError(f"{where}: name its column of magnitudes with column =")
@@ -274,6 +338,7 @@ def _weights(
     else:
         if layer.column is None:
             raise InputError(f'{where}: weight = "column" needs column = in its table')
+        vector.require_column(features, layer.column, where)
         weights = vector.numeric(features, layer.column, where)
     if (weights < 0).any():
         raise InputError(f"{where}: column '{layer.column}' holds negative weights")

@@ -29,6 +29,7 @@ from shakeslide.factor_settings import (
     LayerFactor,
     LineDirectionFactor,
     NorthnessFactor,
+    Overlap,
     OwnFactor,
     ReliefFactor,
     RiverDistanceFactor,
@@ -72,6 +73,9 @@ from shakeslide.io.gdal import one_line
 from shakeslide.polygons import Polygons
 from shakeslide.study import Layer
 
+SLIVERS, MOSTLY = 0.01, 0.9
+"""Share of the ground below which overlaps are slips of digitising; share of a class that is
+hidden from which it is told."""
 MOST_PIECES = 5_000_000
 """Pieces into which the lines of a layer may be cut."""
 
@@ -82,8 +86,60 @@ def _value(settings: ValueFactor, code: str, sources: Sources) -> Made:
         return _raster_value(settings, layer, code)
     features = sourced.polygons(layer, settings.layer, sources, code)
     values = vector.numeric(features, str(layer.column), f"[layers.{settings.layer}]")
-    polygons = Polygons.on_grid(features.geometry, values, sources.grid)
-    return Made(BurnPolygons(polygons), unit=settings.unit, source=sourced.source_text(layer))
+    overlap = settings.overlap or _usual_overlap(settings)
+    polygons = Polygons.valued(features.geometry, values, sources.grid, overlap)
+    in_file = Polygons.valued(features.geometry, values, sources.grid, "last")
+    notes, warnings = _overlap_remarks(polygons, {}, settings, overlap, code, sources.grid)
+    shape = grids.shape_of(sources.grid)
+    if overlap != "last" and in_file.overlaps(shape) == polygons.overlaps(shape):
+        # The file's order says the same: isoseismals from the lowest to the highest.
+        notes, warnings = [*notes, *warnings], []
+    return Made(
+        BurnPolygons(polygons),
+        unit=settings.unit,
+        source=sourced.source_text(layer),
+        notes=(*features.notes, *notes),
+        warnings=tuple(warnings),
+    )
+
+
+def _usual_overlap(settings: ValueFactor) -> Overlap:
+    """Return which polygon counts where the study does not say it.
+
+    Isoseismals hold all ground of at least their intensity, so the highest is the one that holds.
+    """
+    shaking = settings.layer == "intensity" or units.spelled(settings.unit) in units.SCALES
+    return "highest" if shaking else "last"
+
+
+def _overlap_remarks(
+    polygons: Polygons,
+    legend: Mapping[int, str],
+    settings: ValueFactor | CategoryFactor,
+    overlap: Overlap,
+    code: str,
+    grid: GeoBox,
+) -> tuple[list[str], list[str]]:
+    """Return notes and warnings on polygons of different values that lie on one another."""
+    found = polygons.overlaps(grids.shape_of(grid))
+    lost = {v: share for v, share in found.hidden.items() if share >= MOSTLY}
+    if found.share == 0 or (found.share < SLIVERS and not lost):
+        return [], []
+    text = (
+        f"polygons of different values overlap on {100 * found.share:.2g} % of the ground that "
+        f"they cover; the {overlap} one counts there"
+    )
+    for word, own in (
+        ("wholly", [v for v, share in lost.items() if share == 1]),
+        ("mostly", [v for v, share in lost.items() if share < 1]),
+    ):
+        if own:
+            names = [legend.get(int(v), f"{v:g}") for v in own]
+            more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+            text += f"; {word} hidden: {', '.join(names[:6])}{more}"
+    if settings.overlap is not None:
+        return [text], []
+    return [], [f"{text}; another one counts with overlap = in [factors.{code}]"]
 
 
 def _raster_value(settings: ValueFactor, layer: Layer, code: str) -> Made:
@@ -111,9 +167,19 @@ def _category(settings: CategoryFactor, code: str, sources: Sources) -> Made:
     if not sourced.is_vector(layer):
         return _raster_category(settings, layer, code, sources)
     features = sourced.polygons(layer, settings.layer, sources, code)
-    codes, legend = sourced.class_codes(features.frame[layer.column])
-    polygons = Polygons.on_grid(features.geometry, codes, sources.grid)
-    return Made(BurnPolygons(polygons), legend=legend, source=sourced.source_text(layer))
+    column = features.table[layer.column]
+    codes, legend = sourced.class_codes(column)
+    overlap = settings.overlap or "last"
+    polygons = Polygons.valued(features.geometry, codes, sources.grid, overlap)
+    notes, warnings = _overlap_remarks(polygons, legend, settings, overlap, code, sources.grid)
+    told, alike = sourced.class_remarks(column, str(layer.column))
+    return Made(
+        BurnPolygons(polygons),
+        legend=legend,
+        source=sourced.source_text(layer),
+        notes=(*features.notes, *told, *notes),
+        warnings=(*alike, *warnings),
+    )
 
 
 def _raster_category(settings: CategoryFactor, layer: Layer, code: str, sources: Sources) -> Made:
@@ -196,7 +262,11 @@ def _line_direction(settings: LineDirectionFactor, code: str, sources: Sources) 
         segments, azimuth = pieces.points, directions
     else:
         segments, azimuth = pieces.segments, directions[pieces.piece]
-    return Made(DirectionOfNearest(segments, azimuth), source=sourced.source_text(layer))
+    return Made(
+        DirectionOfNearest(segments, azimuth),
+        source=sourced.source_text(layer),
+        notes=tuple(features.notes),
+    )
 
 
 def _from_true_north(pieces: nearest.Subsections, grid: GeoBox) -> NDArray[np.float32]:
@@ -255,7 +325,11 @@ def _distance(settings: DistanceFactor, code: str, sources: Sources) -> Made:
     segments = nearest.Segments.from_lines(vector.lines(features))
     points = nearest.Segments.from_points(*vector.loose_points(features).T)
     ends = (np.concatenate(both) for both in zip(_ends(segments), _ends(points), strict=True))
-    return Made(DistanceToNearest(nearest.Segments(*ends)), source=sourced.source_text(layer))
+    return Made(
+        DistanceToNearest(nearest.Segments(*ends)),
+        source=sourced.source_text(layer),
+        notes=tuple(features.notes),
+    )
 
 
 def _ends(segments: nearest.Segments) -> tuple[NDArray[np.float64], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,18 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.factors.registry import Sources
-from shakeslide.io import band, containers, datasets, gdal, quakeml, raster, shakemap, vector
-from shakeslide.study import Layer
+from shakeslide.io import (
+    band,
+    containers,
+    datasets,
+    gdal,
+    quakeml,
+    raster,
+    shakemap,
+    tables,
+    vector,
+)
+from shakeslide.study import Inventory, Layer
 
 VECTOR_SUFFIXES = (
     ".shp", ".geojson", ".geojsonl", ".json", ".csv", ".tsv", ".txt", ".kml", ".kmz", ".fgb",
@@ -104,19 +115,30 @@ def field_of(layer: Layer, name: str) -> str | None:
     return shakemap.read(layer.path).name(layer.column, name)
 
 
-def vector_source(layer: Layer, name: str) -> vector.VectorSource:
-    """Return how to read a vector layer."""
+def vector_source(layer: Layer | Inventory, name: str) -> vector.VectorSource:
+    """Return how to read a vector: a layer, a mask, the inventory or one of its parts.
+
+    Raises
+    ------
+    InputError
+        An inventory without a file.
+    """
+    if layer.path is None:
+        raise InputError("[inventory] path is missing: give the landslide polygons of the event")
     return vector.VectorSource(
         layer.path,
         name,
         layer.layer,
-        layer.column,
+        getattr(layer, "column", None),
         layer.where,
         layer.crs,
         layer.x,
         layer.y,
         layer.encoding,
         layer.swap_xy,
+        layer.wkt,
+        getattr(layer, "time", None),
+        layer.date,
     )
 
 
@@ -134,6 +156,8 @@ def is_vector(layer: Layer) -> bool:
     if shakemap.is_shakemap(layer.path):
         return False
     if quakeml.is_quakeml(layer.path):
+        return True
+    if tables.is_columnar(layer.path):
         return True
     if not datasets.is_raster(layer.path):
         suffix = containers.suffix_of(layer.path.name)
@@ -176,16 +200,51 @@ def class_codes(column: pd.Series) -> tuple[NDArray[np.float64], dict[int, str]]
     """Return a code per row (NaN where empty) and the legend.
 
     Small non-negative whole numbers are kept as codes; anything else is numbered from 1 in
-    sorted order.
+    sorted order. A text of blanks alone is no class.
     """
-    present = column.notna()
-    values = column[present]
+    known = _classes(column)
+    present = known.notna()
+    values = known[present]
     whole = pd.api.types.is_integer_dtype(values) and len(values) > 0
     if whole and values.min() >= 0 and values.max() < 1_000_000:
-        legend = {int(v): str(int(v)) for v in sorted(values.unique())}
-        return np.asarray(column.astype(float), np.float64), legend
-    names = sorted({str(v) for v in values})
+        numbers = known.astype("Float64").to_numpy(np.float64, na_value=np.nan)
+        return np.asarray(numbers, np.float64), {
+            int(v): str(int(v)) for v in sorted(values.unique())
+        }
+    names = [str(v) for v in sorted(values.unique())] if whole else sorted({*values.map(str)})
     number = {name: i + 1 for i, name in enumerate(names)}
-    codes = np.full(len(column), np.nan)
+    codes: NDArray[np.float64] = np.full(len(column), np.nan)
     codes[present.to_numpy()] = [number[str(v)] for v in values]
     return codes, {i: name for name, i in number.items()}
+
+
+def _classes(column: pd.Series) -> pd.Series:
+    """Return a column of classes: whole numbers as such, blank texts missing."""
+    if pd.api.types.is_float_dtype(column):
+        known = column.dropna().astype(float)
+        if (np.isfinite(known) & (known == np.round(known)) & (known.abs() < 2**53)).all():
+            return column.astype("Int64")
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return column
+    blank = column.map(lambda v: isinstance(v, str) and not v.strip()).astype(bool)
+    return column.mask(blank)
+
+
+def class_remarks(column: pd.Series, name: str) -> tuple[list[str], list[str]]:
+    """Return notes and warnings on the classes of a column: blank ones, and such as look alike."""
+    given = int(column.notna().sum())
+    blank = given - int(_classes(column).notna().sum())
+    notes = [f"{blank:,} features have a blank text in '{name}' and no class"] if blank else []
+    alike: dict[str, set[str]] = {}
+    for text in {str(v) for v in _classes(column).dropna().unique()}:
+        plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+        alike.setdefault(plain, set()).add(text)
+    several = sorted(sorted(names) for names in alike.values() if len(names) > 1)
+    if not several:
+        return notes, []
+    shown = "; ".join(", ".join(repr(n) for n in names) for names in several[:4])
+    more = f"; and {len(several) - 4} more" if len(several) > 4 else ""
+    return notes, [
+        f"classes of '{name}' differ only by case, blanks or the form of a letter: {shown}{more}: "
+        "they count as different classes; write each class in one way"
+    ]

@@ -8,12 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from shakeslide.errors import InputError
 from shakeslide.io import xml
+from shakeslide.io.records import Records
 
 SUFFIXES = (".xml", ".qml", ".quakeml")
 COLUMNS = ("id", "time", "magnitude", "depth_km")
@@ -25,17 +26,15 @@ def is_quakeml(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and xml.root_name(path) == "quakeml"
 
 
-def read(path: Path) -> tuple[gpd.GeoDataFrame, list[str]]:
+def read(path: Path) -> Records:
     """Read the events of a catalogue.
 
     Each event gives its preferred origin and magnitude, else its first ones.
 
     Returns
     -------
-    GeoDataFrame
+    Records
         Points in EPSG:4326 with id, time (UTC), magnitude (NaN where there is none), depth_km.
-    list of str
-        What was left out.
 
     Raises
     ------
@@ -49,10 +48,10 @@ def read(path: Path) -> tuple[gpd.GeoDataFrame, list[str]]:
     if not rows:
         raise InputError(f"{path}: holds no event with an origin")
     table = pd.DataFrame(rows)
-    points = gpd.points_from_xy(table.pop("longitude"), table.pop("latitude"), crs="EPSG:4326")
+    points = shapely.points(table.pop("longitude"), table.pop("latitude"))
     without = len(events) - len(rows)
     notes = [f"{without} events without an origin left out"] if without else []
-    return gpd.GeoDataFrame(table[list(COLUMNS)], geometry=points), notes
+    return Records(table[list(COLUMNS)], np.asarray(points, object), "EPSG:4326", COLUMNS, notes)
 
 
 def _row(event: Any, path: Path) -> dict[str, Any] | None:

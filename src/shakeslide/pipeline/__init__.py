@@ -30,11 +30,13 @@ __all__ = [
 
 def run_all(run: Run) -> Path:
     """Look at the layers, walk all stages and return the report's path."""
-    for row in check(run):
-        # Of the models the run itself tells.
-        for warning in row.warnings if row.name != "models" else ():
-            run.reporter.warn(f"{row.name}: {warning}")
+    # Of the models the run itself tells.
+    rows = [row for row in check(run) if row.name != "models"]
+    told = [f"{row.name}: {text}" for row in rows for text in row.warnings]
+    for line in told:
+        run.reporter.warn(line)
     _ = run.models
-    for stage in (prepare, sample, train, evaluate, explain, map_):
+    prepare(run, told)
+    for stage in (sample, train, evaluate, explain, map_):
         stage(run)
     return report(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +29,11 @@ from shakeslide.sources.layers import images
 
 
 @guarded("prepare")
-def prepare(run: Run) -> None:
-    """Compute the factors that are not fresh: `factors/<CODE>.tif`."""
+def prepare(run: Run, told: Collection[str] = ()) -> None:
+    """Compute the factors that are not fresh: `factors/<CODE>.tif`.
+
+    What was left out of their layers, and what to think about, is said unless it was `told`.
+    """
     stale = [
         f
         for f in run.factors
@@ -43,6 +46,7 @@ def prepare(run: Run) -> None:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
         return
     _look(run, stale)
+    _tell(run, stale, told)
     _make_whole(run, stale)
     total = mapping.tile_count(run.grid, run.tile) + len(stale)
     with (
@@ -91,6 +95,15 @@ def _look(run: Run, factors: Sequence[Factor]) -> None:
     )
     for line in grids.remarks(run.grid):
         run.reporter.warn(f"dem: {line}")
+
+
+def _tell(run: Run, factors: Sequence[Factor], told: Collection[str]) -> None:
+    """Say what was found in the layers of factors, each once."""
+    for note in dict.fromkeys(f"{f.layer}: {note}" for f in factors for note in f.notes):
+        run.reporter.say(f"prepare: {note}")
+    for text in dict.fromkeys(f"{f.layer}: {text}" for f in factors for text in f.warnings):
+        if text not in told:
+            run.reporter.warn(text)
 
 
 def _make_whole(run: Run, factors: Sequence[Factor]) -> None:

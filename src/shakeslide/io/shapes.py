@@ -1,0 +1,189 @@
+"""Geometries made fit for use: of one kind, valid, finite, in the grid's CRS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from odc.geo.crs import CRS
+
+from shakeslide.errors import InputError
+from shakeslide.io.records import Shapes
+
+KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
+"""Kind of geometry by shapely's type number."""
+COLLECTION = 7
+BEYOND = 1e8
+"""Metres from the origin of a CRS beyond which there is no Earth."""
+
+
+def kind_of(geometry: Shapes) -> str:
+    """Return "point", "line" or "polygon", "mixed" where there are several."""
+    kinds = {KINDS.get(int(n), "mixed") for n in np.unique(shapely.get_type_id(geometry))}
+    return kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def present(geometry: Shapes, where: str, notes: list[str]) -> NDArray[np.bool_]:
+    """Return which features have a geometry.
+
+    Raises
+    ------
+    InputError
+        None has one, or some have endless coordinates.
+    """
+    kept: NDArray[np.bool_] = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+    if not kept.all():
+        notes.append(f"{int((~kept).sum())} features without geometry left out")
+    if not kept.any():
+        raise InputError(f"{where}: none of its features has a geometry")
+    endless = ~np.isfinite(shapely.bounds(geometry[kept])).all(axis=1)
+    if endless.any():
+        raise InputError(
+            f"{where}: {int(endless.sum())} of its {int(kept.sum())} features have coordinates "
+            "that are not finite numbers; repair or remove them"
+        )
+    return kept
+
+
+def of_kinds(
+    geometry: Shapes, kinds: Sequence[str], where: str, notes: list[str]
+) -> tuple[Shapes, NDArray[np.bool_]]:
+    """Return geometries of the kinds that are needed, and which features have one.
+
+    Of a collection the parts of the first kind that it holds are taken. Features of other kinds
+    are left out where they are few, as strays of digitising or clipping are.
+
+    Parameters
+    ----------
+    geometry : array of geometries
+        None missing or empty.
+    kinds : sequence of str
+        "point", "line", "polygon", the preferred one first.
+    where : str
+        File and layer, for messages.
+    notes : list of str
+        Told there.
+
+    Raises
+    ------
+    InputError
+        Most features are of other kinds.
+    """
+    out = geometry.copy()
+    mixed = np.nonzero(shapely.get_type_id(out) == COLLECTION)[0]
+    lost = 0
+    for i in mixed:
+        out[i], rest = _parts_of(out[i], kinds)
+        lost += rest > 0 and not shapely.is_empty(out[i])
+    types = shapely.get_type_id(out)
+    wanted = np.isin(types, [n for n, kind in KINDS.items() if kind in kinds])
+    others = int((~wanted).sum())
+    if others * 2 > len(out) or not wanted.any():
+        raise InputError(
+            f"{where}: {_found(geometry)}, but {' or '.join(kinds)} geometries are needed here; "
+            + ("choose them with where = or layer =" if wanted.any() else "choose another file")
+        )
+    if lost:
+        notes.append(f"of {lost} collections only the {kinds[0]}s are taken")
+    if others:
+        held = {
+            KINDS.get(int(n), "other") for n in np.unique(shapely.get_type_id(geometry[~wanted]))
+        }
+        notes.append(
+            f"{others} of {len(out)} features are no {' or '.join(kinds)} "
+            f"({', '.join(sorted(held)).replace('other', 'collection')}) and are left out"
+        )
+    return out, wanted
+
+
+def _found(geometry: Shapes) -> str:
+    """Return what kinds of geometries there are and how many."""
+    kinds = np.array([KINDS.get(int(n), "collection") for n in shapely.get_type_id(geometry)])
+    names, counts = np.unique(kinds, return_counts=True)
+    if len(names) == 1:
+        return f"holds {names[0]} geometries"
+    told = [f"{n:,} {name}{'' if n == 1 else 's'}" for name, n in zip(names, counts, strict=True)]
+    return f"holds {', '.join(told[:-1])} and {told[-1]}"
+
+
+def _parts_of(collection: shapely.Geometry, kinds: Sequence[str]) -> tuple[shapely.Geometry, int]:
+    """Return the parts of a collection of the first kind that it holds, and how many others."""
+    parts = simple_parts(np.array([collection], object))
+    named = np.array([KINDS.get(int(n), "other") for n in shapely.get_type_id(parts)])
+    for kind in kinds:
+        own = parts[named == kind]
+        if len(own):
+            make = {
+                "point": shapely.multipoints,
+                "line": shapely.multilinestrings,
+                "polygon": shapely.multipolygons,
+            }[kind]
+            rings = [shapely.LineString(p) if p.geom_type == "LinearRing" else p for p in own]
+            return make(np.array(rings, object)), len(parts) - len(own)
+    return collection, len(parts)
+
+
+def simple_parts(geometry: Shapes) -> Shapes:
+    """Return the single points, lines and polygons of geometries, those in collections too."""
+    parts = shapely.get_parts(geometry)
+    while (shapely.get_type_id(parts) > 3).any():
+        parts = shapely.get_parts(parts)
+    out: Shapes = parts[~shapely.is_empty(parts)]
+    return out
+
+
+def mended(geometry: Shapes, notes: list[str]) -> tuple[Shapes, NDArray[np.bool_]]:
+    """Return valid geometries, and which of them hold anything."""
+    out = geometry.copy()
+    areal = np.nonzero(shapely.get_dimensions(out) > 0)[0]  # a point is always valid
+    with ThreadPoolExecutor() as pool:  # the slowest part of reading
+        sound = pool.map(shapely.is_valid, np.array_split(out[areal], 16))
+        broken = areal[~np.concatenate(list(sound))]
+    kept = np.ones(len(out), bool)
+    if len(broken):
+        repaired = shapely.make_valid(out[broken])
+        out[broken] = [_same_kind(r, o) for r, o in zip(repaired, out[broken], strict=True)]
+        notes.append(f"{len(broken)} invalid geometries repaired")
+        kept = ~shapely.is_empty(out)
+        if not kept.all():
+            notes.append(
+                f"{int((~kept).sum())} of them held nothing (no length or area) and were left out"
+            )
+    return out, kept
+
+
+def _same_kind(repaired: shapely.Geometry, original: shapely.Geometry) -> shapely.Geometry:
+    """Keep of a repaired geometry the parts of its original dimension (spikes become lines)."""
+    dimension = shapely.get_dimensions(original)
+    parts = shapely.get_parts(repaired)
+    parts = parts[shapely.get_dimensions(parts) == dimension]
+    return shapely.unary_union(parts) if len(parts) else shapely.Point()
+
+
+def swapped(geometry: Shapes) -> Shapes:
+    """Return geometries with x and y exchanged."""
+    out: Shapes = shapely.set_coordinates(
+        geometry.copy(), np.ascontiguousarray(shapely.get_coordinates(geometry)[:, ::-1])
+    )
+    return out
+
+
+def projected(geometry: Shapes, own: CRS, crs: CRS) -> Shapes:
+    """Return geometries in another CRS; coordinates beyond the first one become infinite."""
+    if own == crs:
+        return geometry
+    change = pyproj.Transformer.from_crs(own.to_wkt(), crs.to_wkt(), always_xy=True)
+    xy = shapely.get_coordinates(geometry)
+    x, y = change.transform(xy[:, 0], xy[:, 1])
+    out: Shapes = shapely.set_coordinates(geometry.copy(), np.column_stack([x, y]))
+    return out
+
+
+def beyond(geometry: Shapes) -> NDArray[np.bool_]:
+    """Return which geometries (in metres) lie nowhere on the Earth."""
+    bounds = shapely.bounds(geometry)
+    return np.asarray(~(np.abs(bounds) < BEYOND).all(axis=1))  # NaN and infinity too

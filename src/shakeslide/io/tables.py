@@ -1,0 +1,444 @@
+"""Tables in: text with any usual separator, Parquet and Feather; points by x and y, or WKT."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet
+import pyogrio
+import shapely
+from pyogrio.errors import DataSourceError
+
+from shakeslide.errors import InputError, shortened
+from shakeslide.io.gdal import one_line
+from shakeslide.io.records import Records, Shapes, VectorSource, asked, listed, require
+
+TEXTS = (".csv", ".tsv", ".txt")
+COLUMNAR = (".parquet", ".geoparquet", ".pq", ".feather", ".arrow")
+FEATHER = (".feather", ".arrow")
+SEPARATORS = ",;\t|"
+BOMS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+"""The bytes by which a text states its encoding; longer ones first."""
+MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "--", "---", "*")
+"""What stands in a column of numbers where there is none, in lower case."""
+WKT = re.compile(
+    r"^\s*(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON|GEOMETRYCOLLECTION)\s*(ZM?|M)?\s*"
+    r"(\(|EMPTY)",
+    re.IGNORECASE,
+)
+WHOLE, DECIMAL = r"^[+-]?[0-9]{1,18}$", r"^[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?$"
+LONGEST_CRS = 100_000
+"""Bytes of a .prj file."""
+LOOKED_AT = 50
+"""Rows in which well-known text is looked for."""
+
+
+def is_text_table(path: Path) -> bool:
+    """Tell by its name whether a file is a table as text."""
+    return path.suffix.lower() in TEXTS
+
+
+def is_columnar(path: Path) -> bool:
+    """Tell by its name whether a file is a Parquet or Feather table."""
+    return path.suffix.lower() in COLUMNAR
+
+
+# ------------------------------------------------------------------ text
+
+
+def read_text(source: VectorSource, more: Sequence[str] = ()) -> Records:
+    """Read a table of points or of well-known text.
+
+    Commas, semicolons, tabs or | part its columns; the first line names them. A file that begins
+    with a byte order mark states its encoding, else it is UTF-8 or what the study says.
+
+    Parameters
+    ----------
+    source : VectorSource
+        What to read.
+    more : sequence of str
+        Further columns that are of use where the table has them.
+
+    Raises
+    ------
+    InputError
+        No text, no names of columns, no coordinates, texts in another encoding.
+    """
+    data = _utf8(source)
+    header = _Header.of(data, source)
+    names = header.names
+    require(source, names)
+    chosen = asked(names, source, more)
+    if source.wkt is None and not (source.x and source.y):
+        chosen = list(dict.fromkeys(n for n in names if n and names.count(n) == 1))
+    notes: list[str] = []
+    cells = _cells(data, header, [names.index(n) for n in chosen], source, notes)
+    del data
+    table = pd.DataFrame(
+        {n: _typed(c, n, header.separator, notes) for n, c in zip(chosen, cells, strict=True)}
+    )
+    records = _placed(source, table, tuple(names), notes, more)
+    beside = source.path.with_suffix(".prj")
+    if beside.is_file() and beside.stat().st_size < LONGEST_CRS:
+        records.crs = beside.read_text(errors="replace").strip() or None
+    return records
+
+
+def _utf8(source: VectorSource) -> bytes:
+    """Return a file's text as UTF-8 without mark."""
+    data, where = source.path.read_bytes(), source.where_it_is
+    mark = next((m for m in BOMS if data.startswith(m)), None)
+    encoding = BOMS[mark] if mark else source.encoding
+    if encoding is None or encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        encoding = None
+    if encoding is not None:
+        try:
+            data = data.decode(encoding).encode()
+        except UnicodeError as error:
+            raise InputError(
+                f"{where}: its texts are not in {encoding}; name their encoding with encoding = in "
+                'its table (for example "cp1252" or "gb18030")'
+            ) from error
+    if b"\0" in data[:65536]:
+        raise InputError(
+            f"{where}: is no text (it holds zero bytes); give a table as text, or its encoding "
+            'with encoding = (for example "utf-16-le")'
+        )
+    if not data.strip():
+        raise InputError(f"{where}: is empty; give a table whose first line names its columns")
+    return data
+
+
+class _Header:
+    """Which columns a table has, what parts them, and how many lines stand above its rows."""
+
+    def __init__(self, names: list[str], separator: str, lines: int) -> None:
+        self.names, self.separator, self.lines = names, separator, lines
+
+    @classmethod
+    def of(cls, data: bytes, source: VectorSource) -> _Header:
+        """Return the header of a text; comments (#) above it and Excel's `sep=` are passed over."""
+        where = source.where_it_is
+        try:
+            head = data[:1_000_000].decode(errors="ignore" if len(data) > 1_000_000 else "strict")
+        except UnicodeDecodeError:
+            head = data[:1_000_000].decode(errors="replace")
+        lines = head.splitlines()[:1000]
+        at = next((i for i, t in enumerate(lines) if t.strip() and t[0] != "#"), len(lines))
+        if at < len(lines) and re.match(r"^sep=.$", lines[at].strip().lower()):
+            at += 1
+        # A catalogue of the FDSN has its names in the last comment.
+        above = lines[at - 1].lstrip("# ") if at and lines[at - 1].startswith("#") else ""
+        first = lines[at] if at < len(lines) else ""
+        separator = max(SEPARATORS, key=(above or first).count)
+        if above and above.count(separator) and above.count(separator) == first.count(separator):
+            at, first = at - 1, above
+        separator = max(SEPARATORS, key=first.count)
+        names = [n.strip() for n in next(csv.reader([first], delimiter=separator), [])]
+        if re.match(r"^\s*ncols\s", first, re.IGNORECASE):
+            raise InputError(
+                f"{where}: is a raster as text (ESRI ASCII grid), but a vector or a table is "
+                "needed here; a raster is named .asc and has no column, x or y"
+            )
+        if not names or all(_is_number(n) for n in names):
+            raise InputError(
+                f"{where}: its first line names no columns ({shortened(first, 60)!r}); put a line "
+                "with their names above its rows"
+            )
+        if "\ufffd" in "".join(names):
+            raise InputError(
+                f"{where}: the names of its columns are not in UTF-8; name their encoding with "
+                'encoding = in its table (for example "cp1252" or "gb18030")'
+            )
+        return cls(names, separator, at + 1)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return not text
+    return True
+
+
+def _cells(
+    data: bytes, header: _Header, wanted: list[int], source: VectorSource, notes: list[str]
+) -> list[pa.ChunkedArray]:
+    """Return the cells of the wanted columns as texts, null where empty."""
+    names = [str(i) for i in range(len(header.names))]
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            pyarrow.csv.ReadOptions(column_names=names, skip_rows=header.lines),
+            pyarrow.csv.ParseOptions(
+                delimiter=header.separator, newlines_in_values=b'"' in data, ignore_empty_lines=True
+            ),
+            pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                include_columns=[names[i] for i in wanted] or names[:1],
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "utf8" in str(error).lower().replace("-", ""):
+            raise InputError(
+                f"{source.where_it_is}: its texts are not in UTF-8; name their encoding with "
+                'encoding = in its table (for example "cp1252" or "gb18030")'
+            ) from error
+        return _uneven(data, header, wanted, source, notes)
+    return [table.column(names[i]) for i in wanted]
+
+
+def _uneven(
+    data: bytes, header: _Header, wanted: list[int], source: VectorSource, notes: list[str]
+) -> list[pa.ChunkedArray]:
+    """Return the same of a table whose rows have more or fewer cells than its header."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{source.where_it_is}: its texts are not in UTF-8; name their encoding with "
+            'encoding = in its table (for example "cp1252" or "gb18030")'
+        ) from error
+    reader = csv.reader(io.StringIO(text), delimiter=header.separator)
+    rows = [r for r in list(reader)[header.lines :] if any(c.strip() for c in r)]
+    count, width = len(rows), len(header.names)
+    longer = sum(any(c.strip() for c in r[width:]) for r in rows)
+    if longer > count / 2:
+        raise InputError(
+            f"{source.where_it_is}: {longer:,} of its {count:,} rows have more cells than its "
+            f"first line names columns ({width}): write numbers with decimal points, texts that "
+            f"hold {header.separator!r} in quotes, or another separator (; or tab)"
+        )
+    shorter = sum(len(r) < width for r in rows)
+    if longer:
+        notes.append(f"{longer:,} rows have cells beyond the last named column; they are not read")
+    if shorter:
+        notes.append(f"{shorter:,} rows have fewer cells than named columns; the rest are empty")
+    return [
+        pa.chunked_array([[(r[i] or None) if i < len(r) else None for r in rows]], pa.string())
+        for i in wanted
+    ]
+
+
+def _typed(cells: pa.ChunkedArray, name: str, separator: str, notes: list[str]) -> pd.Series:
+    """Return a column of texts as whole numbers or numbers where all of it are, else as it is."""
+    plain = pc.utf8_trim_whitespace(cells)
+    known = plain.filter(pc.invert(pc.is_in(pc.utf8_lower(plain), pa.array(MISSING))))
+    known = known.drop_null()
+    if len(known) == 0 or pc.any(pc.match_substring_regex(known, "^[+-]?0[0-9]")).as_py():
+        return _texts(cells)  # codes as "007" are texts
+    numbers = pc.if_else(pc.is_in(pc.utf8_lower(plain), pa.array(MISSING)), None, plain)
+    if pc.all(pc.match_substring_regex(known, WHOLE)).as_py():
+        return pd.Series(_integers(pc.replace_substring(numbers, "+", "").cast(pa.int64())))
+    if pc.all(pc.match_substring_regex(known, "^[+-]?[0-9]+$")).as_py():
+        return _texts(cells)  # longer than any number that is held exactly
+    if separator != "," and pc.any(pc.match_substring_regex(known, DECIMAL)).as_py():
+        either = pc.or_(
+            pc.match_substring_regex(known, DECIMAL), pc.match_substring_regex(known, WHOLE)
+        )
+        if pc.all(either).as_py():
+            notes.append(f"column '{name}' has decimal commas, which are read as decimal points")
+            numbers = pc.replace_substring(numbers, ",", ".")
+    try:
+        return pd.Series(numbers.cast(pa.float64()).to_pandas())
+    except pa.ArrowInvalid:
+        return _texts(cells)
+
+
+def _texts(cells: pa.ChunkedArray) -> pd.Series:
+    texts: pd.Series = cells.to_pandas()
+    return texts
+
+
+def _integers(column: pa.ChunkedArray) -> Any:
+    """Return whole numbers as such where some are missing too."""
+    if column.null_count == 0:
+        return column.to_numpy()
+    missing = column.is_null().to_numpy()
+    values = pc.fill_null(column, pa.scalar(0, column.type)).to_numpy().astype(np.int64)
+    return pd.arrays.IntegerArray(values, missing)
+
+
+def pandas_of(table: pa.Table) -> pd.DataFrame:
+    """Return an Arrow table in pandas: whole numbers stay whole, dates alone become texts."""
+    out = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_integer(column.type):
+            out[name] = pd.Series(_integers(column))
+        elif pa.types.is_date(column.type):
+            out[name] = column.cast(pa.string()).to_pandas()
+        else:
+            out[name] = column.to_pandas()
+    return pd.DataFrame(out, index=pd.RangeIndex(table.num_rows))
+
+
+# ------------------------------------------------------------------ Parquet and Feather
+
+
+def read_columnar(source: VectorSource, more: Sequence[str] = ()) -> Records:
+    """Read a GeoParquet or Feather file, or a plain one with x and y or well-known text.
+
+    Raises
+    ------
+    InputError
+        A damaged file, or one without coordinates.
+    """
+    feather = source.path.suffix.lower() in FEATHER
+    try:
+        schema = _schema(source.path, feather)
+        geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
+        primary = geo.get("primary_column")
+        names = [n for n in schema.names if n != primary or primary is None]
+        require(source, names)
+        chosen = asked(names, source, more)
+        if primary is None and source.wkt is None and not (source.x and source.y):
+            chosen = [n for n in dict.fromkeys(names) if names.count(n) == 1]
+        table = pandas_of(_columns(source.path, feather, chosen))
+        if primary is None:
+            return _placed(source, table, tuple(names), [], more)
+        reader = gpd.read_feather if feather else gpd.read_parquet
+        shapes = reader(source.path, columns=[primary])
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{source.where_it_is}: cannot be read (truncated or damaged, or no "
+            f"{'Feather' if feather else 'Parquet'} file?): {shortened(one_line(error))}"
+        ) from error
+    keep = _matching(source, table)
+    geometry = np.asarray(shapes.geometry.values, object)[keep]
+    crs = None if shapes.crs is None else shapes.crs.to_wkt()
+    return Records(table.iloc[keep].reset_index(drop=True), geometry, crs, tuple(names))
+
+
+def _schema(path: Path, feather: bool) -> pa.Schema:
+    if not feather:
+        return pyarrow.parquet.read_schema(path)
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).schema
+
+
+def _columns(path: Path, feather: bool, names: list[str]) -> pa.Table:
+    if not feather:
+        return pyarrow.parquet.ParquetFile(path).read(columns=names)
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all().select(names)
+
+
+# ------------------------------------------------------------------ places and filters
+
+
+def _placed(
+    source: VectorSource,
+    table: pd.DataFrame,
+    names: tuple[str, ...],
+    notes: list[str],
+    more: Sequence[str],
+) -> Records:
+    """Return the rows of a table that its filter chooses, with their geometries."""
+    keep = _matching(source, table)
+    table = table.iloc[keep].reset_index(drop=True)
+    if source.x and source.y:
+        geometry = _points(source, table)
+    else:
+        column = source.wkt or _wkt_column(source, table, names, notes)
+        geometry = _from_wkt(source, table[column])
+    return Records(table[asked(list(table.columns), source, more)], geometry, None, names, notes)
+
+
+def _matching(source: VectorSource, table: pd.DataFrame) -> Any:
+    """Return which rows of a table the study's filter chooses.
+
+    OGR's own SQL does it, as for all other files: the table goes through a FlatGeobuf in memory.
+    """
+    if source.where is None:
+        return slice(None)
+    held = io.BytesIO()
+    try:
+        pyogrio.write_dataframe(table, held, driver="FlatGeobuf", layer="t", SPATIAL_INDEX="NO")
+        _, rows, _, _ = pyogrio.raw.read(
+            held.getvalue(), where=source.where, return_fids=True, read_geometry=False
+        )
+    except (DataSourceError, ValueError) as error:
+        raise InputError(
+            f"{source.where_it_is}: cannot be read with the filter `{shortened(source.where)}`: "
+            f"{shortened(one_line(error))}"
+        ) from error
+    return np.asarray(rows, np.int64)
+
+
+def _points(source: VectorSource, table: pd.DataFrame) -> Shapes:
+    """Return the points of a table, None where a coordinate is missing."""
+    xy = []
+    for name in (str(source.x), str(source.y)):
+        values = np.asarray(pd.to_numeric(table[name], errors="coerce"), np.float64)
+        unread = table[name][np.isnan(values)].dropna().astype("string").str.strip()
+        unread = unread[~unread.str.lower().isin(MISSING)]
+        if len(unread):
+            raise InputError(
+                f"{source.where_it_is}: column '{name}' holds {len(unread):,} values that are no "
+                f"numbers (e.g. {shortened(unread.iloc[0], 40)!r}); coordinates are decimal numbers"
+            )
+        xy.append(values)
+    geometry: Shapes = shapely.points(*xy)
+    geometry[np.isnan(xy[0]) | np.isnan(xy[1])] = None
+    return geometry
+
+
+def _wkt_column(
+    source: VectorSource, table: pd.DataFrame, names: tuple[str, ...], notes: list[str]
+) -> str:
+    """Return the one column that holds well-known text."""
+    found = []
+    for name in table.columns:
+        texts = table[name].dropna().head(LOOKED_AT)
+        if len(texts) and all(isinstance(t, str) and WKT.match(t) for t in texts):
+            found.append(str(name))
+    if len(found) == 1:
+        notes.append(f"geometries are read from the well-known text of column '{found[0]}'")
+        return found[0]
+    if found:
+        raise InputError(
+            f"{source.where_it_is}: {len(found)} columns hold well-known text "
+            f"({', '.join(found)}); choose one with wkt = in its table"
+        )
+    raise InputError(
+        f"{source.where_it_is}: name the columns of its coordinates with x = and y = in its table, "
+        f"or its column of well-known text with wkt =.{listed('', names)}"
+    )
+
+
+def _from_wkt(source: VectorSource, texts: pd.Series) -> Shapes:
+    """Return the geometries of a column of well-known text, None where it is empty."""
+    given = texts.astype("string").str.strip().str.replace(r"^SRID=\d+;", "", regex=True)
+    given = given.where(given != "", None)
+    wkt = np.array([None if pd.isna(t) else t for t in given], object)
+    geometry: Shapes = np.asarray(shapely.from_wkt(wkt, on_invalid="fix"), object)
+    bad = shapely.is_missing(geometry) & ~given.isna().to_numpy()
+    if bad.any():
+        raise InputError(
+            f"{source.where_it_is}: column '{texts.name}' holds {int(bad.sum()):,} values that are "
+            f"no well-known text (e.g. {shortened(wkt[bad][0], 60)!r})"
+        )
+    return geometry

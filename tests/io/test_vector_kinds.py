@@ -1,0 +1,152 @@
+"""Kinds of geometries in the containers of vectors: taken, told or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+import shapely
+from odc.geo.crs import CRS
+
+from shakeslide.errors import InputError
+from shakeslide.io import vector
+
+UTM = CRS("EPSG:32643")
+BOX, LINE, POINT = (
+    shapely.box(0, 0, 2, 2),
+    shapely.LineString([(0, 0), (9, 9)]),
+    shapely.Point(1, 1),
+)
+CONTAINERS = [".gpkg", ".geojson", ".shp", ".fgb", ".geojsonl", ".parquet"]
+MIXED = [".gpkg", ".geojson", ".parquet"]
+
+
+def write(path: Path, shapes: list[object], **columns: object) -> vector.VectorSource:
+    frame = gpd.GeoDataFrame(
+        columns or {"a": range(len(shapes))}, geometry=shapes, crs="EPSG:32643"
+    )
+    if path.suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        driver = {"driver": "GeoJSONSeq"} if path.suffix == ".geojsonl" else {}
+        frame.to_file(path, **driver)
+    return vector.VectorSource(path, "layer", column=next(iter(columns), "a"))
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        (BOX, "polygon"),
+        (shapely.MultiPolygon([BOX]), "polygon"),
+        (shapely.force_3d(BOX, 5.0), "polygon"),
+        (LINE, "line"),
+        (shapely.MultiLineString([LINE]), "line"),
+        (POINT, "point"),
+        (shapely.force_3d(POINT, 5.0), "point"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else v.wkt[:14],
+)
+def test_each_kind_in_each_container(
+    tmp_path: Path, suffix: str, shape: shapely.Geometry, kind: str
+) -> None:
+    features = vector.read(write(tmp_path / f"a{suffix}", [shape]), UTM, kind)
+    assert vector.kind_of(features.geometry) == kind
+    # GeoJSONSeq holds degrees of seven digits.
+    assert shapely.area(features.geometry[0]) == pytest.approx(shapely.area(shape), rel=0.02)
+    assert features.table["a"].tolist() == [0]
+    wrong = "line" if kind != "line" else "polygon"
+    with pytest.raises(InputError, match=f"{kind} geometries, but {wrong} geometries are needed"):
+        vector.read(write(tmp_path / f"b{suffix}", [shape]), UTM, wrong)
+
+
+@pytest.mark.parametrize("suffix", MIXED)
+def test_polygons_of_collections_are_taken(tmp_path: Path, suffix: str) -> None:
+    collection = shapely.GeometryCollection([LINE, BOX, shapely.GeometryCollection([POINT])])
+    source = write(tmp_path / f"a{suffix}", [collection, shapely.box(5, 5, 6, 6)])
+    features = vector.read(source, UTM, ("polygon", "point"))
+    assert shapely.area(features.geometry).tolist() == [4.0, 1.0]
+    assert "of 1 collections only the polygons are taken" in features.notes
+
+
+@pytest.mark.parametrize("suffix", MIXED)
+def test_few_others_are_left_out_and_many_refused(tmp_path: Path, suffix: str) -> None:
+    few = write(tmp_path / f"few{suffix}", [BOX, LINE, BOX, POINT, BOX])
+    features = vector.read(few, UTM, "polygon")
+    assert features.table["a"].tolist() == [0, 2, 4]
+    assert "2 of 5 features are no polygon (line, point) and are left out" in features.notes
+    many = write(tmp_path / f"many{suffix}", [LINE, LINE, BOX])
+    with pytest.raises(InputError, match=r"2 lines and 1 polygon, .*where = or layer ="):
+        vector.read(many, UTM, "polygon")
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".parquet", ".shp"])
+def test_features_without_geometry_are_told(tmp_path: Path, suffix: str) -> None:
+    features = vector.read(write(tmp_path / f"a{suffix}", [BOX, None]), UTM, "polygon")
+    assert features.table["a"].tolist() == [0]
+    assert "1 features without geometry left out" in features.notes
+    with pytest.raises(InputError, match="geometr"):
+        vector.read(write(tmp_path / f"b{suffix}", [None, None]), UTM, "polygon")
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS[:4])
+def test_whole_numbers_stay_whole_among_missing_ones(tmp_path: Path, suffix: str) -> None:
+    codes = pd.array([2**40 + 1, None, -3], dtype="Int64")
+    source = write(tmp_path / f"a{suffix}", [BOX] * 3, code=codes)
+    column = vector.read(source, UTM).table["code"]
+    assert column.dropna().tolist() == [2**40 + 1, -3]
+    assert [str(v) for v in column.dropna()] == ["1099511627777", "-3"]
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".gpkg", ".parquet"])
+def test_an_attribute_may_be_called_geometry(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    frame = gpd.GeoDataFrame({"geometry": ["flat"], "shape": [BOX]}, geometry="shape")
+    frame = frame.set_crs("EPSG:32643")
+    frame.to_parquet(path) if suffix == ".parquet" else frame.to_file(path)
+    source = vector.VectorSource(path, column="geometry", crs="EPSG:32643")
+    features = vector.read(source, UTM, "polygon")
+    assert features.table["geometry"].tolist() == ["flat"]
+    assert shapely.area(features.geometry).tolist() == [4.0]
+
+
+def test_a_shapefile_without_index_is_read_and_left_as_it_was(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.shp", [BOX, BOX])
+    (tmp_path / "a.shx").unlink()
+    before = sorted(tmp_path.iterdir())
+    features = vector.read(source, UTM, "polygon")
+    assert (len(features), features.table["a"].tolist()) == (2, [0, 1])
+    assert any(".shx" in note for note in features.notes)
+    assert vector.crs_of(source) == UTM
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_curves_become_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.gml"
+    path.write_text(
+        '<c:FeatureCollection xmlns:c="http://x" xmlns:gml="http://www.opengis.net/gml">'
+        "<gml:featureMember><c:r><c:a>1</c:a><c:g><gml:Polygon><gml:exterior><gml:Ring>"
+        "<gml:curveMember><gml:Curve><gml:segments><gml:Arc><gml:posList>0 0 2 2 4 0"
+        "</gml:posList></gml:Arc></gml:segments></gml:Curve></gml:curveMember><gml:curveMember>"
+        "<gml:LineString><gml:posList>4 0 0 0</gml:posList></gml:LineString></gml:curveMember>"
+        "</gml:Ring></gml:exterior></gml:Polygon></c:g></c:r></gml:featureMember>"
+        "</c:FeatureCollection>"
+    )
+    features = vector.read(vector.VectorSource(path, crs="EPSG:32643"), UTM, "polygon")
+    assert shapely.area(features.geometry[0]) == pytest.approx(2 * 3.14159, rel=0.01)
+    assert "curves were turned into chains of short lines" in features.notes
+
+
+@pytest.mark.parametrize("value", [1e300, 1e9, float("inf")])
+def test_coordinates_beyond_the_earth_are_refused(tmp_path: Path, value: float) -> None:
+    source = write(tmp_path / "a.gpkg", [BOX, shapely.Point(value, 0)])
+    with pytest.raises(InputError, match=r"1 .*features have coordinates"):
+        vector.read(source, UTM)
+
+
+def test_parts_of_polygons_in_collections_stay_apart() -> None:
+    apart = shapely.GeometryCollection([shapely.MultiPolygon([BOX, shapely.box(5, 5, 6, 6)])])
+    features = vector.Features(pd.DataFrame(index=[0]), pd.Series([apart]).to_numpy(), UTM)
+    assert [len(line) for line in vector.lines(features)] == [5, 5]
