@@ -20,6 +20,7 @@ from shakeslide.io import (
     containers,
     datasets,
     gdal,
+    ogr,
     quakeml,
     raster,
     shakemap,
@@ -176,7 +177,7 @@ def _vector_layers(path: Path) -> list[str]:
     """Return the layers with geometries of a file, none where it is no vector."""
     try:
         with gdal.vectors():
-            listed = pyogrio.list_layers(vector.gdal_path(path))
+            listed = pyogrio.list_layers(ogr.gdal_path(path))
     except (DataSourceError, DataLayerError):
         return []
     return [str(name) for name, shape in listed if shape is not None]
