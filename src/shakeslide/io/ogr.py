@@ -185,7 +185,7 @@ def _layer(source: VectorSource, path: str, more: Sequence[str]) -> Records:
         and source.path.is_file()
         and not source.path.with_suffix(".shx").exists()
     ):
-        notes.append("its .shx file is missing; an index was made again, beside nothing of yours")
+        notes.append("its .shx file is missing; a temporary one was made")
     return Records(table, geometry, about["crs"], names, notes)
 
 
