@@ -159,6 +159,22 @@ def test_a_finer_grid_than_the_dem_is_told(study: Path) -> None:
     assert "elevations between are interpolated" not in warned(study, "dem", "grid.resolution=60")
 
 
+def test_prepare_alone_looks_at_the_landslides_and_needs_none(study: Path) -> None:
+    frame = gpd.read_file(study.parent / "landslides.gpkg")
+    frame.to_file(study.parent / "nowhere.shp")
+    (study.parent / "nowhere.prj").unlink()
+    where = f'inventory.path="{study.parent / "nowhere.shp"}"'
+    said = refused(study, where)
+    assert "nowhere.shp" in said
+    assert "CRS" in said
+    assert prepare_refuses(study, where) == said
+    text = study.read_text()
+    study.write_text(text[: text.index("[inventory]")])
+    run = open_run(study, study.parent / "out")
+    pipeline.prepare(run)
+    assert (run.out / "factors" / "DEM.tif").exists()
+
+
 def test_a_distorting_grid_is_told_by_check_and_by_prepare(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

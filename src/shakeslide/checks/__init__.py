@@ -12,6 +12,7 @@ from shakeslide.checks.study import (
     check_layers,
     check_masks,
     factor_rows,
+    landslide_rows,
     models_row,
     with_factors,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "check_layers",
     "check_masks",
     "factor_rows",
+    "landslide_rows",
     "learnt_from",
     "models_row",
     "needs",

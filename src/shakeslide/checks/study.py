@@ -76,8 +76,29 @@ def check_layers(
     """
     event = event or Event()
     rows = factor_rows(layers, factors, grid, event, reading)
+    return rows + landslide_rows(landslides, masks, grid, event, least, most, reading)
+
+
+def landslide_rows(
+    landslides: Inventory,
+    masks: Sequence[Mask],
+    grid: GeoBox,
+    event: Event,
+    least: Sequence[Least] = (),
+    most: int | None = None,
+    reading: Reading = READING,
+) -> list[LayerRow]:
+    """Look at the masks, at the further layers of the inventory and at the landslides.
+
+    Parameters are those of `check_layers`.
+
+    Raises
+    ------
+    InputError
+        On the first layer that cannot serve.
+    """
     check_masks(masks, grid, reading)
-    rows += [mask_row(m, name_of(m, i), _coarse(grid)) for i, m in enumerate(masks)]
+    rows = [mask_row(m, name_of(m, i), _coarse(grid)) for i, m in enumerate(masks)]
     # What is wrong with the inventory is told before what is wrong with its further layers.
     ground = load_masks(masks, grid) if masks else None
     last = inventory_row(landslides, grid, event, ground, least, most)

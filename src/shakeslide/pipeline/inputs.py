@@ -29,10 +29,12 @@ from shakeslide.sources.layers import images
 
 
 @guarded("prepare")
-def prepare(run: Run, told: Collection[str] = ()) -> None:
+def prepare(run: Run, told: Collection[str] | None = None) -> None:
     """Compute the factors that are not fresh: `factors/<CODE>.tif`.
 
-    What was left out of their layers, and what to think about, is said unless it was `told`.
+    What was left out of their layers, and what to think about, is said unless it was `told` by
+    `check`. Where nothing was checked before, masks and landslides are looked at too: what cannot
+    be sampled is refused before the long work.
     """
     stale = [
         f
@@ -46,7 +48,9 @@ def prepare(run: Run, told: Collection[str] = ()) -> None:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
         return
     _look(run, stale)
-    _tell(run, stale, told)
+    if told is None:
+        _look_at_landslides(run)
+    _tell(run, stale, told or ())
     _make_whole(run, stale)
     total = mapping.tile_count(run.grid, run.tile) + len(stale)
     with (
@@ -95,6 +99,15 @@ def _look(run: Run, factors: Sequence[Factor]) -> None:
     )
     for line in grids.remarks(run.grid):
         run.reporter.warn(f"dem: {line}")
+
+
+def _look_at_landslides(run: Run) -> None:
+    """Look at masks and landslides as `check` does; factors alone can be made without them."""
+    study = run.study
+    if study.inventory.path is None:
+        return
+    reading = checks.Reading(run.engine.threads, thorough=True)
+    checks.landslide_rows(study.inventory, study.masks, run.grid, study.event, reading=reading)
 
 
 def _tell(run: Run, factors: Sequence[Factor], told: Collection[str]) -> None:
