@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
+KERNELS := $(VENV)/.kernels-compiled
 
 .PHONY: help install demo test check bench reproduce docs site clean
 
@@ -34,8 +35,14 @@ $(DOCS_STAMP): $(STAMP)
 demo: $(STAMP)
 	@$(BIN)/shakeslide demo
 
+# Compiled once for both processes of the tests; what fails here fails in a test, which says more.
+$(KERNELS): $(STAMP) $(shell find src -name '*.py')
+	@echo "Compiling the kernels ..."
+	-@OMP_WAIT_POLICY=passive $(BIN)/python -m tests.kernels
+	@touch $@
+
 # Two processes, the one that is done first takes tests from the other; the slowest are listed.
-test: $(STAMP)
+test: $(KERNELS)
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 --durations-min=5
 
 check: $(STAMP)
