@@ -171,7 +171,8 @@ def write_maps(
     classes = folder / f"{model.name}_class.tif"
     _write_probability(model, probability, grid, cut, shards, shows)
     advance(1)
-    _write_classes(model.name, classes, grid, cut, lambda t: load_shard(shards, t), breaks)
+    what = "the formula's values" if is_formula(model) else "susceptibility"
+    _write_classes(model.name, classes, grid, cut, lambda t: load_shard(shards, t), breaks, what)
     advance(1)
     return [probability, classes]
 
@@ -200,22 +201,31 @@ def reclassify(name: str, grid: GeoBox, size: int, breaks: Sequence[float], fold
             return np.asarray(src.read(1, window=window))
 
         cut = grids.tiles(grid, size)
-        _write_classes(name, folder / f"{name}_class.tif", grid, cut, load, breaks)
+        what = "the formula's values" if src.tags().get("shows") == FORMULA else "susceptibility"
+        _write_classes(name, folder / f"{name}_class.tif", grid, cut, load, breaks, what)
 
 
 def _write_probability(
     model: FittedModel, path: Path, grid: GeoBox, cut: Sequence[Tile], shards: Path, shows: str
 ) -> None:
+    kind = FORMULA if is_formula(model) else shows
+    title = title_of(model, shows)
     write_geotiff(
         path,
         grid,
         cut,
-        lambda t: shown(model, load_shard(shards, t), shows),
-        tags={"model": model.name, "unit": "1", "shows": shows, "meaning": meaning(model, shows)},
+        lambda t: shown(model, load_shard(shards, t), kind),
+        tags={
+            "model": model.name,
+            "unit": "1",
+            "shows": kind,
+            "title": title,
+            "meaning": meaning(model, shows),
+        },
         description=f"{model.name}: {meaning(model, shows)}",
         cloud_optimised="average",
     )
-    style.write_probability(path.with_suffix(".qml"), _greatest(model, cut, shards, shows))
+    style.write_probability(path.with_suffix(".qml"), _greatest(model, cut, shards, kind), title)
 
 
 SHOWS = {
@@ -225,13 +235,29 @@ SHOWS = {
     "the training area's share of source cells",
 }
 """What a map shows, written into it."""
+FORMULA = "formula"
+"""What the map of a published formula shows, whatever the study asks of the others."""
+
+
+def is_formula(model: FittedModel) -> bool:
+    """Tell whether a model is a published formula whose values are its own: it learnt nothing."""
+    estimator = model.estimator
+    learnt = not model.about.get("static")
+    return isinstance(estimator, RawModel) and bool(estimator.meaning) and not learnt
 
 
 def meaning(model: FittedModel, shows: str) -> str:
     """Return what a model's map shows: of a published formula its own output."""
-    if isinstance(model.estimator, RawModel) and model.about.get("static"):
-        return model.estimator.meaning or SHOWS[shows]
+    if isinstance(model.estimator, RawModel) and is_formula(model):
+        return model.estimator.meaning
     return SHOWS[shows]
+
+
+def title_of(model: FittedModel, shows: str) -> str:
+    """Return what a model's map shows in a few words, for legends."""
+    if isinstance(model.estimator, RawModel) and is_formula(model):
+        return model.estimator.title
+    return shows.capitalize()
 
 
 def shown(model: FittedModel, p: NDArray[np.float32], shows: str) -> NDArray[np.float32]:
@@ -243,10 +269,10 @@ def shown(model: FittedModel, p: NDArray[np.float32], shows: str) -> NDArray[np.
         It knows the shares of sources in its training sample and in its training area.
     p : array, float32
         As `FittedModel.predict` gives them.
-    shows : {"susceptibility", "probability"}
-        As they are, or corrected to the share of sources in the training area.
+    shows : {"susceptibility", "probability", "formula"}
+        "probability": corrected to the share of sources in the training area; else as they are.
     """
-    if shows == "susceptibility":
+    if shows != "probability":
         return p
     about = model.about
     corrected = correct_prior(p, float(about["sample_share"]), float(about["prevalence"]))
@@ -254,7 +280,7 @@ def shown(model: FittedModel, p: NDArray[np.float32], shows: str) -> NDArray[np.
 
 
 def _greatest(model: FittedModel, cut: Sequence[Tile], shards: Path, shows: str) -> float:
-    """Return the upper end of the style's ramp: 1, or where most of a rare probability ends."""
+    """Return the upper end of the style's ramp: 1 for susceptibility, else the highest value."""
     if shows == "susceptibility":
         return 1.0
     highs = [np.nanmax(shown(model, load_shard(shards, t), shows), initial=0.0) for t in cut]
@@ -268,6 +294,7 @@ def _write_classes(
     cut: Sequence[Tile],
     load: Callable[[Tile], NDArray[np.float32]],
     breaks: Sequence[float],
+    what: str,
 ) -> None:
     names = style.class_names(breaks)
     write_geotiff(
@@ -278,7 +305,7 @@ def _write_classes(
         dtype="uint8",
         nodata=NO_CLASS,
         tags={"model": name} | {f"class_{k}": v for k, v in names.items()},
-        description=f"{name}: classes of susceptibility",
+        description=f"{name}: classes of {what}",
         cloud_optimised="mode",
     )
     style.write_classes(path.with_suffix(".qml"), breaks)

@@ -314,7 +314,8 @@ class Maps(Settings):
     """Models to map; default: all that are trained."""
     shows: Literal["susceptibility", "probability"] = "susceptibility"
     """What the probability map shows: on the balance of the training sample, or corrected to the
-    share of source cells in the training area (expected share of the ground that fails)."""
+    share of source cells in the training area (expected share of the ground that fails). Maps of
+    published formulas (newmark, jessee2018, jessee2022) show their own values either way."""
     members: Annotated[int, Field(ge=0)] = 0
     """Members of an ensemble per model, each trained on landslides drawn anew: their mean and
     standard deviation are mapped too. 0: none; 10 show the spread well."""

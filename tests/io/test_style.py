@@ -45,6 +45,15 @@ def test_both_ramps_are_one(tmp_path: Path, greatest: float) -> None:
     assert [e.text for e in root.iter(f"{SLD}Name")] == ["rf_probability"] * 2
 
 
+def test_styles_say_what_the_map_shows(tmp_path: Path) -> None:
+    style.write_probability(tmp_path / "a.qml", 0.335, "Share < a half")
+    (legend,) = parse(tmp_path / "a.qml").getroot().iter("rampLegendSettings")
+    assert legend.get("maximumLabel") == "0.34 (Share < a half)"
+    assert [e.text for e in parse(tmp_path / "a.sld").getroot().iter(f"{SLD}Title")] == [
+        "Share < a half"
+    ]
+
+
 @pytest.mark.parametrize("breaks", [BREAKS, [0.5], []])
 def test_both_palettes_are_one(tmp_path: Path, breaks: list[float]) -> None:
     path = tmp_path / "rf_class.qml"

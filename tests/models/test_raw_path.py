@@ -15,6 +15,7 @@ from shakeslide.errors import InputError
 from shakeslide.models.jessee import Jessee2018
 from shakeslide.models.newmark import FORMS
 from shakeslide.progress import Reporter
+from shakeslide.report import artefacts, page
 
 from .. import small_site as site
 from ..conftest import open_run
@@ -139,24 +140,61 @@ def test_a_samples_probability_is_its_map_value_bit_for_bit(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "said", "title"),
     [
-        ("ahp", "on the balance of the training sample"),
-        ("newmark", "Newmark displacement after Jibson et al. (2000), 0 to 0.335"),
-        ("jessee2018", "probability of landslides after Nowicki Jessee et al. (2018)"),
-        ("jessee2022", "probability of landslides after Allstadt et al. (2022)"),
+        ("ahp", "on the balance of the training sample", "Susceptibility"),
+        (
+            "newmark",
+            "Newmark displacement after Jibson et al. (2000), 0 to 0.335",
+            "Probability of failure",
+        ),
+        (
+            "jessee2018",
+            "probability of landslides after Nowicki Jessee et al. (2018)",
+            "Probability of landslides",
+        ),
+        (
+            "jessee2022",
+            "probability of landslides after Allstadt et al. (2022)",
+            "Probability of landslides",
+        ),
     ],
 )
 def test_a_formulas_map_says_what_it_holds(
-    finished: tuple[pipeline.Run, Told], name: str, said: str
+    finished: tuple[pipeline.Run, Told], name: str, said: str, title: str
 ) -> None:
-    with rasterio.open(finished[0].out / "maps" / f"{name}_probability.tif") as src:
-        assert said in src.tags()["meaning"]
+    maps = finished[0].out / "maps"
+    with rasterio.open(maps / f"{name}_probability.tif") as src:
+        tags, highest = src.tags(), float(np.nanmax(src.read(1)))
+        assert said in tags["meaning"]
         assert said in src.descriptions[0]
+    formula = name != "ahp"
+    assert tags["title"] == title
+    assert tags["shows"] == ("formula" if formula else "susceptibility")
+    with rasterio.open(maps / f"{name}_class.tif") as src:
+        assert ("susceptibility" in src.descriptions[0]) == (not formula)
+    for ending in (".qml", ".sld"):
+        assert title in (maps / f"{name}_probability{ending}").read_text()
+    # The colours of a formula end where its values do.
+    ramp = re.search(r'maximumValue="([^"]+)"', (maps / f"{name}_probability.qml").read_text())
+    assert ramp is not None
+    assert float(ramp[1]) == pytest.approx(highest if formula else 1.0, rel=1e-4)
+
+
+def test_the_report_calls_a_formulas_map_what_it_is(finished: tuple[pipeline.Run, Told]) -> None:
+    pipeline.provenance(finished[0])
+    run = artefacts.load(finished[0].out)
+    kinds = {f.model: (f.formula, f.title) for f in run.maps}
+    assert kinds["newmark"] == (True, "Probability of failure")
+    assert kinds["lr"] == kinds["ahp"] == (False, "Susceptibility")
+    told = page.colours(run)
+    assert "susceptibility" in told[0]
+    assert any("Newmark displacement shows the probability of failure" in text for text in told)
 
 
 def test_coverage_is_called_a_share_of_the_area() -> None:
     assert Jessee2018(output="coverage").meaning.startswith("share of the area")
+    assert "share" in Jessee2018(output="coverage").title
 
 
 def test_formulas_are_not_corrected_for_a_balance_they_never_saw(

@@ -66,12 +66,13 @@ def test_a_lead_that_is_not_resolved_is_said_to_be_so(run: artefacts.Artefacts) 
         ("susceptibility", "none", "ranks the ground", "not calibrated"),
         ("probability", "none", "not calibrated", "ranks the ground"),
         ("probability", "platt", "shows the probability", "not calibrated"),
+        ("formula", "none", "shows the share of ground after X", "learnt"),
     ],
 )
 def test_the_map_is_called_what_it_is(
     run: artefacts.Artefacts, shows: str, way: str, said: str, silent: str
 ) -> None:
-    maps = [replace(f, shows=shows) for f in run.maps]
+    maps = [replace(f, shows=shows, meaning="share of ground after X") for f in run.maps]
     told = " ".join(
         one_page.statements(evaluated(replace(run, maps=maps), calibration=way), INPUTS)[
             "What the map tells"

@@ -86,6 +86,17 @@ def test_maps_wear_the_styles_beside_them(tmp_path: Path) -> None:
     assert (stretch.findtext("minValue"), stretch.findtext("maxValue")) == ("1", "3")
 
 
+def test_maps_are_called_what_they_show(run_folder: Path, tmp_path: Path) -> None:
+    run = replace(artefacts.load(run_folder), out=tmp_path)
+    first, *others = run.maps
+    maps = [replace(first, shows="formula", says="Probability of failure"), *others]
+    project.write(replace(run, maps=maps), INPUTS)
+    found = layers(parse(tmp_path / "shakeslide.qgs").getroot())
+    names = [found[f"{f.model}_probability"].findtext("layername") for f in maps]
+    assert names[0].endswith(": probability of failure")
+    assert all(name.endswith(": susceptibility") for name in names[1:])
+
+
 def test_landslides_lie_on_top(run_folder: Path, tmp_path: Path) -> None:
     run = replace(artefacts.load(run_folder), out=tmp_path / "run")
     run.out.mkdir()

@@ -48,7 +48,7 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def write_probability(path: Path, greatest: float = 1.0) -> None:
+def write_probability(path: Path, greatest: float = 1.0, title: str = "") -> None:
     """Write the styles of a probability map, their ramp from 0 to `greatest`.
 
     Parameters
@@ -57,12 +57,15 @@ def write_probability(path: Path, greatest: float = 1.0) -> None:
         The QGIS style to make; the SLD gets the same name with `.sld`.
     greatest : float
         Value of the darkest colour.
+    title : str
+        What the map shows, for legends.
     """
     steps = [greatest * i / (len(RAMP) - 1) for i in range(len(RAMP))]
     items = "".join(
         f'<item value="{v:g}" label="{v:.2g}" color="{c}" alpha="255"/>'
         for v, c in zip(steps, RAMP, strict=True)
     )
+    highest = f"{greatest:.2g} ({title})" if title else ""
     _write(
         path,
         '<rasterrenderer type="singlebandpseudocolor" band="1" '
@@ -70,11 +73,13 @@ def write_probability(path: Path, greatest: float = 1.0) -> None:
         f'classificationMin="0" classificationMax="{greatest:g}" nodataColor="">'
         "<rasterTransparency/><rastershader>"
         '<colorrampshader colorRampType="INTERPOLATED" classificationMode="1" clip="0" '
-        f'minimumValue="0" maximumValue="{greatest:g}">{items}</colorrampshader>'
+        f'minimumValue="0" maximumValue="{greatest:g}">{items}'
+        f'<rampLegendSettings useContinuousLegend="1" maximumLabel={quoteattr(highest)}/>'
+        "</colorrampshader>"
         "</rastershader></rasterrenderer>",
     )
     entries = [(v, f"{v:.2g}", c) for v, c in zip(steps, RAMP, strict=True)]
-    _write_sld(path.with_suffix(".sld"), "ramp", entries)
+    _write_sld(path.with_suffix(".sld"), "ramp", entries, title)
 
 
 def write_classes(path: Path, breaks: Sequence[float]) -> None:
@@ -106,8 +111,11 @@ def write_classes(path: Path, breaks: Sequence[float]) -> None:
     )
 
 
-def _write_sld(path: Path, kind: str, entries: Sequence[tuple[float, str, str]]) -> None:
+def _write_sld(
+    path: Path, kind: str, entries: Sequence[tuple[float, str, str]], title: str = ""
+) -> None:
     """Write a colour map as SLD 1.0; `kind` is GeoServer's: between entries "ramp", or "values"."""
+    titled = f"<sld:Title>{escape(title)}</sld:Title>" if title else ""
     items = "".join(
         f'<sld:ColorMapEntry color="{colour}" opacity="1" quantity="{value:g}" '
         f"label={quoteattr(label)}/>"
@@ -117,7 +125,7 @@ def _write_sld(path: Path, kind: str, entries: Sequence[tuple[float, str, str]])
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<sld:StyledLayerDescriptor version="1.0.0" xmlns:sld="http://www.opengis.net/sld">'
         f"<sld:NamedLayer><sld:Name>{escape(path.stem)}</sld:Name>"
-        f"<sld:UserStyle><sld:Name>{escape(path.stem)}</sld:Name>"
+        f"<sld:UserStyle><sld:Name>{escape(path.stem)}</sld:Name>{titled}"
         "<sld:FeatureTypeStyle><sld:Rule><sld:RasterSymbolizer>"
         f'<sld:Opacity>{OPACITY:g}</sld:Opacity><sld:ColorMap type="{kind}">{items}</sld:ColorMap>'
         "</sld:RasterSymbolizer></sld:Rule></sld:FeatureTypeStyle>"

@@ -99,6 +99,15 @@ class Jessee2018(Formula):
             what = "share of the area that landslides cover, 0 to 1"
         return f"{what} after {self.published}; nothing was learnt from the study's landslides"
 
+    @property
+    def title(self) -> str:
+        """The same in a few words, for legends."""
+        return (
+            "Probability of landslides"
+            if self.output == "probability"
+            else "Landslide share of the area"
+        )
+
     def class_properties(self, setting: str, name: str) -> tuple[float, ...] | None:
         """Return the coefficient of a class.
 

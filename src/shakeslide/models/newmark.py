@@ -114,6 +114,11 @@ class Newmark(Formula):
             "0.335; nothing was learnt from the study's landslides"
         )
 
+    @property
+    def title(self) -> str:
+        """The same in a few words, for legends."""
+        return "Probability of failure"
+
     def class_properties(self, setting: str, name: str) -> tuple[float, ...] | None:
         """Return c, φ and γ of a class."""
         found = (self.strength or {}).get(name)

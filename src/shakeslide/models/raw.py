@@ -105,6 +105,11 @@ class RawModel(Model):
         """What its output is, where that is a published formula's own; else ""."""
         return ""
 
+    @property
+    def title(self) -> str:
+        """The same in a few words, for legends."""
+        return ""
+
     def _check_described(self, width: int) -> None:
         if not hasattr(self, "column_"):
             raise NotFittedError(f"{type(self).__name__}: call describe before fit")

@@ -30,7 +30,25 @@ class FactorFile:
 
 @dataclass(frozen=True)
 class MapFiles:
-    """The maps of one model; of its ensemble's mean and standard deviation where there is one."""
+    """The maps of one model; of its ensemble's mean and standard deviation where there is one.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    probability, classes : Path
+        Its maps.
+    shows : str
+        "susceptibility", "probability" or "formula": whose scale the values have.
+    class_names : mapping
+        By code.
+    mean, spread : Path or None
+        Of its ensemble.
+    says : str
+        What the map shows in a few words, as it is written in it.
+    meaning : str
+        The same in full, of a published formula.
+    """
 
     model: str
     probability: Path
@@ -39,6 +57,28 @@ class MapFiles:
     class_names: Mapping[int, str]
     mean: Path | None = None
     spread: Path | None = None
+    says: str = ""
+    meaning: str = ""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether values stand on the balance of the sample, so that they only rank the ground."""
+        return self.shows not in ("probability", "formula")
+
+    @property
+    def formula(self) -> bool:
+        """Whether the values are a published formula's own: nothing was learnt from landslides."""
+        return self.shows == "formula"
+
+    @property
+    def title(self) -> str:
+        """What the map shows, for legends."""
+        return self.says or ("Susceptibility" if self.balanced else "Probability")
+
+    @property
+    def title_of_classes(self) -> str:
+        """What its classes are of."""
+        return f"Class of {'value' if self.formula else 'susceptibility'}"
 
 
 @dataclass(frozen=True)
@@ -232,7 +272,8 @@ def _maps(folder: Path, model: str) -> MapFiles | None:
     tags = raster.info(classes).tags
     # Tags are anyone's to add: only numbers that a cell can have are classes.
     names = {k: v for k in range(1, 256) if (v := tags.get(f"class_{k}"))}
-    shows = raster.info(probability).tags.get("shows", "")
+    told = raster.info(probability).tags
+    shows = told.get("shows", "")
     return MapFiles(
         model,
         probability,
@@ -241,6 +282,8 @@ def _maps(folder: Path, model: str) -> MapFiles | None:
         names,
         _existing(folder / f"{model}_mean.tif"),
         _existing(folder / f"{model}_sd.tif"),
+        told.get("title", "") if shows == "formula" else "",
+        told.get("meaning", "") if shows == "formula" else "",
     )
 
 

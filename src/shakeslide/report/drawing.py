@@ -147,7 +147,7 @@ def _maps(
         probability[files.model] = figures.save(
             maps.probability(files, view, shade, rings),
             folder / f"map_{files.model}.png",
-            f"Map of susceptibility by {title} over shaded relief with the mapped landslides",
+            f"{files.title} by {title} as a map over shaded relief with the mapped landslides",
             embed_width=900,
             photo=True,
         )
@@ -155,7 +155,7 @@ def _maps(
         classes[files.model] = figures.save(
             maps.classes(files, view, shade),
             folder / f"class_{files.model}.png",
-            f"Map of the classes of susceptibility by {title}",
+            f"{files.title_of_classes} by {title} as a map",
             embed_width=900,
             photo=True,
         )

@@ -309,17 +309,16 @@ def _model(files: MapFiles, view: View, images: list[Mapping[str, Any]]) -> list
     classes = view.read(files.classes, average=False)
     classes[classes == 0] = np.nan
     cuts = class_cuts(p, classes) if view.step == 1 else None
-    rare = files.shows == "probability"
+    rare = not files.balanced
     power, count = (RARE_POWER, RARE_CODES) if rare else (1.0, CODES)
     byte = coded(p, cuts or (), power=power, count=count)
     known = p[np.isfinite(p)]
     # As in the figures: at the area's share of sources most ground lies near 0.
     top = float(np.percentile(known, 99.5)) if rare and known.size else 1.0
-    title = "Probability" if rare else "Susceptibility"
     group = f"{words.model_title(files.model)} ({files.model})"
     ramp = _Ramp(Normalize(0, top or 1.0), PROBABILITY)
     layers = [
-        _valued(f"{files.model}-probability", group, title, byte, ramp, images),
+        _valued(f"{files.model}-probability", group, files.title, byte, ramp, images),
         _classed(files, group, byte if cuts is not None else None, classes, images),
     ]
     if files.spread is not None:
@@ -404,7 +403,7 @@ def _classed(
         "colours": _hex([colours[k] if k >= 0 else "#888888" for k in of_code]),
     }
     swatches = list(zip(colours, files.class_names.values(), strict=True))
-    legend = Legend("Class of susceptibility", swatches=swatches)
+    legend = Legend(files.title_of_classes, swatches=swatches)
     name = f"{files.model}-class"
     return Layer(name, group, _with_model("Classes", name), legend, data)
 

@@ -72,12 +72,12 @@ def plate(view: View, rgb: Picture, legend: float) -> Plate:
 def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequence[Line]) -> Figure:
     """Return a model's probability over the relief with the mapped landslides."""
     p = view.read(files.probability)
-    norm, title = Normalize(0, 1), "Susceptibility"
-    if files.shows == "probability":
+    norm = Normalize(0, 1)
+    if not files.balanced:
         # At the area's share of sources most ground lies near 0.
         known = p[np.isfinite(p)]
         high = float(np.percentile(known, 99.5)) if known.size else 1.0
-        norm, title = Normalize(0, high if high > 0 else 1.0), "Probability"
+        norm = Normalize(0, high if high > 0 else 1.0)
     rgb = paint(rgb_of(PROBABILITY, norm(np.nan_to_num(p))), p, shade, MAP_SHADE)
     drawn = plate(view, rgb, legend=0.7)
     cartography.draw_rings(drawn.axes, rings, OUTLINE, 0.4)
@@ -86,7 +86,7 @@ def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequenc
     beyond = "max" if bool((p > (norm.vmax or 1.0)).any()) else "neither"
     legends.colour_bar(drawn.figure, axes, norm, PROBABILITY, 8.5, beyond)
     y = box.bottom + 0.12
-    text = f"{title} ({files.model.upper()})"
+    text = f"{files.title} ({files.model.upper()})"
     drawn.sheet.text(box.left, y, text, fontsize=9, va="center")
     if rings:
         x = box.left + box.width - 1.26
@@ -106,7 +106,7 @@ def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
     line = 0.175
     picture = paint(rgb, codes, shade, MAP_SHADE)
     drawn = plate(view, picture, legend=max(0.55, 0.16 + line * (len(colours) + 1)))
-    box, title = drawn.legend, f"Class of susceptibility ({files.model.upper()})"
+    box, title = drawn.legend, f"{files.title_of_classes} ({files.model.upper()})"
     drawn.sheet.text(box.left, box.top - 0.06, title, fontsize=9, va="center")
     for i, (code, colour) in enumerate(colours.items()):
         y = box.top - 0.06 - line * (i + 1)

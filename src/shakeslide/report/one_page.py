@@ -23,7 +23,7 @@ from shakeslide.report import (
     uncertainty,
     words,
 )
-from shakeslide.report.artefacts import Artefacts
+from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.places import Places
 from shakeslide.report.score_tables import interval, rows_of
 
@@ -87,6 +87,12 @@ class _Pen:
         self.y = inner.y - 0.045
 
 
+FORMULA_LIMITS = (
+    "It is a published formula for this ground and this shaking; of buildings, roads or people it "
+    "says nothing."
+)
+
+
 def best_model(run: Artefacts) -> str:
     """Return the mapped model that ranks best where the evaluation is hardest."""
     return places.best_map(run).model
@@ -113,25 +119,29 @@ def _told(run: Artefacts) -> list[str]:
             f"Tested on {_ground(hardest)}: of all {cell}s, a search from the highest values "
             f"of the map downwards finds {words.joined(parts)} of the ground."
         )
-    share = words.share(run.samples.prevalence)
-    if files.shows != "probability":
-        text.append(
-            "The map ranks the ground. Its values are not the share of it that fails: they stand "
-            f"on a sample, {words.share(run.samples.label.mean())} of which are {cell}s; in "
-            f"the area it is {share}."
+    if files.formula:
+        return [*text, f"The map shows the {files.meaning}.", FORMULA_LIMITS]
+    return [*text, _shown(run, files), run.learnt.limits]
+
+
+def _shown(run: Artefacts, files: MapFiles) -> str:
+    """Return what the values of a trained model's map are."""
+    cell, share = run.learnt.plain_cell, words.share(run.samples.prevalence)
+    if files.balanced:
+        return (
+            "The map ranks the ground. Its values are not the share of the ground that fails: "
+            f"the model learnt from a sample of which {words.share(run.samples.label.mean())} are "
+            f"{cell}s; in the area it is {share}."
         )
-    elif run.evaluation.get("calibration") == "none":
-        text.append(
+    if run.evaluation.get("calibration") == "none":
+        return (
             f"The map shows the probability that a cell is a {cell}, brought to the area's own "
             f"share of such cells ({share}) but not calibrated: trust its order more than its "
             "values."
         )
-    else:
-        text.append(
-            f"The map shows the probability that a cell is a {cell}; {share} of the area's "
-            "cells are."
-        )
-    return [*text, run.learnt.limits]
+    return (
+        f"The map shows the probability that a cell is a {cell}; {share} of the area's cells are."
+    )
 
 
 def _trust(run: Artefacts) -> list[str]:
@@ -154,7 +164,8 @@ def _trust(run: Artefacts) -> list[str]:
             f"Of 100 cells that it calls landslide, {hundred:.{int(hundred < 1)}f} are "
             f"{cell}s; the others are false alarms."
         )
-    if (unlike := uncertainty.applicability(run)) is not None:
+    unlike = uncertainty.applicability(run)
+    if unlike is not None and not places.best_map(run).formula:
         text.append(
             f"{words.share(unlike.outside)} of the area is unlike anything the model was trained "
             "on: there no score speaks for the map."
@@ -263,7 +274,7 @@ def _map(
 ) -> float:
     """Draw the best map below `top`, at most `room` high, and return where it ends."""
     files, cell = places.best_map(run), run.learnt.plain_cell
-    title = "Susceptibility (ranks the ground)"
+    title = "Susceptibility (ranks the ground)" if files.balanced else files.title
     if files.shows == "probability":
         raw = run.evaluation.get("calibration") == "none"
         title = "Probability, not calibrated" if raw else f"Probability of a {cell}"

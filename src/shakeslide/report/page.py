@@ -77,7 +77,8 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "summary": summary(run),
         "warnings": warnings,
         "learnt": run.learnt,
-        "means": uncertainty.means_text(means) if means else "",
+        "means": bool(means),
+        "formulas": words.joined([f.model.upper() for f in run.maps if f.formula] or [""]),
         "trained": trained(run),
         "layers": inputs["layers"],
         "run": run,
@@ -99,6 +100,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "compared": score_tables.compared(run),
         "published": published,
         "interactive": interactive.interactive_map(run, inputs),
+        "colours": colours(run),
         "maps": [model_map(run, f.model) for f in judgement.ranked(run)],
         "plates": plates(run),
         "places": places.told(run, inputs),
@@ -330,6 +332,36 @@ MOST_PLATES = 4
 def plates(run: Artefacts) -> list[str]:
     """Return the models whose maps the page shows: those that rank best where it is hardest."""
     return [files.model for files in judgement.ranked(run)][:MOST_PLATES]
+
+
+def colours(run: Artefacts) -> list[str]:
+    """Return what the maps show, in sentences: trained models' first, then each formula's."""
+    learnt = [files for files in run.maps if not files.formula]
+    text = [_shown(run, learnt[0].balanced)] if learnt else []
+    for files in judgement.ranked(run):
+        if files.formula:
+            name = words.model_title(files.model)
+            text.append(f"The map of {name} shows the {files.meaning}.")
+    return text
+
+
+def _shown(run: Artefacts, balanced: bool) -> str:
+    """Return what the maps of trained models show."""
+    cell, share = f"{run.learnt.cell}{run.learnt.aside}", words.share(run.samples.prevalence)
+    if balanced:
+        return (
+            f"Colours show susceptibility: the probability that a cell is a {cell} on the balance "
+            f"of the training sample, where {words.share(run.samples.label.mean())} of the cells "
+            f"are {run.learnt.many}. In the whole area {share} of the usable cells are, so these "
+            "values are not the share of the ground that fails; they rank it."
+        )
+    means = uncertainty.means_text(uncertainty.means(run))
+    return (
+        f"Colours show the probability that a cell is a {cell}, corrected from the balance of the "
+        f"sample to the area's own share of them: {share} of the usable cells. Were the "
+        "probabilities right on average, the mean of a map would be about that share; it is "
+        f"{means}."
+    )
 
 
 def model_map(run: Artefacts, model: str) -> ModelMap:

@@ -181,7 +181,7 @@ def find(run: Artefacts) -> Places | None:
     if not run.maps:
         return None
     files, side = best_map(run), side_of(grids.shape_of(run.grid), grids.cell_size(run.grid))
-    shares = None if files.shows == "probability" else _shares(run, files.model)
+    shares = _shares(run, files.model) if files.balanced else None
     stat = files.probability.stat()
     sums = _kept(files.probability, (stat.st_mtime_ns, stat.st_size), side, shares)
     first = ranking(sums.expected)[:MOST]
@@ -335,20 +335,21 @@ def told(run: Artefacts, inputs: Mapping[str, Any]) -> Told | None:
     if found is None:
         return None
     cell, ground = run.learnt.plain_cell, run.learnt.plain_ground
-    shows = best_map(run).shows
+    files = best_map(run)
     prevalence = words.share(run.samples.prevalence)
     model = words.model_title(found.model)
     corrected = (
-        ""
-        if shows == "probability"
-        else f", after correcting it to the area's own share of {cell}s ({prevalence})"
+        f", after correcting it to the area's own share of {cell}s ({prevalence})"
+        if files.balanced
+        else ""
     )
+    trained = "" if files.formula else " The model was trained on some of what was mapped."
     text = [
         f"The map is cut into {words.count(found.squares)} squares of {words.length(found.side)} "
         f"on round coordinates of {grids.crs_name(run.grid.crs)}. They are ranked by the "
         f"{ground} that the best map ({model}) expects in them: the sum of probability times "
         f"area over their cells{corrected}.",
-        f"{found.together(MOST, ground)} The model was trained on some of what was mapped.",
+        found.together(MOST, ground) + trained,
         f"Over the whole map {words.share(found.expected / found.ground)} of the ground is "
         f"expected to be {ground}; by the inventory {prevalence} is.",
     ]

@@ -124,7 +124,7 @@ def _maps(run: Artefacts) -> list[Shown]:
     layers = []
     for i, files in enumerate(run.maps):
         title = words.model_title(files.model)
-        what = "probability" if files.shows == "probability" else "susceptibility"
+        what = files.title[:1].lower() + files.title[1:]
         layers.append(_styled(run, files.probability, f"{title}: {what}", i == 0))
         layers.append(_styled(run, files.classes, f"{title}: classes", False))
         for path, told in ((files.mean, "mean"), (files.spread, "standard deviation")):

@@ -59,7 +59,7 @@ def draw(
     """
     view, dem = View(run.grid, MOST), run.factor("DEM")
     p = view.read(files.probability)
-    norm = Normalize(0, _highest(p) if files.shows == "probability" else 1.0)
+    norm = Normalize(0, _highest(p) if not files.balanced else 1.0)
     shade = cartography.relief(view, dem.path if dem else None)
     wide = room[0] - LEFT
     tall = wide * view.aspect

@@ -75,7 +75,7 @@ def _spread(files: MapFiles, threshold: float) -> Spread:
             near += int((np.abs(bands[1][known] - threshold) <= SURE * sd).sum())
     total = int(counts.sum())
     low, high = (_quantile(counts, q) for q in (0.5, 0.95))
-    told = files.mean is not None and files.shows != "probability" and total > 0
+    told = files.mean is not None and files.balanced and total > 0
     return Spread(files.model, low, high, near / total if told else None)
 
 
