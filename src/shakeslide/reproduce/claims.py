@@ -1,7 +1,8 @@
 """The paper's three claims, each tested with intervals; a verdict whichever way it goes.
 
 A difference is a gain where its 95 % interval lies above zero and reaches half a point, no gain
-where the whole interval lies below half a point, and not resolved otherwise.
+where the whole interval lies below half a point, and not resolved otherwise. Fewer than five splits
+give no interval, so that nothing is resolved.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from shakeslide.io.files import replacing
 from shakeslide.report import words
 from shakeslide.reproduce import published, summaries
 from shakeslide.reproduce.bench import THRESHOLD, Bench, measured
-from shakeslide.tables import Result, finite
+from shakeslide.tables import FEWEST, Result, finite
 from shakeslide.trials import groups
 
 Verdict = Literal["holds", "does not hold", "not resolved"]
@@ -88,8 +89,12 @@ def _redrawn_words(bench: Bench) -> str:
 
 
 def _redrawn(bench: Bench, results: Sequence[Result], others: Sequence[Result]) -> dict[str, float]:
-    """Difference in OA with landslides (or blocks) of the test rows drawn anew."""
+    """Difference in OA with landslides (or blocks) of the test rows drawn anew, if not too few."""
     rows = np.concatenate([s.test for s in bench.splits])
+    drawn = groups(bench.samples, bench.protocol, bench.plan)[rows]
+    if np.unique(drawn).size < FEWEST:
+        mean = float((measured(results, "oa") - measured(others, "oa")).mean())
+        return {"mean": mean, "low": np.nan, "high": np.nan}
     part = np.repeat(np.arange(len(bench.splits)), [len(s.test) for s in bench.splits])
     p, q = (
         np.concatenate([r.probability for r in one]).astype(np.float64) for one in (results, others)
@@ -98,7 +103,7 @@ def _redrawn(bench: Bench, results: Sequence[Result], others: Sequence[Result]) 
         bench.samples.label[rows],
         p,
         q,
-        groups(bench.samples, bench.protocol, bench.plan)[rows],
+        drawn,
         part,
         threshold=THRESHOLD,
         n=REPLICATES,
@@ -187,9 +192,7 @@ def depth(bench: Bench, measures: Mapping[str, Sequence[NDArray[np.float64]]]) -
     }
     names = {"fisher": "Fisher ratio", "silhouette": "silhouette"}
     beside = "; ".join(
-        f"{names[m]} {words.signed(d['mean'], 3)} "
-        f"[{words.signed(d['low'], 3)}, {words.signed(d['high'], 3)}]"
-        for m, d in others.items()
+        f"{names[m]} {words.signed(d['mean'], 3)} {_interval(d, 1, 3)}" for m, d in others.items()
     )
     verdict: Verdict = "not resolved"
     if gain(whole) == "no gain":
@@ -209,8 +212,12 @@ def _points(difference: Mapping[str, float]) -> str:
     return f"{words.signed(100 * difference['mean'], 2)} points {_interval(difference)}"
 
 
-def _interval(difference: Mapping[str, float]) -> str:
-    low, high = (words.signed(100 * difference[k], 2) for k in ("low", "high"))
+def _interval(difference: Mapping[str, float], scale: float = 100, digits: int = 2) -> str:
+    """Return the ends as printed, or that there are none."""
+    ends = [difference[k] for k in ("low", "high")]
+    if not np.isfinite(ends).all():
+        return "[no interval: too few to judge]"
+    low, high = (words.signed(scale * v, digits) for v in ends)
     return f"[{low}, {high}]"
 
 

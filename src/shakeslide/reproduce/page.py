@@ -94,9 +94,9 @@ def write_page(folders: Sequence[Path], path: Path) -> Path:
         "",
         "A claim about accuracies is judged by 95 % intervals of differences on the same splits, "
         "whose width allows for training rows that overlap (Nadeau and Bengio 2003) and is great "
-        "where there are few splits; beside them stand intervals with the tested landslides or "
-        "blocks redrawn. The rules are in each `claims.json`. None of these areas is the paper's: "
-        "a claim that does not hold here is not thereby wrong there.",
+        "where there are few splits (fewer than five give none); beside them stand intervals with "
+        "the tested landslides or blocks redrawn. The rules are in each `claims.json`. None of "
+        "these areas is the paper's: a claim that does not hold here is not thereby wrong there.",
         "",
         *_verdicts(found),
         "",

@@ -12,7 +12,7 @@ from shakeslide.evaluation import intervals
 from shakeslide.evaluation.splits import Split
 from shakeslide.report.published import Score
 from shakeslide.reproduce.bench import measured
-from shakeslide.tables import Result
+from shakeslide.tables import FEWEST, Result
 
 MEASURES = ("oa", "precision", "recall", "roc_auc")
 
@@ -53,8 +53,11 @@ def summary(
 
 
 def interval(values: NDArray[np.float64], splits: Sequence[Split]) -> tuple[float, float]:
-    """Return the ends of the mean's 95 % interval over splits whose training rows overlap."""
-    if len(values) < 2:
+    """Return the ends of the mean's 95 % interval over splits whose training rows overlap.
+
+    NaN where there are fewer than `FEWEST` splits: they hardly say how far scores vary.
+    """
+    if len(values) < FEWEST:
         return float("nan"), float("nan")
     told = intervals.corrected_interval(values, *sizes(splits))
     return told.low, told.high
@@ -63,8 +66,8 @@ def interval(values: NDArray[np.float64], splits: Sequence[Split]) -> tuple[floa
 def difference(
     values: NDArray[np.float64], others: NDArray[np.float64], splits: Sequence[Split]
 ) -> dict[str, float]:
-    """Return the mean difference on the same splits with its 95 % interval."""
-    if len(values) < 2:
+    """Return the mean difference on the same splits with its 95 % interval, as `interval`."""
+    if len(values) < FEWEST:
         return {"mean": float((values - others).mean()), "low": np.nan, "high": np.nan}
     told = intervals.paired_difference(values, others, *sizes(splits))
     return {"mean": told.estimate, "low": told.low, "high": told.high}
