@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -150,3 +151,39 @@ def test_parts_of_polygons_in_collections_stay_apart() -> None:
     apart = shapely.GeometryCollection([shapely.MultiPolygon([BOX, shapely.box(5, 5, 6, 6)])])
     features = vector.Features(pd.DataFrame(index=[0]), pd.Series([apart]).to_numpy(), UTM)
     assert [len(line) for line in vector.lines(features)] == [5, 5]
+
+
+SQUARE = shapely.box(0, 0, 10, 10).exterior
+
+
+@pytest.mark.parametrize(
+    ("shape", "area"),
+    [
+        (shapely.MultiPolygon([shapely.box(0, 0, 10, 10), shapely.box(5, 5, 15, 15)]), 175),
+        (shapely.MultiPolygon([shapely.box(0, 0, 10, 10), shapely.box(2, 2, 4, 4)]), 100),
+        (shapely.Polygon(SQUARE, [shapely.box(8, 4, 14, 6).exterior]), 96),
+        (
+            shapely.Polygon(
+                SQUARE, [shapely.box(2, 2, 4, 4).exterior, shapely.box(4, 2, 6, 4).exterior]
+            ),
+            92,
+        ),
+        (shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)]), 50),
+    ],
+    ids=["parts overlap", "part in part", "hole beyond", "holes touch", "bow tie"],
+)
+def test_repaired_polygons_cover_the_ground_that_they_covered(
+    tmp_path: Path, shape: shapely.Geometry, area: float
+) -> None:
+    assert not shape.is_valid
+    features = vector.read(write(tmp_path / "a.gpkg", [shape]), UTM, "polygon")
+    assert shapely.area(features.geometry).tolist() == [pytest.approx(area)]
+    assert features.notes == ["1 invalid geometries repaired"]
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp"])
+@pytest.mark.parametrize("where", ["nope = 1", "a = 1 OR"])
+def test_a_filter_that_fails_is_named(tmp_path: Path, suffix: str, where: str) -> None:
+    source = replace(write(tmp_path / f"a{suffix}", [BOX]), where=where)
+    with pytest.raises(InputError, match=f"a{suffix}.*{where}"):
+        vector.read(source, UTM)

@@ -56,6 +56,12 @@ def test_self_crossing_outline_is_repaired() -> None:
     assert "repaired" in taken.flags[0]
 
 
+def test_overlapping_parts_of_an_outline_leave_no_hole() -> None:
+    parts = shapely.MultiPolygon([shapely.box(100, 100, 300, 300), shapely.box(200, 200, 400, 400)])
+    taken = take(parts)
+    assert taken.shapes[0].area == pytest.approx(70_000)
+
+
 def test_spike_of_a_repaired_outline_is_cut_off() -> None:
     spiked = shapely.Polygon(
         [(100, 100), (200, 100), (200, 200), (200, 900), (200, 200), (100, 200)]

@@ -71,6 +71,10 @@ def read(source: VectorSource, more: Sequence[str] = ()) -> Records:
     except (DataSourceError, DataLayerError, FeatureError, ValueError, pa.ArrowException) as error:
         _raise_if_raster(source)
         raise InputError(_unread(source, error)) from error
+    except OSError as error:
+        if error.errno is not None:  # of the system; Arrow's own has no number
+            raise
+        raise InputError(_unread(source, error)) from error
 
 
 def require_encoding(source: VectorSource) -> None:

@@ -145,7 +145,7 @@ def mended(geometry: Shapes, notes: list[str]) -> tuple[Shapes, NDArray[np.bool_
         broken = areal[~np.concatenate(list(sound))]
     kept = np.ones(len(out), bool)
     if len(broken):
-        repaired = shapely.make_valid(out[broken])
+        repaired = made_valid(out[broken])
         out[broken] = [_same_kind(r, o) for r, o in zip(repaired, out[broken], strict=True)]
         notes.append(f"{len(broken)} invalid geometries repaired")
         kept = ~shapely.is_empty(out)
@@ -154,6 +154,16 @@ def mended(geometry: Shapes, notes: list[str]) -> tuple[Shapes, NDArray[np.bool_
                 f"{int((~kept).sum())} of them held nothing (no length or area) and were left out"
             )
     return out, kept
+
+
+def made_valid(geometry: Shapes) -> Shapes:
+    """Return invalid geometries as valid ones that cover the same ground.
+
+    Parts that overlap are joined and holes are cut out of the shell. GEOS's default would make
+    a hole where two parts overlap, and ground of the piece of a hole that lies outside.
+    """
+    out: Shapes = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    return out
 
 
 def _same_kind(repaired: shapely.Geometry, original: shapely.Geometry) -> shapely.Geometry:

@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from shakeslide.io.shapes import made_valid
 from shakeslide.sources.outlines import Shapes, polygonal
 
 REPAIRED, OVERLAPS, EDGE, MULTIPART, HOLES = (
@@ -64,7 +65,7 @@ def take_in(shapes: Shapes, bounds: tuple[float, float, float, float]) -> Intake
     _drop(out, dropped, missing, NO_GEOMETRY)
     _drop(out, dropped, ~missing & (shapely.get_dimensions(out) < 2), NO_POLYGON)
     broken = ~shapely.is_valid(out)
-    out[broken] = shapely.make_valid(out[broken])
+    out[broken] = made_valid(out[broken])
     _flag(flags, broken, REPAIRED)
     out = polygonal(out)
     _drop(out, dropped, ~(shapely.area(out) > 0), NO_AREA)
