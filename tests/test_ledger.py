@@ -106,3 +106,23 @@ def test_a_content_is_known_by_size_and_time(out: Path, tmp_path: Path) -> None:
     assert Ledger(out).content(layer) == value
     os.utime(layer, ns=(kept + 1, kept + 1))
     assert Ledger(out).content(layer) != value
+
+
+def test_verify_finds_what_changed_with_its_size_and_time_kept(tmp_path: Path) -> None:
+    out, layer = tmp_path / "out", tmp_path / "layer.csv"
+    layer.write_text("a")
+    ledger = Ledger(out)
+    result = out / "maps" / "a.tif"
+    result.parent.mkdir()
+    result.write_bytes(b"one")
+    before = ledger.content(layer)
+    ledger.record("map-a", "mark", [result], 0.0)
+    for path, content in ((layer, b"b"), (result, b"two")):
+        stat = path.stat()
+        path.write_bytes(content)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    trusting, careful = Ledger(out), Ledger(out, verify=True)
+    assert trusting.is_fresh("map-a", "mark")
+    assert trusting.content(layer) == before
+    assert not careful.is_fresh("map-a", "mark")
+    assert careful.content(layer) != before

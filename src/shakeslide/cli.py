@@ -84,6 +84,12 @@ Workers = Annotated[
 Scheduler = Annotated[
     str | None, typer.Option("--scheduler", help="dask scheduler, tcp://host:8786.")
 ]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify", help="Read all files again to find those that were damaged or changed unseen."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 
@@ -98,6 +104,7 @@ def _open(
     quiet: bool,
     verbose: bool,
     only_look: bool = False,
+    verify: bool = False,
 ) -> Any:
     from shakeslide import study
     from shakeslide.engine import Engine
@@ -108,7 +115,7 @@ def _open(
     folder = out or Path("runs") / (
         path.resolve().parent.name if path.stem == "study" else path.stem
     )
-    run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet))
+    run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet), verify)
     if only_look and not (folder.exists() and os.access(folder, os.W_OK)):
         _log_to(Path(os.devnull), verbose)
     else:
@@ -186,10 +193,11 @@ def _stage(name: str) -> Callable[..., None]:
         set_: Set = None,
         workers: Workers = None,
         scheduler: Scheduler = None,
+        verify: Verify = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
     ) -> None:
-        run = _open(study, out, data, set_, workers, scheduler, quiet, verbose)
+        run = _open(study, out, data, set_, workers, scheduler, quiet, verbose, verify=verify)
         from shakeslide import pipeline
 
         with run.ledger.locked():

@@ -56,6 +56,8 @@ class Run:
         Where tiles are computed.
     reporter : Reporter
         What the user sees.
+    verify : bool
+        Read inputs and results again to see whether they still hold what is recorded.
     """
 
     study: Study
@@ -63,6 +65,7 @@ class Run:
     out: Path
     engine: Engine
     reporter: Reporter
+    verify: bool = False
 
     def __post_init__(self) -> None:
         """Keep what the study reads from the web, unless it says otherwise."""
@@ -71,7 +74,7 @@ class Run:
     @cached_property
     def ledger(self) -> Ledger:
         """The record of what has been made from what."""
-        return Ledger(self.out, self.reporter.say)
+        return Ledger(self.out, self.reporter.say, self.verify)
 
     # --------------------------------------------------------------- inputs
 
