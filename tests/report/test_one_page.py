@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from shakeslide.report import artefacts, figures, one_page, places
+from shakeslide.report import artefacts, figures, one_page, places, words
 
 from .fabricated import EVIL, INPUTS
 
@@ -82,16 +82,28 @@ def test_the_map_is_called_what_it_is(
     assert silent not in told
 
 
-def test_warnings_lose_the_keys_of_the_study() -> None:
-    given = [
-        '693 of 2,682 hold no cell\'s centre; small = "most_covered" keeps a cell of each',
-        "set `nodata` in [layers.dem]",
-        "covers 98 % of the grid [sic 5]",
-    ]
-    assert one_page._without_keys(given) == [
-        "693 of 2,682 hold no cell's centre",
-        "covers 98 % of the grid [sic 5]",
-    ]
+@pytest.mark.parametrize(
+    ("landslides", "valid", "warnings", "said"),
+    [
+        (2682, 1.0, 0, []),
+        (6, 1.0, 0, ["Only 6 landslides were mapped"]),
+        (1, 1.0, 0, ["Only 1 landslide was mapped"]),
+        (2682, 0.7, 0, ["For 30 % of the area the map is blank"]),
+        (2682, 0.995, 3, ["There are 3 warnings about the data, listed in report.html"]),
+        (2682, 1.0, 1, ["There is a warning about the data"]),
+    ],
+)
+def test_of_the_data_only_what_limits_the_map_is_said(
+    run: artefacts.Artefacts, landslides: int, valid: float, warnings: int, said: list[str]
+) -> None:
+    counts = {"landslides": landslides, "cells": 1000, "valid_cells": round(1000 * valid)}
+    samples = replace(run.samples, counts={**run.samples.counts, **counts})
+    layers = [{"name": "inventory", "warnings": ["3 rings mended"] * warnings}]
+    told = one_page._limits_of_data(replace(run, samples=samples), {"layers": layers})
+    assert len(told) == len(said)
+    for text, start in zip(told, said, strict=True):
+        assert text.replace(words.NBSP, " ").startswith(start)
+        assert "rings" not in text
 
 
 def drawn(
@@ -144,9 +156,35 @@ def test_the_first_places_are_marked_on_the_map(
         assert places.hectares(place.expected) in texts
 
 
-@pytest.mark.parametrize("models", [0, 7])
+NAMES = [
+    "M 7.6",
+    "W" * 200,
+    "Landslides of the Kaghan valley, wide WWWW mmmm " * 4,
+    "片麻岩 gneiss",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_of_any_kind_has_two_lines_at_most(name: str) -> None:
+    with figures.style():
+        figure, sheet = figures.new(*one_page.SHEET)
+        pen = one_page._Pen(sheet, one_page.EDGE, 7.17, 11.0)
+        one_page._title(pen, figures.plain(name))
+        renderer: Any = figure.canvas
+        boxes = [t.get_window_extent(renderer.get_renderer()) for t in sheet.texts]
+    assert 1 <= len(boxes) <= 2
+    assert all(box.width / figures.DPI <= 7.2 for box in boxes)
+    if len(name) > 40:  # most of the sheet's width is used
+        assert boxes[0].width / figures.DPI > 5
+
+
+@pytest.mark.parametrize(("models", "name"), [(0, NAMES[1]), (7, NAMES[2])])
 def test_all_texts_lie_on_the_sheet_and_apart(
-    run: artefacts.Artefacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: int
+    run: artefacts.Artefacts,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    models: int,
+    name: str,
 ) -> None:
     layers = [
         {"name": f"layer {k}", "kind": "", "warnings": ["a warning of many words " * 20]}
@@ -155,6 +193,8 @@ def test_all_texts_lie_on_the_sheet_and_apart(
     first = next(r for r in run.evaluation["summary"] if r["protocol"] == "block")
     more = [{**first, "model": f"a model of an installed package {k}"} for k in range(models)]
     run = evaluated(run, summary=[*run.evaluation["summary"], *more])
+    settings = {**run.settings, "study": {**run.settings["study"], "name": name}}
+    run = replace(run, provenance={**run.provenance, "settings": settings})
     maps = [replace(f, shows="probability") for f in run.maps]
     figure = drawn(replace(run, maps=maps), tmp_path, monkeypatch, {**INPUTS, "layers": layers})
     figure.canvas.draw()
@@ -170,8 +210,9 @@ def test_all_texts_lie_on_the_sheet_and_apart(
     below = min(box.y1 for text, box in boxes if text in ("What the map tells",))
     for axes in figure.axes[1:]:
         assert axes.get_window_extent().y0 > below
-    assert any(EVIL in text for text, _ in boxes)
-    assert any("6 more in the report" in text for text, _ in boxes)
+    assert not any("a warning of many words" in text for text, _ in boxes)
+    assert any("There are 9 warnings" in text for text, _ in boxes)
+    assert ("more in the report" in " ".join(text for text, _ in boxes)) == (models > 0)
     for i, (text, box) in enumerate(boxes):
         assert sheet.x0 < box.x0, text
         assert box.x1 < sheet.x1, text

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
 from PIL import Image
 
 from shakeslide.io.files import replacing
@@ -173,6 +175,53 @@ def room(names: Iterable[str], least: float = 0.55) -> float:
 def drawable(text: str) -> bool:
     """Tell whether the figures' font has all characters of a text."""
     return {ord(c) for c in text} <= _characters()
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """Return the inches that a line of text takes at a size in points."""
+    return sum(_advance(c, bold) for c in text) * size / 72
+
+
+@lru_cache(maxsize=4096)
+def _advance(character: str, bold: bool) -> float:
+    """Return a character's width as a share of the text's size."""
+    weight = "bold" if bold else "normal"
+    wanted = font_manager.FontProperties(family="DejaVu Sans", weight=weight)
+    # A font of its own: that of the figures has the size of what was drawn last.
+    font = FT2Font(font_manager.findfont(wanted))
+    font.set_size(100, 72)
+    index = font.get_char_index(ord(character))
+    return float(font.load_glyph(index).linearHoriAdvance) / 65536 / 100
+
+
+def wrapped(text: str, width: float, size: float, bold: bool = False) -> list[str]:
+    """Return the lines of a text that is at most so many inches wide; long words are broken."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if text_width(longer, size, bold) <= width:
+            lines[-1] = longer
+            continue
+        lines += [""] if lines[-1] else []
+        for character in word:
+            if lines[-1] and text_width(lines[-1] + character, size, bold) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+def shortened(text: str, width: float, size: float, bold: bool = False) -> str:
+    """Return a text that is at most so many inches wide, with an ellipsis for what is cut off."""
+    if text_width(text, size, bold) <= width:
+        return text
+    while text and text_width(text + "…", size, bold) > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def plain(text: str) -> str:
+    """Return a text on one line without the characters that the figures' font has not."""
+    return " ".join("".join(c if drawable(c) else " " for c in text).split())
 
 
 def _characters() -> set[int]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,17 +31,19 @@ SHEET = (8.27, 11.69)
 EDGE = 0.55
 SOFT = "#55606b"
 ACCENT = "#721f81"
-WARN = "#8a4b00"
 COLUMN = 4.48
 """Inches from the left edge to the column beside the map."""
 FIRST = 5
 """Places on the sheet."""
 MOST_ROWS = 6
-MOST_WARNINGS = 3
+FEW = 30
+"""Landslides up to which the sheet warns of their number."""
+COVERED = 0.99
+"""Share of the area that has values, from which on nothing is said of the rest."""
 BODY, LINE = 9.0, 0.172
 """Size of the text (points) and height of its lines (inches)."""
-LETTERS = 15.6
-"""Letters of the text per inch of a line, so that the widest lines just fit."""
+TITLE_SIZES, TITLE_LINES = (17.0, 13.0, 10.0), 2
+"""Sizes of the study's name, of which the largest is taken that needs so few lines."""
 
 PROPER = ("AdaBoost", "Allstadt", "Newmark", "Nowicki")
 """First words of models' names that keep their capital within a sentence."""
@@ -66,8 +66,8 @@ class _Pen:
     y: float
 
     def write(self, text: str, size: float = BODY, colour: str = "#1b1f24", **how: Any) -> None:
-        lines = textwrap.wrap(text, max(8, int(self.width * LETTERS * BODY / size)))
-        for line in lines:
+        bold = how.get("fontweight") == "bold"
+        for line in figures.wrapped(text, self.width, size, bold):
             self.put(self.left, line, fontsize=size, color=colour, **how)
             self.y -= LINE * size / BODY
 
@@ -80,10 +80,10 @@ class _Pen:
         self.write(text, 11, ACCENT, fontweight="bold")
         self.y -= 0.03
 
-    def point(self, text: str, colour: str = "#1b1f24") -> None:
+    def point(self, text: str) -> None:
         self.put(self.left, "•", fontsize=BODY, color=ACCENT)
         inner = _Pen(self.sheet, self.left + 0.14, self.width - 0.14, self.y)
-        inner.write(text, colour=colour)
+        inner.write(text)
         self.y = inner.y - 0.045
 
 
@@ -100,7 +100,7 @@ def best_model(run: Artefacts) -> str:
 
 def statements(run: Artefacts, inputs: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what the sheet says in words, by its headings."""
-    return {"What the map tells": _told(run), "How far to trust it": _trust(run)}
+    return {"What the map tells": _told(run), "How far to trust it": _trust(run, inputs)}
 
 
 def _told(run: Artefacts) -> list[str]:
@@ -144,7 +144,7 @@ def _shown(run: Artefacts, files: MapFiles) -> str:
     )
 
 
-def _trust(run: Artefacts) -> list[str]:
+def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
     hardest, model = judgement.strictest(run), best_model(run)
     cell = run.learnt.plain_cell
     row = next(r for r in rows_of(run, hardest) if r["model"] == model)
@@ -168,16 +168,37 @@ def _trust(run: Artefacts) -> list[str]:
     if unlike is not None and not places.best_map(run).formula:
         text.append(
             f"{words.share(unlike.outside)} of the area is unlike anything the model was trained "
-            "on: there no score speaks for the map."
+            "on: the scores do not hold there."
         )
     if (found := places.find(run)) is not None and (doubt := found.against_mapped(FIRST)):
         text.append(doubt)
     spread = next((s for s in uncertainty.spreads(run) if s.model == model), None)
     if spread is not None and spread.undecided is not None:
         text.append(
-            f"For {words.share(spread.undecided)} of the area the class hangs on which landslides "
-            "happened to be mapped."
+            f"For {words.share(spread.undecided)} of the area the class depends on which "
+            "landslides happened to be mapped."
         )
+    return [*text, *_limits_of_data(run, inputs)]
+
+
+def _limits_of_data(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
+    """Return what a reader must know of the data; how they were cleaned is the report's."""
+    text, counts = [], run.samples.counts
+    known = counts["valid_cells"] / counts["cells"]
+    if known < COVERED:
+        text.append(
+            f"For {words.share(1 - known)} of the area the map is blank: data are missing there."
+        )
+    landslides = int(counts["landslides"])
+    if landslides <= FEW:
+        text.append(
+            f"Only {landslides} landslide{'s were' if landslides > 1 else ' was'} mapped: a few "
+            "more may change the scores and the map."
+        )
+    warnings = sum(len(row["warnings"]) for row in inputs["layers"])
+    if warnings:
+        are = f"are {warnings} warnings" if warnings > 1 else "is a warning"
+        text.append(f"There {are} about the data, listed in report.html.")
     return text
 
 
@@ -232,9 +253,11 @@ def write(run: Artefacts, inputs: Any) -> Path | None:
         figure, sheet = figures.new(*SHEET)
         width = SHEET[0] - 2 * EDGE
         pen = _Pen(sheet, EDGE, width, SHEET[1] - EDGE)
-        pen.write(str(run.settings["study"]["name"]), 17, fontweight="bold")
+        _title(pen, figures.plain(str(run.settings["study"]["name"])) or "Landslide study")
         pen.write(
-            " · ".join(t for t in ("Where slopes failed", page.event_line(inputs["event"])) if t),
+            " · ".join(
+                t for t in ("Landslides of an earthquake", page.event_line(inputs["event"])) if t
+            ),
             colour=SOFT,
         )
         _rule(sheet, pen.y - 0.02, width)
@@ -257,6 +280,20 @@ def write(run: Artefacts, inputs: Any) -> Path | None:
         with replacing(path) as temporary:
             figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
     return path
+
+
+def _title(pen: _Pen, name: str) -> None:
+    """Write the study's name, smaller where it is long, and cut off where it is longer still."""
+    for size in TITLE_SIZES:
+        lines = figures.wrapped(name, pen.width, size, bold=True)
+        if len(lines) <= TITLE_LINES:
+            break
+    shown = lines[:TITLE_LINES]
+    if len(lines) > TITLE_LINES:
+        shown[-1] = figures.shortened(f"{shown[-1]} {lines[TITLE_LINES]}", pen.width, size, True)
+    for line in shown:
+        pen.put(pen.left, line, fontsize=size, fontweight="bold")
+        pen.y -= LINE * size / BODY
 
 
 def _rule(sheet: Axes, y: float, width: float) -> None:
@@ -345,7 +382,8 @@ def _scores(pen: _Pen, run: Artefacts, lowest: float) -> None:
     rows = max(1, min(MOST_ROWS, int((pen.y - lowest - 3 * LINE) / LINE)))
     for row in order[:rows]:
         value, bounds = interval(row, "roc_auc")
-        name = textwrap.shorten(words.model_title(str(row["model"])), 28, placeholder=" …")
+        space = pen.width - (1.1 if bounds else 0.42)
+        name = figures.shortened(words.model_title(str(row["model"])), space, 7.5)
         pen.put(pen.left, name, fontsize=7.5)
         pen.put(right - 0.68 * bool(bounds), value, fontsize=7.5, ha="right")
         pen.put(right, bounds.replace(" to ", "–"), fontsize=6.5, color=SOFT, ha="right")
@@ -362,28 +400,6 @@ def _texts(pen: _Pen, run: Artefacts, inputs: Any) -> None:
         pen.head(title)
         for text in texts:
             pen.point(text)
-    found = [
-        (row["name"], plain) for row in inputs["layers"] for plain in _without_keys(row["warnings"])
-    ]
-    if not found:
-        return
-    pen.head("Warnings about the data")
-    for layer, text in found[:MOST_WARNINGS]:
-        pen.point(textwrap.shorten(f"{layer}: {text}", 165, placeholder=" …"), WARN)
-    if len(found) > MOST_WARNINGS:
-        pen.point(f"{len(found) - MOST_WARNINGS} more in the report.", WARN)
-
-
-def _without_keys(warnings: Iterable[str]) -> list[str]:
-    """Return warnings without the parts that name keys of the study: the sheet's readers have none.
-
-    What is nothing but advice on keys is left out.
-    """
-    kept = (
-        "; ".join(p for p in text.split("; ") if not re.search(r"`|\[[a-z_.]+\]|\b[a-z_]+ = ", p))
-        for text in warnings
-    )
-    return [text for text in kept if text]
 
 
 def _foot(sheet: Axes, run: Artefacts, width: float) -> None:
