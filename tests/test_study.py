@@ -219,6 +219,8 @@ def test_overrides_have_the_same_limits(tmp_path: Path, item: str, words: list[s
         ("[map]\nbreaks = 0.5", "list"),
         ("[event]\ntime = 2005", "2005-10-08"),
         ('[event]\ntime = "20051008"', "2005-10-08"),
+        ("[event]\ntime = 0001-01-01T00:00:00+12:00", "year"),
+        ("[event]\ntime = 9999-12-31T23:59:59-12:00", "year"),
         ("[factors.AF]\nend = 2005.5", "2005-10-08"),
         ("[event]\nmagnitude = true", "number"),
         ("[event]\nepicentre = [true, 1]", "number"),

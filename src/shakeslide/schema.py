@@ -127,13 +127,20 @@ def _moment(given: Any) -> Any:
     return given
 
 
+def _of_the_calendar(moment: datetime) -> datetime:
+    """Refuse the first and last year, whose moments in UTC may lie in none."""
+    if not 1 < moment.year < 9999:
+        raise ValueError(f"{moment.isoformat()} is in no year between 2 and 9998")
+    return moment
+
+
 ShownText = Annotated[str, Shown()]
 NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?\s*$")
 DataPath = Annotated[Path, BeforeValidator(_path), AfterValidator(_resolve)]
 CrsText = Annotated[str, AfterValidator(_known_crs)]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Filter = Annotated[str, AfterValidator(filters.checked)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
+Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_of_the_calendar)]
 Positive = Annotated[float, Field(gt=0)]
 
 

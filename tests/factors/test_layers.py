@@ -105,6 +105,22 @@ def test_a_vector_within_an_archive(tmp_path: Path) -> None:
         layer = Layer(path=path)
         assert layers.is_vector(layer)
         read = vectors.read(layers.vector_source(layer, "soil"), grids.crs_of(GRID))
-        assert list(read.frame["v"]) == [1]
+        assert list(read.table["v"]) == [1]
     with pytest.raises(InputError, match="no such file"):
         vectors.read(vectors.VectorSource(tmp_path / "a.zip" / "b.gpkg"), grids.crs_of(GRID))
+
+
+@pytest.mark.parametrize("more", [False, True], ids=["alone", "beside a vector"])
+def test_a_raster_within_an_archive_is_no_vector(tmp_path: Path, more: bool) -> None:
+    cells = raster(tmp_path / "a.tif", codes(1))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(cells, "a.tif")
+        if more:
+            archive.write(vector(tmp_path / "a.gpkg"), "a.gpkg")
+    if more:
+        with pytest.raises(InputError, match=r"path = \"a\.zip/"):
+            layers.is_vector(Layer(path=tmp_path / "a.zip"))
+        assert not layers.is_vector(Layer(path=tmp_path / "a.zip" / "a.tif"))
+    else:
+        assert not layers.is_vector(Layer(path=tmp_path / "a.zip"))
+        assert layers.raster_info(Layer(path=tmp_path / "a.zip")).dtype == "int32"

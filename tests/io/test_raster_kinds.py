@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -430,3 +431,37 @@ def test_announced_sizes_take_no_memory(tmp_path: Path) -> None:
     assert info.grid.shape == (1_000_000, 1_000_000)
     for block in (GRID, SHIFTED):
         assert np.isnan(raster.RasterSource(tmp_path / "a.tif").read(block)).all()
+
+
+# ------------------------------------------------------------------ grids as text
+
+
+def ascii_grid(path: Path, cell: str) -> Path:
+    head = "ncols 3\nnrows 2\nxllcorner 0\nyllcorner 0\ncellsize 10\nNODATA_value -9999\n"
+    path.write_text(f"{head}1.5 2 3\n4 {cell} 6\n")
+    return path
+
+
+@pytest.mark.parametrize("cell", ["abc", "NA", "-", "--", "*", "#N/A", "null", "12m", "1,234.5"])
+def test_what_is_no_number_in_an_ascii_grid_is_refused(tmp_path: Path, cell: str) -> None:
+    path = ascii_grid(tmp_path / "a.asc", cell)
+    with pytest.raises(InputError, match=rf"a\.asc.*{re.escape(cell)}"):
+        raster.info(path, "EPSG:32643")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("5", 5), ("-5.25", -5.25), ("5,5", 5.5), ("+1e2", 100), ("nan", np.nan), ("-9999", np.nan)],
+)
+def test_numbers_in_an_ascii_grid(tmp_path: Path, cell: str, value: float) -> None:
+    path = ascii_grid(tmp_path / "a.asc", cell)
+    grid = raster.info(path, "EPSG:32643").grid
+    read = raster.RasterSource(path, crs="EPSG:32643").read(grid)
+    np.testing.assert_array_equal(read[1], np.float32([4, value, 6]))
+
+
+def test_metres_that_are_called_degrees_are_refused(tmp_path: Path) -> None:
+    values, hidden = truth("int16")
+    path = store(tmp_path / "a.tif", values, hidden)
+    with pytest.raises(InputError, match=r"a\.tif.*no degrees.*EPSG:4326"):
+        raster.info(path, "EPSG:4326")

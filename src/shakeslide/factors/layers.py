@@ -166,9 +166,11 @@ def is_vector(layer: Layer) -> bool:
     both = containers.suffix_of(layer.path.name) in (".gpkg", ".sqlite", ".gdb", ".zip")
     vectors = _vector_layers(layer.path) if both else []
     if vectors and layer.layer is None:
+        one = "choose one with layer ="
+        if layer.path.suffix.lower() == ".zip":
+            one = f'name the file in it: path = "{layer.path.name}/..."'
         raise InputError(
-            f"{layer.path}: holds rasters and vectors ({', '.join(vectors[:6])}); choose one with "
-            "layer ="
+            f"{layer.path}: holds rasters and vectors ({', '.join(vectors[:6])}); {one}"
         )
     return layer.layer in vectors
 
@@ -180,6 +182,10 @@ def _vector_layers(path: Path) -> list[str]:
             listed = pyogrio.list_layers(ogr.gdal_path(path))
     except (DataSourceError, DataLayerError):
         return []
+    except InputError:  # an archive that holds no vector, or several
+        if datasets.is_raster(path):
+            return []
+        raise
     return [str(name) for name, shape in listed if shape is not None]
 
 

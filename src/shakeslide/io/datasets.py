@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOEr
 from rasterio.io import MemoryFile
 
 from shakeslide.errors import InputError, did_you_mean, shortened
-from shakeslide.io import containers, shakemap, virtual
+from shakeslide.io import ascii_grid, containers, shakemap, virtual
 from shakeslide.io.gdal import GDAL_OPTIONS, is_offline, is_web, one_line
 
 SUFFIXES = (
@@ -78,6 +78,8 @@ def _open(path: Path, layer: str | None = None) -> Any:
     name = containers.gdal_name(path, _may_be_raster, "raster")
     virtual.require_local(containers.on_disk(path))
     dataset = _opened(name, path)
+    if dataset.driver in ascii_grid.DRIVERS and name == str(path):
+        ascii_grid.require_numbers(path)
     if layer is not None or dataset.count == 0:
         dataset = _chosen(dataset, name, path, layer)
     if any(dtype.startswith("complex") for dtype in dataset.dtypes):

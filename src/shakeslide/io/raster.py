@@ -35,6 +35,8 @@ __all__ = [
 ]  # fmt: skip
 
 Float = NDArray[np.float32]
+FARTHEST = 720.0
+"""Degrees beyond which no raster reaches; longitudes may go on beyond 180, and beyond 360."""
 MOST_CELLS = 1 << 26
 """Cells of a masked raster that are held in memory to be resampled; of more, some are left out."""
 
@@ -90,6 +92,7 @@ def info(
         _require_nodata(own, path, nodata)
         file_crs, height_unit = _crs_of(src, crs)
         _require_place(src, path)
+        _require_degrees(own, file_crs, path)
         return RasterInfo(
             GeoBox((src.height, src.width), own.affine, file_crs),
             file_crs,
@@ -138,6 +141,20 @@ def _require_place(src: Any, path: Path) -> None:
         f"{path}: has no georeference, its cells are only counted; give it its place first "
         "(gdal_translate -a_ullr west north east south)"
     )
+
+
+def _require_degrees(own: Band, crs: CRS | None, path: Path) -> None:
+    """Raise where a raster in degrees lies where no degrees are, as metres do."""
+    if crs is None or not crs.geographic:
+        return
+    a, src = own.affine, own.dataset
+    left, right = a.c, a.c + a.a * src.width
+    bottom, top = a.f + a.e * src.height, a.f
+    if left < -FARTHEST or right > FARTHEST or bottom < -FARTHEST or top > FARTHEST:
+        raise InputError(
+            f"{path}: reaches from {left:.6g} to {right:.6g} and from {bottom:.6g} to {top:.6g}, "
+            f"which are no degrees; is its CRS ({grids.crs_name(crs)}) right?"
+        )
 
 
 def _remarks(own: Band) -> tuple[str, ...]:
@@ -239,6 +256,7 @@ class RasterSource:
             own = Band.of(src, self.band, self.nodata)
             _require_nodata(own, self.path, self.nodata)
             _require_place(src, self.path)
+            _require_degrees(own, source_crs, self.path)
             offset = aligned_offset(own.affine, source_crs, block)
             try:
                 if offset is not None:
