@@ -241,7 +241,7 @@ def test_overrides_have_the_same_limits(tmp_path: Path, item: str, words: list[s
         ("[event]\nepicentre = [1, inf]", "finite"),
         ("[grid]\nbounds = [0, 0, nan, 1]", "finite"),
     ],
-    ids=range(33),
+    ids=range(35),
 )
 def test_a_line_says_what_to_write(tmp_path: Path, text: str, hint: str) -> None:
     assert hint in refused(write(tmp_path, text))
