@@ -172,8 +172,8 @@ def rare_classes(areas: Mapping[str, float]) -> str:
     some = ", ".join(shortened(n, 40) for n in rare[:5]) + (" ..." if len(rare) > 5 else "")
     return (
         f"{len(rare)} of its {len(areas)} classes cover less than {100 * RARE:g} % of the area "
-        f"each ({some}): too little to know how often slopes fail there, so that their ratios "
-        "hang on chance; join them to like classes"
+        f"each ({some}): too little ground to learn how often slopes fail there; "
+        "merge them with similar classes"
     )
 
 

@@ -185,3 +185,10 @@ def test_a_plain_parquet_has_x_and_y(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 no more")
     with pytest.raises(InputError, match="damaged"):
         vector.read(source(path), UTM)
+
+
+def test_a_filter_on_no_column_names_the_columns(path: Path) -> None:
+    path.write_text("x,y,mag\n1,2,4.5\n")
+    with pytest.raises(InputError, match=r"mainshock = 0.*x, y, mag") as told:
+        vector.read(source(path, where="mainshock = 0"), UTM)
+    assert "b't'" not in str(told.value)

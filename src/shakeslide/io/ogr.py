@@ -116,6 +116,11 @@ def _unread(source: VectorSource, error: Exception) -> str:
             f"{where}: cannot be read (truncated or damaged, or no vector file?); get the file "
             "again"
         )
+    if source.where and "invalid sql" in text.lower():
+        return (
+            f"{where}: the filter `{shortened(source.where)}` is no condition on its columns: "
+            "check names and quotes"
+        )
     at = f" with the filter `{shortened(source.where)}`" if source.where else ""
     return f"{where}: cannot be read{at}: {shortened(one_line(error), 300)}"
 
@@ -134,7 +139,7 @@ def _raise_if_raster(source: VectorSource) -> None:
     if datasets.is_raster(source.path):
         raise InputError(
             f"{source.where_it_is}: is a raster, but points, lines or polygons are needed here; "
-            "give a vector, or the factor a function for rasters (value, category)"
+            "give a vector file, or, for a factor, a function for rasters (value, category)"
         )
 
 

@@ -382,8 +382,8 @@ def _matching(source: VectorSource, table: pd.DataFrame) -> Any:
         )
     except (DataSourceError, ValueError) as error:
         raise InputError(
-            f"{source.where_it_is}: cannot be read with the filter `{shortened(source.where)}`: "
-            f"{shortened(one_line(error))}"
+            f"{source.where_it_is}: the filter `{shortened(source.where)}` is no condition on its "
+            f"columns ({shortened(', '.join(map(str, table.columns)))}): check names and quotes"
         ) from error
     return np.asarray(rows, np.int64)
 

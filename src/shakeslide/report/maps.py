@@ -140,7 +140,7 @@ def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
     y = box.top - 0.43
     title = f"Standard deviation of the probability ({files.model.upper()})"
     drawn.sheet.text(box.left, y, title, fontsize=8, va="center")
-    note = "pale: sure · dark: hangs on which landslides were mapped"
+    note = "pale: sure · dark: depends on the landslides mapped"
     drawn.sheet.text(box.left, y - 0.2, note, fontsize=7, va="center", color=legends.SOFT)
     return drawn.figure
 
