@@ -9,7 +9,7 @@ from benchmarks import damage, fuzz
 
 from shakeslide import pipeline
 
-SEED, CASES, PARTS = 2026, range(24, 46), 11
+SEED, CASES, PARTS = 2026, range(36), 12
 
 
 @pytest.fixture(scope="module")

@@ -358,9 +358,10 @@ def test_an_inventory_that_covers_everything(
 
 def test_landslides_that_hold_no_cell(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = study.parent / "landslides.gpkg"
-    site.frame([site.box(20.6, 30.6, 0.3, 0.3)] * 2, year=[2005, 2001]).to_file(path)
+    small = [site.box(c + 0.6, 30.6, 0.3, 0.3) for c in range(20, 80, 5)]
+    site.frame(small, year=[2005] * 11 + [2001]).to_file(path)
     line = error(capsys, study)
-    holds(line, "landslides.gpkg (inventory)", "none of its 1 landslides", "30 x 30 m", "small =")
+    holds(line, "landslides.gpkg (inventory)", "none of its 11 landslides", "30 x 30 m", "small =")
     assert "inventory" in told(capsys, study, "--set", "inventory.small=most_covered")
 
 

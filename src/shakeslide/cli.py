@@ -234,9 +234,10 @@ def check(
     run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=True)
     from shakeslide import pipeline
 
-    rows = pipeline.check(run)
-    if not quiet:
-        _show_check(run, rows)
+    with pipeline.only_looking(run) as looking:
+        rows = pipeline.check(looking)
+        if not quiet:
+            _show_check(looking, rows)
 
 
 def _show_check(run: Any, rows: list[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -48,8 +49,10 @@ class Listener:
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    for key in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(key, raising=False)
+    # Hosts that are asked without a proxy, as many institutes set them: they do not matter.
+    for key in gdal.BYPASSES:
+        monkeypatch.setenv(key, "127.0.0.1")
+    gdal.allow_network(False)
     heard = Listener()
     # Cloud storage is asked for here too, so that a request to it would be heard.
     monkeypatch.setenv("AWS_S3_ENDPOINT", heard.address.removeprefix("http://"))
@@ -59,6 +62,7 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     yield heard
     heard.close()
     gdal.allow_network(False)
+    gdal._bypasses.clear()  # of this test alone
 
 
 def raster_vrt(source: str) -> str:
@@ -121,6 +125,18 @@ VECTORS = {
     "wfs.vrt": vector_vrt("WFS:{0}/wfs"),
     "features.vrt": vector_vrt("OAPIF:{0}/"),
     "search.vrt": vector_vrt("ES:{0}"),
+    "items.vrt": vector_vrt("{0}/collections/a/items?f=json"),
+    "tiles.vrt": vector_vrt("MVT:{0}/0/0/0.pbf"),
+    "postgres.vrt": vector_vrt("PG:host=127.0.0.1 port={1} dbname=a"),
+    "mysql.vrt": vector_vrt("MYSQL:a,host=127.0.0.1,port={1}"),
+    "odbc.vrt": vector_vrt("ODBC:Driver=a;Server=127.0.0.1;Port={1}"),
+    "http_driver.vrt": vector_vrt("HTTP:{0}/a.geojson"),
+    "hadoop.vrt": vector_vrt("/vsihdfs/hdfs://127.0.0.1:{1}/a.geojson"),
+    "webhadoop.vrt": vector_vrt("/vsiwebhdfs/{0}/webhdfs/v1/a.geojson"),
+    "sftp.vrt": vector_vrt("/vsisftp/127.0.0.1:{1}/a.geojson"),
+    "netcdf.vrt": vector_vrt('NETCDF:"{0}/a.nc"'),
+    "ftp.vrt": vector_vrt("ftp://127.0.0.1:{1}/a.geojson"),
+    "esri.vrt": vector_vrt("ESRIJSON:{0}/a?f=json"),
     "wfs.xml": "<OGRWFSDataSource><URL>{0}/wfs</URL></OGRWFSDataSource>",
     "wfs.gml": "<OGRWFSDataSource><URL>{0}/wfs</URL></OGRWFSDataSource>",
     "a.gdalg.json": (
@@ -132,7 +148,8 @@ VECTORS = {
 
 def written(folder: Path, name: str, text: str, listener: Listener) -> Path:
     path = folder / name
-    path.write_text(text.replace("{0}", listener.address).replace("{{", "{").replace("}}", "}"))
+    text = text.replace("{0}", listener.address).replace("{1}", listener.address.split(":")[-1])
+    path.write_text(text.replace("{{", "{").replace("}}", "}"))
     return path
 
 
@@ -200,6 +217,20 @@ def test_the_vectors_library_is_left_as_it_was() -> None:
     with gdal.vectors(), gdal.vectors():
         assert pyogrio.get_gdal_config_option("GDAL_HTTP_PROXY") == gdal.NOWHERE
     assert pyogrio.get_gdal_config_option("GDAL_HTTP_PROXY") == before
+
+
+def test_hosts_without_a_proxy_are_back_once_the_web_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for key in gdal.BYPASSES:
+        monkeypatch.setenv(key, "a.example")
+    gdal.allow_network(False)
+    gdal.allow_network(False)
+    assert not any(key in os.environ for key in gdal.BYPASSES)
+    gdal.allow_network(True)
+    assert [os.environ[key] for key in gdal.BYPASSES] == ["a.example"] * 2
+    gdal.allow_network(False)
+    gdal._bypasses.clear()
 
 
 def test_a_study_keeps_off_the_web_by_default() -> None:

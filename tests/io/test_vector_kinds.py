@@ -92,6 +92,15 @@ def test_features_without_geometry_are_told(tmp_path: Path, suffix: str) -> None
         vector.read(write(tmp_path / f"b{suffix}", [None, None]), UTM, "polygon")
 
 
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_features_without_length_or_area(tmp_path: Path, suffix: str) -> None:
+    dot = shapely.LineString([(1, 1), (1, 1)])
+    features = vector.read(write(tmp_path / f"some{suffix}", [dot, LINE]), UTM)
+    assert features.table["a"].tolist() == [1]
+    with pytest.raises(InputError, match="none of its features has a geometry with length or area"):
+        vector.read(write(tmp_path / f"none{suffix}", [dot, dot]), UTM)
+
+
 @pytest.mark.parametrize("suffix", CONTAINERS[:4])
 def test_whole_numbers_stay_whole_among_missing_ones(tmp_path: Path, suffix: str) -> None:
     codes = pd.array([2**40 + 1, None, -3], dtype="Int64")

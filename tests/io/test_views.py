@@ -7,12 +7,15 @@ from contextlib import closing
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pytest
+import rasterio
 import shapely
+from affine import Affine
 from odc.geo.crs import CRS
 
 from shakeslide.errors import InputError
-from shakeslide.io import vector, views
+from shakeslide.io import datasets, raster, vector, views
 
 ENDLESS = """WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)
 SELECT c.x AS fid, a.geom, 1 AS year FROM c, a"""
@@ -44,7 +47,7 @@ def test_a_view_is_read(database: Path) -> None:
     add_view(database, "SELECT fid, geom, year FROM a WHERE year = 2005")
     before = database.read_bytes()
     source = vector.VectorSource(database, "rivers", layer="v")
-    assert len(vector.read(source, CRS(32643)).frame) == 2
+    assert len(vector.read(source, CRS(32643))) == 2
     assert database.read_bytes() == before
     assert list(database.parent.iterdir()) == [database]
 
@@ -75,6 +78,23 @@ def test_a_view_in_the_place_of_a_table_of_the_format(database: Path) -> None:
         db.execute(f"CREATE VIEW gpkg_ogr_contents AS {ENDLESS}")
     with pytest.raises(InputError, match="get the file again"):
         views.require_finite(database, "a.gpkg")
+
+
+def test_a_database_of_rasters_is_looked_into_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "dem.gpkg"
+    profile = {"driver": "GPKG", "width": 4, "height": 4, "count": 1, "dtype": "uint8"}
+    place = Affine(10, 0, 500_000, 0, -10, 4_000_000)
+    with rasterio.open(path, "w", **profile, crs="EPSG:32643", transform=place) as dst:
+        dst.write(np.full((1, 4, 4), 7, np.uint8))
+    assert raster.info(path).bands >= 1
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"CREATE VIEW v AS {ENDLESS.replace(', a.geom', '').replace(', a', '')}")
+    monkeypatch.setattr(views, "STEPS", 10_000)
+    for read in (raster.info, datasets.is_raster):
+        with pytest.raises(InputError, match="view 'v' does not come to an end"):
+            read(path)
 
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:

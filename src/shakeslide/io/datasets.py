@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOEr
 from rasterio.io import MemoryFile
 
 from shakeslide.errors import InputError, did_you_mean, shortened
-from shakeslide.io import ascii_grid, containers, shakemap, virtual
+from shakeslide.io import ascii_grid, containers, shakemap, views, virtual
 from shakeslide.io.gdal import GDAL_OPTIONS, is_offline, is_web, one_line
 
 SUFFIXES = (
@@ -77,6 +77,7 @@ def _kept_open(path: Path, layer: str | None) -> Any:
 def _open(path: Path, layer: str | None = None) -> Any:
     name = containers.gdal_name(path, _may_be_raster, "raster")
     virtual.require_local(containers.on_disk(path))
+    views.require_finite(path, str(path))
     dataset = _opened(name, path)
     if dataset.driver in ascii_grid.DRIVERS and name == str(path):
         ascii_grid.require_numbers(path)
@@ -183,6 +184,7 @@ def is_raster(path: Path) -> bool:
         # An archive of several rasters, or of vectors.
         return any(_may_be_raster(n) for n in containers.members(path))
     virtual.require_local(containers.on_disk(path))
+    views.require_finite(path, str(path))
     with rasterio.Env(**GDAL_OPTIONS):
         try:
             dataset = _opened(name, path)

@@ -8,6 +8,7 @@ says `network = true`. Both copies of GDAL are told, that of the rasters and tha
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ OFFLINE = {
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "/none",
 }
 """What keeps GDAL from the web, whichever driver or file system asks."""
+BYPASSES = ("no_proxy", "NO_PROXY")
+"""Variables of the environment: hosts that curl asks without a proxy, and so past `NOWHERE`."""
 GDAL_OPTIONS = {
     "GDAL_CACHEMAX": 256_000_000,
     "GDAL_NUM_THREADS": "1",
@@ -34,8 +37,20 @@ GDAL_OPTIONS = {
 """A bounded block cache, no .aux.xml files beside the user's data, no code of a file's run."""
 
 
+_bypasses: dict[str, str] = {}
+
+
 def allow_network(allowed: bool) -> None:
-    """Let files name addresses that GDAL fetches, or not (the default), from now on."""
+    """Let files name addresses that GDAL fetches, or not (the default), from now on.
+
+    While they may not, the environment of this process lists no hosts to be asked without a proxy:
+    GDAL has no option for that. It does again when they may.
+    """
+    if allowed:
+        os.environ.update(_bypasses)
+        _bypasses.clear()
+    else:
+        _bypasses.update({k: os.environ.pop(k) for k in BYPASSES if k in os.environ})
     for key, value in OFFLINE.items():
         if allowed:
             GDAL_OPTIONS.pop(key, None)

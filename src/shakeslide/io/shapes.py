@@ -136,8 +136,14 @@ def simple_parts(geometry: Shapes) -> Shapes:
     return out
 
 
-def mended(geometry: Shapes, notes: list[str]) -> tuple[Shapes, NDArray[np.bool_]]:
-    """Return valid geometries, and which of them hold anything."""
+def mended(geometry: Shapes, where: str, notes: list[str]) -> tuple[Shapes, NDArray[np.bool_]]:
+    """Return valid geometries, and which of them hold anything.
+
+    Raises
+    ------
+    InputError
+        None holds anything.
+    """
     out = geometry.copy()
     areal = np.nonzero(shapely.get_dimensions(out) > 0)[0]  # a point is always valid
     with ThreadPoolExecutor() as pool:  # the slowest part of reading
@@ -152,6 +158,11 @@ def mended(geometry: Shapes, notes: list[str]) -> tuple[Shapes, NDArray[np.bool_
         if not kept.all():
             notes.append(
                 f"{int((~kept).sum())} of them held nothing (no length or area) and were left out"
+            )
+        if not kept.any():
+            raise InputError(
+                f"{where}: none of its features has a geometry with length or area; repair the "
+                "file or choose another"
             )
     return out, kept
 

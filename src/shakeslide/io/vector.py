@@ -112,7 +112,7 @@ def read(
         kinds = [kind] if isinstance(kind, str) else list(kind)
         geometry, kept = shapes.of_kinds(geometry, kinds, where, notes)
         table, geometry = table[kept], geometry[kept]
-    geometry, kept = shapes.mended(geometry, notes)
+    geometry, kept = shapes.mended(geometry, where, notes)
     table, geometry = table[kept], geometry[kept]
     if source.swap_xy:
         geometry = shapes.swapped(geometry)

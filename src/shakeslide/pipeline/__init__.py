@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shakeslide.pipeline.inputs import check, extract_sources, prepare, sample
+from shakeslide.pipeline.inputs import (
+    check,
+    extract_sources,
+    only_looking,
+    prepare,
+    sample,
+)
 from shakeslide.pipeline.maps import map_
 from shakeslide.pipeline.models import evaluate, explain, explain_place, train, tune
 from shakeslide.pipeline.record import provenance, report
@@ -18,6 +24,7 @@ __all__ = [
     "explain_place",
     "extract_sources",
     "map_",
+    "only_looking",
     "prepare",
     "provenance",
     "report",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -276,11 +277,22 @@ def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> l
 @guarded("check")
 def check(run: Run) -> list[checks.LayerRow]:
     """Look at every layer and make every factor ready, before any long work."""
+    with only_looking(run) as looking:
+        return _rows(looking)
+
+
+@contextmanager
+def only_looking(run: Run) -> Iterator[Run]:
+    """Give a run that leaves nothing behind: where it has no folder yet, one in a temporary one."""
+    if run.out.exists():
+        yield run
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield replace(run, out=Path(folder))
+
+
+def _rows(run: Run) -> list[checks.LayerRow]:
     study = run.study
-    if not run.out.exists():
-        # A look leaves nothing behind.
-        with tempfile.TemporaryDirectory() as folder:
-            return check(replace(run, out=Path(folder)))
     checks.require_all(
         study.layers, study.active_factors, study.inventory, study.masks, study.evaluation
     )
