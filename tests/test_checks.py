@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import geopandas as gpd
@@ -151,6 +152,10 @@ def test_untagged_nodata_in_a_mask_and_in_the_truth(study: Path) -> None:
     assert "lake.tif (masks.1): holds -9999" in refused(study)
     site.raster(study.parent / "truth.tif", np.where(lake < 0, 0, 50 * lake).astype(np.float32))
     study.write_text(text + '\n[evaluation.truth]\npath = "truth.tif"\n')
+    assert "probabilities lie between 0 and 1" in refused(study)
+    with zipfile.ZipFile(study.parent / "truth.zip", "w") as archive:
+        archive.write(study.parent / "truth.tif", "truth.tif")
+    study.write_text(text + '\n[evaluation.truth]\npath = "truth.zip/truth.tif"\n')
     assert "probabilities lie between 0 and 1" in refused(study)
 
 

@@ -39,8 +39,9 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, tuple | set | frozenset):
-        return list(value)
+    if isinstance(value, set | frozenset):
+        # The order of a set differs from one process to the next.
+        return sorted(value, key=repr)
     raise TypeError(f"no fingerprint of {type(value)}")
 
 

@@ -176,7 +176,7 @@ def horizontal_crs(wkt: str) -> CRS | None:
 def metres_per_unit(crs: CRS) -> float:
     """Return the metres in a unit of a CRS; for degrees those of a degree of latitude."""
     if crs.geographic:
-        return 111_320.0
+        return projection.DEGREE
     return float(crs.proj.axis_info[0].unit_conversion_factor)
 
 

@@ -28,9 +28,9 @@ from shakeslide.masks import load as load_masks
 from shakeslide.study import Event, Inventory, Layer, Mask
 
 WINDOW = 1024
-"""Rows and columns of the DEM's own cells that are looked at for steps and stripes."""
+"""Rows and columns of the tiles in which clear ground is looked for."""
 TILES = 100
-"""Tiles of `WINDOW` cells in which clear ground is looked for at most."""
+"""Such tiles that are looked at, at most."""
 
 
 def mask_row(settings: Mask, name: str, coarse: GeoBox) -> LayerRow:

@@ -25,6 +25,7 @@ from shakeslide.factors.layers import (
     raster_info,
 )
 from shakeslide.factors.registry import Factor
+from shakeslide.io import containers
 from shakeslide.masks import load as load_masks
 from shakeslide.masks import name_of
 from shakeslide.study import Evaluation, Event, Inventory, Layer, Mask
@@ -193,7 +194,7 @@ def check_evaluation(asked: Evaluation, grid: GeoBox, reading: Reading = READING
                     "come to `shakeslide sample`"
                 )
     if asked.truth is not None:
-        if not asked.truth.path.exists():
+        if not containers.exists(asked.truth.path):
             raise InputError(
                 f"{asked.truth.path} (evaluation.truth): no such file; correct its path, or "
                 "leave [evaluation.truth] out"

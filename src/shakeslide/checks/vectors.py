@@ -91,21 +91,25 @@ def _place_warning(source: vector.VectorSource, features: vector.Features, grid:
     distance = distance_to(features.geometry, grid)
     if distance <= FAR:
         return ""
-    try:
-        other = vector.read(replace(source, swap_xy=not source.swap_xy), grids.crs_of(grid))
-        if distance_to(other.geometry, grid) < min(FAR, distance / 10):
-            raise InputError(
-                f"{source.where_it_is}: lies {distance / 1000:,.0f} km from the grid, but with x "
-                "and y swapped it lies here: its axes are in the other order; "
-                f"{vector.remedy(source)}"
-            )
-    except InputError as error:
-        if "axes are in the other order" in str(error):
-            raise
+    if _distance_swapped(source, grid) < min(FAR, distance / 10):
+        raise InputError(
+            f"{source.where_it_is}: lies {distance / 1000:,.0f} km from the grid, but with x "
+            "and y swapped it lies here: its axes are in the other order; "
+            f"{vector.remedy(source)}"
+        )
     return (
         f"its nearest feature lies {distance / 1000:,.0f} km from the grid: is its CRS right, and "
         "is it of this place?"
     )
+
+
+def _distance_swapped(source: vector.VectorSource, grid: GeoBox) -> float:
+    """Return the distance with x and y exchanged, infinite where that is no place."""
+    try:
+        other = vector.read(replace(source, swap_xy=not source.swap_xy), grids.crs_of(grid))
+    except InputError:
+        return np.inf
+    return distance_to(other.geometry, grid)
 
 
 def distance_to(shapes: NDArray[np.object_], grid: GeoBox) -> float:

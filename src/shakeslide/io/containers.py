@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from shakeslide.errors import InputError, shortened
 
-ARCHIVES = {".zip": "/vsizip/", ".kmz": "/vsizip/", ".gz": "/vsigzip/"}
-"""Archives that are read, by suffix, and what GDAL calls them."""
+ARCHIVES = (".zip", ".kmz", ".gz")
+"""Archives that are read."""
 PACKED = (".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 """Archives that the user unpacks."""
 MOST_MEMBERS = 10_000

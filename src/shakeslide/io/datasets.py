@@ -17,7 +17,7 @@ from rasterio.io import MemoryFile
 
 from shakeslide.errors import InputError, did_you_mean, shortened
 from shakeslide.io import ascii_grid, containers, shakemap, views, virtual
-from shakeslide.io.gdal import GDAL_OPTIONS, is_offline, is_web, one_line
+from shakeslide.io.gdal import GDAL_OPTIONS, REFERS_TO_WEB, is_offline, is_web, one_line
 
 SUFFIXES = (
     ".tif", ".tiff", ".vrt", ".asc", ".img", ".bil", ".bip", ".bsq", ".nc", ".nc4", ".hgt", ".grd",
@@ -117,10 +117,7 @@ def _why_not(error: RasterioError, path: Path) -> str:
     """Tell why GDAL cannot open a raster."""
     why = one_line(error).replace(str(path), path.name)
     if is_web(error):
-        return (
-            "refers to the web; download what it names and give that, or set network = true in "
-            "[study]"
-        )
+        return REFERS_TO_WEB
     if "sqlite" in why or "malformed" in why:
         why = "truncated or damaged? Get the file again"
     if path.is_dir():

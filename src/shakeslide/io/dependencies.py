@@ -4,7 +4,8 @@ Listed are the files that GDAL itself names for a raster (world files, masks, he
 `.vrt` is made of, and so on into those), and for vectors the files that belong together by name,
 with the sources of an OGR `.vrt`. Not listed are overviews and indices, which hold nothing new,
 and `.aux.xml`, which is not read. Not covered are the rasters that a tile index (GTI) names in
-its own table, and what a GeoPackage's view takes from an attached file.
+its own table, what a GeoPackage's view takes from an attached file, what a `.vrt` within an
+archive names outside of it, and what lies on the web (`network = true`).
 """
 
 from __future__ import annotations

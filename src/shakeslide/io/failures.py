@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shakeslide.errors import InputError
+from shakeslide.errors import InputError, shortened
 
 log = logging.getLogger("shakeslide")
 
@@ -109,9 +109,10 @@ def of_stage(error: BaseException, stage: str) -> InputError | None:
     if isinstance(error, InputError):
         return None
     if isinstance(error, MemoryError):
+        what = shortened(error, LONGEST) or "none is left"
         return InputError(
-            f"{stage}: the memory does not suffice ({_short(error) or 'none is left'}); use fewer "
-            "--workers, or a smaller area or larger cells (`bounds`, `resolution` in [grid])"
+            f"{stage}: not enough memory ({what}); use fewer --workers, or a smaller area or "
+            "larger cells (`bounds`, `resolution` in [grid])"
         )
     if isinstance(error, OSError) and error.errno is not None:
         return InputError(f"{_named(error, stage)}: {_reason(error)}")
@@ -120,9 +121,8 @@ def of_stage(error: BaseException, stage: str) -> InputError | None:
             f"{stage}: {error.object[:LONGEST]!r} cannot be written as UTF-8; rename the file"
         )
     if isinstance(error, OSError | UnicodeDecodeError) or _from_library(error):
-        return InputError(
-            f"{stage}: a file cannot be read or written: {_short(error)} ({type(error).__name__})"
-        )
+        what = f"{shortened(error, LONGEST)} ({type(error).__name__})"
+        return InputError(f"{stage}: a file cannot be read or written: {what}")
     return None
 
 
@@ -140,8 +140,3 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.EMFILE:
         return f"{why}; raise the limit (ulimit -n) or use fewer --workers"
     return why
-
-
-def _short(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

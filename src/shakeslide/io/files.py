@@ -84,7 +84,7 @@ def replacing(path: Path, *, check: Check | None = None, durable: bool = True) -
 
 
 def _settle(temporary: Path, check: Check | None, durable: bool) -> None:
-    """Make sure that a file is whole, on the disk and as readable as any other."""
+    """Make sure that a file is whole and on the disk."""
     if temporary.stat().st_size == 0:
         raise failures.NotWhole("it is empty")
     problem = check(temporary) if check else None
@@ -93,13 +93,6 @@ def _settle(temporary: Path, check: Check | None, durable: bool) -> None:
     if durable:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-    temporary.chmod(0o666 & ~_umask())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 # ------------------------------------------------------------------ temporary files
@@ -116,7 +109,7 @@ def _reserved(parent: Path, suffix: str) -> Path:
     with _guard:
         if _closed.is_set():
             raise InputError(f"{parent}: nothing more is written, the run is being stopped")
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         _parts.add(path)
     return path
 

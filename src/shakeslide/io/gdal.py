@@ -92,6 +92,12 @@ def vectors() -> Iterator[None]:
                 _Readers.offline = False
 
 
+REFERS_TO_WEB = (
+    "refers to the web; download what it names and give that, or set network = true in [study]"
+)
+"""What to do about a file whose error `is_web`."""
+
+
 def is_web(error: BaseException) -> bool:
     """Tell whether an error of GDAL's is that it was kept from the web."""
     return "0.0.0.0" in str(error)

@@ -107,10 +107,7 @@ def _unread(source: VectorSource, error: Exception) -> str:
             ".dbf, .prj)"
         )
     if gdal.is_web(error):
-        return (
-            f"{where}: refers to the web; download what it names and give that, or set "
-            "network = true in [study]"
-        )
+        return f"{where}: {gdal.REFERS_TO_WEB}"
     if any(sign in text.lower() for sign in DAMAGED):
         return (
             f"{where}: cannot be read (truncated or damaged, or no vector file?); get the file "

@@ -27,7 +27,7 @@ from shakeslide.io import band as bands
 from shakeslide.io import units
 from shakeslide.io.band import Band
 from shakeslide.io.datasets import opened, result
-from shakeslide.io.gdal import is_web, one_line
+from shakeslide.io.gdal import REFERS_TO_WEB, is_web, one_line
 
 __all__ = [
     "RasterInfo", "RasterSource", "aligned_offset", "info", "native_window", "opened",
@@ -325,10 +325,7 @@ class RasterSource:
 def _unreadable(error: RasterioError) -> str:
     """Tell why a raster that was opened cannot be read."""
     if is_web(error):
-        return (
-            "refers to the web; download what it names and give that, or set network = true in "
-            "[study]"
-        )
+        return REFERS_TO_WEB
     causes = [one_line(e) for e in (error, error.__cause__) if e is not None]
     if any("does not exist" in c or "No such file" in c for c in causes):
         return f"names a file that is not there ({causes[-1]}); put it back, or make the file anew"

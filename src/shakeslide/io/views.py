@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 from shakeslide.errors import InputError, shortened
+from shakeslide.io import geopackage
 
-MAGIC = b"SQLite format 3\0"
 STEPS = 1_000_000
 """Instructions of the database between two looks at how many there were."""
 MOST = 30
@@ -37,7 +37,7 @@ def require_finite(path: Path, source: str) -> None:
     InputError
         A view that is endless, that fails, or that stands in the place of GDAL's own tables.
     """
-    if not _is_database(path):
+    if not path.is_file() or not geopackage.is_sqlite(path):
         return
     try:
         # Immutable: neither locks nor files beside the user's.
@@ -50,13 +50,6 @@ def require_finite(path: Path, source: str) -> None:
     except (sqlite3.DatabaseError, UnicodeError):
         # A damaged file is told of where it is read.
         return
-
-
-def _is_database(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
 
 
 def _limit(db: sqlite3.Connection) -> None:

@@ -66,11 +66,8 @@ def images(settings: Sources, grid: GeoBox) -> tuple[Images | None, list[str]]:
 
 
 def _same(a: Layer, b: Layer) -> bool:
-    there = a.path.exists() and b.path.exists()
-    return (
-        there
-        and a.path.samefile(b.path)
-        and (a.band, a.column, a.layer) == (b.band, b.column, b.layer)
+    return a.path.resolve() == b.path.resolve() and (
+        (a.band, a.column, a.layer) == (b.band, b.column, b.layer)
     )
 
 
