@@ -31,6 +31,7 @@ from shakeslide.report import (  # fmt: skip
     legends,
     maps,
 )
+from shakeslide.report.artefacts import MapFiles
 from shakeslide.report.cartography import FLAT, View
 
 from .fabricated import FACTORS, GRID, MODELS, evaluation, factor_values, write_raster
@@ -477,3 +478,25 @@ def test_samples_beyond_the_most_are_thinned(run_folder: Path) -> None:
     assert [len(c.get_offsets()) for c in points] == [125, 125]
     texts = [t.get_text() for a in figure.axes for t in a.texts]
     assert "source cell (1 in 4)" in texts
+
+
+@pytest.mark.parametrize("title", ["", "Landslide share of the area", "A title of many words " * 5])
+def test_the_title_of_a_map_leaves_the_other_entry_free(tmp_path: Path, title: str) -> None:
+    path = tmp_path / "p.tif"
+    write_raster(path, np.full(GRID.shape, 0.2, np.float32), cloud_optimised="average")
+    shows = "formula" if title else "susceptibility"
+    files = MapFiles("jessee2018", path, path, shows, {}, says=title)
+    ring = np.array([[340_100, 3_839_000], [340_900, 3_839_900]])
+    with figures.style():
+        figure = maps.probability(files, View(GRID, 60), None, [ring])
+        figure.canvas.draw()
+        renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        texts = [t for axes in figure.axes for t in axes.texts]
+        named = [
+            t for t in texts if "mapped" in t.get_text() or t.get_text()[:2] in ("Su", "La", "A ")
+        ]
+        title_box, entry = (t.get_window_extent(renderer) for t in named)
+    assert not title_box.overlaps(entry)
+    for box in (title_box, entry):
+        assert figure.bbox.x0 < box.x0
+        assert box.x1 < figure.bbox.x1

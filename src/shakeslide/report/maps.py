@@ -30,6 +30,10 @@ OUTSIDE = "#d55e00"
 """Ground beyond the area of applicability."""
 WIDTH = 5.2
 """Width of a large map in inches: a column and a half of a journal, or a phone's page enlarged."""
+LEFT = 0.28
+ROOM = WIDTH - LEFT - 0.08
+"""Inches for latitudes on the left of a large map, and for the map."""
+LEGEND_WIDTH = 0.58 * ROOM
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,7 @@ def plate(view: View, rgb: Picture, legend: float) -> Plate:
     legend : float
         Height of the legend in inches.
     """
-    left, top, right = 0.28, 0.26, 0.08
-    room = WIDTH - left - right
+    left, top, room = LEFT, 0.26, ROOM
     tall = min(room * view.aspect, 1.5 * room)
     wide = tall / view.aspect
     figure, sheet = figures.new(WIDTH, top + tall + legend)
@@ -65,7 +68,7 @@ def plate(view: View, rgb: Picture, legend: float) -> Plate:
     metres = view.extent[1] - view.extent[0]
     cartography.scale_bar(sheet, left + 0.06, legend - 0.34, 0.24 * room, metres / wide, 9)
     cartography.north_arrow(sheet, left + 0.33 * room, legend - 0.44, view, 0.36)
-    box = Box(left + 0.42 * room, 0.03, 0.58 * room, legend - 0.08)
+    box = Box(left + 0.42 * room, 0.03, LEGEND_WIDTH, legend - 0.08)
     return Plate(figure, sheet, axes, box)
 
 
@@ -79,15 +82,18 @@ def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequenc
         high = float(np.percentile(known, 99.5)) if known.size else 1.0
         norm = Normalize(0, high if high > 0 else 1.0)
     rgb = paint(rgb_of(PROBABILITY, norm(np.nan_to_num(p))), p, shade, MAP_SHADE)
-    drawn = plate(view, rgb, legend=0.7)
+    text = f"{files.title} ({files.model.upper()})"
+    # Beside a long title there is no room for the outlines' entry: it goes beneath.
+    beneath = bool(rings) and figures.text_width(text, 9) > LEGEND_WIDTH - 1.32
+    drawn = plate(view, rgb, legend=0.88 if beneath else 0.7)
     cartography.draw_rings(drawn.axes, rings, OUTLINE, 0.4)
     box = drawn.legend
     axes = figures.axes_at(drawn.figure, box.left, box.top - 0.12, box.width - 0.03, 0.1)
     beyond = "max" if bool((p > (norm.vmax or 1.0)).any()) else "neither"
     legends.colour_bar(drawn.figure, axes, norm, PROBABILITY, 8.5, beyond)
     y = box.bottom + 0.12
-    text = f"{files.title} ({files.model.upper()})"
-    drawn.sheet.text(box.left, y, text, fontsize=9, va="center")
+    text = figures.shortened(text, box.width, 9)
+    drawn.sheet.text(box.left, y + 0.18 * beneath, text, fontsize=9, va="center")
     if rings:
         x = box.left + box.width - 1.26
         drawn.sheet.plot([x, x + 0.14], [y, y], color=OUTLINE, linewidth=1.2)
