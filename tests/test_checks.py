@@ -258,7 +258,7 @@ def test_a_stale_sidecar(study: Path) -> None:
         '<MDI key="STATISTICS_MAXIMUM">100</MDI></Metadata></PAMRasterBand></PAMDataset>'
     )
     sidecar.write_text(text)
-    assert "dem.tif.aux.xml is stale: it says values run from 0 to 100" in warned(study, "dem")
+    assert "dem.tif.aux.xml is stale: it states values from 0 to 100" in warned(study, "dem")
     sidecar.write_text(text.replace(">100<", ">9000<"))
     assert warned(study, "dem") == ""
     sidecar.write_text(

@@ -151,7 +151,7 @@ def _sidecar_remark(layer: Layer, info: raster.RasterInfo, seen: Summary) -> str
         said.maximum is not None and high > said.maximum + room
     ):
         return (
-            f"{said.path.name} is stale: it says values run from {said.minimum:.6g} to "
+            f"{said.path.name} is stale: it states values from {said.minimum:.6g} to "
             f"{said.maximum:.6g}, but they run from {low:.6g} to {high:.6g}; delete it (it is not "
             "read here, but other programs believe it)"
         )
@@ -189,7 +189,9 @@ def _dem_remarks(
     out.append(symptoms.interpolated(_side(info, grid), projection.distortion(grid).side))
     dx, dy = grids.cell_size(grid)
     if abs(dx - dy) > 1e-3 * dx:
-        out.append(f"its cells are {dx:.6g} x {dy:.6g} m, not square: slopes and distances mind it")
+        out.append(
+            f"its cells are {dx:.6g} x {dy:.6g} m, not square; slopes and distances allow for it"
+        )
     return [text for text in out if text]
 
 
