@@ -85,7 +85,7 @@ def test_the_command_writes_what_the_study_takes(
 ) -> None:
     run = copied(finished, tmp_path / "run")
     path = next(iter(finished.study.layers.values())).path.parent / "study.toml"
-    arguments = ["tune", str(path), "--out", str(run.out), "--model", "rf", "--trials", "5", "-q"]
+    arguments = ["tune", str(path), "--out", str(run.out), "--model", "rf", "--trials", "5"]
     assert main(arguments) == 0
     said = capsys.readouterr().out
     table = pd.read_csv(run.out / "tune" / "rf_block.csv")

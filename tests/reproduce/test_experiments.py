@@ -577,7 +577,7 @@ def test_missing_artefacts_are_named(site_study: Path, tmp_path: Path) -> None:
 def test_what_lacks_maps_is_left_out_unless_asked_for(
     finished: pipeline.Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    run = reopened(finished, tmp_path / "run", "map.breaks=[0.5]")
+    run = reopened(finished, tmp_path / "run", 'map.shows="probability"')
     said: list[str] = []
     monkeypatch.setattr(type(run.reporter), "say", lambda _, text: said.append(text))
     b = bench.open_bench(run, "pixel", TINY)
