@@ -102,7 +102,7 @@ def test_a_vector_within_an_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.write(tmp_path / "a.gpkg", "data/a.gpkg")
     for path in (tmp_path / "a.zip", tmp_path / "a.zip" / "data" / "a.gpkg"):
-        layer = Layer(path=path)
+        layer = Layer(path=path, column="v")
         assert layers.is_vector(layer)
         read = vectors.read(layers.vector_source(layer, "soil"), grids.crs_of(GRID))
         assert list(read.table["v"]) == [1]
