@@ -214,6 +214,8 @@ def test_the_whole_study_stands_alone_and_passes_the_check(
 def test_the_columns_of_aftershocks_are_those_that_are_looked_for() -> None:
     text = (ROOT / "docs" / "own_earthquake.md").read_text(encoding="utf-8")
     told = " ".join(text.split())
-    for names in (aftershocks.MAGNITUDE_NAMES, aftershocks.TIME_NAMES):
+    for names in (
+        aftershocks.MAGNITUDE_NAMES, aftershocks.TIME_NAMES, aftershocks.DATE_NAMES,
+    ):  # fmt: skip
         listed = [f"`{name}`" for name in names]
         assert f"called {', '.join(listed[:-1])} or {listed[-1]}" in told

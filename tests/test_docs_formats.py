@@ -63,6 +63,8 @@ path = "wrb_most_probable.tif"
 [inventory]
 path = "landslides.shp"
 buffer = 30
+[evaluation]
+protocols = ["pixel"]
 """
 SECOND = 1 / 3600
 WEST, NORTH = 73.0, 35.0
