@@ -146,3 +146,34 @@ def test_a_likely_main_shock_where_no_time_is_given(
     if told:
         assert "magnitude 7.59" in said
     assert len(chosen(layer, event).x) == 5
+
+
+@pytest.fixture
+def in_two(layer: Layer) -> Layer:
+    """The same catalogue, its days and times of day in two columns."""
+    table = pd.read_csv(layer.path)
+    table["DATE"], table["TIME"] = table["date"].str[:10], table["date"].str[11:-1]
+    table.drop(columns="date").to_csv(layer.path, index=False)
+    return layer
+
+
+def test_days_and_times_of_day_are_joined(in_two: Layer) -> None:
+    assert indices(in_two, days=10) == [2, 3]
+    assert indices(in_two, end=datetime(2005, 10, 9)) == [2]
+    named = in_two.model_copy(update={"date": "DATE", "time": "TIME"})
+    assert indices(named, days=10) == [2, 3]
+    with pytest.raises(InputError, match="date ="):
+        chosen(in_two.model_copy(update={"time": "TIME"}), days=10)
+
+
+def test_days_alone_count_whole(in_two: Layer) -> None:
+    table = pd.read_csv(in_two.path).drop(columns="TIME")
+    table.to_csv(in_two.path, index=False)
+    # The second and third are of the day on which the window begins; one may be the main shock.
+    window = {"start": datetime(2005, 10, 8, 12), "end": datetime(2005, 10, 12, 12)}
+    found = indices(in_two, **window)
+    assert 0 not in found
+    assert 4 not in found
+    assert {2, 3} <= set(found)
+    assert any("a date without time of day" in n for n in chosen(in_two, **window).notes)
+    assert indices(in_two, start=datetime(2005, 10, 9)) == [3, 4]

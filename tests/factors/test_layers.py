@@ -7,6 +7,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import shapely
@@ -124,3 +125,33 @@ def test_a_raster_within_an_archive_is_no_vector(tmp_path: Path, more: bool) -> 
     else:
         assert not layers.is_vector(Layer(path=tmp_path / "a.zip"))
         assert layers.raster_info(Layer(path=tmp_path / "a.zip")).dtype == "int32"
+
+
+@pytest.mark.parametrize(
+    ("column", "codes", "legend"),
+    [
+        (pd.Series([3, None, 0], dtype="Int64"), [3, np.nan, 0], {0: "0", 3: "3"}),
+        (pd.Series([3.0, np.nan, 0.0]), [3, np.nan, 0], {0: "0", 3: "3"}),
+        (pd.Series([-1, None, 4], dtype="Int64"), [1, np.nan, 2], {1: "-1", 2: "4"}),
+        (
+            pd.Series([2**53 + 1, 2**53, None], dtype="Int64"),
+            [2, 1, np.nan],
+            {1: "9007199254740992", 2: "9007199254740993"},
+        ),
+        (pd.Series(["b", " ", None, "a"]), [2, np.nan, np.nan, 1], {1: "a", 2: "b"}),
+    ],
+    ids=["small", "floats", "negative", "large", "texts"],
+)
+def test_codes_of_classes(column: pd.Series, codes: list[float], legend: dict[int, str]) -> None:
+    found, told = layers.class_codes(column)
+    np.testing.assert_array_equal(found, codes)
+    assert told == legend
+
+
+def test_classes_that_look_alike_are_told() -> None:
+    notes, warnings = layers.class_remarks(pd.Series(["Schist", "schist ", "granite", " "]), "unit")
+    assert notes == ["1 features have a blank text in 'unit' and no class"]
+    (line,) = warnings
+    assert "'Schist', 'schist '" in line
+    assert "granite" not in line
+    assert layers.class_remarks(pd.Series(["schist", "granite"]), "unit") == ([], [])
