@@ -115,6 +115,16 @@ def test_a_source_layer_takes_the_landslides_number(tmp_path: Path) -> None:
     assert (number[6, 6], number[6, 21], number[6, 41]) == (1, 2, 5)
 
 
+@pytest.mark.parametrize(("shift", "strays"), [(0, 0), (8, 1)])
+def test_sources_in_no_outline_are_told(tmp_path: Path, shift: int, strays: int) -> None:
+    whole = write(tmp_path / "whole.gpkg", [site.box(20, 5, 4, 4), site.box(5, 5, 4, 4)])
+    parts = [site.box(5 + shift, 5, 2, 2), site.box(20, 5, 4, 2), site.box(900, 5, 2, 2)]
+    path = write(tmp_path / "sources.gpkg", parts)
+    notes = inventory.load(Inventory(path=whole, sources=Layer(path=path)), GRID).notes
+    told = [n for n in notes if "in no landslide's outline" in n]
+    assert [n[:6] for n in told] == ["1 of 3"] * strays
+
+
 def test_sources_are_given_once(tmp_path: Path) -> None:
     path = write(tmp_path / "whole.gpkg", [site.box(5, 5, 4, 9)])
     settings = Inventory(path=path, sources=Layer(path=path), source_where="1 = 1")

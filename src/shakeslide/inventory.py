@@ -264,6 +264,14 @@ def _sources(
         landslides.notes.extend(n for n in features.notes if n not in landslides.notes)
         outlines, shapes = shapes, features.geometry
         numbers, words = _numbers(shapes, outlines), "source areas"
+        strays = (numbers > len(outlines)) & shapely.intersects(
+            shapes, shapely.box(*grids.bounds(grid).bbox)
+        )
+        if strays.any():
+            landslides.notes.append(
+                f"{int(strays.sum()):,} of {len(shapes):,} source areas lie in no landslide's "
+                "outline; if that is not meant, look at the CRS of both files"
+            )
     small = _most_covered(shapes, grid) if settings.small == "most_covered" else None
     if small is not None and small.any():
         cells, which = small.cells, small.which

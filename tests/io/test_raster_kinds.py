@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
 
 from shakeslide.errors import InputError
-from shakeslide.io import datasets, raster
+from shakeslide.io import datasets, dependencies, raster
 
 ROWS, COLS = 20, 24
 UTM = "EPSG:32643"
@@ -465,3 +466,24 @@ def test_metres_that_are_called_degrees_are_refused(tmp_path: Path) -> None:
     path = store(tmp_path / "a.tif", values, hidden)
     with pytest.raises(InputError, match=r"a\.tif.*no degrees.*EPSG:4326"):
         raster.info(path, "EPSG:4326")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("beside", ["a.tfw", "a.tif.msk", "a.tif.aux.xml"])
+def test_a_pipe_beside_a_raster_is_refused(tmp_path: Path, beside: str) -> None:
+    values, hidden = truth("int16")
+    path = store(tmp_path / "a.tif", values, hidden)
+    os.mkfifo(tmp_path / beside)
+    for read in (raster.info, datasets.is_raster, dependencies.files_of):
+        with pytest.raises(InputError, match=f"pipe.*{beside}"):
+            read(path)
+
+
+def test_a_vrt_within_an_archive(tmp_path: Path) -> None:
+    values, hidden = truth("int16")
+    path = store(tmp_path / "one.tif", values, hidden)
+    vrt = rasterio.shutil.copy(path, tmp_path / "one.vrt", driver="VRT") or tmp_path / "one.vrt"
+    packed = archive(tmp_path / "a.zip", path, vrt)
+    require(
+        raster.RasterSource(packed / "data" / "one.vrt"), expected(values, np.zeros_like(hidden))
+    )

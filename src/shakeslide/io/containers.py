@@ -83,6 +83,7 @@ def gdal_name(path: Path, serves: Callable[[str], bool], what: str) -> str:
     """
     require_file(path)
     place = on_disk(path)
+    require_files_beside(place)
     if place != path:
         return _member_name(place, path.relative_to(place).as_posix())
     suffix = path.suffix.lower()
@@ -143,6 +144,21 @@ def require_file(path: Path) -> None:
         )
     if place.suffix.lower() in PACKED:
         raise InputError(f"{path}: is an archive that is not read; unpack it and name the file")
+
+
+def require_files_beside(place: Path) -> None:
+    """Raise where GDAL would open something else than a file: it looks for files of its name."""
+    try:
+        found = [e for e in os.scandir(place.parent) if e.name.startswith(f"{place.stem}.")]
+    except OSError:  # a folder that may not be listed
+        return
+    for entry in found:
+        mode = entry.stat().st_mode if Path(entry).exists() else 0
+        if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise InputError(
+                f"{place}: beside it lies {_kind(mode)} of its name ({entry.name}), which would "
+                "be read with it; remove that"
+            )
 
 
 def files(folder: Path) -> list[Path]:

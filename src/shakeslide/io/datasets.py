@@ -172,6 +172,7 @@ def is_raster(path: Path) -> bool:
         What is no file, or refers to the web.
     """
     containers.require_file(path)
+    containers.require_files_beside(containers.on_disk(path))
     suffix = containers.suffix_of(path.name)
     if suffix in TABLES:
         return False

@@ -65,6 +65,7 @@ def files_of(path: Path) -> list[Path]:
             found.update(p for p in containers.files(file) if p.is_file())
             continue
         containers.require_file(file)
+        containers.require_files_beside(file)
         found.add(file)
         waiting += _named_by(file)
     return sorted(found)

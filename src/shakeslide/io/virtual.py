@@ -80,7 +80,8 @@ def require_local(path: Path, top: Path | None = None, depth: int = 0) -> None:
         Files that led to it.
     """
     top = top or path
-    root = xml.root_name(path) if path.is_file() else ""
+    packed = path.suffix.lower() in containers.ARCHIVES  # of its files GDAL's options keep it off
+    root = xml.root_name(path) if path.is_file() and not packed else ""
     if root in WEB_SERVICES and _names_web(path, root) and is_offline():
         raise InputError(
             f"{top}: describes a web service, not data; download what it serves and give that"
