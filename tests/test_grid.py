@@ -119,6 +119,13 @@ def test_a_grid_from_a_dem_in_degrees_covers_it() -> None:
     assert (got.left / 30).is_integer()
 
 
+@pytest.mark.parametrize("far", [1e9, 1e30, 1e308, float("inf")])
+@pytest.mark.parametrize("resolution", [None, 30.0])
+def test_bounds_beyond_the_earth_are_refused(far: float, resolution: float | None) -> None:
+    with pytest.raises(InputError, match="on Earth"):
+        grids.choose(BOX, None, resolution, (-far, -far, far, far))
+
+
 def test_bounds_cut_the_dems_own_cells() -> None:
     made = grids.choose(BOX, extent=(5e5 + 100, 4e6 - 900, 5e5 + 700, 4e6 - 100))
     assert abs((made.affine.c - BOX.affine.c) % 30) < 1e-9

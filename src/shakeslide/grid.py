@@ -27,6 +27,8 @@ MOST_CELLS = 100_000_000_000
 """Cells of the largest grid: at 4 bytes each, 400 GB for every factor."""
 LONGEST_SIDE = 2**31 - 1
 """Rows or columns of the largest raster that files can hold."""
+FARTHEST = 1e8
+"""Metres from the origin of a CRS beyond which there is no Earth."""
 SLIGHT, GROSS = 0.01, 0.10
 """Scale errors (length on the map over length on the ground, less 1) below which nothing is said,
 and from which on a grid is refused."""
@@ -311,8 +313,8 @@ def _chosen(
     resolution: float | None,
     extent: tuple[float, float, float, float] | None,
 ) -> GeoBox:
-    if extent is not None and not all(map(math.isfinite, extent)):
-        raise InputError(f"[grid] bounds = {list(extent)}: give four numbers, in metres")
+    if extent is not None and not all(abs(v) <= FARTHEST for v in extent):
+        raise InputError(f"[grid] bounds = {list(extent)}: give four numbers on Earth, in metres")
     target = named_crs(crs, "[grid] crs") if crs else dem.crs
     if crs is None and dem.crs is not None and dem.crs.geographic:
         _refuse_degrees(dem)
