@@ -308,10 +308,12 @@ def test_a_full_disk_is_one_line_and_then_all_is_as_ever(
     assert "disk is full" in err[0]
     assert small_disk.problems(disk.out, finished.out) == []
     disk.empty()
-    if stage not in ("explain", "report"):  # which take their time
-        assert cli.main([stage, str(site_study), "--out", str(disk.out), "-q"]) == 0
-        assert small_disk.problems(disk.out, finished.out) == []
-        assert small_disk.missing(disk.out, finished.out) == []
+    if stage in ("explain", "report"):  # which take their time
+        shutil.copytree(finished.out, disk.out, symlinks=True, dirs_exist_ok=True)
+        return
+    assert cli.main([stage, str(site_study), "--out", str(disk.out), "-q"]) == 0
+    assert small_disk.problems(disk.out, finished.out) == []
+    assert small_disk.missing(disk.out, finished.out) == []
 
 
 def test_what_libraries_write_to_stderr_goes_to_the_log(
