@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
@@ -104,3 +105,14 @@ def test_what_is_no_raster_is_told_every_time(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(InputError, match="not a raster"):
             raster.RasterSource(path).read(GRID)
+
+
+def test_tiles_behind_a_vrt_that_changed_are_read_by_the_next_look(tmp_path: Path) -> None:
+    tile, mosaic = tmp_path / "tile.tif", tmp_path / "mosaic.vrt"
+    write(tile, numbers())
+    rasterio.shutil.copy(tile, mosaic, driver="VRT")
+    source = raster.RasterSource(mosaic)
+    assert (source.read(GRID) == numbers()).all()
+    write(tile, numbers() + 7)
+    datasets.look_again()
+    assert (source.read(GRID) == numbers() + 7).all()

@@ -59,10 +59,25 @@ def opened(path: Path, field: str | None = None, layer: str | None = None) -> It
         yield _kept_open(path, layer)
 
 
+class _Looks:
+    """How often files were looked at anew."""
+
+    count = 0
+
+
+def look_again() -> None:
+    """Open every file anew from here on.
+
+    The tiles behind a `.vrt` may have changed, which the time of the `.vrt` itself does not show.
+    """
+    _Looks.count += 1
+
+
 def _kept_open(path: Path, layer: str | None) -> Any:
     """Return this thread's dataset of a file, opened anew when the file has been replaced."""
     stat = containers.on_disk(path).stat()
-    key = (str(path), layer, is_offline(), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    state = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    key = (str(path), layer, is_offline(), _Looks.count, *state)
     kept: OrderedDict[Any, Any] = _open_here.__dict__.setdefault("kept", OrderedDict())
     for old in [k for k in kept if k[:2] == key[:2] and k != key]:
         kept.pop(old).close()

@@ -30,7 +30,7 @@ from shakeslide.factors.catalogue import build
 from shakeslide.factors.layers import raster_info, raster_source
 from shakeslide.factors.registry import Factor, Sources
 from shakeslide.fingerprints import fingerprint
-from shakeslide.io import gdal, raster
+from shakeslide.io import datasets, gdal, raster
 from shakeslide.ledger import Ledger
 from shakeslide.masks import Masks
 from shakeslide.masks import load as load_masks
@@ -68,8 +68,9 @@ class Run:
     verify: bool = False
 
     def __post_init__(self) -> None:
-        """Keep what the study reads from the web, unless it says otherwise."""
+        """Keep what the study reads from the web, unless it says otherwise; trust no open file."""
         gdal.allow_network(self.study.study.network)
+        datasets.look_again()
 
     @cached_property
     def ledger(self) -> Ledger:
