@@ -48,10 +48,7 @@ def prepare(run: Run, told: Collection[str] | None = None) -> None:
     if not stale:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
         return
-    _look(run, stale)
-    if told is None:
-        _look_at_landslides(run)
-    _tell(run, stale, told or ())
+    _tell(run, _look(run, stale, alone=told is None), told or ())
     _make_whole(run, stale)
     total = mapping.tile_count(run.grid, run.tile) + len(stale)
     with (
@@ -88,36 +85,31 @@ def _retag(run: Run, fresh: Sequence[Factor]) -> None:
             on(1)
 
 
-def _look(run: Run, factors: Sequence[Factor]) -> None:
-    """Look at all cells of the layers of factors: what `check` refuses is refused here too."""
-    active = run.study.active_factors
-    checks.factor_rows(
-        run.study.layers,
-        {f.code: active[f.code] for f in factors},
-        run.grid,
-        run.study.event,
-        checks.Reading(run.engine.threads, thorough=True),
-    )
-    for line in grids.remarks(run.grid):
-        run.reporter.warn(f"dem: {line}")
+def _look(run: Run, factors: Sequence[Factor], alone: bool) -> list[checks.LayerRow]:
+    """Look at all cells of the layers of factors: what `check` refuses is refused here too.
 
-
-def _look_at_landslides(run: Run) -> None:
-    """Look at masks and landslides as `check` does; factors alone can be made without them."""
-    study = run.study
-    if study.inventory.path is None:
-        return
+    Where nothing was checked before, masks and landslides are looked at as well, if there are any:
+    factors alone can be made without them.
+    """
+    study, active = run.study, run.study.active_factors
     reading = checks.Reading(run.engine.threads, thorough=True)
-    checks.landslide_rows(study.inventory, study.masks, run.grid, study.event, reading=reading)
+    chosen = {f.code: active[f.code] for f in factors}
+    rows = checks.factor_rows(study.layers, chosen, run.grid, study.event, reading)
+    if alone and study.inventory.path is not None:
+        rows += checks.landslide_rows(
+            study.inventory, study.masks, run.grid, study.event, reading=reading
+        )
+    return checks.with_factors(rows, factors)
 
 
-def _tell(run: Run, factors: Sequence[Factor], told: Collection[str]) -> None:
-    """Say what was found in the layers of factors, each once."""
-    for note in dict.fromkeys(f"{f.layer}: {note}" for f in factors for note in f.notes):
-        run.reporter.say(f"prepare: {note}")
-    for text in dict.fromkeys(f"{f.layer}: {text}" for f in factors for text in f.warnings):
-        if text not in told:
-            run.reporter.warn(text)
+def _tell(run: Run, rows: Sequence[checks.LayerRow], told: Collection[str]) -> None:
+    """Say what was found in layers and what to think about, unless it was told before."""
+    for row in rows:
+        for note in row.notes:
+            run.reporter.say(f"prepare: {row.name}: {note}")
+        for text in row.warnings:
+            if f"{row.name}: {text}" not in told:
+                run.reporter.warn(f"{row.name}: {text}")
 
 
 def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
