@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from shakeslide import projection
 from shakeslide.errors import InputError
 from shakeslide.factor_settings import FactorBase
+from shakeslide.factors import terrain
 from shakeslide.factors.catalogue import project_point
 from shakeslide.factors.registry import FactorFunction, Made, Sources, TileInputs
 
@@ -29,13 +31,16 @@ class Facing:
 
     east: float
     north: float
+    turn: projection.Directions
     by_slope: bool
 
     def __call__(self, inputs: TileInputs) -> NDArray[np.float32]:
         """Compute a tile: (rows, cols), NaN where there is no elevation."""
         found = inputs.derivatives
-        away = np.arctan2(inputs.x[None, :] - self.east, inputs.y[:, None] - self.north)
-        facing = np.cos(np.radians(found.aspect_deg) - away)
+        # Aspects are from true north, so the azimuths must be too, not from the grid's north.
+        bearings = terrain.azimuths(inputs.x - self.east, inputs.y - self.north)
+        away = terrain.turned(bearings, inputs.tile, self.turn)
+        facing = np.cos(np.radians(found.aspect_deg - away))
         facing[found.aspect_deg < 0] = 0.0  # level ground faces nowhere
         if self.by_slope:
             facing *= np.sin(np.radians(found.slope_deg))
@@ -52,7 +57,7 @@ def make(settings: FacingSettings, code: str, sources: Sources) -> Made:
     # Slope and aspect need one cell around the tile. What `settings` holds counts in the
     # fingerprint, so that another epicentre makes the factor anew.
     return Made(
-        Facing(east, north, settings.by_slope),
+        Facing(east, north, projection.bearings(sources.grid, east, north), settings.by_slope),
         halo=(1, 1),
         source="[event] epicentre of the study",
         settings={"epicentre": [east, north]},
