@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,10 +59,14 @@ class Engine:
             if key in wanted:
                 advance(1)
 
-        with threadpool_limits(1), Callback(posttask=after):
-            return list(
-                compute(*tasks, scheduler="threads", num_workers=self.threads, optimize_graph=False)
-            )
+        # A pool of our own: leaving it waits for tasks that still run after one has failed, so
+        # that none writes a file after the error was shown.
+        with (
+            threadpool_limits(1),
+            ThreadPoolExecutor(self.threads) as pool,
+            Callback(posttask=after),
+        ):
+            return list(compute(*tasks, scheduler="threads", pool=pool, optimize_graph=False))
 
     def map(
         self, function: Callable[..., Any], items: Sequence[Any], advance: Advance

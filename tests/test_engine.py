@@ -1,0 +1,27 @@
+"""Where tile tasks run."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from shakeslide.engine import Engine
+from shakeslide.progress import silent
+
+
+def test_results_come_in_order() -> None:
+    assert Engine(workers=3).map(lambda i: i * i, range(20), silent) == [i * i for i in range(20)]
+
+
+def test_tasks_that_run_when_one_fails_have_ended_when_the_error_comes(tmp_path: Path) -> None:
+    def task(i: int) -> None:
+        if i == 0:
+            time.sleep(0.05)  # until the other one runs
+            raise RuntimeError("the first")
+        (tmp_path / "begun").touch()
+        time.sleep(0.5)
+        (tmp_path / "begun").unlink()
+
+    with pytest.raises(RuntimeError, match="the first"):
+        Engine(workers=2).map(task, [0, 1], silent)
+    assert not list(tmp_path.iterdir())
