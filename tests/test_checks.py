@@ -124,6 +124,18 @@ def test_a_single_cell_of_untagged_nodata_is_refused_by_all(
     check(study, f"layers.dem.nodata={number!r}")
 
 
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("event.time=3000-01-01T00:00:00Z", "[event] time = 3000-01-01"),
+        ("event.time=1556-01-23", "[event] time = 1556-01-23"),
+        ("event.magnitude=0.5", "[event] magnitude = 0.5"),
+    ],
+)
+def test_an_unlikely_event_is_reported(study: Path, override: str, key: str) -> None:
+    assert key in warned(study, "event", override)
+
+
 def test_what_check_refuses_prepare_refuses_alone(study: Path) -> None:
     write_dem(study, site.elevation() * 10)
     said = refused(study)
@@ -357,7 +369,7 @@ def test_intensity_from_a_shakemap(study: Path) -> None:
     edit(study, 'path = "intensity.gpkg"\ncolumn = "mmi"', 'path = "grid.xml"')
     row = check(study)["intensity"]
     assert row.kind == "ShakeMap, 9 x 9"
-    assert row.values.startswith("MMI: ")
+    assert row.values.count("MMI") == 1
     assert row.coverage == 1.0
     assert "the file states no unit of MMI; MMI assumed" in row.notes
     run = open_run(study, study.parent / "out")
@@ -375,6 +387,11 @@ def test_a_shakemap_of_another_earthquake(study: Path) -> None:
     write_shakemap(study, lat=36.9)
     edit(study, 'path = "intensity.gpkg"\ncolumn = "mmi"', 'path = "grid.xml"')
     assert "is of an earthquake at 73.3, 36.9" in warned(study, "intensity")
+    write_shakemap(study)
+    assert warned(study, "intensity", "event.time=2005-10-08T08:50:40+05:00") == ""
+    said = warned(study, "intensity", "event.time=1974-12-28T12:11:00Z")
+    assert "2005-10-08" in said
+    assert "[event] time = 1974-12-28" in said
 
 
 def test_a_shakemaps_field_that_is_not_there(study: Path) -> None:

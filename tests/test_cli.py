@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import runpy
 import shutil
 import subprocess
 import sys
@@ -259,7 +260,7 @@ def test_broken_geometries_are_repaired_and_told(
     frame.to_file(path)
     code, out, _ = run(capsys, "check", study, "--out", study.parent / "out")
     assert code == 0
-    assert "lithology: 1 invalid geometries repaired" in out
+    assert "lithology: 1 invalid geometry repaired" in out
 
 
 def test_a_disk_that_is_full(
@@ -348,3 +349,10 @@ def test_folders_of_options(
         assert "is empty" in err
         assert cli._folder("~/a") == tmp_path / "a"
     assert cli._folder("~nobody-at-all/a") == Path("~nobody-at-all/a")
+
+
+def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[bool] = []
+    monkeypatch.setattr(cli, "console_main", lambda: called.append(True))
+    runpy.run_module("shakeslide", run_name="__main__")
+    assert called == [True]

@@ -228,7 +228,7 @@ def test_a_ring_that_is_not_closed(study: Path, capsys: pytest.CaptureFixture[st
 
 def test_a_line_of_one_point(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     geojson(study, "faults", "LineString", [[73.25, 34.65]])
-    holds(told(capsys, study), "faults: 1 features without geometry left out", "lines of one point")
+    holds(told(capsys, study), "faults: 1 feature without geometry left out", "lines of one point")
 
 
 def test_coordinates_that_are_infinite(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,19 @@ def shortened(text: object, most: int = LONGEST) -> str:
     return f"{line[: most // 2]} ... {line[-(most // 4) :]} ({len(line):,} characters)"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number of things in words: "1 feature", "1,200 features".
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    one, many : str
+        What one is called, and what several are; default: `one` with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest known word, else the list of known words.
 

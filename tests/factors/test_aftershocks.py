@@ -177,3 +177,58 @@ def test_days_alone_count_whole(in_two: Layer) -> None:
     assert {2, 3} <= set(found)
     assert any("a date without time of day" in n for n in chosen(in_two, **window).notes)
     assert indices(in_two, start=datetime(2005, 10, 9)) == [3, 4]
+
+
+def test_rows_that_repeat_an_earthquake_count_once(layer: Layer) -> None:
+    once = chosen(layer, days=10)
+    table = pd.read_csv(layer.path)
+    pd.concat([table, table]).to_csv(layer.path, index=False)
+    twice = chosen(layer, days=10)
+    np.testing.assert_array_equal(twice.x, once.x)
+    assert [n for n in twice.notes if "2 of 4 earthquakes repeat" in n]
+    assert twice.settings != once.settings
+    # Another magnitude, or another moment, is another earthquake.
+    pd.concat([table, table.assign(mag=table["mag"] + 0.1)]).to_csv(layer.path, index=False)
+    assert len(chosen(layer).x) == 10
+
+
+def test_places_that_repeat_without_times_are_reported(layer: Layer) -> None:
+    table = pd.read_csv(layer.path).drop(columns="date")
+    table.to_csv(layer.path, index=False)
+    assert "same place" not in "; ".join(chosen(layer, Event()).warnings)
+    pd.concat([table, table]).to_csv(layer.path, index=False)
+    found = chosen(layer, Event())
+    assert len(found.x) == 10
+    assert "5 of its 10 points have the same place, magnitude" in "; ".join(found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("year", "number"),
+    [(3000, "all 5 dated"), (2005, "1 of its 4 dated"), (1556, "449 years after")],
+)
+def test_dates_that_do_not_fit_the_event_are_reported(layer: Layer, year: int, number: str) -> None:
+    event = Event(magnitude=7.6, time=datetime(year, 10, 8, 3, 50, 40, tzinfo=UTC))
+    said = "; ".join(chosen(layer, event).warnings)
+    assert number in said
+    assert "[event] time" in said
+
+
+def test_aftershocks_of_the_right_dates_are_not_reported(layer: Layer) -> None:
+    pd.read_csv(layer.path).iloc[2:].to_csv(layer.path, index=False)
+    assert chosen(layer).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"days": 1e300}, "days = 1e+300"),
+        ({"weight": "magnitude", "completeness": 1e4}, "completeness = 10000"),
+        ({"weight": "magnitude", "completeness": -1e4}, "completeness = -10000"),
+    ],
+)
+def test_numbers_that_cannot_be_counted_with_are_refused(
+    layer: Layer, options: dict[str, Any], key: str
+) -> None:
+    with pytest.raises(InputError, match=r"\[factors\.AF\]") as caught:
+        chosen(layer, **options)
+    assert key in str(caught.value)

@@ -66,7 +66,7 @@ def test_preferred_origins_and_magnitudes(tmp_path: Path) -> None:
     np.testing.assert_allclose(frame.magnitude, [5.5, 4.0, np.nan])
     assert frame.time[0] == pd.Timestamp("2005-10-08T04:00:01.5Z")
     assert frame.depth_km.tolist() == [15.0, 10.0, 10.0]
-    assert records.notes == ["1 events without an origin left out"]
+    assert records.notes == ["1 event without an origin left out"]
 
 
 def test_it_is_read_as_a_vector(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_polygons_of_collections_are_taken(tmp_path: Path, suffix: str) -> None:
     source = write(tmp_path / f"a{suffix}", [collection, shapely.box(5, 5, 6, 6)])
     features = vector.read(source, UTM, ("polygon", "point"))
     assert shapely.area(features.geometry).tolist() == [4.0, 1.0]
-    assert "of 1 collections only the polygons are taken" in features.notes
+    assert "only the polygons of 1 geometry collection are used" in features.notes
 
 
 @pytest.mark.parametrize("suffix", MIXED)
@@ -77,7 +77,7 @@ def test_few_others_are_left_out_and_many_refused(tmp_path: Path, suffix: str) -
     few = write(tmp_path / f"few{suffix}", [BOX, LINE, BOX, POINT, BOX])
     features = vector.read(few, UTM, "polygon")
     assert features.table["a"].tolist() == [0, 2, 4]
-    assert "2 of 5 features are no polygon (line, point) and are left out" in features.notes
+    assert "left out 2 of 5 features that have no polygon geometry (line, point)" in features.notes
     many = write(tmp_path / f"many{suffix}", [LINE, LINE, BOX])
     with pytest.raises(InputError, match=r"2 lines and 1 polygon, .*where = or layer ="):
         vector.read(many, UTM, "polygon")
@@ -87,7 +87,7 @@ def test_few_others_are_left_out_and_many_refused(tmp_path: Path, suffix: str) -
 def test_features_without_geometry_are_told(tmp_path: Path, suffix: str) -> None:
     features = vector.read(write(tmp_path / f"a{suffix}", [BOX, None]), UTM, "polygon")
     assert features.table["a"].tolist() == [0]
-    assert "1 features without geometry left out" in features.notes
+    assert "1 feature without geometry left out" in features.notes
     with pytest.raises(InputError, match="geometr"):
         vector.read(write(tmp_path / f"b{suffix}", [None, None]), UTM, "polygon")
 
@@ -187,7 +187,7 @@ def test_repaired_polygons_cover_the_ground_that_they_covered(
     assert not shape.is_valid
     features = vector.read(write(tmp_path / "a.gpkg", [shape]), UTM, "polygon")
     assert shapely.area(features.geometry).tolist() == [pytest.approx(area)]
-    assert features.notes == ["1 invalid geometries repaired"]
+    assert features.notes == ["1 invalid geometry repaired"]
 
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp"])

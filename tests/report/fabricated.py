@@ -234,7 +234,7 @@ def layer_row(name: str, **more: Any) -> dict[str, Any]:
 INPUTS: Mapping[str, Any] = {
     "layers": [
         layer_row("dem", warnings=["covers 98 % of the grid"], source=f"made by hand {EVIL}"),
-        layer_row(f"lithology {EVIL}", notes=["1 invalid geometries repaired"], coverage=None),
+        layer_row(f"lithology {EVIL}", notes=["1 invalid geometry repaired"], coverage=None),
     ],
     "event": {
         "epicentre": [73.3, -34.6],

@@ -247,7 +247,7 @@ def test_counts_and_facts(page: Page) -> None:
 
 def test_warnings_are_told(page: Page) -> None:
     assert page.text.count("covers 98 % of the grid") == 2  # in the summary and at its layer
-    assert "1 invalid geometries repaired" in page.text
+    assert "1 invalid geometry repaired" in page.text
     # A row's key that is also the name of a method of mappings.
     assert "1 to 2" in page.text
     assert "built-in" not in page.text

@@ -1,8 +1,9 @@
-"""A look at the epicentre."""
+"""A look at the earthquake: its epicentre, time and magnitude."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import numpy as np
 import shapely
@@ -17,6 +18,42 @@ from shakeslide.errors import InputError
 from shakeslide.factor_settings import FactorBase
 from shakeslide.factors.catalogue import layer_of, project_point
 from shakeslide.study import Event
+
+RECORDED = 1900
+"""Year from which on seismometers recorded strong earthquakes all over the Earth."""
+FELT = 4.0
+"""Magnitude below which no earthquake is known to have caused many landslides (Keefer 1984)."""
+
+
+def event_rows(event: Event, grid: GeoBox, factors: Mapping[str, FactorBase]) -> list[LayerRow]:
+    """Return the row of the epicentre, and one of the event where something in it is doubtful."""
+    rows = []
+    if event.epicentre is not None:
+        rows.append(epicentre_row(event.epicentre, event, grid, factors))
+    if warnings := _doubts(event):
+        said = "" if event.time is None else f"{event.time:%Y-%m-%d %H:%M}"
+        rows.append(LayerRow("event", "", "", "", None, said, "record", warnings=warnings))
+    return rows
+
+
+def _doubts(event: Event) -> list[str]:
+    """Return what is unlikely about an event's time and magnitude."""
+    out = []
+    if event.time is not None:
+        time = event.time if event.time.tzinfo else event.time.replace(tzinfo=UTC)
+        if time > datetime.now(UTC):
+            out.append(f"[event] time = {time:%Y-%m-%d %H:%M} is in the future: is it right?")
+        elif time.year < RECORDED:
+            out.append(
+                f"[event] time = {time:%Y-%m-%d %H:%M} is before {RECORDED}, when few earthquakes "
+                "were recorded: is the year right?"
+            )
+    if event.magnitude is not None and event.magnitude < FELT:
+        out.append(
+            f"[event] magnitude = {event.magnitude:g} is lower than that of any earthquake known "
+            f"to have caused many landslides (about {FELT:g}): is it right?"
+        )
+    return out
 
 
 def epicentre_row(

@@ -10,6 +10,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
+from shakeslide.errors import counted as several
 from shakeslide.polygons import Polygons
 from shakeslide.study import Evaluation, Samples
 from shakeslide.training import LEAST, Method, Recipe
@@ -81,21 +82,17 @@ def require(least: Sequence[Least], where: str, landslides: int, cells: int) -> 
     for need in least:
         if cells < need.cells:
             raise InputError(
-                f"{where}: {_many(cells, 'source cell')} can be sampled, but {need.what} needs "
+                f"{where}: {several(cells, 'source cell')} can be sampled, but {need.what} needs "
                 f"{need.cells:,} at least: {need.remedy}"
             )
         if landslides < need.landslides:
             raise InputError(
-                f"{where}: {_many(landslides, 'landslide')} with a source cell, but {need.what} "
+                f"{where}: {several(landslides, 'landslide')} with a source cell, but {need.what} "
                 f"needs {need.landslides:,} at least: {need.remedy}"
             )
     if landslides >= SOME:
         return ""
     return (
-        f"only {_many(landslides, 'landslide')} with a source cell ({cells:,} in all): models and "
-        f"scores hang on each of them; from {SOME} on scores begin to mean something"
+        f"only {several(landslides, 'landslide')} with a source cell ({cells:,} cells in all): "
+        f"each single landslide changes models and scores; {SOME} or more give scores some meaning"
     )
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

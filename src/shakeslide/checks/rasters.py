@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +31,8 @@ WINDOW = 1024
 """Rows and columns of the DEM's own cells that are looked at for steps and stripes."""
 CORE = 1.0
 """Degrees between the study's epicentre and a ShakeMap's that cannot be one earthquake."""
+SAME_TIME = timedelta(days=1)
+"""Times of a study and a ShakeMap that differ by less may be local time and UTC."""
 MOST_CODES = 100_000
 """Classes that are counted at most."""
 
@@ -80,7 +84,8 @@ def raster_row(
     if source.field is not None:
         more = _shakemap_remarks(layer, source.field, event)
         notes, warnings = notes + more[0], warnings + more[1]
-        text = f"{source.field}: {text} {info.unit}".rstrip()
+        unit = "" if info.unit.lower() == source.field.lower() else info.unit
+        text = f"{source.field}: {text} {unit}".rstrip()
     kind = "ShakeMap" if source.field is not None else f"raster {info.dtype}"
     share = float(np.isfinite(values).mean())
     aligned = raster.aligned_offset(info.grid.affine, info.crs, grid) is not None
@@ -209,19 +214,44 @@ def _side(info: raster.RasterInfo, grid: GeoBox) -> float:
 def _shakemap_remarks(layer: Layer, name: str, event: Event) -> tuple[list[str], list[str]]:
     read = shakemap.read(layer.path)
     notes = [read.notes[name]] if name in read.notes else []
+    found = [_other_place(read.event, event), _other_time(read.event, event)]
+    return notes, [text for text in found if text]
+
+
+def _other_place(stated: Mapping[str, str], event: Event) -> str:
+    """Report a ShakeMap whose epicentre is not the study's."""
     try:
-        lon, lat = float(read.event["lon"]), float(read.event["lat"])
+        lon, lat = float(stated["lon"]), float(stated["lat"])
     except (KeyError, ValueError):
-        return notes, []
+        return ""
     if event.epicentre is None or event.crs != "EPSG:4326":
-        return notes, []
+        return ""
     apart = abs((lon - event.epicentre[0] + 180) % 360 - 180), abs(lat - event.epicentre[1])
     if max(apart) <= CORE:
-        return notes, []
-    return notes, [
+        return ""
+    return (
         f"is of an earthquake at {lon:g}, {lat:g}, but [event] epicentre = "
         f"{list(event.epicentre)}: do they belong together?"
-    ]
+    )
+
+
+def _other_time(stated: Mapping[str, str], event: Event) -> str:
+    """Report a ShakeMap whose earthquake was at another time than the study's."""
+    # Older ShakeMaps append the name of a time zone.
+    text = str(stated.get("event_timestamp", ""))[:19].rstrip("Z")
+    try:
+        own = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    if event.time is None:
+        return ""
+    time = event.time if event.time.tzinfo is None else event.time.astimezone(UTC)
+    if abs(own.replace(tzinfo=None) - time.replace(tzinfo=None)) <= SAME_TIME:
+        return ""
+    return (
+        f"is of an earthquake on {own:%Y-%m-%d} at {own:%H:%M}, but [event] time = "
+        f"{time:%Y-%m-%d %H:%M}: do they belong together?"
+    )
 
 
 def _box(grid: GeoBox) -> str:

@@ -9,7 +9,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
 from shakeslide import symptoms
-from shakeslide.checks.event import epicentre_row
+from shakeslide.checks.event import event_rows
 from shakeslide.checks.few import Least
 from shakeslide.checks.inventory import inventory_row, mask_row, part_row, parts
 from shakeslide.checks.rasters import READING, Reading, raster_row, require_values
@@ -134,9 +134,7 @@ def factor_rows(
             rows.append(raster_row(name, layers[name], use, coarse, grid, event, reading))
     about = [_size_warning(grid, len(factors)), *grids.remarks(grid)]
     rows[0] = replace(rows[0], warnings=[*rows[0].warnings, *(text for text in about if text)])
-    if event.epicentre is not None:
-        rows.append(epicentre_row(event.epicentre, event, grid, factors))
-    return rows
+    return [*rows, *event_rows(event, grid, factors)]
 
 
 def _coarse(grid: GeoBox) -> GeoBox:

@@ -31,6 +31,10 @@ AS_STRONG, NEAR, LONE = 0.1, 50_000.0, 1.0
 within so many metres of its epicentre; or it is so much stronger than all others."""
 STRAY = 2_000_000.0
 """Metres from the others beyond which a point is no aftershock."""
+MANY_ALIKE = 0.1
+"""Share of points without time of day that repeat others from which on it is reported."""
+LATEST = 10
+"""Years after an earthquake by which its aftershocks have begun."""
 STRONGEST = 10.0
 """No earthquake can be stronger."""
 
@@ -84,7 +88,10 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
         keep &= magnitude >= settings.min_magnitude
     main = _main_shock(time, magnitude, sources.event, len(keep))
     x, y = vector.points(features).T
-    out, left_out = Shocks(x, y, np.ones(len(keep)), notes=list(features.notes)), []
+    weights = _weights(features, magnitude, layer, settings, where)
+    out, left_out = Shocks(x, y, weights, notes=list(features.notes)), []
+    again = _repeats(out, time, magnitude, keep)
+    keep &= ~again
     if time is not None and window != (None, None):
         out.notes += _days_told(time, keep, window)
     if window != (None, None):
@@ -95,6 +102,8 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
             "the main shock is among them; leave it out with where =, or with days = in "
             f"[factors.{code}]"
         )
+    if time is not None and window == (None, None):
+        out.warnings += _misdated(time, keep & ~main, sources.event, code)
     if time is None or sources.event.time is None:
         out.warnings += _likely_main(magnitude, keep, out, sources)
     if not keep.any():
@@ -104,12 +113,14 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
         )
     if not keep.all():
         out.notes.append(f"{int(keep.sum())} of {len(keep)} earthquakes count for {code}")
-    out.weights = _weights(features, magnitude, layer, settings, where)
     out.x, out.y, out.weights = out.x[keep], out.y[keep], out.weights[keep]
+    _require_weights(out.weights, settings, code, where)
     out.settings = {
         "window": [None if t is None else t.isoformat() for t in window],
         "main_shock": left_out,
     }
+    if again.any():
+        out.settings["repeated"] = np.flatnonzero(again).tolist()
     out.notes += _unweighted(magnitude, keep, settings)
     out.warnings += _strays(out.x, out.y)
     return out
@@ -138,6 +149,83 @@ def _strays(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[str]:
     ]
 
 
+def _repeats(
+    shocks: Shocks,
+    time: Moments | None,
+    magnitude: NDArray[np.float64] | None,
+    keep: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Return which earthquakes repeat an earlier row, and report them.
+
+    Rows of the same time of day, place and magnitude are one earthquake, which counts once. Without
+    a time of day two earthquakes may well share rounded coordinates and magnitude: these are all
+    kept, and reported where they are many.
+    """
+    rows = pd.DataFrame({"x": shocks.x, "y": shocks.y, "weight": shocks.weights})
+    if magnitude is not None:
+        rows["magnitude"] = magnitude
+    timed = np.zeros(len(rows), bool)
+    if time is not None:
+        rows["time"] = time.time.to_numpy()
+        timed = time.time.notna().to_numpy() & ~time.whole_day
+    alike = np.zeros(len(rows), bool)
+    alike[keep] = rows[keep].duplicated().to_numpy()
+    again, unsure = alike & timed, int((alike & ~timed).sum())
+    if again.any():
+        shocks.notes.append(
+            f"{int(again.sum()):,} of {int(keep.sum()):,} earthquakes repeat the time, place and "
+            "magnitude of another row: each earthquake counts once"
+        )
+    if unsure > MANY_ALIKE * keep.sum():
+        shocks.warnings.append(
+            f"{unsure:,} of its {int(keep.sum()):,} points have the same place"
+            f"{'' if magnitude is None else ', magnitude'}{'' if time is None else ', date'} as "
+            "another one, and each counts: if the file lists earthquakes more than once, remove "
+            "the repeated rows, or name the column of times with time ="
+        )
+    return again
+
+
+def _misdated(time: Moments, keep: NDArray[np.bool_], event: Event, code: str) -> list[str]:
+    """Report earthquakes that are dated before the event, or all of them long after it."""
+    known = keep & time.time.notna().to_numpy()
+    if event.time is None or not known.any():
+        return []
+    start = pd.Timestamp(_utc(event.time))
+    early = int((time.end[known] <= start).sum())
+    first, last = time.time[known].min(), time.time[known].max()
+    total = f"{int(known.sum()):,} dated earthquakes"
+    if early:
+        which = f"all {total} are" if early == known.sum() else f"{early:,} of its {total} are"
+        return [
+            f"{which} earlier than [event] time = {start:%Y-%m-%d %H:%M} (they run from "
+            f"{first:%Y-%m-%d} to {last:%Y-%m-%d}), so they are no aftershocks: correct [event] "
+            f"time, or count later ones only with days = in [factors.{code}]"
+        ]
+    if first.year - start.year > LATEST:
+        return [
+            f"the first of its {total} is of {first:%Y-%m-%d}, {first.year - start.year} years "
+            f"after [event] time = {start:%Y-%m-%d}: are both right?"
+        ]
+    return []
+
+
+def _require_weights(
+    weights: NDArray[np.float64], settings: DensityFactor, code: str, where: str
+) -> None:
+    """Raise where no earthquake has a weight that can be counted."""
+    if np.isfinite(weights.sum()) and weights.any():
+        return
+    remedy = 'look at the values of its column, or set weight = "count"'
+    if settings.weight == "magnitude":
+        remedy = "a usual value is 4; each earthquake counts 10^(magnitude - completeness)"
+        remedy = f"completeness = {settings.completeness:g}: {remedy}"
+    what = "adds up to more than a number can hold" if weights.any() else "is 0"
+    raise InputError(
+        f"{where}: the weight of its {len(weights):,} earthquakes {what}: [factors.{code}] {remedy}"
+    )
+
+
 def _utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
@@ -158,7 +246,12 @@ def _window(
             "time = 2005-10-08T03:50:40Z"
         )
     if settings.days is not None:
-        end = _utc(event.time) + timedelta(days=settings.days)
+        try:
+            end = _utc(event.time) + timedelta(days=settings.days)
+        except OverflowError as error:
+            raise InputError(
+                f"[factors.{code}] days = {settings.days:g} reaches beyond the calendar; give fewer"
+            ) from error
     return start or _utc(event.time), end
 
 
@@ -334,7 +427,9 @@ def _weights(
     if settings.weight == "magnitude":
         if magnitude is None:
             raise InputError(f"{where}: name its column of magnitudes with column =")
-        weights = 10.0 ** (magnitude - settings.completeness)
+        with np.errstate(over="ignore", under="ignore"):
+            weights = 10.0 ** (magnitude - settings.completeness)
+        weights = np.where(np.isnan(magnitude), 0.0, weights)
     else:
         if layer.column is None:
             raise InputError(f'{where}: weight = "column" needs column = in its table')
@@ -342,4 +437,4 @@ def _weights(
         weights = vector.numeric(features, layer.column, where)
     if (weights < 0).any():
         raise InputError(f"{where}: column '{layer.column}' holds negative weights")
-    return np.where(np.isfinite(weights), weights, 0.0)
+    return np.where(np.isnan(weights), 0.0, weights)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from shakeslide.errors import InputError
+from shakeslide.errors import InputError, counted
 from shakeslide.io import xml
 from shakeslide.io.records import Records
 
@@ -50,7 +50,7 @@ def read(path: Path) -> Records:
     table = pd.DataFrame(rows)
     points = shapely.points(table.pop("longitude"), table.pop("latitude"))
     without = len(events) - len(rows)
-    notes = [f"{without} events without an origin left out"] if without else []
+    notes = [f"{counted(without, 'event')} without an origin left out"] if without else []
     return Records(table[list(COLUMNS)], np.asarray(points, object), "EPSG:4326", COLUMNS, notes)
 
 

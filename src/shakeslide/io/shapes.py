@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 
-from shakeslide.errors import InputError
+from shakeslide.errors import InputError, counted
 from shakeslide.io.records import Shapes
 
 KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
@@ -37,7 +37,7 @@ def present(geometry: Shapes, where: str, notes: list[str]) -> NDArray[np.bool_]
     """
     kept: NDArray[np.bool_] = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
     if not kept.all():
-        notes.append(f"{int((~kept).sum())} features without geometry left out")
+        notes.append(f"{counted(int((~kept).sum()), 'feature')} without geometry left out")
     if not kept.any():
         raise InputError(f"{where}: none of its features has a geometry")
     endless = ~np.isfinite(shapely.bounds(geometry[kept])).all(axis=1)
@@ -88,14 +88,13 @@ def of_kinds(
             + ("choose them with where = or layer =" if wanted.any() else "choose another file")
         )
     if lost:
-        notes.append(f"of {lost} collections only the {kinds[0]}s are taken")
+        notes.append(f"only the {kinds[0]}s of {counted(lost, 'geometry collection')} are used")
     if others:
-        held = {
-            KINDS.get(int(n), "other") for n in np.unique(shapely.get_type_id(geometry[~wanted]))
-        }
+        numbers = np.unique(shapely.get_type_id(geometry[~wanted]))
+        held = ", ".join(sorted({KINDS.get(int(n), "collection") for n in numbers}))
         notes.append(
-            f"{others} of {len(out)} features are no {' or '.join(kinds)} "
-            f"({', '.join(sorted(held)).replace('other', 'collection')}) and are left out"
+            f"left out {others:,} of {counted(len(out), 'feature')} that have no "
+            f"{' or '.join(kinds)} geometry ({held})"
         )
     return out, wanted
 
@@ -106,7 +105,7 @@ def _found(geometry: Shapes) -> str:
     names, counts = np.unique(kinds, return_counts=True)
     if len(names) == 1:
         return f"holds {names[0]} geometries"
-    told = [f"{n:,} {name}{'' if n == 1 else 's'}" for name, n in zip(names, counts, strict=True)]
+    told = [counted(int(n), str(name)) for name, n in zip(names, counts, strict=True)]
     return f"holds {', '.join(told[:-1])} and {told[-1]}"
 
 
@@ -153,12 +152,10 @@ def mended(geometry: Shapes, where: str, notes: list[str]) -> tuple[Shapes, NDAr
     if len(broken):
         repaired = made_valid(out[broken])
         out[broken] = [_same_kind(r, o) for r, o in zip(repaired, out[broken], strict=True)]
-        notes.append(f"{len(broken)} invalid geometries repaired")
+        notes.append(f"{counted(len(broken), 'invalid geometry', 'invalid geometries')} repaired")
         kept = ~shapely.is_empty(out)
         if not kept.all():
-            notes.append(
-                f"{int((~kept).sum())} of them held nothing (no length or area) and were left out"
-            )
+            notes.append(f"left out {int((~kept).sum()):,} of these, which had no length or area")
         if not kept.any():
             raise InputError(
                 f"{where}: none of its features has a geometry with length or area; repair the "
