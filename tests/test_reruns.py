@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 import rasterio
 import rasterio.shutil
+from pydantic import create_model
 
 from shakeslide import pipeline, sampling
 from shakeslide.errors import InputError
@@ -71,6 +73,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         labels = run.report_labels if item == "report" else run.labels.get(item, "")
         run.ledger.record(item, mark, [result], 1.0, labels)
     return home
+
+
+@pytest.fixture(scope="module")
+def unchanged(recorded: Path) -> pipeline.Run:
+    """The run as it was recorded; not to be changed by tests."""
+    return opened(recorded)
 
 
 def opened(home: Path, *overrides: str, workers: int = 2) -> pipeline.Run:
@@ -152,6 +160,32 @@ def test_a_change_redoes_what_the_table_says(row: str, recorded: Path, tmp_path:
 
 def test_the_table_has_a_row_for_each_change() -> None:
     assert set(rows()) == set(SETTINGS) | set(OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("table", "kinds"),
+    [
+        ("study", {"samples", "model", "evaluation", "importance", "map", "applicability"}),
+        ("samples", {"samples", "model", "evaluation", "importance", "map", "applicability"}),
+        ("models", {"model", "evaluation", "importance", "map"}),
+        ("evaluation", {"evaluation"}),
+        ("map", {"map", "applicability"}),
+    ],
+)
+def test_a_new_key_of_a_table_counts(table: str, kinds: set[str], unchanged: pipeline.Run) -> None:
+    run = unchanged
+    settings = getattr(run.study, table)
+    more = create_model("More", __base__=type(settings), novel=(int, ...))
+
+    def marks(value: int) -> dict[str, str]:
+        asked = more.model_construct(**dict(settings), novel=value)
+        other = replace(run, study=run.study.model_copy(update={table: asked}))
+        vars(other).update(ledger=run.ledger, grid=run.grid, factors=run.factors)  # made once
+        return other.results
+
+    one, two = marks(1), marks(2)
+    assert {i.split("-")[0] for i in one if one[i] != two[i]} == kinds
+    assert all(one[i] != two[i] for i in one if i.split("-")[0] in kinds)
 
 
 def fits(run: pipeline.Run) -> dict[tuple[str, str], str]:

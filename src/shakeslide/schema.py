@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -172,7 +172,9 @@ class Settings(BaseModel):
                 raise ValueError("is true or false, where a number or a text is needed")
         return value
 
-    def essence(self, content: Callable[[Path], Any], shown: bool = False) -> dict[str, Any]:
+    def essence(
+        self, content: Callable[[Path], Any], shown: bool = False, but: Collection[str] = ()
+    ) -> dict[str, Any]:
         """Return what results depend on: no key that is only shown, files by what they hold.
 
         Parameters
@@ -181,15 +183,17 @@ class Settings(BaseModel):
             Returns what stands for a file: a hash of its content.
         shown : bool
             Return what is only shown too.
+        but : collection of str
+            Keys to leave out: the result does not depend on them. To be named one by one, so that
+            a new key counts until somebody decides that it does not.
         """
         kept = {
             name: getattr(self, name)
             for name, field in type(self).model_fields.items()
             if shown or not any(isinstance(m, Shown) for m in field.metadata)
         }
-        return {
-            k: _essence(v, content, shown) for k, v in (kept | (self.model_extra or {})).items()
-        }
+        every = kept | (self.model_extra or {})
+        return {k: _essence(v, content, shown) for k, v in every.items() if k not in but}
 
 
 def _essence(value: Any, content: Callable[[Path], Any], shown: bool) -> Any:

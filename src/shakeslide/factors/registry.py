@@ -118,6 +118,10 @@ class Factor:
 
     def essence(self) -> list[Any]:
         """Return what its values depend on beside the grid and its layers."""
+        # `definition`, `citation` and `name` are words about the function: no value follows from
+        # them, and they are among the labels (`tags`), so that new words are written beside the
+        # values. The function itself is in `settings`, with the version of the package that
+        # brings it; ours change with the version of shakeslide, which every mark holds.
         return [self.code, self.kind, self.unit, dict(self.legend), dict(self.settings)]
 
     def tags(self) -> dict[str, str]:

@@ -35,9 +35,21 @@ from shakeslide.ledger import Ledger
 from shakeslide.masks import Masks
 from shakeslide.masks import load as load_masks
 from shakeslide.progress import Reporter
+from shakeslide.schema import Settings
 from shakeslide.study import Inventory, Layer, Study
 
 log = logging.getLogger("shakeslide")
+
+# Keys that a mark leaves out, because another mark holds them or no value depends on them. Marks
+# hold all other keys of a table (`essence`), so that a new one counts unless it is named here.
+OF_TRAINING = ("train_share",)
+"""[samples]: how the samples are used, not drawn."""
+OF_NO_VALUE = ("preset", "network")
+"""[study]: what fills other tables, and what may be read."""
+WHICH_MAPS = ("models", "spread", "applicability")
+"""[map]: which maps are made, not what is on them."""
+OF_SOME_MAPS = ("shows", "members", "breaks")
+"""[map]: what the marks of models' maps, of ensembles and of classes hold by themselves."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +148,9 @@ class Run:
     @cached_property
     def mask_mark(self) -> str:
         """Fingerprint of the masks' ground."""
-        content = self.ledger.content
-        grounds = [m.essence(content) for m in self.study.masks]
-        return fingerprint([{k: v for k, v in g.items() if k != "map_value"} for g in grounds])
+        # What the maps show there is no matter of the ground.
+        content, but = self.ledger.content, ("map_value",)
+        return fingerprint([m.essence(content, but=but) for m in self.study.masks])
 
     @property
     def inventory(self) -> Inventory:
@@ -195,13 +207,13 @@ class Run:
     @cached_property
     def sample_mark(self) -> str:
         """Fingerprint of the samples."""
-        settings = self.study.inventory
+        content, settings = self.ledger.content, self.study.inventory
         return fingerprint(
             self.factor_marks,
-            settings.essence(self.ledger.content),
+            settings.essence(content),
             self.mask_mark,
-            [self.study.samples.negatives_per_positive, self.study.samples.most],
-            self.study.study.seed,
+            self.study.samples.essence(content, but=OF_TRAINING),
+            self.study.study.essence(content, but=OF_NO_VALUE),
             self.sources_mark if settings.positives_from == "extracted" else "",
             __version__,
         )
@@ -224,10 +236,17 @@ class Run:
             name,
             recipe.angles,
             recipe.params,
-            recipe.calibration,
-            self.study.samples.train_share,
+            self._all_models,
+            [getattr(self.study.samples, key) for key in OF_TRAINING],
             *([recipe.origin] if recipe.origin else []),
         )
+
+    @property
+    def _all_models(self) -> dict[str, Any]:
+        """What [models] says of all models alike: neither which are used nor the table of one."""
+        models = self.study.models
+        tables = [k for k, v in models if isinstance(v, Settings)]
+        return models.essence(self.ledger.content, but=["use", *tables])
 
     def trial_mark(self, name: str, protocol: str, plan: trials.Plan) -> str:
         """Fingerprint of a model's trials under a protocol."""
@@ -249,7 +268,7 @@ class Run:
         names = [self.study.study.name, *(f.name for f in asked.events)]
         return fingerprint(
             {n: self.train_mark(n) for n in self.models},
-            asked.model_copy(update={"events": []}).essence(self.ledger.content),
+            asked.essence(self.ledger.content, but=("events",)),
             self.event_marks,
             # The names of earthquakes stand in its tables.
             names if "event" in asked.protocols else [],
@@ -354,7 +373,14 @@ class Run:
     def map_mark(self, name: str) -> str:
         """Fingerprint of a model's maps, but for the classes' limits."""
         masks = [m.map_value for m in self.study.masks]
-        return fingerprint(self.train_mark(name), self.study.map.shows, masks, self.tile)
+        return fingerprint(
+            self.train_mark(name), self.study.map.shows, self._all_maps, masks, self.tile
+        )
+
+    @property
+    def _all_maps(self) -> dict[str, Any]:
+        """What [map] says of all maps alike."""
+        return self.study.map.essence(self.ledger.content, but=[*WHICH_MAPS, *OF_SOME_MAPS])
 
     @property
     def class_labels(self) -> str:
@@ -398,8 +424,9 @@ class Run:
     @property
     def area_mark(self) -> str:
         """Fingerprint of the area of applicability."""
-        share, block = self.study.samples.train_share, self.study.evaluation.block_size
-        return fingerprint(self.sample_mark, share, block, self.tile)
+        training = [getattr(self.study.samples, key) for key in OF_TRAINING]
+        block = self.study.evaluation.block_size
+        return fingerprint(self.sample_mark, training, block, self._all_maps, self.tile)
 
     @property
     def mapped_models(self) -> list[str]:
