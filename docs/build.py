@@ -87,12 +87,13 @@ def study_page() -> str:
     lines = [
         "# The study file",
         "",
-        "TOML. Every table and key, from the schema, with the paper's settings as defaults.",
+        "The study file is written in TOML. This page lists every table and key with its default.",
+        "The defaults are the paper's settings. `shakeslide init DIR` writes a file with all keys.",
         "",
     ]
     for name, model in TABLES.items():
         lines += [f"## `[{name}]`", "", one_line(model.__doc__), "", *settings_table(model), ""]
-    lines += ["## `[factors.CODE]`", "", "By `function`:", ""]
+    lines += ["## `[factors.CODE]`", "", "The keys depend on `function`:", ""]
     for name, factor in FACTOR_FUNCTIONS.items():
         lines += [f"### `{name}`", "", one_line(factor.__doc__), "", *settings_table(factor), ""]
     return "\n".join(lines)
@@ -144,11 +145,11 @@ def run_gallery() -> Path:
 def factors_page(figures: Path) -> str:
     images = DOCS / "images" / "factors"
     images.mkdir(parents=True, exist_ok=True)
-    lines = ["# Factors", "", "As computed for the synthetic earthquake of `make demo`.", ""]
-    lines += ["## The 14 of the paper", ""]
+    lines = ["# Factors", "", "The figures show the synthetic earthquake of `make demo`.", ""]
+    lines += ["## The 14 factors of the paper", ""]
     for code in PAPER_FACTORS:
         lines += factor_entry(code, figures, images)
-    lines += ["## Further ones", "", "Each with what the study file says to get it.", ""]
+    lines += ["## Further factors", "", "Each entry shows the study-file table that adds it.", ""]
     for code, (_, options) in FURTHER.items():
         lines += factor_entry(code, figures, images)
         lines += ["```toml", f"[factors.{code}]", options, "```", ""]
@@ -156,7 +157,7 @@ def factors_page(figures: Path) -> str:
 
 
 def factor_entry(code: str, figures: Path, images: Path) -> list[str]:
-    """Return a factor's picture, and what its file says of it."""
+    """Return a factor's figure, and the description in its file."""
     with Image.open(figures / f"factor_{code}.png") as image:
         image.thumbnail((640, 760))
         image.convert("RGB").quantize(96).save(images / f"{code}.png", optimize=True)
@@ -168,13 +169,37 @@ def factor_entry(code: str, figures: Path, images: Path) -> list[str]:
         "",
         f"- Definition: {tags['definition']}",
         f"- Unit: {tags.get('unit') or 'none'}; kind: {tags['kind']}",
-        f"- Made from: {tags['source']}",
+        f"- Computed from: {tags['source']}",
     ]
-    return [*lines, *([f"- After: {tags['citation']}"] if tags.get("citation") else []), ""]
+    return [*lines, *([f"- Source: {tags['citation']}"] if tags.get("citation") else []), ""]
+
+
+COMMANDS_TOLD = {
+    "demo": "makes a synthetic earthquake and runs every stage on it; `--only-data --size 8000` "
+    "writes the layers of a large one",
+    "init DIR": "writes a commented study file to start from",
+    "check STUDY": "checks every layer and shows how it will be used",
+    "run STUDY": "runs all stages; each is also a command: `prepare`, `sample`, `train`, "
+    "`evaluate`, `map`, `report`",
+    "explain STUDY": "ranks the factors by importance; with `--at X Y`, explains the probability "
+    "at one place",
+    "tune STUDY": "searches for better settings of a model within its training rows",
+    "sources STUDY": "extracts source areas from whole outlines",
+    "reproduce STUDY": "repeats the paper's tables and figures on your study and tests its "
+    "claims: 3 minutes for the demo, an hour for Kashmir with `--scale paper` (two cores, busy "
+    "with other work)",
+    "audit": "checks whether published accuracy, precision and recall are consistent",
+}
+EXIT_CODES = """\
+Exit codes: 0 success; 2 wrong input or a fault of the machine, reported in one line; 1 a bug;
+128 + n stopped by signal n (130 for Ctrl-C).
+"""
 
 
 def commands_page() -> str:
-    lines = ["# Commands", ""]
+    lines = ["# Commands", "", "| command | what it does |", "| --- | --- |"]
+    lines += [f"| `shakeslide {name}` | {told} |" for name, told in COMMANDS_TOLD.items()]
+    lines += ["", EXIT_CODES]
     for name in COMMANDS:
         done = subprocess.run(
             [SHAKESLIDE, name, "--help"],
@@ -190,11 +215,12 @@ def commands_page() -> str:
 
 MODELS_HEAD = """# The models on Kashmir 2005
 
-Every model that the data of [Kashmir 2005](../examples/kashmir2005/README.md) allow, under three
-protocols: twenty random splits of cells (a fifth to train, as in the paper), five folds of whole
-landslides, five folds of blocks of 3 km. Mean ± standard deviation over splits; fit and map times
-in seconds on {cores} cores ({platform}), the map of 815,262 cells.
-[How good is it really?](evaluation.md) says how to read the protocols.
+This page compares every model that the data of
+[Kashmir 2005](../examples/kashmir2005/README.md) allow, under three protocols: twenty random splits
+of cells (a fifth for training, as in the paper), five folds of whole landslides, and five folds of
+blocks of 3 km. The tables give the mean ± standard deviation over splits. Times are in seconds on
+{cores} cores ({platform}); the map has 815,262 cells.
+[How good is it really?](evaluation.md) explains the protocols.
 
 ```sh
 shakeslide run examples/kashmir2005/study.toml --data FOLDER_WITH_THE_DATA --out runs/models \\
@@ -203,8 +229,8 @@ shakeslide run examples/kashmir2005/study.toml --data FOLDER_WITH_THE_DATA --out
 python docs/build.py runs/models
 ```
 
-`mlp` is `sae` without its unsupervised training: what that training brings on this site is the
-difference between the two.
+`mlp` is `sae` without pre-training: the difference between the two is the effect of pre-training on
+this site.
 """
 
 

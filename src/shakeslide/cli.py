@@ -1,4 +1,4 @@
-"""The command line: loads the study, calls one function, says where the result is.
+"""The command line: loads the study, calls one function, prints where the result is.
 
 The one place where errors are shown: `InputError`, and what goes wrong outside of the program, as
 one line and exit code 2, anything else as a bug with exit code 1 and its traceback in run.log.
@@ -28,7 +28,7 @@ from shakeslide.io import failures
 
 app = typer.Typer(
     name="shakeslide",
-    help="After this earthquake, where have the slopes failed?",
+    help="Map earthquake-induced landslides from GIS layers and a landslide inventory.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -71,27 +71,27 @@ Data = Annotated[
         "--data",
         parser=_folder,
         metavar="PATH",
-        help="Folder that relative paths of the study start from.",
+        help="Folder for relative paths in the study [default: the study file's folder].",
     ),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override a key: table.key=value. May be repeated."),
+    typer.Option("--set", help="Set a key for this command: table.key=value. May be repeated."),
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads on this machine [default: all].")
 ]
 Scheduler = Annotated[
-    str | None, typer.Option("--scheduler", help="dask scheduler, tcp://host:8786.")
+    str | None, typer.Option("--scheduler", help="Address of a dask scheduler: tcp://host:8786.")
 ]
 Verify = Annotated[
     bool,
     typer.Option(
-        "--verify", help="Read all files again to find those that were damaged or changed unseen."
+        "--verify", help="Read all files again, to find damage and changes that kept size and time."
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print the log.")]
 
 
 def _open(
@@ -180,7 +180,7 @@ class _OwnStderr(io.TextIOWrapper):
 
 
 def _tell(quiet: bool, text: object) -> None:
-    """Print where a result is, or what came of it, unless nothing but errors is wanted."""
+    """Print the path of a result, or its summary, unless only errors are wanted."""
     if not quiet:
         print(text)
 
@@ -210,14 +210,14 @@ def _stage(name: str) -> Callable[..., None]:
 
 
 STAGES = {
-    "sources": ("extract_sources", "Tell source areas from run-outs: sources.gpkg."),
+    "sources": ("extract_sources", "Extract source areas from whole outlines: sources.gpkg."),
     "prepare": ("prepare", "Compute the factors: factors/<CODE>.tif."),
     "sample": ("sample", "Draw the samples: samples.parquet."),
     "train": ("train", "Train the models: models/<model>/."),
-    "evaluate": ("evaluate", "Judge the models: evaluation.json and .csv."),
-    "map": ("map_", "Map the models: maps/*.tif."),
+    "evaluate": ("evaluate", "Evaluate the models on held-out data: evaluation.json and .csv."),
+    "map": ("map_", "Predict every cell with every model: maps/*.tif."),
     "report": ("report", "Write figures, report.html and summary.pdf from the results."),
-    "run": ("run_all", "Walk all stages; redo only what changed."),
+    "run": ("run_all", "Run all stages and repeat only those whose input changed."),
 }
 
 
@@ -230,7 +230,7 @@ def check(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Look at every layer, say what will be done, and find errors before any long work."""
+    """Check every layer, list what will be used for what, and find errors before any long work."""
     run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=True)
     from shakeslide import pipeline
 
@@ -290,20 +290,20 @@ def explain(
         tuple[float, float] | None,
         typer.Option(
             "--at",
-            help="Why a place has its probability: X Y in the grid's CRS, or longitude and "
+            help="Explains the probability at one place: X Y in the grid's CRS, or longitude and "
             "latitude in degrees.",
         ),
     ] = None,
-    model: Annotated[str, typer.Option("--model", help="Of which model, with --at.")] = "rf",
+    model: Annotated[str, typer.Option("--model", help="Model to explain, with --at.")] = "rf",
     out: Out = None,
     data: Data = None,
     set_: Set = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say which factors matter (importance.json), or why one place has its probability.
+    """Rank the factors by importance (importance.json), or explain the probability at one place.
 
-    What --at asks is answered with -q too.
+    The answer to --at is printed even with -q.
     """
     run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=at is not None)
     from shakeslide import explanation, pipeline
@@ -320,12 +320,16 @@ def explain(
 @app.command()
 def tune(
     study: StudyPath,
-    model: Annotated[str, typer.Option("--model", help="Which model.")] = "sae",
+    model: Annotated[str, typer.Option("--model", help="Model to tune.")] = "sae",
     protocol: Annotated[
-        str, typer.Option("--protocol", help="How validation rows are held out.")
+        str,
+        typer.Option(
+            "--protocol", help="How validation rows are held out: pixel, landslide or block."
+        ),
     ] = "block",
     trials: Annotated[
-        int, typer.Option("--trials", min=2, help="Settings to try, earlier ones included.")
+        int,
+        typer.Option("--trials", min=2, help="Number of settings to try, earlier trials included."),
     ] = 30,
     out: Out = None,
     data: Data = None,
@@ -333,7 +337,7 @@ def tune(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Search better settings of a model on a part of its training rows: tune/<model>_*.toml."""
+    """Search for better settings of a model within its training rows: tune/<model>_*.toml."""
     run = _open(study, out, data, set_, None, None, quiet, verbose)
     from shakeslide import pipeline, tuning
 
@@ -356,7 +360,9 @@ def reproduce(
     study: StudyPath,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Tables and figures of the paper, as T4,F9 [default: all]."),
+        typer.Option(
+            "--only", help="Tables and figures of the paper, for example T4,F9 [default: all]."
+        ),
     ] = None,
     scale: Annotated[
         str, typer.Option("--scale", help="quick (minutes) or paper (20 repeats, 20,000 steps).")
@@ -366,13 +372,19 @@ def reproduce(
     ] = "pixel",
     tile: Annotated[
         str | None,
-        typer.Option("--tile", help="row,col of the tile of F10 [default: the fullest]."),
+        typer.Option(
+            "--tile", help="Tile of F10 as row,col [default: the one with the most source cells]."
+        ),
     ] = None,
     area: Annotated[
-        Path | None, typer.Option("--area", help="Polygon of F11 [default: the fullest 3 km].")
+        Path | None,
+        typer.Option(
+            "--area", help="Polygon of F11 [default: the 3 km square with the most source cells]."
+        ),
     ] = None,
     repeats: Annotated[
-        int | None, typer.Option("--repeats", min=1, help="Splits, in place of the scale's.")
+        int | None,
+        typer.Option("--repeats", min=1, help="Number of splits [default: that of the scale]."),
     ] = None,
     out: Out = None,
     data: Data = None,
@@ -398,10 +410,10 @@ def audit(
         float | None, typer.Option("--prevalence", help="Share of positives in the test set.")
     ] = None,
     tolerance: Annotated[
-        float, typer.Option("--tolerance", help="How far each figure may be off (rounding).")
+        float, typer.Option("--tolerance", help="Rounding error allowed in each figure.")
     ] = 0.00005,
 ) -> None:
-    """Say whether published accuracy, precision and recall can belong together."""
+    """Check whether published accuracy, precision and recall are consistent."""
     from shakeslide.evaluation.audit import consistency
 
     print(consistency(oa, precision, recall, prevalence, tolerance).statement)
@@ -409,7 +421,7 @@ def audit(
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="Folder to make.", metavar="DIR")],
+    folder: Annotated[Path, typer.Argument(help="Folder to create.", metavar="DIR")],
 ) -> None:
     """Write a commented study file to start from."""
     from shakeslide import template
@@ -429,18 +441,16 @@ def init(
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder of data and results.")] = Path("demo"),
     size: Annotated[
-        int, typer.Option("--size", min=64, max=40_000, help="Cells along each side.")
+        int, typer.Option("--size", min=64, max=40_000, help="Cells along each side of the map.")
     ] = 1000,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Another number, another earthquake.")
-    ] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed of the earthquake.")] = 1,
     only_data: Annotated[
-        bool, typer.Option("--only-data", help="Make the earthquake's layers and study, no more.")
+        bool, typer.Option("--only-data", help="Write the layers and the study file only.")
     ] = False,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
-    """Make a synthetic earthquake and walk it from raw layers to the report."""
+    """Make a synthetic earthquake and run every stage on it, from layers to report."""
     from shakeslide import demonstration
 
     try:
@@ -461,7 +471,7 @@ def _version(value: bool) -> None:
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     pass

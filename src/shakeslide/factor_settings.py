@@ -1,4 +1,4 @@
-"""The tables of the factors in the study file: what can be asked of each function."""
+"""The tables of the factors in the study file: the options of each function."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ EPICENTRE = "epicentre"
 
 
 class FactorBase(Settings):
-    """What every factor has."""
+    """Settings of every factor."""
 
     use: bool = True
-    """Leave the factor out with `false`."""
+    """`false` leaves the factor out."""
     name: ShownText = ""
     """Name for figures; default: the function's."""
 
@@ -36,27 +36,27 @@ class LayerFactor(FactorBase):
     """A factor computed from a layer of the study."""
 
     layer: str = ""
-    """Which layer of [layers]; the 14 factors know theirs."""
+    """Name of a table in [layers]; the 14 factors have one by default."""
 
 
 class ValueFactor(LayerFactor):
-    """Number as it is: a continuous raster, or an attribute of polygons at the cell's centre."""
+    """Value of a continuous raster, or of an attribute of polygons, at the cell's centre."""
 
     function: Literal["value"] = "value"
     unit: str = ""
     """Unit of the values."""
     overlap: Overlap | None = None
-    """Which polygon counts where several overlap: that with the `highest` or the `lowest` value,
-    the `last` or the `first` of the file; default: `highest` for the layer intensity and units of
-    ground motion (isoseismals lie on one another), else `last`."""
+    """Which of several overlapping polygons counts: the one with the `highest` or `lowest` value,
+    or the `last` or `first` in the file; default: `highest` for the layer intensity and for units
+    of ground motion (isoseismals overlap), else `last`."""
 
 
 class CategoryFactor(LayerFactor):
-    """Class of polygons or of a raster of codes; turned into frequency ratios in training."""
+    """Class of polygons or of a raster of codes. Training converts classes to frequency ratios."""
 
     function: Literal["category"] = "category"
     overlap: Literal["last", "first"] | None = None
-    """Which polygon counts where several overlap: the `last` of the file (default) or the
+    """Which of several overlapping polygons counts: the `last` in the file (default) or the
     `first`."""
 
 
@@ -67,14 +67,14 @@ class BearingFactor(FactorBase):
 
 
 class LineDirectionFactor(LayerFactor):
-    """Azimuth (mod 180, from true north) of the nearest subsection of the lines."""
+    """Azimuth of the nearest subsection of the lines, from true north, modulo 180."""
 
     function: Literal["line_direction"] = "line_direction"
     subsection: Positive = 5000.0
     """Length of the pieces into which each line is cut, in metres."""
     nearest: Literal["midpoint", "segment"] = "midpoint"
-    """Nearest by the pieces' midpoints (Thiessen polygons, as in the paper) or exactly by their
-    segments."""
+    """How the nearest piece is found: by the distance to its midpoint (Thiessen polygons, as in the
+    paper) or to the piece itself."""
 
 
 class DensityFactor(LayerFactor):
@@ -84,28 +84,29 @@ class DensityFactor(LayerFactor):
     bandwidth: Positive | None = None
     """Radius in metres; default: 0.9 min(SD, sqrt(1/ln 2) median distance) n^-0.2."""
     weight: Literal["count", "magnitude", "column"] = "count"
-    """Each point counts 1, 10^(M - completeness), or what the layer's column says."""
+    """Weight of a point: 1, 10^(M - completeness), or the value of the layer's column."""
     completeness: float = 4.0
-    """Magnitude that counts 1 with weight = "magnitude"."""
+    """Magnitude whose weight is 1, with weight = "magnitude"."""
     min_magnitude: float | None = None
-    """Only earthquakes of at least this magnitude."""
+    """Use only earthquakes of at least this magnitude."""
     start: Moment | None = None
-    """Only earthquakes from this time on (UTC); default with `days` or `end`: after the event."""
+    """Use only earthquakes from this time on (UTC); default with `days` or `end`: after the
+    event."""
     end: Moment | None = None
-    """Only earthquakes before this time (UTC)."""
+    """Use only earthquakes before this time (UTC)."""
     days: Positive | None = None
-    """Only earthquakes within this many days after the event."""
+    """Use only earthquakes within this many days after the event."""
 
 
 class DistanceFactor(LayerFactor):
-    """Euclidean distance from the cell's centre to the nearest line, point or polygon edge; with
-    layer = "epicentre" to the epicentre."""
+    """Euclidean distance from the cell's centre to the nearest line, point or polygon edge, or to
+    the epicentre with layer = "epicentre"."""
 
     function: Literal["distance"] = "distance"
 
 
 class ElevationFactor(FactorBase):
-    """Elevation as it is."""
+    """Elevation of the DEM."""
 
     function: Literal["elevation"] = "elevation"
 
@@ -127,7 +128,7 @@ class CurvatureFactor(FactorBase):
 
     function: Literal["curvature"] = "curvature"
     type: Literal["general", "profile", "plan"] = "general"
-    """General, profile or plan curvature; profile and plan are 0 on level ground."""
+    """General, profile or plan curvature. Profile and plan curvature are 0 on level ground."""
 
 
 class TpiFactor(FactorBase):
@@ -151,13 +152,13 @@ class ReliefFactor(FactorBase):
 
 
 class RoughnessFactor(FactorBase):
-    """Highest minus lowest elevation of the 3 x 3 cells around."""
+    """Highest minus lowest elevation in a 3 x 3 window."""
 
     function: Literal["roughness"] = "roughness"
 
 
 class NorthnessFactor(FactorBase):
-    """Cosine of the slope aspect: 1 where it faces north, -1 south, 0 on level ground."""
+    """Cosine of the slope aspect: 1 on slopes that face north, -1 south, 0 on level ground."""
 
     function: Literal["northness"] = "northness"
     by_slope: bool = False
@@ -165,7 +166,7 @@ class NorthnessFactor(FactorBase):
 
 
 class EastnessFactor(FactorBase):
-    """Sine of the slope aspect: 1 where it faces east, -1 west, 0 on level ground."""
+    """Sine of the slope aspect: 1 on slopes that face east, -1 west, 0 on level ground."""
 
     function: Literal["eastness"] = "eastness"
     by_slope: bool = False
@@ -173,15 +174,17 @@ class EastnessFactor(FactorBase):
 
 
 class WaterFactor(FactorBase):
-    """A factor of water running over the whole elevation model.
+    """A factor of water flow over the whole elevation model.
 
     It is computed once over the whole grid, which takes about 48 bytes of memory per cell.
     """
 
     cell: Positive | None = None
-    """Side of the cells on which water runs, in metres, to save memory; default: the grid's."""
+    """Side of the cells of the flow computation, in metres: larger cells save memory; default: the
+    grid's."""
     margin: Annotated[float, Field(ge=0)] = 5000.0
-    """How far beyond the grid the elevation model is used, in metres, where it reaches."""
+    """Width of the strip around the grid that is included, in metres, where the elevation model
+    covers it."""
 
 
 class UpstreamAreaFactor(WaterFactor):
@@ -191,29 +194,30 @@ class UpstreamAreaFactor(WaterFactor):
 
 
 class WetnessFactor(WaterFactor):
-    """Topographic wetness (compound topographic index), ln of upstream area per width by slope."""
+    """Topographic wetness (compound topographic index): ln of upstream area per unit width over
+    slope."""
 
     function: Literal["wetness"] = "wetness"
 
 
 class HeightAboveRiverFactor(WaterFactor):
-    """Height above the first river that the cell's water reaches."""
+    """Height above the first river that water from the cell reaches."""
 
     function: Literal["height_above_river"] = "height_above_river"
     min_area: Positive = 1.0
-    """Upstream area from which water is a river, in km²."""
+    """Upstream area above which a channel is a river, in km²."""
 
 
 class RiverDistanceFactor(WaterFactor):
-    """Distance to the nearest river found from the elevation model; needs no layer of rivers."""
+    """Distance to the nearest river derived from the elevation model; needs no layer of rivers."""
 
     function: Literal["river_distance"] = "river_distance"
     min_area: Positive = 1.0
-    """Upstream area from which water is a river, in km²."""
+    """Upstream area above which a channel is a river, in km²."""
 
 
 class OwnFactor(LayerFactor):
-    """A function that an installed package brings; its other options are the package's."""
+    """A function from an installed package; its other options are defined by the package."""
 
     model_config = ConfigDict(extra="allow")
 

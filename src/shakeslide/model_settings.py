@@ -1,4 +1,4 @@
-"""Settings of the models in the study file: each model's own, and which are used."""
+"""Settings of the models in the study file: those of each model, and which models are used."""
 
 # ruff: noqa: RUF012 - pydantic gives each model its own copy of a default.
 from __future__ import annotations
@@ -20,107 +20,107 @@ from shakeslide.schema import Once, Positive, Settings
 
 
 class ModelSettings(Settings):
-    """What every model has."""
+    """Settings of every model."""
 
     angles: Literal["raw", "sincos"] | None = None
-    """Angles as they are, or as sine and cosine (lines: of the doubled angle)."""
+    """How angles are encoded: raw, or as sine and cosine (of the doubled angle for lines)."""
 
 
 class NetworkSettings(ModelSettings):
-    """What the networks have."""
+    """Settings of the networks."""
 
     units: list[Annotated[int, Field(ge=1)]] | None = None
-    """Hidden units per layer; their number is the depth."""
+    """Hidden units of each layer; the length of the list is the number of layers."""
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     """Weight of the L2 penalty (lambda)."""
     steps: Annotated[int, Field(ge=1)] | None = None
-    """Steps of (fine-)tuning."""
+    """Training steps; for `sae`, steps of fine-tuning."""
     learning_rate: Positive | None = None
     """Step size."""
     batch_size: Annotated[int, Field(ge=1)] | Literal["full"] | None = None
     """Rows per step."""
     optimiser: Literal["sgd", "adamw"] | None = None
-    """Gradient descent as in the paper, or AdamW."""
+    """Optimiser: gradient descent as in the paper, or AdamW."""
     schedule: Literal["constant", "one_cycle"] | None = None
-    """How the step size changes."""
+    """Schedule of the step size."""
     init: Literal["xavier", "glorot4", "normal"] | None = None
-    """How the initial weights are drawn."""
+    """Distribution of the initial weights."""
     early_stopping: bool | None = None
-    """Stop on a validation part of the training rows."""
+    """Stop training early, by the loss on a validation part of the training rows."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """That part."""
+    """Share of the training rows in the validation part."""
 
 
 class SaeSettings(NetworkSettings):
     """Stacked sparse autoencoder."""
 
     settings: Literal["paper", "modern"] = "paper"
-    """Where the other settings start from: the paper's, which are the defaults told here, or
-    present-day ones (angles as sine and cosine, AdamW on one cycle, early stopping)."""
+    """Defaults of the other settings: the paper's, which are listed here, or modern ones (angles as
+    sine and cosine, AdamW with a one-cycle schedule, early stopping)."""
     rho: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Target mean activation of the hidden units."""
     beta: Annotated[float, Field(ge=0)] | None = None
     """Weight of the sparsity penalty."""
     loss_reduction: Literal["sum", "mean"] | None = None
-    """Reconstruction error as a sum or a mean over features."""
+    """Whether the reconstruction error is a sum or a mean over features."""
     pretrain_steps: Annotated[int, Field(ge=0)] | None = None
-    """Steps of the unsupervised training of each layer."""
+    """Pre-training steps of each layer."""
     pretrain_learning_rate: Positive | None = None
-    """Step size of the unsupervised training; default: learning_rate."""
+    """Step size of pre-training; default: learning_rate."""
     head: Literal["softmax", "naive_bayes", "svm"] | None = None
-    """Classifier on top."""
+    """Classifier on top of the last layer."""
     members: Annotated[int, Field(ge=1)] | None = None
-    """Networks trained side by side and averaged."""
+    """Number of networks that are trained together and averaged."""
     precision: Literal["float32", "bfloat16"] | None = None
-    """Of predictions."""
+    """Floating-point format of predictions."""
 
 
 class MlpSettings(NetworkSettings):
-    """The network of `sae` without pre-training."""
+    """Multilayer perceptron: the network of `sae` without pre-training."""
 
 
 class LrSettings(ModelSettings):
     """Logistic regression."""
 
     C: Positive | None = None
-    """Inverse strength of the L2 penalty."""
+    """Inverse of the strength of the L2 penalty."""
 
 
 class SvmSettings(ModelSettings):
     """Support vector machine with an RBF kernel."""
 
     C: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    """Penalty."""
+    """Penalty for misclassified rows."""
     gamma: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    """Kernel coefficient."""
+    """Coefficient of the RBF kernel."""
 
 
 class TreeSettings(ModelSettings):
     """Decision tree."""
 
     max_depth: Annotated[int, Field(ge=1)] | None = None
-    """Greatest depth."""
+    """Greatest depth of a tree."""
     min_samples_leaf: Annotated[int, Field(ge=1)] | None = None
-    """Fewest rows in a leaf."""
+    """Least number of rows in a leaf."""
 
 
 class RfSettings(TreeSettings):
     """Random forest."""
 
     n_estimators: Annotated[int, Field(ge=1)] | None = None
-    """Trees."""
+    """Number of trees."""
     engine: Literal["sklearn", "intelex"] | None = None
-    """What grows the trees: `intelex` is scikit-learn-intelex, where installed, which is several
-    times as fast and draws other random numbers."""
+    """Library that trains the trees. `intelex` is scikit-learn-intelex, if installed: it is several
+    times as fast and uses other random numbers."""
 
 
 class AdaboostSettings(ModelSettings):
     """AdaBoost."""
 
     n_estimators: Annotated[int, Field(ge=1)] | None = None
-    """Trees."""
+    """Number of trees."""
     max_depth: Annotated[int, Field(ge=1)] | None = None
-    """Greatest depth of each."""
+    """Greatest depth of each tree."""
     learning_rate: Positive | None = None
     """Weight of each tree."""
 
@@ -129,13 +129,13 @@ class HgbSettings(ModelSettings):
     """Gradient boosting on binned features."""
 
     max_iter: Annotated[int, Field(ge=1)] | None = None
-    """Trees."""
+    """Number of trees."""
     learning_rate: Positive | None = None
     """Weight of each tree."""
     max_leaf_nodes: Annotated[int, Field(ge=2)] | None = None
-    """Most leaves of a tree."""
+    """Greatest number of leaves of a tree."""
     min_samples_leaf: Annotated[int, Field(ge=1)] | None = None
-    """Fewest rows in a leaf."""
+    """Least number of rows in a leaf."""
     l2_regularization: Annotated[float, Field(ge=0)] | None = None
     """L2 penalty on the leaves."""
 
@@ -144,36 +144,38 @@ class FrSettings(ModelSettings):
     """Frequency ratio model: sum of the factors' ratios."""
 
     bins: Annotated[int, Field(ge=2)] | None = None
-    """Classes of equal frequency of each continuous factor."""
+    """Number of classes of equal frequency for each continuous factor."""
 
 
 class Rating(Settings):
     """Ratings of a factor's classes, from 0 to 1."""
 
     limits: list[float] | None = None
-    """Limits between the classes of a factor of numbers, rising."""
+    """Numeric factor: limits between its classes, ascending."""
     values: list[Annotated[float, Field(ge=0, le=1)]] | None = None
-    """Rating below the first limit, between the limits, above the last: one more than limits."""
+    """Numeric factor: ratings below the first limit, between the limits and above the last; one
+    more than there are limits."""
     classes: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
-    """Rating by name of the class, of a factor of classes."""
+    """Categorical factor: rating by name of the class."""
 
 
 class AhpSettings(Settings):
-    """Analytic hierarchy process: weights from comparisons of the factors in pairs; factors that
-    no comparison names have no part."""
+    """Analytic hierarchy process: weights from pairwise comparisons of the factors. Factors that no
+    comparison names are not used."""
 
     comparisons: dict[str, Positive] | None = None
-    """How many times the first factor of each pair is as important as the second, from 1/9 to 9:
-    "SLO/DR" = 3. Every pair once."""
+    """Importance of the first factor of each pair relative to the second, from 1/9 to 9: "SLO/DR" =
+    3. Give every pair once."""
     ratings: dict[str, Rating] | None = None
-    """Ratings of classes by factor, as [models.ahp.ratings.SLO] limits = [15, 30] values =
-    [0.1, 0.5, 1]; default: frequency ratios of the training rows over the factor's largest."""
+    """Ratings of classes by factor, for example [models.ahp.ratings.SLO] limits = [15, 30] values =
+    [0.1, 0.5, 1]; default: frequency ratios of the training rows, divided by the factor's
+    largest."""
     bins: Annotated[int, Field(ge=2)] | None = None
-    """Classes of equal frequency of each factor of numbers without ratings."""
+    """Number of classes of equal frequency for each numeric factor without ratings."""
 
 
 class Strength(Settings):
-    """Strength of a class of lithology."""
+    """Shear strength of a class of lithology."""
 
     c: Annotated[float, Field(ge=0)]
     """Cohesion in kPa."""
@@ -184,17 +186,17 @@ class Strength(Settings):
 
 
 class NewmarkSettings(Settings):
-    """Newmark displacement of an infinite slope; its probability never exceeds 0.335, so compare
-    it by AUC, or ask for a calibration."""
+    """Newmark displacement of an infinite slope. Its probability never exceeds 0.335: compare it by
+    AUC, or set a calibration."""
 
     strength: dict[str, Strength] | None = None
-    """Strength by class of lithology: [models.newmark.strength.<class>] c, phi, gamma."""
+    """Shear strength by class of lithology: [models.newmark.strength.<class>] c, phi, gamma."""
     t: Positive | None = None
-    """Thickness of the slab that slides, at right angles to the slope, in m."""
+    """Thickness of the sliding slab, perpendicular to the slope, in m."""
     m: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Share of it that is saturated."""
+    """Share of the slab's thickness that is saturated."""
     form: Literal["jibson2007", "jibson2007_magnitude", "jibson2000"] | None = None
-    """Displacement from PGA, from PGA and magnitude, or from Arias intensity."""
+    """Equation for the displacement: from PGA, from PGA and magnitude, or from Arias intensity."""
     magnitude: Annotated[float, Field(gt=0, lt=10)] | None = None
     """Moment magnitude; default: the event's."""
     slope: str | None = None
@@ -208,14 +210,14 @@ class NewmarkSettings(Settings):
 
 
 class Jessee2018Settings(Settings):
-    """Global model of Nowicki Jessee et al. (2018); nothing is trained."""
+    """Global model of Nowicki Jessee et al. (2018), which needs no training."""
 
     output: Literal["probability", "coverage"] | None = None
-    """Probability, or the share of the area that landslides cover."""
+    """Output: the model's probability, or the share of the area that landslides cover."""
     lithology_classes: dict[str, str] | None = None
-    """The study's classes to GLiM's two letters, where they are named otherwise."""
+    """GLiM's two letters for each class of the study, if its names differ."""
     land_cover_classes: dict[str, int] | None = None
-    """The study's classes to GlobCover's codes, where they are named otherwise."""
+    """GlobCover's code for each class of the study, if its names differ."""
     pgv: str | None = None
     """Code of the factor with the peak ground velocity."""
     slope: str | None = None
@@ -229,14 +231,14 @@ class Jessee2018Settings(Settings):
 
 
 class Jessee2022Settings(Jessee2018Settings):
-    """The same as revised by Allstadt et al. (2022)."""
+    """Global model of Nowicki Jessee et al., as revised by Allstadt et al. (2022)."""
 
     pga: str | None = None
     """Code of the factor with the peak ground acceleration."""
 
 
 class OwnModelSettings(ModelSettings):
-    """An estimator that an installed package brings; its other keys are the estimator's."""
+    """An estimator from an installed package; its other keys are defined by the package."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -261,19 +263,20 @@ ModelName = Annotated[str, AfterValidator(_known_model)]
 
 
 class Models(Settings):
-    """Which models, and what differs from the preset's settings."""
+    """Which models are used, and settings that differ from the preset."""
 
     model_config = ConfigDict(extra="allow")
 
     use: Annotated[list[ModelName], Field(min_length=1), Once] = ["lr", "svm", "rf", "sae"]
     """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, ahp,
-    newmark, jessee2018, jessee2022, or the name of an estimator that an installed package brings.
-    The last four of ours need factors or settings of their own, and are left out with a line where
-    these are missing."""
+    newmark, jessee2018, jessee2022, or the name of an estimator from an installed package. The four
+    from ahp on need factors or settings of their own. A model that lacks them is left out, and the
+    program reports it."""
     calibration: Literal["none", "platt", "isotonic"] = "none"
-    """Make the probabilities mean what they say: fitted on three parts of the training rows, by
-    landslide, that the model had not seen (so training takes four times as long). `isotonic` takes
-    any rising shape and needs a thousand source cells, `platt` a hundred."""
+    """Calibrates the probabilities. The calibration is fitted on predictions for landslides held
+    out of the training rows in three parts, so training takes four times as long. `platt` fits a
+    logistic curve and needs 100 source cells to train on; `isotonic` fits any rising curve and
+    needs 1,000."""
     sae: SaeSettings = SaeSettings()
     lr: LrSettings = LrSettings()
     svm: SvmSettings = SvmSettings()

@@ -50,20 +50,20 @@ from shakeslide.schema import (
 
 
 class StudyInfo(Settings):
-    """What the study is."""
+    """Title, preset and random seed of the study."""
 
     name: ShownText = "Unnamed study"
     """Title on the report."""
     description: ShownText = ""
     """A sentence or two for the report."""
     preset: Literal["paper"] = "paper"
-    """Which factors and model settings fill the rest: `paper`, the 14 factors and the settings of
-    the paper."""
+    """Factors and model settings used where the study gives none: `paper`, the 14 factors and the
+    settings of the paper."""
     seed: Annotated[int, Field(ge=0)] = 1
-    """The one source of randomness: the same seed gives the same bytes."""
+    """Random seed: the same seed gives the same results, byte for byte."""
     network: bool = False
-    """Whether files may refer to the web, as a `.vrt` over `/vsicurl/` does. By default nothing
-    that a study reads opens a connection, and such a file is refused."""
+    """Allow files that refer to the web, such as a `.vrt` over `/vsicurl/`. By default such a file
+    is refused, and reading a study opens no network connection."""
 
 
 class Event(Settings):
@@ -80,7 +80,7 @@ class Event(Settings):
 
 
 class GridSettings(Settings):
-    """The grid that everything is computed on; by default the DEM's own."""
+    """The grid on which everything is computed; by default that of the DEM."""
 
     crs: CrsText | None = None
     """A projected CRS in metres, for example "EPSG:32643"; default: the DEM's."""
@@ -89,167 +89,168 @@ class GridSettings(Settings):
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north in the grid's CRS; default: the DEM's."""
     tile: Literal["auto"] | Annotated[int, Field(ge=16, multiple_of=16)] = "auto"
-    """Side of a tile in cells: the unit of work and of resuming. `auto`: 512 up to 16 million
-    cells, else 2048."""
+    """Side of a tile in cells. Work is divided, and resumed, by tiles. `auto`: 512 up to 16
+    million cells, else 2048."""
 
 
 class Layer(Settings):
-    """A file with data: any raster GDAL reads, any vector OGR reads, a table of points
-    (text, Parquet), a ShakeMap
-    (grid.xml, uncertainty.xml, shake_result.hdf), an earthquake catalogue (QuakeML)."""
+    """A file with data: any raster that GDAL reads, any vector that OGR reads, a table of points
+    (text, Parquet, Feather), a ShakeMap (grid.xml, uncertainty.xml, shake_result.hdf) or an
+    earthquake catalogue (QuakeML)."""
 
     path: DataPath
-    """The file. It may lie in a zip archive: "dem.zip" where that holds one raster or vector, or
+    """The file. A file in a zip archive is "dem.zip" if the archive has one raster or vector, else
     "dem.zip/dem.tif"."""
     layer: str | None = None
-    """Layer inside the file, where it has several; raster: the variable (NetCDF, HDF) or the table
+    """Layer inside the file, if it has several; raster: the variable (NetCDF, HDF) or the table
     (GeoPackage)."""
     column: str | None = None
     """Attribute to use (polygons: the value or class; earthquakes: the magnitude; ShakeMap: the
-    field, for example "PGA"; default there: the field named as the layer, MMI for intensity)."""
+    field, for example "PGA"; default there: the field with the layer's name, MMI for intensity)."""
     where: Filter | None = None
-    """Filter on attributes: one condition in SQL, for example "year IN (2005, 2006)"."""
+    """Filter on attributes: one SQL condition, for example "year IN (2005, 2006)"."""
     x: str | None = None
     """Table (.csv, .txt, .tsv, .parquet, .feather): column of longitude or x."""
     y: str | None = None
     """Table: column of latitude or y."""
     wkt: str | None = None
-    """Table: column of geometries as well-known text, instead of x and y; found by itself where
-    there is one."""
+    """Table: column of geometries as well-known text, instead of x and y; detected automatically
+    if there is one."""
     time: str | None = None
-    """Column of date and time (UTC), where a time window is asked for; with `date`, of the time of
+    """Column of date and time (UTC), needed for a time window; with `date`, column of the time of
     day."""
     date: str | None = None
-    """Column of the date, where date and time are in two columns, or where there is no time."""
+    """Column of the date, if date and time are in two columns or there is no time."""
     crs: CrsText | None = None
-    """CRS, only where the file has none or a wrong one."""
+    """CRS of the file, only if the file states none or a wrong one."""
     encoding: Encoding | None = None
-    """Vector: encoding of its texts, for example "cp1251", where the file states none or a wrong
-    one."""
+    """Vector: text encoding, for example "cp1251", if the file states none or a wrong one."""
     swap_xy: bool = False
-    """Vector: its coordinates are written y before x."""
+    """Vector: the file gives y before x."""
     band: Annotated[int, Field(ge=1)] = 1
-    """Raster: band."""
+    """Raster: number of the band."""
     nodata: Annotated[float, Field(allow_inf_nan=True)] | None = None
-    """Raster: value that means "no data", where the file does not say so; one that its numbers can
-    hold."""
+    """Raster: value that means "no data", if the file does not state it; the data type must be able
+    to hold it."""
     scale: Annotated[float, Field(gt=0)] | None = None
-    """Raster: what its numbers are multiplied by, for example 0.3048 for feet; default: what the
-    file says."""
+    """Raster: factor by which values are multiplied, for example 0.3048 for feet; default: the
+    file's own scale."""
     source: ShownText = ""
-    """Where the data come from; printed in the report."""
+    """Source and licence of the data; printed in the report."""
 
 
 class Mask(Layer):
-    """Ground where no landslide can be: lakes, glaciers, sea. Polygons, or a raster of classes."""
+    """Ground where no landslide can occur (lakes, glaciers, sea), as polygons or a raster of
+    classes."""
 
     name: ShownText = ""
-    """What it is, for example "lakes"."""
+    """Name of the mask, for example "lakes"."""
     map_value: Literal[0, "nodata"]
-    """What the maps show there: 0, a landslide is ruled out; "nodata", nothing is said."""
+    """Value of the maps there: 0 if landslides are impossible, "nodata" if nothing is known."""
     classes: list[int] | None = None
-    """Raster: which values are masked; default: all but 0."""
+    """Raster: values that are masked; default: all but 0."""
 
 
 class Inventory(Settings):
     """The mapped landslides."""
 
     path: DataPath | None = None
-    """Landslide polygons, whole outlines (source and run-out), or points: then a landslide is
-    the cell its point lies in."""
+    """Landslide polygons (whole outlines: source and run-out) or points. A point stands for the
+    cell that contains it."""
     layer: str | None = None
     """Layer inside the file."""
     where: Filter | None = None
-    """Filter on attributes in SQL: the landslides of this earthquake."""
+    """SQL filter on attributes that selects the landslides of this earthquake."""
     x: str | None = None
     """Table of points: column of longitude or x."""
     y: str | None = None
     """Table of points: column of latitude or y."""
     wkt: str | None = None
-    """Table: column of geometries as well-known text, instead of x and y; found by itself where
-    there is one."""
+    """Table: column of geometries as well-known text, instead of x and y; detected automatically
+    if there is one."""
     crs: CrsText | None = None
-    """CRS, only where the file has none."""
+    """CRS of the file, only if the file states none."""
     encoding: Encoding | None = None
-    """Encoding of its texts, where the file states none or a wrong one."""
+    """Text encoding, if the file states none or a wrong one."""
     swap_xy: bool = False
-    """Its coordinates are written y before x."""
+    """The file gives y before x."""
     id: str | None = None
-    """Attribute that numbers the landslides: features that share it are one landslide."""
+    """Attribute that identifies a landslide: features with the same value are one landslide."""
     date: Annotated[str | None, Shown()] = None
-    """Attribute with the date of each landslide: `check` tells which are not of the earthquake."""
+    """Attribute with the date of each landslide; `check` reports those from before the earthquake
+    or long after it."""
     sources: Layer | None = None
-    """Source areas of the same landslides, where mapped: positives come from these only."""
+    """Mapped source areas of the same landslides. Positives then come from these only."""
     source_where: Filter | None = None
-    """Source areas are the features of the inventory itself that this SQL filter chooses, for
-    example "part = 'source'"."""
+    """SQL filter that selects the source areas among the features of the inventory, for example
+    "part = 'source'"."""
     positives_from: Literal["mapped", "extracted"] = "mapped"
-    """`mapped`: source areas where given, else whole outlines. `extracted`: what `shakeslide
-    sources` tells from outlines and elevation ([sources])."""
+    """`mapped`: source areas if they are given, else whole outlines. `extracted`: source areas that
+    `shakeslide sources` computes from outlines and elevation ([sources])."""
     small: Literal["leave", "most_covered"] = "leave"
-    """Landslides that hold no cell's centre: leave them out, or keep the cell they cover most."""
+    """Landslides that contain no cell centre: leave them out, or use the cell they cover most."""
     ambiguous: list[Layer] = []
-    """Polygons of unclear standing (older landslides, clouds, lakes): neither positive nor
-    negative."""
+    """Polygons of uncertain status (older landslides, clouds): cells in them are neither positive
+    nor negative."""
     extent: Layer | None = None
-    """Polygon of the area that was mapped; default: the whole grid."""
+    """Polygon of the mapped area; default: the whole grid."""
     buffer: Annotated[float, Field(ge=0)] = 0.0
-    """No negatives nearer to a landslide than this, in metres."""
+    """Least distance of negatives from any landslide, in metres."""
     source: ShownText = ""
-    """Where the inventory comes from; printed in the report."""
+    """Source and licence of the inventory; printed in the report."""
 
 
 class Sources(Settings):
-    """How `shakeslide sources` tells source areas from run-outs."""
+    """How `shakeslide sources` separates source areas from run-outs."""
 
     method: Literal["scar", "area_quantile", "elevation_fraction", "slope_break"] = "scar"
-    """`scar` (S3): within scar_lengths widths below the crown, the width being 4 A / (pi L) for
-    area A and length L along the fall line. `area_quantile` (S2): the highest area_share of the
-    area. `elevation_fraction` (S1): the upper height_fraction of the height. `slope_break` (S4):
-    above the break of slope."""
+    """`scar` (S3): the part within scar_lengths widths below the crown. The width is 4 A / (pi L)
+    for area A and length L along the fall line. `area_quantile` (S2): the highest area_share of
+    the area. `elevation_fraction` (S1): the upper height_fraction of the height. `slope_break`
+    (S4): the part above the break of slope."""
     fall_back: Literal["area_quantile", "elevation_fraction", "none"] = "area_quantile"
-    """Used where the method cannot tell; `none`: the whole outline is source there."""
+    """Method for outlines to which `method` does not apply; `none`: use the whole outline."""
     mapped: bool = True
-    """Where the inventory has source areas they are taken (S0)."""
+    """Use the inventory's own source areas if it has them (S0)."""
     scar_lengths: Positive = 1.5
-    """Length of a scar in widths of its landslide."""
+    """`scar`: length of the source area, in widths of its landslide."""
     area_share: Annotated[float, Field(gt=0, le=1)] = 0.4
-    """Share of the area."""
+    """`area_quantile`: share of the area."""
     height_fraction: Annotated[float, Field(gt=0, le=1)] = 1 / 3
-    """Share of the height."""
+    """`elevation_fraction`: share of the height."""
     least_cells: Annotated[int, Field(ge=1)] = 4
-    """Cells that a source has at least, or all that its landslide has."""
+    """Least number of cells in a source area; a smaller landslide is source as a whole."""
     divide: bool = True
-    """Divide outlines that are several landslides (S5)."""
+    """Divide outlines that contain several landslides (S5)."""
     prominence: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Share of an outline's drop by which crowns stand above the place where they meet, or
-    outlets lie below it, to count as two."""
+    """Least height of two crowns above the point where they meet, or depth of two outlets below it,
+    for the outline to be divided, as a share of the outline's total drop."""
     least_prominence: Annotated[float, Field(ge=0)] = 10.0
-    """The same in metres."""
+    """The same least height in metres."""
     smallest: Annotated[int, Field(ge=2)] = 32
-    """Cells that each of the landslides must have."""
+    """Least number of cells in each part of a divided outline."""
     elongation: Annotated[float, Field(gt=1)] = 3.0
-    """Width over length down the slope from which an outline is several landslides."""
+    """Ratio of width to length down the slope above which an outline is divided."""
     volume: tuple[float, float] = (-0.836, 1.332)
-    """log10(alpha) and gamma of volume = alpha area^gamma (m); default: all landslides of Larsen
-    et al. (2010)."""
+    """log10(alpha) and gamma in volume = alpha area^gamma (in metres); default: the fit to all
+    landslides of Larsen et al. (2010)."""
     before: Layer | None = None
-    """Raster from before the earthquake, for example NDVI: with `after`, ground that was never
-    bared is taken out of the outlines."""
+    """Raster from before the earthquake, for example NDVI. With `after`, ground that was not bared
+    is removed from the outlines."""
     after: Layer | None = None
-    """The same from after it."""
+    """The same raster from after the earthquake."""
     loss: bool = True
-    """Values fall where ground is bared, as those of NDVI; false: they rise."""
+    """True: values fall where ground is bared, as NDVI does. False: they rise."""
     ring: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0, le=5000)]] = (
         50.0,
         250.0,
     )
-    """Least and greatest distance in metres from an outline of the ground that it is compared
-    with."""
+    """Least and greatest distance from an outline of the reference ground around it, in metres."""
     bared_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of the landslide's own loss below which a cell has not changed."""
+    """A cell is unchanged if its loss is below this share of the landslide's own loss."""
     contrast: Positive = 3.0
-    """Robust standard deviations of the ground around by which cells must stand out."""
+    """Difference from the reference ground that counts as a change, in robust standard
+    deviations."""
 
     @model_validator(mode="after")
     def _images_are_a_pair(self) -> Sources:
@@ -267,66 +268,70 @@ class Sources(Settings):
 
 
 class Samples(Settings):
-    """How cells are drawn for training and testing."""
+    """How cells are sampled for training and testing."""
 
     negatives_per_positive: Positive = 1.0
-    """Negatives drawn per positive cell."""
+    """Number of negatives per positive."""
     most: Annotated[int, Field(ge=10)] | None = None
-    """Draw at most so many source cells, at random; default: all."""
+    """Greatest number of source cells, sampled at random; default: all."""
     train_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the samples used for training in the `pixel` protocol (the paper: 0.2). The models
-    that are stored and mapped are trained on this share too, that of the first split."""
+    """Share of the samples used for training in the `pixel` protocol (the paper: 0.2). Stored and
+    mapped models are trained on the training rows of the first such split."""
 
 
 class Evaluation(Settings):
-    """How the models are judged."""
+    """How the models are evaluated."""
 
     protocols: Annotated[
         list[Literal["pixel", "landslide", "block", "event"]], Field(min_length=1), Once
     ] = ["pixel", "landslide", "block"]
-    """`pixel`: random split of cells, as in the paper (neighbours fall on both sides, which
-    flatters). `landslide`: all cells of a landslide on one side. `block`: squares of land on one
-    side, with a buffer: what to expect where no landslide is mapped yet. `event`: trained on other
-    earthquakes (`events`) only: what to expect after the next one."""
+    """`pixel`: random split of cells, as in the paper; neighbours fall on both sides, so scores are
+    too high. `landslide`: all cells of a landslide are on one side. `block`: squares of land are
+    held out with a buffer, which estimates the accuracy where no landslide is mapped yet. `event`:
+    models are trained on other earthquakes (`events`) only, which estimates the accuracy after the
+    next one."""
     events: list[DataPath] = []
-    """Folders of results of other earthquakes' runs with the same factors, for `event`: each one,
-    this study's too, is tested by models of the others."""
+    """For `event`: results folders of other earthquakes with the same factors. Each earthquake,
+    this study's included, is predicted by models trained on the others."""
     repeats: Annotated[int, Field(ge=1)] = 20
-    """Repeats of `pixel`, each with a new split and new initial weights."""
+    """Number of repeats of `pixel`, each with a new split and new initial weights."""
     folds: Annotated[int, Field(ge=2)] = 5
-    """Folds of `landslide` and `block`: each fifth is tested once by a model of the others."""
+    """Number of folds of `landslide` and `block`. Each fold is tested once, by a model trained on
+    the others."""
     block_size: Literal["auto"] | Positive = "auto"
-    """Side of the blocks in metres. `auto`: the distance to which the errors of a logistic
-    regression are alike."""
+    """Side of the blocks in metres. `auto`: the distance up to which the errors of a logistic
+    regression are correlated."""
     buffer: Annotated[float, Field(ge=0)] = 300.0
-    """No training cell of `block` nearer to a test block than this, in metres."""
+    """`block`: least distance of training cells from the test blocks, in metres."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Probability from which a cell counts as predicted landslide."""
+    """Probability at and above which a cell is classified as a landslide source."""
     truth: Layer | None = None
-    """Raster of the true probability of failure, where it is known (synthetic earthquakes): the
-    best possible scores and the gap to them are then told."""
+    """Raster of the true probability of failure, if it is known (synthetic earthquakes). The best
+    possible scores and the gap to them are then reported."""
 
 
 class Maps(Settings):
-    """The maps."""
+    """Which maps are made."""
 
     models: Annotated[list[ModelName], Once] | None = None
-    """Models to map; default: all that are trained."""
+    """Models to map; default: all trained models."""
     shows: Literal["susceptibility", "probability"] = "susceptibility"
-    """What the probability map shows: on the balance of the training sample, or corrected to the
-    share of source cells in the training area (expected share of the ground that fails). Maps of
-    published formulas (newmark, jessee2018, jessee2022) show their own values either way."""
+    """`susceptibility`: probability at the share of sources in the training sample. `probability`:
+    corrected to the share of source cells in the training area, that is, the expected share of the
+    ground that fails. Maps of published formulas (newmark, jessee2018, jessee2022) show their own
+    values in both cases."""
     members: Annotated[int, Field(ge=0)] = 0
-    """Members of an ensemble per model, each trained on landslides drawn anew: their mean and
-    standard deviation are mapped too. 0: none; 10 show the spread well."""
+    """Size of the ensemble of each model. Every member is trained on resampled landslides, and the
+    mean and standard deviation of the members are mapped. 0: no ensemble; 10 members are enough for
+    a good estimate of the spread."""
     spread: Annotated[list[ModelName], Once] | None = None
-    """Models with an ensemble; default: all that are mapped."""
+    """Models with an ensemble; default: all mapped models."""
     applicability: bool = True
-    """Map how unlike the training data each cell is."""
+    """Map the dissimilarity of each cell to the training data."""
     breaks: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Ascending] = [
         0.2, 0.4, 0.6, 0.8,
     ]  # fmt: skip
-    """Limits between the classes of the class map, in susceptibility, ascending."""
+    """Limits between the classes of the class map, as susceptibility, in ascending order."""
 
     @model_validator(mode="after")
     def _spread_is_mapped(self) -> Maps:
@@ -347,11 +352,11 @@ class Study(Settings):
     grid: GridSettings = GridSettings()
     layers: dict[str, Layer] = {}
     """Layers by name: dem, intensity, rupture, aftershocks, lithology, faults, rivers, soil, and
-    any further one that a factor uses."""
+    any other layer that a factor uses."""
     factors: dict[str, FactorSettings] = {}
     """Options of the 14 factors by code, and further factors."""
     masks: list[Mask] = []
-    """Ground where no landslide can be: never sampled, and shown on the maps as stated."""
+    """Ground where no landslide can occur: never sampled, and mapped as `map_value` states."""
     inventory: Inventory = Inventory()
     sources: Sources = Sources()
     samples: Samples = Samples()

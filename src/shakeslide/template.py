@@ -44,10 +44,10 @@ EXAMPLE_LAYERS: dict[str, dict[str, Any]] = {
 """What the file shows of each layer, to be replaced."""
 HEAD = """\
 # A study for shakeslide. Paths are relative to this file.
-# Every setting is here. A line that begins with # shows a default or an example: take the # away to
-# change it. "..." stands where there is no default. A table stands once in a file: write into it.
+# Every setting is listed. A line that begins with # shows a default or an example: remove the # to
+# change it. "..." marks a key without a default. Each table may appear only once: edit it in place.
 """
-AS_LAYER = "Further keys as of a layer."
+AS_LAYER = "All keys of a layer can be set."
 
 
 def text() -> str:
@@ -56,7 +56,7 @@ def text() -> str:
     lines += _table("study", StudyInfo, {"name": "My earthquake"})
     lines += _table("event", Event, {"epicentre": [0.0, 0.0], "magnitude": 7.0})
     lines += _table("grid", GridSettings)
-    lines += ["# --- Layers: what you have. Keys of a layer:"]
+    lines += ["# --- Layers: your data. Keys of a layer:"]
     lines += [f"#   {n}: {_plain(f.description)}" for n, f in Layer.model_fields.items()]
     lines += [""]
     for name, example in EXAMPLE_LAYERS.items():
@@ -72,7 +72,7 @@ def text() -> str:
 
 def _example(key: str, value: Any) -> str:
     """Return a key of an example's layer; what polygons alone need is said."""
-    told = "  # of polygons; delete this line where the file is a raster" if key == "column" else ""
+    told = "  # for polygons; delete this line if the file is a raster" if key == "column" else ""
     return f"{key} = {toml(value)}{told}"
 
 
@@ -100,12 +100,12 @@ def default_words(model: type[Settings], key: str) -> str:
 
 
 def _factors() -> list[str]:
-    lines = ["# --- Factors: the 14 of the paper are there by themselves.", ""]
+    lines = ["# --- Factors: the 14 factors of the paper are used unless use = false.", ""]
     for code, preset in PAPER_FACTORS.items():
         lines += _table(f"factors.{code}", FACTOR_FUNCTIONS[preset["function"]], shown=preset)
     lines += [
-        "# Further factors have a code of your own. One from any layer, for example peak ground",
-        "# acceleration:",
+        "# Further factors have a code that you choose. Any layer can be a factor, for example the",
+        "# peak ground acceleration:",
         "# [layers.pga]",
         '# path = "pga.tif"',
         "# [factors.PGA]",
@@ -114,7 +114,7 @@ def _factors() -> list[str]:
         '# unit = "g"',
         "",
         f"# Functions: {', '.join(FACTOR_FUNCTIONS)}.",
-        "# Those that none of the 14 has, with their keys:",
+        "# Functions that none of the 14 factors uses, with their keys:",
         "",
     ]
     used = {preset["function"] for preset in PAPER_FACTORS.values()}
