@@ -14,8 +14,10 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 from rasterio.enums import ColorInterp
 
+from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.io import datasets, dependencies, raster
 
@@ -487,3 +489,43 @@ def test_a_vrt_within_an_archive(tmp_path: Path) -> None:
     require(
         raster.RasterSource(packed / "data" / "one.vrt"), expected(values, np.zeros_like(hidden))
     )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    ("datum", "west", "east", "utm", "lon", "lat"),
+    [
+        (4301, 0.0, 360.0, 32654, 139.0, 36.0),  # Tokyo
+        (4267, 0.0, 360.0, 32610, -122.0, 38.0),  # NAD27
+        (4301, -300.0, -60.0, 32654, 139.0, 36.0),
+        (4721, 170.0, 190.0, 32701, 180.0, -16.8),  # Fiji 1956, across longitude 180
+    ],
+)
+def test_longitudes_beyond_180_keep_their_datum(
+    tmp_path: Path, masked: bool, datum: int, west: float, east: float, utm: int, lon: float,
+    lat: float,
+) -> None:  # fmt: skip
+    """Each cell holds its own latitude: what is read is the latitude that PROJ gives."""
+    south, cols = round(lat) - 4.0, round(2 * (east - west))
+    rows = np.tile(south + 8 - 0.5 * (np.arange(16) + 0.5)[:, None], (1, cols))
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(
+            tmp_path / "a.tif", "w", driver="GTiff", height=16, width=cols, count=1,
+            dtype="float64", crs=f"EPSG:{datum}",
+            transform=Affine(0.5, 0, west, 0, -0.5, south + 8),
+        ) as dst,
+    ):  # fmt: skip
+        dst.write(rows, 1)
+        if masked:
+            shown = np.full(rows.shape, 255, np.uint8)
+            shown[0] = 0
+            dst.write_mask(shown)
+    x, y = Transformer.from_crs(4326, utm, always_xy=True).transform(lon, lat)
+    block = GeoBox((4, 6), Affine(900, 0, x - 2700, 0, -900, y + 1800), f"EPSG:{utm}")
+    xs, ys = np.meshgrid(*grids.cell_centres(block, grids.tiles(block, 64)[0]))
+    to_datum = Transformer.from_crs(utm, datum, always_xy=True)
+    want = to_datum.transform(xs, ys)[1]
+    assert np.abs(want - Transformer.from_crs(utm, 4326).transform(xs, ys)[0]).min() > 1e-5
+    got = raster.RasterSource(tmp_path / "a.tif").read(block)
+    np.testing.assert_allclose(got, want, rtol=0, atol=3e-6)

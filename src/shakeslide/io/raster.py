@@ -14,6 +14,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
+from pyproj.crs import DerivedGeographicCRS
+from pyproj.crs.coordinate_operation import RotatedLatitudeLongitudeConversion
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
@@ -283,11 +285,13 @@ class RasterSource:
     def _warped(
         self, src: Any, own: Band, source_crs: CRS, block: GeoBox, dtype: Any
     ) -> NDArray[Any]:
+        wkt, place = _placed(source_crs, own)
+        moved = {} if place == own.affine else {"src_transform": place}
         # The tolerance makes GDAL transform every cell exactly: with its default the values
         # depend on how the map is cut into blocks.
         with WarpedVRT(
             src,
-            src_crs=_unbroken(source_crs, own),
+            src_crs=wkt,
             crs=grids.crs_of(block).to_wkt(),
             transform=block.affine,
             width=block.shape[1],
@@ -298,6 +302,7 @@ class RasterSource:
             dtype=np.dtype(dtype).name,
             tolerance=1e-9,
             warp_mem_limit=64,
+            **moved,
         ) as vrt:
             values: NDArray[Any] = vrt.read(own.number)
         bands.blank(values, None)
@@ -417,16 +422,21 @@ def native_window(
     return source.read(block), cell
 
 
-def _unbroken(crs: CRS, own: Band) -> str:
-    """Return the CRS of a raster, its longitudes going on beyond 180 where the raster's do."""
+def _placed(crs: CRS, own: Band) -> tuple[str, Affine]:
+    """Return the CRS and the transform with which GDAL finds a raster's cells.
+
+    PROJ returns longitudes within ±180. Those of a raster in degrees that goes on beyond are
+    counted from its middle, in a CRS that is derived from its own by a rotation about the Earth's
+    axis and so keeps its datum.
+    """
     left, right = own.affine.c, own.affine.c + own.affine.a * own.dataset.width
     if not crs.geographic or (left >= -180.001 and right <= 180.001):
-        return str(crs.to_wkt())
-    ellipsoid = crs.proj.ellipsoid
-    axes = "+datum=WGS84"
-    if ellipsoid is not None:
-        axes = f"+a={ellipsoid.semi_major_metre!r} +b={ellipsoid.semi_minor_metre!r}"
-    return f"+proj=longlat {axes} +lon_wrap={round((left + right) / 2)} +no_defs"
+        return str(crs.to_wkt()), own.affine
+    middle = float(round((left + right) / 2))
+    turned = DerivedGeographicCRS(
+        pyproj.CRS(crs.to_wkt()), RotatedLatitudeLongitudeConversion(90.0, 0.0, middle)
+    )
+    return turned.to_wkt(), Affine.translation(-middle, 0) * own.affine
 
 
 def aligned_offset(transform: Any, crs: CRS | None, block: GeoBox) -> tuple[int, int] | None:
