@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyogrio
+import pyproj
 import pytest
 import rasterio
+import safetensors
+import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioIOError
 
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
@@ -211,13 +219,6 @@ def test_a_lock_is_held_once(tmp_path: Path) -> None:
 
 
 def library_errors() -> dict[str, BaseException]:
-    import sqlite3
-    import zipfile
-
-    import pyarrow as pa
-    import pyogrio
-    from rasterio.errors import RasterioIOError
-
     return {
         "GDAL": RasterioIOError("Read failed"),
         "OGR": pyogrio.errors.DataSourceError("could not be opened"),
@@ -225,6 +226,7 @@ def library_errors() -> dict[str, BaseException]:
         "Arrow's system": OSError("Couldn't deserialize thrift"),
         "sqlite": sqlite3.DatabaseError("database disk image is malformed"),
         "zip": zipfile.BadZipFile("no zip"),
+        "safetensors": safetensors.SafetensorError("header too large"),
         "memory": MemoryError(),
         "array": np._core._exceptions._ArrayMemoryError((10**6, 10**6), np.dtype("f8")),  # type: ignore[attr-defined]
         "system": PermissionError(errno.EACCES, "Permission denied", "/a/file"),
@@ -243,8 +245,24 @@ def test_errors_of_libraries_and_the_system_are_a_line(kind: str) -> None:
         assert "/a/file" in str(told.value)
 
 
-@pytest.mark.parametrize("bug", [TypeError, KeyError, AssertionError, ValueError])
+@pytest.mark.parametrize(
+    "bug",
+    [
+        TypeError,
+        KeyError,
+        AssertionError,
+        ValueError,
+        shapely.errors.GEOSException,
+        pyproj.exceptions.ProjError,
+        rasterio.errors.WindowError,
+        rasterio.errors.CRSError,
+        pyogrio.errors.GeometryError,
+        pa.ArrowTypeError,
+        sqlite3.ProgrammingError,
+    ],
+)
 def test_bugs_stay_bugs(bug: type[Exception]) -> None:
+    """Errors of libraries that do not come from reading or writing a file are bugs too."""
     with pytest.raises(bug), failures.guarded("prepare"):
         raise bug("wrong")
 

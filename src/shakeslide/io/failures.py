@@ -1,7 +1,7 @@
 """What goes wrong outside of the program, in one line: disks, memory, damaged files, rights.
 
-Libraries raise errors of their own for it. They are known by where they come from, so that nothing
-has to be imported; what remains is a bug.
+Libraries raise errors of their own for it. They are recognised by their names, so that no library
+has to be imported. Any other error, one of geometry or of a wrong call for example, is a bug.
 """
 
 from __future__ import annotations
@@ -18,11 +18,17 @@ from shakeslide.errors import InputError, shortened
 
 log = logging.getLogger("shakeslide")
 
-LIBRARIES = {
-    "rasterio", "pyogrio", "pyarrow", "sqlite3", "pyproj", "shapely", "PIL", "zipfile", "zlib",
-    "safetensors_rust", "optuna",
+OF_FILES = {
+    "rasterio.RasterioIOError", "rasterio.CPLE_BaseError",
+    "pyogrio.DataSourceError", "pyogrio.DataLayerError", "pyogrio.FeatureError",
+    "pyogrio.CPLE_BaseError", "pyarrow.ArrowInvalid", "pyarrow.ArrowSerializationError",
+    "sqlite3.DatabaseError", "zipfile.BadZipFile", "zlib.error",
+    "safetensors.SafetensorError", "PIL.UnidentifiedImageError", "pyproj.DataDirError",
+    "optuna.StorageInternalError",
 }  # fmt: skip
-"""Libraries whose own errors are about files and their contents."""
+"""Errors, by library and class, that libraries raise only where they read or write a file."""
+OF_CALLS = {"sqlite3.ProgrammingError", "sqlite3.InterfaceError", "sqlite3.NotSupportedError"}
+"""Errors that are derived from these but show that the library was called wrongly: bugs."""
 LITTLE_ROOM = 8_000_000
 """Free bytes below which a file that a library cannot write is put down to a full disk."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -82,7 +88,8 @@ def _disk_full(path: Path) -> InputError:
 
 
 def _from_library(error: BaseException) -> bool:
-    return any(kind.__module__.split(".")[0] in LIBRARIES for kind in type(error).__mro__)
+    names = {f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+    return bool(names & OF_FILES) and not names & OF_CALLS
 
 
 # ------------------------------------------------------------------ any error
