@@ -56,6 +56,32 @@ def test_it_finds_better_settings_and_goes_on(finished: pipeline.Run, tmp_path: 
     assert more.best["log_loss"] < more.start["log_loss"] - 0.01
     again = tuning.tune(recipe, samples, "landslide", plan, 12, journal)
     assert again == more
+    at_once = tuning.tune(recipe, samples, "landslide", plan, 12, tmp_path / "other.journal")
+    assert at_once == more
+    journal.write_bytes(journal.read_bytes()[:-30])
+    assert tuning.tune(recipe, samples, "landslide", plan, 4, journal) == first
+
+
+def test_a_search_that_was_stopped_fits_no_trial_twice(
+    finished: pipeline.Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    samples = sampling.load(finished.out / "samples.parquet")
+    plan, journal = finished.plan(samples), tmp_path / "sae.journal"
+    recipe = training.Recipe("sae", "raw", {"steps": 2, "pretrain_steps": 2})
+    real, fits = training.fit, []
+
+    def fit(*args: object) -> object:
+        fits.append(args)
+        if len(fits) == 3:
+            raise KeyboardInterrupt
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "fit", fit)
+    with pytest.raises(KeyboardInterrupt):
+        tuning.tune(recipe, samples, "pixel", plan, 4, journal)
+    told = tuning.tune(recipe, samples, "pixel", plan, 4, journal)
+    assert len(fits) == 5  # the third was broken off
+    assert told == tuning.tune(recipe, samples, "pixel", plan, 4, tmp_path / "at_once.journal")
 
 
 def test_spaces_are_settings_of_the_models() -> None:

@@ -5,7 +5,8 @@ The test rows of the protocol are never looked at: what is found can still be ju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.distributions import distribution_to_json, json_to_distribution
+from optuna.trial import FrozenTrial
 
 from shakeslide import training, trials
 from shakeslide.errors import InputError
 from shakeslide.evaluation import scores, splits
+from shakeslide.io.files import replacing
 from shakeslide.progress import Advance, silent
 from shakeslide.sampling import Samples
 
@@ -137,8 +139,9 @@ def tune(
     """Try settings of a model and return what came of each.
 
     Each trial fits the model on a part of the training rows of the protocol's first split, and is
-    judged by its log loss on the rest of them. The first trial has the study's own settings. A
-    search that was stopped goes on from its journal.
+    judged by its log loss on the rest of them. The first trial has the study's own settings. What
+    a trial tries follows from its number and the trials before it: a search that was stopped goes
+    on from its journal and ends as if it had not been.
 
     Parameters
     ----------
@@ -153,7 +156,7 @@ def tune(
     count : int
         Trials wanted in all, those of an earlier search included.
     journal : Path
-        File of the search.
+        File of the trials that are done, written anew after each.
     advance : callable
         Called with 1 per trial.
 
@@ -175,34 +178,60 @@ def tune(
         model = training.fit(tried, samples, [fitted], [seed], [area])[0].model
         told = scores.scores(y, model.predict(raw), 0.5)
         trial.set_user_attr("roc_auc", float(told["roc_auc"]))
-        trial.set_user_attr("params", dict(own))
+        # As they are read back from the journal.
+        trial.set_user_attr("params", json.loads(json.dumps(own)))
         advance(1)
         return float(told["log_loss"])
 
-    search = _search(recipe.name, journal, plan.seed)
-    done = len(search.get_trials(states=[optuna.trial.TrialState.COMPLETE]))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    search = optuna.create_study()
+    search.add_trials(_known_trials(journal))
+    done = len(search.trials)
     advance(min(done, count))
-    if done < count:
-        search.optimize(objective, n_trials=count - done)
+    for number in range(done, count):
+        state = np.random.SeedSequence([plan.seed, 83, number]).generate_state(1)[0]
+        search.sampler = optuna.samplers.TPESampler(seed=int(state))
+        search.optimize(objective, n_trials=1)
+        _keep_trials(search.trials, journal)
     told = [
         {"number": t.number, "log_loss": t.value, "roc_auc": t.user_attrs["roc_auc"]}
         | t.user_attrs["params"]
-        for t in search.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+        for t in search.trials
     ]
     best = min(told, key=lambda t: t["log_loss"])
     return Tuned(recipe.name, protocol, told, told[0], best)
 
 
-def _search(name: str, journal: Path, seed: int) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(journal)))
-    search = optuna.create_study(study_name=name, storage=storage, load_if_exists=True)
-    # A sampler that goes on must not draw again what it drew at first.
-    drawn = len(search.get_trials())
-    state = np.random.SeedSequence([seed, 83, drawn]).generate_state(1)[0]
-    search.sampler = optuna.samplers.TPESampler(seed=int(state))
-    return search
+def _keep_trials(done: Sequence[FrozenTrial], journal: Path) -> None:
+    """Write the trials that are done."""
+    rows = [
+        {
+            "value": t.value,
+            "params": t.params,
+            "distributions": {k: distribution_to_json(d) for k, d in t.distributions.items()},
+            "user_attrs": t.user_attrs,
+        }
+        for t in done
+    ]
+    with replacing(journal, durable=False) as temporary:
+        temporary.write_text(json.dumps(rows), encoding="utf-8")
+
+
+def _known_trials(journal: Path) -> list[FrozenTrial]:
+    """Return the trials that were kept, none where there is no journal or it is damaged."""
+    try:
+        rows = json.loads(journal.read_text(encoding="utf-8"))
+        return [
+            optuna.create_trial(
+                value=row["value"],
+                params=row["params"],
+                distributions={k: json_to_distribution(d) for k, d in row["distributions"].items()},
+                user_attrs=row["user_attrs"],
+            )
+            for row in rows
+        ]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []
 
 
 def as_toml(tuned: Tuned) -> str:

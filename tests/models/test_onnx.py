@@ -1,6 +1,8 @@
 """The autoencoder written as ONNX, read back by ONNX's own reference code."""
 
+import errno
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +35,22 @@ def test_onnx_gives_the_same_probabilities(changes, tmp_path):
     write_onnx(model, tmp_path / "sae.onnx")
     got = reference.ReferenceEvaluator(str(tmp_path / "sae.onnx")).run(None, {"features": X})[0]
     np.testing.assert_allclose(got, model.predict_proba(X), atol=1e-6)
+
+
+def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path, monkeypatch):
+    pytest.importorskip("onnx", reason="needs the package onnx")
+    path, real = tmp_path / "sae.onnx", Path.write_bytes
+    path.write_bytes(b"old")
+
+    def broken(self, data):
+        real(self, data[:100])
+        raise OSError(errno.ENOSPC, "full", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", broken)
+    with pytest.raises(InputError, match=r"sae\.onnx"):
+        write_onnx(fitted()[1], path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_cannot_be_written_is_told(tmp_path, monkeypatch):

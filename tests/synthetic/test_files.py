@@ -19,7 +19,7 @@ from rasterio.features import rasterize
 
 from shakeslide.demonstration import scenario
 from shakeslide.io import shakemap
-from shakeslide.synthetic import Scenario, SyntheticEarthquake, geology, make, write
+from shakeslide.synthetic import Scenario, SyntheticEarthquake, files, geology, make, write
 from shakeslide.synthetic.scenario import Earthquake
 
 NAMESPACE = "{http://earthquake.usgs.gov/eqcenter/shakemap}"
@@ -30,6 +30,17 @@ def read(folder: Path, name: str) -> gpd.GeoDataFrame:
     assert frame.crs.to_epsg() == 32648
     assert frame.geometry.is_valid.all()
     return frame
+
+
+def test_every_file_is_renamed_into_place_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renamed = []
+    real = files.replacing
+    monkeypatch.setattr(files, "replacing", lambda path: renamed.append(path.name) or real(path))
+    write(make(Scenario(rows=40, cols=50, mapped_share=0.6)), tmp_path)
+    assert sorted(renamed) == sorted(files.names())
+    assert {p.name for p in tmp_path.iterdir()} == set(renamed)
 
 
 def burn(frame: gpd.GeoDataFrame, column: str, folder: Path) -> np.ndarray:

@@ -16,6 +16,7 @@ import pytest
 import rasterio
 import shapely
 
+from shakeslide.io.files import PART
 from shakeslide.synthetic import Scenario, files, make, write, write_large
 from shakeslide.synthetic import relief as whole_relief
 from shakeslide.synthetic.large import drainage, earthquake, landslides, relief, rivers
@@ -115,7 +116,12 @@ def test_a_making_that_was_stopped_goes_on(
     }.get(stopped, (earthquake, stopped, 0))
     stop(monkeypatch, INCOMPLETE, tmp_path, module, name, calls)
     assert not (tmp_path / "study.toml").exists()
+    if stopped == "tile of the ground":
+        # What was half written has no name yet.
+        assert not {"dem.tif", "truth.tif", "soil.gpkg"} & {p.name for p in tmp_path.iterdir()}
+    (tmp_path / f"{PART}of-a-killed-one.tif").touch()
     begun = again()
+    assert not list(tmp_path.glob(f"{PART}*"))
     same_files(incomplete, tmp_path)
     assert not (tmp_path / ".tiles").exists()
     place = [*STEPS].index(stopped) if stopped in STEPS else 0

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from shakeslide.errors import InputError
+from shakeslide.io.files import replacing
 from shakeslide.models.autoencoder import StackedAutoencoder
 from shakeslide.models.sae_network import Network
 
@@ -66,7 +67,8 @@ def write_onnx(model: StackedAutoencoder, path: str | os.PathLike[str]) -> None:
     whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
     whole.ir_version = _IR_VERSION
     onnx.checker.check_model(whole)
-    Path(path).write_bytes(whole.SerializeToString())
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(whole.SerializeToString())
 
 
 def _member(onnx: Any, network: Network, activation: str, name: str) -> tuple[list[Any], list[Any]]:

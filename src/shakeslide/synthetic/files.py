@@ -131,7 +131,8 @@ def raster_profile(earthquake: Earthquake, dtype: np.dtype[Any], nodata: float) 
 
 def _raster(path: Path, array: NDArray[Any], earthquake: Earthquake) -> None:
     nodata, tags = RASTERS[path.stem]
-    with rasterio.open(path, "w", **raster_profile(earthquake, array.dtype, nodata)) as out:
+    profile = raster_profile(earthquake, array.dtype, nodata)
+    with replacing(path) as temporary, rasterio.open(temporary, "w", **profile) as out:
         out.write(array, 1)
         out.update_tags(**tags)
 
@@ -142,18 +143,31 @@ def write_vector(
     columns: Mapping[str, Any],
     layer: str,
     centre: tuple[float, float],
+) -> None:
+    """Write shapes (m from the map's middle, which is at `centre`) and their columns."""
+    with replacing(path) as temporary:
+        append_vector(temporary, geometry, columns, layer, centre)
+
+
+def append_vector(
+    path: Path,
+    geometry: Any,
+    columns: Mapping[str, Any],
+    layer: str,
+    centre: tuple[float, float],
     *,
-    append: bool = False,
     multi: bool | None = None,
 ) -> None:
-    """Write shapes (m from the map's middle, which is at `centre`) and their columns.
+    """Write shapes as `write_vector` does, behind those that are in the file already.
 
-    With `append` they follow those in the file; with `multi` all are of a type that may have
-    several parts, by default where any of them has.
+    It may be empty, as `replacing` gives it. With `multi` all are of a type that may have several
+    parts, by default where any of them has.
     """
     frame = gpd.GeoDataFrame(dict(columns), geometry=geometry, crs=CRS)
     frame["geometry"] = frame.geometry.translate(*centre)
-    mode = "a" if append else "w"
+    mode = "a" if path.stat().st_size else "w"
+    if mode == "w":
+        path.unlink()
     with undated():
         frame.to_file(
             path, layer=layer, driver="GPKG", engine="pyogrio", mode=mode, promote_to_multi=multi
@@ -230,7 +244,8 @@ def _write_aftershocks(folder: Path, earthquake: Earthquake) -> None:
             "magnitude": shocks.magnitude.round(1),
         }
     )
-    table.to_csv(folder / "aftershocks.csv", index=False)
+    with replacing(folder / "aftershocks.csv") as temporary:
+        table.to_csv(temporary, index=False)
 
 
 def _write_classes(folder: Path, earthquake: SyntheticEarthquake) -> None:
@@ -342,13 +357,15 @@ def write_beside_map(earthquake: Earthquake, folder: Path) -> Path:
     _write_faults(folder, earthquake)
     _write_aftershocks(folder, earthquake)
     rows = [f"{code},{name}" for code, (name, _) in sorted(geology.LAND_COVERS.items())]
-    (folder / "landcover.csv").write_text("code,name\n" + "\n".join(rows) + "\n")
-    lonlat = epicentre(earthquake)
-    (folder / "grid.xml").write_text(shakemap_text(earthquake, BEYOND, lonlat, TIME))
-    study = folder / "study.toml"
-    with replacing(study) as temporary:
-        temporary.write_text(study_text(earthquake))
-    return study
+    texts = {
+        "landcover.csv": "code,name\n" + "\n".join(rows) + "\n",
+        "grid.xml": shakemap_text(earthquake, BEYOND, epicentre(earthquake), TIME),
+        "study.toml": study_text(earthquake),
+    }
+    for name, text in texts.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_text(text)
+    return folder / "study.toml"
 
 
 def write(earthquake: SyntheticEarthquake, folder: Path) -> Path:

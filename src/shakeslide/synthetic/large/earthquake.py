@@ -18,6 +18,7 @@ from rasterio.windows import Window
 from shakeslide._version import __version__
 from shakeslide.errors import InputError
 from shakeslide.factors.terrain import derivatives
+from shakeslide.io.files import replacing, sweep
 from shakeslide.io.gdal import GDAL_OPTIONS
 from shakeslide.progress import Reporter
 from shakeslide.synthetic.draw import draw_failures
@@ -25,6 +26,7 @@ from shakeslide.synthetic.failure import FailureCurve, failure_curve
 from shakeslide.synthetic.files import (
     BLOCK,
     RASTERS,
+    append_vector,
     prepare,
     raster_profile,
     remove,
@@ -208,6 +210,7 @@ def write_large(
     reporter = reporter or Reporter(quiet=True)
     settings = f"shakeslide {__version__}, {scenario}, tile {tile}, whole {whole}"
     with journal(folder / ".tiles", settings) as kept:
+        sweep([folder])
         _check_room(scenario, folder, kept.size(), free(folder))
         remove(folder / "study.toml")
         if kept.steps:
@@ -316,8 +319,8 @@ class _Maker:
     def rivers(self, terrain: Terrain) -> None:
         frame, size = terrain.frame, terrain.frame.rows * terrain.frame.cols
         threshold = river_cells(frame.cell, size)
-        append, boxes = False, len(tiles(terrain.elevation.shape, self.tile))
-        with self.reporter.task("Rivers", boxes) as advance:
+        boxes, path = len(tiles(terrain.elevation.shape, self.tile)), self.folder / "rivers.gpkg"
+        with self.reporter.task("Rivers", boxes) as advance, replacing(path) as temporary:
             for part in river_pieces(
                 terrain.elevation, terrain.area, threshold,
                 folder=self.journal.folder, tile=self.tile, workers=self.workers,
@@ -333,9 +336,8 @@ class _Maker:
                 )
                 area = np.round(part.area * frame.cell**2 / 1e6, 3)
                 columns = {"order": part.order, "upstream_km2": area}
-                path = self.folder / "rivers.gpkg"
-                write_vector(path, lines, columns, "rivers", self.scenario.centre, append=append)
-                append = True
+                append_vector(temporary, lines, columns, "rivers", self.scenario.centre)
+            _require_layer(temporary, "rivers", self.scenario.centre)
 
     def strength(self, land: _Map, curve: FailureCurve) -> float:
         """Scale of the ground's strength, from spots that are spread evenly over the map."""
@@ -377,7 +379,13 @@ class _Maker:
             return arrays, fails, surface.rock[inside], surface.soil[inside]
 
         boxes = tiles(land.shape, self.tile)
-        with self._opened(event) as rasters, self.reporter.task("Ground", len(boxes)) as advance:
+        centre = self.scenario.centre
+        with (
+            self._opened(event) as rasters,
+            replacing(self.folder / "lithology.gpkg") as lithology,
+            replacing(self.folder / "soil.gpkg") as soils,
+            self.reporter.task("Ground", len(boxes)) as advance,
+        ):
             for k, (arrays, fails, rock, soil) in enumerate(in_order(work, boxes, self.workers)):
                 box = boxes[k]
                 window = Window(box.left, box.top, box.shape[1], box.shape[0])
@@ -386,20 +394,9 @@ class _Maker:
                 failed.write(box, fails)
                 place = land.place(box)
                 codes, shapes = patches(rock, place, keep_edge=True)
-                path = self.folder / "lithology.gpkg"
-                write_vector(
-                    path,
-                    shapes,
-                    rock_columns(codes),
-                    "lithology",
-                    self.scenario.centre,
-                    append=k > 0,
-                )
+                append_vector(lithology, shapes, rock_columns(codes), "lithology", centre)
                 codes, shapes = patches(soil, place, keep_edge=True)
-                path = self.folder / "soil.gpkg"
-                write_vector(
-                    path, shapes, soil_columns(codes), "soil", self.scenario.centre, append=k > 0
-                )
+                append_vector(soils, shapes, soil_columns(codes), "soil", centre)
                 advance(1)
 
     @contextmanager
@@ -410,7 +407,7 @@ class _Maker:
             for name, (nodata, tags) in RASTERS.items():
                 kind = np.dtype(np.uint8 if name == "landcover" else np.float32)
                 profile = raster_profile(event, kind, nodata)
-                path = self.folder / f"{name}.tif"
+                path = stack.enter_context(replacing(self.folder / f"{name}.tif"))
                 rasters[name] = stack.enter_context(rasterio.open(path, "w", **profile))
                 rasters[name].update_tags(**tags)
             yield rasters
@@ -443,20 +440,26 @@ class _Maker:
         )  # fmt: skip
         extent = self.extent(land)
         mapped = choose(slides, s.seed, s.cell, s.smallest_mapped, extent, boxes, self.workers)
-        append = False
-        with self.reporter.task("Landslides", int(mapped.sum())) as advance:
+        names = ("landslides", "sources")
+        with ExitStack() as stack:
+            advance = stack.enter_context(self.reporter.task("Landslides", int(mapped.sum())))
+            files = [stack.enter_context(replacing(self.folder / f"{n}.gpkg")) for n in names]
             for part in parts(slides, mapped, boxes, self.workers):
                 ids, whole = outlines(part.whole, land.place(part.box))
                 # Every landslide has a source: the ids are the same.
                 _, sources = outlines(part.sources, land.place(part.box))
-                for name, shapes in (("landslides", whole), ("sources", sources)):
+                for path, name, shapes in zip(files, names, (whole, sources), strict=True):
                     columns = {"id": ids, "area": np.round(shapely.area(shapes), 1)}
-                    path = self.folder / f"{name}.gpkg"
-                    write_vector(
-                        path, shapes, columns, name, self.scenario.centre, append=append, multi=True
-                    )
-                append = True
+                    append_vector(path, shapes, columns, name, s.centre, multi=True)
                 advance(ids.size)
+            for path, name in zip(files, names, strict=True):
+                _require_layer(path, name, s.centre)
         if extent is not None:
             path = self.folder / "mapped_extent.gpkg"
             write_vector(path, [extent.outline], {"id": [1]}, "mapped_extent", self.scenario.centre)
+
+
+def _require_layer(path: Path, layer: str, centre: tuple[float, float]) -> None:
+    """Write a layer without features where none has been written."""
+    if path.stat().st_size == 0:
+        append_vector(path, [], {}, layer, centre)
