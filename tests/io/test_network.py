@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyogrio
@@ -17,7 +18,7 @@ from odc.geo.crs import CRS
 from shakeslide import study
 from shakeslide.errors import InputError
 from shakeslide.io import datasets, dependencies, gdal, raster, vector
-from shakeslide.io.gdal import GDAL_OPTIONS
+from shakeslide.io.gdal import options
 
 
 class Listener:
@@ -62,7 +63,7 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     yield heard
     heard.close()
     gdal.allow_network(False)
-    gdal._bypasses.clear()  # of this test alone
+    gdal._Web.bypasses.clear()  # of this test alone
 
 
 def raster_vrt(source: str) -> str:
@@ -169,7 +170,7 @@ def test_no_raster_reaches_the_web(tmp_path: Path, listener: Listener, name: str
     if name not in ("dap.vrt", "stdin.vrt"):
         with (
             pytest.raises(rasterio.errors.RasterioError),
-            rasterio.Env(**GDAL_OPTIONS),
+            rasterio.Env(**options()),
             rasterio.open(path) as dataset,
         ):
             dataset.read(1, window=((0, 4), (0, 5)))
@@ -201,6 +202,54 @@ def test_who_wants_it_may_read_from_the_web(tmp_path: Path, listener: Listener, 
     assert len(listener.calls) == heard
 
 
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], raster.RasterSource]:
+    """Unpickles a source as a worker of a cluster does, which has heard of no study."""
+
+    def receive(sent: bytes) -> raster.RasterSource:
+        gdal.allow_network(False)
+        monkeypatch.setattr(gdal._Web, "closed", False)
+        for key in gdal.BYPASSES:
+            monkeypatch.setenv(key, "127.0.0.1")
+        return pickle.loads(sent)
+
+    return receive
+
+
+def test_a_source_takes_along_that_it_may_read_from_the_web(
+    tmp_path: Path, listener: Listener, worker: Callable[[bytes], raster.RasterSource]
+) -> None:
+    path = written(tmp_path, "http.vrt", RASTERS["http.vrt"], listener)
+    gdal.allow_network(True)
+    grid = raster.info(path).grid
+    online = pickle.dumps(raster.RasterSource(path))
+    gdal.allow_network(False)
+    offline = pickle.dumps(raster.RasterSource(path))
+    heard = len(listener.calls)
+    with pytest.raises(InputError):
+        worker(online).read(grid)
+    assert len(listener.calls) > heard
+    heard = len(listener.calls)
+    with pytest.raises(InputError, match="web"):
+        worker(offline).read(grid)
+    assert len(listener.calls) == heard
+
+
+def test_workers_that_keep_off_the_web_ask_no_host_without_a_proxy(
+    tmp_path: Path, listener: Listener, worker: Callable[[bytes], raster.RasterSource]
+) -> None:
+    path = written(tmp_path, "a.wms", RASTERS["a.wms"], listener)
+    source = worker(pickle.dumps(raster.RasterSource(path)))
+    with gdal.reading_for(source.network):
+        assert not any(key in os.environ for key in gdal.BYPASSES)
+        # A thread that may does not let the other out meanwhile.
+        with gdal.reading_for(network=True):
+            assert not gdal.is_offline()
+            assert not any(key in os.environ for key in gdal.BYPASSES)
+        assert gdal.is_offline()
+    assert [os.environ[key] for key in gdal.BYPASSES] == ["127.0.0.1"] * 2
+
+
 @pytest.mark.parametrize("name", ["http.vrt", "wfs.vrt", "wfs.gml"])
 def test_who_wants_it_may_read_vectors_from_the_web(
     tmp_path: Path, listener: Listener, name: str
@@ -230,7 +279,7 @@ def test_hosts_without_a_proxy_are_back_once_the_web_is_allowed(
     gdal.allow_network(True)
     assert [os.environ[key] for key in gdal.BYPASSES] == ["a.example"] * 2
     gdal.allow_network(False)
-    gdal._bypasses.clear()
+    gdal._Web.bypasses.clear()
 
 
 def test_a_study_keeps_off_the_web_by_default() -> None:

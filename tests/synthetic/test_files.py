@@ -32,17 +32,6 @@ def read(folder: Path, name: str) -> gpd.GeoDataFrame:
     return frame
 
 
-def test_every_file_is_renamed_into_place_when_it_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    renamed = []
-    real = files.replacing
-    monkeypatch.setattr(files, "replacing", lambda path: renamed.append(path.name) or real(path))
-    write(make(Scenario(rows=40, cols=50, mapped_share=0.6)), tmp_path)
-    assert sorted(renamed) == sorted(files.names())
-    assert {p.name for p in tmp_path.iterdir()} == set(renamed)
-
-
 def burn(frame: gpd.GeoDataFrame, column: str, folder: Path) -> np.ndarray:
     with rasterio.open(folder / "dem.tif") as dem:
         pairs = zip(frame.geometry, frame[column], strict=True)
@@ -178,12 +167,18 @@ def test_the_shakemap_says_what_the_rasters_say(folder: Path) -> None:
         assert np.percentile(np.abs(ratio - 1.0), 98) < 0.02
 
 
-def test_an_incomplete_inventory_is_written_as_such(tmp_path: Path) -> None:
+def test_an_incomplete_inventory_is_written_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scenario = Scenario(
         seed=9, rows=150, cols=170, mapped_share=0.6, smallest_mapped=3000.0, void_share=0.05
     )
-    earthquake = make(scenario)
+    earthquake, renamed, real = make(scenario), [], files.replacing
+    monkeypatch.setattr(files, "replacing", lambda path: renamed.append(path.name) or real(path))
     study = tomllib.loads(write(earthquake, tmp_path).read_text())
+    # Every file is renamed into place when it is whole.
+    assert sorted(renamed) == sorted(files.names())
+    assert {p.name for p in tmp_path.iterdir()} == set(renamed)
     extent = read(tmp_path, Path(study["inventory"]["extent"]["path"]).stem)
     whole = read(tmp_path, "landslides")
     assert set(whole["id"]) == set(np.flatnonzero(earthquake.mapping.mapped) + 1)

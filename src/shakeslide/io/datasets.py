@@ -17,7 +17,7 @@ from rasterio.io import MemoryFile
 
 from shakeslide.errors import InputError, did_you_mean, shortened
 from shakeslide.io import ascii_grid, containers, shakemap, views, virtual
-from shakeslide.io.gdal import GDAL_OPTIONS, REFERS_TO_WEB, is_offline, is_web, one_line
+from shakeslide.io.gdal import REFERS_TO_WEB, is_offline, is_web, one_line, options
 
 SUFFIXES = (
     ".tif", ".tiff", ".vrt", ".asc", ".img", ".bil", ".bip", ".bsq", ".nc", ".nc4", ".hgt", ".grd",
@@ -51,7 +51,7 @@ def opened(path: Path, field: str | None = None, layer: str | None = None) -> It
         Raster in the file, where it holds several: a variable, a table.
     """
     containers.require_file(path)
-    with rasterio.Env(**GDAL_OPTIONS):
+    with rasterio.Env(**options()):
         if field is not None:
             with MemoryFile(shakemap.geotiff(path, field)) as memory, memory.open() as dataset:
                 yield dataset
@@ -198,7 +198,7 @@ def is_raster(path: Path) -> bool:
         return any(_may_be_raster(n) for n in containers.members(path))
     virtual.require_local(containers.on_disk(path))
     views.require_finite(path, str(path))
-    with rasterio.Env(**GDAL_OPTIONS):
+    with rasterio.Env(**options()):
         try:
             dataset = _opened(name, path)
         except InputError:
@@ -211,7 +211,7 @@ def is_raster(path: Path) -> bool:
 @contextmanager
 def result(path: Path) -> Iterator[Any]:
     """Open a raster that a run has made; one that is damaged raises `InputError`."""
-    with rasterio.Env(**GDAL_OPTIONS):
+    with rasterio.Env(**options()):
         dataset = _open(path)
         try:
             with dataset:

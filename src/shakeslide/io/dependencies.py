@@ -19,7 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from shakeslide.errors import InputError
 from shakeslide.io import containers, virtual, xml
-from shakeslide.io.gdal import GDAL_OPTIONS
+from shakeslide.io.gdal import options
 
 PARTS = {
     ".shp": (".dbf", ".shx", ".prj", ".cpg"),
@@ -86,7 +86,7 @@ def _named_by(file: Path) -> Iterator[Path]:
 def _listed_by_gdal(file: Path) -> list[Path]:
     """Return the files that GDAL lists for a raster, none where it is no raster."""
     try:
-        with rasterio.Env(**GDAL_OPTIONS), warnings.catch_warnings():
+        with rasterio.Env(**options()), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(file) as dataset:
                 names = list(dataset.files)

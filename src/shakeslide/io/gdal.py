@@ -4,6 +4,7 @@ A file from somebody else may name an address, and GDAL would fetch it: a `.vrt`
 a web service under any suffix, a catalogue of images. So whatever is read is read with GDAL's web
 requests sent to a proxy that is not there, and its network file systems closed, until the study
 says `network = true`. Both copies of GDAL are told, that of the rasters and that of the vectors.
+A source of rasters takes along what its study says, wherever it is read.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import pyogrio
 
@@ -26,18 +28,39 @@ OFFLINE = {
 """What keeps GDAL from the web, whichever driver or file system asks."""
 BYPASSES = ("no_proxy", "NO_PROXY")
 """Variables of the environment: hosts that curl asks without a proxy, and so past `NOWHERE`."""
-GDAL_OPTIONS = {
+_OPTIONS = {
     "GDAL_CACHEMAX": 256_000_000,
     "GDAL_NUM_THREADS": "1",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO",
-    **OFFLINE,
 }
 """A bounded block cache, no .aux.xml files beside the user's data, no code of a file's run."""
 
 
-_bypasses: dict[str, str] = {}
+def options() -> dict[str, Any]:
+    """Return the options under which this thread reads and writes rasters now."""
+    return {**_OPTIONS, **(OFFLINE if is_offline() else {})}
+
+
+# ------------------------------------------------------------------ the web, or not
+
+
+class _Web:
+    """Who may reach the web: the process, unless a thread reads for a study that says otherwise."""
+
+    lock = threading.Lock()
+    allowed = False
+    """What the process's study says."""
+    closed = False
+    """Whether the process's study has been heard and keeps off."""
+    readers = 0
+    """Threads that are reading for a study that keeps off."""
+    bypasses: ClassVar[dict[str, str]] = {}
+    """Hosts that were taken out of the environment meanwhile."""
+
+
+_here = threading.local()
 
 
 def allow_network(allowed: bool) -> None:
@@ -46,21 +69,47 @@ def allow_network(allowed: bool) -> None:
     While they may not, the environment of this process lists no hosts to be asked without a proxy:
     GDAL has no option for that. It does again when they may.
     """
-    if allowed:
-        os.environ.update(_bypasses)
-        _bypasses.clear()
+    with _Web.lock:
+        _Web.allowed, _Web.closed = allowed, not allowed
+        _settle_bypasses()
+
+
+@contextmanager
+def reading_for(network: bool) -> Iterator[None]:
+    """Let this thread reach the web or keep off while the block runs, whatever the process does.
+
+    A source takes along what its study says, to processes of a cluster that have heard of none and
+    may read for several studies.
+    """
+    before = getattr(_here, "allowed", None)
+    _here.allowed = network
+    _count_reader(0 if network else 1)
+    try:
+        yield
+    finally:
+        _here.allowed = before
+        _count_reader(0 if network else -1)
+
+
+def _count_reader(change: int) -> None:
+    with _Web.lock:
+        _Web.readers += change
+        _settle_bypasses()
+
+
+def _settle_bypasses() -> None:
+    """Take hosts without a proxy out of the environment while anybody keeps off the web."""
+    if _Web.closed or _Web.readers:
+        _Web.bypasses.update({k: os.environ.pop(k) for k in BYPASSES if k in os.environ})
     else:
-        _bypasses.update({k: os.environ.pop(k) for k in BYPASSES if k in os.environ})
-    for key, value in OFFLINE.items():
-        if allowed:
-            GDAL_OPTIONS.pop(key, None)
-        else:
-            GDAL_OPTIONS[key] = value
+        os.environ.update(_Web.bypasses)
+        _Web.bypasses.clear()
 
 
 def is_offline() -> bool:
-    """Tell whether GDAL is kept from the web."""
-    return "GDAL_HTTP_PROXY" in GDAL_OPTIONS
+    """Tell whether GDAL is kept from the web where this thread reads."""
+    here: bool | None = getattr(_here, "allowed", None)
+    return not (_Web.allowed if here is None else here)
 
 
 class _Readers:
@@ -75,10 +124,11 @@ class _Readers:
 def vectors() -> Iterator[None]:
     """Keep the vectors' GDAL from the web while the block runs, if it shall be.
 
-    Its options are those of the whole process: the last reader to leave takes them back.
+    Its options are those of the whole process: where one reader keeps off, all do meanwhile, and
+    the last reader to leave takes them back.
     """
     with _Readers.lock:
-        if _Readers.count == 0 and is_offline():
+        if is_offline() and not _Readers.offline:
             pyogrio.set_gdal_config_options(OFFLINE)
             _Readers.offline = True
         _Readers.count += 1

@@ -22,7 +22,7 @@ from shakeslide import grid as grids
 from shakeslide.grid import Tile
 from shakeslide.io.failures import NotWhole
 from shakeslide.io.files import replacing
-from shakeslide.io.gdal import GDAL_OPTIONS, one_line
+from shakeslide.io.gdal import one_line, options
 
 TIFF_BLOCK = 512
 TIFF = {
@@ -91,7 +91,7 @@ def write_geotiff(
         profile |= {"compress": "none"}
         for key in ("zstd_level", "predictor"):
             profile.pop(key)
-    with rasterio.Env(**GDAL_OPTIONS), replacing(path, check=damage) as temporary:
+    with rasterio.Env(**options()), replacing(path, check=damage) as temporary:
         with rasterio.open(temporary, "w", **profile) as dst:
             dst.update_tags(**(tags or {}))
             if description:

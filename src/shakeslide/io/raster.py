@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from rasterio.windows import Window
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.io import band as bands
-from shakeslide.io import units
+from shakeslide.io import gdal, units
 from shakeslide.io.band import Band
 from shakeslide.io.datasets import opened, result
 from shakeslide.io.gdal import REFERS_TO_WEB, is_web, one_line
@@ -207,6 +208,9 @@ class RasterSource:
         Raster in the file, where it holds several.
     classes : bool
         Its values are classes: whole numbers, each exact.
+    network : bool
+        Whether its file may name addresses on the web; default: what holds where the source is
+        made. It is read under this on any machine, also by workers that no study has told.
     """
 
     path: Path
@@ -218,6 +222,7 @@ class RasterSource:
     scale: float | None = None
     layer: str | None = None
     classes: bool = False
+    network: bool = dataclasses.field(default_factory=lambda: not gdal.is_offline())
 
     def nearest(self) -> RasterSource:
         """Return the same raster, never interpolated."""
@@ -249,7 +254,7 @@ class RasterSource:
         return whole
 
     def _read(self, block: GeoBox, dtype: Any) -> NDArray[Any]:
-        with opened(self.path, self.field, self.layer) as src:
+        with gdal.reading_for(self.network), opened(self.path, self.field, self.layer) as src:
             source_crs, _ = _crs_of(src, self.crs)
             if source_crs is None:
                 raise InputError(

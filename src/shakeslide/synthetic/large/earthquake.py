@@ -19,7 +19,7 @@ from shakeslide._version import __version__
 from shakeslide.errors import InputError
 from shakeslide.factors.terrain import derivatives
 from shakeslide.io.files import replacing, sweep
-from shakeslide.io.gdal import GDAL_OPTIONS
+from shakeslide.io.gdal import options
 from shakeslide.progress import Reporter
 from shakeslide.synthetic.draw import draw_failures
 from shakeslide.synthetic.failure import FailureCurve, failure_curve
@@ -403,7 +403,7 @@ class _Maker:
     def _opened(self, event: Earthquake) -> Iterator[dict[str, Any]]:
         with ExitStack() as stack:
             rasters = {}
-            stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
+            stack.enter_context(rasterio.Env(**options()))
             for name, (nodata, tags) in RASTERS.items():
                 kind = np.dtype(np.uint8 if name == "landcover" else np.float32)
                 profile = raster_profile(event, kind, nodata)
