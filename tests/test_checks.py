@@ -86,6 +86,52 @@ def test_a_sound_study_has_few_remarks(study: Path) -> None:
     assert rows["dem"].use == "factors DEM, SLO, SLOA, TPI, SC, RER"
 
 
+@pytest.mark.parametrize(
+    ("overrides", "key", "number"),
+    [
+        (["samples.negatives_per_positive=1e-9"], "[samples] negatives_per_positive", "0 clear"),
+        (["samples.negatives_per_positive=1000"], "[samples] negatives_per_positive", "at most"),
+        (["samples.negatives_per_positive=1e300"], "[samples] negatives_per_positive", "1e+"),
+        (["samples.most=10", "evaluation.folds=11"], "(inventory)", "11 at least"),
+        (["evaluation.block_size=3000"], "[evaluation] block_size = 3000", "4 blocks of 4"),
+        (["evaluation.block_size=1e300"], "[evaluation] block_size = 1e+300", "1 block of 1"),
+        (["evaluation.block_size=1e-3"], "block", "far too small"),
+        (["samples.train_share=1e-310", "models.calibration=platt"], "train_share", "at least"),
+    ],
+)
+def test_what_cannot_be_sampled_or_split_is_refused(
+    site_study: Path, overrides: list[str], key: str, number: str
+) -> None:
+    said = refused(site_study, "evaluation.folds=5", *overrides)
+    assert key in said
+    assert number in said
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "number"),
+    [
+        ("samples.train_share=0.0001", "[samples] train_share = 0.0001", "1 to train on"),
+        ("samples.train_share=0.9999", "[samples] train_share = 0.9999", "1 to test on"),
+        ("evaluation.buffer=1e5", "[evaluation] folds, block_size and buffer", "train has 0"),
+    ],
+)
+def test_what_can_hardly_be_split_is_reported(
+    site_study: Path, override: str, key: str, number: str
+) -> None:
+    said = warned(site_study, "inventory", override)
+    assert key in said
+    assert number in said
+
+
+def test_a_landslide_outside_the_mapped_area_is_no_source(study: Path) -> None:
+    ground = site.frame([site.box(-1, -1, site.COLS + 2, site.ROWS + 2)])
+    ground.to_file(study.parent / "lake.gpkg")
+    with study.open("a") as file:
+        file.write('[[masks]]\npath = "lake.gpkg"\nmap_value = 0\n')
+    assert "masks" in refused(study)
+
+
 # ------------------------------------------------------------------ elevation
 
 
@@ -132,8 +178,8 @@ def test_a_single_cell_of_untagged_nodata_is_refused_by_all(
         ("event.magnitude=0.5", "[event] magnitude = 0.5"),
     ],
 )
-def test_an_unlikely_event_is_reported(study: Path, override: str, key: str) -> None:
-    assert key in warned(study, "event", override)
+def test_an_unlikely_event_is_reported(site_study: Path, override: str, key: str) -> None:
+    assert key in warned(site_study, "event", override)
 
 
 def test_what_check_refuses_prepare_refuses_alone(study: Path) -> None:

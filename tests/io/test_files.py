@@ -256,7 +256,6 @@ def test_errors_of_libraries_and_the_system_are_a_line(kind: str) -> None:
         pyproj.exceptions.ProjError,
         rasterio.errors.WindowError,
         rasterio.errors.CRSError,
-        pyogrio.errors.GeometryError,
         pa.ArrowTypeError,
         sqlite3.ProgrammingError,
     ],

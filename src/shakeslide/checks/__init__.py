@@ -5,6 +5,7 @@ from __future__ import annotations
 from shakeslide.checks.few import needs
 from shakeslide.checks.missing import require_all
 from shakeslide.checks.rasters import Reading
+from shakeslide.checks.rehearsal import Asked
 from shakeslide.checks.rows import POSITIVES, LayerRow, Uses, learnt_from, uses
 from shakeslide.checks.study import (
     check_dem,
@@ -19,6 +20,7 @@ from shakeslide.checks.study import (
 
 __all__ = [
     "POSITIVES",
+    "Asked",
     "LayerRow",
     "Reading",
     "Uses",

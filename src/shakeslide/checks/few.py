@@ -18,6 +18,9 @@ from shakeslide.training import LEAST, Method, Recipe
 SOME = 30
 """Landslides from which on scores begin to mean something."""
 
+ENDLESS = 1e15
+"""More cells than any grid has."""
+
 
 @dataclass(frozen=True)
 class Least:
@@ -46,13 +49,13 @@ def needs(
     share = samples.train_share
     out = [Least("training and testing", "map more landslides, or a larger area", cells=2)]
     if calibration != "none":
-        least = round(LEAST[calibration] / share)
+        least = round(min(LEAST[calibration] / share, ENDLESS))
         what = f'calibration = "{calibration}" with train_share = {share:g}'
         out.append(Least(what, "leave [models] calibration out", cells=least))
     held = [r for r in recipes if r.params.get("early_stopping")]
     if held:
         # Two rows to train on: one and a half are rounded to two.
-        least = int(np.ceil(1.5 / share))
+        least = int(np.ceil(min(1.5 / share, ENDLESS)))
         what = f"early_stopping of {', '.join(r.name for r in held)} with train_share = {share:g}"
         out.append(Least(what, "set early_stopping = false in the model's table", cells=least))
     folds, others = evaluation.folds, 'set fewer, or protocols = ["pixel"] in [evaluation]'
@@ -68,7 +71,8 @@ def counted(polygons: Polygons, grid: GeoBox, most: int | None = None) -> tuple[
     """Return how many landslides hold a cell, and how many cells they hold, `most` at most."""
     centres = polygons.centres(grids.shape_of(grid))
     cells = int(centres.sum())
-    return len(np.unique(polygons.values[centres > 0])), min(cells, most or cells)
+    drawn = min(cells, most or cells)
+    return min(len(np.unique(polygons.values[centres > 0])), drawn), drawn
 
 
 def require(least: Sequence[Least], where: str, landslides: int, cells: int) -> str:

@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 from shakeslide import grid as grids
 from shakeslide import inventory, symptoms
 from shakeslide.checks import few
+from shakeslide.checks.rehearsal import Asked, rehearse
 from shakeslide.checks.rows import (
     POSITIVES,
     LayerRow,
@@ -98,16 +99,18 @@ def inventory_row(
     event: Event,
     masks: Masks | None,
     least: Sequence[few.Least] = (),
-    most: int | None = None,
+    asked: Asked | None = None,
 ) -> LayerRow:
     """Return what there is to say of the landslides; raise where too few can be learnt from."""
     loaded = inventory.load(settings, grid, masks)
     _require_sources(loaded, settings, grid)
     _require_clear(loaded, settings, grid)
     polygons = loaded.sources if loaded.sources is not None else loaded.outlines
+    most = None if asked is None else asked.samples.most
     enough = few.require(least, f"{settings.path} (inventory)", *few.counted(polygons, grid, most))
+    doubts = [] if asked is None else rehearse(loaded, grid, asked)
     learnt = learnt_from(settings.model_dump(), loaded.kind)
-    warnings = [symptoms.repeated(loaded.shapes), symptoms.run_out_learnt(learnt), enough]
+    warnings = [symptoms.repeated(loaded.shapes), symptoms.run_out_learnt(learnt), enough, *doubts]
     if loaded.kind == "polygon":
         warnings += [
             symptoms.nearly_the_same(loaded.shapes),

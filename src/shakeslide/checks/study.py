@@ -13,6 +13,7 @@ from shakeslide.checks.event import event_rows
 from shakeslide.checks.few import Least
 from shakeslide.checks.inventory import inventory_row, mask_row, part_row, parts
 from shakeslide.checks.rasters import READING, Reading, raster_row, require_values
+from shakeslide.checks.rehearsal import Asked
 from shakeslide.checks.rows import (
     LayerRow,
     uses,
@@ -44,7 +45,7 @@ def check_layers(
     event: Event | None = None,
     masks: Sequence[Mask] = (),
     least: Sequence[Least] = (),
-    most: int | None = None,
+    asked: Asked | None = None,
     reading: Reading = READING,
 ) -> list[LayerRow]:
     """Look at every layer that is used, at the epicentre, the masks and the inventory.
@@ -65,8 +66,8 @@ def check_layers(
         Ground where no landslide can be.
     least : sequence of Least
         What needs how many landslides.
-    most : int, optional
-        Source cells that are sampled at most.
+    asked : Asked, optional
+        What the study asks for of its samples.
     reading : Reading
         How rasters are looked at.
 
@@ -77,7 +78,7 @@ def check_layers(
     """
     event = event or Event()
     rows = factor_rows(layers, factors, grid, event, reading)
-    return rows + landslide_rows(landslides, masks, grid, event, least, most, reading)
+    return rows + landslide_rows(landslides, masks, grid, event, least, asked, reading)
 
 
 def landslide_rows(
@@ -86,7 +87,7 @@ def landslide_rows(
     grid: GeoBox,
     event: Event,
     least: Sequence[Least] = (),
-    most: int | None = None,
+    asked: Asked | None = None,
     reading: Reading = READING,
 ) -> list[LayerRow]:
     """Look at the masks, at the further layers of the inventory and at the landslides.
@@ -102,7 +103,7 @@ def landslide_rows(
     rows = [mask_row(m, name_of(m, i), _coarse(grid)) for i, m in enumerate(masks)]
     # What is wrong with the inventory is told before what is wrong with its further layers.
     ground = load_masks(masks, grid) if masks else None
-    last = inventory_row(landslides, grid, event, ground, least, most)
+    last = inventory_row(landslides, grid, event, ground, least, asked)
     return [*rows, *(part_row(*part, grid) for part in parts(landslides)), last]
 
 

@@ -72,13 +72,18 @@ def suggest_size(x: ArrayLike, y: ArrayLike, residual: ArrayLike, seed: int = 0)
     fitted = variogram(x, y, residual, seed=seed)
     matters = fitted.structured >= STRUCTURE and fitted.chance <= CHANCE
     found = fitted.range if matters else 0.0
-    area = float(np.ptp(np.asarray(x, dtype=float)) * np.ptp(np.asarray(y, dtype=float)))
-    least, most = np.sqrt(area / MOST_BLOCKS), np.sqrt(area / FEWEST_BLOCKS)
+    least, most = limits(x, y)
     limited: Literal["", "raised", "lowered"] = ""
     if not least <= found <= most:
         limited = "raised" if found < least else "lowered"
     size = float(np.clip(found, least, most))
     return BlockSize(_two_digits(size), found, limited, fitted)
+
+
+def limits(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+    """Return the least and the greatest side of a block that are suggested for points, metres."""
+    area = float(np.ptp(np.asarray(x, dtype=float)) * np.ptp(np.asarray(y, dtype=float)))
+    return float(np.sqrt(area / MOST_BLOCKS)), float(np.sqrt(area / FEWEST_BLOCKS))
 
 
 def fewest(area: float) -> float:

@@ -304,7 +304,7 @@ def _rows(run: Run) -> list[checks.LayerRow]:
             study.models.calibration,
             [run.recipe(n) for n in study.models.use],
         ),
-        study.samples.most,
+        checks.Asked(study.samples, study.evaluation, study.study.seed),
         reading,
     )
     _, remarks = images(study.sources, run.grid)

@@ -1,0 +1,213 @@
+"""What would be sampled and how it would be split, before any factor is computed.
+
+As many cells are drawn as `sample` draws, and split as `evaluate` splits them, as if every cell had
+values of all factors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from odc.geo.geobox import GeoBox
+
+from shakeslide import grid as grids
+from shakeslide import sampling, trials
+from shakeslide.errors import InputError, counted
+from shakeslide.evaluation import blocks
+from shakeslide.inventory import CLEAR, SOURCE, Inventory
+from shakeslide.study import Evaluation, Samples
+
+MOST_CELLS = 16_000_000
+"""Cells of the largest grid on which all are looked at."""
+WINDOW = 1024
+"""Rows and columns that are looked at together."""
+FEW = 10
+"""Source cells on one side of a split below which scores are chance."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the study asks for of its samples.
+
+    Attributes
+    ----------
+    samples, evaluation : Samples, Evaluation
+        The tables of the study.
+    seed : int
+        Of the study.
+    """
+
+    samples: Samples
+    evaluation: Evaluation
+    seed: int
+
+
+def rehearse(landslides: Inventory, grid: GeoBox, asked: Asked) -> list[str]:
+    """Draw and split as the study asks for; return what will hardly work.
+
+    Parameters
+    ----------
+    landslides : Inventory
+        The landslides.
+    grid : GeoBox
+        The grid; one of more than `MOST_CELLS` cells is not looked at.
+    asked : Asked
+        What the study asks for.
+
+    Raises
+    ------
+    InputError
+        Too few clear cells, or fewer blocks with source cells than folds.
+    """
+    rows, cols = grids.shape_of(grid)
+    if rows * cols > MOST_CELLS:
+        return []
+    sources, clear = _cells(landslides, grid)
+    if len(sources) == 0:
+        raise InputError(
+            "[inventory] all cells of the landslides lie outside the mapped area, so no cell is a "
+            "source: look at [inventory] extent and at [[masks]]"
+        )
+    most = asked.samples.most or len(sources)
+    sources = _lowest(sources, min(most, len(sources)))
+    _require_clear(len(sources), len(clear), asked)
+    clear = _lowest(clear, round(asked.samples.negatives_per_positive * len(sources)))
+    drawn = sampling.Samples(_placed(sources, clear, grid), (), pd.DataFrame(), {})
+    return [*_shares(len(sources), asked), *_splits(drawn, grid, asked)]
+
+
+def _cells(landslides: Inventory, grid: GeoBox) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the source cells with their landslides, and the clear cells."""
+    found: dict[int, list[pd.DataFrame]] = {SOURCE: [], CLEAR: []}
+    for tile in grids.tiles(grid, WINDOW):
+        labels = landslides.label(tile)
+        for kind, parts in found.items():
+            row, col = np.nonzero(labels.standing == kind)
+            columns = {"row": (row + tile.row0).astype(np.int32)}
+            columns["col"] = (col + tile.col0).astype(np.int32)
+            columns["landslide_id"] = labels.landslide[row, col]
+            parts.append(pd.DataFrame(columns))
+    return pd.concat(found[SOURCE]), pd.concat(found[CLEAR])
+
+
+def _lowest(cells: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Return so many cells, evenly spread by chance; the same ones in every check."""
+    if number >= len(cells):
+        return cells
+    chosen = np.random.default_rng(0).choice(len(cells), number, replace=False)
+    return cells.iloc[np.sort(chosen)]
+
+
+def _placed(sources: pd.DataFrame, clear: pd.DataFrame, grid: GeoBox) -> pd.DataFrame:
+    """Return the drawn cells with label and coordinates."""
+    table = pd.concat([sources.assign(label=1), clear.assign(label=0)], ignore_index=True)
+    a = grid.affine
+    table["x"] = a.c + (table["col"] + 0.5) * a.a
+    table["y"] = a.f + (table["row"] + 0.5) * a.e
+    return table
+
+
+def _require_clear(sources: int, clear: int, asked: Asked) -> None:
+    """Raise where clear cells are too few, or too few of them are asked for."""
+    ratio = asked.samples.negatives_per_positive
+    wanted = round(ratio * sources) if ratio * sources < 1e15 else ratio * sources
+    key = f"[samples] negatives_per_positive = {ratio:g}"
+    if wanted > clear:
+        raise InputError(
+            f"{key} asks for {wanted:,.6g} clear cells ({counted(sources, 'source cell')}), but "
+            f"only {clear:,} are clear of landslides: make it {clear / sources:.2g} at most"
+        )
+    folded = {"landslide", "block"} & set(asked.evaluation.protocols)
+    least = asked.evaluation.folds if folded else 2
+    if wanted < least:
+        raise InputError(
+            f"{key} asks for {counted(int(wanted), 'clear cell')} for "
+            f"{counted(sources, 'source cell')}, but {least} are needed at least: make it "
+            f"{least / sources:.2g} or more (1 is usual)"
+        )
+
+
+def _shares(sources: int, asked: Asked) -> list[str]:
+    """Report a training share that leaves few source cells on one side."""
+    share = asked.samples.train_share
+    train = min(max(round(share * sources), 1), sources - 1)
+    few = [
+        f"{number:,} to {what}"
+        for number, what in ((train, "train on"), (sources - train, "test on"))
+        if number < FEW
+    ]
+    if not few or sources < 2 * FEW:
+        return []
+    return [
+        f"[samples] train_share = {share:g} leaves, of {counted(sources, 'source cell')}, "
+        f"{' and '.join(few)}: {FEW} or more on both sides are needed for scores with a meaning"
+    ]
+
+
+def _splits(drawn: sampling.Samples, grid: GeoBox, asked: Asked) -> list[str]:
+    """Report protocols of which a split would have no source cell, or no clear one, on one side."""
+    evaluation = asked.evaluation
+    out = []
+    for protocol in evaluation.protocols:
+        if protocol == "event":
+            continue
+        sizes = _sizes(drawn, evaluation) if protocol == "block" else [1.0]
+        if protocol == "block":
+            _require_blocks(drawn, grid, min(sizes), evaluation)
+        failures = [_failure(drawn, protocol, _plan(grid, asked, size)) for size in sizes]
+        if all(failures):
+            out.append(f"`evaluate` is likely to refuse this: {failures[0]}")
+    return out
+
+
+def _sizes(drawn: sampling.Samples, evaluation: Evaluation) -> list[float]:
+    """Return the side of the blocks, or those from which `sample` chooses one."""
+    if evaluation.block_size != "auto":
+        return [evaluation.block_size]
+    x, y = (drawn.table[c].to_numpy() for c in ("x", "y"))
+    low, high = blocks.limits(x, y)
+    return [low, float(np.sqrt(low * high)), high] if low > 0 else [1.0]
+
+
+def _require_blocks(
+    drawn: sampling.Samples, grid: GeoBox, size: float, evaluation: Evaluation
+) -> None:
+    """Raise where fewer blocks than folds hold a source cell."""
+    x, y = (drawn.table[c].to_numpy() for c in ("x", "y"))
+    block = blocks.block_id(x, y, size, trials.origin(grid))
+    holding = len(np.unique(block[drawn.label == 1]))
+    if holding >= evaluation.folds:
+        return
+    stated = f"[evaluation] block_size = {size:g}"
+    if evaluation.block_size == "auto":
+        stated = f"blocks of {size:g} m, the smallest that block_size = auto takes here"
+    raise InputError(
+        f"{stated}: {counted(holding, 'block')} of {len(np.unique(block)):,} "
+        f"{'holds' if holding == 1 else 'hold'} source cells, but folds = {evaluation.folds} needs "
+        f"{evaluation.folds} at least: set a smaller block_size, fewer folds, or leave block out "
+        "of protocols"
+    )
+
+
+def _plan(grid: GeoBox, asked: Asked, size: float) -> trials.Plan:
+    evaluation = asked.evaluation
+    return trials.Plan(
+        asked.samples.train_share,
+        1,
+        evaluation.folds,
+        size,
+        evaluation.buffer,
+        trials.origin(grid),
+        asked.seed,
+    )
+
+
+def _failure(drawn: sampling.Samples, protocol: str, plan: trials.Plan) -> str:
+    """Return why a protocol cannot split the samples, "" where it can."""
+    try:
+        trials.chosen_splits(drawn, protocol, plan)
+    except InputError as error:
+        return str(error)
+    return ""
