@@ -116,7 +116,7 @@ def scores(out: Path) -> Iterator[str]:
         yield f"{row['protocol']:<10} {row['model']:<6} {cells[0]:>15} {cells[1]:>15}"
     if truth is not None:
         best = [f"{truth['scores'][m]:.3f}" for m in ("oa", "roc_auc")]
-        yield f"{'the true odds':<17} {best[0]:>15} {best[1]:>15}"
+        yield f"{'best possible':<17} {best[0]:>15} {best[1]:>15}"
 
 
 def _spread(mean: float, sd: float | None) -> str:
