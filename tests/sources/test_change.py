@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from scipy import ndimage
 
 from shakeslide.errors import InputError
 from shakeslide.polygons import Polygons
@@ -20,6 +22,7 @@ from shakeslide.sources.change import Cover, Images, Rule, trim
 from shakeslide.sources.layers import images
 from shakeslide.study import Layer, Sources
 
+from ..stored import scaled, store
 from . import terrain
 from .terrain import CELL, rectangle
 
@@ -279,6 +282,45 @@ def test_good_pair_is_read(pair: dict[str, Layer]) -> None:
     assert remarks == []
     assert made.rule == Rule((20, 100), 0.3, 2)
     assert np.isfinite(made.read(grid).loss).all()
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["aligned", "resampled"])
+@pytest.mark.parametrize("stated", ["in the file", "in the study"])
+@pytest.mark.parametrize(
+    ("turn", "mask"), [("south", ""), ("south and east", "msk"), ("", "internal"), ("", "alpha")]
+)
+def test_a_pair_is_read_as_any_layer_is(
+    tmp_path: Path, turn: str, mask: str, stated: str, moved: bool
+) -> None:
+    """North up, without what is masked or nodata, scaled, and in that order."""
+    grid = terrain.grid(*SHAPE)
+    if moved:  # across the columns, along which values are the same
+        grid = GeoBox((50, 40), grid.affine * Affine.translation(2.3, 3.0), grid.crs)
+    rows = np.broadcast_to(np.arange(SHAPE[0])[:, None], SHAPE)
+    hidden = rectangle(SHAPE, 10, 10, 4, 6)
+    pair = {}
+    for name, step in (("before", 3), ("after", 1)):
+        values = (100 + step * rows).astype(np.int16)
+        values[30, 20] = -100
+        whose = None if stated == "in the study" else -100
+        place = terrain.grid(*SHAPE).affine
+        path = store(tmp_path / f"{name}.tif", values, hidden, turn, mask, place, nodata=whose)
+        scaled(path, 0.5, 0.25)
+        more = {"scale": 0.01, "nodata": -100} if stated == "in the study" else {}
+        pair[name] = Layer(path=path, **more)
+    made, _ = images(Sources(**pair), grid)
+    assert made is not None
+    seen = made.read(grid)
+    gone = hidden if mask else np.zeros(SHAPE, bool)
+    gone = gone | rectangle(SHAPE, 30, 20, 1, 1)
+    gain, shift = (0.01, 0.0) if stated == "in the study" else (0.5, 0.25)
+    loss, after = np.where(gone, np.nan, (gain * 2 * rows, gain * (100 + rows) + shift))
+    part = np.s_[3:53, 2:42] if moved else np.s_[:, :]
+    np.testing.assert_array_equal(np.isnan(seen.loss), gone[part])
+    # A value beside a missing one comes from the others alone.
+    far = ~ndimage.binary_dilation(gone, iterations=2)[part]
+    np.testing.assert_allclose(seen.loss[far], loss[part][far], atol=1e-4)
+    np.testing.assert_allclose(seen.after[far], after[part][far], atol=1e-4)
 
 
 def test_pairs_that_cannot_serve(pair: dict[str, Layer], tmp_path: Path) -> None:

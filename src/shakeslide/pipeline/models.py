@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from shakeslide import (
     bundle,
@@ -110,7 +111,7 @@ def evaluate(run: Run) -> None:
     need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
     samples = samples_of(run)
     plan = run.plan(samples)
-    truth = _truth(run, samples)
+    truth = known_truth(run, samples)
     with timed("evaluate") as taken:
         outcomes = [_outcome(run, samples, p, plan) for p in run.study.evaluation.protocols]
         threshold = run.study.evaluation.threshold
@@ -154,7 +155,7 @@ def _events(run: Run, samples: sampling.Samples) -> events.Events:
     return events.load(samples, run.study.study.name or "this study", folders)
 
 
-def _truth(run: Run, samples: sampling.Samples) -> Any:
+def known_truth(run: Run, samples: sampling.Samples) -> NDArray[np.float32] | None:
     """Return the known failure probability of each sample, where the study has it."""
     layer = run.study.evaluation.truth
     if layer is None:
