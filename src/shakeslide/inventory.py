@@ -132,7 +132,7 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
     more = [] if settings.id is None else [settings.id]
     source = layer_of(settings)
     features = vector.read(source, grids.crs_of(grid), ("polygon", "point"), more)
-    kind = vector.kind_of(features.geometry)
+    kind = features.kind
     if kind == "mixed":
         raise InputError(
             f"{settings.path} (inventory): holds points and polygons; choose one kind with "

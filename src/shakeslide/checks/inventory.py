@@ -82,7 +82,7 @@ def part_row(name: str, layer: Layer, use: str, grid: GeoBox) -> LayerRow:
     return LayerRow(
         name,
         layer.path.name,
-        counted(len(features.geometry), vector.kind_of(features.geometry)),
+        counted(len(features.geometry), features.kind),
         grids.crs_name(features.crs),
         None,
         f"{here:,} on the grid" + (f"; where {layer.where}" if layer.where else ""),

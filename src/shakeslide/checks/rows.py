@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shakeslide.factor_settings import CategoryFactor, FactorBase, ValueFactor
-from shakeslide.factors.catalogue import layer_of
+from shakeslide.factors.catalogue import columns_of, layer_of
 
 FAR = 200_000.0
 """Metres from the grid beyond which a layer, or the epicentre, is suspected to be elsewhere."""
@@ -66,11 +66,14 @@ class Uses:
         Whether its values are classes.
     unit : str or None
         Unit that a factor of its values states; None: no factor takes its values.
+    columns : tuple of str
+        Attributes that the factors read where the layer has them.
     """
 
     codes: list[str]
     classes: bool
     unit: str | None
+    columns: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -89,7 +92,8 @@ def uses(factors: Mapping[str, FactorBase]) -> dict[str, Uses]:
     for name, own in wanted.items():
         values = [f.unit for f in own.values() if isinstance(f, ValueFactor)]
         classes = any(isinstance(f, CategoryFactor) for f in own.values())
-        out[name] = Uses(list(own), classes, values[0] if values else None)
+        columns = tuple(dict.fromkeys(c for f in own.values() for c in columns_of(f)))
+        out[name] = Uses(list(own), classes, values[0] if values else None, columns)
     return out
 
 

@@ -24,20 +24,20 @@ from shakeslide.factors.layers import (
     vector_source,
 )
 from shakeslide.io import vector
+from shakeslide.io.points import Points
 from shakeslide.study import Layer
 
 
 def vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
     """Return what there is to say of a vector layer; raise where it cannot serve."""
     source = vector_source(layer, name)
-    features = vector.read(source, grids.crs_of(coarse))
-    shapes = features.geometry
-    kind = vector.kind_of(shapes)
+    features = vector.read(source, grids.crs_of(coarse), columns=use.columns)
+    kind = features.kind
     coverage, warnings = None, [_place_warning(source, features, coarse)]
     taken = layer.column if use.classes or use.unit is not None else None
     if taken is not None and features.table[taken].isna().all():
         raise InputError(
-            f"{layer.path} (layers.{name}): column '{taken}' is empty in all {len(shapes):,} "
+            f"{layer.path} (layers.{name}): column '{taken}' is empty in all {len(features):,} "
             "features; choose another with column ="
         )
     if kind == "polygon" and (use.classes or use.unit is not None):
@@ -56,7 +56,7 @@ def vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
     return LayerRow(
         name,
         layer.path.name,
-        counted(len(shapes), kind),
+        counted(len(features), kind),
         grids.crs_name(features.crs),
         coverage,
         _column_text(features, layer, use),
@@ -88,7 +88,7 @@ def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> flo
 
 def _place_warning(source: vector.VectorSource, features: vector.Features, grid: GeoBox) -> str:
     """Tell of a layer that lies elsewhere; raise where swapped coordinates bring it here."""
-    distance = distance_to(features.geometry, grid)
+    distance = distance_to(features.held, grid)
     if distance <= FAR:
         return ""
     if _distance_swapped(source, grid) < min(FAR, distance / 10):
@@ -109,11 +109,13 @@ def _distance_swapped(source: vector.VectorSource, grid: GeoBox) -> float:
         other = vector.read(replace(source, swap_xy=not source.swap_xy), grids.crs_of(grid))
     except InputError:
         return np.inf
-    return distance_to(other.geometry, grid)
+    return distance_to(other.held, grid)
 
 
-def distance_to(shapes: NDArray[np.object_], grid: GeoBox) -> float:
+def distance_to(shapes: NDArray[np.object_] | Points, grid: GeoBox) -> float:
     """Return the distance in metres from the grid to the nearest shape."""
+    if isinstance(shapes, Points):
+        return shapes.distance(*grids.bounds(grid).bbox)
     return float(shapely.distance(shapes, shapely.box(*grids.bounds(grid).bbox)).min())
 
 

@@ -24,6 +24,7 @@ TIME_NAMES = ("time", "origin_time", "origintime", "datetime", "date_time")
 DATE_NAMES = ("date", "origin_date", "day")
 MAGNITUDE_NAMES = ("magnitude", "mag", "mw", "ml", "ms", "mb")
 """Columns that are taken for time, date and magnitude where the study names none."""
+COLUMNS = (*TIME_NAMES, *DATE_NAMES, *MAGNITUDE_NAMES)
 MAIN_SHOCK = timedelta(seconds=60), 0.5
 """An earthquake this near in time and magnitude to the event is the event itself."""
 AS_STRONG, NEAR, LONE = 0.1, 50_000.0, 1.0
@@ -75,7 +76,7 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
         vector_source(layer, settings.layer),
         grids.crs_of(sources.grid),
         "point",
-        (*TIME_NAMES, *DATE_NAMES, *MAGNITUDE_NAMES),
+        COLUMNS,
     )
     features = vector.single_points(features)
     window = _window(settings, code, sources.event)
@@ -166,7 +167,7 @@ def _repeats(
         rows["magnitude"] = magnitude
     timed = np.zeros(len(rows), bool)
     if time is not None:
-        rows["time"] = time.time.to_numpy()
+        rows["time"] = time.time.array
         timed = time.time.notna().to_numpy() & ~time.whole_day
     alike = np.zeros(len(rows), bool)
     alike[keep] = rows[keep].duplicated().to_numpy()

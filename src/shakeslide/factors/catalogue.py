@@ -633,6 +633,11 @@ def layer_of(settings: FactorBase) -> str:
     return "dem" if "dem" in inputs else ""
 
 
+def columns_of(settings: FactorBase) -> tuple[str, ...]:
+    """Return the attributes that a factor reads of its layer besides those that the study names."""
+    return aftershocks.COLUMNS if isinstance(settings, DensityFactor) else ()
+
+
 def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
     """Return a factor of the study from its settings.
 

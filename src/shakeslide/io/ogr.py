@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
 from shakeslide.errors import InputError, did_you_mean, shortened
-from shakeslide.io import containers, datasets, gdal, views
+from shakeslide.io import containers, datasets, gdal, points, views
 from shakeslide.io.gdal import one_line
+from shakeslide.io.points import Points
 from shakeslide.io.records import Records, Shapes, VectorSource, asked, require
 from shakeslide.io.tables import pandas_of
 
@@ -183,7 +184,7 @@ def _layer(source: VectorSource, path: str, more: Sequence[str]) -> Records:
         except UnicodeError:
             # A shapefile that states no encoding: Latin-1, unless it was UTF-8.
             table, wkb = _rows(path, options | _encoding(source))
-    if wkb is None or (len(wkb) and all(w is None for w in wkb)):
+    if wkb is None or (len(wkb) and _nothing_but_nulls(wkb)):
         raise InputError(f"{source.where_it_is}: has no geometries")
     geometry, notes = _geometries(source, path, options, wkb)
     if (
@@ -225,10 +226,16 @@ def _arrow_rows(path: str, options: dict[str, Any]) -> tuple[pd.DataFrame, Any]:
             raise UnicodeError(str(error)) from error
         raise
     at = [i for i in range(arrow.num_columns) if _is_wkb(arrow.schema.field(i))]
-    wkb = arrow.column(at[-1]).to_numpy(zero_copy_only=False) if at else None
+    wkb = arrow.column(at[-1]) if at else None
     for i in reversed(at):
         arrow = arrow.remove_column(i)
     return pandas_of(arrow), wkb
+
+
+def _nothing_but_nulls(wkb: Any) -> bool:
+    if isinstance(wkb, pa.ChunkedArray):
+        return bool(wkb.null_count == len(wkb))
+    return all(w is None for w in wkb)
 
 
 def _is_wkb(field: pa.Field) -> bool:
@@ -251,9 +258,14 @@ def _rows(path: str, options: dict[str, Any]) -> tuple[pd.DataFrame, Any]:
 
 
 def _geometries(
-    source: VectorSource, path: str, options: dict[str, Any], wkb: NDArray[np.object_]
-) -> tuple[Shapes, list[str]]:
+    source: VectorSource, path: str, options: dict[str, Any], wkb: Any
+) -> tuple[Shapes | Points, list[str]]:
     """Return geometries; arcs become chains of short lines, open rings are closed, both noted."""
+    if isinstance(wkb, pa.ChunkedArray):
+        plain = points.of_wkb(wkb)
+        if plain is not None:
+            return plain, []
+        wkb = wkb.to_numpy(zero_copy_only=False)
     try:
         return _from_wkb(wkb), []
     except (shapely.errors.GEOSException, NotImplementedError):

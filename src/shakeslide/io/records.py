@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shakeslide import filters
 from shakeslide.errors import InputError, did_you_mean, shortened
+from shakeslide.io.points import Points
 
 Shapes = NDArray[np.object_]
 
@@ -75,7 +76,7 @@ class Records:
     ----------
     table : DataFrame
         The attributes that were asked for; whole numbers stay whole where some are missing.
-    geometry : array of geometries, (rows,)
+    geometry : array of geometries, (rows,), or Points
         None where there is none.
     crs : str or None
         The CRS of the file as WKT.
@@ -86,7 +87,7 @@ class Records:
     """
 
     table: pd.DataFrame
-    geometry: Shapes
+    geometry: Shapes | Points
     crs: str | None
     names: tuple[str, ...]
     notes: list[str] = field(default_factory=list)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.crs import CRS
 
 from shakeslide.errors import InputError, counted
+from shakeslide.io.points import Points
 from shakeslide.io.records import Shapes
 
 KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 6: "polygon"}
@@ -21,13 +22,23 @@ BEYOND = 1e8
 """Metres from the origin of a CRS beyond which there is no Earth."""
 
 
-def kind_of(geometry: Shapes) -> str:
+def flat(geometry: Shapes | Points) -> Shapes | Points:
+    """Return geometries without heights."""
+    if isinstance(geometry, Points) or not (shapely.get_coordinate_dimension(geometry) > 2).any():
+        return geometry
+    out: Shapes = shapely.force_2d(geometry)
+    return out
+
+
+def kind_of(geometry: Shapes | Points) -> str:
     """Return "point", "line" or "polygon", "mixed" where there are several."""
+    if isinstance(geometry, Points):
+        return "point"
     kinds = {KINDS.get(int(n), "mixed") for n in np.unique(shapely.get_type_id(geometry))}
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def present(geometry: Shapes, where: str, notes: list[str]) -> NDArray[np.bool_]:
+def present(geometry: Shapes | Points, where: str, notes: list[str]) -> NDArray[np.bool_]:
     """Return which features have a geometry.
 
     Raises
@@ -35,12 +46,12 @@ def present(geometry: Shapes, where: str, notes: list[str]) -> NDArray[np.bool_]
     InputError
         None has one, or some have endless coordinates.
     """
-    kept: NDArray[np.bool_] = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+    kept = ~_missing(geometry)
     if not kept.all():
         notes.append(f"{counted(int((~kept).sum()), 'feature')} without geometry left out")
     if not kept.any():
         raise InputError(f"{where}: none of its features has a geometry")
-    endless = ~np.isfinite(shapely.bounds(geometry[kept])).all(axis=1)
+    endless = ~np.isfinite(_bounds(geometry if kept.all() else geometry[kept])).all(axis=1)
     if endless.any():
         raise InputError(
             f"{where}: {int(endless.sum())} of its {int(kept.sum())} features have coordinates "
@@ -49,9 +60,20 @@ def present(geometry: Shapes, where: str, notes: list[str]) -> NDArray[np.bool_]
     return kept
 
 
+def _missing(geometry: Shapes | Points) -> NDArray[np.bool_]:
+    if isinstance(geometry, Points):
+        return geometry.missing
+    return np.asarray(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+
+
+def _bounds(geometry: Shapes | Points) -> NDArray[np.float64]:
+    """Return the least and greatest coordinates of each geometry, those of a point once."""
+    return geometry.xy if isinstance(geometry, Points) else np.asarray(shapely.bounds(geometry))
+
+
 def of_kinds(
-    geometry: Shapes, kinds: Sequence[str], where: str, notes: list[str]
-) -> tuple[Shapes, NDArray[np.bool_]]:
+    geometry: Shapes | Points, kinds: Sequence[str], where: str, notes: list[str]
+) -> tuple[Shapes | Points, NDArray[np.bool_]]:
     """Return geometries of the kinds that are needed, and which features have one.
 
     Of a collection the parts of the first kind that it holds are taken. Features of other kinds
@@ -59,7 +81,7 @@ def of_kinds(
 
     Parameters
     ----------
-    geometry : array of geometries
+    geometry : array of geometries, or Points
         None missing or empty.
     kinds : sequence of str
         "point", "line", "polygon", the preferred one first.
@@ -73,6 +95,10 @@ def of_kinds(
     InputError
         Most features are of other kinds.
     """
+    if isinstance(geometry, Points):
+        if "point" in kinds:
+            return geometry, np.ones(len(geometry), bool)
+        geometry = geometry[:1].shapes  # all are alike: the error below needs one
     out = geometry.copy()
     mixed = np.nonzero(shapely.get_type_id(out) == COLLECTION)[0]
     lost = 0
@@ -135,7 +161,9 @@ def simple_parts(geometry: Shapes) -> Shapes:
     return out
 
 
-def mended(geometry: Shapes, where: str, notes: list[str]) -> tuple[Shapes, NDArray[np.bool_]]:
+def mended(
+    geometry: Shapes | Points, where: str, notes: list[str]
+) -> tuple[Shapes | Points, NDArray[np.bool_]]:
     """Return valid geometries, and which of them hold anything.
 
     Raises
@@ -143,8 +171,10 @@ def mended(geometry: Shapes, where: str, notes: list[str]) -> tuple[Shapes, NDAr
     InputError
         None holds anything.
     """
+    if isinstance(geometry, Points):  # a point is always valid
+        return geometry, np.ones(len(geometry), bool)
     out = geometry.copy()
-    areal = np.nonzero(shapely.get_dimensions(out) > 0)[0]  # a point is always valid
+    areal = np.nonzero(shapely.get_dimensions(out) > 0)[0]
     with ThreadPoolExecutor() as pool:  # the slowest part of reading
         sound = pool.map(shapely.is_valid, np.array_split(out[areal], 16))
         broken = areal[~np.concatenate(list(sound))]
@@ -182,26 +212,28 @@ def _same_kind(repaired: shapely.Geometry, original: shapely.Geometry) -> shapel
     return shapely.unary_union(parts) if len(parts) else shapely.Point()
 
 
-def swapped(geometry: Shapes) -> Shapes:
+def swapped(geometry: Shapes | Points) -> Shapes | Points:
     """Return geometries with x and y exchanged."""
+    if isinstance(geometry, Points):
+        return Points(geometry.xy[:, ::-1])
     out: Shapes = shapely.set_coordinates(
         geometry.copy(), np.ascontiguousarray(shapely.get_coordinates(geometry)[:, ::-1])
     )
     return out
 
 
-def projected(geometry: Shapes, own: CRS, crs: CRS) -> Shapes:
+def projected(geometry: Shapes | Points, own: CRS, crs: CRS) -> Shapes | Points:
     """Return geometries in another CRS; coordinates beyond the first one become infinite."""
     if own == crs:
         return geometry
     change = pyproj.Transformer.from_crs(own.to_wkt(), crs.to_wkt(), always_xy=True)
-    xy = shapely.get_coordinates(geometry)
-    x, y = change.transform(xy[:, 0], xy[:, 1])
+    if isinstance(geometry, Points):
+        return Points(np.column_stack(change.transform(*geometry.xy.T)))
+    x, y = change.transform(*shapely.get_coordinates(geometry).T)
     out: Shapes = shapely.set_coordinates(geometry.copy(), np.column_stack([x, y]))
     return out
 
 
-def beyond(geometry: Shapes) -> NDArray[np.bool_]:
+def beyond(geometry: Shapes | Points) -> NDArray[np.bool_]:
     """Return which geometries (in metres) lie nowhere on the Earth."""
-    bounds = shapely.bounds(geometry)
-    return np.asarray(~(np.abs(bounds) < BEYOND).all(axis=1))  # NaN and infinity too
+    return np.asarray(~(np.abs(_bounds(geometry)) < BEYOND).all(axis=1))  # NaN and infinity too

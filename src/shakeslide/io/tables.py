@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from pyogrio.errors import DataSourceError
 
 from shakeslide.errors import InputError, shortened
 from shakeslide.io.gdal import one_line
+from shakeslide.io.points import Points
 from shakeslide.io.records import Records, Shapes, VectorSource, asked, listed, require
 
 TEXTS = (".csv", ".tsv", ".txt")
@@ -48,8 +51,10 @@ WKT = re.compile(
 WHOLE, DECIMAL = r"^[+-]?[0-9]{1,18}$", r"^[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?$"
 LONGEST_CRS = 100_000
 """Bytes of a .prj file."""
+HEAD = 1_000_000
+"""Bytes of a text that are looked at for its header, and read together."""
 LOOKED_AT = 50
-"""Rows in which well-known text is looked for."""
+"""Rows in which well-known text is looked for, and that may show that a column holds texts."""
 
 
 def is_text_table(path: Path) -> bool:
@@ -83,49 +88,94 @@ def read_text(source: VectorSource, more: Sequence[str] = ()) -> Records:
     InputError
         No text, no names of columns, no coordinates, texts in another encoding.
     """
-    data = _utf8(source)
-    header = _Header.of(data, source)
+    text = _Text.of(source)
+    header = _Header.of(text.head, source)
     names = header.names
     require(source, names)
     chosen = asked(names, source, more)
     if source.wkt is None and not (source.x and source.y):
         chosen = list(dict.fromkeys(n for n in names if n and names.count(n) == 1))
     notes: list[str] = []
-    cells = _cells(data, header, [names.index(n) for n in chosen], source, notes)
-    del data
-    table = pd.DataFrame(
-        {n: _typed(c, n, header.separator, notes) for n, c in zip(chosen, cells, strict=True)}
-    )
-    records = _placed(source, table, tuple(names), notes, more)
+    cells = _cells(text, header, [names.index(n) for n in chosen], source, notes)
+    columns = {}
+    for name in chosen:
+        # One by one: the texts of a column go when it is typed.
+        columns[name] = _typed(cells.pop(0), name, header.separator, notes)
+    records = _placed(source, pd.DataFrame(columns), tuple(names), notes, more)
     beside = source.path.with_suffix(".prj")
     if beside.is_file() and beside.stat().st_size < LONGEST_CRS:
         records.crs = beside.read_text(errors="replace").strip() or None
     return records
 
 
-def _utf8(source: VectorSource) -> bytes:
-    """Return a file's text as UTF-8 without mark."""
-    data, where = source.path.read_bytes(), source.where_it_is
-    mark = next((m for m in BOMS if data.startswith(m)), None)
-    encoding = BOMS[mark] if mark else source.encoding
-    if encoding is None or encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-        encoding = None
-    if encoding is not None:
-        try:
-            data = data.decode(encoding).encode()
-        except UnicodeError as error:
+@dataclass(frozen=True)
+class _Text:
+    """A text in UTF-8 without mark: in its file, or in memory where the file has another encoding.
+
+    Attributes
+    ----------
+    head : bytes
+        Its first bytes.
+    quoted : bool
+        Whether it holds a quote, within which lines may end.
+    path : Path
+        Its file.
+    data : bytes or None
+        All of it, None where its file holds the same.
+    """
+
+    head: bytes
+    quoted: bool
+    path: Path
+    data: bytes | None = None
+
+    @classmethod
+    def of(cls, source: VectorSource) -> _Text:
+        """Return the text of a file; raise where it is none, or in another encoding."""
+        where = source.where_it_is
+        with source.path.open("rb") as file:
+            head = file.read(HEAD)
+            mark = next((m for m in BOMS if head.startswith(m)), None)
+            encoding = BOMS[mark] if mark else source.encoding
+            if encoding is None or encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+                # The rest is only looked through: a catalogue may be larger than the memory.
+                blocks = iter(lambda: file.read(HEAD), b"")
+                text = cls(head, b'"' in head or any(b'"' in b for b in blocks), source.path)
+            else:
+                data = _recoded(head + file.read(), encoding, where)
+                text = cls(data[:HEAD], b'"' in data, source.path, data)
+        if b"\0" in text.head[:65536]:
             raise InputError(
-                f"{where}: its texts are not in {encoding}; name their encoding with encoding = in "
-                'its table (for example "cp1252" or "gb18030")'
-            ) from error
-    if b"\0" in data[:65536]:
+                f"{where}: is no text (it holds zero bytes); give a table as text, or its encoding "
+                'with encoding = (for example "utf-16-le")'
+            )
+        if not text.head.strip() and not text.whole().strip():
+            raise InputError(f"{where}: is empty; give a table whose first line names its columns")
+        return text
+
+    def whole(self) -> bytes:
+        """Return all of it."""
+        return self.path.read_bytes() if self.data is None else self.data
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """Give it for reading from its beginning."""
+        if self.data is not None:
+            yield pa.BufferReader(self.data)
+            return
+        with pa.OSFile(str(self.path)) as file:
+            yield file
+
+
+def _recoded(data: bytes, encoding: str, where: str) -> bytes:
+    """Return a text of another encoding in UTF-8."""
+    try:
+        return data.decode(encoding).encode()
+    except UnicodeError as error:
         raise InputError(
-            f"{where}: is no text (it holds zero bytes); give a table as text, or its encoding "
-            'with encoding = (for example "utf-16-le")'
-        )
-    if not data.strip():
-        raise InputError(f"{where}: is empty; give a table whose first line names its columns")
-    return data
+            f"{where}: its texts are not in {encoding}; name their encoding with encoding = in "
+            'its table (for example "cp1252" or "gb18030")'
+        ) from error
 
 
 class _Header:
@@ -139,9 +189,9 @@ class _Header:
         """Return the header of a text; comments (#) above it and Excel's `sep=` are passed over."""
         where = source.where_it_is
         try:
-            head = data[:1_000_000].decode(errors="ignore" if len(data) > 1_000_000 else "strict")
+            head = data.decode(errors="ignore" if len(data) == HEAD else "strict")
         except UnicodeDecodeError:
-            head = data[:1_000_000].decode(errors="replace")
+            head = data.decode(errors="replace")
         lines = head.splitlines()[:1000]
         at = next((i for i, t in enumerate(lines) if t.strip() and t[0] != "#"), len(lines))
         if at < len(lines) and re.match(r"^sep=.$", lines[at].strip().lower()):
@@ -181,31 +231,34 @@ def _is_number(text: str) -> bool:
 
 
 def _cells(
-    data: bytes, header: _Header, wanted: list[int], source: VectorSource, notes: list[str]
+    text: _Text, header: _Header, wanted: list[int], source: VectorSource, notes: list[str]
 ) -> list[pa.ChunkedArray]:
     """Return the cells of the wanted columns as texts, null where empty."""
     names = [str(i) for i in range(len(header.names))]
     try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(data),
-            pyarrow.csv.ReadOptions(column_names=names, skip_rows=header.lines),
-            pyarrow.csv.ParseOptions(
-                delimiter=header.separator, newlines_in_values=b'"' in data, ignore_empty_lines=True
-            ),
-            pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                include_columns=[names[i] for i in wanted] or names[:1],
-            ),
-        )
+        with text.opened() as file:
+            table = pyarrow.csv.read_csv(
+                file,
+                pyarrow.csv.ReadOptions(column_names=names, skip_rows=header.lines),
+                pyarrow.csv.ParseOptions(
+                    delimiter=header.separator,
+                    newlines_in_values=text.quoted,
+                    ignore_empty_lines=True,
+                ),
+                pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    include_columns=[names[i] for i in wanted] or names[:1],
+                ),
+            )
     except pa.ArrowInvalid as error:
         if "utf8" in str(error).lower().replace("-", ""):
             raise InputError(
                 f"{source.where_it_is}: its texts are not in UTF-8; name their encoding with "
                 'encoding = in its table (for example "cp1252" or "gb18030")'
             ) from error
-        return _uneven(data, header, wanted, source, notes)
+        return _uneven(text.whole(), header, wanted, source, notes)
     return [table.column(names[i]) for i in wanted]
 
 
@@ -243,27 +296,56 @@ def _uneven(
 
 def _typed(cells: pa.ChunkedArray, name: str, separator: str, notes: list[str]) -> pd.Series:
     """Return a column of texts as whole numbers or numbers where all of it are, else as it is."""
+    if _surely_texts(cells):
+        return _texts(cells)
     plain = pc.utf8_trim_whitespace(cells)
-    known = plain.filter(pc.invert(pc.is_in(pc.utf8_lower(plain), pa.array(MISSING))))
-    known = known.drop_null()
+    known = _known(plain)
     if len(known) == 0 or pc.any(pc.match_substring_regex(known, "^[+-]?0[0-9]")).as_py():
         return _texts(cells)  # codes as "007" are texts
-    numbers = pc.if_else(pc.is_in(pc.utf8_lower(plain), pa.array(MISSING)), None, plain)
-    if pc.all(pc.match_substring_regex(known, WHOLE)).as_py():
+    numbers = plain if len(known) == len(plain) else pc.if_else(_is_missing(plain), None, plain)
+    if _all_match(known, WHOLE):
         return pd.Series(_integers(pc.replace_substring(numbers, "+", "").cast(pa.int64())))
-    if pc.all(pc.match_substring_regex(known, "^[+-]?[0-9]+$")).as_py():
+    if _all_match(known, "^[+-]?[0-9]+$"):
         return _texts(cells)  # longer than any number that is held exactly
-    if separator != "," and pc.any(pc.match_substring_regex(known, DECIMAL)).as_py():
-        either = pc.or_(
-            pc.match_substring_regex(known, DECIMAL), pc.match_substring_regex(known, WHOLE)
-        )
-        if pc.all(either).as_py():
-            notes.append(f"column '{name}' has decimal commas, which are read as decimal points")
-            numbers = pc.replace_substring(numbers, ",", ".")
+    if separator != "," and pc.all(_decimal_comma(known)).as_py():
+        notes.append(f"column '{name}' has decimal commas, which are read as decimal points")
+        numbers = pc.replace_substring(numbers, ",", ".")
     try:
         return pd.Series(numbers.cast(pa.float64()).to_pandas())
     except pa.ArrowInvalid:
         return _texts(cells)
+
+
+def _surely_texts(cells: pa.ChunkedArray) -> bool:
+    """Return whether the first cells are enough to see that a column is none of numbers."""
+    known = _known(pc.utf8_trim_whitespace(cells.slice(0, LOOKED_AT)))
+    try:
+        known.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return not pc.all(_decimal_comma(known)).as_py()
+    return False
+
+
+def _known(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the texts that stand for something."""
+    return texts.filter(pc.invert(_is_missing(texts))).drop_null()
+
+
+def _is_missing(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.is_in(pc.utf8_lower(texts), pa.array(MISSING))
+
+
+def _decimal_comma(known: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return which texts are numbers with a decimal comma, or whole ones."""
+    return pc.or_(pc.match_substring_regex(known, DECIMAL), pc.match_substring_regex(known, WHOLE))
+
+
+def _all_match(known: pa.ChunkedArray, pattern: str) -> bool:
+    """Return whether all texts match; the first ones are looked at first."""
+    first = pc.match_substring_regex(known.slice(0, LOOKED_AT), pattern)
+    return bool(pc.all(first).as_py()) and bool(
+        pc.all(pc.match_substring_regex(known, pattern)).as_py()
+    )
 
 
 def _texts(cells: pa.ChunkedArray) -> pd.Series:
@@ -359,6 +441,7 @@ def _placed(
     """Return the rows of a table that its filter chooses, with their geometries."""
     keep = _matching(source, table)
     table = table.iloc[keep].reset_index(drop=True)
+    geometry: Shapes | Points
     if source.x and source.y:
         geometry = _points(source, table)
     else:
@@ -388,10 +471,10 @@ def _matching(source: VectorSource, table: pd.DataFrame) -> Any:
     return np.asarray(rows, np.int64)
 
 
-def _points(source: VectorSource, table: pd.DataFrame) -> Shapes:
-    """Return the points of a table, None where a coordinate is missing."""
-    xy = []
-    for name in (str(source.x), str(source.y)):
+def _points(source: VectorSource, table: pd.DataFrame) -> Points:
+    """Return the points of a table; where one coordinate is missing, both are."""
+    xy = np.empty((len(table), 2))
+    for i, name in enumerate((str(source.x), str(source.y))):
         values = np.asarray(pd.to_numeric(table[name], errors="coerce"), np.float64)
         unread = table[name][np.isnan(values)].dropna().astype("string").str.strip()
         unread = unread[~unread.str.lower().isin(MISSING)]
@@ -400,10 +483,9 @@ def _points(source: VectorSource, table: pd.DataFrame) -> Shapes:
                 f"{source.where_it_is}: column '{name}' holds {len(unread):,} values that are no "
                 f"numbers (e.g. {shortened(unread.iloc[0], 40)!r}); coordinates are decimal numbers"
             )
-        xy.append(values)
-    geometry: Shapes = shapely.points(*xy)
-    geometry[np.isnan(xy[0]) | np.isnan(xy[1])] = None
-    return geometry
+        xy[:, i] = values
+    xy[np.isnan(xy).any(axis=1)] = np.nan
+    return Points(xy)
 
 
 def _wkt_column(

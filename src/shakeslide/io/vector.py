@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +17,7 @@ from odc.geo.crs import CRS
 from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.io import containers, dates, ogr, quakeml, shapes, tables, virtual
+from shakeslide.io.points import Points
 from shakeslide.io.records import Records, Shapes, VectorSource, asked, require, require_name
 from shakeslide.io.shapes import kind_of
 
@@ -28,11 +33,15 @@ __all__ = [
     "points",
     "read",
     "remedy",
+    "remembering",
     "require_column",
     "single_points",
     "swapped",
     "times",
 ]
+
+MOST_HELD = 20_000_000
+"""Vertices of the largest layer that is remembered."""
 
 
 @dataclass
@@ -43,8 +52,8 @@ class Features:
     ----------
     table : DataFrame
         The attributes that were asked for.
-    geometry : array of geometries, (rows,)
-        One for each row.
+    held : array of geometries, (rows,), or Points
+        One for each row; see `geometry`.
     crs : CRS
         The CRS they came in.
     notes : list of str
@@ -54,14 +63,24 @@ class Features:
     """
 
     table: pd.DataFrame
-    geometry: Shapes
+    held: Shapes | Points
     crs: CRS
     notes: list[str] = field(default_factory=list)
     names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of features."""
-        return len(self.geometry)
+        return len(self.held)
+
+    @cached_property
+    def geometry(self) -> Shapes:
+        """The geometries, (rows,); of a table of points they are made here."""
+        return self.held.shapes if isinstance(self.held, Points) else self.held
+
+    @property
+    def kind(self) -> str:
+        """Return "point", "line" or "polygon", "mixed" where there are several."""
+        return kind_of(self.held)
 
 
 def read(
@@ -95,6 +114,16 @@ def read(
     InputError
         Missing file, layer, column, CRS; empty layer; wrong geometry.
     """
+    kinds = (kind,) if isinstance(kind, str) else tuple(kind or ())
+    if _Memory.users:
+        return _remembered(source, crs, kinds, columns)
+    return _read(source, crs, kinds, columns)[0]
+
+
+def _read(
+    source: VectorSource, crs: CRS, kinds: tuple[str, ...], columns: Sequence[str]
+) -> tuple[Features, str]:
+    """Return features as `read` does, and the kind that those of the file are of."""
     records = _open(source, columns)
     where, notes = source.where_it_is, list(records.notes)
     own = _stated_crs(source) or (grids.horizontal_crs(records.crs) if records.crs else None)
@@ -102,18 +131,18 @@ def read(
         raise InputError(
             f'{where}: has no CRS; give it with `crs = "EPSG:..."` in the table of the layer'
         )
-    table, geometry = records.table, shapely.force_2d(records.geometry)
+    table, geometry = records.table, shapes.flat(records.geometry)
     if len(geometry) == 0:
         because = f" after the filter `{source.where}`" if source.where else ""
         raise InputError(f"{where}: holds no features{because}")
     kept = shapes.present(geometry, where, notes)
-    table, geometry = table[kept], geometry[kept]
-    if kind is not None:
-        kinds = [kind] if isinstance(kind, str) else list(kind)
+    table, geometry = _chosen(table, geometry, kept)
+    kind = kind_of(geometry)
+    if kinds:
         geometry, kept = shapes.of_kinds(geometry, kinds, where, notes)
-        table, geometry = table[kept], geometry[kept]
+        table, geometry = _chosen(table, geometry, kept)
     geometry, kept = shapes.mended(geometry, where, notes)
-    table, geometry = table[kept], geometry[kept]
+    table, geometry = _chosen(table, geometry, kept)
     if source.swap_xy:
         geometry = shapes.swapped(geometry)
     geometry = shapes.projected(geometry, own, crs)
@@ -123,7 +152,97 @@ def read(
             f"{where}: {int(lost.sum())} features have coordinates beyond its CRS; "
             "is its CRS right, and are x and y not swapped?"
         )
-    return Features(table.reset_index(drop=True), geometry, own, notes, records.names)
+    features = Features(table.reset_index(drop=True), geometry, own, notes, records.names)
+    return features, kind
+
+
+def _chosen(
+    table: pd.DataFrame, geometry: Shapes | Points, kept: np.ndarray
+) -> tuple[pd.DataFrame, Shapes | Points]:
+    """Return the rows that are kept; nothing is copied where all are."""
+    return (table, geometry) if kept.all() else (table[kept], geometry[kept])
+
+
+# ------------------------------------------------------------------ what was read is kept
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What was read of a layer: for which columns and kinds, and the kind it is of."""
+
+    columns: frozenset[str]
+    kinds: tuple[str, ...]
+    own: str
+    features: Features
+
+    def serves(self, columns: frozenset[str], kinds: tuple[str, ...]) -> bool:
+        """Return whether to read the layer for these columns and kinds would give the same."""
+        alike = self.own != "mixed" and (not kinds or self.own in kinds)
+        return columns <= self.columns and (alike or kinds == self.kinds)
+
+    def copied(self) -> Features:
+        """Return the features for one who may change them."""
+        of, held = self.features, self.features.held
+        held = held if isinstance(held, Points) else held.copy()
+        return Features(of.table.copy(deep=False), held, of.crs, list(of.notes), of.names)
+
+
+class _Memory:
+    """What was read of layers while somebody remembers it."""
+
+    lock = Lock()
+    users = 0
+    locks: ClassVar[dict[Any, Lock]] = {}
+    held: ClassVar[dict[Any, _Held]] = {}
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Keep what is read while the block runs for those who ask for it again.
+
+    The look at a layer and each factor that is made from it read the same file.
+    """
+    with _Memory.lock:
+        _Memory.users += 1
+    try:
+        yield
+    finally:
+        with _Memory.lock:
+            _Memory.users -= 1
+            if _Memory.users == 0:
+                _Memory.locks.clear()
+                _Memory.held.clear()
+
+
+def _remembered(
+    source: VectorSource, crs: CRS, kinds: tuple[str, ...], columns: Sequence[str]
+) -> Features:
+    """Return what was read before where it serves, else read the layer."""
+    key = (source, crs.to_wkt(), _state(source))
+    with _Memory.lock:
+        lock = _Memory.locks.setdefault(key, Lock())
+    with lock:
+        wanted = frozenset(name.lower() for name in columns)
+        found = _Memory.held.get(key)
+        if found is None or not found.serves(wanted, kinds):
+            features, own = _read(source, crs, kinds, columns)
+            found = _Held(wanted, kinds, own, features)
+            if _vertices(features.held) <= MOST_HELD:
+                _Memory.held[key] = found
+    return found.copied()
+
+
+def _state(source: VectorSource) -> tuple[int, ...]:
+    """Return what changes when a file is replaced."""
+    try:
+        stat = containers.on_disk(source.path).stat()
+    except OSError:
+        return ()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _vertices(held: Shapes | Points) -> int:
+    return len(held) if isinstance(held, Points) else int(shapely.get_num_coordinates(held).sum())
 
 
 def crs_of(source: VectorSource) -> CRS | None:
@@ -160,9 +279,11 @@ def swapped(features: Features, source: VectorSource, crs: CRS, box: shapely.Geo
     box : geometry
         Where they should lie, in `crs`.
     """
-    own = shapes.projected(features.geometry, crs, features.crs)
+    own = shapes.projected(features.held, crs, features.crs)
     other = shapes.projected(shapes.swapped(own), features.crs, crs)
-    if not shapely.intersects(other[~shapes.beyond(other)], box).any():
+    seen = other[~shapes.beyond(other)]
+    seen = seen.shapes if isinstance(seen, Points) else seen
+    if not shapely.intersects(seen, box).any():
         return ""
     return (
         f"with x and y swapped they lie here: their axes are in the other order; {remedy(source)}"
@@ -255,6 +376,8 @@ def garbled(texts: pd.Series) -> str:
 
 def lines(features: Features) -> list[np.ndarray]:
     """Return the vertices (k, 2) of every single line; polygons give their rings, points none."""
+    if isinstance(features.held, Points):
+        return []
     parts = shapes.simple_parts(features.geometry)
     parts = parts[shapely.get_dimensions(parts) > 0]
     polygonal = shapely.get_type_id(parts) == 3
@@ -266,6 +389,8 @@ def lines(features: Features) -> list[np.ndarray]:
 
 def single_points(features: Features) -> Features:
     """Return points one by one: each of a multipoint with the attributes of the whole."""
+    if isinstance(features.held, Points):
+        return features
     parts, row = shapely.get_parts(features.geometry, return_index=True)
     if len(parts) == len(features):
         return features
@@ -275,10 +400,14 @@ def single_points(features: Features) -> Features:
 
 def loose_points(features: Features) -> np.ndarray:
     """Return the coordinates (n, 2) of the points among features of any kind."""
+    if isinstance(features.held, Points):
+        return features.held.xy
     parts = shapes.simple_parts(features.geometry)
     return np.asarray(shapely.get_coordinates(parts[shapely.get_dimensions(parts) == 0]))
 
 
 def points(features: Features) -> np.ndarray:
     """Return the coordinates (n, 2) of point features."""
+    if isinstance(features.held, Points):
+        return features.held.xy
     return np.asarray(shapely.get_coordinates(features.geometry))

@@ -23,6 +23,7 @@ from shakeslide.evaluation import blocks
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.registry import Factor, Whole
 from shakeslide.fingerprints import fingerprint
+from shakeslide.io import vector
 from shakeslide.io.failures import guarded
 from shakeslide.pipeline.run import Run, need, timed
 from shakeslide.sources import extract, files, recipes
@@ -37,18 +38,20 @@ def prepare(run: Run, told: Collection[str] | None = None) -> None:
     `check`. Where nothing was checked before, masks and landslides are looked at too: what cannot
     be sampled is refused before the long work.
     """
-    stale = [
-        f
-        for f in run.factors
-        if not run.ledger.is_fresh(f"factor-{f.code}", run.factor_marks[f.code])
-    ]
+    with vector.remembering():
+        stale = [
+            f
+            for f in run.factors
+            if not run.ledger.is_fresh(f"factor-{f.code}", run.factor_marks[f.code])
+        ]
+        rows = _look(run, stale, alone=told is None) if stale else []
     _retag(run, [f for f in run.factors if f not in stale])
     marks = {f.code: run.factor_marks[f.code] for f in stale}
     shards = run.ledger.shards("factors", [fingerprint(marks)])[0]
     if not stale:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
         return
-    _tell(run, _look(run, stale, alone=told is None), told or ())
+    _tell(run, rows, told or ())
     _make_whole(run, stale)
     total = mapping.tile_count(run.grid, run.tile) + len(stale)
     with (
@@ -269,7 +272,7 @@ def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> l
 @guarded("check")
 def check(run: Run) -> list[checks.LayerRow]:
     """Look at every layer and make every factor ready, before any long work."""
-    with only_looking(run) as looking:
+    with only_looking(run) as looking, vector.remembering():
         return _rows(looking)
 
 

@@ -99,7 +99,7 @@ def _positives(run: Run) -> str:
     """Return what the positives are, for the model cards."""
     settings = run.study.inventory
     found = vector.read(inventory.layer_of(settings), grids.crs_of(run.grid))
-    return checks.learnt_from(settings.model_dump(), vector.kind_of(found.geometry))
+    return checks.learnt_from(settings.model_dump(), found.kind)
 
 
 @guarded("evaluate")
