@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from shakeslide import cli, explanation, pipeline
+from shakeslide import bundle, cli, explanation, pipeline
 from shakeslide.errors import InputError
 from shakeslide.factor_settings import PAPER_FACTORS
 from shakeslide.masks import Mask, Masks
 from shakeslide.polygons import Polygons
 
 from . import small_site as site
+from .test_uncertainty import copied
 
 
 @pytest.fixture
@@ -107,3 +108,34 @@ def test_a_masked_place_and_one_without_values_are_refused(
     monkeypatch.setitem(finished.__dict__, "masks", Masks(finished.grid, (mask,)))
     with pytest.raises(InputError, match=r"--at .*: is masked"):
         pipeline.explain_place(finished, "lr", *site.point(30.5, 40.5))
+
+
+def test_a_broken_explain_goes_on_from_its_steps(
+    finished: pipeline.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanation, "STEPS", 2)
+    monkeypatch.setattr(explanation, "SHUFFLES", 2)
+    real, predicted = bundle.FittedModel.predict, []
+
+    def predict(model: bundle.FittedModel, raw: np.ndarray) -> np.ndarray:
+        predicted.append(model.name)
+        if len(predicted) == broken:
+            raise KeyboardInterrupt
+        return real(model, raw)
+
+    monkeypatch.setattr(bundle.FittedModel, "predict", predict)
+    whole, run = (copied(finished, tmp_path / n, 'models.use=["lr", "rf"]') for n in ("a", "b"))
+    broken = 0
+    pipeline.explain(whole)
+    count, broken = len(predicted), 40
+    predicted.clear()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.explain(run)
+    pipeline.explain(run)
+    assert predicted[0] == "lr"
+    assert predicted[-1] == "rf"
+    # The step that was broken off may have made some predictions before.
+    assert count < len(predicted) <= count + explanation.STEPS + 1
+    name = "importance.json"
+    assert (run.out / name).read_bytes() == (whole.out / name).read_bytes()
+    assert not list((run.ledger.work / "shards").glob("explain-*"))

@@ -186,3 +186,39 @@ def test_a_damaged_area_is_refused(finished: pipeline.Run, tmp_path: Path) -> No
     (folder / "manifest.json").unlink()
     with pytest.raises(InputError, match="missing or damaged"):
         uncertainty.load_area(folder)
+
+
+def test_members_of_a_broken_ensemble_are_trained_once(
+    finished: pipeline.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["map.members=2", 'map.spread=["rf", "sae"]', "map.applicability=false"]
+    whole, run = (copied(finished, tmp_path / name, *asked) for name in ("whole", "run"))
+    fit, fits, mapped = training.fit, [], []
+
+    def counted(recipe: training.Recipe, samples: object, rows: list, *args: object, **kw: object):
+        fits.append((recipe.name, len(rows)))
+        if len(fits) == 2:
+            raise KeyboardInterrupt
+        return fit(recipe, samples, rows, *args, **kw)
+
+    def write(members: list, *_: object) -> list[Path]:
+        mapped.append(members[0].name)
+        if mapped == ["rf", "sae"]:
+            raise KeyboardInterrupt
+        return []
+
+    monkeypatch.setattr(uncertainty, "write_spread", write)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "fit", counted)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                pipeline.map_(run)
+        pipeline.map_(run)
+    # The second was broken off; those of autoencoders are trained together.
+    assert fits == [("rf", 1), ("rf", 1), ("rf", 1), ("sae", 2)]
+    assert mapped == ["rf", "sae", "sae"]
+    pipeline.map_(whole)
+    for name in ("rf/members/00", "rf/members/01", "sae/members/00", "sae/members/01"):
+        weights = Path("models", name, "weights.safetensors")
+        assert (run.out / weights).read_bytes() == (whole.out / weights).read_bytes()
+    assert not any("member" in item for item in run.ledger.all_made())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from shakeslide.evaluation import importance
 from shakeslide.evaluation.collinearity import correlations
 from shakeslide.evaluation.splits import Split
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.progress import Keep, anew
 from shakeslide.sampling import Samples
 
 GROUP_CORRELATION = 0.7
@@ -62,7 +64,9 @@ def groups(samples: Samples, rows: NDArray[np.int64]) -> list[tuple[int, ...]]:
     return importance.correlated_groups(samples.raw[rows], threshold=GROUP_CORRELATION)
 
 
-def explain(model: FittedModel, samples: Samples, split: Split, seed: int) -> dict[str, Any]:
+def explain(
+    model: FittedModel, samples: Samples, split: Split, seed: int, keep: Keep = anew
+) -> dict[str, Any]:
     """Return what the model makes of its factors, on rows that it was not trained on.
 
     Parameters
@@ -75,6 +79,8 @@ def explain(model: FittedModel, samples: Samples, split: Split, seed: int) -> di
         Its split.
     seed : int
         Of the study.
+    keep : callable
+        Runs the steps; those of an earlier begin need not be run again.
 
     Returns
     -------
@@ -85,7 +91,13 @@ def explain(model: FittedModel, samples: Samples, split: Split, seed: int) -> di
     together = groups(samples, split.train)
     test = samples.raw[split.test]
     told = importance.permutation_importance(
-        model.predict, test, samples.label[split.test], together, repeats=SHUFFLES, seed=seed
+        model.predict,
+        test,
+        samples.label[split.test],
+        together,
+        repeats=SHUFFLES,
+        seed=seed,
+        keep=keep,
     )
     rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
     some = test[rng.permutation(len(test))[:AVERAGED]]
@@ -97,7 +109,8 @@ def explain(model: FittedModel, samples: Samples, split: Split, seed: int) -> di
             for g, m, s in zip(together, told.mean, told.sd, strict=True)
         ],
         "dependence": [
-            _dependence(model, some, i, factor) for i, factor in enumerate(samples.factors)
+            keep(f"dependence-{i}", partial(_dependence, model, some, i, factor))
+            for i, factor in enumerate(samples.factors)
         ],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -21,6 +22,21 @@ Advance = Callable[[float], None]
 
 def silent(_: float) -> None:
     """Advance nothing."""
+
+
+Result = TypeVar("Result")
+
+
+class Keep(Protocol):
+    """Runs the steps of a long work, or returns what they gave when the work was begun before."""
+
+    def __call__(self, step: str, make: Callable[[], Result], /) -> Result:
+        """Return what `make` returns: plain values, lists and mappings of them."""
+
+
+def anew(_: str, make: Callable[[], Result], /) -> Result:
+    """Run a step and keep nothing."""
+    return make()
 
 
 class Reporter:

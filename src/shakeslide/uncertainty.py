@@ -85,10 +85,13 @@ def fit_members(
     members: int,
     seed: int,
     advance: Advance = silent,
+    chosen: Sequence[int] | None = None,
 ) -> list[FittedModel]:
-    """Train the members of an ensemble, see `bags`."""
-    drawn = bags(samples, rows, members, seed)
-    seeds = [training.seed_of(seed, recipe.name, "member", k, 0) for k in range(members)]
+    """Train the members of an ensemble, or only chosen ones of them, see `bags`."""
+    numbers = range(members) if chosen is None else chosen
+    every = bags(samples, rows, members, seed)
+    drawn = [every[k] for k in numbers]
+    seeds = [training.seed_of(seed, recipe.name, "member", k, 0) for k in numbers]
     fits = training.fit(recipe, samples, drawn, seeds, advance=advance)
     return [f.model for f in fits]
 

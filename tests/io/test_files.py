@@ -53,6 +53,20 @@ def old(tmp_path: Path) -> Iterator[Path]:
     assert [p.name for p in tmp_path.iterdir()] == ["old.txt"]
 
 
+@pytest.mark.parametrize("content", [None, b"", b'{"result": [1', b"[]", b'"a"'])
+def test_a_step_is_run_again_where_what_was_kept_cannot_be_read(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    keep, given = files.Steps(tmp_path / "steps"), [0.1 + 0.2, 1 / 3, float("inf"), -0.0]
+    assert keep("a", lambda: given) == given
+    if content is not None:
+        (tmp_path / "steps" / "a.json").write_bytes(content)
+    runs: list[int] = []
+    assert keep("a", lambda: runs.append(1) or given) == given
+    assert len(runs) == (content is not None)
+    assert keep("b", lambda: 2) == 2
+
+
 def test_a_file_is_replaced_when_it_is_whole(old: Path) -> None:
     rights = old.stat().st_mode
     with files.replacing(old) as temporary:

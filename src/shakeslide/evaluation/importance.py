@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from scipy.stats import rankdata
 from shakeslide.evaluation.curves import roc_auc_of
 from shakeslide.evaluation.draws import generator
 from shakeslide.evaluation.ranking import FloatArray, IntArray, rank
+from shakeslide.progress import Keep, anew
 
 Predict = Callable[[NDArray[Any]], ArrayLike]
 Score = Callable[[ArrayLike, ArrayLike], float]
@@ -152,6 +154,7 @@ def permutation_importance(
     score: Score = roc_auc,
     repeats: int = 5,
     seed: int = 0,
+    keep: Keep = anew,
 ) -> Importance:
     """Importance of groups of columns for a score on rows that were not trained on.
 
@@ -174,18 +177,22 @@ def permutation_importance(
         Number of shuffles; a repeat shuffles every group alike.
     seed : int
         Seed, not negative.
+    keep : callable
+        Runs the steps: one for the data as they are, and one for each group of each shuffle.
     """
-    baseline = score(y, predict(x))
-    drop = np.empty((len(groups), repeats))
-    shuffled = x.copy()
-    for repeat in range(repeats):
+
+    def after_shuffle(repeat: int, columns: Columns) -> float:
         order = generator(seed, "permutation", repeat).permutation(x.shape[0])
-        for index, columns in enumerate(groups):
-            taken = list(columns)
-            shuffled[:, taken] = x[order][:, taken]
-            drop[index, repeat] = baseline - score(y, predict(shuffled))
-            shuffled[:, taken] = x[:, taken]
-    return Importance(float(baseline), drop)
+        shuffled, taken = x.copy(), list(columns)
+        shuffled[:, taken] = x[order[:, None], taken]
+        return float(score(y, predict(shuffled)))
+
+    baseline = keep("baseline", lambda: float(score(y, predict(x))))
+    drop = np.empty((len(groups), repeats))
+    for index, repeat in np.ndindex(drop.shape):
+        step = partial(after_shuffle, repeat, groups[index])
+        drop[index, repeat] = baseline - keep(f"shuffle-{repeat}-{index}", step)
+    return Importance(baseline, drop)
 
 
 def partial_dependence(

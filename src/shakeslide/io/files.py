@@ -7,12 +7,14 @@ Until then the old one stays.
 from __future__ import annotations
 
 import glob
+import json
 import os
 import secrets
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 
 from shakeslide.errors import InputError
 from shakeslide.io import failures
+from shakeslide.progress import Result
 
 PART = ".shakeslide-part-"
 """What the names of all temporary files begin with, so that those of a killed run are known."""
@@ -160,3 +163,33 @@ def is_shard(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return _checksum(data[:-4]) == data[-4:]
+
+
+# ------------------------------------------------------------------ steps
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the steps of a long work gave, in a folder until the whole is done (a `Keep`).
+
+    Numbers come back as they were, to the last bit.
+
+    Parameters
+    ----------
+    folder : Path
+        For a file per step; named by all that the steps' results depend on.
+    """
+
+    folder: Path
+
+    def __call__(self, step: str, make: Callable[[], Result], /) -> Result:
+        """Return what a step gave before, else run it and keep what it gives."""
+        path = self.folder / f"{step}.json"
+        try:
+            kept: Result = json.loads(path.read_text(encoding="utf-8"))["result"]
+            return kept
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            result = make()
+        with replacing(path, durable=False) as temporary:
+            temporary.write_text(json.dumps({"result": result}), encoding="utf-8")
+        return result

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shakeslide import (
     bundle,
     mapping,
+    training,
     uncertainty,
 )
+from shakeslide.bundle import FittedModel
 from shakeslide.factors import stack as stacks
 from shakeslide.io.failures import guarded
 from shakeslide.pipeline.inputs import samples_of
-from shakeslide.pipeline.models import first_split
+from shakeslide.pipeline.models import first_split, is_stored
 from shakeslide.pipeline.run import Run, need, timed
+from shakeslide.progress import Advance
+from shakeslide.sampling import Samples
 
 
 @guarded("map")
@@ -98,16 +106,10 @@ def _spread(run: Run) -> None:
     tiles = mapping.tile_count(run.grid, run.tile)
     with run.reporter.task("spread", (members + tiles + 1) * len(stale)) as on:
         for name in stale:
-            folder = run.out / "models" / name / "members"
             mark = run.spread_mark(name)
             with timed(f"spread {name}") as taken:
-                fitted = uncertainty.fit_members(
-                    run.recipe(name), samples, train, members, run.study.study.seed, on
-                )
-                for k, model in enumerate(fitted):
-                    bundle.save(model, folder / f"{k:02d}")
                 paths = uncertainty.write_spread(
-                    fitted,
+                    _members(run, name, samples, train, on),
                     run.stack(),
                     run.grid,
                     run.study.map.shows,
@@ -119,6 +121,29 @@ def _spread(run: Run) -> None:
                 )
             run.ledger.record(f"spread-{name}", mark, paths, taken[0])
             shutil.rmtree(places[name], ignore_errors=True)
+
+
+def _members(
+    run: Run, name: str, samples: Samples, rows: NDArray[np.int64], on: Advance
+) -> list[FittedModel]:
+    """Return the members of a model's ensemble as stored; train those that are not there yet."""
+    count, mark, labels = run.study.map.members, run.member_mark(name), run.model_labels
+    places = [Path(name, "members", f"{k:02d}") for k in range(count)]
+    # Recorded in a folder of their own: in the list of what was made the ensemble is one thing.
+    items = [f"member-{place.as_posix()}" for place in places]
+    todo = [k for k in range(count) if not is_stored(run, items[k], mark, labels)]
+    on(count - len(todo))
+    for batch in [todo] if todo and name in training.TOGETHER else [[k] for k in todo]:
+        with timed(f"members of {name}") as taken:
+            fitted = uncertainty.fit_members(
+                run.recipe(name), samples, rows, count, run.study.study.seed, on, batch
+            )
+            for k, model in zip(batch, fitted, strict=True):
+                bundle.save(model, run.out / "models" / places[k])
+        for k in batch:
+            files = list((run.out / "models" / places[k]).iterdir())
+            run.ledger.record(items[k], mark, files, taken[0] / len(batch), labels)
+    return [bundle.load(run.out / "models" / place) for place in places]
 
 
 def _applicability(run: Run) -> None:

@@ -31,7 +31,7 @@ from shakeslide.fingerprints import fingerprint
 from shakeslide.grid import Tile
 from shakeslide.io import vector
 from shakeslide.io.failures import guarded
-from shakeslide.io.files import replacing
+from shakeslide.io.files import Steps, replacing
 from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.place import cell_at
 from shakeslide.pipeline.run import Run, need, timed
@@ -41,7 +41,7 @@ from shakeslide.pipeline.run import Run, need, timed
 def train(run: Run) -> None:
     """Train each model on the first split: `models/<model>/`."""
     names = run.stored_models
-    stale = [m for m in names if not _is_trained(run, m)]
+    stale = [m for m in names if not is_stored(run, f"model-{m}", run.train_mark(m))]
     _rename(run, [m for m in names if m not in stale])
     if not stale:
         run.reporter.say(f"train: {', '.join(names)} are up to date")
@@ -83,10 +83,11 @@ def _rename(run: Run, fresh: Sequence[str]) -> None:
         run.ledger.relabel(f"model-{name}", run.model_labels)
 
 
-def _is_trained(run: Run, name: str) -> bool:
-    """Tell whether a model is up to date and can be read."""
-    if not run.ledger.is_fresh(f"model-{name}", run.train_mark(name)):
+def is_stored(run: Run, item: str, mark: str, labels: str | None = None) -> bool:
+    """Tell whether a trained model is up to date and can be read."""
+    if not run.ledger.is_fresh(item, mark, labels):
         return False
+    name = item.partition("-")[2]
     try:
         bundle.load(run.out / "models" / name)
     except InputError as error:
@@ -260,10 +261,12 @@ def explain(run: Run) -> None:
     seed = run.study.study.seed
     told = []
     models = run.stored_models
+    # A shuffle of a million samples takes minutes with some models.
+    folders = run.ledger.shards("explain", list(map(run.train_mark, models)))
     with timed("explain") as taken, run.reporter.task("explain", len(models)) as on:
-        for name in models:
+        for name, folder in zip(models, folders, strict=True):
             model = bundle.load(run.out / "models" / name)
-            told.append(explanation.explain(model, samples, split, seed))
+            told.append(explanation.explain(model, samples, split, seed, Steps(folder)))
             on(1)
     together = explanation.collinearity(samples)
     if together["remarks"]:
@@ -278,6 +281,7 @@ def explain(run: Run) -> None:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(tables.finite(text), indent=1), encoding="utf-8")
     run.ledger.record("importance", mark, [path], taken[0])
+    run.ledger.shards("explain", [])
 
 
 @guarded("explain")

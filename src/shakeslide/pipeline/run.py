@@ -417,6 +417,10 @@ class Run:
             return [n for n in self.mapped_models if not self.recipe(n).static]
         return [n for n in chosen if n in self.models]
 
+    def member_mark(self, name: str) -> str:
+        """Fingerprint of a member of a model's ensemble, whatever their number."""
+        return fingerprint(self.train_mark(name), "member")
+
     def spread_mark(self, name: str) -> str:
         """Fingerprint of the maps of a model's ensemble."""
         return fingerprint(self.map_mark(name), self.study.map.members, "spread")
