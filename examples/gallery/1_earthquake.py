@@ -2,8 +2,8 @@
 A synthetic earthquake
 ======================
 
-Terrain, shaking, ground and failures are made from a few settings; the probability of failure of
-each cell is then known exactly. The same settings always give the same earthquake.
+A few settings determine terrain, shaking, ground and failures. The probability of failure of each
+cell is then known exactly. The same settings always give the same earthquake.
 """
 
 import matplotlib.pyplot as plt
@@ -17,8 +17,8 @@ slides = earthquake.landslides
 print(f"{slides.count} landslides; {100 * earthquake.failed.mean():.1f} % of the map failed")
 
 # %%
-# What a user would see, and what only the maker knows. Failures are drawn from the probability by a
-# correlated field, so that they hang together as landslides do.
+# The observable data, and the exact probability behind them. A correlated random field decides
+# which cells fail, so failures form clusters as landslides do.
 
 fig, axes = plt.subplots(2, 2, figsize=(9, 7.6), layout="constrained")
 side = scenario.rows * scenario.cell / 1000
@@ -43,13 +43,13 @@ for ax in axes.flat:
 plt.show()
 
 # %%
-# Who knows the exact probabilities scores this well at a balanced prior, and nobody better.
+# The score of the exact probabilities at a prevalence of one half, which is the best possible.
 
 best = synthetic.bayes_optimum(earthquake.p_star)
 print(f"best overall accuracy {best.oa_balanced:.3f}, best ROC-AUC {best.auc:.3f}")
 
 # %%
-# Without a display no window opens; the figures are left in files instead.
+# Without a display the figures are saved to files.
 
 for number in plt.get_fignums():
     plt.figure(number).savefig(file := f"earthquake_{number}.png", dpi=150)

@@ -2,8 +2,8 @@
 Terrain factors
 ===============
 
-Slope, aspect, curvature, topographic position and relief of an elevation model held as an array.
-The same functions compute the factors of a study, tile by tile.
+Slope, aspect, curvature, topographic position and relief of an elevation model in an array. The
+same functions compute the factors of a study, tile by tile.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ position = windows.tpi(z, cell, cell, inner=62.5, outer=150.0)
 relief = windows.relief(z, cell, cell, window=1000.0)
 
 # %%
-# Aspect is a circle, so its colours are one too. Curvature is convex positive and topographic
-# position positive on ridges: both have a middle, which is white.
+# Aspect is circular and needs a circular colour map. Curvature (convex positive) and topographic
+# position (positive on ridges) are centred on zero, which is white.
 
 panels = [
     ("Slope gradient (deg)", found.slope_deg, {"cmap": "magma", "vmin": 0, "vmax": 60}),
@@ -38,7 +38,7 @@ for ax, (title, values, how) in zip(axes.flat, panels, strict=True):
 plt.show()
 
 # %%
-# Without a display no window opens; the figures are left in files instead.
+# Without a display the figures are saved to files.
 
 for number in plt.get_fignums():
     plt.figure(number).savefig(file := f"terrain_{number}.png", dpi=150)

@@ -2,9 +2,8 @@
 Frequency ratio
 ===============
 
-How much more often than average a class of the ground fails: its share of the landslide cells over
-its share of the area. Above 1 the class is worse than the average. This is how the models see
-lithology and soil.
+The frequency ratio of a class is its share of the landslide cells divided by its share of the area.
+Above 1, the class fails more often than average. Models use this number for lithology and soil.
 """
 
 import matplotlib.pyplot as plt
@@ -23,8 +22,8 @@ for code, ratio in sorted(ratios.items(), key=lambda item: -item[1]):
     print(f"{ROCKS[code].name:<16} {100 * areas[code] / rock.size:5.1f} % of the area  {ratio:.2f}")
 
 # %%
-# In a study the landslide cells are those of the training rows alone, so that no test cell is part
-# of what it is told by; the areas are those of the training region.
+# In a study the landslide cells are those of the training rows alone, which prevents leakage from
+# test cells. The areas are those of the training region.
 
 order = sorted(ratios, key=lambda code: ratios[code])
 fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
@@ -35,7 +34,7 @@ ax.set_xlabel("frequency ratio (1: the average of the map)")
 plt.show()
 
 # %%
-# Without a display no window opens; the figures are left in files instead.
+# Without a display the figures are saved to files.
 
 for number in plt.get_fignums():
     plt.figure(number).savefig(file := f"frequency_ratio_{number}.png", dpi=150)

@@ -2,9 +2,9 @@
 Cells or blocks held out
 ========================
 
-A model that is tested on single cells drawn at random has been trained on the neighbours of nearly
-all of them. Tested on blocks of land that it has never seen it does worse, and the more flexible it
-is, the more. Where the truth is known, the best possible score tells which of the two to believe.
+A model that is tested on single cells sampled at random has been trained on neighbours of nearly
+all of them. Its score on unseen blocks of land is lower, and the difference is larger for more
+flexible models. For a known truth, the best possible score shows which of the two is right.
 """
 
 import tempfile
@@ -20,7 +20,7 @@ from shakeslide.models import MODELS
 from shakeslide.progress import Reporter
 
 # %%
-# The files of an earthquake, its factors and its samples: what ``shakeslide prepare`` and
+# Make the files of an earthquake, its factors and its samples, as ``shakeslide prepare`` and
 # ``shakeslide sample`` do.
 
 folder = Path(tempfile.mkdtemp())
@@ -35,8 +35,8 @@ table, label = samples.table, samples.label
 print(f"{len(table):,} cells, half of them in sources")
 
 # %%
-# Both protocols on the same cells. The encoder, with its frequency ratios and scaling, is fitted on
-# the training rows of each split.
+# Evaluate both protocols on the same cells. The encoder, with its frequency ratios and scaling, is
+# fitted on the training rows of each split.
 
 factors = [(f.code, f.kind) for f in samples.factors]
 x, y = table["x"].to_numpy(), table["y"].to_numpy()
@@ -61,7 +61,7 @@ for protocol, made in protocols.items():
         print(f"{protocol:<6} {names[name]:<20} ROC-AUC {np.mean(scores):.3f}")
 
 # %%
-# One dot per split, and their mean.
+# The figure shows one dot per split, and their mean.
 
 fig, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
 for protocol, shift, colour, mark in (
@@ -80,7 +80,7 @@ ax.legend(title="held out", frameon=False, loc="upper left")
 plt.show()
 
 # %%
-# Without a display no window opens; the figures are left in files instead.
+# Without a display the figures are saved to files.
 
 for number in plt.get_fignums():
     plt.figure(number).savefig(file := f"protocols_{number}.png", dpi=150)

@@ -2,9 +2,9 @@
 Source areas from outlines
 ==========================
 
-Most inventories hold whole outlines. Where a landslide failed, and where it only ran to, is told
-with the elevation model: the source is what lies within 1.5 widths of the crown. Here the true
-sources are known.
+Most inventories contain whole outlines. The elevation model separates the source of a landslide
+from its run-out: the source is the part within 1.5 widths of the crown. Here the true sources are
+known.
 """
 
 import matplotlib.pyplot as plt
@@ -46,7 +46,7 @@ print(f"{len(score)} outlines; median intersection over union with the true sour
 print(f"  extracted {np.median(score):.2f}, whole outline {np.median(whole):.2f}")
 
 # %%
-# The three largest: what was told against the true source, over contours of the ground.
+# The three largest landslides: extracted and true source over elevation contours.
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 4.4), layout="constrained")
 for ax, number in zip(axes, np.argsort(count)[::-1][:3], strict=True):
@@ -67,7 +67,7 @@ fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
 plt.show()
 
 # %%
-# Without a display no window opens; the figures are left in files instead.
+# Without a display the figures are saved to files.
 
 for number in plt.get_fignums():
     plt.figure(number).savefig(file := f"sources_{number}.png", dpi=150)

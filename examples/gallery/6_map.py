@@ -1,10 +1,10 @@
 """
-A calibrated map, and how sure it is
+A calibrated map and its uncertainty
 ====================================
 
-``[models] calibration`` makes probabilities mean what they say, ``[map] shows = "probability"``
-moves them from the balance of the sample to that of the area, ``[map] members`` maps how much
-another sample of landslides would change.
+``[models] calibration`` calibrates the probabilities, ``[map] shows = "probability"`` converts them
+from the prevalence of the sample to that of the area, and ``[map] members`` maps how much they
+depend on the sample of landslides.
 """
 
 import tempfile
@@ -49,9 +49,9 @@ truth = band(folder / "truth.tif")
 print(f"mean of the map {np.nanmean(probability):.4f}, of the truth {truth.mean():.4f}")
 
 # %%
-# The map against the truth that it has never seen. A logistic regression is plain enough not to
-# know its landslides by heart: a forest gives the cells that did fail more than they had to fear.
-# The mean is a little high because run-outs count neither as sources nor as clear ground.
+# The map and the exact probability. A logistic regression is too simple to overfit here; a forest
+# overestimates the probability of the cells that failed. The mean is slightly high because run-outs
+# count neither as sources nor as clear ground.
 
 fig, axes = plt.subplots(2, 2, figsize=(9, 7.6), layout="constrained")
 side = scenario.rows * scenario.cell / 1000
@@ -68,8 +68,8 @@ for ax, (title, values, how) in zip(axes.flat, panels, strict=True):
 plt.show()
 
 # %%
-# Do the probabilities mean what they say? Cells by tenths of the map's probability, against the
-# mean true probability there.
+# Are the probabilities calibrated? The figure groups cells into tenths by the map's probability and
+# compares it with the mean true probability.
 
 known = np.isfinite(probability)
 edges = np.quantile(probability[known], np.linspace(0, 1, 11))
@@ -84,7 +84,7 @@ ax.set(xlabel="probability on the map", ylabel="true probability", aspect="equal
 plt.show()
 
 # %%
-# Without a display no window opens; the figures are left in files instead.
+# Without a display the figures are saved to files.
 
 for number in plt.get_fignums():
     plt.figure(number).savefig(file := f"map_{number}.png", dpi=150)

@@ -2,8 +2,8 @@
 Audit of published figures
 ==========================
 
-Overall accuracy, precision, recall and the share of landslides in the test set are tied: any three
-give the fourth. So published figures can be asked whether they belong together.
+Any three of overall accuracy, precision, recall and the share of landslides in the test set
+determine the fourth. This checks whether published figures are consistent.
 """
 
 import matplotlib.pyplot as plt
@@ -13,7 +13,7 @@ from shakeslide.evaluation import consistency
 from shakeslide.evaluation.audit import implied_oa
 
 # %%
-# Table 5 of Li et al. (2021), whose test set is said to be balanced.
+# Table 5 of Li et al. (2021). The paper states that the test set is balanced.
 
 published = {
     "LR": (0.8075, 0.7910, 0.8033),
@@ -25,8 +25,8 @@ for model, (oa, precision, recall) in published.items():
     print(f"{model}: {consistency(oa, precision, recall, prevalence=0.5).statement}")
 
 # %%
-# The accuracy that precision and recall add up to, by the share of landslides in the test set. The
-# dots are the published accuracies: none lies on its line where the set is balanced.
+# The accuracy that precision and recall imply, by the share of landslides in the test set. The
+# crosses are the published accuracies of a balanced set: none is on its line.
 
 share = np.linspace(0.02, 0.6, 200)
 fig, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
@@ -46,7 +46,7 @@ ax.legend(frameon=False)
 plt.show()
 
 # %%
-# Without a display no window opens; the figures are left in files instead.
+# Without a display the figures are saved to files.
 
 for number in plt.get_fignums():
     plt.figure(number).savefig(file := f"audit_{number}.png", dpi=150)

@@ -2,8 +2,9 @@
 Features of the autoencoder
 ===========================
 
-Each layer of the stacked sparse autoencoder makes features of those below. ``transform`` gives
-them; two principal axes show how far apart they bring landslides and clear ground.
+Each layer of the stacked sparse autoencoder computes features from those of the layer below.
+``transform`` returns them. Two principal axes show how well they separate landslides from clear
+ground.
 """
 
 import tempfile
@@ -30,7 +31,7 @@ pipeline.sample(run)
 samples = sampling.load(run.out / "samples.parquet")
 
 # %%
-# A short training; ``StackedAutoencoder.paper()`` has the paper's 20,000 steps.
+# Training is short here; ``StackedAutoencoder.paper()`` has the paper's 20,000 steps.
 
 split = next(splits.pixel(samples.label, train=0.5, repeats=1))
 factors = [(f.code, f.kind) for f in samples.factors]
@@ -42,7 +43,7 @@ tested, label = encoder.transform(samples.raw[split.test]), samples.label[split.
 print(f"overall accuracy on cells drawn at random: {(model.predict(tested) == label).mean():.3f}")
 
 # %%
-# The inputs and the features of each layer, for test cells. The figure above each panel is the
+# The inputs and the features of each layer for test cells. The number above each panel is the
 # accuracy on test cells of a logistic regression on the features of training cells.
 
 fig, axes = plt.subplots(1, 4, figsize=(12, 3.6), layout="constrained")
@@ -61,7 +62,7 @@ axes[0].legend(markerscale=6, frameon=False)
 plt.show()
 
 # %%
-# Without a display no window opens; the figures are left in files instead.
+# Without a display the figures are saved to files.
 
 for number in plt.get_fignums():
     plt.figure(number).savefig(file := f"features_{number}.png", dpi=150)

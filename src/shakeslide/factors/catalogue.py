@@ -468,7 +468,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "categorical",
         "class",
         ("layer",),
-        "class at the cell's centre; the model sees its frequency ratio in the training data",
+        "class at the cell's centre; models use its frequency ratio in the training data",
         "Lee and Min (2001), Environ. Geol. 40, 1095-1113",
         _category,
     ),
