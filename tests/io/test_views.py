@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from affine import Affine
 from odc.geo.crs import CRS
 
 from shakeslide.errors import InputError
-from shakeslide.io import datasets, raster, vector, views
+from shakeslide.io import contents, datasets, dependencies, raster, vector, views
 
 ENDLESS = """WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)
 SELECT c.x AS fid, a.geom, 1 AS year FROM c, a"""
@@ -104,3 +105,51 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
         views.require_finite(path, "a.gpkg")
     views.require_finite(tmp_path, "a folder")
     views.require_finite(tmp_path / "nothing", "nothing")
+
+
+@pytest.fixture
+def unclosed(database: Path) -> Path:
+    """A copy of a database whose latest rows lie in the file beside it, as an open program has."""
+    folder = database.parent / "open"
+    folder.mkdir()
+    with closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE other (year)")
+        db.commit()
+        for path in (database, database.with_name("a.gpkg-wal")):
+            shutil.copy(path, folder)
+    return folder / "a.gpkg"
+
+
+def test_a_database_that_is_not_closed_is_refused_and_left_as_it_is(unclosed: Path) -> None:
+    before = {path.name: path.read_bytes() for path in unclosed.parent.iterdir()}
+    assert set(before) == {"a.gpkg", "a.gpkg-wal"}
+    for look in (
+        lambda: vector.read(vector.VectorSource(unclosed, "rivers"), CRS(32643)),
+        lambda: dependencies.files_of(unclosed),
+        lambda: datasets.is_raster(unclosed),
+        lambda: raster.info(unclosed),
+        lambda: vector.crs_of(vector.VectorSource(unclosed, "rivers")),
+    ):
+        with pytest.raises(InputError, match=r"a\.gpkg-wal beside it"):
+            look()
+    assert {path.name: path.read_bytes() for path in unclosed.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("end", "left"), [("-wal", b""), ("-wal", bytes(32)), ("-journal", bytes(512))]
+)
+def test_what_is_left_of_a_journal_that_is_done_with_is_no_matter(
+    database: Path, end: str, left: bytes
+) -> None:
+    mark = contents.digest(database)
+    database.with_name(database.name + end).write_bytes(left)
+    assert len(vector.read(vector.VectorSource(database, "rivers"), CRS(32643))) == 3
+    assert contents.digest(database) == mark
+
+
+def test_a_journal_of_a_change_that_broke_off_is_refused(database: Path) -> None:
+    magic = bytes.fromhex("d9d505f920a163d7")
+    database.with_name("a.gpkg-journal").write_bytes(magic + bytes(504))
+    with pytest.raises(InputError, match=r"a\.gpkg-journal beside it"):
+        vector.read(vector.VectorSource(database, "rivers"), CRS(32643))

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from shakeslide.errors import InputError, shortened
+from shakeslide.io import geopackage
 
 ARCHIVES = (".zip", ".kmz", ".gz")
 """Archives that are read."""
@@ -147,7 +148,12 @@ def require_file(path: Path) -> None:
 
 
 def require_files_beside(place: Path) -> None:
-    """Raise where GDAL would open something else than a file: it looks for files of its name."""
+    """Raise where GDAL would open what it should not: it looks for files of the same name.
+
+    These are files that are none, and the latest changes of a database that is not closed.
+    """
+    if place.is_file():
+        geopackage.require_closed(place)
     try:
         found = [e for e in os.scandir(place.parent) if e.name.startswith(f"{place.stem}.")]
     except OSError:  # a folder that may not be listed

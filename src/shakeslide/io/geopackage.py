@@ -18,9 +18,12 @@ from urllib.parse import quote
 
 import pyogrio
 
+from shakeslide.errors import InputError
 from shakeslide.fingerprints import BYTES
 
 MAGIC = b"SQLite format 3\0"
+JOURNALS = {"-wal": 32, "-journal": 0}
+"""Ends of the names of the files that hold changes of a database, and their sizes without any."""
 LONGEST = 120.0
 """Seconds of reading after which a file is compared by its bytes."""
 LARGEST = 1 << 30
@@ -50,14 +53,32 @@ def is_sqlite(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
+def require_closed(path: Path) -> None:
+    """Raise where changes of a database still lie in a file beside it.
+
+    GDAL would write them into the user's file, even where it only reads, or read without them.
+
+    Raises
+    ------
+    InputError
+        A program has the file open, or ended without closing it.
+    """
+    beside = pending(path)
+    if beside is not None and is_sqlite(path):
+        raise InputError(
+            f"{path}: its latest changes are not in it yet, but in {beside.name} beside it: close "
+            "it in the program that has it open (for example QGIS); if none has, open it once "
+            "there and close it"
+        )
+
+
 def digest(path: Path) -> str | None:
     """Return a hash of the tables of an SQLite file; None where only its bytes can tell.
 
     Nothing of the file is executed (no view, no trigger), and it is not written to. Left out are
     the time of the last change, spatial indices, and styles.
     """
-    if _has_journal(path):
-        # Its newest rows lie in another file.
+    if pending(path) is not None:
         return None
     try:
         with closing(_open(path)) as database:
@@ -66,9 +87,17 @@ def digest(path: Path) -> str | None:
         return None
 
 
-def _has_journal(path: Path) -> bool:
-    beside = [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal")]
-    return any(p.is_file() and p.stat().st_size > 0 for p in beside)
+def pending(path: Path) -> Path | None:
+    """Return the file beside a database that holds changes of it, None where there is none."""
+    for end, empty in JOURNALS.items():
+        beside = path.with_name(path.name + end)
+        if beside.is_file() and beside.stat().st_size > empty:
+            with beside.open("rb") as file:
+                if any(
+                    file.read(4)
+                ):  # a journal that is done with may stay, with zeros at its head
+                    return beside
+    return None
 
 
 def _open(path: Path) -> sqlite3.Connection:
