@@ -87,7 +87,7 @@ def _bytes(path: Path, where: str) -> bytes:
         raise InputError(f"{where}: cannot be read: {told or error}") from error
     if len(content) > MOST_BYTES:
         raise InputError(
-            f"{where}: is larger than {MOST_BYTES / 1e6:g} MB, which no study file is; is it "
+            f"{where}: is larger than {MOST_BYTES / 1e6:g} MB, the limit of a study file; is it "
             "another file?"
         )
     return content
@@ -109,7 +109,9 @@ def parse(text: str, where: str) -> dict[str, Any]:
         No TOML, or more than the limits.
     """
     if DOTTED.search(QUOTED.sub("s", text)):
-        raise InputError(f"{where}: holds a key of more than {MOST_PARTS} parts, which no key has")
+        raise InputError(
+            f"{where}: has a key of more than {MOST_PARTS} parts; no setting has so many"
+        )
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -118,13 +120,13 @@ def parse(text: str, where: str) -> dict[str, Any]:
     except RecursionError as error:
         raise InputError(_too_deep(where)) from error
     except ValueError as error:
-        raise InputError(f"{where}: holds a number of too many digits") from error
+        raise InputError(f"{where}: has a number with too many digits") from error
     _require_limits(document, where)
     return document
 
 
 def _too_deep(where: str) -> str:
-    return f"{where}: holds tables or lists more than {MOST_PARTS} deep, which no setting needs"
+    return f"{where}: has tables or lists nested more than {MOST_PARTS} deep; no setting needs that"
 
 
 def _require_limits(document: dict[str, Any], where: str) -> None:
@@ -132,11 +134,11 @@ def _require_limits(document: dict[str, Any], where: str) -> None:
         if depth > MOST_PARTS:
             raise InputError(_too_deep(where))
         if isinstance(value, int) and value not in WHOLE:
-            raise InputError(f"{where}: holds a whole number beyond 64 bits, which TOML has not")
+            raise InputError(f"{where}: has a whole number of more than 64 bits, the limit of TOML")
         if isinstance(value, str) and (found := CONTROL.search(value)):
             raise InputError(
-                f"{where}: the text {shortened(repr(value))} holds the character {found[0]!a}, "
-                "which no text may hold; take it out"
+                f"{where}: the text {shortened(repr(value))} contains the character {found[0]!a}, "
+                "which is not allowed; remove it"
             )
 
 
@@ -163,15 +165,15 @@ def _hint(text: str, told: str) -> str:
     lines = text.split("\n")
     line = lines[int(found[1]) - 1] if found else lines[-1]
     if re.search("[\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb]", QUOTED.sub("s", line)):
-        return '; write straight quotes (") in place of typographic ones'
+        return '; write straight quotes (") instead of typographic ones'
     if "\\" in line:
-        return "; in a path write / in place of \\, or put it in single quotes: 'C:\\data\\dem.tif'"
+        return "; in a path write / instead of \\, or put it in single quotes: 'C:\\data\\dem.tif'"
     if told.startswith(TWICE):
-        return "; a table or key stands once in a file: write all keys of a table below its head"
+        return "; a table or key may appear only once: write all keys of a table below its head"
     if re.match(r"\s*[\w.-]+\s*:(\s|$)", line):
         return "; it looks like YAML: `shakeslide init DIR` writes a study file to start from"
     if "\u00a0" in line:
-        return "; the line holds a no-break space: write a plain one"
+        return "; the line contains a no-break space: write a normal space"
     if re.match(r"\s*[\w.\"'-]+\s*=\s*[^\s\"'\[{+\d-]", line):
         return '; put texts in quotes: key = "text"'
     return ""
@@ -198,7 +200,9 @@ def override(document: dict[str, Any], item: str) -> None:
     if not sep or not all(parts):
         raise InputError(f"{where}: write it as table.key=value, e.g. evaluation.repeats=3")
     if len(parts) > MOST_PARTS:
-        raise InputError(f"{where}: holds a key of more than {MOST_PARTS} parts, which no key has")
+        raise InputError(
+            f"{where}: has a key of more than {MOST_PARTS} parts; no setting has so many"
+        )
     value = _value(text, where)
     _require_limits(dict.fromkeys(parts, value), where)
     table: Any = document
@@ -236,6 +240,6 @@ def _index(table: Sequence[Any], part: str, where: str) -> int:
     if part.isdecimal() and len(part) < 10 and int(part) < len(table):
         return int(part)
     raise InputError(
-        f"{where}: '{shortened(part)}' is no place in a list of {len(table)}; they are numbered "
-        f"from 0 to {len(table) - 1}"
+        f"{where}: '{shortened(part)}' is not an index of this list of {len(table)}; use 0 to "
+        f"{len(table) - 1}"
     )

@@ -1,4 +1,4 @@
-"""What all tables of the study file share."""
+"""Types and rules that all tables of the study file share."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _path(given: Any) -> Any:
         raise ValueError("is empty; write the path of the file")
     if any(c < " " for c in given):
         raise ValueError(
-            f"{shortened(repr(given))} holds a tab, a line break or the like; put a path with \\ "
-            "in single quotes, or write / in its place"
+            f"{shortened(repr(given))} contains a tab, a line break or a similar character; put a "
+            "path with \\ in single quotes, or write / instead"
         )
     return given
 
@@ -53,12 +53,12 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
         path = path.expanduser()
     except RuntimeError as error:
         raise ValueError(
-            f"{shortened(str(path))} names the home of a user that there is not"
+            f"{shortened(str(path))} is the home of a user who does not exist"
         ) from error
     base = (info.context or {}).get("base")
     whole = path if base is None else Path(base) / path
     if too_long(whole):
-        raise ValueError(f"{shortened(str(path))} is longer than any path can be")
+        raise ValueError(f"{shortened(str(path))} is longer than a path can be")
     inner = _in_archive(path, base)
     return whole if base is None else Path(base) / inner
 
@@ -92,8 +92,8 @@ def _known_crs(text: str) -> str:
         ) from error
     if crs.is_engineering:
         raise ValueError(
-            f"'{shortened(text)}' is a local (engineering) CRS without a place on the Earth; name "
-            'the CRS of the map, for example "EPSG:32643"'
+            f"'{shortened(text)}' is a local (engineering) CRS without a location on the Earth; "
+            'name the CRS of the map, for example "EPSG:32643"'
         )
     if crs.is_geocentric or (crs.is_vertical and not crs.is_compound):
         raise ValueError(
@@ -112,7 +112,7 @@ def _known_encoding(name: str) -> str:
         b"a".decode(name, "replace")
     except (LookupError, ValueError) as error:
         raise ValueError(
-            f'{shortened(repr(name))} is no encoding of texts; write for example "cp1252"'
+            f'{shortened(repr(name))} is not a text encoding; write for example "cp1252"'
         ) from error
     return name
 
@@ -121,7 +121,7 @@ def _moment(given: Any) -> Any:
     """Refuse numbers, which would be taken as seconds since 1970: 2005 is no time."""
     if isinstance(given, int | float) or (isinstance(given, str) and NUMBER.match(given)):
         raise ValueError(
-            f"{shortened(str(given))} is no date; write for example 2005-10-08 or "
+            f"{shortened(str(given))} is not a date; write for example 2005-10-08 or "
             "2005-10-08T03:50:40Z"
         )
     return given
@@ -130,7 +130,7 @@ def _moment(given: Any) -> Any:
 def _of_the_calendar(moment: datetime) -> datetime:
     """Refuse the first and last year, whose moments in UTC may lie in none."""
     if not 1 < moment.year < 9999:
-        raise ValueError(f"{moment.isoformat()} is in no year between 2 and 9998")
+        raise ValueError(f"{moment.isoformat()} is not in a year from 2 to 9998")
     return moment
 
 
@@ -169,20 +169,20 @@ class Settings(BaseModel):
             types = set(_types(cls.model_fields[str(info.field_name)].annotation))
             # The tables of a table look at their own keys.
             if bool not in types and not any(issubclass(t, BaseModel) for t in types):
-                raise ValueError("is true or false, where a number or a text is needed")
+                raise ValueError("is true or false, but should be a number or a text")
         return value
 
     def essence(
         self, content: Callable[[Path], Any], shown: bool = False, but: Collection[str] = ()
     ) -> dict[str, Any]:
-        """Return what results depend on: no key that is only shown, files by what they hold.
+        """Return what results depend on: no key that is only shown, files by their content.
 
         Parameters
         ----------
         content : callable
-            Returns what stands for a file: a hash of its content.
+            Returns the value that represents a file: a hash of its content.
         shown : bool
-            Return what is only shown too.
+            Include keys that are only shown.
         but : collection of str
             Keys to leave out: the result does not depend on them. To be named one by one, so that
             a new key counts until somebody decides that it does not.
@@ -233,7 +233,7 @@ def _no_repeats(names: list[str]) -> list[str]:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(
-                f"'{shortened(name)}' is named {names.count(name)} times; name it once"
+                f"'{shortened(name)}' is listed {names.count(name)} times; list it once"
             )
     return names
 

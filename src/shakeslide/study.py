@@ -446,7 +446,7 @@ def explain(error: ValidationError) -> str:
         message = f"Input should be {wanted(_annotation(first['loc'][:-1]))}"
         problems = [first, *(p for p in problems if p not in branches)]
     if first["type"] == "list_type" and isinstance(first["input"], Mapping):
-        message = f"there may be several: write [[{'.'.join(where)}]] above its keys"
+        message = f"is a list of tables: write [[{'.'.join(where)}]] above its keys"
     elif first["type"] not in ("value_error", "missing"):
         message += f" (got {shortened(_as_written(first['input']), 60)})"
     text = f"[{'.'.join(where)}] {message}" if where else message

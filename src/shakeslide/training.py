@@ -259,8 +259,9 @@ def _calibrations(
         fitted = fitter(y, np.concatenate(told[part]).astype(np.float64))
         if isinstance(fitted, Platt) and fitted.slope <= 0:
             raise InputError(
-                f"[models] calibration: {recipe.name} does not tell landslides that it has not "
-                "seen from clear ground, so it cannot be calibrated; leave it or calibration out"
+                f"[models] calibration: {recipe.name} is no better than chance on unseen "
+                f"landslides; remove {recipe.name} from [models] use, or set "
+                'calibration = "none"'
             )
         out.append(fitted)
     return out
