@@ -124,6 +124,76 @@ def test_what_can_hardly_be_split_is_reported(
     assert number in said
 
 
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["evaluation.block_size=1e-300"], "block size is 1e-300"),
+        (["inventory.buffer=1e300"], "[inventory] buffer = 1e+300"),
+        (["layers.dem.scale=1e300"], "scale = 1e+300"),
+        (["factors.AF.bandwidth=1e-300"], "[factors.AF] bandwidth = 1e-300"),
+        (["factors.SLO.function=wetness", "factors.SLO.cell=1e300"], "[factors.SLO] cell"),
+        (
+            ["factors.SLO.function=height_above_river", "factors.SLO.min_area=1e300"],
+            "[factors.SLO] min_area",
+        ),
+        (["map.members=1"], "[map] members"),
+        (['map.models=["svm"]', 'models.use=["lr"]'], "[map] models"),
+        (['map.spread=["svm"]', 'models.use=["lr"]'], "[map] spread"),
+        (["grid.bounds=[340000,3836000,340001,3836001]"], "0 x 0 cells of the DEM"),
+        (["grid.bounds=[340000,3836000,340070,3837001]"], "33 x 2 cells of the DEM"),
+    ],
+)
+def test_numbers_that_cannot_work_are_refused_by_key(
+    site_study: Path, overrides: list[str], key: str
+) -> None:
+    said = refused(site_study, *overrides)
+    assert key in said
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize(
+    ("layer", "overrides", "words"),
+    [
+        ("dem", ["layers.dem.scale=1e-300"], "same value"),
+        ("dem", ["factors.RER.window=1e-300"], "[factors.RER]"),
+        ("aftershocks", ["factors.AF.bandwidth=1e300"], "1e+297 km"),
+        ("inventory", ["sources.least_cells=999", "inventory.positives_from=extracted"], "999"),
+        ("models", ["evaluation.repeats=1000000"], "repeats = 1,000,000"),
+        ("models", ["map.members=1000000"], "members = 1,000,000"),
+        ("models", ["models.rf.n_estimators=1000000000"], "n_estimators = 1,000,000,000"),
+        ("models", ["models.sae.units=[100000000]"], "units = [100000000]"),
+        ("models", ["models.sae.steps=1000000000"], "1,000,000,"),
+    ],
+)
+def test_numbers_that_are_hardly_meant_are_reported(
+    site_study: Path, layer: str, overrides: list[str], words: str
+) -> None:
+    said = warned(site_study, layer, *overrides)
+    assert words in said
+    assert len(said) < 1500
+
+
+def test_sources_elsewhere_are_named(study: Path) -> None:
+    away = site.landslides()
+    away.geometry = away.translate(30_000 + site.COLS * site.CELL)
+    away.to_file(study.parent / "sources.gpkg")
+    edit(study, "[evaluation]", '[inventory.sources]\npath = "sources.gpkg"\n[evaluation]')
+    said = refused(study)
+    assert "sources.gpkg (inventory.sources)" in said
+    assert "30 km" in said
+    assert "CRS" in said
+
+
+def test_a_mask_without_its_classes_says_which_there_are(study: Path) -> None:
+    with study.open("a") as file:
+        file.write('[[masks]]\npath = "soil.tif"\nmap_value = 0\nclasses = [7]\n')
+    said = warned(study, "masks.1")
+    assert "[7]" in said
+    assert "1, 2, 3" in said
+    edit(study, "classes = [7]", "classes = []")
+    assert "classes" in refused(study)
+
+
 def test_a_landslide_outside_the_mapped_area_is_no_source(study: Path) -> None:
     ground = site.frame([site.box(-1, -1, site.COLS + 2, site.ROWS + 2)])
     ground.to_file(study.parent / "lake.gpkg")

@@ -409,6 +409,14 @@ def _cropped(dem: GeoBox, extent: tuple[float, float, float, float]) -> GeoBox:
     a, (rows, cols) = dem.affine, shape_of(dem)
     left, right = _between((west - a.c) / a.a, (east - a.c) / a.a, cols)
     top, bottom = _between((north - a.f) / a.e, (south - a.f) / a.e, rows)
+    box = bounds(dem)
+    within = box.left < east > west < box.right and box.bottom < north > south < box.top
+    if within and min(right - left, bottom - top) < 3:
+        raise InputError(
+            f"[grid] bounds = {list(extent)} hold the centres of {max(bottom - top, 0)} x "
+            f"{max(right - left, 0)} cells of the DEM ({abs(a.a):g} x {abs(a.e):g} m), but a "
+            "grid needs 3 x 3 at least: make them larger"
+        )
     if right - left < 3 or bottom - top < 3:
         raise InputError(
             f"[grid] bounds = {list(extent)} hold no part of the DEM ({tuple(bounds(dem))}); "

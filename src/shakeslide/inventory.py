@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide.errors import InputError, counted
 from shakeslide.factors.layers import vector_source
 from shakeslide.grid import Tile
 from shakeslide.io import vector
@@ -138,6 +138,7 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
             f"{settings.path} (inventory): holds points and polygons; choose one kind with "
             "layer = or where ="
         )
+    _require_buffer(settings.buffer, grid)
     landslides = _landslides(features, settings, kind, grid)
     shapes, notes = landslides.shapes, landslides.notes
     sources, positives = _sources(settings, grid, landslides)
@@ -156,6 +157,17 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
         dates=landslides.dates,
         crs=grids.crs_name(features.crs),
     )
+
+
+def _require_buffer(buffer: float, grid: GeoBox) -> None:
+    """Raise where the buffer of any landslide would cover the whole grid."""
+    box = grids.bounds(grid)
+    across = float(np.hypot(box.right - box.left, box.top - box.bottom))
+    if buffer > across:
+        raise InputError(
+            f"[inventory] buffer = {buffer:g} m is longer than the grid's diagonal ({across:,.0f} "
+            "m), so no clear ground would be left; make it smaller"
+        )
 
 
 def layer_of(settings: InventorySettings, more: str | None = None) -> vector.VectorSource:
@@ -263,6 +275,7 @@ def _sources(
         features = vector.read(source, grids.crs_of(grid), "polygon")
         landslides.notes.extend(n for n in features.notes if n not in landslides.notes)
         outlines, shapes = shapes, features.geometry
+        _require_here(shapes, source, grid)
         numbers, words = _numbers(shapes, outlines), "source areas"
         strays = (numbers > len(outlines)) & shapely.intersects(
             shapes, shapely.box(*grids.bounds(grid).bbox)
@@ -283,6 +296,16 @@ def _sources(
     elif not apart:
         return None, words
     return Polygons.on_grid(shapes, numbers, grid), words
+
+
+def _require_here(shapes: Shapes, source: vector.VectorSource, grid: GeoBox) -> None:
+    """Raise where no source area lies on the grid."""
+    distance = float(shapely.distance(shapes, shapely.box(*grids.bounds(grid).bbox)).min())
+    if distance > 0:
+        raise InputError(
+            f"{source.where_it_is}: none of its {counted(len(shapes), 'source area')} lies on the "
+            f"grid, the nearest is {distance / 1000:,.3g} km away; is its CRS right?"
+        )
 
 
 def _numbers(sources: Shapes, outlines: Shapes) -> NDArray[np.float64]:

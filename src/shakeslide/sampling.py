@@ -39,6 +39,8 @@ COLUMNS = ("x", "y", "row", "col", "label", "landslide_id", "block_id")
 """Columns of a sample table beside the factors."""
 MOST_ROWS = 100_000_000
 """Rows of the largest table that is read; runs draw some million."""
+MOST_BLOCKS = 1_000_000
+"""Blocks along a side; a block's id is its row times this plus its column."""
 AREA_SQUARE = 250.0
 """Side in metres of the squares by which areas of classes are counted: fine enough to cut any
 training region of blocks out of them."""
@@ -326,9 +328,13 @@ def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
         Side of the blocks in metres.
     """
     box, table = grids.bounds(grid), samples.table.copy()
+    if max(box.right - box.left, box.top - box.bottom) / MOST_BLOCKS >= size:
+        raise InputError(
+            f"[evaluation] block_size = {size:g} m is far too small for this area: make it larger"
+        )
     row = np.floor((box.top - table["y"]) / size).astype(np.int64)
     column = np.floor((table["x"] - box.left) / size).astype(np.int64)
-    table["block_id"] = row * 1_000_000 + column
+    table["block_id"] = row * MOST_BLOCKS + column
     return replace(samples, table=table, counts={**samples.counts, "block_size": size})
 
 

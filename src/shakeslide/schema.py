@@ -249,5 +249,12 @@ def _ascending(limits: list[float]) -> list[float]:
     return limits
 
 
+def _some(given: list[int]) -> list[int]:
+    if not given:
+        raise ValueError("is empty; name one at least, or leave the key out")
+    return given
+
+
+NotEmpty = AfterValidator(_some)
 Once = AfterValidator(_no_repeats)
 Ascending = AfterValidator(_ascending)

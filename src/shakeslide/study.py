@@ -40,6 +40,7 @@ from shakeslide.schema import (
     Encoding,
     Filter,
     Moment,
+    NotEmpty,
     Once,
     Positive,
     Settings,
@@ -147,7 +148,7 @@ class Mask(Layer):
     """Name of the mask, for example "lakes"."""
     map_value: Literal[0, "nodata"]
     """Value of the maps there: 0 if landslides are impossible, "nodata" if nothing is known."""
-    classes: list[int] | None = None
+    classes: Annotated[list[int], NotEmpty] | None = None
     """Raster: values that are masked; default: all but 0."""
 
 

@@ -86,6 +86,22 @@ def not_probabilities(values: Summary) -> str:
     )
 
 
+def constant(least: float, greatest: float) -> str:
+    """Report a layer whose values are all the same.
+
+    Parameters
+    ----------
+    least, greatest : float
+        Of its values; NaN or infinite where there are none.
+    """
+    if least != greatest:
+        return ""
+    return (
+        f"has the same value ({least:.6g}) everywhere, from which no model can learn: are file, "
+        "band, column and scale right?"
+    )
+
+
 def in_feet(*said: str) -> str:
     """Tell of elevations whose file says that they are feet.
 
@@ -257,6 +273,27 @@ def repeated(shapes: NDArray[np.object_]) -> str:
         return ""
     return (
         f"{count:,} of {len(shapes):,} landslides are in it twice: their cells go to one of the two"
+    )
+
+
+def whole_sources(areas: NDArray[np.float64], cell: float, least_cells: int) -> str:
+    """Report a least size of extracted source areas that most landslides do not reach.
+
+    Parameters
+    ----------
+    areas : array
+        Area of each landslide in m².
+    cell : float
+        Area of a cell in m².
+    least_cells : int
+        Cells that a source area has at least.
+    """
+    median = float(np.median(areas)) / cell
+    if least_cells < median:
+        return ""
+    return (
+        f"[sources] least_cells = {least_cells:,} is as large as most of its landslides (median "
+        f"{median:.3g} cells), whose whole outlines then count as source areas: make it smaller"
     )
 
 

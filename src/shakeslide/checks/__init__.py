@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shakeslide.checks.effort import remarks as effort
 from shakeslide.checks.few import needs
 from shakeslide.checks.missing import require_all
 from shakeslide.checks.rasters import Reading
@@ -28,6 +29,7 @@ __all__ = [
     "check_evaluation",
     "check_layers",
     "check_masks",
+    "effort",
     "factor_rows",
     "landslide_rows",
     "learnt_from",

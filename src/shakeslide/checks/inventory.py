@@ -19,9 +19,7 @@ from shakeslide.checks.rows import (
     learnt_from,
 )
 from shakeslide.errors import InputError
-from shakeslide.factors.layers import (
-    vector_source,
-)
+from shakeslide.factors.layers import is_vector, raster_source, vector_source
 from shakeslide.grid import Tile
 from shakeslide.io import vector
 from shakeslide.masks import Masks
@@ -49,8 +47,22 @@ def mask_row(settings: Mask, name: str, coarse: GeoBox) -> LayerRow:
         f"no samples; maps show {settings.map_value}",
         settings.source,
         list(loaded.notes),
-        [] if share > 0 else ["covers no cell of the grid: is its CRS right?"],
+        [] if share > 0 else [_unmasked(settings, name, coarse)],
     )
+
+
+def _unmasked(settings: Mask, name: str, coarse: GeoBox) -> str:
+    """Return why a mask covers no cell of the grid."""
+    if not is_vector(settings):
+        source = raster_source(settings, name=name).nearest()
+        values = source.read(coarse)
+        found = np.unique(values[np.isfinite(values)])
+        if found.size and settings.classes is not None:
+            shown = ", ".join(f"{v:g}" for v in found[:12]) + (" ..." if found.size > 12 else "")
+            return f"none of its classes {settings.classes} is on the grid, which has {shown}"
+        if found.size:
+            return "is 0 on all of the grid, so it masks nothing"
+    return "covers no cell of the grid: is its CRS right?"
 
 
 def parts(settings: Inventory) -> list[tuple[str, Layer, str]]:
@@ -108,9 +120,14 @@ def inventory_row(
     polygons = loaded.sources if loaded.sources is not None else loaded.outlines
     most = None if asked is None else asked.samples.most
     enough = few.require(least, f"{settings.path} (inventory)", *few.counted(polygons, grid, most))
-    doubts = [] if asked is None else rehearse(loaded, grid, asked)
     learnt = learnt_from(settings.model_dump(), loaded.kind)
+    # Source areas that are still to be extracted are smaller than the outlines.
+    certain = learnt != "extracted"
+    doubts = rehearse(loaded, grid, asked) if certain and asked is not None else []
     warnings = [symptoms.repeated(loaded.shapes), symptoms.run_out_learnt(learnt), enough, *doubts]
+    if learnt == "extracted" and asked is not None:
+        cell = float(np.prod(grids.cell_size(grid)))
+        warnings.append(symptoms.whole_sources(loaded.areas, cell, asked.sources.least_cells))
     if loaded.kind == "polygon":
         warnings += [
             symptoms.nearly_the_same(loaded.shapes),

@@ -131,6 +131,8 @@ def _raster_remarks(
         notes.append(f"scale {info.scale:g} and offset {info.offset:g} of the file applied")
     if info.crs is not None and info.crs.geographic and not _within_180(info.grid):
         notes.append("goes on beyond longitude 180: read across it")
+    if use.codes and seen.known:
+        warnings.append(symptoms.constant(seen.low, seen.high))
     if use.unit is not None and not use.classes:
         stated = use.unit or info.unit
         warnings += [

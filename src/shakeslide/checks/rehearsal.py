@@ -17,7 +17,7 @@ from shakeslide import sampling, trials
 from shakeslide.errors import InputError, counted
 from shakeslide.evaluation import blocks
 from shakeslide.inventory import CLEAR, SOURCE, Inventory
-from shakeslide.study import Evaluation, Samples
+from shakeslide.study import Evaluation, Samples, Sources
 
 MOST_CELLS = 16_000_000
 """Cells of the largest grid on which all are looked at."""
@@ -37,11 +37,14 @@ class Asked:
         The tables of the study.
     seed : int
         Of the study.
+    sources : Sources
+        How source areas are extracted.
     """
 
     samples: Samples
     evaluation: Evaluation
     seed: int
+    sources: Sources
 
 
 def rehearse(landslides: Inventory, grid: GeoBox, asked: Asked) -> list[str]:
@@ -72,7 +75,8 @@ def rehearse(landslides: Inventory, grid: GeoBox, asked: Asked) -> list[str]:
         )
     most = asked.samples.most or len(sources)
     sources = _lowest(sources, min(most, len(sources)))
-    _require_clear(len(sources), len(clear), asked)
+    if lacking := _lacking_clear(len(sources), len(clear), rows * cols, asked):
+        return [lacking]
     clear = _lowest(clear, round(asked.samples.negatives_per_positive * len(sources)))
     drawn = sampling.Samples(_placed(sources, clear, grid), (), pd.DataFrame(), {})
     return [*_shares(len(sources), asked), *_splits(drawn, grid, asked)]
@@ -109,16 +113,19 @@ def _placed(sources: pd.DataFrame, clear: pd.DataFrame, grid: GeoBox) -> pd.Data
     return table
 
 
-def _require_clear(sources: int, clear: int, asked: Asked) -> None:
-    """Raise where clear cells are too few, or too few of them are asked for."""
+def _lacking_clear(sources: int, clear: int, cells: int, asked: Asked) -> str:
+    """Report too few clear cells; raise where there cannot be as many, or none are asked for."""
     ratio = asked.samples.negatives_per_positive
     wanted = round(ratio * sources) if ratio * sources < 1e15 else ratio * sources
     key = f"[samples] negatives_per_positive = {ratio:g}"
+    lacking = (
+        f"{key} asks for {wanted:,.6g} clear cells ({counted(sources, 'source cell')}), but only "
+        f"{clear:,} are clear of landslides: make it {clear / sources:.2g} at most"
+    )
+    if wanted > cells:
+        raise InputError(lacking)
     if wanted > clear:
-        raise InputError(
-            f"{key} asks for {wanted:,.6g} clear cells ({counted(sources, 'source cell')}), but "
-            f"only {clear:,} are clear of landslides: make it {clear / sources:.2g} at most"
-        )
+        return f"`sample` is likely to refuse this: {lacking}"
     folded = {"landslide", "block"} & set(asked.evaluation.protocols)
     least = asked.evaluation.folds if folded else 2
     if wanted < least:
@@ -127,6 +134,7 @@ def _require_clear(sources: int, clear: int, asked: Asked) -> None:
             f"{counted(sources, 'source cell')}, but {least} are needed at least: make it "
             f"{least / sources:.2g} or more (1 is usual)"
         )
+    return ""
 
 
 def _shares(sources: int, asked: Asked) -> list[str]:

@@ -127,12 +127,13 @@ def block_id(
     if not 0 < size < np.inf:
         raise InputError(f"block size is {size}: give a length in metres above 0")
     x0, y0 = north_west(x, y, size) if origin is None else origin
-    row = np.floor((y0 - y) / size).astype(np.int64)
-    column = np.floor((x - x0) / size).astype(np.int64)
+    with np.errstate(over="ignore"):
+        south, east = (y0 - y) / size, (x - x0) / size
+    if x.size and max(south.max(), east.max()) >= ROW:
+        raise InputError(f"block size is {size:g} m: far too small for the area; make it larger")
+    row, column = (np.floor(v).astype(np.int64) for v in (south, east))
     if x.size and min(row.min(), column.min()) < 0:
         raise ValueError("points lie north or west of the blocks' origin")
-    if x.size and max(row.max(), column.max()) >= ROW:
-        raise InputError(f"block size is {size} m: far too small for the area; make it larger")
     return row * ROW + column
 
 

@@ -76,6 +76,8 @@ from shakeslide.study import Layer
 SLIVERS, MOSTLY = 0.01, 0.9
 """Share of the ground below which overlaps are slips of digitising; share of a class that is
 hidden from which it is told."""
+NARROWEST = 1.0
+"""Metres below which no bandwidth of a density is meant."""
 MOST_PIECES = 5_000_000
 """Pieces into which the lines of a layer may be cut."""
 
@@ -282,6 +284,11 @@ def _from_true_north(pieces: nearest.Subsections, grid: GeoBox) -> NDArray[np.fl
 def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
     shocks = aftershocks.load(settings, code, sources)
     layer = sources.layer(settings.layer, code)
+    if settings.bandwidth is not None and settings.bandwidth < NARROWEST:
+        raise InputError(
+            f"[factors.{code}] bandwidth = {settings.bandwidth:g} m is shorter than {NARROWEST:g} "
+            "m; a bandwidth is some kilometres"
+        )
     try:
         bandwidth = settings.bandwidth or density.default_bandwidth(shocks.x, shocks.y)
     except InputError as error:
@@ -292,9 +299,13 @@ def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
         Density(shocks.x, shocks.y, shocks.weights, bandwidth),
         source=sourced.source_text(layer),
         settings={"bandwidth": bandwidth} | shocks.settings,
-        notes=(*shocks.notes, f"{code}: bandwidth {bandwidth:,.0f} m"),
+        notes=(*shocks.notes, f"{code}: bandwidth {_metres(bandwidth)} m"),
         warnings=(*shocks.warnings, *_bandwidth_remarks(bandwidth, code, sources.grid)),
     )
+
+
+def _metres(length: float) -> str:
+    return f"{length:,.0f}" if length < 1e9 else f"{length:g}"
 
 
 def _bandwidth_remarks(bandwidth: float, code: str, grid: GeoBox) -> list[str]:
@@ -305,7 +316,7 @@ def _bandwidth_remarks(bandwidth: float, code: str, grid: GeoBox) -> list[str]:
         return [f"{code}: bandwidth {bandwidth:.3g} m is below a cell ({cell:g} m): {remedy}"]
     if bandwidth > widest:
         return [
-            f"{code}: bandwidth {bandwidth / 1000:,.0f} km is wider than the grid "
+            f"{code}: bandwidth {bandwidth / 1000:,.6g} km is wider than the grid "
             f"({widest / 1000:,.3g} km), on which it hardly varies: {remedy}"
         ]
     return []
@@ -390,8 +401,18 @@ def _require_within(metres: float, key: str, grid: GeoBox) -> None:
 
 def _relief(settings: ReliefFactor, code: str, sources: Sources) -> Made:
     _require_within(settings.window, f"[factors.{code}] window", sources.grid)
-    halo = terrain.relief_halo(*grids.cell_size(sources.grid), settings.window)
-    return Made(Relief(settings.window), halo, source=_dem(sources))
+    dx, dy = grids.cell_size(sources.grid)
+    narrow = settings.window < 3 * min(dx, dy)
+    warning = (
+        f"{code}: window = {settings.window:g} m is narrower than three cells of {dx:g} x {dy:g} "
+        f"m, which are used: give a wider window in [factors.{code}]"
+    )
+    return Made(
+        Relief(settings.window),
+        terrain.relief_halo(dx, dy, settings.window),
+        source=_dem(sources),
+        warnings=(warning,) if narrow else (),
+    )
 
 
 def _roughness(settings: RoughnessFactor, code: str, sources: Sources) -> Made:
@@ -407,11 +428,26 @@ def _eastness(settings: EastnessFactor, code: str, sources: Sources) -> Made:
 
 
 def _water(
-    settings: WaterFactor, sources: Sources, kind: hydrology.Kind, min_area: float = 0.0
+    settings: WaterFactor,
+    code: str,
+    sources: Sources,
+    kind: hydrology.Kind,
+    min_area: float = 0.0,
 ) -> hydrology.Product:
     """Return the file over the whole grid that a factor of water reads."""
+    if settings.cell is not None and 3 * settings.cell > _widest(sources.grid):
+        raise InputError(
+            f"[factors.{code}] cell = {settings.cell:g} m leaves fewer than three cells along the "
+            f"grid ({_widest(sources.grid):g} m); make it smaller"
+        )
     dem = sourced.raster_source(sources.layer("dem", "DEM"))
     flow = hydrology.flow_of(sources, dem, settings.cell, settings.margin)
+    area = flow.cells * abs(flow.grid.affine.determinant) / 1e6
+    if min_area > area:
+        raise InputError(
+            f"[factors.{code}] min_area = {min_area:g} km² is more than the elevation model covers "
+            f"({area:.4g} km²), so no water would be a river; make it smaller"
+        )
     return hydrology.Product(flow, kind, min_area, sources.work)
 
 
@@ -436,22 +472,22 @@ def _of_water(
 
 
 def _upstream_area(settings: UpstreamAreaFactor, code: str, sources: Sources) -> Made:
-    product = _water(settings, sources, "area")
+    product = _water(settings, code, sources, "area")
     return _of_water(product, hydrology.ReadWater(product), sources)
 
 
 def _wetness(settings: WetnessFactor, code: str, sources: Sources) -> Made:
-    product = _water(settings, sources, "area")
+    product = _water(settings, code, sources, "area")
     return _of_water(product, hydrology.Wetness(product), sources, (1, 1))
 
 
 def _height_above_river(settings: HeightAboveRiverFactor, code: str, sources: Sources) -> Made:
-    product = _water(settings, sources, "height", settings.min_area)
+    product = _water(settings, code, sources, "height", settings.min_area)
     return _of_water(product, hydrology.ReadWater(product), sources)
 
 
 def _river_distance(settings: RiverDistanceFactor, code: str, sources: Sources) -> Made:
-    product = _water(settings, sources, "rivers", settings.min_area)
+    product = _water(settings, code, sources, "rivers", settings.min_area)
     return _of_water(product, hydrology.DistanceToRivers(product), sources)
 
 

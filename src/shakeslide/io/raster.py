@@ -284,7 +284,13 @@ class RasterSource:
             gain, shift = self.scale, 0.0
         if gain == 1.0 and shift == 0.0:
             return values
-        scaled: NDArray[Any] = (values.astype(np.float64) * gain + shift).astype(values.dtype)
+        with np.errstate(over="ignore"):
+            scaled: NDArray[Any] = (values.astype(np.float64) * gain + shift).astype(values.dtype)
+        if np.isinf(scaled).any() and not np.isinf(values).any():
+            raise InputError(
+                f"{self.path}: scale = {gain:g} makes its values larger than any number that can "
+                "be stored; correct scale = in its table"
+            )
         return scaled
 
     def _warped(

@@ -307,11 +307,15 @@ def _rows(run: Run) -> list[checks.LayerRow]:
             study.models.calibration,
             [run.recipe(n) for n in study.models.use],
         ),
-        checks.Asked(study.samples, study.evaluation, study.study.seed),
+        checks.Asked(study.samples, study.evaluation, study.study.seed, study.sources),
         reading,
     )
     _, remarks = images(study.sources, run.grid)
     rows[-1] = replace(rows[-1], warnings=[*rows[-1].warnings, *remarks])
     # Making the factors reads what they need, which finds the rest of the errors.
     rows = checks.with_factors(rows, run.factors)
-    return [*rows, checks.models_row(*run.usable)] if run.usable[1] else rows
+    run.require_maps()
+    used, remarks = run.usable
+    recipes = [run.recipe(name) for name in used]
+    remarks = [*remarks, *checks.effort(recipes, len(run.factors), study.evaluation, study.map)]
+    return [*rows, checks.models_row(used, remarks)] if remarks else rows

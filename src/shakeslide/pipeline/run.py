@@ -405,14 +405,8 @@ class Run:
         """Models with an ensemble."""
         if self.study.map.members == 0:
             return []
-        if self.study.map.members == 1:
-            raise InputError("[map] members = 1 has no spread; give 2 at least, 10 are better")
+        self.require_maps()
         chosen = self.study.map.spread
-        for name in chosen or []:
-            if name not in self.study.models.use:
-                raise InputError(
-                    f"[map] spread: '{name}' is not in [models] use = {self.study.models.use}"
-                )
         if chosen is None:
             return [n for n in self.mapped_models if not self.recipe(n).static]
         return [n for n in chosen if n in self.models]
@@ -420,6 +414,16 @@ class Run:
     def member_mark(self, name: str) -> str:
         """Fingerprint of a member of a model's ensemble, whatever their number."""
         return fingerprint(self.train_mark(name), "member")
+
+    def require_maps(self) -> None:
+        """Raise `InputError` where [map] asks for models that are not in use, or for no spread."""
+        asked, used = self.study.map, self.study.models.use
+        for key, names in (("models", asked.models), ("spread", asked.spread)):
+            for name in names or []:
+                if name not in used:
+                    raise InputError(f"[map] {key}: '{name}' is not in [models] use = {used}")
+        if asked.members == 1:
+            raise InputError("[map] members = 1 has no spread; give 2 at least, 10 are better")
 
     def spread_mark(self, name: str) -> str:
         """Fingerprint of the maps of a model's ensemble."""
@@ -435,10 +439,8 @@ class Run:
     @property
     def mapped_models(self) -> list[str]:
         """Models to map."""
-        chosen, asked = self.study.map.models, self.study.models.use
-        for name in chosen or []:
-            if name not in asked:
-                raise InputError(f"[map] models: '{name}' is not in [models] use = {asked}")
+        self.require_maps()
+        chosen = self.study.map.models
         mapped = [n for n in self.models if n in chosen] if chosen is not None else self.models
         for name in mapped:
             if name not in self.stored_models:
