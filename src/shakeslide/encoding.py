@@ -1,4 +1,4 @@
-"""From raw factors to the numbers a model sees, fitted on training rows only.
+"""Encoding of raw factors as model inputs, fitted on training rows only.
 
 Categories become frequency ratios, angles stay as they are or become sine and cosine (of the
 doubled angle where only the line matters), and everything is scaled to [0, 1]. The encoder is

@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend, and the words that help to mend it.
+"""The error that a user can correct, and helpers for its message.
 
 Everything a user can get wrong is raised as `InputError` where the fact is known and shown
 once, by the command line, as one line. Any other exception is a bug.

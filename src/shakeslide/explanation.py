@@ -1,4 +1,4 @@
-"""Which factors matter, how the probability follows them, and why a place got its value."""
+"""Importance of factors, dependence of the probability on them, and explanation of one place."""
 
 from __future__ import annotations
 

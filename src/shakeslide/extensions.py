@@ -1,4 +1,4 @@
-"""What installed packages bring: objects named by entry points, never by a path in a study."""
+"""Extensions by installed packages: objects named by entry points, never by a path in a study."""
 
 from __future__ import annotations
 

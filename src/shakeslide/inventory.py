@@ -1,4 +1,4 @@
-"""The mapped landslides on the grid: which cells are source, which are clear, which neither."""
+"""The mapped landslides on the grid: source cells, clear cells, and cells that are neither."""
 
 from __future__ import annotations
 

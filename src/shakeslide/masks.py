@@ -1,4 +1,4 @@
-"""Ground where no landslide can be, lakes, glaciers, sea: never sampled, shown as stated."""
+"""Masks of ground where no landslide can occur (lakes, glaciers, sea), which is never sampled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Polygons burnt onto tiles by cell centre, exactly and independently of the tiles.
+"""Polygons rasterised by cell centre, exactly and independently of the tiles.
 
 A cell belongs to the polygon that holds its centre; a centre on an edge belongs to the polygon on
 its east, or on its south, so that polygons which share edges leave neither gaps nor overlaps.

@@ -1,4 +1,4 @@
-"""Progress that a person can follow, on the terminal, and nowhere when asked to be quiet."""
+"""Progress on the terminal, or none in quiet mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a projection does to the ground: scale error, the direction of true north, a fitting CRS.
+"""Distortion of a projection: scale error, direction of true north, and a suitable CRS.
 
 All of it follows from how a step on the map moves a point of the ellipsoid, which is measured by
 differences of the inverse projection. So it holds for any CRS that PROJ can invert, at the poles

@@ -1,4 +1,4 @@
-"""Cells drawn for training and testing: every source cell, and as many clear ones as asked.
+"""Sampling of cells for training and testing: source cells and a number of clear cells.
 
 Each cell of the grid has a random key of its own, made from the seed and its place. The clear
 cells with the smallest keys are drawn, so the draw depends neither on the tiles nor on the

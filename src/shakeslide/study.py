@@ -1,4 +1,4 @@
-"""The study file: the one schema of all settings.
+"""The study file: the schema of all settings.
 
 Defaults, what `shakeslide init` writes, error messages and the reference are generated from these
 models. Paths are relative to the study file, or to the folder given with `--data`.

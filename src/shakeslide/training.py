@@ -1,4 +1,4 @@
-"""Models fitted on the training rows of a split, and judged on its test rows."""
+"""Models fitted on the training rows of a split and tested on its test rows."""
 
 from __future__ import annotations
 

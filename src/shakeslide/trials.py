@@ -1,4 +1,4 @@
-"""Trials: under a protocol, a model is fitted on one side of a split and judged on the other."""
+"""Trials: a model is fitted on one side of each split of a protocol and tested on the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search for better settings of a model, judged on a part of its training rows.
+"""Search for better settings of a model, tested on a part of its training rows.
 
 The test rows of the protocol are never looked at: what is found can still be judged honestly.
 """

@@ -1,4 +1,4 @@
-"""How sure a map is: the spread of an ensemble, and how unlike the training data each cell is.
+"""Uncertainty of a map: spread of an ensemble, and dissimilarity to the training data.
 
 Members of an ensemble are trained on landslides drawn anew with replacement from the training
 rows, a landslide as a whole: their spread is what another sample of landslides would change.

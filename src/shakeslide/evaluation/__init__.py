@@ -1,4 +1,4 @@
-"""How good a probability is: protocols, scores, intervals. Arrays in, numbers out."""
+"""Evaluation of probabilities: protocols, scores and confidence intervals, from arrays."""
 
 from shakeslide.evaluation.applicability import Applicability, fit_applicability
 from shakeslide.evaluation.audit import Consistency, common_prevalence, consistency, optimism

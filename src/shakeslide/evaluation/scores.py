@@ -1,4 +1,4 @@
-"""Scores of a probability against what happened, at the sample's or any other prevalence."""
+"""Scores of a probability against the outcome, at the sample's or any other prevalence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Protocols: which rows train a model and which judge it.
+"""Protocols: which rows train a model and which test it.
 
 Four questions, from the easiest to the hardest: `pixel` (the next cell of a landslide that
 others are known of), `landslide` (the next landslide), `block` (a place without any), `event`

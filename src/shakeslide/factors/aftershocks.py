@@ -1,4 +1,4 @@
-"""Earthquakes of a catalogue: which of them count for a factor, and how much."""
+"""Earthquakes of a catalogue: selection and weights for a factor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a factor is, and the functions that make one.
+"""Factors as data, and the functions that compute them.
 
 A `Factor` is data: code, name, unit, kind, where it comes from, how far it looks at the DEM
 around a tile, and a function of the tile. A `FactorFunction` makes factors from settings.

@@ -1,4 +1,4 @@
-"""What every model of the package is: a binary scikit-learn classifier stored as plain arrays."""
+"""Base of every model: a binary scikit-learn classifier that is stored as plain arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads of models: parts of their work side by side, one thread for every matrix product.
+"""Threads of models: parts of the work run in parallel, with one thread per matrix product.
 
 Products of a few hundred rows lose more by meeting of threads than they gain, many times over
 when another process keeps a core busy.

@@ -1,4 +1,4 @@
-"""Fitted models as a JSON description and plain arrays: loading one can't run code."""
+"""Storage of fitted models as JSON and plain arrays: loading one cannot run code."""
 
 from __future__ import annotations
 

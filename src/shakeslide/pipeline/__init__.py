@@ -1,4 +1,4 @@
-"""The stages of a study, from raw layers to report; each reads what earlier ones left on disk."""
+"""The stages of a study, from layers to report; each reads the files of earlier stages."""
 
 from __future__ import annotations
 

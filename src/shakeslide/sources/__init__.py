@@ -1,4 +1,4 @@
-"""Source areas out of whole-landslide outlines and an elevation model.
+"""Source areas extracted from whole outlines and an elevation model.
 
 S0 mapped · S1 elevation fraction · S2 area quantile · S3 scar · S4 slope break · S5 amalgamations
 divided first. By default S5, then S3; where that cannot tell, S2; sources have four cells at
