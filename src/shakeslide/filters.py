@@ -7,7 +7,8 @@ text after a semicolon is silently left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 
 from shakeslide.errors import InputError, did_you_mean, shortened
 
@@ -57,6 +58,7 @@ def checked(where: str) -> str:
     ValueError
         No expression, or more than one.
     """
+    where = composed(where)
     if not where.strip():
         raise ValueError("is empty; write for example year = 2005, or leave it out")
     if len(where) > MOST:
@@ -97,6 +99,35 @@ def _require_part(kind: str, part: str, before: str) -> None:
 def _parts(where: str) -> Iterator[tuple[str, str]]:
     for match in PART.finditer(where):
         yield str(match.lastgroup), match[0]
+
+
+def renamed(where: str, names: Mapping[str, str]) -> str:
+    """Return a filter with some columns under other names, in double quotes.
+
+    Parameters
+    ----------
+    where : str
+        The filter.
+    names : mapping
+        The new name of a column by its name in the filter.
+    """
+
+    def one(match: re.Match[str]) -> str:
+        part = match[0]
+        name = part[1:-1].replace('""', '"') if match.lastgroup == "name" else part
+        if match.lastgroup not in ("name", "word") or name not in names:
+            return part
+        return '"' + names[name].replace('"', '""') + '"'
+
+    return PART.sub(one, where)
+
+
+def composed(where: str) -> str:
+    """Return a filter with composed letters (Unicode NFC) everywhere but in its texts."""
+    parts = re.split("('(?:[^']|'')*')", where)
+    return "".join(
+        part if i % 2 else unicodedata.normalize("NFC", part) for i, part in enumerate(parts)
+    )
 
 
 def require_names(where: str, known: Sequence[str], hidden: Sequence[str], source: str) -> None:

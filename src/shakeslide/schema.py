@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import typing
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -134,6 +135,12 @@ def _of_the_calendar(moment: datetime) -> datetime:
     return moment
 
 
+def _composed(name: str) -> str:
+    """Return a name with composed letters (Unicode NFC); files may spell it decomposed."""
+    return unicodedata.normalize("NFC", name)
+
+
+ColumnName = Annotated[str, AfterValidator(_composed)]
 ShownText = Annotated[str, Shown()]
 NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?\s*$")
 DataPath = Annotated[Path, BeforeValidator(_path), AfterValidator(_resolve)]

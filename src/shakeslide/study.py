@@ -35,6 +35,7 @@ from shakeslide.factor_settings import (
 from shakeslide.model_settings import ModelName, Models
 from shakeslide.schema import (
     Ascending,
+    ColumnName,
     CrsText,
     DataPath,
     Encoding,
@@ -105,22 +106,22 @@ class Layer(Settings):
     layer: str | None = None
     """Layer inside the file, if it has several; raster: the variable (NetCDF, HDF) or the table
     (GeoPackage)."""
-    column: str | None = None
+    column: ColumnName | None = None
     """Attribute to use (polygons: the value or class; earthquakes: the magnitude; ShakeMap: the
     field, for example "PGA"; default there: the field with the layer's name, MMI for intensity)."""
     where: Filter | None = None
     """Filter on attributes: one SQL condition, for example "year IN (2005, 2006)"."""
-    x: str | None = None
+    x: ColumnName | None = None
     """Table (.csv, .txt, .tsv, .parquet, .feather): column of longitude or x."""
-    y: str | None = None
+    y: ColumnName | None = None
     """Table: column of latitude or y."""
-    wkt: str | None = None
+    wkt: ColumnName | None = None
     """Table: column of geometries as well-known text, instead of x and y; detected automatically
     if there is one."""
-    time: str | None = None
+    time: ColumnName | None = None
     """Column of date and time (UTC), needed for a time window; with `date`, column of the time of
     day."""
-    date: str | None = None
+    date: ColumnName | None = None
     """Column of the date, if date and time are in two columns or there is no time."""
     crs: CrsText | None = None
     """CRS of the file, only if the file states none or a wrong one."""
@@ -162,11 +163,11 @@ class Inventory(Settings):
     """Layer inside the file."""
     where: Filter | None = None
     """SQL filter on attributes that selects the landslides of this earthquake."""
-    x: str | None = None
+    x: ColumnName | None = None
     """Table of points: column of longitude or x."""
-    y: str | None = None
+    y: ColumnName | None = None
     """Table of points: column of latitude or y."""
-    wkt: str | None = None
+    wkt: ColumnName | None = None
     """Table: column of geometries as well-known text, instead of x and y; detected automatically
     if there is one."""
     crs: CrsText | None = None
@@ -175,9 +176,9 @@ class Inventory(Settings):
     """Text encoding, if the file states none or a wrong one."""
     swap_xy: bool = False
     """The file gives y before x."""
-    id: str | None = None
+    id: ColumnName | None = None
     """Attribute that identifies a landslide: features with the same value are one landslide."""
-    date: Annotated[str | None, Shown()] = None
+    date: Annotated[ColumnName | None, Shown()] = None
     """Attribute with the date of each landslide; `check` reports those from before the earthquake
     or long after it."""
     sources: Layer | None = None

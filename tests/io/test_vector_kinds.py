@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import shapely
 from odc.geo.crs import CRS
 
 from shakeslide.errors import InputError
+from shakeslide.factors.layers import vector_source
 from shakeslide.io import vector
+from shakeslide.study import Layer
 
 UTM = CRS("EPSG:32643")
 BOX, LINE, POINT = (
@@ -196,3 +199,28 @@ def test_a_filter_that_fails_is_named(tmp_path: Path, suffix: str, where: str) -
     source = replace(write(tmp_path / f"a{suffix}", [BOX]), where=where)
     with pytest.raises(InputError, match=f"a{suffix}.*{where}"):
         vector.read(source, UTM)
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".csv", ".parquet"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("stated", ["NFC", "NFD"])
+def test_names_of_columns_are_compared_composed(
+    tmp_path: Path, suffix: str, form: str, stated: str
+) -> None:
+    """One name in two spellings of Unicode: composed letters, or letters and accents apart."""
+    name, size = unicodedata.normalize(form, "Größe"), unicodedata.normalize("NFC", "Größe")
+    path = tmp_path / f"a{suffix}"
+    table = {name: [1.5, 2.5, 3.5], "x": [500_000.0, 500_010.0, 500_020.0], "y": [4e6] * 3}
+    if suffix == ".csv":
+        pd.DataFrame(table).to_csv(path, index=False)
+    else:
+        frame = gpd.GeoDataFrame(
+            table, geometry=gpd.points_from_xy(table["x"], table["y"]), crs="EPSG:32643"
+        )
+        frame.to_parquet(path) if suffix == ".parquet" else frame.to_file(path)
+    asked = unicodedata.normalize(stated, size)
+    at = {"x": "x", "y": "y"} if suffix == ".csv" else {}
+    layer = Layer(path=path, column=asked, where=f"{asked} > 2", crs="EPSG:32643", **at)
+    assert layer.column == size
+    features = vector.read(vector_source(layer, "a"), UTM, "point")
+    assert features.table[size].tolist() == [2.5, 3.5]

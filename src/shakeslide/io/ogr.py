@@ -24,7 +24,7 @@ from shakeslide.errors import InputError, did_you_mean, shortened
 from shakeslide.io import containers, datasets, gdal, points, views
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points
-from shakeslide.io.records import Records, Shapes, VectorSource, asked, require
+from shakeslide.io.records import Records, Shapes, VectorSource, asked, require, spelled
 from shakeslide.io.tables import pandas_of
 
 DAMAGED = ("sqlite", "malformed", "not a database", "not recognized as being", "truncated")
@@ -168,6 +168,7 @@ def _layer(source: VectorSource, path: str, more: Sequence[str]) -> Records:
     about = pyogrio.read_info(path, layer=layer, **_encoding(source))
     names = tuple(str(f) for f in about["fields"])
     own = (about.get("fid_column"), about.get("geometry_name"))
+    source = spelled(source, names)
     require(source, names, [n for n in own if n])
     if others and source.layer is None:
         raise InputError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,30 @@ class Records:
     notes: list[str] = field(default_factory=list)
 
 
+def composed(name: str) -> str:
+    """Return a name with composed letters (Unicode NFC), as the study's names are."""
+    return unicodedata.normalize("NFC", name)
+
+
+def spelled(source: VectorSource, names: Sequence[str]) -> VectorSource:
+    """Return a source that names columns as the file spells them, which may be decomposed.
+
+    Parameters
+    ----------
+    source : VectorSource
+        Names columns as the study does, with composed letters.
+    names : sequence of str
+        All columns of the file.
+    """
+    own = {composed(n): n for n in names if composed(n) != n and composed(n) not in names}
+    if not own:
+        return source
+    keys = ("column", "x", "y", "wkt", "time", "date")
+    there = {key: own.get(getattr(source, key), getattr(source, key)) for key in keys}
+    where = None if source.where is None else filters.renamed(source.where, own)
+    return replace(source, where=where, **there)
+
+
 def asked(names: Sequence[str], source: VectorSource, more: Sequence[str] = ()) -> list[str]:
     """Return which columns of a file are read: those that the study or its filter names.
 
@@ -105,9 +130,9 @@ def asked(names: Sequence[str], source: VectorSource, more: Sequence[str] = ()) 
     more : sequence of str
         Further names, in any case; those that the file lacks are passed over.
     """
-    wanted = {name.lower() for name in (*source.columns, *more)}
+    wanted = {composed(name).lower() for name in (*source.columns, *more)}
     once = [n for n in dict.fromkeys(names) if n]
-    return [n for n in once if n.lower() in wanted or _mentioned(n, source.where)]
+    return [n for n in once if composed(n).lower() in wanted or _mentioned(n, source.where)]
 
 
 def _mentioned(name: str, where: str | None) -> bool:

@@ -27,7 +27,7 @@ from pyogrio.errors import DataSourceError
 from shakeslide.errors import InputError, shortened
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points
-from shakeslide.io.records import Records, Shapes, VectorSource, asked, listed, require
+from shakeslide.io.records import Records, Shapes, VectorSource, asked, listed, require, spelled
 
 TEXTS = (".csv", ".tsv", ".txt")
 COLUMNAR = (".parquet", ".geoparquet", ".pq", ".feather", ".arrow")
@@ -91,6 +91,7 @@ def read_text(source: VectorSource, more: Sequence[str] = ()) -> Records:
     text = _Text.of(source)
     header = _Header.of(text.head, source)
     names = header.names
+    source = spelled(source, names)
     require(source, names)
     chosen = asked(names, source, more)
     if source.wkt is None and not (source.x and source.y):
@@ -394,6 +395,7 @@ def read_columnar(source: VectorSource, more: Sequence[str] = ()) -> Records:
         geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
         primary = geo.get("primary_column")
         names = [n for n in schema.names if n != primary or primary is None]
+        source = spelled(source, names)
         require(source, names)
         chosen = asked(names, source, more)
         if primary is None and source.wkt is None and not (source.x and source.y):

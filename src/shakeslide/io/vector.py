@@ -18,7 +18,15 @@ from shakeslide import grid as grids
 from shakeslide.errors import InputError
 from shakeslide.io import containers, dates, ogr, quakeml, shapes, tables, virtual
 from shakeslide.io.points import Points
-from shakeslide.io.records import Records, Shapes, VectorSource, asked, require, require_name
+from shakeslide.io.records import (
+    Records,
+    Shapes,
+    VectorSource,
+    asked,
+    composed,
+    require,
+    require_name,
+)
 from shakeslide.io.shapes import kind_of
 
 __all__ = [
@@ -125,6 +133,7 @@ def _read(
 ) -> tuple[Features, str]:
     """Return features as `read` does, and the kind that those of the file are of."""
     records = _open(source, columns)
+    records.table.columns = pd.Index([composed(str(c)) for c in records.table.columns])
     where, notes = source.where_it_is, list(records.notes)
     own = _stated_crs(source) or (grids.horizontal_crs(records.crs) if records.crs else None)
     if own is None:
@@ -152,7 +161,8 @@ def _read(
             f"{where}: {int(lost.sum())} features have coordinates beyond its CRS; "
             "is its CRS right, and are x and y not swapped?"
         )
-    features = Features(table.reset_index(drop=True), geometry, own, notes, records.names)
+    names = tuple(map(composed, records.names))
+    features = Features(table.reset_index(drop=True), geometry, own, notes, names)
     return features, kind
 
 
