@@ -69,14 +69,14 @@ def checked(where: str) -> str:
         depth += (part == "(") - (part == ")")
         if depth < 0 or depth > DEEPEST:
             break
-        before = part.lower() if kind == "word" else ""
+        before = part.lower() if kind in ("word", "name") else ""
     if depth != 0:
         raise ValueError("has brackets that do not match, or too many within one another")
     return where
 
 
 def _require_part(kind: str, part: str, before: str) -> None:
-    """Raise where a part, which stands after the word `before`, is none of a filter's."""
+    """Raise where a part, which stands after the word or name `before`, is none of a filter's."""
     word = part.lower()
     if part in ("'", '"', "`", "["):
         raise ValueError(

@@ -51,17 +51,43 @@ def test_without_todays_date_the_bytes_are_the_same(tmp_path: Path) -> None:
         "DELETE FROM units WHERE fid = 1",
         "UPDATE gpkg_geometry_columns SET srs_id = 4326",
         "CREATE VIEW some AS SELECT * FROM units",
+        "ALTER TABLE units RENAME COLUMN v TO w",
     ],
 )
 def test_what_readers_see_counts(change: str, tmp_path: Path) -> None:
     path = write(tmp_path / "a.gpkg")
     before = contents.digest(path)
     # The triggers of the spatial index call functions that GDAL alone has.
-    for trigger in ("update1", "update2", "update3", "update4", "update5", "update6", "delete"):
+    for trigger in (
+        "insert",
+        "update1",
+        "update2",
+        "update3",
+        "update4",
+        "update5",
+        "update6",
+        "delete",
+    ):
         execute(path, f"DROP TRIGGER IF EXISTS rtree_units_geom_{trigger}")
     assert contents.digest(path) == before
     execute(path, change)
     assert contents.digest(path) != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE rtree_units_geom_node SET data = zeroblob(8)",
+        "INSERT INTO layer_styles VALUES ('blue')",
+        "UPDATE gpkg_ogr_contents SET feature_count = 7",
+    ],
+)
+def test_what_no_reader_takes_values_from_does_not_count(change: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.gpkg")
+    execute(path, "CREATE TABLE layer_styles (style TEXT)")
+    before = contents.digest(path)
+    execute(path, change)
+    assert contents.digest(path) == before
 
 
 def test_nothing_in_a_database_is_run(tmp_path: Path) -> None:
@@ -72,6 +98,31 @@ def test_nothing_in_a_database_is_run(tmp_path: Path) -> None:
         "SELECT i FROM n",
     )
     assert geopackage.digest(path) is not None
+
+
+def test_a_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.gpkg")
+    execute(path, "PRAGMA journal_mode = WAL")
+    before, there = path.read_bytes(), list(tmp_path.iterdir())
+    assert geopackage.digest(path) is not None
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == there
+
+
+def test_what_takes_too_long_is_told_by_its_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long.sqlite"
+    execute(path, "CREATE TABLE numbers (n)")
+    execute(
+        path,
+        "INSERT INTO numbers WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c "
+        "LIMIT 100000) SELECT n FROM c",
+    )
+    assert geopackage.digest(path) is not None
+    monkeypatch.setattr(geopackage, "LONGEST", 0.0)
+    assert geopackage.digest(path) is None
+    assert contents.digest(path)
 
 
 @pytest.mark.parametrize("kept", [100, 5000])
@@ -92,10 +143,11 @@ def test_rows_that_wait_in_a_journal_count(tmp_path: Path) -> None:
         assert geopackage.digest(path) is None
 
 
-def test_the_table_of_a_shapefile_counts_without_its_date(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".dbf", ".DBF"])
+def test_the_table_of_a_shapefile_counts_without_its_date(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "a.shp"
     gpd.GeoDataFrame({"v": [1]}, geometry=[shapely.Point(1, 2)], crs="EPSG:32643").to_file(path)
-    table = path.with_suffix(".dbf")
+    table = path.with_suffix(".dbf").rename(path.with_suffix(suffix))
     before, held = contents.digest(table), bytearray(table.read_bytes())
     held[1:4] = bytes([99, 1, 1])
     table.write_bytes(held)

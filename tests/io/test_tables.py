@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import shapely
 from odc.geo.crs import CRS
@@ -61,6 +64,29 @@ def test_another_encoding_is_named(path: Path) -> None:
     assert len(vector.read(source(path), UTM)) == 2
 
 
+def test_a_mark_counts_before_a_stated_encoding(path: Path) -> None:
+    path.write_bytes(text().replace(",A", ",Ä").encode("utf-8-sig"))
+    read = vector.read(source(path, column="place", encoding="cp1252"), UTM)
+    assert read.table.place[0] == "Ä"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_separator_may_be_stated_above_the_names(path: Path, separator: str) -> None:
+    path.write_text(f"sep={separator}\n{text(separator)}")
+    features = vector.read(source(path), UTM)
+    assert features.names == ("x", "y", "mag", "place")
+    assert vector.points(features).tolist() == [[400800.5, 3452603.0], [1.5, 2.0]]
+
+
+def test_the_crs_may_lie_beside_a_table(path: Path) -> None:
+    path.write_text("x,y,mag\n75,34,4.5\n")
+    with pytest.raises(InputError, match="CRS"):
+        vector.read(source(path, crs=""), UTM)
+    path.with_suffix(".prj").write_text(CRS("EPSG:4326").to_wkt())
+    (xy,) = vector.points(vector.read(source(path, crs=""), UTM))
+    assert xy == pytest.approx([500_000, 3_762_155], abs=1)
+
+
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_decimal_commas_are_read_and_told(path: Path, separator: str) -> None:
     path.write_text(text(separator).replace(".", ","))
@@ -75,6 +101,7 @@ def test_decimal_commas_are_read_and_told(path: Path, separator: str) -> None:
         (text().replace("x,y", "lon,lat"), "no column 'x'.* lon, lat, mag, place"),
         ("x,y,mag\n103,82,31,16,4,5\n104,82,31,16,4,5\n", "more cells .*decimal points"),
         ("x,y,mag\n1,east,3\n", "'y' holds 1 values that are no numbers .*east"),
+        ('x,y,mag\n"1,5",2,3\n', "'x' holds 1 values that are no numbers .*1,5"),
         ("x,y,mag,mag\n1,2,3,4\n", "2 columns of the same name 'mag'"),
         ("ncols 3\nnrows 2\n1 2 3\n", "raster as text"),
         ("1,2,3\n4,5,6\n", "first line names no columns"),
@@ -101,11 +128,27 @@ def test_a_name_that_is_there_twice_matters_only_where_used(path: Path) -> None:
         vector.read(source(path, where="place = 'a'"), UTM)
 
 
+def test_geometries_are_not_looked_for_in_a_name_that_is_there_twice(path: Path) -> None:
+    path.write_text("shape,shape,mag\nPOINT (1 2),POINT (3 4),5\n")
+    with pytest.raises(InputError, match="wkt ="):
+        vector.read(source(path, x="", y="", column=""), UTM)
+    path.write_text("shape,place,place\nPOINT (1 2),a,b\n")
+    features = vector.read(source(path, x="", y="", column=""), UTM)
+    assert vector.points(features).tolist() == [[1, 2]]
+
+
 def test_rows_of_other_lengths_are_told(path: Path) -> None:
     path.write_text("x,y,mag\n1,2,3,more\n4,5\n6,7,8\n")
     features = vector.read(source(path), UTM)
     assert vector.points(features).tolist() == [[1, 2], [4, 5], [6, 7]]
     assert {note.split()[0] + note.split()[3] for note in features.notes} == {"1cells", "1fewer"}
+
+
+def test_a_coordinate_may_be_missing_in_any_way(path: Path) -> None:
+    path.write_text("x,y,mag\n01.5,2,3\nNA,3,4\n -- ,4,5\n")
+    features = vector.read(source(path), UTM)
+    assert vector.points(features).tolist() == [[1.5, 2]]
+    assert features.table.mag.tolist() == [3]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +166,8 @@ def test_filters_are_those_of_all_files(path: Path, where: str, kept: list[float
         (["1", "", "3"], [1, None, 3]),
         (["16777217", "-5", ""], [16777217, -5, None]),
         (["007", "7", ""], ["007", "7", None]),
+        (["07", "7", ""], ["07", "7", None]),
+        (["9999999999999999999", "1"], ["9999999999999999999", "1"]),
         (["123456789012345678901", "1", ""], ["123456789012345678901", "1", None]),
         (["1.5", "NA", "2"], [1.5, None, 2.0]),
         (["1", "b", ""], ["1", "b", None]),
@@ -144,6 +189,15 @@ def test_well_known_text_is_found_by_its_content(path: Path, name: str, wkt: str
     assert shapely.area(features.geometry).tolist() == [4.0]
     assert features.table.soil.tolist() == ["clay"]
     assert any(name in note for note in features.notes)
+
+
+def test_well_known_text_may_begin_with_an_srid(path: Path) -> None:
+    path.write_text("mag,shape\n3,SRID=32643;POINT (1 2)\n")
+    features = vector.read(source(path, x="", y=""), UTM)
+    assert vector.points(features).tolist() == [[1, 2]]
+    path.write_text("mag,shape\n3,POINT (1 2)\n4,POINT (1\n")
+    with pytest.raises(InputError, match="'shape' holds 1 values that are no well-known text"):
+        vector.read(source(path, x="", y="", wkt="shape"), UTM)
 
 
 def test_one_of_several_columns_of_well_known_text_is_named(path: Path) -> None:
@@ -174,6 +228,26 @@ def test_columnar_files(tmp_path: Path, suffix: str) -> None:
     assert vector.crs_of(vector.VectorSource(path)) == UTM
     only = vector.read(source(path, x="", y="", crs="", where="mag = 1"), UTM)
     assert shapely.area(only.geometry).tolist() == [4.0]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+def test_columns_of_dates_and_of_categories(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"points{suffix}"
+    days = [date(2005, 10, 8), None]
+    kinds, codes = pd.Categorical(["b", None]), pd.Categorical([2**53 + 1, None])
+    table = pd.DataFrame({"x": [1.0, 2.0], "y": 0.0, "day": days, "kind": kinds, "code": codes})
+    table.to_parquet(path) if suffix == ".parquet" else table.to_feather(path)
+    read = vector.read(source(path, column="kind", time="day", wkt="code", where="x > 0"), UTM)
+    assert read.table.kind.dropna().tolist() == ["b"]
+    assert read.table.day.dropna().tolist() == ["2005-10-08"]
+    assert read.table.code.dropna().tolist() == [2**53 + 1]
+
+
+def test_a_parquet_may_hold_a_name_twice(tmp_path: Path) -> None:
+    path, shapes = tmp_path / "points.parquet", ["POINT (1 2)"]
+    pq.write_table(pa.table([shapes, shapes], names=["shape", "shape"]), path)
+    with pytest.raises(InputError, match="wkt ="):
+        vector.read(source(path, x="", y="", column=""), UTM)
 
 
 def test_a_plain_parquet_has_x_and_y(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ class _Header:
             head = data.decode(errors="replace")
         lines = head.splitlines()[:1000]
         at = next((i for i, t in enumerate(lines) if t.strip() and t[0] != "#"), len(lines))
-        if at < len(lines) and re.match(r"^sep=.$", lines[at].strip().lower()):
+        if at < len(lines) and re.match(r"^\s*sep=.\s*$", lines[at], re.IGNORECASE):
             at += 1
         # A catalogue of the FDSN has its names in the last comment.
         above = lines[at - 1].lstrip("# ") if at and lines[at - 1].startswith("#") else ""
