@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from shakeslide.errors import InputError, shortened
+from shakeslide.io import containers
 
 DRIVERS = ("AAIGrid", "GRASSASCIIGrid")
 """GDAL's names of the formats."""
@@ -19,7 +20,16 @@ ODD = re.compile(
 )
 """What is no number, and numbers with a separator of thousands."""
 SUSPECT = re.compile(rb"\s[-+.,]|,\d+\.")
+FIRST = re.compile(rb"(?i)\s*ncols\s")
 HEADER = re.compile(rb"\A(?:\s*[A-Za-z][^\n]*\n)+")
+
+
+def is_grid(path: Path) -> bool:
+    """Tell by its first bytes whether a file is an ESRI ASCII grid."""
+    if containers.on_disk(path) == path and not path.is_file():
+        return False
+    with containers.opened(path) as file:
+        return FIRST.match(file.read(256)) is not None
 
 
 def require_numbers(path: Path) -> None:
@@ -28,9 +38,9 @@ def require_numbers(path: Path) -> None:
     Parameters
     ----------
     path : Path
-        A file on the disk.
+        A file, in an archive too.
     """
-    stat = path.stat()
+    stat = containers.on_disk(path).stat()
     odd = _first_odd(path, stat.st_size, stat.st_mtime_ns)
     if odd is not None:
         raise InputError(
@@ -42,7 +52,7 @@ def require_numbers(path: Path) -> None:
 @lru_cache(maxsize=64)
 def _first_odd(path: Path, _size: int, _time: int) -> str | None:
     """Return the first text among the cells that is no number, None where there is none."""
-    with path.open("rb") as file:
+    with containers.opened(path) as file:
         text = HEADER.sub(b"", file.read(CHUNK))
         while text:
             text += file.readline()  # to the end of the row

@@ -6,12 +6,16 @@ What is not a regular file, or a folder that is itself a data set, is refused be
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import stat
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from shakeslide.errors import InputError, shortened
 from shakeslide.io import geopackage
@@ -43,6 +47,49 @@ def exists(path: Path) -> bool:
     return archive.suffix.lower() != ".gz" and (
         path.relative_to(archive).as_posix() in members(archive)
     )
+
+
+def is_packed(path: Path) -> bool:
+    """Tell whether a path is that of a file that GDAL unpacks: in a zip archive, or a `.gz`."""
+    return on_disk(path) != path or path.suffix.lower() == ".gz"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open the bytes of a file, unpacked where it `is_packed`.
+
+    Raises
+    ------
+    InputError
+        A damaged archive, or one with a password.
+    """
+    try:
+        with ExitStack() as stack:
+            yield _opened(path, stack)
+    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise InputError(
+            f"{path}: cannot be unpacked (truncated or damaged?); get it again"
+        ) from error
+
+
+def _opened(path: Path, stack: ExitStack) -> IO[bytes]:
+    archive = on_disk(path)
+    if archive == path:
+        if path.suffix.lower() == ".gz":
+            return cast(IO[bytes], stack.enter_context(gzip.open(path)))
+        return stack.enter_context(path.open("rb"))
+    try:
+        zipped = stack.enter_context(zipfile.ZipFile(archive))
+        return stack.enter_context(zipped.open(path.relative_to(archive).as_posix()))
+    except (RuntimeError, NotImplementedError, KeyError) as error:
+        raise InputError(
+            f"{path}: cannot be unpacked (has it a password?); unpack it and name the file"
+        ) from error
+
+
+def path_of(name: str) -> Path:
+    """Return the path, as a study would write it, of the file that GDAL opens under a name."""
+    return Path(VIRTUAL.sub("", name))
 
 
 def members(archive: Path) -> list[str]:
@@ -192,6 +239,22 @@ def files(folder: Path) -> list[Path]:
                 "a file"
             )
     return found
+
+
+def require_no_changes(path: Path) -> None:
+    """Raise where an archive holds changes of a database that are not in it (see `geopackage`)."""
+    archive = on_disk(path)
+    if archive == path:
+        return
+    with zipfile.ZipFile(archive) as zipped:
+        sizes = {item.filename: item.file_size for item in zipped.infolist()}
+    member = path.relative_to(archive).as_posix()
+    for end, empty in geopackage.JOURNALS.items():
+        if sizes.get(member + end, 0) > empty:
+            raise InputError(
+                f"{path}: its latest changes are not in it yet, but in {member + end} in the same "
+                "archive: unpack both, open the first once in QGIS and close it"
+            )
 
 
 def _kind(mode: int) -> str:

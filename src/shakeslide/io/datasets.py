@@ -90,12 +90,12 @@ def _kept_open(path: Path, layer: str | None) -> Any:
 
 
 def _open(path: Path, layer: str | None = None) -> Any:
-    name = containers.gdal_name(path, _may_be_raster, "raster")
-    virtual.require_local(containers.on_disk(path))
-    views.require_finite(path, str(path))
+    name = virtual.gdal_name(path, _may_be_raster, "raster")
+    held = containers.path_of(name)
+    views.require_finite(held, str(path))
     dataset = _opened(name, path)
-    if dataset.driver in ascii_grid.DRIVERS and name == str(path):
-        ascii_grid.require_numbers(path)
+    if dataset.driver in ascii_grid.DRIVERS:
+        ascii_grid.require_numbers(held)
     if layer is not None or dataset.count == 0:
         dataset = _chosen(dataset, name, path, layer)
     if any(dtype.startswith("complex") for dtype in dataset.dtypes):
@@ -196,8 +196,9 @@ def is_raster(path: Path) -> bool:
     except InputError:
         # An archive of several rasters, or of vectors.
         return any(_may_be_raster(n) for n in containers.members(path))
-    virtual.require_local(containers.on_disk(path))
-    views.require_finite(path, str(path))
+    held = containers.path_of(name)
+    virtual.require_local(held, path)
+    views.require_finite(held, str(path))
     with rasterio.Env(**options()):
         try:
             dataset = _opened(name, path)

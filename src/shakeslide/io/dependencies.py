@@ -4,13 +4,14 @@ Listed are the files that GDAL itself names for a raster (world files, masks, he
 `.vrt` is made of, and so on into those), and for vectors the files that belong together by name,
 with the sources of an OGR `.vrt`. Not listed are overviews and indices, which hold nothing new,
 and `.aux.xml`, which is not read. Not covered are the rasters that a tile index (GTI) names in
-its own table, what a GeoPackage's view takes from an attached file, what a `.vrt` within an
-archive names outside of it, and what lies on the web (`network = true`).
+its own table, what a GeoPackage's view takes from an attached file, and what lies on the web
+(`network = true`).
 """
 
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from shakeslide.errors import InputError
-from shakeslide.io import containers, virtual, xml
+from shakeslide.io import containers, virtual
 from shakeslide.io.gdal import options
 
 PARTS = {
@@ -54,31 +55,39 @@ def files_of(path: Path) -> list[Path]:
         Nothing there, or something else than files.
     """
     containers.require_file(path)
-    virtual.require_local(containers.on_disk(path))
+    virtual.require_local(path)
     found: set[Path] = set()
-    waiting = [containers.on_disk(path)]
+    seen: set[Path] = set()
+    waiting = [path]
     while waiting:
-        file = waiting.pop()
-        if file in found or not file.exists():
+        named = waiting.pop()
+        file = containers.on_disk(named)
+        if named in seen or not file.exists():
             continue
+        seen.add(named)
         if file.is_dir():
             found.update(p for p in containers.files(file) if p.is_file())
             continue
         containers.require_file(file)
         containers.require_files_beside(file)
         found.add(file)
-        waiting += _named_by(file)
+        waiting += _named_by(named)
     return sorted(found)
 
 
 def _named_by(file: Path) -> Iterator[Path]:
     """Yield the files that a file names, or that belong to it by their names."""
     suffix = file.suffix.lower()
+    if containers.is_packed(file):
+        yield from virtual.places_of(file)
+        return
+    if suffix in (".zip", ".kmz") and zipfile.is_zipfile(file):
+        vrts = [n for n in containers.members(file) if n.lower().endswith(".vrt")]
+        yield from (place for name in vrts for place in virtual.places_of(file / name))
     for part in PARTS.get(suffix, ()):
         yield from (file.with_suffix(s) for s in (part, part.upper()))
     yield from (file.with_name(file.name + end) for end in JOURNALS)
-    if xml.root_name(file) in virtual.ROOTS:
-        yield from (virtual.on_disk_of(n, file) for n in virtual.sources_of(file))
+    yield from virtual.places_of(file)
     if suffix not in TABLES and suffix not in PARTS:
         yield from _listed_by_gdal(file)
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
 from shakeslide.errors import InputError, did_you_mean, shortened
-from shakeslide.io import containers, datasets, gdal, points, views
+from shakeslide.io import containers, datasets, gdal, points, views, virtual
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points
 from shakeslide.io.records import Records, Shapes, VectorSource, asked, require, spelled
@@ -53,7 +53,7 @@ def read(source: VectorSource, more: Sequence[str] = ()) -> Records:
     """
     where = source.where_it_is
     require_encoding(source)
-    views.require_finite(source.path, where)
+    views.require_finite(containers.path_of(gdal_path(source.path)), where)
     try:
         with gdal.vectors(), _whole(source.path) as path, warnings.catch_warnings():
             # GDAL warns of things that are checked here by name (CRS, geometry).
@@ -125,7 +125,7 @@ def _unread(source: VectorSource, error: Exception) -> str:
 
 def gdal_path(path: Path) -> str:
     """Return the name under which GDAL opens a vector, in an archive too."""
-    return containers.gdal_name(path, _may_be_vector, "vector")
+    return virtual.gdal_name(path, _may_be_vector, "vector")
 
 
 def _may_be_vector(name: str) -> bool:

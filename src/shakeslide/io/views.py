@@ -5,12 +5,14 @@ GDAL runs them without a limit, so that a file from a stranger could keep a run 
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
 from shakeslide.errors import InputError, shortened
-from shakeslide.io import geopackage
+from shakeslide.io import containers, geopackage
 
 STEPS = 1_000_000
 """Instructions of the database between two looks at how many there were."""
@@ -28,7 +30,7 @@ def require_finite(path: Path, source: str) -> None:
     Parameters
     ----------
     path : Path
-        Any file; others than SQLite's are not looked at.
+        Any file, in an archive too; others than SQLite's are not looked at.
     source : str
         File and layer, for the message.
 
@@ -37,8 +39,29 @@ def require_finite(path: Path, source: str) -> None:
     InputError
         A view that is endless, that fails, or that stands in the place of GDAL's own tables.
     """
-    if not path.is_file() or not geopackage.is_sqlite(path):
+    if containers.is_packed(path):
+        _require_finite_packed(path, source)
+    elif path.is_file() and geopackage.is_sqlite(path):
+        _require_finite(path, source)
+
+
+def _require_finite_packed(path: Path, source: str) -> None:
+    """Do the same for a database in an archive, which is unpacked for the look."""
+    if not containers.exists(path):
         return
+    with containers.opened(path) as file:
+        head = file.read(len(geopackage.MAGIC))
+        if head != geopackage.MAGIC:
+            return
+        containers.require_no_changes(path)
+        with tempfile.NamedTemporaryFile(suffix=".gpkg") as unpacked:
+            unpacked.write(head)
+            shutil.copyfileobj(file, unpacked, 1 << 20)
+            unpacked.flush()
+            _require_finite(Path(unpacked.name), source)
+
+
+def _require_finite(path: Path, source: str) -> None:
     try:
         # Immutable: neither locks nor files beside the user's.
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as db:

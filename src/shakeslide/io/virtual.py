@@ -6,11 +6,14 @@ before GDAL sees it, whatever it is called.
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from shakeslide.errors import InputError, shortened
-from shakeslide.io import containers, xml
+from shakeslide.io import ascii_grid, containers, views, xml
 from shakeslide.io.gdal import is_offline
 
 ROOTS = ("VRTDataset", "OGRVRTDataSource")
@@ -30,6 +33,10 @@ WEB = re.compile(
     r"|STACIT|STACTA|PG|MySQL|MSSQL|ODBC|OCI|MongoDBv3|HANA|IDB|GPSBabel|PostGISRaster):"
 )
 """Names that lead off this machine's disk."""
+ENDLESS = re.compile(r"(?i)\b(?:recursive|generate_series)\b")
+"""What a query without end holds."""
+LONGEST = 100_000_000
+"""Bytes of a `.vrt` in an archive, unpacked."""
 MOST_DEEP = 12
 """Files within files that are followed."""
 
@@ -43,7 +50,7 @@ def sources_of(vrt: Path) -> list[str]:
         A file that is no whole XML, or has a document type or entities.
     """
     names = []
-    for element in xml.read(vrt, "VRT").iter():
+    for element in _read(vrt).iter():
         if xml.name(element) in SOURCES and element.text and element.text.strip():
             attributes = {k.lower(): v for k, v in element.attrib.items()}
             text = element.text.strip()
@@ -52,19 +59,63 @@ def sources_of(vrt: Path) -> list[str]:
     return names
 
 
+def _read(vrt: Path) -> Any:
+    """Return the root element of a `.vrt`, in an archive too."""
+    if not containers.is_packed(vrt):
+        return xml.read(vrt, "VRT")
+    with containers.opened(vrt) as file:
+        held = file.read(LONGEST + 1)
+    if len(held) > LONGEST:
+        raise InputError(f"{vrt}: is longer than any VRT; get it again, or unpack it")
+    return xml.read(vrt, "VRT", io.BytesIO(held))
+
+
+def _root(path: Path) -> str:
+    """Return the name of the first element of a file, in an archive too; "" where it has none."""
+    if not containers.is_packed(path):
+        packed = path.suffix.lower() in containers.ARCHIVES
+        return xml.root_name(path) if path.is_file() and not packed else ""
+    if not containers.exists(path):
+        return ""
+    with containers.opened(path) as file:
+        return xml.root_in(file.read(xml.HEAD))
+
+
 def _beside(text: str, vrt: Path) -> str:
     return text if text.startswith(("/", "<")) or CONNECTION.match(text) else str(vrt.parent / text)
 
 
-def on_disk_of(name: str, vrt: Path) -> Path:
-    """Return the file on the disk of a name that GDAL would open for a `.vrt`."""
+def gdal_name(path: Path, serves: Callable[[str], bool], what: str) -> str:
+    """Return the name under which GDAL opens a path that leads to nothing but whole files.
+
+    Parameters are those of `containers.gdal_name`.
+
+    Raises
+    ------
+    InputError
+        As `containers.gdal_name`, and as `require_local`.
+    """
+    name = containers.gdal_name(path, serves, what)
+    require_local(containers.path_of(name), path)
+    return name
+
+
+def place_of(name: str, vrt: Path) -> Path:
+    """Return the file of a name that GDAL would open for a `.vrt`, in an archive too."""
     text = containers.VIRTUAL.sub("", name.replace("{", "").replace("}", ""))
     text = text if text.startswith("/") or text == name else f"/{text}"
     path = Path(text)
     if (part := CONNECTION.match(name)) and not path.exists():
         path = Path(part.group(1))
     beside = vrt.parent / path
-    return containers.on_disk(beside if beside.exists() else path)
+    return beside if containers.exists(beside) else path
+
+
+def places_of(path: Path) -> list[Path]:
+    """Return the files that a `.vrt` is made of, none where the file is no `.vrt`."""
+    if _root(path) not in ROOTS:
+        return []
+    return [place_of(name, path) for name in sources_of(path)]
 
 
 def require_local(path: Path, top: Path | None = None, depth: int = 0) -> None:
@@ -80,14 +131,20 @@ def require_local(path: Path, top: Path | None = None, depth: int = 0) -> None:
         Files that led to it.
     """
     top = top or path
-    packed = path.suffix.lower() in containers.ARCHIVES  # of its files GDAL's options keep it off
-    root = xml.root_name(path) if path.is_file() and not packed else ""
+    root = _root(path)
     if root in WEB_SERVICES and _names_web(path, root) and is_offline():
         raise InputError(
             f"{top}: describes a web service, not data; download what it serves and give that"
         )
     if root not in ROOTS or depth > MOST_DEEP:
         return
+    if ENDLESS.search(
+        " ".join(e.text or "" for e in _read(path).iter() if xml.name(e) == "SrcSQL")
+    ):
+        raise InputError(
+            f"{top}: its query (SrcSQL) may not come to an end; give the table that it makes "
+            "(ogr2ogr copies a layer as one)"
+        )
     for name in sources_of(path):
         if WEB.search(name):
             if is_offline():
@@ -96,9 +153,13 @@ def require_local(path: Path, top: Path | None = None, depth: int = 0) -> None:
                     "it and give the file, or set network = true in [study]"
                 )
             continue
-        place = on_disk_of(name, path)
-        if place != path and place.exists():
+        place = place_of(name, path)
+        if place != path and containers.exists(place):
             containers.require_file(place)
+            containers.require_files_beside(containers.on_disk(place))
+            views.require_finite(place, f"{top} ({place.name})")
+            if ascii_grid.is_grid(place):
+                ascii_grid.require_numbers(place)
             require_local(place, top, depth + 1)
 
 

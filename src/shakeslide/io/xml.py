@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, parse
@@ -22,13 +22,18 @@ def root_name(path: Path) -> str:
         return ""
     try:
         with path.open("rb") as file:
-            found = START_TAG.search(file.read(HEAD))
+            return root_in(file.read(HEAD))
     except OSError:
         return ""
+
+
+def root_in(head: bytes) -> str:
+    """Return the same of a file's first bytes."""
+    found = START_TAG.search(head)
     return found.group(1).decode("ascii", "replace") if found else ""
 
 
-def read(path: Path, what: str) -> Any:
+def read(path: Path, what: str, file: IO[bytes] | None = None) -> Any:
     """Return the root element of an XML file.
 
     Parameters
@@ -37,6 +42,8 @@ def read(path: Path, what: str) -> Any:
         The file.
     what : str
         What it should be, for messages.
+    file : binary file, optional
+        Its bytes, where they are packed in an archive.
 
     Raises
     ------
@@ -45,7 +52,7 @@ def read(path: Path, what: str) -> Any:
         small file fill the memory or have other files read.
     """
     try:
-        return parse(path, forbid_dtd=True).getroot()
+        return parse(path if file is None else file, forbid_dtd=True).getroot()
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: no such file; check `path` in the study file, or --data"
