@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from shakeslide.errors import InputError, did_you_mean, shortened
 
@@ -99,6 +100,58 @@ def _require_part(kind: str, part: str, before: str) -> None:
 def _parts(where: str) -> Iterator[tuple[str, str]]:
     for match in PART.finditer(where):
         yield str(match.lastgroup), match[0]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A column and the values that a filter compares it with.
+
+    Attributes
+    ----------
+    column, operator : str
+        "=", "<", "between", "in" and the like.
+    texts : mapping of (int, int) to str
+        Texts by their place in the filter.
+    numbers : list of str
+        Numbers as they are written.
+    """
+
+    column: str
+    operator: str
+    texts: Mapping[tuple[int, int], str]
+    numbers: list[str]
+
+
+COMPARED = re.compile(
+    r"""(?P<column>"(?:[^"]|"")*"|[^\W\d][\w$]*)\s*
+    (?:(?P<sign>[<>=!]{1,2})\s*(?P<value>VALUE)
+    |(?:NOT\s+)?(?P<between>BETWEEN)\s+(?P<low>VALUE)\s+AND\s+(?P<high>VALUE)
+    |(?:NOT\s+)?(?P<in>IN)\s*\((?P<list>\s*VALUE(?:\s*,\s*VALUE)*\s*)\))
+    |(?P<first>VALUE)\s*(?P<turned>[<>=!]{1,2})\s*(?P<last>"(?:[^"]|"")*"|[^\W\d][\w$]*)
+    """.replace("VALUE", r"(?:'(?:[^']|'')*'|[-+]?\d[\w.]*)"),
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A column compared with texts or numbers."""
+
+
+def comparisons(where: str) -> Iterator[Comparison]:
+    """Yield the columns of a filter that are compared with texts or numbers."""
+    for match in COMPARED.finditer(where):
+        name = match["column"] or match["last"]
+        sign = match["sign"] or match["turned"] or ("between" if match["between"] else "in")
+        texts, numbers = {}, []
+        for group in ("value", "low", "high", "list", "first"):
+            if match[group] is None:
+                continue
+            for value in re.finditer(r"'(?:[^']|'')*'|[-+]?\d[\w.]*", match[group]):
+                start = match.start(group) + value.start()
+                if value[0].startswith("'"):
+                    text = value[0][1:-1].replace("''", "'")
+                    texts[start, start + len(value[0])] = text
+                else:
+                    numbers.append(value[0])
+        column = name[1:-1].replace('""', '"') if name.startswith('"') else name
+        yield Comparison(column, sign, texts, numbers)
 
 
 def renamed(where: str, names: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,11 +21,21 @@ import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
+from shakeslide import filters
 from shakeslide.errors import InputError, did_you_mean, shortened
-from shakeslide.io import containers, datasets, gdal, points, views, virtual
+from shakeslide.io import (
+    containers,
+    datasets,
+    date_filters,
+    gdal,
+    points,
+    tables,
+    views,
+    virtual,
+)
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points
-from shakeslide.io.records import Records, Shapes, VectorSource, asked, require, spelled
+from shakeslide.io.records import Records, Shapes, VectorSource, asked, mentioned, require, spelled
 from shakeslide.io.tables import pandas_of
 
 DAMAGED = ("sqlite", "malformed", "not a database", "not recognized as being", "truncated")
@@ -176,6 +187,7 @@ def _layer(source: VectorSource, path: str, more: Sequence[str]) -> Records:
             f"({shortened(', '.join([layer, *others]), 300)}); choose one with layer ="
         )
     options = {"layer": layer, "columns": asked(names, source, more), "where": source.where}
+    options |= _of_dates(source, path, layer, about)
     plain = source.encoding is not None and about["driver"] != "ESRI Shapefile"
     if plain:  # another encoding than the driver's own is read text by text
         table, wkb = _rows(path, options | _encoding(source))
@@ -195,6 +207,29 @@ def _layer(source: VectorSource, path: str, more: Sequence[str]) -> Records:
     ):
         notes.append("its .shx file is missing; a temporary one was made")
     return Records(table, geometry, about["crs"], names, notes)
+
+
+def _of_dates(source: VectorSource, path: str, layer: str, about: dict[str, Any]) -> dict[str, Any]:
+    """Return which features a filter chooses that compares dates; nothing for any other filter."""
+    kinds = {str(n).lower(): str(k) for n, k in zip(about["fields"], about["dtypes"], strict=True)}
+    compared = [c for c in filters.comparisons(source.where or "") if c.column.lower() in kinds]
+    if not any(date_filters.may_be_dates(c, kinds[c.column.lower()]) for c in compared):
+        return {}
+    columns = [str(name) for name in about["fields"] if mentioned(str(name), source.where)]
+    plain = {"layer": layer, "columns": columns, "read_geometry": False, **_encoding(source)}
+    about, fids, _, values = pyogrio.raw.read(
+        path, return_fids=True, datetime_as_string=True, **plain
+    )
+    table = pd.DataFrame(dict(zip(map(str, about["fields"]), values, strict=True)))
+    where, alike = date_filters.written_alike(str(source.where), table, source.where_it_is)
+    if not alike:
+        return {}
+    chosen = fids[tables.matching(replace(source, where=where), table.assign(**alike))]
+    if len(chosen) == 0:
+        raise InputError(
+            f"{source.where_it_is}: holds no features after the filter `{shortened(where)}`"
+        )
+    return {"where": None, "fids": chosen}
 
 
 def _encoding(source: VectorSource) -> dict[str, str]:

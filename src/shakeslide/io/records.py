@@ -132,10 +132,10 @@ def asked(names: Sequence[str], source: VectorSource, more: Sequence[str] = ()) 
     """
     wanted = {composed(name).lower() for name in (*source.columns, *more)}
     once = [n for n in dict.fromkeys(names) if n]
-    return [n for n in once if composed(n).lower() in wanted or _mentioned(n, source.where)]
+    return [n for n in once if composed(n).lower() in wanted or mentioned(n, source.where)]
 
 
-def _mentioned(name: str, where: str | None) -> bool:
+def mentioned(name: str, where: str | None) -> bool:
     """Tell whether a filter names a column."""
     word = rf"(?<!\w){re.escape(name)}(?!\w)"
     return where is not None and re.search(word, where, re.IGNORECASE) is not None
@@ -152,7 +152,7 @@ def require(source: VectorSource, names: Sequence[str], hidden: Sequence[str] = 
     for column in source.columns:
         require_name(column, names, source.where_it_is)
     for column in dict.fromkeys(names):
-        if _mentioned(column, source.where):
+        if mentioned(column, source.where):
             require_name(column, names, source.where_it_is)
 
 

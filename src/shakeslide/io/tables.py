@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pyogrio
 import shapely
+from numpy.typing import NDArray
 from pyogrio.errors import DataSourceError
 
 from shakeslide.errors import InputError, shortened
+from shakeslide.io import date_filters
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points
 from shakeslide.io.records import Records, Shapes, VectorSource, asked, listed, require, spelled
@@ -459,6 +461,12 @@ def _matching(source: VectorSource, table: pd.DataFrame) -> Any:
     """
     if source.where is None:
         return slice(None)
+    where, alike = date_filters.written_alike(source.where, table, source.where_it_is)
+    return matching(replace(source, where=where), table.assign(**alike))
+
+
+def matching(source: VectorSource, table: pd.DataFrame) -> NDArray[np.int64]:
+    """Return which rows of a table a filter chooses, its columns compared as they are."""
     held = io.BytesIO()
     try:
         pyogrio.write_dataframe(table, held, driver="FlatGeobuf", layer="t", SPATIAL_INDEX="NO")
