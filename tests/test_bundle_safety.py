@@ -231,7 +231,7 @@ def test_a_manifest_that_is_none_is_refused(folder: Path, text: str) -> None:
 
 def test_an_endless_manifest_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "LARGEST_MANIFEST", 100)
-    assert_refused(folder / "rf", "larger than any manifest")
+    assert_refused(folder / "rf", "larger than")
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])

@@ -12,15 +12,15 @@ from shakeslide import bundle, checks, pipeline
 def test_the_card_of_a_run_says_what_was_learnt(finished: pipeline.Run) -> None:
     text = (finished.out / "models" / "rf" / "card.md").read_text(encoding="utf-8")
     assert "Probability that a cell is landslide, by shakeslide" in text
-    assert "- Positives: whole outlines, run-out included; no source areas were told apart." in text
-    assert "source" not in text.replace("no source areas", "")
+    assert "- Positives: whole outlines" in text
+    assert "source" not in text
 
 
 @pytest.mark.parametrize(
     ("positives", "wanted"),
     [
         ("sources", "a landslide source, by|source areas as mapped"),
-        ("extracted", "a landslide source, by|told from mapped outlines, not mapped"),
+        ("extracted", "a landslide source, by|extracted from mapped outlines"),
         ("points", "is landslide, by|the cells of mapped points"),
         (None, "a landslide source, by|Training rows"),
     ],

@@ -132,7 +132,7 @@ def test_points_are_refused(site_study: Path, tmp_path: Path) -> None:
     points = frame.set_geometry(frame.centroid)
     points.to_file(tmp_path / "points.gpkg")
     run = open_run(site_study, tmp_path / "run", f'inventory.path="{tmp_path / "points.gpkg"}"')
-    with pytest.raises(InputError, match="holds points; source areas can only"):
+    with pytest.raises(InputError, match="points; source areas can only"):
         pipeline.extract_sources(run)
 
 

@@ -129,9 +129,12 @@ def load(folder: Path) -> FittedModel:
     """
     path = folder / "manifest.json"
     if not path.is_file():
-        raise InputError(f"{folder}: holds no model (no manifest.json); run `shakeslide train`")
+        raise InputError(f"{folder}: contains no model (no manifest.json); run `shakeslide train`")
     if path.stat().st_size > LARGEST_MANIFEST:
-        raise InputError(f"{path}: is larger than any manifest of shakeslide")
+        raise InputError(
+            f"{path}: is larger than {LARGEST_MANIFEST / 1e6:g} MB, so it is not a manifest of "
+            "shakeslide; run `shakeslide train`"
+        )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
@@ -259,11 +262,11 @@ def range_warnings(model: FittedModel, raw: NDArray[np.float32]) -> list[str]:
 
 FINDS: Mapping[str, tuple[str, str]] = {
     "sources": ("a landslide source", "source areas as mapped"),
-    "extracted": ("a landslide source", "source areas told from mapped outlines, not mapped"),
-    "outlines": ("landslide", "whole outlines, run-out included; no source areas were told apart"),
+    "extracted": ("a landslide source", "source areas extracted from mapped outlines"),
+    "outlines": ("landslide", "whole outlines, including run-outs"),
     "points": ("landslide", "the cells of mapped points"),
 }
-"""What a model finds, and from what it learnt that, by `positives` of the manifest's `about`."""
+"""What a model predicts, and its positives, by `positives` of the manifest's `about`."""
 
 
 def _literal(text: object) -> str:
@@ -277,8 +280,8 @@ def card(model: FittedModel) -> str:
     finds, positives = FINDS.get(str(about.get("positives")), ("a landslide source", ""))
     trained = (
         [
-            "- A published formula: nothing in it was learnt from the study's landslides.",
-            "- The output is the formula's own.",
+            "- A published formula, which was not trained on the study's landslides.",
+            "- The output is that of the formula.",
         ]
         if about.get("static")
         else [
@@ -287,8 +290,8 @@ def card(model: FittedModel) -> str:
             f"the usable cells of the area is {about.get('prevalence', 0):.3g})",
             *([f"- Positives: {positives}."] if positives else []),
             f"- Seed: {about.get('seed', '')}",
-            "- The output follows the balance of the training sample: a susceptibility, not the "
-            "share of the area that fails.",
+            "- The output is a susceptibility at the share of positives in the training sample, "
+            "not the share of the area that fails.",
         ]
     )
     lines = [

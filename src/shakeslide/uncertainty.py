@@ -71,8 +71,8 @@ def bags(
                 break
         else:
             raise InputError(
-                "[map] members: drawn anew, the landslides leave no source or no clear cell to "
-                "train on; there are too few of them for an ensemble, set members = 0"
+                "[map] members: there are too few landslides for an ensemble: after resampling, no "
+                "source cell or no clear cell is left to train on; set members = 0"
             )
         out.append(rows[picked])
     return out
@@ -222,8 +222,8 @@ def fit_area(samples: Samples, rows: NDArray[np.int64], seed: int) -> Area:
         )
     except ValueError as error:
         raise InputError(
-            f"the area of applicability cannot be told ({error}); set [evaluation] block_size = a "
-            "smaller number of metres, or [map] applicability = false"
+            f"the area of applicability cannot be computed ({error}); set [evaluation] block_size "
+            "to a smaller number of metres, or [map] applicability = false"
         ) from error
     return Area(tuple(f.code for f in samples.factors), encoder, fitted)
 

@@ -208,7 +208,7 @@ def test_an_acceleration_without_a_unit_is_not_taken_for_g():
 
 def test_classes_that_occur_and_are_not_given_are_named():
     part = {k: v for k, v in STRENGTH.items() if k != "mt"}
-    with pytest.raises(InputError, match=r"strength.<class>\] says nothing of 'mt', which LITH"):
+    with pytest.raises(InputError, match=r"strength.<class>\] lacks 'mt', which LITH"):
         told(Newmark(part))
     told(Newmark(part), present={"LITH": [1, 2]})
     with pytest.raises(InputError, match="'va' = 'xx', but the formula has no such class"):

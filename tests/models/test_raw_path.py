@@ -205,7 +205,7 @@ def test_formulas_are_not_corrected_for_a_balance_they_never_saw(
     assert model.about["static"]
     assert model.about["sample_share"] == model.about["prevalence"]
     text = (run.out / "models" / "newmark" / "card.md").read_text()
-    assert "nothing in it was learnt" in text
+    assert "published formula" in text
     fitted = bundle.load(run.out / "models" / "ahp")
     assert not fitted.about["static"]
     assert fitted.about["sample_share"] != fitted.about["prevalence"]

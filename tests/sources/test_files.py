@@ -34,7 +34,7 @@ def extracted(tmp_path: Path) -> extraction.Extracted:
 def test_lines_tell_methods_and_what_was_left_out(extracted: extraction.Extracted) -> None:
     lines = files.lines(extracted, ["a note"])
     assert lines[0].startswith("2 landslides of 3 outlines (0 divided, 1 left out)")
-    assert lines[1] == "told by scar (S3): 1, whole outline: 1"
+    assert lines[1].endswith(": scar (S3): 1, whole outline: 1")
     assert lines[2:] == ["1 left out: duplicate", "a note"]
 
 
@@ -44,7 +44,7 @@ def test_change_is_told_with_a_warning_where_it_runs_the_other_way(
     table = extracted.table.assign(change=["opposite", "few_cells"])
     lines = files.lines(extraction.Extracted(table, {}, 2))
     assert "0 outlines refined by before and after, 0 confirmed" in lines[2]
-    assert "1 left as drawn: changed the other way" in lines
+    assert any(line.startswith("1 ") and "opposite" in line for line in lines)
     assert lines[-1].startswith("warning: most outlines")
     table = table.assign(change=["refined", "opposite"])
     assert "warning" not in " ".join(files.lines(extraction.Extracted(table, {}, 2)))

@@ -273,7 +273,7 @@ def _class_ratings(
     missing = [n for n in names if n not in classes]
     if missing:
         raise InputError(
-            f"ahp: ratings of {factor.code} say nothing of {', '.join(map(repr, missing[:8]))}"
+            f"ahp: ratings of {factor.code} lack {', '.join(map(repr, missing[:8]))}; add them"
         )
     return _checked_ratings(factor.code, np.array([classes[n] for n in names], np.float64))
 

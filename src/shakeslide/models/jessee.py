@@ -97,7 +97,7 @@ class Jessee2018(Formula):
         what = "probability of landslides"
         if self.output == "coverage":
             what = "share of the area that landslides cover, 0 to 1"
-        return f"{what} after {self.published}; nothing was learnt from the study's landslides"
+        return f"{what} after {self.published}; not trained on the study's landslides"
 
     @property
     def title(self) -> str:

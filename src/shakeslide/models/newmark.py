@@ -111,7 +111,7 @@ class Newmark(Formula):
         """What its output is."""
         return (
             "probability of failure from the Newmark displacement after Jibson et al. (2000), 0 to "
-            "0.335; nothing was learnt from the study's landslides"
+            "0.335; not trained on the study's landslides"
         )
 
     @property

@@ -234,7 +234,7 @@ class Formula(RawModel):
         unknown = [names[c] for c, v in known.items() if v is None and c in present]
         if unknown:
             raise InputError(
-                f"{type(self).__name__}: {self.class_remedy(setting)} says nothing of "
+                f"{type(self).__name__}: {self.class_remedy(setting)} lacks "
                 f"{', '.join(map(repr, unknown[:8]))}{' and others' * (len(unknown) > 8)}, which "
                 f"{factor.code} has here; add them, mask that ground, or leave the model out"
             )

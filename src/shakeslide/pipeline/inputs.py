@@ -143,8 +143,8 @@ def extract_sources(run: Run) -> Path:
     landslides = inventory.load(run.outlines, run.grid)
     if landslides.kind == "point":
         raise InputError(
-            f"{run.outlines.path} (inventory): holds points; source areas can only be told from "
-            "polygons of whole landslides"
+            f"{run.outlines.path} (inventory): contains points; source areas can only be extracted "
+            "from polygons of whole landslides"
         )
     work, settings = run.ledger.work / "sources", run.study.sources
     for other in set(work.glob("*")) - {work / run.sources_mark}:

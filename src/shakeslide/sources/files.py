@@ -137,18 +137,18 @@ METHOD_WORDS = {
     "S4": "break of slope (S4)",
     WHOLE: "whole outline",
 }
-"""Methods as they are told to the user."""
+"""Methods in words for the user."""
 
 
 def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
-    """Return what became of the outlines in a few lines for the user."""
+    """Return the result of the extraction in a few lines for the user."""
     told = extracted.account()
     share = 100 * extracted.table["source_m2"].sum() / max(extracted.table["area_m2"].sum(), 1e-9)
     text = [
         f"{told['landslides']:,} landslides of {told['outlines']:,} outlines "
         f"({told['split']:,} divided, {told['dropped']:,} left out); "
         f"{share:.0f} % of their area is source",
-        "told by "
+        "method: "
         + ", ".join(f"{METHOD_WORDS[name]}: {n:,}" for name, n in told["methods"].items()),
     ]
     text += reasons(extracted)
@@ -158,18 +158,18 @@ def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
 
 
 LEFT_AS_DRAWN = {
-    change.UNKNOWN: "without enough values in or around them",
-    change.FAINT: "not standing out from the ground around them",
-    change.LITTLE: "of which hardly anything would be left",
-    change.OPPOSITE: "changed the other way",
-    change.FEW: f"of fewer than {change.LEAST_CELLS} cells",
-    change.MAPPED: "with mapped sources",
+    change.UNKNOWN: "too few image values in or around them",
+    change.FAINT: "no clear difference from the ground around them",
+    change.LITTLE: "almost nothing would be left",
+    change.OPPOSITE: "changed in the opposite direction",
+    change.FEW: f"fewer than {change.LEAST_CELLS} cells",
+    change.MAPPED: "mapped sources",
 }
-"""Why images leave outlines as they are, in words."""
+"""Why images leave outlines unchanged, in words."""
 
 
 def _change_lines(told: Mapping[str, int], table: pd.DataFrame) -> list[str]:
-    """Return what images of before and after have come to."""
+    """Return the result of the images from before and after."""
     if not told:
         return []
     refined, opposite = told.get(change.REFINED, 0), told.get(change.OPPOSITE, 0)
@@ -177,12 +177,12 @@ def _change_lines(told: Mapping[str, int], table: pd.DataFrame) -> list[str]:
     share = 100 * table["unchanged_m2"].sum() / max(outlined, 1e-9)
     text = [
         f"{refined:,} outlines refined by before and after, {told.get(change.CONFIRMED, 0):,} "
-        f"confirmed; {share:.1f} % of the outlined ground never changed"
+        f"confirmed; {share:.1f} % of the outlined ground did not change"
     ]
-    text += [f"{told[k]:,} left as drawn: {w}" for k, w in LEFT_AS_DRAWN.items() if k in told]
+    text += [f"{told[k]:,} not refined: {w}" for k, w in LEFT_AS_DRAWN.items() if k in told]
     if opposite > refined:
         text.append(
-            "warning: most outlines that changed at all changed the other way; is [sources] loss "
-            "right, or are before and after exchanged?"
+            "warning: most outlines that changed did so in the opposite direction; correct "
+            "[sources] loss, or check whether before and after are exchanged"
         )
     return text

@@ -92,8 +92,8 @@ def _looked_at(layer: Layer, name: str, grid: GeoBox, remarks: list[str]) -> NDA
         raise InputError(f"{where}: {untagged} in [{name}]")
     if seen.low == seen.high:
         raise InputError(
-            f"{where}: is {seen.low:g} all over the grid; give a raster that tells bare "
-            "ground from covered"
+            f"{where}: is {seen.low:g} all over the grid; give a raster whose values differ "
+            "between bare and covered ground"
         )
     if (share := float(known.mean())) < 0.9:
         remarks.append(f"{name}: has values on {100 * share:.0f} % of the grid")
@@ -107,7 +107,7 @@ def _box(info: raster.RasterInfo) -> str:
 
 
 def _coarse_remark(info: raster.RasterInfo, name: str, grid: GeoBox) -> list[str]:
-    """Tell of a raster too coarse to tell the margins of landslides."""
+    """Report a raster that is too coarse to show the margins of landslides."""
     side = max(abs(info.grid.affine.a), abs(info.grid.affine.e))
     if info.crs is not None:
         side *= grids.metres_per_unit(info.crs)
@@ -115,6 +115,6 @@ def _coarse_remark(info: raster.RasterInfo, name: str, grid: GeoBox) -> list[str
     if side <= COARSE * own:
         return []
     return [
-        f"{name} has cells of {side:.3g} m, the grid of {own:.3g} m: it cannot tell what "
-        "lies within them"
+        f"{name} has cells of {side:.3g} m, the grid of {own:.3g} m: changes within a cell of "
+        f"{name} cannot be seen"
     ]
