@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
+import io
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,3 +145,62 @@ def test_a_broken_explain_goes_on_from_its_steps(
     name = "importance.json"
     assert (run.out / name).read_bytes() == (whole.out / name).read_bytes()
     assert not list((run.ledger.work / "shards").glob("explain-*"))
+
+
+@pytest.fixture
+def unwritable(finished: pipeline.Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The finished run in a folder where an ordinary user can write nothing."""
+    out = finished.out
+
+    def refused(path: object) -> bool:
+        return isinstance(path, str | Path) and Path(path).is_relative_to(out)
+
+    def guard(module: Any, name: str, writes: Callable[..., bool]) -> None:
+        real = getattr(module, name)
+
+        def guarded(path: Any, *args: Any, **kw: Any) -> Any:
+            if refused(path) and writes(path, *args, **kw):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path, *args, **kw)
+
+        monkeypatch.setattr(module, name, guarded)
+
+    def by_mode(_: object, mode: str = "r", *args: object, **kw: object) -> bool:
+        return not set(mode).isdisjoint("wax+")
+
+    for module in (builtins, io):
+        guard(module, "open", by_mode)
+    guard(os, "open", lambda _, flags, *a, **kw: bool(flags & (os.O_WRONLY | os.O_RDWR)))
+    guard(os, "mkdir", lambda path, *a, **kw: not Path(path).is_dir())
+    for name in ("unlink", "remove", "rmdir", "rename", "replace"):
+        guard(os, name, lambda *a, **kw: True)
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda p, mode: access(p, mode) and not (refused(p) and mode & os.W_OK)
+    )
+    return out
+
+
+X, Y = map(str, site.point(30.5, 40.5))
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["check"], 0), (["explain", "--at", X, Y, "--model", "lr"], 0), (["report"], 2)],
+)
+def test_a_finished_run_that_cannot_be_written_to(
+    command: list[str],
+    code: int,
+    unwritable: Path,
+    site_study: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name, *more = command
+    assert cli.main([name, str(site_study), "--out", str(unwritable), *more]) == code
+    shown = capsys.readouterr()
+    if code == 0:
+        assert shown.out
+        assert "error" not in shown.err
+    else:
+        assert shown.err.startswith(f"error: {name}: {unwritable}")
+        assert shown.err.count("\n") == 1
