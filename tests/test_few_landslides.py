@@ -8,13 +8,64 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
 
 from shakeslide import cli, pipeline, sampling
+from shakeslide.checks import few as few_checks
 from shakeslide.errors import InputError
+from shakeslide.polygons import Polygons
+from shakeslide.study import Evaluation, Samples
+from shakeslide.training import Method, Recipe
 
+from . import small_site as site
 from .conftest import open_run
 
 PIXEL = 'evaluation.protocols=["pixel"]'
+
+
+@pytest.mark.parametrize(
+    ("calibration", "stopping", "protocols", "cells", "landslides"),
+    [
+        ("none", False, ["pixel"], 2, 0),
+        ("platt", False, ["pixel"], 400, 0),
+        ("isotonic", False, ["pixel"], 4000, 0),
+        ("none", True, ["pixel"], 6, 0),
+        ("none", False, ["landslide"], 2, 7),
+        ("none", False, ["block"], 7, 0),
+        ("none", False, ["pixel", "landslide", "block"], 7, 7),
+    ],
+)
+def test_the_fewest_are_exact(
+    calibration: Method, stopping: bool, protocols: list[str], cells: int, landslides: int
+) -> None:
+    """A quarter trains: 100 cells for Platt's method, and one and a half rows round to two."""
+    recipe = Recipe("sae", "raw", {"early_stopping": stopping})
+    asked = Evaluation(protocols=protocols, folds=7)
+    least = few_checks.needs(Samples(train_share=0.25), asked, calibration, [recipe])
+    assert few_checks.require(least, "a.gpkg", max(landslides, few_checks.SOME), cells) == ""
+    with pytest.raises(InputError, match=r"^a\.gpkg: .* cells? can be sampled"):
+        few_checks.require(least, "a.gpkg", 99, cells - 1)
+    if landslides:
+        with pytest.raises(InputError, match=r"^a\.gpkg: 6 landslides .* 7 at least"):
+            few_checks.require(least, "a.gpkg", landslides - 1, 99)
+
+
+def test_scores_of_few_landslides_are_warned_of() -> None:
+    assert "29 landslides" in few_checks.require([], "a.gpkg", few_checks.SOME - 1, 500)
+    assert few_checks.require([], "a.gpkg", few_checks.SOME, 500) == ""
+
+
+def test_landslides_that_hold_a_cell_are_counted() -> None:
+    """Two parts of one landslide, one without a cell's centre, and one of its own."""
+    shapes = [site.box(0, 0, 2, 3), site.box(5, 5, 2, 2), site.box(9.6, 9.6, 0.3, 0.3)]
+    shapes += [site.box(20, 20, 1, 1), site.box(-9, 0, 3, 3)]
+    grid = GeoBox((site.ROWS, site.COLS), site.TRANSFORM, CRS(site.CRS))
+    numbers = np.array([1.0, 1.0, 2.0, 3.0, 4.0])
+    polygons = Polygons.on_grid(np.array(shapes, object), numbers, grid)
+    assert few_checks.counted(polygons, grid) == (2, 11)
+    assert few_checks.counted(polygons, grid, most=10) == (2, 10)
+    assert few_checks.counted(polygons, grid, most=12) == (2, 11)
 
 
 def few(site_study: Path, tmp_path: Path, number: int, kind: str) -> Path:

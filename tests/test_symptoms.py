@@ -61,6 +61,8 @@ def test_numbers_that_belong_to_the_data_are_no_nodata() -> None:
 
 def test_a_full_byte_may_mean_nodata() -> None:
     assert "nodata = 255" in full_byte(seen(np.array([1, 2, 3, 255], np.uint8)), "uint8")
+    assert "nodata = -128" in full_byte(seen(np.array([1, 2, 3, -128], np.int8)), "int8")
+    assert full_byte(seen(np.array([1, 2, 3, 127], np.int8)), "int8") == ""
     assert full_byte(seen(np.array([1, 2, 3, 255], np.int16)), "int16") == ""
     assert full_byte(seen(np.arange(256)), "uint8") == ""
 
