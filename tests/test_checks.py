@@ -334,7 +334,7 @@ def test_zeros_as_voids(study: Path) -> None:
 def test_feet(study: Path) -> None:
     with rasterio.open(study.parent / "dem.tif", "r+") as dst:
         dst.units = ("ft",)
-    assert "set scale = 0.3048 to make them metres in [layers.dem]" in refused(study)
+    assert "set scale = 0.3048 to convert them to metres in [layers.dem]" in refused(study)
     row = check(study, "layers.dem.scale=0.3048")["dem"]
     low, high = (float(v) for v in row.values.split(" to "))
     z = site.elevation() * 0.3048
@@ -461,7 +461,7 @@ def test_a_raster_across_the_180th_meridian(tmp_path: Path) -> None:
     )
     rows = check(study)
     assert rows["lon"].coverage == 1.0
-    assert "goes on beyond longitude 180: read across it" in rows["lon"].notes
+    assert "extends beyond longitude 180 and is read across it" in rows["lon"].notes
     assert rows["epicentre"].warnings == rows["fault"].warnings == []
     run = open_run(study, study.parent / "out")
     assert [f.code for f in run.factors] == [*keep, "LON", "DF"]
@@ -584,7 +584,7 @@ def test_aftershocks_with_the_main_shock(study: Path) -> None:
 def test_epicentre_swapped(study: Path) -> None:
     said = refused(study, "event.epicentre=[34.66, 73.30]")
     assert "[event] epicentre = [34.66, 73.3] lies" in said
-    assert "but [73.3, 34.66] lies here: write [longitude, latitude]" in said
+    assert "but [73.3, 34.66] lies near it: write [longitude, latitude]" in said
 
 
 def test_epicentre_elsewhere(study: Path) -> None:
@@ -619,7 +619,7 @@ def test_landslides_that_are_in_it_twice(study: Path) -> None:
     moved.geometry = moved.translate(1.0, 1.0)
     gpd.pd.concat([frame, frame.iloc[[0, 1]], moved]).to_file(path)
     said = warned(study, "inventory")
-    assert "2 of 54 landslides are in it twice" in said
+    assert "2 of 54 landslides appear twice" in said
     assert "1 pairs of landslides have nearly the same outline" in said
 
 
@@ -643,7 +643,7 @@ def test_what_is_learnt_is_told(study: Path) -> None:
     assert whole.use == "positives: whole outlines, run-out included"
     assert 'set positives_from = "extracted" in [inventory]' in whole.warnings[0]
     told = check(study, "inventory.positives_from=extracted")["inventory"]
-    assert told.use == "positives: source areas told from the outlines by `shakeslide sources`"
+    assert told.use == "positives: source areas derived from the outlines by `shakeslide sources`"
     mapped = check(study, "inventory.source_where=1 = 1")["inventory"]
     assert mapped.use == "positives: source areas as mapped"
     for row in (told, mapped):

@@ -192,7 +192,7 @@ def test_landslides_mapped_twice() -> None:
     assert symptoms.repeated(shapes) == symptoms.nearly_the_same(shapes) == ""
     turned = shapely.Polygon(np.roll(shapely.get_coordinates(shapes[0])[:-1], 2, axis=0))
     twice = np.append(shapes, turned)
-    assert symptoms.repeated(twice).startswith("1 of 7 landslides are in it twice")
+    assert symptoms.repeated(twice).startswith("1 of 7 landslides appear twice")
     assert symptoms.nearly_the_same(twice) == ""
     nearly = np.append(shapes, shapely.box(101, 1, 150, 60))
     assert symptoms.repeated(nearly) == ""
@@ -215,7 +215,7 @@ def test_dates_outside_the_event() -> None:
         "1 of 3 landslides are dated before the earthquake (from 2001-03-01 on)"
     )
     assert late.startswith("1 of 3 landslides are dated more than 2 years after")
-    assert symptoms.undated(dates("", ""), EVENT) == ["none of its landslides is dated"]
+    assert symptoms.undated(dates("", ""), EVENT) == ["none of its landslides has a date"]
 
 
 def test_years_are_compared_as_years() -> None:

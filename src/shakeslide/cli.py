@@ -137,7 +137,7 @@ class _LogFile(logging.FileHandler):
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
                 raise InputError(
-                    f"{path}: is no plain file; move it away, the log is written there"
+                    f"{path}: is not a regular file; move it away, the log is written there"
                 ) from error
             raise
         return os.fdopen(handle, "a", encoding="utf-8")

@@ -90,8 +90,7 @@ def _require_part(kind: str, part: str, before: str) -> None:
         raise ValueError(f'holds {part}: {only}; a column of that name is written as "{part}"')
     if part == "(" and before and before not in (*OPERATORS, *FUNCTIONS, *TYPES):
         raise ValueError(
-            f"calls {shortened(before)}(); the functions that can be used are "
-            f"{', '.join(FUNCTIONS)}"
+            f"calls {shortened(before)}(); the supported functions are {', '.join(FUNCTIONS)}"
         )
     if kind == "text" and part.count("%") > WILDCARDS:
         raise ValueError(f"has a text with more than {WILDCARDS} wildcards (%)")

@@ -283,7 +283,7 @@ def _sources(
         if strays.any():
             landslides.notes.append(
                 f"{int(strays.sum()):,} of {len(shapes):,} source areas lie in no landslide's "
-                "outline; if that is not meant, look at the CRS of both files"
+                "outline; if that is not intended, check the CRS of both files"
             )
     small = _most_covered(shapes, grid) if settings.small == "most_covered" else None
     if small is not None and small.any():

@@ -114,7 +114,7 @@ def in_feet(*said: str) -> str:
         plain = text.lower()
         if plain in ("ft", "feet") or "foot" in plain or plain.startswith("ftus"):
             metres = "0.3048006" if "us" in plain else "0.3048"
-            return f"says its elevations are in {text}: set scale = {metres} to make them metres"
+            return f"gives its elevations in {text}: set scale = {metres} to convert them to metres"
     return ""
 
 
@@ -245,7 +245,10 @@ def striped(elevation: Floats) -> str:
     ]
     if not names:
         return ""
-    return f"is striped ({' and '.join(names)}): slope, aspect and curvature will show it"
+    return (
+        f"is striped ({' and '.join(names)}): the stripes will appear in slope, aspect and "
+        "curvature"
+    )
 
 
 def _alternation(z: Floats, axis: int) -> tuple[float, float]:
@@ -272,7 +275,7 @@ def repeated(shapes: NDArray[np.object_]) -> str:
     if count == 0:
         return ""
     return (
-        f"{count:,} of {len(shapes):,} landslides are in it twice: their cells go to one of the two"
+        f"{count:,} of {len(shapes):,} landslides appear twice: each cell counts for one of the two"
     )
 
 
@@ -309,7 +312,7 @@ def run_out_learnt(positives: str) -> str:
         return ""
     return (
         "whole outlines are learnt, run-out included, so the maps show where landslides lie, not "
-        'where slopes fail: set positives_from = "extracted" in [inventory], which tells source '
+        'where slopes fail: set positives_from = "extracted" in [inventory], which derives source '
         "areas from the outlines as `shakeslide sources` does, or give mapped ones as "
         "[inventory.sources]"
     )
@@ -358,7 +361,7 @@ def undated(dates: pd.Series, event: Any, years_after: float = 2.0) -> Sequence[
     """
     known = dates.dropna()
     if known.empty:
-        return ["none of its landslides is dated"]
+        return ["none of its landslides has a date"]
     time = pd.Timestamp(event)
     time = time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
     # Dates that are all the first of a year are years.

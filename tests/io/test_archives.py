@@ -88,10 +88,10 @@ def test_a_view_without_end(pack: Pack, tmp_path: Path, monkeypatch: pytest.Monk
     assert len(vector.read(vector.VectorSource(pack(path)), UTM)) == 1
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(f"CREATE VIEW v AS {ENDLESS}")
-    with pytest.raises(InputError, match="its view 'v' does not come to an end"):
+    with pytest.raises(InputError, match="its view 'v' does not terminate"):
         look(pack(path), "vector")
     if pack is not zipped:  # a database is no raster by its name: it is not opened
-        with pytest.raises(InputError, match="its view 'v' does not come to an end"):
+        with pytest.raises(InputError, match="its view 'v' does not terminate"):
             datasets.is_raster(pack(path))
 
 
@@ -109,7 +109,7 @@ def test_texts_in_a_grid_of_numbers(pack: Pack, tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", ["/vsicurl/http://127.0.0.1:1/a.tif", "/vsistdin/"])
 def test_a_vrt_that_leads_off_the_disk(pack: Pack, source: str, tmp_path: Path) -> None:
     path = pack(raster_vrt(tmp_path / "a.vrt", source, relative=0))
-    with pytest.raises(InputError, match="refers to the web or to what is no file"):
+    with pytest.raises(InputError, match="refers to the web or to something that is not a file"):
         look(path, "raster")
 
 
@@ -140,7 +140,7 @@ def test_the_sources_of_a_vrt(
                 archive.write(path, path.name)
     with pytest.raises(InputError, match="holds 'void' where a number is needed"):
         look(folder / "grid.vrt", "raster")
-    with pytest.raises(InputError, match="its view 'v' does not come to an end"):
+    with pytest.raises(InputError, match="its view 'v' does not terminate"):
         look(folder / "lines.vrt", "vector")
 
 

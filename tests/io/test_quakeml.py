@@ -85,7 +85,7 @@ def test_no_events_and_no_numbers_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no event with an origin"):
         quakeml.read(write(tmp_path / "a.xml"))
     odd = write(tmp_path / "b.xml", event("a", origin("o", "2005-10-08", "east", 34)))
-    with pytest.raises(InputError, match="longitude = 'east' is no number"):
+    with pytest.raises(InputError, match="longitude = 'east' is not a number"):
         quakeml.read(odd)
 
 

@@ -322,7 +322,7 @@ def test_hdf_of_points_or_cut_short_is_told(tmp_path: Path) -> None:
     path = tmp_path / "shake_result.hdf"
     with h5py.File(path, "w") as file:
         file["arrays/imts/GREATER_OF_TWO_HORIZONTAL/PGA/mean"] = np.zeros(9)
-    with pytest.raises(InputError, match="is no grid of nodes"):
+    with pytest.raises(InputError, match="is not a grid of nodes"):
         shakemap.read(path)
     write_hdf(path)
     path.write_bytes(path.read_bytes()[:3000])

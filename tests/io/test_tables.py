@@ -100,12 +100,12 @@ def test_decimal_commas_are_read_and_told(path: Path, separator: str) -> None:
     [
         (text().replace("x,y", "lon,lat"), "no column 'x'.* lon, lat, mag, place"),
         ("x,y,mag\n103,82,31,16,4,5\n104,82,31,16,4,5\n", "more cells .*decimal points"),
-        ("x,y,mag\n1,east,3\n", "'y' holds 1 values that are no numbers .*east"),
-        ('x,y,mag\n"1,5",2,3\n', "'x' holds 1 values that are no numbers .*1,5"),
+        ("x,y,mag\n1,east,3\n", "'y' holds 1 values that are not numbers .*east"),
+        ('x,y,mag\n"1,5",2,3\n', "'x' holds 1 values that are not numbers .*1,5"),
         ("x,y,mag,mag\n1,2,3,4\n", "2 columns of the same name 'mag'"),
         ("ncols 3\nnrows 2\n1 2 3\n", "raster as text"),
         ("1,2,3\n4,5,6\n", "first line names no columns"),
-        ("\0\0\1", "is no text"),
+        ("\0\0\1", "is not a text file"),
         ("", "is empty"),
     ],
 )
@@ -196,7 +196,7 @@ def test_well_known_text_may_begin_with_an_srid(path: Path) -> None:
     features = vector.read(source(path, x="", y=""), UTM)
     assert vector.points(features).tolist() == [[1, 2]]
     path.write_text("mag,shape\n3,POINT (1 2)\n4,POINT (1\n")
-    with pytest.raises(InputError, match="'shape' holds 1 values that are no well-known text"):
+    with pytest.raises(InputError, match="'shape' holds 1 values that are not well-known text"):
         vector.read(source(path, x="", y="", wkt="shape"), UTM)
 
 

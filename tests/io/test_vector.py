@@ -50,7 +50,7 @@ def test_missing_dates_stay_missing() -> None:
 
 @pytest.mark.parametrize("text", ["08/10/2005", "8 Oct 2005", "soon"])
 def test_dates_that_begin_with_the_day_are_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"1 values that are no dates .*2005-10-08"):
+    with pytest.raises(InputError, match=r"1 values that are not dates .*2005-10-08"):
         vector.times(table(when=["2005-10-08", text]), "when", "here")
 
 

@@ -56,8 +56,8 @@ def test_a_view_is_read(database: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "why"),
     [
-        (ENDLESS, "does not come to an end"),
-        (f"SELECT * FROM ({ENDLESS}) WHERE fid < 0", "does not come to an end"),
+        (ENDLESS, "does not terminate"),
+        (f"SELECT * FROM ({ENDLESS}) WHERE fid < 0", "does not terminate"),
         ("SELECT hex(zeroblob(900000000)) AS year, fid, geom FROM a", "cannot be read"),
         ("SELECT fid, geom, unknown(year) AS year FROM a", "cannot be read"),
     ],
@@ -94,7 +94,7 @@ def test_a_database_of_rasters_is_looked_into_too(
         db.execute(f"CREATE VIEW v AS {ENDLESS.replace(', a.geom', '').replace(', a', '')}")
     monkeypatch.setattr(views, "STEPS", 10_000)
     for read in (raster.info, datasets.is_raster):
-        with pytest.raises(InputError, match="view 'v' does not come to an end"):
+        with pytest.raises(InputError, match="view 'v' does not terminate"):
             read(path)
 
 

@@ -67,7 +67,7 @@ def epicentre_row(
         if abs(lon) <= 90 and _distance_of_point((lat, lon), event.crs, grid) < distance / 10:
             raise InputError(
                 f"[event] epicentre = [{lon:g}, {lat:g}] lies {distance / 1000:,.0f} km from the "
-                f"grid, but [{lat:g}, {lon:g}] lies here: write [longitude, latitude]"
+                f"grid, but [{lat:g}, {lon:g}] lies near it: write [longitude, latitude]"
             )
         warnings.append(
             f"lies {distance / 1000:,.0f} km from the grid: is it of this place, and written "

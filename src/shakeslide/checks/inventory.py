@@ -181,8 +181,8 @@ def _require_clear(loaded: inventory.Inventory, settings: Inventory, grid: GeoBo
             return
     if len(chosen) == down * right:
         raise InputError(
-            f"{settings.path} (inventory): landslides and what is left out cover all of the mapped "
-            "area, so no clear ground is left to learn from; check the inventory's polygons, "
+            f"{settings.path} (inventory): landslides and excluded ground cover all of the mapped "
+            "area, so no clear ground is left; check the inventory's polygons, "
             "[inventory] extent, ambiguous and buffer, and [[masks]]"
         )
 

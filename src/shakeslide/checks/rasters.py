@@ -130,7 +130,7 @@ def _raster_remarks(
     if layer.scale is None and (info.scale, info.offset) != (1.0, 0.0):
         notes.append(f"scale {info.scale:g} and offset {info.offset:g} of the file applied")
     if info.crs is not None and info.crs.geographic and not _within_180(info.grid):
-        notes.append("goes on beyond longitude 180: read across it")
+        notes.append("extends beyond longitude 180 and is read across it")
     if use.codes and seen.known:
         warnings.append(symptoms.constant(seen.low, seen.high))
     if use.unit is not None and not use.classes:
@@ -197,7 +197,8 @@ def _dem_remarks(
     dx, dy = grids.cell_size(grid)
     if abs(dx - dy) > 1e-3 * dx:
         out.append(
-            f"its cells are {dx:.6g} x {dy:.6g} m, not square; slopes and distances allow for it"
+            f"its cells are {dx:.6g} x {dy:.6g} m, not square; slopes and distances take it "
+            "into account"
         )
     return [text for text in out if text]
 
@@ -233,7 +234,7 @@ def _other_place(stated: Mapping[str, str], event: Event) -> str:
         return ""
     return (
         f"is of an earthquake at {lon:g}, {lat:g}, but [event] epicentre = "
-        f"{list(event.epicentre)}: do they belong together?"
+        f"{list(event.epicentre)}: are both of the same earthquake?"
     )
 
 
@@ -252,7 +253,7 @@ def _other_time(stated: Mapping[str, str], event: Event) -> str:
         return ""
     return (
         f"is of an earthquake on {own:%Y-%m-%d} at {own:%H:%M}, but [event] time = "
-        f"{time:%Y-%m-%d %H:%M}: do they belong together?"
+        f"{time:%Y-%m-%d %H:%M}: are both of the same earthquake?"
     )
 
 

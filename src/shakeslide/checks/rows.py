@@ -13,7 +13,7 @@ FAR = 200_000.0
 """Metres from the grid beyond which a layer, or the epicentre, is suspected to be elsewhere."""
 POSITIVES: Mapping[str, str] = {
     "sources": "source areas as mapped",
-    "extracted": "source areas told from the outlines by `shakeslide sources`",
+    "extracted": "source areas derived from the outlines by `shakeslide sources`",
     "outlines": "whole outlines, run-out included",
     "points": "cells of the points",
 }

@@ -94,7 +94,7 @@ def _place_warning(source: vector.VectorSource, features: vector.Features, grid:
     if _distance_swapped(source, grid) < min(FAR, distance / 10):
         raise InputError(
             f"{source.where_it_is}: lies {distance / 1000:,.0f} km from the grid, but with x "
-            "and y swapped it lies here: its axes are in the other order; "
+            "and y swapped it lies on the grid: its axes are in the other order; "
             f"{vector.remedy(source)}"
         )
     return (

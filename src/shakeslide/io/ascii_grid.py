@@ -45,7 +45,7 @@ def require_numbers(path: Path) -> None:
     if odd is not None:
         raise InputError(
             f"{path}: holds {shortened(odd, 40)!r} where a number is needed; write missing cells "
-            "as the file's NODATA_value, and numbers without separators of thousands"
+            "as the file's NODATA_value, and numbers without thousands separators"
         )
 
 

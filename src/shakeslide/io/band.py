@@ -59,8 +59,8 @@ class Band:
         alpha = _alpha(dataset)
         if alpha == number:
             raise InputError(
-                f"{dataset.name}: band {number} is its transparency (alpha), no values; choose "
-                "another with band ="
+                f"{dataset.name}: band {number} is its transparency (alpha) and has no values; "
+                "choose another with band ="
             )
         with np.errstate(over="ignore"):  # beyond the type it is none
             own = dataset.nodatavals[number - 1]
@@ -138,8 +138,8 @@ class Band:
             large &= ~missing
         if large.any():
             raise InputError(
-                f"{self.dataset.name}: holds the code {raw[large][0]}, beyond {EXACT:,}, from "
-                "which on numbers cannot be told apart; number its classes anew"
+                f"{self.dataset.name}: holds the code {raw[large][0]}, beyond {EXACT:,}, above "
+                "which whole numbers are not exact; renumber its classes"
             )
 
 

@@ -83,7 +83,7 @@ def _opened(path: Path, stack: ExitStack) -> IO[bytes]:
         return stack.enter_context(zipped.open(path.relative_to(archive).as_posix()))
     except (RuntimeError, NotImplementedError, KeyError) as error:
         raise InputError(
-            f"{path}: cannot be unpacked (has it a password?); unpack it and name the file"
+            f"{path}: cannot be unpacked (does it have a password?); unpack it and name the file"
         ) from error
 
 
@@ -108,7 +108,9 @@ def members(archive: Path) -> list[str]:
             f"{archive}: is not a whole zip archive (truncated or damaged?); get it again"
         ) from error
     if len(names) > MOST_MEMBERS:
-        raise InputError(f"{archive}: holds {len(names):,} files; unpack it and name the one")
+        raise InputError(
+            f"{archive}: holds {len(names):,} files; unpack it and give the one to use"
+        )
     return names
 
 
@@ -188,10 +190,12 @@ def require_file(path: Path) -> None:
         return
     if not stat.S_ISREG(mode):
         raise InputError(
-            f"{path}: is {_kind(mode)}, not a file; give a file (copy what it yields into one)"
+            f"{path}: is {_kind(mode)}, not a file; copy its output into a file and give that"
         )
     if place.suffix.lower() in PACKED:
-        raise InputError(f"{path}: is an archive that is not read; unpack it and name the file")
+        raise InputError(
+            f"{path}: is an archive of a kind that is not supported; unpack it and name the file"
+        )
 
 
 def require_files_beside(place: Path) -> None:

@@ -65,7 +65,7 @@ def times(given: pd.Series, column: str, where: str) -> pd.Series:
         else:
             remedy = "write year-month-day first, as 2005-10-08"
         raise InputError(
-            f"{where}: column '{column}' holds {int(rest.sum())} values that are no dates "
+            f"{where}: column '{column}' holds {int(rest.sum())} values that are not dates "
             f"(e.g. {shortened(example, 40)!r}); {remedy}"
         )
     return out
@@ -107,7 +107,7 @@ def joined(date: pd.Series, clock: pd.Series, columns: tuple[str, str], where: s
     bad |= known & out.isna().to_numpy()
     if bad.any():
         raise InputError(
-            f"{where}: column '{columns[1]}' holds {int(bad.sum())} values that are no times "
+            f"{where}: column '{columns[1]}' holds {int(bad.sum())} values that are not times "
             f"of day (e.g. {shortened(text[bad].iloc[0], 40)!r}); write them as 06:28:58"
         )
     return Moments(out, day.notna().to_numpy() & ~known)

@@ -61,7 +61,7 @@ def _of_writing(error: Exception, path: Path) -> InputError | None:
         return _disk_full(path)
     if isinstance(error, NotWhole):
         return InputError(
-            f"{path}: was not written whole ({error}); look at the disk (its room, a quota), then "
+            f"{path}: was not written whole ({error}); check the disk (free space, quota), then "
             "run again"
         )
     if isinstance(error, OSError) and error.errno and _is_about(error, path):
@@ -82,8 +82,9 @@ def _disk_full(path: Path) -> InputError:
     """Return the line for a file that does not fit on its disk."""
     free = shutil.disk_usage(path.parent).free / 1e6
     return InputError(
-        f"{path}: the disk is full ({free:.0f} MB free); make room or choose another --out, then "
-        "run again: it goes on where it stopped"
+        f"{path}: the disk is full ({free:.0f} MB free); free some space or choose another "
+        "--out, then "
+        "run again: it continues where it stopped"
     )
 
 
@@ -141,9 +142,9 @@ def _reason(error: OSError) -> str:
     """Return what the system says, and what to do about it."""
     why = os.strerror(error.errno or 0)
     if error.errno in NO_ROOM:
-        return f"{why}; make room, then run again"
+        return f"{why}; free some space, then run again"
     if error.errno in NO_RIGHT:
-        return f"{why}; change its rights, or choose another --out"
+        return f"{why}; change its permissions, or choose another --out"
     if error.errno == errno.EMFILE:
         return f"{why}; raise the limit (ulimit -n) or use fewer --workers"
     return why

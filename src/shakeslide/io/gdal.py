@@ -143,7 +143,7 @@ def vectors() -> Iterator[None]:
 
 
 REFERS_TO_WEB = (
-    "refers to the web; download what it names and give that, or set network = true in [study]"
+    "refers to the web; download the data and give that file, or set network = true in [study]"
 )
 """What to do about a file whose error `is_web`."""
 

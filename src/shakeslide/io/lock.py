@@ -38,5 +38,7 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            raise InputError(f"{path}: is no plain file; move it away and run again") from error
+            raise InputError(
+                f"{path}: is not a regular file; move it away and run again"
+            ) from error
         raise

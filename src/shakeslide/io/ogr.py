@@ -77,7 +77,7 @@ def read(source: VectorSource, more: Sequence[str] = ()) -> Records:
         ) from error
     except shapely.errors.GEOSException as error:
         raise InputError(
-            f"{where}: holds a geometry that cannot be mended ({shortened(one_line(error))}); "
+            f"{where}: holds a geometry that cannot be repaired ({shortened(one_line(error))}); "
             "repair the file, for example with ogr2ogr -makevalid"
         ) from error
     except (DataSourceError, DataLayerError, FeatureError, ValueError, pa.ArrowException) as error:
@@ -122,12 +122,13 @@ def _unread(source: VectorSource, error: Exception) -> str:
         return f"{where}: {gdal.REFERS_TO_WEB}"
     if any(sign in text.lower() for sign in DAMAGED):
         return (
-            f"{where}: cannot be read (truncated or damaged, or no vector file?); get the file "
+            f"{where}: cannot be read (truncated or damaged, or not a vector file?); get the file "
             "again"
         )
     if source.where and "invalid sql" in text.lower():
         return (
-            f"{where}: the filter `{shortened(source.where)}` is no condition on its columns: "
+            f"{where}: the filter `{shortened(source.where)}` is not a valid condition on its "
+            "columns: "
             "check names and quotes"
         )
     at = f" with the filter `{shortened(source.where)}`" if source.where else ""
@@ -318,7 +319,7 @@ def _geometries(
     try:
         return _from_wkb(wkb), notes
     except shapely.errors.GEOSException:
-        notes.append("rings that were not closed, or lines of one point, were mended")
+        notes.append("rings that were not closed, or lines of one point, were repaired")
         return _from_wkb(wkb, "fix"), notes
     except NotImplementedError as error:
         raise InputError(

@@ -91,4 +91,4 @@ def _number(element: Any, key: str, path: Path) -> float:
     try:
         return float(value.text)
     except ValueError as error:
-        raise InputError(f"{path}: {key} = {value.text!r} is no number") from error
+        raise InputError(f"{path}: {key} = {value.text!r} is not a number") from error

@@ -137,11 +137,11 @@ def _require_place(src: Any, path: Path) -> None:
     for what, there in located.items():
         if there:
             raise InputError(
-                f"{path}: is placed by {what} alone, its cells lie on no grid yet; warp it first: "
+                f"{path}: is located by {what} only and is not on a regular grid; warp it first: "
                 f"gdalwarp -t_srs EPSG:... {path.name} warped.tif"
             )
     raise InputError(
-        f"{path}: has no georeference, its cells are only counted; give it its place first "
+        f"{path}: has no georeference (no coordinates); add one first "
         "(gdal_translate -a_ullr west north east south)"
     )
 
@@ -156,7 +156,7 @@ def _require_degrees(own: Band, crs: CRS | None, path: Path) -> None:
     if left < -FARTHEST or right > FARTHEST or bottom < -FARTHEST or top > FARTHEST:
         raise InputError(
             f"{path}: reaches from {left:.6g} to {right:.6g} and from {bottom:.6g} to {top:.6g}, "
-            f"which are no degrees; is its CRS ({grids.crs_name(crs)}) right?"
+            f"which are not degrees; is its CRS ({grids.crs_name(crs)}) right?"
         )
 
 
@@ -166,7 +166,7 @@ def _remarks(own: Band) -> tuple[str, ...]:
     if turned := bands.turned(own.dataset):
         notes.append(f"stored {turned}; turned north up")
     if own.masked:
-        notes.append("cells that its mask hides are no data")
+        notes.append("cells hidden by its mask are no data")
     if own.alpha is not None:
         notes.append(f"cells where band {own.alpha} (alpha) is 0 are no data")
     return tuple(notes)
@@ -344,7 +344,7 @@ def _unreadable(error: RasterioError) -> str:
         return REFERS_TO_WEB
     causes = [one_line(e) for e in (error, error.__cause__) if e is not None]
     if any("does not exist" in c or "No such file" in c for c in causes):
-        return f"names a file that is not there ({causes[-1]}); put it back, or make the file anew"
+        return f"refers to a missing file ({causes[-1]}); restore it, or create this file again"
     return "cannot be read to the end (truncated or damaged?); get the file again"
 
 

@@ -164,7 +164,7 @@ def require_name(column: str, names: Sequence[str], where: str) -> None:
     if count > 1:
         raise InputError(
             f"{where}: has {count} columns of the same name '{column}'; rename all but the one "
-            "that is meant"
+            "to use"
         )
 
 

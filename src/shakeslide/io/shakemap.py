@@ -174,7 +174,7 @@ def _geotiff(path: Path, field: str, _modified: int, _size: int) -> bytes:
 def _read_xml(path: Path) -> ShakeMap:
     root = xml.read(path, "ShakeMap grid")
     if xml.name(root) != ROOT:
-        raise InputError(f"{path}: is no ShakeMap grid: its root is <{xml.name(root)}>")
+        raise InputError(f"{path}: is not a ShakeMap grid: its root element is <{xml.name(root)}>")
     names, stated = _xml_fields(root, path)
     rows, cols = _xml_shape(root, path)
     table = _xml_table(root, path, len(names), rows * cols)
@@ -235,7 +235,7 @@ def _xml_table(root: Any, path: Path, fields: int, nodes: int) -> NDArray[np.flo
     if table.shape != (nodes, fields):
         raise InputError(
             f"{path}: <grid_data> has {table.shape[0]} rows of {table.shape[1]} values, but "
-            f"{nodes} nodes of {fields} fields are announced; is the file whole?"
+            f"{nodes} nodes of {fields} fields are declared; is the file complete?"
         )
     return np.asarray(table, np.float64)
 
@@ -328,7 +328,7 @@ def _hdf_field(group: Any, name: str, path: Path, logarithms: bool) -> tuple[Geo
     if data.is_virtual or data.external:
         raise InputError(f"{path}: {data.name} lies in another file, which is not read")
     if data.ndim != 2 or not 4 <= data.size <= MOST_NODES:
-        raise InputError(f"{path}: {data.name} is no grid of nodes")
+        raise InputError(f"{path}: {data.name} is not a grid of nodes")
     about = data.attrs
     rows, cols = data.shape
     west, north = float(about["xmin"]), float(about["ymax"])

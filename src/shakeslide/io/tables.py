@@ -149,8 +149,8 @@ class _Text:
                 text = cls(data[:HEAD], b'"' in data, source.path, data)
         if b"\0" in text.head[:65536]:
             raise InputError(
-                f"{where}: is no text (it holds zero bytes); give a table as text, or its encoding "
-                'with encoding = (for example "utf-16-le")'
+                f"{where}: is not a text file (it holds zero bytes); give a table as text, or "
+                'its encoding with encoding = (for example "utf-16-le")'
             )
         if not text.head.strip() and not text.whole().strip():
             raise InputError(f"{where}: is empty; give a table whose first line names its columns")
@@ -475,7 +475,8 @@ def matching(source: VectorSource, table: pd.DataFrame) -> NDArray[np.int64]:
         )
     except (DataSourceError, ValueError) as error:
         raise InputError(
-            f"{source.where_it_is}: the filter `{shortened(source.where)}` is no condition on its "
+            f"{source.where_it_is}: the filter `{shortened(source.where)}` is not a valid "
+            "condition on its "
             f"columns ({shortened(', '.join(map(str, table.columns)))}): check names and quotes"
         ) from error
     return np.asarray(rows, np.int64)
@@ -490,7 +491,7 @@ def _points(source: VectorSource, table: pd.DataFrame) -> Points:
         unread = unread[~unread.str.lower().isin(MISSING)]
         if len(unread):
             raise InputError(
-                f"{source.where_it_is}: column '{name}' holds {len(unread):,} values that are no "
+                f"{source.where_it_is}: column '{name}' holds {len(unread):,} values that are not "
                 f"numbers (e.g. {shortened(unread.iloc[0], 40)!r}); coordinates are decimal numbers"
             )
         xy[:, i] = values
@@ -531,6 +532,6 @@ def _from_wkt(source: VectorSource, texts: pd.Series) -> Shapes:
     if bad.any():
         raise InputError(
             f"{source.where_it_is}: column '{texts.name}' holds {int(bad.sum()):,} values that are "
-            f"no well-known text (e.g. {shortened(wkt[bad][0], 60)!r})"
+            f"not well-known text (e.g. {shortened(wkt[bad][0], 60)!r})"
         )
     return geometry

@@ -296,7 +296,8 @@ def swapped(features: Features, source: VectorSource, crs: CRS, box: shapely.Geo
     if not shapely.intersects(seen, box).any():
         return ""
     return (
-        f"with x and y swapped they lie here: their axes are in the other order; {remedy(source)}"
+        "with x and y swapped they lie on the grid: their axes are in the other order; "
+        f"{remedy(source)}"
     )
 
 
@@ -350,7 +351,7 @@ def numeric(features: Features, column: str, where: str) -> np.ndarray:
     if bad.any():
         example = features.table[column].to_numpy()[bad][0]
         raise InputError(
-            f"{where}: column '{column}' holds {int(bad.sum())} values that are no numbers "
+            f"{where}: column '{column}' holds {int(bad.sum())} values that are not numbers "
             f'(e.g. {example!r}); use a numeric column, or function = "category"'
         )
     if not np.isfinite(values).any():

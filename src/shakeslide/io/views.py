@@ -100,7 +100,7 @@ def _require_end(db: sqlite3.Connection, name: str, source: str) -> None:
             pass
     except sqlite3.OperationalError as error:
         if "interrupted" in str(error):
-            raise InputError(f"{told} does not come to an end; {remedy}") from error
+            raise InputError(f"{told} does not terminate; {remedy}") from error
         raise InputError(f"{told} cannot be read ({error}); {remedy}") from error
     except (sqlite3.Error, UnicodeError, MemoryError) as error:
         raise InputError(f"{told} cannot be read ({error}); {remedy}") from error

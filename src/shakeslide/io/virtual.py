@@ -142,14 +142,15 @@ def require_local(path: Path, top: Path | None = None, depth: int = 0) -> None:
         " ".join(e.text or "" for e in _read(path).iter() if xml.name(e) == "SrcSQL")
     ):
         raise InputError(
-            f"{top}: its query (SrcSQL) may not come to an end; give the table that it makes "
+            f"{top}: its query (SrcSQL) may not terminate; give the table that it makes "
             "(ogr2ogr copies a layer as one)"
         )
     for name in sources_of(path):
         if WEB.search(name):
             if is_offline():
                 raise InputError(
-                    f"{top}: refers to the web or to what is no file ({shortened(name)}); download "
+                    f"{top}: refers to the web or to something that is not a file "
+                    f"({shortened(name)}); download "
                     "it and give the file, or set network = true in [study]"
                 )
             continue

@@ -60,7 +60,7 @@ def read(path: Path, what: str, file: IO[bytes] | None = None) -> Any:
     except DefusedXmlException as error:
         raise InputError(
             f"{path}: has a document type or entities, which no {what} has; it is not read: "
-            "get the file anew from its source"
+            "download the file again"
         ) from error
     except (ParseError, UnicodeError, LookupError, ValueError, OSError) as error:
         raise InputError(
