@@ -62,8 +62,8 @@ def holds(line: str, *words: str) -> None:
         ("event.crs=nowhere", ["[event.crs]", "'nowhere' is not a CRS"]),
         ("models.svm.gamma=1e300", ["[models.svm.gamma]", "less than or equal to 1000000"]),
         ("models.svm.C=inf", ["[models.svm.C]", "finite"]),
-        ("grid.tile=fine", ["[grid.tile]", "'auto' or a whole number from 16 on", "got 'fine'"]),
-        ("grid.tile=5", ["[grid.tile]", "in steps of 16", "got 5"]),
+        ("grid.tile=fine", ["[grid.tile]", "'auto' or a whole number", "16", "got 'fine'"]),
+        ("grid.tile=5", ["[grid.tile]", "multiple of 16", "got 5"]),
         (
             "evaluation.block_size=-1",
             ["[evaluation.block_size] Input should be 'auto' or a number"],

@@ -489,7 +489,7 @@ def _annotation(keys: Sequence[Any]) -> Any:
 
 
 def wanted(annotation: Any) -> str:
-    """Return what a key may be, in words: `'auto' or a whole number from 16 on`."""
+    """Return what a key may be, in words: `'auto' or a whole number of at least 16`."""
     return " or ".join(alternatives(annotation))
 
 
@@ -515,8 +515,8 @@ def alternatives(annotation: Any) -> list[str]:
 
 def _bounds(constraints: Sequence[Any]) -> str:
     given = [m for c in constraints for m in getattr(c, "metadata", [c])]
-    words = {"ge": "from {} on", "gt": "above {}", "le": "to {}", "lt": "below {}"}
-    words["multiple_of"] = "in steps of {}"
+    words = {"ge": "of at least {}", "gt": "above {}", "le": "up to {}", "lt": "below {}"}
+    words["multiple_of"] = "and a multiple of {}"
     told = [w.format(getattr(m, k)) for k, w in words.items() for m in given if hasattr(m, k)]
     return "".join(f" {w}" for w in told)
 
