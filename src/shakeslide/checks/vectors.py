@@ -23,9 +23,14 @@ from shakeslide.errors import InputError
 from shakeslide.factors.layers import (
     vector_source,
 )
+from shakeslide.grid import Tile
 from shakeslide.io import vector
 from shakeslide.io.points import Points
+from shakeslide.polygons import Polygons
 from shakeslide.study import Layer
+
+MANY = 20_000
+"""Polygons from which on the ground that they cover is counted in cells' centres."""
 
 
 def vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
@@ -71,10 +76,21 @@ def _areas(features: vector.Features, column: str, grid: GeoBox) -> dict[str, fl
     """Return the area of each class on the grid."""
     box = shapely.box(*grids.bounds(grid).bbox)
     inside = shapely.intersects(features.geometry, box)
-    area = shapely.area(shapely.intersection(features.geometry[inside], box))
+    area = _area_within(features.geometry[inside], box)
     names = features.table[column].to_numpy()[inside]
     sums = pd.Series(area).groupby(pd.Series(names, dtype=object).dropna().astype(str)).sum()
     return {str(name): float(total) for name, total in sums.items()}
+
+
+def _area_within(shapes: NDArray[np.object_], box: shapely.Geometry) -> NDArray[np.float64]:
+    """Return the area of each shape in a box; only those that cross its edge are cut."""
+    area = shapely.area(shapes)
+    bounds, (west, south, east, north) = shapely.bounds(shapes), shapely.bounds(box)
+    whole = (bounds[:, :2] >= (west, south)).all(axis=1) & (bounds[:, 2:] <= (east, north)).all(
+        axis=1
+    )
+    area[~whole] = shapely.area(shapely.intersection(shapes[~whole], box))
+    return np.asarray(area, np.float64)
 
 
 def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> float:
@@ -83,6 +99,12 @@ def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> flo
     shapes = features.geometry
     if layer.column is not None:
         shapes = shapes[features.table[layer.column].notna()]
+    if len(shapes) > MANY and shapely.intersects(shapes, box).any():
+        # To join so many takes minutes. What lies between the centres is more than nothing.
+        rows, cols = grids.shape_of(grid)
+        burnt = Polygons.on_grid(shapes, np.ones(len(shapes)), grid)
+        held = burnt.burn(Tile((0, 0), 0, rows, 0, cols), fill=0.0)
+        return max(float(held.mean()), float(np.finfo(float).tiny))
     return float(shapely.intersection(shapely.unary_union(shapes), box).area / box.area)
 
 
