@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyproj
 import pytest
@@ -70,6 +72,21 @@ def test_lengths_and_areas_are_those_of_geodesics(crs: str) -> None:
     assert found.area[0] == pytest.approx(area / 1e4, rel=1e-4)
 
 
+def test_the_scale_error_is_that_of_the_direction_farthest_off() -> None:
+    """At the equator of a map that is true at 60 degrees, parallels are drawn at half length."""
+    crs, place = CRS("+proj=eqc +lat_ts=60 +datum=WGS84 +units=m"), np.array([0.0])
+    assert projection.ground(crs, place, place).scale_error == pytest.approx(-0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat", "fit"),
+    [(180.0, 10.0, "EPSG:32660"), (-180.0, 10.0, "EPSG:32601"), (73.0, -34.0, "EPSG:32743")],
+)
+def test_the_fitting_zone_of_a_place(lon: float, lat: float, fit: str) -> None:
+    found = SimpleNamespace(lon=np.array([lon]), lat=np.array([lat]), side=30.0)
+    assert projection.fitting(found, 0.01) == (fit, 30.0)
+
+
 def cells_turn(grid: GeoBox, tile: Tile) -> np.ndarray:
     """What is taken off angles of 0 on a tile: the direction of true north, in [0, 360)."""
     return (
@@ -134,6 +151,16 @@ def test_bearings_from_a_place_are_azimuths_of_geodesics(
     start = (np.full(lon.shape, v) for v in to_degrees.transform(*place))
     true, _, _ = pyproj.Geod(ellps="WGS84").inv(*start, lon, lat)
     assert np.abs((got - true + 180) % 360 - 180).max() < 0.01
+
+
+def test_a_bearing_at_its_own_place_is_the_convergence() -> None:
+    grid = box("EPSG:3413", 1.2e6, -4e5)
+    x, y = grid.affine.c, grid.affine.f
+    found = projection.bearings(grid, x, y)
+    turn = np.degrees(np.arctan2(found.east[0, 0], found.north[0, 0]))
+    (there,) = projection.ground(grid.crs, np.array([x]), np.array([y])).north_deg
+    assert turn == pytest.approx(there)
+    assert abs(there) > 10
 
 
 def test_flat_and_missing_stay_and_tiles_do_not_matter() -> None:

@@ -48,8 +48,10 @@ def test_untagged_nodata(number: float) -> None:
     said = untagged_nodata(seen(values))
     assert f"set nodata = {np.float32(number):.8g}" in said
     # A second number of this kind at the other end does not hide the first.
-    values[20:25] = -32767 if number > 0 else 65535
+    other = -32767 if number > 0 else 65535
+    values[20:25] = other
     assert "set nodata = " in untagged_nodata(seen(values))
+    assert dict(seen(values).apart) == {float(np.float32(number)): 13, other: 5}
 
 
 def test_numbers_that_belong_to_the_data_are_no_nodata() -> None:
@@ -65,6 +67,8 @@ def test_a_full_byte_may_mean_nodata() -> None:
     assert full_byte(seen(np.array([1, 2, 3, 127], np.int8)), "int8") == ""
     assert full_byte(seen(np.array([1, 2, 3, 255], np.int16)), "int16") == ""
     assert full_byte(seen(np.arange(256)), "uint8") == ""
+    assert full_byte(seen(np.array([254, 255], np.uint8)), "uint8") == ""
+    assert full_byte(seen(np.array([-127, -128], np.int8)), "int8") == ""
 
 
 def test_zeros_far_below_the_rest() -> None:

@@ -75,6 +75,18 @@ def test_polygons_of_collections_are_taken(tmp_path: Path, suffix: str) -> None:
     assert "only the polygons of 1 geometry collection are used" in features.notes
 
 
+def test_a_collection_of_one_kind_loses_nothing(tmp_path: Path) -> None:
+    collection = shapely.GeometryCollection([BOX, shapely.box(5, 5, 6, 6)])
+    features = vector.read(write(tmp_path / "a.geojson", [collection]), UTM, "polygon")
+    assert shapely.area(features.geometry).tolist() == [5.0]
+    assert not [note for note in features.notes if "collection" in note]
+
+
+def test_half_of_another_kind_are_left_out(tmp_path: Path) -> None:
+    features = vector.read(write(tmp_path / "a.geojson", [LINE, BOX]), UTM, "polygon")
+    assert features.table["a"].tolist() == [1]
+
+
 @pytest.mark.parametrize("suffix", MIXED)
 def test_few_others_are_left_out_and_many_refused(tmp_path: Path, suffix: str) -> None:
     few = write(tmp_path / f"few{suffix}", [BOX, LINE, BOX, POINT, BOX])
