@@ -69,6 +69,8 @@ def test_a_damaged_record_is_none_and_said_once(text: str, out: Path) -> None:
     assert ledger.made("map-a") == {}
     assert len(said) == 1
     assert "map-a.json" in said[0]
+    assert "damaged" in str(ledger.why_stale("map-a", "mark"))
+    assert "damaged" not in str(ledger.why_stale("map-b", "mark"))
 
 
 @pytest.mark.parametrize("same_times", [False, True])

@@ -78,7 +78,8 @@ class LineDirectionFactor(LayerFactor):
 
 
 class DensityFactor(LayerFactor):
-    """Quartic kernel density of points."""
+    """Quartic kernel density of points. Rows of the same time of day, place and magnitude are one
+    earthquake and count once."""
 
     function: Literal["density"] = "density"
     bandwidth: Positive | None = None

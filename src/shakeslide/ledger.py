@@ -159,7 +159,7 @@ class Ledger:
         if known is None or (known and not _is_record(known)):
             if item not in self._told:
                 self._told.add(item)
-                self._say(f"warning: {path}: is damaged; what it stands for is made anew")
+                self._say(f"warning: {path}: is damaged, so {item} has to be made again")
             return {}
         return known
 
@@ -174,7 +174,8 @@ class Ledger:
         """Return in a few words why an artefact is not fresh, None if it is."""
         known = self.made(item)
         if not known:
-            return "is not made yet"
+            lost = (self.work / "made" / f"{item}.json").exists()
+            return "has a damaged record" if lost else "is not made yet"
         if known["fingerprint"] != mark:
             return "was made with other settings or layers"
         if labels not in (None, known.get("labels")):
