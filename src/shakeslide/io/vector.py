@@ -318,6 +318,12 @@ def _open(source: VectorSource, columns: Sequence[str]) -> Records:
     virtual.require_local(containers.on_disk(source.path))
     if quakeml.is_quakeml(source.path):
         return _open_quakeml(source, columns)
+    if containers.on_disk(source.path) != source.path and (
+        tables.is_columnar(source.path) or tables.is_text_table(source.path)
+    ):
+        raise InputError(
+            f"{source.where_it_is}: is a table in an archive, where tables are not read; unpack it"
+        )
     if tables.is_columnar(source.path):
         return tables.read_columnar(source, columns)
     if tables.is_text_table(source.path):
