@@ -343,7 +343,7 @@ def test_feet(study: Path) -> None:
 
 def test_heights_of_the_crs_in_feet(study: Path) -> None:
     write_dem(study, site.elevation(), crs="EPSG:32643+6360")
-    assert "elevations are in US survey foot: set scale = 0.3048006" in refused(study)
+    assert "elevations in US survey foot: set scale = 0.3048006" in refused(study)
     row = check(study, "layers.dem.scale=0.3048006")["dem"]
     assert row.crs == "EPSG:32643"
 
