@@ -1,6 +1,6 @@
-"""Whether published figures can belong together, and how much a protocol flatters.
+"""Consistency of published figures, and the optimism of a protocol.
 
-Overall accuracy, precision P, recall R and the share of positives π of one test set are tied:
+Overall accuracy, precision P, recall R and the share of positives π of one test set are related:
 
     OA = 1 − π (1 − R) − π R (1 − P) / P = 1 − π (1 − 2R + R / P),
 

@@ -54,8 +54,8 @@ def suggest_size(x: ArrayLike, y: ArrayLike, residual: ArrayLike, seed: int = 0)
     x, y : array_like, shape (n,)
         Coordinates, metres.
     residual : array_like, shape (n,)
-        Label minus probability, of a plain model (logistic regression): one that can learn
-        places by heart leaves residuals without a pattern, and so too small a range.
+        Label minus probability, of a simple model (logistic regression): a model that overfits
+        leaves residuals without spatial correlation, and the range is then too small.
     seed : int
         Seed, not negative.
 

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: prior correction, Platt and isotonic calibration."""
+"""Calibration of probabilities: prior correction, Platt and isotonic calibration."""
 
 from __future__ import annotations
 

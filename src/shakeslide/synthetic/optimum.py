@@ -139,7 +139,7 @@ def bayes_given_factors(
     rng : numpy.random.Generator
     groups : array (n,), optional
         Spatial blocks: held-out rows then come from other blocks than the regression's, so that
-        it cannot know places by heart. Without them rows are held out at random.
+        it cannot overfit to places. Without them rows are held out at random.
     folds : int
 
     Returns
