@@ -315,10 +315,12 @@ def test_a_raster_within_an_archive(tmp_path: Path) -> None:
     two = store(tmp_path / "two.tif", values + 1, hidden)
     (tmp_path / "readme.txt").write_text("x")
     right = expected(values, np.zeros_like(hidden))
-    single = archive(tmp_path / "a.zip", one, tmp_path / "readme.txt")
+    (tmp_path / "preview.png").write_bytes(b"no values")
+    single = archive(tmp_path / "a.zip", one, tmp_path / "preview.png", tmp_path / "readme.txt")
     require(raster.RasterSource(single), right)
     assert datasets.is_raster(single)
     several = archive(tmp_path / "b.zip", one, two)
+    assert datasets.is_raster(several)
     with pytest.raises(InputError, match=r"one\.tif.*two\.tif"):
         raster.info(several)
     require(raster.RasterSource(several / "data" / "two.tif"), right + 1)
