@@ -17,13 +17,14 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from shakeslide import grid as grids
-from shakeslide import pipeline, study, synthetic
-from shakeslide.engine import Engine
-from shakeslide.factor_settings import PAPER_FACTORS
+from shakeslide import pipeline, synthetic
+from shakeslide.core.engine import Engine
+from shakeslide.core.progress import Reporter
 from shakeslide.factors import stack
+from shakeslide.geo import grid as grids
 from shakeslide.io.geotiff import write_geotiff
-from shakeslide.progress import Reporter
+from shakeslide.study import settings
+from shakeslide.study.factor_settings import PAPER_FACTORS
 
 Row = Mapping[str, str]
 DATA = Path(__file__).parent.parent / "build" / "benchmark"
@@ -44,7 +45,7 @@ def earthquake(size: int) -> Path:
 
 def opened(path: Path, out: Path, *overrides: str) -> pipeline.Run:
     """Open a study as the command line does."""
-    loaded, document = study.load(path, overrides=overrides)
+    loaded, document = settings.load(path, overrides=overrides)
     return pipeline.Run(loaded, document, out, Engine(CORES), Reporter(quiet=True))
 
 

@@ -24,8 +24,8 @@ from shakeslide.models import (
     SupportVectorMachine,
     fit_members,
 )
+from shakeslide.models.kernel_machines.taylor import HingeSolver, TaylorMap
 from shakeslide.models.products import product
-from shakeslide.models.taylor import HingeSolver, TaylorMap
 
 try:
     import torch

@@ -20,30 +20,30 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from shakeslide import grid as grids
 from shakeslide import sources
-from shakeslide.engine import Engine
-from shakeslide.grid import Tile
+from shakeslide.core.engine import Engine
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
-from shakeslide.polygons import Polygons
-from shakeslide.sources import judgement
+from shakeslide.layers.polygons import Polygons
+from shakeslide.sources import accuracy
 from shakeslide.sources.landslide import Cells, Landslide
 
 SEED, SIZE = 78, 700
 S2 = sources.AreaQuantile()
 
-WAYS: Mapping[str, judgement.Separator] = {
-    "S5, S3 (default)": judgement.by_recipe(sources.Recipe()),
-    **judgement.NAIVE,
-    "S3 without S5": judgement.by_recipe(sources.Recipe(rules=None)),
-    "S1 f=1/4": judgement.by_recipe(
+WAYS: Mapping[str, accuracy.Separator] = {
+    "S5, S3 (default)": accuracy.by_recipe(sources.Recipe()),
+    **accuracy.NAIVE,
+    "S3 without S5": accuracy.by_recipe(sources.Recipe(rules=None)),
+    "S1 f=1/4": accuracy.by_recipe(
         sources.Recipe((sources.ElevationFraction(1 / 4), S2), None, fewest=1)
     ),
-    "S1 f=1/2": judgement.by_recipe(
+    "S1 f=1/2": accuracy.by_recipe(
         sources.Recipe((sources.ElevationFraction(1 / 2), S2), None, fewest=1)
     ),
-    "S2 q=.4": judgement.by_recipe(sources.Recipe((S2,), None, fewest=1)),
-    "S5, S4": judgement.by_recipe(sources.Recipe((sources.SlopeBreak(), S2))),
+    "S2 q=.4": accuracy.by_recipe(sources.Recipe((S2,), None, fewest=1)),
+    "S5, S4": accuracy.by_recipe(sources.Recipe((sources.SlopeBreak(), S2))),
 }
 
 
@@ -98,11 +98,11 @@ def rows() -> list[dict[str, str]]:
     with tempfile.TemporaryDirectory() as name:
         scenario = dataclasses.replace(BENCHMARK, seed=SEED, rows=SIZE, cols=SIZE)
         folder = write(make(scenario), Path(name)).parent
-        table = judgement.by_class(judgement.judge(*cases(folder), WAYS))
+        table = accuracy.by_class(accuracy.judge(*cases(folder), WAYS))
         took, count = seconds(folder, 2)
-    least = f"{judgement.SEPARABLE}+"
+    least = f"{accuracy.SEPARABLE}+"
     iou = table[table["cells"] == least].set_index("name")["iou"]
-    ours, best = float(iou.iloc[0]), float(iou[list(judgement.NAIVE)].max())
+    ours, best = float(iou.iloc[0]), float(iou[list(accuracy.NAIVE)].max())
     return [
         {
             "work": f"source areas, median IoU of landslides of {least} cells",
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
-    table = judgement.by_class(judgement.judge(*cases(asked.folder), WAYS))
+    table = accuracy.by_class(accuracy.judge(*cases(asked.folder), WAYS))
     with pd.option_context("display.width", 150, "display.max_rows", None):
         print(table.round(3).to_string(index=False))
     took, count = seconds(asked.folder, asked.workers)

@@ -18,9 +18,9 @@ import shapely
 from affine import Affine
 from numpy.random import Generator
 
-from shakeslide import study as studies
-from shakeslide.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
-from shakeslide.template import toml
+from shakeslide.cli.template import toml
+from shakeslide.study import settings as studies
+from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 
 CRS = "EPSG:32643"
 CELLS, CELL = 40, 30.0

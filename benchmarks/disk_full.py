@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests import small_disk, small_site
 
-from shakeslide import cli
+from shakeslide.cli import app
 
 SHARES = (0.0, 0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 0.99, 1.0, 1.02, 1.1, 1.5, 2.5)
 """Free room by the bytes that a stage leaves."""
@@ -28,7 +28,7 @@ def command(*arguments: object) -> tuple[int, str]:
     """Run the command line; return its exit code and what it shows."""
     shown = io.StringIO()
     with contextlib.redirect_stderr(shown), contextlib.redirect_stdout(io.StringIO()):
-        code = cli.main([*map(str, arguments), "-q"])
+        code = app.main([*map(str, arguments), "-q"])
     if code > 128:  # Ctrl-C and the like end the benchmark too
         sys.exit(code)
     return code, shown.getvalue()

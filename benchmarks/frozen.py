@@ -19,9 +19,10 @@ from sklearn.model_selection import KFold
 
 from benchmarks import bench_files
 from benchmarks.__main__ import gemm_rate
-from shakeslide import encoding, pipeline, synthetic
-from shakeslide.encoding import Angles
+from shakeslide import pipeline, synthetic
 from shakeslide.factors import stack
+from shakeslide.samples import encoding
+from shakeslide.samples.encoding import Angles
 
 CELLS = 300_000
 BLOCK = 120

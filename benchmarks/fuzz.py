@@ -30,8 +30,8 @@ import numpy as np
 import rasterio
 
 from benchmarks import damage
-from shakeslide import cli
-from shakeslide.factor_settings import PAPER_FACTORS
+from shakeslide.cli import app
+from shakeslide.study.factor_settings import PAPER_FACTORS
 
 KINDS = ("study", "bytes", "setting", "layer", "layer", "record")
 """What is damaged; layers twice as often."""
@@ -96,7 +96,7 @@ def call(command: str, study: Path, out: Path, *more: str) -> Answer:
             if command != "check":
                 arguments += ["--workers", "1"]
             try:
-                code = cli.main(arguments)
+                code = app.main(arguments)
             except Hang as hang:
                 code = 1
                 print(hang, file=err)
@@ -146,7 +146,7 @@ def _alarm() -> Iterator[None]:
 
 
 def _close_log() -> None:
-    for name in ("shakeslide", *cli.LIBRARIES):
+    for name in ("shakeslide", *app.LIBRARIES):
         logger = logging.getLogger(name)
         for handler in list(logger.handlers):
             if isinstance(handler, logging.FileHandler):

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shakeslide.io.files import PART
+from shakeslide.core.files import PART
 
 SETTINGS = (
     "map.members=2", "models.sae.steps=2000", "models.sae.pretrain_steps=200",

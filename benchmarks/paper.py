@@ -13,9 +13,10 @@ import argparse
 from pathlib import Path
 
 from benchmarks import bench_files
-from shakeslide import pipeline, reproduce, study, synthetic
-from shakeslide.engine import Engine
-from shakeslide.progress import Reporter
+from shakeslide import paper, pipeline, synthetic
+from shakeslide.core.engine import Engine
+from shakeslide.core.progress import Reporter
+from shakeslide.study import settings
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "paper"
@@ -27,12 +28,12 @@ SPLITS = {"quick": 5}
 
 def kashmir(data: Path, scale: str) -> Path:
     """Run the study, repeat everything by `pixel` and what the claims need by `block`."""
-    loaded, document = study.load(ROOT / "examples" / "kashmir2005" / "study.toml", data)
+    loaded, document = settings.load(ROOT / "examples" / "kashmir2005" / "study.toml", data)
     run = pipeline.Run(loaded, document, OUT / "kashmir2005", Engine(), Reporter())
     with run.ledger.locked():
         pipeline.run_all(run)
-        folder = reproduce.run(run, scale=scale, repeats=SPLITS.get(scale))
-        reproduce.run(run, CLAIMS, scale, "block", repeats=SPLITS.get(scale))
+        folder = paper.run(run, scale=scale, repeats=SPLITS.get(scale))
+        paper.run(run, CLAIMS, scale, "block", repeats=SPLITS.get(scale))
     return folder
 
 
@@ -42,15 +43,15 @@ def frozen(scale: str) -> Path:
     if not path.exists():
         synthetic.write(synthetic.make(synthetic.BENCHMARK), path.parent)
     # Five folds of 3 km blocks, as in Kashmir.
-    loaded, document = study.load(
+    loaded, document = settings.load(
         path, None, ["evaluation.block_size=3000", "evaluation.folds=5", "samples.most=6000"]
     )
     run = pipeline.Run(loaded, document, OUT / "frozen", Engine(), Reporter())
     with run.ledger.locked():
         for stage in (pipeline.prepare, pipeline.sample, pipeline.train):
             stage(run)
-        folder = reproduce.run(run, CLAIMS, scale, repeats=SPLITS.get(scale))
-        reproduce.run(run, CLAIMS, scale, "block", repeats=SPLITS.get(scale))
+        folder = paper.run(run, CLAIMS, scale, repeats=SPLITS.get(scale))
+        paper.run(run, CLAIMS, scale, "block", repeats=SPLITS.get(scale))
     return folder
 
 
@@ -65,7 +66,7 @@ def main() -> None:
         print(f"{asked.data} is not there: without Kashmir docs/paper.md stays as it is")
         return
     folders.insert(0, kashmir(asked.data, asked.scale))
-    print(reproduce.write_page(folders, ROOT / "docs" / "paper.md"))
+    print(paper.write_page(folders, ROOT / "docs" / "paper.md"))
 
 
 if __name__ == "__main__":

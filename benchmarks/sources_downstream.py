@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import bench_files, sources_images
-from shakeslide import pipeline, sampling, training, trials
+from shakeslide import pipeline
 from shakeslide.evaluation import blocks, scores, splits
-from shakeslide.sampling import Samples
+from shakeslide.learning import training, validation
+from shakeslide.samples import sampling
+from shakeslide.samples.sampling import Samples
 
 SIZE = 4000
 EXTRACTED = ["sources.mapped=false", 'inventory.positives_from="extracted"']
@@ -36,7 +38,9 @@ def drawn(path: Path, out: Path, overrides: Sequence[str]) -> tuple[Samples, pip
     return sampling.load(out / "samples.parquet"), run
 
 
-def elsewhere(samples: Samples, known: Samples, split: splits.Split, plan: trials.Plan) -> NDArray:
+def elsewhere(
+    samples: Samples, known: Samples, split: splits.Split, plan: validation.Plan
+) -> NDArray:
     """Return the rows that lie in none of the blocks on which a split of `known` tests."""
     tested = known.table.iloc[split.test]
     size, origin = plan.block_size, plan.origin
@@ -80,7 +84,7 @@ def main() -> None:
             taken[way], run = drawn(study, Path(work) / way.replace(" ", "_"), overrides)
         known = taken["known sources"]
         plan = run.plan(known)
-        chosen = trials.chosen_splits(known, "block", plan)
+        chosen = validation.chosen_splits(known, "block", plan)
         print(f"{len(known.table):,} samples, {len(chosen)} folds of 3 km blocks")
         for name in MODELS:
             recipe = training.Recipe(name, "sincos", {})

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks.bench_sources import alone
-from shakeslide import grid as grids
 from shakeslide import sources
-from shakeslide.grid import Tile
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
 from shakeslide.io.geotiff import TIFF
-from shakeslide.polygons import Polygons
-from shakeslide.sources import change, judgement
+from shakeslide.layers.polygons import Polygons
+from shakeslide.sources import accuracy, change
 from shakeslide.sources.landslide import Landslide
 
 SEED = 11
@@ -159,7 +159,7 @@ def judged(folder: Path, every: int) -> pd.DataFrame:
     everything = Tile((0, 0), 0, z.shape[0], 0, z.shape[1])
     before, after = indices(Polygons.on_grid(shapes, ones, grid).burn(everything, 0) > 0)
     cover = change.Cover((before - after).astype(float), after.astype(float))
-    tell = judgement.by_recipe(sources.Recipe())
+    tell = accuracy.by_recipe(sources.Recipe())
     rows = []
     for drawn, draw in DRAWN.items():
         outlines = Polygons.on_grid(draw(shapes, cell[0]), ones, grid)
@@ -174,7 +174,7 @@ def judged(folder: Path, every: int) -> pd.DataFrame:
             about = {"drawn": drawn, "cells": slide.count, "verdict": told.verdict}
             about["share"] = np.count_nonzero(source) / slide.count
             for name, cells in (("without", without), ("with", with_images)):
-                rows.append(about | {"name": name} | judgement.score(slide, source, cells))
+                rows.append(about | {"name": name} | accuracy.score(slide, source, cells))
     return pd.DataFrame(rows)
 
 
@@ -187,7 +187,7 @@ def main() -> None:
     scores = judged(asked.folder, asked.every)
     tables = []
     for drawn, part in scores.groupby("drawn", sort=False):
-        found = judgement.by_class(part)
+        found = accuracy.by_class(part)
         found["mean_f1"] = [_mean_f1(part, row) for row in found.itertuples()]
         tables.append(found.assign(drawn=drawn))
     table = pd.concat(tables)

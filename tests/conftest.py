@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from shakeslide import pipeline, study
-from shakeslide.engine import Engine
-from shakeslide.progress import Reporter
+from shakeslide import pipeline
+from shakeslide.core.engine import Engine
+from shakeslide.core.progress import Reporter
+from shakeslide.study import settings as study
 
 from . import small_site as site
 

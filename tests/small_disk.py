@@ -15,7 +15,8 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from shakeslide.io import files, geotiff
+from shakeslide.core import files
+from shakeslide.io import geotiff
 
 STAGES = {
     "prepare": (("factor-*",), ("factors",)),

@@ -17,11 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shakeslide import bundle, encoding
-from shakeslide.bundle import FittedModel
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.learning import bundle
+from shakeslide.learning.bundle import FittedModel
 from shakeslide.models import MODELS, dump, read, write
+from shakeslide.samples import encoding
 
 from .models import described
 

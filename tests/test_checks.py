@@ -14,7 +14,7 @@ from affine import Affine
 from pyproj import Transformer
 
 from shakeslide import checks, pipeline
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 
 from . import small_site as site
 from .conftest import open_run

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide.checks import vectors
 from shakeslide.io.vector import Features
-from shakeslide.study import Layer
+from shakeslide.study.settings import Layer
 
 UTM = CRS("EPSG:32643")
 GRID = GeoBox((40, 50), Affine(30, 0, 500_000, 0, -30, 3_800_000), UTM)

@@ -17,15 +17,16 @@ import rasterio
 import shapely
 from rasterio.errors import RasterioIOError
 
-from shakeslide import cli, pipeline
+from shakeslide import pipeline
 from shakeslide._version import __version__
+from shakeslide.cli import app
 from shakeslide.factors import stack
 
 from . import small_site as site
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = cli.main([str(a) for a in arguments])
+    code = app.main([str(a) for a in arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
@@ -42,7 +43,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_installed_command_answers() -> None:
     command = Path(sys.executable).with_name("shakeslide")
     done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
-    for name in (*cli.STAGES, "init", "check", "demo"):
+    for name in (*app.STAGES, "init", "check", "demo"):
         assert name in done.stdout
 
 
@@ -328,7 +329,7 @@ def test_a_bug_is_told_as_a_bug(
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    code = cli.main([])
+    code = app.main([])
     out, err = capsys.readouterr()
     assert code == 0
     assert "Commands:" in out
@@ -347,12 +348,12 @@ def test_folders_of_options(
         code, _, err = run(capsys, "check", study, option, "")
         assert (code, len(err.splitlines())) == (2, 1)
         assert "is empty" in err
-        assert cli._folder("~/a") == tmp_path / "a"
-    assert cli._folder("~nobody-at-all/a") == Path("~nobody-at-all/a")
+        assert app._folder("~/a") == tmp_path / "a"
+    assert app._folder("~nobody-at-all/a") == Path("~nobody-at-all/a")
 
 
 def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
-    monkeypatch.setattr(cli, "console_main", lambda: called.append(True))
+    monkeypatch.setattr(app, "console_main", lambda: called.append(True))
     runpy.run_module("shakeslide", run_name="__main__")
     assert called == [True]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shakeslide import demonstration, synthetic
+from shakeslide import synthetic
+from shakeslide.cli import demo as demonstration
 
 
 @pytest.fixture(scope="module")

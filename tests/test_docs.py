@@ -20,7 +20,9 @@ import pytest
 import typer
 
 import shakeslide
-from shakeslide import cli, factor_settings, model_settings, schema, study
+from shakeslide.cli import app
+from shakeslide.study import factor_settings, model_settings, schema
+from shakeslide.study import settings as study
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -86,7 +88,7 @@ def test_every_public_name_has_a_docstring(build: Any) -> None:
 def test_every_command_and_option_is_in_the_reference(build: Any) -> None:
     told = (DOCS / "commands.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## `shakeslide (\w+)`$(.*?)(?=^## |\Z)", told, re.M | re.S))
-    known = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    known = typer.main.get_command(app.app).commands  # type: ignore[attr-defined]
     assert set(sections) == set(known) == set(build.COMMANDS)
     for name, command in known.items():
         for parameter in command.params:

@@ -22,10 +22,12 @@ from typing import Any
 
 import pytest
 
-from shakeslide import cli, pipeline, study, synthetic
-from shakeslide.factor_settings import PAPER_FACTORS
+from shakeslide import pipeline, synthetic
+from shakeslide.cli import app
 from shakeslide.factors import aftershocks
 from shakeslide.report import figures
+from shakeslide.study import settings
+from shakeslide.study.factor_settings import PAPER_FACTORS
 
 from . import plugin
 from .conftest import open_run
@@ -109,7 +111,7 @@ def run_command(words: list[str], here: Path) -> None:
     if any(line.startswith(beginning) for beginning in NOT_RUN):
         if words[0] == "shakeslide":
             sets = [b for a, b in itertools.pairwise(words) if a == "--set"]
-            study.load(ROOT / words[2], None, sets)
+            settings.load(ROOT / words[2], None, sets)
         return
     if words[0] == "make":
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -123,7 +125,7 @@ def run_command(words: list[str], here: Path) -> None:
         assert done.returncode == 0, f"{line}: {done.stdout}"
     else:
         assert words[0] == "shakeslide", f"{line}: no command that this test knows"
-        assert cli.main(words[1:]) == 0, line
+        assert app.main(words[1:]) == 0, line
         if words[1] == "init":
             shutil.copytree(here / "demo" / "data", here / words[2], dirs_exist_ok=True)
 
@@ -136,7 +138,7 @@ def validate(body: str, here: Path, where: str) -> None:
     for code in changed & set(PAPER_FACTORS):
         # A paper's factor made another way has no use for its layer.
         whole["layers"].pop(PAPER_FACTORS[code].get("layer"), None)
-    study.validate(whole, here, where)
+    settings.validate(whole, here, where)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -192,7 +194,7 @@ def test_the_whole_study_stands_alone_and_passes_the_check(
     shutil.copytree(here / "demo" / "data", path.parent)
     small = tomllib.loads(path.read_text(encoding="utf-8"))
     path.write_text(body, encoding="utf-8")
-    loaded, document = study.load(path)
+    loaded, document = settings.load(path)
     assert list(loaded.active_factors) == [
         code for code in PAPER_FACTORS if code not in ("SRD", "AF", "ST")
     ]
@@ -205,7 +207,7 @@ def test_the_whole_study_stands_alone_and_passes_the_check(
     elsewhere += ["grid.bounds=[398000, 3448000, 402000, 3452000]", "grid.resolution=25"]
     sets = [word for item in elsewhere for word in ("--set", item)]
     capsys.readouterr()
-    assert cli.main(["check", str(path), *sets]) == 0
+    assert app.main(["check", str(path), *sets]) == 0
     told = capsys.readouterr().out
     assert "grid.xml" in told
     assert "whole outlines" in told

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shakeslide import encoding
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.samples import encoding
 
 FACTORS = [("SLO", "continuous"), ("SLOA", "circular"), ("FD", "axial"), ("LITH", "categorical")]
 AREAS = {"LITH": {1: 700, 2: 200, 3: 100}}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shakeslide.engine import Engine
-from shakeslide.progress import silent
+from shakeslide.core.engine import Engine
+from shakeslide.core.progress import silent
 
 
 def test_results_come_in_order() -> None:

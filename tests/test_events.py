@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shakeslide import events, pipeline, sampling, training, trials
-from shakeslide.errors import InputError
+from shakeslide import pipeline
+from shakeslide.core.errors import InputError
 from shakeslide.evaluation import curves, splits
 from shakeslide.evaluation.calibration import correct_prior
+from shakeslide.learning import training, validation
+from shakeslide.samples import events, sampling
 
 from . import small_site as site
 from .conftest import open_run
@@ -88,7 +90,7 @@ def test_groups_are_landslides_of_one_event(finished: pipeline.Run, other: pipel
     theirs = sampling.load(other.out / "samples.parquet")
     here = replace(theirs, table=theirs.table.assign(x=theirs.table.x - 200_000))
     joined = events.join([own, here], ["own", "same coordinates"])
-    groups = trials.groups(joined.samples, "event", finished.plan(own))
+    groups = validation.groups(joined.samples, "event", finished.plan(own))
     assert not set(groups[joined.event == 0]) & set(groups[joined.event == 1])
 
 
@@ -101,10 +103,10 @@ def test_a_model_knows_the_share_of_its_own_events_only(
     joined = events.join([own, rare], ["own", "rare"])
     plan, recipe = finished.plan(own), training.Recipe("lr", "sincos", {})
     split = list(splits.event(joined.samples.label, joined.event))[1]
-    fit = trials.fit(recipe, joined.samples, [split], plan, together=joined)[0]
+    fit = validation.fit(recipe, joined.samples, [split], plan, together=joined)[0]
     assert fit.model.about["prevalence"] == own.prevalence
     assert joined.tested(split).prevalence == rare.prevalence < own.prevalence / 5
-    told, p = trials.judge(fit.model, 0, joined.tested(split), split, 0.5)
+    told, p = validation.judge(fit.model, 0, joined.tested(split), split, 0.5)
     corrected = correct_prior(p.astype(float), fit.model.about["sample_share"], own.prevalence)
     y = joined.samples.label[split.test]
     weight = curves.class_weights(y, rare.prevalence)

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from shakeslide import bundle, cli, explanation, pipeline
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import PAPER_FACTORS
-from shakeslide.masks import Mask, Masks
-from shakeslide.polygons import Polygons
+from shakeslide import pipeline
+from shakeslide.cli import app
+from shakeslide.core.errors import InputError
+from shakeslide.layers.masks import Mask, Masks
+from shakeslide.layers.polygons import Polygons
+from shakeslide.learning import bundle, explanation
+from shakeslide.study.factor_settings import PAPER_FACTORS
 
 from . import small_site as site
 from .test_uncertainty import copied
@@ -30,7 +32,7 @@ def printed(
 ) -> list[str]:
     x, y = site.point(30.5, 40.5)
     place = ["--at", str(x), str(y), "--model", "lr"]
-    assert cli.main(["explain", str(site_study), "--out", str(finished.out), *place]) == 0
+    assert app.main(["explain", str(site_study), "--out", str(finished.out), *place]) == 0
     return capsys.readouterr().out.splitlines()
 
 
@@ -83,7 +85,7 @@ def test_a_place_is_named_in_degrees_too(
 
     def told(*place: float, quiet: bool = False) -> tuple[str, str]:
         given = ["--at", *map(str, place), "--model", "lr", *(["-q"] if quiet else [])]
-        assert cli.main(["explain", str(site_study), "--out", str(finished.out), *given]) == 0
+        assert app.main(["explain", str(site_study), "--out", str(finished.out), *given]) == 0
         read = capsys.readouterr()
         return read.out, read.err
 
@@ -196,7 +198,7 @@ def test_a_finished_run_that_cannot_be_written_to(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     name, *more = command
-    assert cli.main([name, str(site_study), "--out", str(unwritable), *more]) == code
+    assert app.main([name, str(site_study), "--out", str(unwritable), *more]) == code
     shown = capsys.readouterr()
     if code == 0:
         assert shown.out

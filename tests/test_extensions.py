@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import rasterio
 
-from shakeslide import extensions, pipeline
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import GROUP
+from shakeslide import pipeline
+from shakeslide.core import extensions
+from shakeslide.core.errors import InputError
+from shakeslide.study.factor_settings import GROUP
 
 from . import small_site as site
 from .conftest import open_run
@@ -21,8 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shakeslide.factor_settings import FactorBase, LayerFactor
-from shakeslide.factors.registry import FactorFunction, Made
+from shakeslide.study.factor_settings import FactorBase, LayerFactor
+from shakeslide.factors.factor import FactorFunction, Made
 
 
 class BandSettings(FactorBase):

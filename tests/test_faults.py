@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from shakeslide import bundle, cli, pipeline
-from shakeslide.io import files
-from shakeslide.ledger import Ledger
+from shakeslide import pipeline
+from shakeslide.cli import app
+from shakeslide.core import files
+from shakeslide.learning import bundle
+from shakeslide.results.ledger import Ledger
 
 from . import small_disk
 from .conftest import open_run
@@ -151,7 +153,7 @@ def test_what_is_ignored_stays_so(start: Start) -> None:
 
 def test_handlers_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    assert cli.main(["--version"]) == 0
+    assert app.main(["--version"]) == 0
     assert before == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
 
@@ -179,7 +181,7 @@ def test_shards_of_other_settings_are_deleted(tmp_path: Path) -> None:
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """Run the command line and return the one line of its refusal."""
-    code = cli.main([*map(str, arguments), "-q"])
+    code = app.main([*map(str, arguments), "-q"])
     err = capsys.readouterr().err
     assert code == 2, err
     assert err.count("\n") == 1, err
@@ -300,7 +302,7 @@ def test_a_full_disk_is_one_line_and_then_all_is_as_ever(
 ) -> None:
     size = disk.forget(stage)
     disk.leave(int(share * (size or 100_000)))
-    code = cli.main([stage, str(site_study), "--out", str(disk.out), "-q"])
+    code = app.main([stage, str(site_study), "--out", str(disk.out), "-q"])
     err = [line for line in capfd.readouterr().err.splitlines() if "_tiff" not in line]
     assert code == 2
     assert len(err) == 1
@@ -311,7 +313,7 @@ def test_a_full_disk_is_one_line_and_then_all_is_as_ever(
     if stage in ("explain", "report"):  # which take their time
         shutil.copytree(finished.out, disk.out, symlinks=True, dirs_exist_ok=True)
         return
-    assert cli.main([stage, str(site_study), "--out", str(disk.out), "-q"]) == 0
+    assert app.main([stage, str(site_study), "--out", str(disk.out), "-q"]) == 0
     assert small_disk.problems(disk.out, finished.out) == []
     assert small_disk.missing(disk.out, finished.out) == []
 

@@ -11,12 +11,14 @@ import pytest
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide import cli, pipeline, sampling
+from shakeslide import pipeline
 from shakeslide.checks import few as few_checks
-from shakeslide.errors import InputError
-from shakeslide.polygons import Polygons
-from shakeslide.study import Evaluation, Samples
-from shakeslide.training import Method, Recipe
+from shakeslide.cli import app
+from shakeslide.core.errors import InputError
+from shakeslide.layers.polygons import Polygons
+from shakeslide.learning.training import Method, Recipe
+from shakeslide.samples import sampling
+from shakeslide.study.settings import Evaluation, Samples
 
 from . import small_site as site
 from .conftest import open_run
@@ -125,7 +127,7 @@ def test_three_points_are_explained_and_mapped(
     asked = [PIXEL, 'models.use=["lr","svm"]', "evaluation.block_size=auto", "map.members=2"]
     sets = [part for key in asked for part in ("--set", key)]
     for stage in ("prepare", "sample", "train", "explain", "map"):
-        assert cli.main([stage, str(study), "--out", str(out), *sets]) == 0
+        assert app.main([stage, str(study), "--out", str(out), *sets]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "the errors do not suggest how large blocks should be" in said
     told = json.loads((out / "importance.json").read_text())["collinearity"]
@@ -149,8 +151,8 @@ def test_the_console_names_the_landslides_that_hold_a_cell(
     site_study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = few(site_study, tmp_path, 61, "polygon")
-    assert cli.main(["prepare", str(study), "--out", str(tmp_path / "out"), "-q"]) == 0
+    assert app.main(["prepare", str(study), "--out", str(tmp_path / "out"), "-q"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert cli.main(["sample", str(study), "--out", str(tmp_path / "out")]) == 0
+    assert app.main(["sample", str(study), "--out", str(tmp_path / "out")]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "source cells in 60 of 61 landslides and" in said

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shakeslide import filters
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.study import filters
 
 
 @pytest.mark.parametrize(

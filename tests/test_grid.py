@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
 
 UTM = CRS("EPSG:32643")
 BOX = GeoBox((40, 50), Affine(30, 0, 5e5, 0, -30, 4e6), UTM)

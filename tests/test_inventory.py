@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide import inventory
-from shakeslide.errors import InputError
-from shakeslide.grid import Tile
-from shakeslide.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE
-from shakeslide.masks import load as load_masks
-from shakeslide.study import Inventory, Layer, Mask
+from shakeslide.core.errors import InputError
+from shakeslide.geo.grid import Tile
+from shakeslide.layers import inventory
+from shakeslide.layers.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE
+from shakeslide.layers.masks import load as load_masks
+from shakeslide.study.settings import Inventory, Layer, Mask
 
 from . import small_site as site
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -10,38 +11,22 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "shakeslide"
 
-LAYERS = [
-    {"cli", "signals", "__main__"},
-    {"demonstration", "reproduce"},
-    {"pipeline"},
-    {"report", "checks", "symptoms", "ledger", "tables"},
-    {"trials", "explanation", "uncertainty", "tuning"},
-    {"mapping", "training", "events", "synthetic", "template"},
-    {"bundle"},
-    {"evaluation"},
-    {"models", "sampling", "encoding", "sources"},
-    {"factors", "inventory", "masks"},
-    {"io", "engine", "study", "polygons"},
-    {"grid", "projection"},
-    {"factor_settings", "model_settings"},
-    {"schema", "extensions", "document"},
-    {"filters"},
-    {"progress", "errors", "fingerprints", "_version"},
-]
-"""From the top; a module may import its own layer and those below."""
+ARCHITECTURE = Path(__file__).parents[1] / "ARCHITECTURE.md"
 
 
-def level(module: str) -> int:
-    part = module.split(".")[1] if "." in module else module
-    for i, layer in enumerate(LAYERS):
-        if part in layer:
-            return i
-    raise AssertionError(f"{module} is in no layer: add it to LAYERS")
+def floors() -> dict[str, int]:
+    """Return the floor of each room, as ARCHITECTURE.md lists them."""
+    listed = re.findall(r"^ ?(\d+)  (\w+) ", ARCHITECTURE.read_text(encoding="utf-8"), re.MULTILINE)
+    return {room: int(number) for number, room in listed}
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
 
 
 @cache
 def modules() -> list[Path]:
-    return sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+    return sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE)
 
 
 def name_of(path: Path) -> str:
@@ -69,47 +54,40 @@ def submodule(name: str) -> str | None:
     return f"shakeslide.{parts[1]}" if is_part else None
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_imports_go_down(path: Path) -> None:
-    own = name_of(path)
-    for name in imports(path):
-        target = submodule(name)
-        if target is not None:
-            assert level(target) >= level(own), f"{own} imports {name}, which is above it"
-
-
 def part_graph() -> dict[str, set[str]]:
     graph: dict[str, set[str]] = {}
     for path in modules():
-        own = ".".join(name_of(path).split(".")[:2])
-        targets = {t for n in imports(path) if (t := submodule(n)) and t != own}
-        graph.setdefault(own, set()).update(targets)
+        own = room_of(name_of(path))
+        targets = {room_of(t) for n in imports(path) if (t := submodule(n))}
+        graph.setdefault(own, set()).update(targets - {own, "_version"})
     return graph
 
 
-def test_no_circles() -> None:
-    graph = part_graph()
-    state: dict[str, int] = {}
-
-    def visit(node: str, trail: list[str]) -> None:
-        assert state.get(node) != 1, f"circle: {' > '.join([*trail, node])}"
-        if state.get(node) == 2:
-            return
-        state[node] = 1
-        for target in sorted(graph.get(node, ())):
-            visit(target, [*trail, node])
-        state[node] = 2
-
-    for node in graph:
-        visit(node, [])
+def test_rooms_are_those_of_the_architecture_on_their_floors() -> None:
+    graph, listed = part_graph(), floors()
+    assert set(graph) == set(listed)
+    for room, targets in graph.items():
+        assert listed[room] == 1 + max((listed[t] for t in targets), default=0), room
 
 
-def importers(library: str, but: str = "") -> set[str]:
-    """Modules that import a library, or a part of it other than `but`."""
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_imports_go_down(path: Path) -> None:
+    own, listed = room_of(name_of(path)), floors()
+    for name in imports(path):
+        target = submodule(name)
+        if target is not None and (room := room_of(target)) not in (own, "_version"):
+            assert listed[room] < listed[own], f"{name_of(path)} imports {name}"
+
+
+def test_nothing_is_loose_but_the_face() -> None:
+    assert {p.stem for p in PACKAGE.glob("*.py")} == {"__init__", "__main__", "_version"}
+
+
+def importers(library: str) -> set[str]:
+    """Modules that import a library, or a part of it."""
 
     def counts(name: str) -> bool:
-        inside = name == library or name.startswith(library + ".")
-        return inside and not (but and (name == but or name.startswith(but + ".")))
+        return name == library or name.startswith(library + ".")
 
     return {name_of(p) for p in modules() if any(map(counts, imports(p)))}
 
@@ -127,8 +105,7 @@ def test_only_models_know_weights_and_only_they_and_the_known_truth_learn() -> N
 @pytest.mark.parametrize("part", ["models", "evaluation"])
 def test_models_and_evaluation_do_no_geodata(part: str) -> None:
     for library in ("rasterio", "geopandas", "pyogrio", "xarray", "shakeslide.io"):
-        # How a file is written whole or not at all is no geodata.
-        found = importers(library, but="shakeslide.io.files")
+        found = importers(library)
         assert not [m for m in found if m.startswith(f"shakeslide.{part}")]
 
 
@@ -137,6 +114,11 @@ def test_nothing_is_pickled() -> None:
         assert importers(library) == set()
 
 
-def test_study_object_is_seen_whole_only_at_the_top() -> None:
-    users = {n for p in modules() for n in [name_of(p)] if "shakeslide.study.Study" in imports(p)}
-    assert users <= {"shakeslide.pipeline.run", "shakeslide.cli", "shakeslide.demonstration"}
+def test_the_whole_study_is_seen_only_at_the_top() -> None:
+    users = {
+        n
+        for p in modules()
+        for n in [name_of(p)]
+        if "shakeslide.study.settings.Study" in imports(p)
+    }
+    assert users <= {"shakeslide.pipeline.run", "shakeslide.cli.app", "shakeslide.cli.demo"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shakeslide.errors import InputError
-from shakeslide.ledger import Ledger
+from shakeslide.core.errors import InputError
+from shakeslide.results.ledger import Ledger
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
 
 from shakeslide import pipeline
-from shakeslide.errors import InputError
-from shakeslide.grid import Tile
-from shakeslide.masks import load
-from shakeslide.study import Mask
+from shakeslide.core.errors import InputError
+from shakeslide.geo.grid import Tile
+from shakeslide.layers.masks import load
+from shakeslide.study.settings import Mask
 
 from . import small_site as site
 from .conftest import open_run

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from shakeslide import bundle, checks, pipeline
+from shakeslide import checks, pipeline
+from shakeslide.learning import bundle
 
 
 def test_the_card_of_a_run_says_what_was_learnt(finished: pipeline.Run) -> None:

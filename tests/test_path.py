@@ -12,13 +12,15 @@ import pandas as pd
 import pytest
 import rasterio
 
-from shakeslide import bundle, pipeline, sampling, trials
-from shakeslide.errors import InputError
+from shakeslide import pipeline
+from shakeslide.core.errors import InputError
 from shakeslide.factors import stack as stacks
-from shakeslide.grid import Tile
-from shakeslide.inventory import CLEAR, SOURCE
-from shakeslide.inventory import load as load_inventory
-from shakeslide.tables import known_result
+from shakeslide.geo.grid import Tile
+from shakeslide.layers.inventory import CLEAR, SOURCE
+from shakeslide.layers.inventory import load as load_inventory
+from shakeslide.learning import bundle, validation
+from shakeslide.results.evaluation_file import known_result
+from shakeslide.samples import sampling
 
 from . import small_site as site
 from .conftest import open_run
@@ -263,14 +265,14 @@ def test_blocks_train_on_the_areas_outside_them(finished: pipeline.Run) -> None:
     samples = sampling.load(finished.out / "samples.parquet")
     plan = finished.plan(samples)
     whole = samples.class_areas
-    for split in trials.chosen_splits(samples, "block", plan):
-        areas = trials.training_areas(samples, split, plan)
+    for split in validation.chosen_splits(samples, "block", plan):
+        areas = validation.training_areas(samples, split, plan)
         assert 0 < sum(areas["ST"].values()) < sum(whole["ST"].values())
         tested = samples.table.block_id.to_numpy()[split.test]
         trained = samples.table.block_id.to_numpy()[split.train]
         assert not set(tested) & set(trained)
-    pixel = trials.chosen_splits(samples, "pixel", plan)[0]
-    assert trials.training_areas(samples, pixel, plan) == whole
+    pixel = validation.chosen_splits(samples, "pixel", plan)[0]
+    assert validation.training_areas(samples, pixel, plan) == whole
 
 
 def test_a_second_run_redoes_nothing(finished: pipeline.Run) -> None:

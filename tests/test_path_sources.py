@@ -15,9 +15,12 @@ import pytest
 import shapely
 from rasterio import features
 
-from shakeslide import cli, inventory, pipeline, sampling
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide import pipeline
+from shakeslide.cli import app
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
+from shakeslide.layers import inventory
+from shakeslide.samples import sampling
 
 from . import small_site as site
 from .conftest import open_run
@@ -140,7 +143,7 @@ def test_the_command_prints_the_file(
     site_study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    assert cli.main(["sources", str(site_study), "--out", str(out)]) == 0
+    assert app.main(["sources", str(site_study), "--out", str(out)]) == 0
     captured = capsys.readouterr()
     assert captured.out.strip() == str(out / "sources.gpkg")
     words = " ".join(captured.err.split())
@@ -169,7 +172,7 @@ def test_images_refine_what_they_can(
     made: pipeline.Run, site_study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, given = tmp_path / "run", [a for s in images(tmp_path / "i") for a in ("--set", s)]
-    assert cli.main(["sources", str(site_study), "--out", str(out), *given]) == 0
+    assert app.main(["sources", str(site_study), "--out", str(out), *given]) == 0
     words = " ".join(capsys.readouterr().err.split())
     path = out / "sources.gpkg"
     names = [name for name, _ in pyogrio.list_layers(path)]
@@ -227,7 +230,7 @@ def test_a_folder_that_cannot_be_written_is_no_bug(
         raise PermissionError(errno.EROFS, "Read-only file system", "run/sources.gpkg")
 
     monkeypatch.setattr(pipeline, "extract_sources", refused)
-    assert cli.main(["sources", str(site_study), "--out", str(tmp_path / "run")]) == 2
+    assert app.main(["sources", str(site_study), "--out", str(tmp_path / "run")]) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert told.startswith("error: ")
     assert "run/sources.gpkg: Read-only file system" in told

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide.polygons import Polygons
+from shakeslide.geo import grid as grids
+from shakeslide.layers.polygons import Polygons
 
 GRID = GeoBox((60, 70), Affine(20, 0, 5e5, 0, -25, 4e6), CRS("EPSG:32643"))
 WHOLE = grids.Tile((0, 0), 0, 60, 0, 70)

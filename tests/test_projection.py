@@ -11,11 +11,11 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide import projection
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.factors import terrain
-from shakeslide.grid import Tile
+from shakeslide.geo import grid as grids
+from shakeslide.geo import projection
+from shakeslide.geo.grid import Tile
 
 PLACES = {
     "EPSG:32643": [

@@ -18,8 +18,9 @@ import rasterio
 import rasterio.shutil
 from pydantic import create_model
 
-from shakeslide import pipeline, sampling
-from shakeslide.errors import InputError
+from shakeslide import pipeline
+from shakeslide.core.errors import InputError
+from shakeslide.samples import sampling
 
 from . import small_site as site
 from .conftest import open_run
@@ -303,7 +304,9 @@ def test_another_threshold_fits_nothing(
         kept.unlink()
     pipeline.evaluate(fresh)
     run = copied(finished, tmp_path / "run", "evaluation.threshold=0.3", 'models.use=["lr"]')
-    monkeypatch.setattr("shakeslide.trials.fit", lambda *_: pytest.fail("fitted again"))
+    monkeypatch.setattr(
+        "shakeslide.learning.validation.fit", lambda *_: pytest.fail("fitted again")
+    )
     pipeline.evaluate(run)
     one, two = (pd.read_csv(r.out / "evaluation.csv") for r in (fresh, run))
     pd.testing.assert_frame_equal(one.drop(columns="fit_s"), two.drop(columns="fit_s"))

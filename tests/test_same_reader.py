@@ -13,11 +13,11 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from scipy import ndimage
 
-from shakeslide import masks
 from shakeslide.checks.rasters import require_values
-from shakeslide.grid import Tile
+from shakeslide.geo.grid import Tile
+from shakeslide.layers import masks
 from shakeslide.pipeline.models import known_truth
-from shakeslide.study import Layer, Mask
+from shakeslide.study.settings import Layer, Mask
 
 from .stored import CRS as UTM
 from .stored import NORTH_UP, scaled, store

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shakeslide import sampling
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.samples import sampling
 
 
 def drawn() -> sampling.Samples:

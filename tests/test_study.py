@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from shakeslide import model_settings, study
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import ValueFactor
+from shakeslide.core.errors import InputError
 from shakeslide.factors.catalogue import FUNCTIONS
 from shakeslide.models.registry import MODELS
+from shakeslide.study import model_settings
+from shakeslide.study import settings as study
+from shakeslide.study.factor_settings import ValueFactor
 
 PAPER = [
     "EI",

@@ -12,7 +12,7 @@ import pytest
 import rasterio
 import shapely
 
-from shakeslide import symptoms
+from shakeslide.checks import symptoms
 from shakeslide.io.summary import Summary, full_byte, untagged_nodata
 
 DATA = Path(os.environ.get("SHAKESLIDE_DATA", Path(__file__).parents[2] / "shared" / "data"))

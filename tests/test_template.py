@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from shakeslide import cli, pipeline, study, template
-from shakeslide.engine import Engine
-from shakeslide.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
+from shakeslide import pipeline
+from shakeslide.cli import app, template
+from shakeslide.core.engine import Engine
+from shakeslide.core.progress import Reporter
 from shakeslide.models.registry import MODELS
-from shakeslide.progress import Reporter
-from shakeslide.schema import Settings
+from shakeslide.study import settings
+from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
+from shakeslide.study.schema import Settings
 
 SETTING = re.compile(r"^# (?=\[+[\w.]+\]+  #|\[+[\w.]+\]+$|\w+ = )", re.MULTILINE)
 NOTHING = "..."
@@ -25,7 +27,7 @@ NOTHING = "..."
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("init") / "myquake"
-    assert cli.main(["init", str(folder)]) == 0
+    assert app.main(["init", str(folder)]) == 0
     return folder / "study.toml"
 
 
@@ -44,7 +46,7 @@ def given(value: Any) -> Any:
     return [given(v) for v in value] if isinstance(value, list) else value
 
 
-def recipe(loaded: study.Study, name: str, folder: Path) -> tuple[str, dict[str, Any]]:
+def recipe(loaded: settings.Study, name: str, folder: Path) -> tuple[str, dict[str, Any]]:
     """Angles and parameters with which a model is trained."""
     made = pipeline.Run(loaded, {}, folder, Engine(1), Reporter(True)).recipe(name)
     return made.angles, made.make(0).get_params()
@@ -63,7 +65,7 @@ def missing(model: type[Settings], table: dict[str, Any], where: str) -> list[st
         part = inner(field.annotation)
         if key not in table:
             lacks.append(f"{where}.{key}")
-        elif part is not None and not issubclass(part, study.Layer):
+        elif part is not None and not issubclass(part, settings.Layer):
             below = table[key]
             if typing.get_origin(field.annotation) is not None:
                 below = next(iter(below.values()))  # a table by the name of a class
@@ -72,19 +74,19 @@ def missing(model: type[Settings], table: dict[str, Any], where: str) -> list[st
 
 
 def test_it_is_a_valid_study_whose_settings_are_the_defaults(written: Path) -> None:
-    loaded, document = study.load(written)
+    loaded, document = settings.load(written)
     bare = {k: document[k] for k in ("study", "event", "layers", "inventory")}
-    assert loaded == study.validate(bare, written.parent, "bare")
+    assert loaded == settings.validate(bare, written.parent, "bare")
 
 
 def test_every_key_of_the_schema_is_in_it(written: Path, every: dict[str, Any]) -> None:
     lacks = []
-    for name, field in study.Study.model_fields.items():
+    for name, field in settings.Study.model_fields.items():
         if name not in ("layers", "factors", "masks"):
             lacks += missing(typing.cast(type[Settings], field.annotation), every[name], name)
     text = written.read_text(encoding="utf-8")
-    lacks += [k for k in study.Layer.model_fields if f"\n#   {k}: " not in text]
-    lacks += {*study.Mask.model_fields} - {*study.Layer.model_fields, *every["masks"][0]}
+    lacks += [k for k in settings.Layer.model_fields if f"\n#   {k}: " not in text]
+    lacks += {*settings.Mask.model_fields} - {*settings.Layer.model_fields, *every["masks"][0]}
     for code, table in every["factors"].items():
         if code != "PGA":
             lacks += missing(FACTOR_FUNCTIONS[table["function"]], table, code)
@@ -95,8 +97,8 @@ def test_every_key_of_the_schema_is_in_it(written: Path, every: dict[str, Any]) 
 def test_every_default_that_it_shows_is_the_one_used(
     written: Path, every: dict[str, Any], tmp_path: Path
 ) -> None:
-    shown = study.validate(given(every), written.parent, "every")
-    used, _ = study.load(written)
+    shown = settings.validate(given(every), written.parent, "every")
+    used, _ = settings.load(written)
     for table in ("study", "event", "grid", "inventory", "sources", "samples", "evaluation", "map"):
         assert getattr(shown, table) == getattr(used, table), table
     for code in PAPER_FACTORS:
@@ -109,7 +111,7 @@ def test_every_default_that_it_shows_is_the_one_used(
 def test_what_a_model_is_trained_with_is_a_value_in_it(
     written: Path, every: dict[str, Any], tmp_path: Path
 ) -> None:
-    used, _ = study.load(written, overrides=["event.epicentre=[0, 0]"])
+    used, _ = settings.load(written, overrides=["event.epicentre=[0, 0]"])
     checked = 0
     for name in MODELS:
         angles, params = recipe(used, name, tmp_path)
@@ -129,7 +131,7 @@ def test_taking_one_sign_away_leaves_a_factor_out(written: Path, tmp_path: Path)
     changed = tmp_path / "study.toml"
     text = head + "[factors.ST]" + rest.replace("# use = true", "use = false", 1)
     changed.write_text(text, encoding="utf-8")
-    assert list(study.load(changed)[0].active_factors) == [c for c in PAPER_FACTORS if c != "ST"]
+    assert list(settings.load(changed)[0].active_factors) == [c for c in PAPER_FACTORS if c != "ST"]
 
 
 def test_choices_are_told() -> None:

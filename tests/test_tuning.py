@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shakeslide import model_settings, pipeline, sampling, training, trials, tuning
-from shakeslide.cli import main
-from shakeslide.errors import InputError
+from shakeslide import pipeline
+from shakeslide.cli.app import main
+from shakeslide.core.errors import InputError
+from shakeslide.learning import training, tuning, validation
 from shakeslide.models.registry import MODELS
+from shakeslide.samples import sampling
+from shakeslide.study import model_settings
 
 from .test_uncertainty import copied
 
@@ -28,7 +31,7 @@ def test_test_rows_are_never_looked_at(
     assert set(fitted) | set(judged) == set(split.train)
     assert not (set(fitted) | set(judged)) & set(split.test)
     if protocol != "pixel":
-        groups = trials.groups(samples, protocol, plan)
+        groups = validation.groups(samples, protocol, plan)
         assert not set(groups[fitted]) & set(groups[judged])
     seen: set[int] = set()
     real = training.fit

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import rasterio
 
-from shakeslide import bundle, pipeline, sampling, training, trials, uncertainty
-from shakeslide.errors import InputError
+from shakeslide import pipeline
+from shakeslide.core.errors import InputError
 from shakeslide.evaluation.calibration import Isotonic, Platt
+from shakeslide.learning import bundle, training, validation
+from shakeslide.maps import spread
+from shakeslide.samples import sampling
 
 from .conftest import open_run
 
@@ -52,7 +55,7 @@ def test_calibration_is_fitted_on_rows_that_its_model_had_not_seen(
     """Fitted on its own training rows a deep tree would seem to be always right."""
     samples = sampling.load(finished.out / "samples.parquet")
     plan = finished.plan(samples)
-    split = trials.chosen_splits(samples, "pixel", plan)[0]
+    split = validation.chosen_splits(samples, "pixel", plan)[0]
     recipe = training.Recipe("tree", "sincos", {"max_depth": None}, "platt")
     fit = training.fit(recipe, samples, [split.train], [3])[0].model
     assert isinstance(fit.calibration, Platt)
@@ -107,7 +110,7 @@ def test_bags_hold_whole_landslides(finished: pipeline.Run) -> None:
     samples = sampling.load(finished.out / "samples.parquet")
     rows = np.flatnonzero(np.random.default_rng(0).random(len(samples.table)) < 0.5)
     number = samples.table["landslide_id"].to_numpy()
-    drawn = uncertainty.bags(samples, rows, 30, seed=1)
+    drawn = spread.bags(samples, rows, 30, seed=1)
     assert len(drawn) == 30
     of = {i: set(rows[number[rows] == i]) for i in np.unique(number[rows]) if i > 0}
     counts = []
@@ -119,7 +122,7 @@ def test_bags_hold_whole_landslides(finished: pipeline.Run) -> None:
             counts.append(times[0])
     assert np.mean(counts) == pytest.approx(1, abs=0.1)
     assert np.var(counts) == pytest.approx(1, abs=0.25)  # of a bootstrap
-    again = uncertainty.bags(samples, rows, 30, seed=1)
+    again = spread.bags(samples, rows, 30, seed=1)
     assert all((a == b).all() for a, b in zip(drawn, again, strict=True))
 
 
@@ -128,7 +131,7 @@ def test_one_landslide_is_no_ensemble(finished: pipeline.Run) -> None:
     number = samples.table["landslide_id"].to_numpy()
     one = np.flatnonzero(number == number.max())
     with pytest.raises(InputError, match="too few of them for an ensemble"):
-        uncertainty.bags(samples, one, 3, seed=1)
+        spread.bags(samples, one, 3, seed=1)
 
 
 def test_spread_maps_are_those_of_the_members(finished: pipeline.Run, tmp_path: Path) -> None:
@@ -162,7 +165,7 @@ def test_one_member_has_no_spread(finished: pipeline.Run, tmp_path: Path) -> Non
 
 
 def test_the_applicability_map_is_its_index(finished: pipeline.Run) -> None:
-    area = uncertainty.load_area(finished.out / "models" / "applicability")
+    area = spread.load_area(finished.out / "models" / "applicability")
     samples = sampling.load(finished.out / "samples.parquet")
     with rasterio.open(finished.out / "maps" / "applicability.tif") as src:
         mapped, threshold = src.read(1), float(src.tags()["threshold"])
@@ -170,8 +173,8 @@ def test_the_applicability_map_is_its_index(finished: pipeline.Run) -> None:
     t = samples.table
     told = area.applicability.dissimilarity(area.encoder.transform(samples.raw))
     np.testing.assert_allclose(mapped[t.row, t.col], told, rtol=1e-6)
-    split = trials.chosen_splits(samples, "pixel", finished.plan(samples))[0]
-    assert np.median(told[split.train]) == 0 or len(split.train) > uncertainty.REFERENCE
+    split = validation.chosen_splits(samples, "pixel", finished.plan(samples))[0]
+    assert np.median(told[split.train]) == 0 or len(split.train) > spread.REFERENCE
     p = read(finished.out / "maps" / "lr_probability.tif")
     assert (np.isnan(mapped) == np.isnan(p)).all()
     assert 0.5 < np.nanmean(mapped <= threshold) <= 1
@@ -182,10 +185,10 @@ def test_a_damaged_area_is_refused(finished: pipeline.Run, tmp_path: Path) -> No
     shutil.copytree(finished.out / "models" / "applicability", folder)
     (folder / "weights.safetensors").write_bytes(b"no")
     with pytest.raises(InputError):
-        uncertainty.load_area(folder)
+        spread.load_area(folder)
     (folder / "manifest.json").unlink()
     with pytest.raises(InputError, match="missing or damaged"):
-        uncertainty.load_area(folder)
+        spread.load_area(folder)
 
 
 def test_members_of_a_broken_ensemble_are_trained_once(
@@ -207,7 +210,7 @@ def test_members_of_a_broken_ensemble_are_trained_once(
             raise KeyboardInterrupt
         return []
 
-    monkeypatch.setattr(uncertainty, "write_spread", write)
+    monkeypatch.setattr(spread, "write_spread", write)
     with monkeypatch.context() as patch:
         patch.setattr(training, "fit", counted)
         for _ in range(2):

@@ -18,12 +18,12 @@ import shapely
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide import engine
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import RESERVED
+from shakeslide.core import engine
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
 from shakeslide.io import raster, vector
 from shakeslide.models import parallel
+from shakeslide.study.factor_settings import RESERVED
 
 from . import small_site as site
 from .test_cli import edit, error, run

@@ -9,7 +9,8 @@ Above 1, the class fails more often than average. Models use this number for lit
 import matplotlib.pyplot as plt
 import numpy as np
 
-from shakeslide import encoding, synthetic
+from shakeslide import synthetic
+from shakeslide.samples import encoding
 from shakeslide.synthetic.geology import ROCKS
 
 earthquake = synthetic.make(synthetic.Scenario(seed=3, rows=400, cols=400, prevalence=0.05))

@@ -13,11 +13,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from shakeslide import encoding, evaluation, pipeline, sampling, study, synthetic
-from shakeslide.engine import Engine
+from shakeslide import evaluation, pipeline, synthetic
+from shakeslide.core.engine import Engine
+from shakeslide.core.progress import Reporter
 from shakeslide.evaluation import splits
 from shakeslide.models import MODELS
-from shakeslide.progress import Reporter
+from shakeslide.samples import encoding, sampling
+from shakeslide.study import settings as study
 
 # %%
 # Make the files of an earthquake, its factors and its samples, as ``shakeslide prepare`` and

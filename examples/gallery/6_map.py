@@ -14,9 +14,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import rasterio
 
-from shakeslide import pipeline, study, synthetic
-from shakeslide.engine import Engine
-from shakeslide.progress import Reporter
+from shakeslide import pipeline, synthetic
+from shakeslide.core.engine import Engine
+from shakeslide.core.progress import Reporter
+from shakeslide.study import settings as study
 
 folder = Path(tempfile.mkdtemp())
 scenario = synthetic.Scenario(seed=3, rows=400, cols=400, prevalence=0.03)

@@ -15,11 +15,13 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
-from shakeslide import encoding, pipeline, sampling, study, synthetic
-from shakeslide.engine import Engine
+from shakeslide import pipeline, synthetic
+from shakeslide.core.engine import Engine
+from shakeslide.core.progress import Reporter
 from shakeslide.evaluation import splits
 from shakeslide.models import StackedAutoencoder
-from shakeslide.progress import Reporter
+from shakeslide.samples import encoding, sampling
+from shakeslide.study import settings as study
 
 folder = Path(tempfile.mkdtemp())
 scenario = synthetic.Scenario(seed=3, rows=400, cols=400, prevalence=0.05)

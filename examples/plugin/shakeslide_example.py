@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from shakeslide import projection
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import FactorBase
+from shakeslide.core.errors import InputError
 from shakeslide.factors import terrain
 from shakeslide.factors.catalogue import project_point
-from shakeslide.factors.registry import FactorFunction, Made, Sources, TileInputs
+from shakeslide.factors.factor import FactorFunction, Made, Sources, TileInputs
+from shakeslide.geo import projection
+from shakeslide.study.factor_settings import FactorBase
 
 
 class FacingSettings(FactorBase):

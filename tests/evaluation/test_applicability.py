@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.evaluation.applicability import fit_applicability, from_arrays, upper_whisker
 
 WEIGHTS = np.array([0.3, 0.0, 0.1, 0.02])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.evaluation import audit, rates
 
 # OA, precision and recall with the standard deviations of 20 repeats: Remote Sensing 13:3436,

@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.evaluation import class_weights
 from shakeslide.evaluation.calibration import (
     Isotonic,

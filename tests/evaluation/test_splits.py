@@ -6,9 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.core.random_streams import generator
 from shakeslide.evaluation import balanced_folds, block_id, hold_out, landslide_groups, splits
-from shakeslide.evaluation.draws import generator
 
 
 def world(seed=0, landslides=40, cells=400, extent=10_000.0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.evaluation import suggest_size
 from shakeslide.evaluation.variogram import _longest, variogram
 

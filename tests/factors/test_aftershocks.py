@@ -13,11 +13,11 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import DensityFactor
+from shakeslide.core.errors import InputError
 from shakeslide.factors import aftershocks
-from shakeslide.factors.registry import Sources
-from shakeslide.study import Event, Layer
+from shakeslide.factors.factor import Sources
+from shakeslide.study.factor_settings import DensityFactor
+from shakeslide.study.settings import Event, Layer
 
 GRID = GeoBox((40, 50), Affine(30, 0, 5e5, 0, -30, 3.8e6), CRS("EPSG:32643"))
 EVENT = Event(magnitude=7.6, time=datetime(2005, 10, 8, 3, 50, 40, tzinfo=UTC))

@@ -14,8 +14,8 @@ from pyproj import Transformer
 
 from shakeslide import pipeline
 from shakeslide.factors.catalogue import FUNCTIONS
-from shakeslide.factors.registry import Kind, TileInputs
-from shakeslide.grid import Tile
+from shakeslide.factors.factor import Kind, TileInputs
+from shakeslide.geo.grid import Tile
 
 from .. import small_site as site
 from ..conftest import open_run

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.factors.density import default_bandwidth, quartic_density
 
 Array = NDArray[Any]

@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import (
+from shakeslide.core.errors import InputError
+from shakeslide.factors import hydrology
+from shakeslide.factors.catalogue import build
+from shakeslide.factors.factor import Sources, TileInputs
+from shakeslide.geo.grid import Tile
+from shakeslide.io import raster
+from shakeslide.study.factor_settings import (
     HeightAboveRiverFactor,
     RiverDistanceFactor,
     UpstreamAreaFactor,
     WaterFactor,
     WetnessFactor,
 )
-from shakeslide.factors import hydrology
-from shakeslide.factors.catalogue import build
-from shakeslide.factors.registry import Sources, TileInputs
-from shakeslide.grid import Tile
-from shakeslide.io import raster
-from shakeslide.study import Event, Layer
+from shakeslide.study.settings import Event, Layer
 
 UTM = "EPSG:32643"
 

@@ -14,15 +14,14 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide import masks
-from shakeslide.errors import InputError
-from shakeslide.factors import layers
+from shakeslide.core.errors import InputError
 from shakeslide.factors.computations import ReadCodes
-from shakeslide.factors.registry import TileInputs
-from shakeslide.grid import Tile
+from shakeslide.factors.factor import TileInputs
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
 from shakeslide.io import vector as vectors
-from shakeslide.study import Layer, Mask
+from shakeslide.layers import masks, readers
+from shakeslide.study.settings import Layer, Mask
 
 GRID = GeoBox((6, 8), Affine(10, 0, 500_000, 0, -10, 4_000_000), "EPSG:32643")
 TILE = Tile((0, 0), 0, 6, 0, 8)
@@ -50,8 +49,8 @@ def codes(first: int) -> np.ndarray:
 @pytest.mark.parametrize("first", [10, 2**24 - 4, 2**24 + 1, 2**30 + 1])
 def test_codes_are_numbered_where_a_factor_cannot_hold_them(tmp_path: Path, first: int) -> None:
     layer = Layer(path=raster(tmp_path / "a.tif", codes(first)))
-    source = layers.raster_source(layer, categorical=True)
-    found = layers.large_codes(source, "int32", GRID)
+    source = readers.raster_source(layer, categorical=True)
+    found = readers.large_codes(source, "int32", GRID)
     if first + 4 <= 2**24:
         assert found == ()
         return
@@ -72,16 +71,16 @@ def test_classes_of_a_mask_are_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.tif", "a", "a.json", "a.dat"])
 def test_a_raster_is_one_whatever_it_is_called(tmp_path: Path, name: str) -> None:
     raster(tmp_path / "x.tif", codes(1)).rename(tmp_path / name)
-    assert not layers.is_vector(Layer(path=tmp_path / name))
+    assert not readers.is_vector(Layer(path=tmp_path / name))
     with pytest.raises(InputError, match=r"is a raster.*column"):
-        layers.raster_info(Layer(path=tmp_path / name, column="v"), "soil")
+        readers.raster_info(Layer(path=tmp_path / name, column="v"), "soil")
 
 
 def test_a_vector_is_none(tmp_path: Path) -> None:
     layer = Layer(path=vector(tmp_path / "a.gpkg"))
-    assert layers.is_vector(layer)
+    assert readers.is_vector(layer)
     with pytest.raises(InputError, match=r"dem.*is a vector"):
-        layers.raster_info(layer, "dem")
+        readers.raster_info(layer, "dem")
 
 
 def test_a_file_of_both_kinds_is_chosen_from(tmp_path: Path) -> None:
@@ -92,10 +91,10 @@ def test_a_file_of_both_kinds_is_chosen_from(tmp_path: Path) -> None:
         path, "w", **profile, **more, crs="EPSG:32643", transform=GRID.affine
     ) as dst:
         dst.write(codes(1).astype(np.uint8), 1)
-    assert layers.is_vector(Layer(path=path, layer="shapes"))
-    assert not layers.is_vector(Layer(path=path, layer="cells"))
+    assert readers.is_vector(Layer(path=path, layer="shapes"))
+    assert not readers.is_vector(Layer(path=path, layer="cells"))
     with pytest.raises(InputError, match=r"rasters and vectors.*layer ="):
-        layers.is_vector(Layer(path=path))
+        readers.is_vector(Layer(path=path))
 
 
 def test_a_vector_within_an_archive(tmp_path: Path) -> None:
@@ -104,8 +103,8 @@ def test_a_vector_within_an_archive(tmp_path: Path) -> None:
         archive.write(tmp_path / "a.gpkg", "data/a.gpkg")
     for path in (tmp_path / "a.zip", tmp_path / "a.zip" / "data" / "a.gpkg"):
         layer = Layer(path=path, column="v")
-        assert layers.is_vector(layer)
-        read = vectors.read(layers.vector_source(layer, "soil"), grids.crs_of(GRID))
+        assert readers.is_vector(layer)
+        read = vectors.read(readers.vector_source(layer, "soil"), grids.crs_of(GRID))
         assert list(read.table["v"]) == [1]
     with pytest.raises(InputError, match="no such file"):
         vectors.read(vectors.VectorSource(tmp_path / "a.zip" / "b.gpkg"), grids.crs_of(GRID))
@@ -120,11 +119,11 @@ def test_a_raster_within_an_archive_is_no_vector(tmp_path: Path, more: bool) -> 
             archive.write(vector(tmp_path / "a.gpkg"), "a.gpkg")
     if more:
         with pytest.raises(InputError, match=r"path = \"a\.zip/"):
-            layers.is_vector(Layer(path=tmp_path / "a.zip"))
-        assert not layers.is_vector(Layer(path=tmp_path / "a.zip" / "a.tif"))
+            readers.is_vector(Layer(path=tmp_path / "a.zip"))
+        assert not readers.is_vector(Layer(path=tmp_path / "a.zip" / "a.tif"))
     else:
-        assert not layers.is_vector(Layer(path=tmp_path / "a.zip"))
-        assert layers.raster_info(Layer(path=tmp_path / "a.zip")).dtype == "int32"
+        assert not readers.is_vector(Layer(path=tmp_path / "a.zip"))
+        assert readers.raster_info(Layer(path=tmp_path / "a.zip")).dtype == "int32"
 
 
 @pytest.mark.parametrize(
@@ -143,15 +142,17 @@ def test_a_raster_within_an_archive_is_no_vector(tmp_path: Path, more: bool) -> 
     ids=["small", "floats", "negative", "large", "texts"],
 )
 def test_codes_of_classes(column: pd.Series, codes: list[float], legend: dict[int, str]) -> None:
-    found, told = layers.class_codes(column)
+    found, told = readers.class_codes(column)
     np.testing.assert_array_equal(found, codes)
     assert told == legend
 
 
 def test_classes_that_look_alike_are_told() -> None:
-    notes, warnings = layers.class_remarks(pd.Series(["Schist", "schist ", "granite", " "]), "unit")
+    notes, warnings = readers.class_remarks(
+        pd.Series(["Schist", "schist ", "granite", " "]), "unit"
+    )
     assert notes == ["1 features have a blank text in 'unit' and no class"]
     (line,) = warnings
     assert "'Schist', 'schist '" in line
     assert "granite" not in line
-    assert layers.class_remarks(pd.Series(["schist", "granite"]), "unit") == ([], [])
+    assert readers.class_remarks(pd.Series(["schist", "granite"]), "unit") == ([], [])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.factors import nearest
 from shakeslide.factors.nearest import Segments, subsections
 

@@ -8,8 +8,8 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from shakeslide.grid import Tile
-from shakeslide.polygons import Polygons
+from shakeslide.geo.grid import Tile
+from shakeslide.layers.polygons import Polygons
 
 GRID = GeoBox((40, 40), Affine(10, 0, 0, 0, -10, 400), "EPSG:32643")
 SQUARES = np.array([shapely.box(h, h, 400 - h, 400 - h) for h in (150, 100, 50, 0)], object)
@@ -57,6 +57,6 @@ def test_equal_values_and_neighbours_do_not_overlap() -> None:
 
 
 def test_a_large_grid_is_looked_at_coarsely(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shakeslide.polygons.PREVIEW", 400)
+    monkeypatch.setattr("shakeslide.layers.polygons.PREVIEW", 400)
     found = Polygons.valued(SQUARES, DOWN, GRID, "last").overlaps((40, 40))
     assert found.share == pytest.approx(900 / 1600, abs=0.1)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.factors import terrain
 
 Array = NDArray[Any]

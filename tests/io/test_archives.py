@@ -16,7 +16,7 @@ import pytest
 import shapely
 from odc.geo.crs import CRS
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.io import datasets, dependencies, raster, vector, views
 
 UTM = CRS("EPSG:32643")

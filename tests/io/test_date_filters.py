@@ -10,7 +10,7 @@ import pytest
 import shapely
 from odc.geo.crs import CRS
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.io import vector
 
 UTM = CRS("EPSG:32643")

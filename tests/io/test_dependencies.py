@@ -13,7 +13,7 @@ import rasterio
 import shapely
 from affine import Affine
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.io.dependencies import files_of
 
 PLACE = Affine(10, 0, 500_000, 0, -10, 4_000_000)

@@ -21,9 +21,10 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioIOError
 
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
-from shakeslide.io import failures, files, geotiff, lock
+from shakeslide.core import failures, files, lock
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
+from shakeslide.io import geotiff
 
 GRID = GeoBox((700, 650), Affine(30, 0, 340_000, 0, -30, 3_840_000), "EPSG:32643")
 

@@ -15,10 +15,10 @@ import pytest
 import rasterio
 from odc.geo.crs import CRS
 
-from shakeslide import study
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.io import datasets, dependencies, gdal, raster, vector
 from shakeslide.io.gdal import options
+from shakeslide.study import settings
 
 
 class Listener:
@@ -283,4 +283,4 @@ def test_hosts_without_a_proxy_are_back_once_the_web_is_allowed(
 
 
 def test_a_study_keeps_off_the_web_by_default() -> None:
-    assert study.StudyInfo().network is False
+    assert settings.StudyInfo().network is False

@@ -13,7 +13,7 @@ import pytest
 import shapely
 from odc.geo.crs import CRS
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.io import points, shapes, vector
 from shakeslide.io.points import Points
 

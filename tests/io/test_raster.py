@@ -12,9 +12,9 @@ import rasterio.shutil
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.core.files import replacing
 from shakeslide.io import datasets, raster
-from shakeslide.io.files import replacing
 
 GRID = GeoBox((64, 96), Affine(10, 0, 500_000, 0, -10, 4_000_000), "EPSG:32643")
 

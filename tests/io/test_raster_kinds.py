@@ -16,8 +16,8 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.enums import ColorInterp
 
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
 from shakeslide.io import datasets, dependencies, raster
 
 from ..stored import scaled, store

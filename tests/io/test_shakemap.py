@@ -16,14 +16,14 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import ValueFactor
+from shakeslide.core.errors import InputError
 from shakeslide.factors.catalogue import build
-from shakeslide.factors.layers import is_vector, raster_source
-from shakeslide.factors.registry import Sources, TileInputs
-from shakeslide.grid import Tile
+from shakeslide.factors.factor import Sources, TileInputs
+from shakeslide.geo.grid import Tile
 from shakeslide.io import raster, shakemap, units
-from shakeslide.study import Event, Layer
+from shakeslide.layers.readers import is_vector, raster_source
+from shakeslide.study.factor_settings import ValueFactor
+from shakeslide.study.settings import Event, Layer
 
 EXCERPT = Path(__file__).parent / "data" / "grid.xml"
 DATA = Path(os.environ.get("SHAKESLIDE_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.io import raster, summary
 from shakeslide.io.summary import Summary
 

@@ -12,10 +12,10 @@ import pytest
 import shapely
 from odc.geo.crs import CRS
 
-from shakeslide.errors import InputError
-from shakeslide.factors.layers import vector_source
+from shakeslide.core.errors import InputError
 from shakeslide.io import vector
-from shakeslide.study import Layer
+from shakeslide.layers.readers import vector_source
+from shakeslide.study.settings import Layer
 
 UTM = CRS("EPSG:32643")
 BOX, LINE, POINT = (

@@ -15,7 +15,7 @@ import shapely
 from affine import Affine
 from odc.geo.crs import CRS
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.io import contents, datasets, dependencies, raster, vector, views
 
 ENDLESS = """WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from shakeslide.models import sae_kernels as kernels
-from shakeslide.models.sae_network import bias_view, parameter_count, weight_view
+from shakeslide.models.sae import sae_kernels as kernels
+from shakeslide.models.sae.sae_network import bias_view, parameter_count, weight_view
 
 ACTIVATE = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),

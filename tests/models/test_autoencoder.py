@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.naive_bayes import GaussianNB
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.models import StackedAutoencoder, fit_members
-from shakeslide.models import sae_kernels as kernels
-from shakeslide.models import sae_training as training
 from shakeslide.models.bayes import GaussianNaiveBayes
-from shakeslide.models.sae_network import (
+from shakeslide.models.sae import sae_kernels as kernels
+from shakeslide.models.sae import sae_training as training
+from shakeslide.models.sae.sae_network import (
     autoencoder_plan,
     bias_view,
     classifier_plan,
@@ -484,7 +484,7 @@ def test_state_of_another_training_is_left_aside(tmp_path):
 
 def test_missing_pytorch_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "shakeslide.models.autoencoder_torch", raising=False)
+    monkeypatch.delitem(sys.modules, "shakeslide.models.sae.autoencoder_torch", raising=False)
     X, y = data(100)
     StackedAutoencoder(**QUICK).fit(X, y)
     with pytest.raises(InputError, match="pip install torch"):

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.models import StackedAutoencoder, fit_members
-from shakeslide.models import sae_kernels as kernels
-from shakeslide.models import sae_training as training
-from shakeslide.models.sae_network import autoencoder_plan
+from shakeslide.models.sae import sae_kernels as kernels
+from shakeslide.models.sae import sae_training as training
+from shakeslide.models.sae.sae_network import autoencoder_plan
 
 from .networks import QUICK, data, numeric_gradient, random_stack, reference_loss
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, which is optional")
-from shakeslide.models import autoencoder_torch  # noqa: E402
+from shakeslide.models.sae import autoencoder_torch  # noqa: E402
 
 
 def torch_replica(model, X, y):

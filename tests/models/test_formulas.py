@@ -8,9 +8,10 @@ from math import cos, exp, log, log10, radians, sin, tan
 import numpy as np
 import pytest
 
-from shakeslide.errors import InputError
-from shakeslide.models import MODELS, Jessee2018, Jessee2022, Newmark, RawModel, newmark
-from shakeslide.models.jessee import LAND_COVER, LITHOLOGY, areal_coverage
+from shakeslide.core.errors import InputError
+from shakeslide.models import MODELS, Jessee2018, Jessee2022, Newmark, RawModel
+from shakeslide.models.formulas import newmark
+from shakeslide.models.formulas.jessee import LAND_COVER, LITHOLOGY, areal_coverage
 
 from . import described
 from .described import FACTORS, PRESENT, STRENGTH, conversion

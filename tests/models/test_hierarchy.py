@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.models import AnalyticHierarchy
-from shakeslide.models.hierarchy import comparison_matrix, priorities
+from shakeslide.models.formulas.hierarchy import comparison_matrix, priorities
 
 from .described import FACTORS, PRESENT, conversion, rows
 

@@ -15,13 +15,13 @@ import shakeslide.models
 
 
 def dispatchers():
-    for info in pkgutil.iter_modules(shakeslide.models.__path__):
-        if info.name == "autoencoder_torch" and find_spec("torch") is None:
+    for info in pkgutil.walk_packages(shakeslide.models.__path__, "shakeslide.models."):
+        if info.name.endswith("autoencoder_torch") and find_spec("torch") is None:
             continue
-        module = importlib.import_module(f"shakeslide.models.{info.name}")
+        module = importlib.import_module(info.name)
         for name, value in vars(module).items():
             if isinstance(value, Dispatcher):
-                yield pytest.param(value, id=f"{info.name}.{name}")
+                yield pytest.param(value, id=f"{info.name.rsplit('.', 1)[-1]}.{name}")
 
 
 @pytest.mark.parametrize("function", list(dispatchers()))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.models import StackedAutoencoder, write_onnx
 
 

@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 import rasterio
 
-from shakeslide import bundle, model_settings, pipeline, sampling, study, training
-from shakeslide.errors import InputError
+from shakeslide import pipeline
+from shakeslide.core.errors import InputError
+from shakeslide.learning import bundle, training
 from shakeslide.models import dump, read, restore, write
 from shakeslide.models.own import GROUP
 from shakeslide.models.registry import entry
+from shakeslide.samples import sampling
+from shakeslide.study import model_settings
+from shakeslide.study import settings as study
 
 from .. import small_site as site
 from ..conftest import open_run

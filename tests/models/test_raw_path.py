@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import rasterio
 
-from shakeslide import bundle, mapping, pipeline, sampling
-from shakeslide.errors import InputError
-from shakeslide.models.jessee import Jessee2018
-from shakeslide.models.newmark import FORMS
-from shakeslide.progress import Reporter
+from shakeslide import pipeline
+from shakeslide.core.errors import InputError
+from shakeslide.core.progress import Reporter
+from shakeslide.learning import bundle
+from shakeslide.maps import prediction
+from shakeslide.models.formulas.jessee import Jessee2018
+from shakeslide.models.formulas.newmark import FORMS
 from shakeslide.report import artefacts, page
+from shakeslide.samples import sampling
 
 from .. import small_site as site
 from ..conftest import open_run
@@ -247,7 +250,7 @@ def test_ground_that_training_never_saw_is_told(finished: tuple[pipeline.Run, To
     run, told = finished
     assert not [line for line in told.lines if "outside the training range" in line]
     model = bundle.load(run.out / "models" / "lr")
-    cells = mapping.some_cells(model, run.stack())
+    cells = prediction.some_cells(model, run.stack())
     assert cells.shape[1] == len(model.factors)
     assert bundle.range_warnings(model, cells) == []
     columns = list(model.encoder.columns)

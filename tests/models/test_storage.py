@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.models import MODELS, arrayfile, dump, read, restore, write
 
 from . import described

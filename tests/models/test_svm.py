@@ -7,10 +7,15 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.svm import SVC
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.models import SupportVectorMachine
-from shakeslide.models.platt import platt_sigmoid
-from shakeslide.models.taylor import TaylorMap, kernel_error, middle_intercept, monomials
+from shakeslide.models.kernel_machines.platt import platt_sigmoid
+from shakeslide.models.kernel_machines.taylor import (
+    TaylorMap,
+    kernel_error,
+    middle_intercept,
+    monomials,
+)
 
 
 def data(n, features=14, seed=0):
@@ -67,7 +72,7 @@ def test_decision_values_are_those_of_libsvm(n, features, C, gamma):
 
 
 def test_large_problem_starts_from_a_part_and_meets_the_conditions_of_the_optimum(monkeypatch):
-    from shakeslide.models.taylor import HingeSolver
+    from shakeslide.models.kernel_machines.taylor import HingeSolver
 
     monkeypatch.setattr(HingeSolver, "_SUBSET", 1000)
     X, y = data(8000, 6)

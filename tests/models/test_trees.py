@@ -13,10 +13,10 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.models import AdaBoost, DecisionTree, GradientBoosting, RandomForest
-from shakeslide.models.forest import _share_by_impurity
-from shakeslide.models.trees import Tree, TreeEnsemble, _rounded_down
+from shakeslide.models.tree_models.forest import _share_by_impurity
+from shakeslide.models.tree_models.trees import Tree, TreeEnsemble, _rounded_down
 
 
 def data(n=3000, features=6):

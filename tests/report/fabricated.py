@@ -15,11 +15,11 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide import sampling
 from shakeslide.evaluation.collinearity import correlations
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.geo import grid as grids
 from shakeslide.io.geotiff import write_geotiff
+from shakeslide.samples import sampling
 
 CELL = 30.0
 GRID = GeoBox((70, 56), Affine(CELL, 0, 340_000, 0, -CELL, 3_840_000), CRS("EPSG:32643"))

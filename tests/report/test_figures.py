@@ -21,7 +21,7 @@ from odc.geo.geobox import GeoBox
 from PIL import Image
 
 from shakeslide.factors.stack import FactorInfo
-from shakeslide.report import (  # fmt: skip
+from shakeslide.report import (
     artefacts,
     cartography,
     charts,
@@ -29,7 +29,7 @@ from shakeslide.report import (  # fmt: skip
     factor_maps,
     figures,
     legends,
-    maps,
+    map_figures,
 )
 from shakeslide.report.artefacts import MapFiles
 from shakeslide.report.cartography import FLAT, View
@@ -251,11 +251,11 @@ def test_outlines_are_drawn_in_their_place(run_folder: Path) -> None:
     assert len(rings) == 3
     assert sum(len(r) == 5 for r in rings) == 1
     assert cartography.outline_rings([], view) == []
-    bare = rendered(maps.probability(run.maps[0], view, None, []))
-    drawn = rendered(maps.probability(run.maps[0], view, None, rings))
+    bare = rendered(map_figures.probability(run.maps[0], view, None, []))
+    drawn = rendered(map_figures.probability(run.maps[0], view, None, rings))
     height = len(bare)
     changed = np.argwhere((bare != drawn).any(axis=-1)) / figures.DPI
-    room = maps.WIDTH - 0.28 - 0.08
+    room = map_figures.WIDTH - 0.28 - 0.08
     tall = room * view.aspect
     legend = height / figures.DPI - 0.26 - tall
     on_map = changed[changed[:, 0] < height / figures.DPI - legend]
@@ -387,7 +387,7 @@ def test_any_shape_of_area_can_be_drawn(tmp_path: Path, shape: tuple[int, int]) 
         for figure in (
             factor_maps.card(one, view),
             factor_maps.panel([one] * 7, view),
-            maps.samples(
+            map_figures.samples(
                 np.array([340_100.0]), np.array([3_839_900.0]), np.array([True]), view, shade
             ),
         ):
@@ -473,7 +473,7 @@ def test_samples_beyond_the_most_are_thinned(run_folder: Path) -> None:
     n = 1000
     rng = np.random.default_rng(1)
     x, y = 340_000 + 1680 * rng.random(n), 3_837_900 + 2100 * rng.random(n)
-    figure = maps.samples(x, y, np.arange(n) < n // 2, View(GRID, 100), None, most=300)
+    figure = map_figures.samples(x, y, np.arange(n) < n // 2, View(GRID, 100), None, most=300)
     points = [c for a in figure.axes for c in a.collections]
     assert [len(c.get_offsets()) for c in points] == [125, 125]
     texts = [t.get_text() for a in figure.axes for t in a.texts]
@@ -488,7 +488,7 @@ def test_the_title_of_a_map_leaves_the_other_entry_free(tmp_path: Path, title: s
     files = MapFiles("jessee2018", path, path, shows, {}, says=title)
     ring = np.array([[340_100, 3_839_000], [340_900, 3_839_900]])
     with figures.style():
-        figure = maps.probability(files, View(GRID, 60), None, [ring])
+        figure = map_figures.probability(files, View(GRID, 60), None, [ring])
         figure.canvas.draw()
         renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
         texts = [t for axes in figure.axes for t in axes.texts]

@@ -14,7 +14,7 @@ import pytest
 from shakeslide import report
 from shakeslide.evaluation.collinearity import correlations
 from shakeslide.factors.stack import FactorInfo
-from shakeslide.report import artefacts, figures, importance, importance_charts
+from shakeslide.report import artefacts, figures, importance_charts, importance_text
 
 from .fabricated import DROPS, EVIL, FACTORS, INPUTS, MODELS, fabricate, write_json
 from .test_page import Page, numbers
@@ -72,7 +72,7 @@ def test_losses_are_printed_by_group(page: Page, told: dict[str, Any]) -> None:
 
 def test_greatest_loss_of_each_model_is_bold(run_folder: Path) -> None:
     run = artefacts.load(run_folder)
-    summary = importance.importance(run)
+    summary = importance_text.importance(run)
     assert summary is not None
     assert [[best for _, _, best in row.cells] for row in summary.groups] == [
         [True] * 3,
@@ -102,7 +102,7 @@ def test_undefined_importance_is_a_dash(run_folder: Path, told: dict[str, Any]) 
     broken["information_gain"][-1]["bits"] = None
     broken["models"][1]["dependence"][0]["probability"][2] = None
     run = replace(artefacts.load(run_folder), importance=broken)
-    summary = importance.importance(run)
+    summary = importance_text.importance(run)
     assert summary is not None
     assert summary.groups[0].cells[0] == ("–", "", False)
     assert summary.gain[-1][2] == "–"
@@ -155,7 +155,7 @@ def test_codes_that_are_their_own_names_are_not_explained(run_folder: Path) -> N
         replace(f, info=replace(f.info, legend={1: "1", 2: "2"} if f.info.legend else {}))
         for f in run.factors
     ]
-    summary = importance.importance(replace(run, factors=factors))
+    summary = importance_text.importance(replace(run, factors=factors))
     assert summary is not None
     assert summary.classes == []
 
@@ -199,14 +199,14 @@ def test_remarks_are_listed(run_folder: Path, page: Page, told: dict[str, Any]) 
     a, b = rng.normal(size=(2, 400))
     columns = {"DEM": a, "SLOA": a + 0.01 * b, "FD": b, "TPI": rng.normal(size=400)}
     run = replace(artefacts.load(run_folder), importance={"collinearity": collinearity_of(columns)})
-    summary = importance.collinear(run)
+    summary = importance_text.collinear(run)
     assert summary is not None
     assert summary.sentence == "1 of 6 pairs is correlated by 0.7 or more."
     assert summary.remarks[0].startswith("DEM and SLOA go together (r = 1.00)")
     assert (summary.method, summary.rows) == ("Pearson's r", 400)
     assert [code for code, _, _ in summary.vif] == list(columns)
     alone = collinearity_of({"DEM": a, "FD": b})
-    summary = importance.collinear(replace(run, importance={"collinearity": alone}))
+    summary = importance_text.collinear(replace(run, importance={"collinearity": alone}))
     assert summary is not None
     assert summary.sentence == "The only pair is correlated by less than 0.7."
 
@@ -215,7 +215,7 @@ def test_constant_and_given_away_factors_are_told_apart() -> None:
     rng = np.random.default_rng(2)
     a = rng.normal(size=200)
     told = collinearity_of({"A": a, "B": 2 * a, "C": np.ones(200), "D": rng.normal(size=200)})
-    assert [importance.printed_vif(told, i) for i in range(4)] == ["∞", "∞", "–", "1.0"]
+    assert [importance_text.printed_vif(told, i) for i in range(4)] == ["∞", "∞", "–", "1.0"]
     with figures.style():
         figure = importance_charts.collinearity(told, {})
     assert [t.get_text() for t in figure.axes[2].texts] == ["∞", "∞", "–", "1.0"]

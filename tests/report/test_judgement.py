@@ -14,7 +14,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from shakeslide import report
-from shakeslide.report import artefacts, charts, figures, judgement, judgement_charts, words
+from shakeslide.report import artefacts, charts, figures, findings, findings_charts, words
 
 from .fabricated import GAPS, INPUTS, MODELS, OPTIMISM, SCORES, evaluation, fabricate, write_json
 from .test_page import Page, numbers
@@ -59,13 +59,13 @@ def test_flattery_of_each_model_in_the_table(page: Page) -> None:
 
 
 def test_without_random_cells_nothing_is_said_of_flattery(run_folder: Path) -> None:
-    assert judgement.optimism(changed(run_folder, optimism=[])) is None
-    assert judgement.optimism(changed(run_folder, optimism=None)) is None
+    assert findings.optimism(changed(run_folder, optimism=[])) is None
+    assert findings.optimism(changed(run_folder, optimism=None)) is None
 
 
 def test_flattery_is_drawn_as_long_as_it_is() -> None:
     with figures.style():
-        panels = judgement_charts.optimism(evaluation(2), MODELS, ["pixel", "block"]).axes[1:]
+        panels = findings_charts.optimism(evaluation(2), MODELS, ["pixel", "block"]).axes[1:]
     for axes, measure in zip(panels, ("oa", "roc_auc"), strict=True):
         bars = sorted(axes.patches, key=lambda bar: -bar.get_y())
         wanted = [OPTIMISM[m][measure] for m in MODELS]
@@ -98,13 +98,13 @@ def test_alarms_are_told_for_the_area(run_folder: Path, page: Page) -> None:
     )
     # In the summary and in its section.
     assert plain(page.text).count(wanted) == 2
-    assert judgement.alarms(changed(run_folder, summary_area=None)) == ""
+    assert findings.alarms(changed(run_folder, summary_area=None)) == ""
 
 
 def test_shares_are_drawn_at_their_place() -> None:
     told = evaluation(2)
     with figures.style():
-        axes = judgement_charts.balances(told, "block").axes[1]
+        axes = findings_charts.balances(told, "block").axes[1]
     marks = {round(float(x), 6) for line in axes.get_lines() for x in line.get_xdata()}
     wanted = {
         round(100 * r["precision"]["mean"], 6)
@@ -143,13 +143,13 @@ def test_differences_are_printed_with_interval_and_p(page: Page) -> None:
 
 def test_matrix_is_row_minus_column(run_folder: Path) -> None:
     told = evaluation(2)
-    points, resolved = judgement_charts.difference_matrix(told["pairs"], MODELS, "pixel", "oa")
+    points, resolved = findings_charts.difference_matrix(told["pairs"], MODELS, "pixel", "oa")
     scores = 100 * np.array([SCORES[m] for m in MODELS])
     off = ~np.eye(3, dtype=bool)
     np.testing.assert_allclose(points[off], (scores[:, None] - scores[None, :])[off])
     assert np.isnan(np.diag(points)).all()
     assert (resolved == off).all()
-    _, none = judgement_charts.difference_matrix(told["pairs"], MODELS, "block", "oa")
+    _, none = findings_charts.difference_matrix(told["pairs"], MODELS, "block", "oa")
     assert not none.any()
 
 
@@ -157,10 +157,10 @@ def test_unresolved_differences_have_no_colour() -> None:
     told = evaluation(2)
     with figures.style():
         images = {
-            p: judgement_charts.differences(told, MODELS, p).axes[1].get_images()[0].get_array()
+            p: findings_charts.differences(told, MODELS, p).axes[1].get_images()[0].get_array()
             for p in ("pixel", "block")
         }
-    grey = to_rgb(judgement_charts.UNRESOLVED)
+    grey = to_rgb(findings_charts.UNRESOLVED)
     np.testing.assert_allclose(images["block"][0, 1], grey)
     # Orange below, violet above: the forest lies above the regression.
     red, _, blue = images["pixel"][0, 1]
@@ -173,7 +173,7 @@ def test_many_models_with_long_names_fit_the_sheet() -> None:
     names = [*words.MODELS]
     pairs = [
         {"protocol": "pixel", "model": a, "other": b}
-        | {m: {"mean": 0.01, "low": 0.005, "high": 0.02} for m in judgement.DIFFERED}
+        | {m: {"mean": 0.01, "low": 0.005, "high": 0.02} for m in findings.DIFFERED}
         for a, b in combinations(names, 2)
     ]
     optimism = [{"protocol": "block", "model": m, "oa": 1.0, "roc_auc": 2.0} for m in names]
@@ -188,9 +188,9 @@ def test_many_models_with_long_names_fit_the_sheet() -> None:
     told = {"pairs": pairs, "optimism": optimism, "summary": rows, "summary_area": rows}
     with figures.style():
         drawn = [
-            judgement_charts.differences(told, names, "pixel"),
-            judgement_charts.optimism(told, names, ["pixel", "block"]),
-            judgement_charts.balances(told, "block"),
+            findings_charts.differences(told, names, "pixel"),
+            findings_charts.optimism(told, names, ["pixel", "block"]),
+            findings_charts.balances(told, "block"),
             charts.protocols(told, ["block"]),
         ]
         for figure in drawn:
@@ -219,15 +219,15 @@ def test_many_models_with_long_names_fit_the_sheet() -> None:
     ],
 )
 def test_resolved_leaves_zero_out(told: dict[str, Any], wanted: bool) -> None:
-    assert judgement.is_resolved(told) is wanted
+    assert findings.is_resolved(told) is wanted
 
 
 def test_a_single_split_resolves_nothing(run_folder: Path) -> None:
     pairs = evaluation(2)["pairs"]
     for row in pairs:
-        for measure in judgement.DIFFERED:
+        for measure in findings.DIFFERED:
             row[measure] |= {"low": None, "high": None, "p_value": None}
-    for table in judgement.differences(changed(run_folder, pairs=pairs)):
+    for table in findings.differences(changed(run_folder, pairs=pairs)):
         assert table.sentences == [
             "From so few splits no difference can be judged: five are needed at least."
         ]
@@ -245,19 +245,19 @@ def test_gap_to_the_known_truth(run_folder: Path, page: Page) -> None:
         wanted = [100 * (SCORES[model] - 0.9), -100 * GAPS[model]] * 2
         printed = [float(c.replace("\u2212", "-")) for c in cells]
         assert printed == pytest.approx(wanted, abs=0.051)
-    assert judgement.truth(changed(run_folder, truth=None)) is None
+    assert findings.truth(changed(run_folder, truth=None)) is None
 
 
 def test_the_truth_of_other_earthquakes_is_not_known(run_folder: Path) -> None:
     told = artefacts.load(run_folder).evaluation
     by_event = [r | {"protocol": "event"} for r in told["summary"] if r["protocol"] == "block"]
     run = changed(run_folder, summary=[*told["summary"], *by_event])
-    assert judgement.strictest(run) == "event"
-    found = judgement.truth(run)
+    assert findings.strictest(run) == "event"
+    found = findings.truth(run)
     assert found is not None
     assert found.protocols == ["pixel", "block"]
     assert "below that ceiling (spatial blocks held out)" in found.sentence
-    alone = judgement.truth(changed(run_folder, summary=by_event))
+    alone = findings.truth(changed(run_folder, summary=by_event))
     assert alone is not None
     assert alone.protocols == []
     assert alone.sentence.endswith("but by luck.")
@@ -274,7 +274,7 @@ def test_the_truth_of_other_earthquakes_is_not_known(run_folder: Path) -> None:
     ],
 )
 def test_calibration_is_told(run_folder: Path, way: str | None, wanted: str) -> None:
-    text = judgement.calibration(changed(run_folder, calibration=way))
+    text = findings.calibration(changed(run_folder, calibration=way))
     assert wanted in text
     assert bool(text) is bool(way)
 

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import rasterio
 
-from shakeslide import report, sampling
-from shakeslide.errors import InputError
+from shakeslide import report
+from shakeslide.core.errors import InputError
 from shakeslide.io import raster
 from shakeslide.report import artefacts, figures, published, words
 from shakeslide.report import page as report_page
+from shakeslide.samples import sampling
 
 from .fabricated import (
     EVIL,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shakeslide.report import figures, source_charts
-from shakeslide.sources import frequency
+from shakeslide.sources import size_frequency
 
 
 def test_points_and_tail_are_those_told() -> None:
@@ -15,9 +15,9 @@ def test_points_and_tail_are_those_told() -> None:
     told = {
         "landslides": {
             "tail": {"alpha": 2.5, "error": 0.02, "least": 1000.0, "count": 4000, "distance": 0.01},
-            **frequency.distribution(area),
+            **size_frequency.distribution(area),
         },
-        "sources": {"tail": None, **frequency.distribution(np.array([]))},
+        "sources": {"tail": None, **size_frequency.distribution(np.array([]))},
     }
     with figures.style():
         axes = source_charts.frequency(told).axes[-1]

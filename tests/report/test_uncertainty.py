@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.io.style import RAMP
-from shakeslide.report import artefacts, figures, maps, uncertainty
+from shakeslide.report import artefacts, figures, map_figures, uncertainty_text
 from shakeslide.report.cartography import NODATA, View
 
 from .fabricated import GRID, THRESHOLD, write_raster, write_uncertainty
@@ -45,17 +45,17 @@ def test_spread_is_that_of_all_cells(
 ) -> None:
     mean, sd, _ = values
     known = np.isfinite(sd)
-    (told,) = uncertainty.spreads(run)
+    (told,) = uncertainty_text.spreads(run)
     assert told.model == "rf"
-    assert told.median == pytest.approx(np.median(sd[known]), abs=2 / uncertainty.BINS)
-    assert told.high == pytest.approx(np.quantile(sd[known], 0.95), abs=2 / uncertainty.BINS)
+    assert told.median == pytest.approx(np.median(sd[known]), abs=2 / uncertainty_text.BINS)
+    assert told.high == pytest.approx(np.quantile(sd[known], 0.95), abs=2 / uncertainty_text.BINS)
     near = np.abs(mean[known] - 0.5) <= 2 * sd[known]
     assert told.undecided == pytest.approx(near.mean())
 
 
 def test_the_threshold_means_nothing_on_a_corrected_map(run: artefacts.Artefacts) -> None:
     corrected = replace(run, maps=[replace(f, shows="probability") for f in run.maps])
-    (told,) = uncertainty.spreads(corrected)
+    (told,) = uncertainty_text.spreads(corrected)
     assert told.undecided is None
 
 
@@ -63,7 +63,7 @@ def test_applicability_counts_cells(
     run: artefacts.Artefacts, values: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> None:
     index = values[2]
-    told = uncertainty.applicability(run)
+    told = uncertainty_text.applicability(run)
     assert told is not None
     assert told.threshold == THRESHOLD
     known = np.isfinite(index)
@@ -77,7 +77,7 @@ def test_applicability_without_its_limit_is_an_error(
     path = tmp_path / "applicability.tif"
     write_raster(path, np.ones(GRID.shape, np.float32), tags=tags)
     with pytest.raises(InputError, match=r"applicability\.tif: has no tag `threshold`"):
-        uncertainty.applicability(replace(run, applicability=path))
+        uncertainty_text.applicability(replace(run, applicability=path))
 
 
 # ------------------------------------------------------------------ figures
@@ -89,9 +89,11 @@ def test_ground_beyond_the_limit_has_its_own_colour(
     index = values[2]
     assert run.applicability is not None
     with figures.style():
-        figure = maps.applicability(run.applicability, THRESHOLD, 0.123, View(GRID, 100), None)
+        figure = map_figures.applicability(
+            run.applicability, THRESHOLD, 0.123, View(GRID, 100), None
+        )
     picture = np.asarray(figure.axes[1].get_images()[0].get_array())
-    outside = np.round(255 * np.array(to_rgb(maps.OUTSIDE)))
+    outside = np.round(255 * np.array(to_rgb(map_figures.OUTSIDE)))
     assert ((picture == outside).all(axis=-1) == (index > THRESHOLD)).all()
     missing = np.round(255 * np.array(NODATA))
     assert ((picture == missing).all(axis=-1) >= np.isnan(index)).all()
@@ -104,7 +106,7 @@ def test_spread_is_darker_where_it_is_greater(
 ) -> None:
     files = next(f for f in run.maps if f.model == "rf")
     with figures.style():
-        figure = maps.spread(files, View(GRID, 100), None)
+        figure = map_figures.spread(files, View(GRID, 100), None)
     picture = np.asarray(figure.axes[1].get_images()[0].get_array(), float)
     lightness = picture[40] @ np.array([0.3, 0.59, 0.11])
     # The standard deviation grows eastwards, to the 99th percentile.
@@ -116,20 +118,20 @@ def test_spread_is_darker_where_it_is_greater(
 
 def test_a_model_without_ensemble_has_no_map_of_it(run: artefacts.Artefacts) -> None:
     with pytest.raises(ValueError, match="lr has no map"):
-        maps.spread(run.maps[0], View(GRID, 100), None)
+        map_figures.spread(run.maps[0], View(GRID, 100), None)
 
 
 # ------------------------------------------------------------------ the page
 
 
 def test_page_tells_how_sure_the_maps_are(run: artefacts.Artefacts, page: Page) -> None:
-    told = uncertainty.applicability(run)
+    told = uncertainty_text.applicability(run)
     assert told is not None
     text = page.text.replace("\u00a0", " ")
     share = f"{100 * told.outside:.3g} %"
     assert f"{share} of the area is unlike anything the model was trained on." in text
     assert f"Of the area {share} is unlike anything the models were trained on." in text
-    (spread,) = uncertainty.spreads(run)
+    (spread,) = uncertainty_text.spreads(run)
     cells = page.rows("spreads")["rf"]
     assert cells[0] == f"{spread.median:.3f}"
     assert spread.undecided is not None
@@ -143,7 +145,7 @@ def test_map_of_probability_says_so_and_fills_its_scale(
     write_raster(tmp_path / "p.tif", low.reshape(GRID.shape))
     files = replace(run.maps[0], probability=tmp_path / "p.tif", shows="probability")
     with figures.style():
-        figure = maps.probability(files, View(GRID, 100), None, [])
+        figure = map_figures.probability(files, View(GRID, 100), None, [])
     assert "Probability (LR)" in texts(figure)
     picture = np.asarray(figure.axes[1].get_images()[0].get_array(), float)
     ends = [255 * np.array(to_rgb(RAMP[k])) for k in (0, -1)]

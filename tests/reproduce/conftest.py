@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from shakeslide import pipeline, reproduce
-from shakeslide.reproduce import bench, experiments
-from shakeslide.reproduce.bench import Bench
-from shakeslide.reproduce.scale import Scale
+from shakeslide import paper, pipeline
+from shakeslide.paper import bench, experiments
+from shakeslide.paper.bench import Bench
+from shakeslide.paper.scale import Scale
 
 from ..conftest import open_run
 
@@ -38,6 +38,6 @@ def reopened(run: pipeline.Run, out: Path, *overrides: str) -> pipeline.Run:
 def reproduced(finished: pipeline.Run, tmp_path_factory: pytest.TempPathFactory) -> Reproduced:
     """All experiments under `pixel`; not to be changed by tests."""
     run = reopened(finished, tmp_path_factory.mktemp("reproduce") / "run")
-    folder = reproduce.run(run, scale=TINY)
+    folder = paper.run(run, scale=TINY)
     assert folder == experiments.folder_of(run.out, "pixel")
     return Reproduced(run, folder, bench.open_bench(run, "pixel", TINY))

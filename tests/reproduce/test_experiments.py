@@ -18,25 +18,27 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score, silhouette_score
 
-from shakeslide import bundle, explanation, inventory, pipeline, reproduce, training, trials
-from shakeslide.cli import main
-from shakeslide.errors import InputError
+from shakeslide import paper, pipeline
+from shakeslide.cli.app import main
+from shakeslide.core.errors import InputError
 from shakeslide.evaluation import intervals
 from shakeslide.evaluation.splits import Split
-from shakeslide.grid import tiles
-from shakeslide.inventory import CLEAR, SOURCE
-from shakeslide.report import figures, words
-from shakeslide.reproduce import (
+from shakeslide.geo.grid import tiles
+from shakeslide.layers import inventory
+from shakeslide.layers.inventory import CLEAR, SOURCE
+from shakeslide.learning import bundle, explanation, training, validation
+from shakeslide.paper import (
     bench,
     claims,
     experiments,
     features,
-    places,
-    published,
+    parts_of_map,
+    printed_figures,
     summaries,
 )
-from shakeslide.reproduce.scale import PAPER, QUICK
-from shakeslide.tables import Result
+from shakeslide.paper.scale import PAPER, QUICK
+from shakeslide.report import figures, words
+from shakeslide.results.evaluation_file import Result
 
 from ..conftest import open_run
 from .conftest import TINY, Reproduced, reopened
@@ -63,7 +65,7 @@ def direct(made: Reproduced, name: str, **changes: object) -> list[np.ndarray]:
     if name == "sae":
         changes = {"steps": TINY.steps, "pretrain_steps": TINY.pretrain_steps, **changes}
     recipe = replace(recipe, params={**recipe.params, **changes})
-    fits = trials.fit(recipe, b.samples, b.splits, b.plan)
+    fits = validation.fit(recipe, b.samples, b.splits, b.plan)
     return [f.model.predict(b.samples.raw[s.test]) for f, s in zip(fits, b.splits, strict=True)]
 
 
@@ -75,7 +77,7 @@ def accuracies(made: Reproduced, told: list[np.ndarray]) -> list[float]:
 # ------------------------------------------------------------------ files
 
 
-@pytest.mark.parametrize("name", list(reproduce.EXPERIMENTS))
+@pytest.mark.parametrize("name", list(paper.EXPERIMENTS))
 def test_each_leaves_values_settings_and_figures(reproduced: Reproduced, name: str) -> None:
     values, said = table(reproduced, name), text(reproduced, name)
     assert len(values) > 0
@@ -161,7 +163,7 @@ def test_counts(reproduced: Reproduced) -> None:
 
 def test_learning_rates_and_structures_equal_direct_fits(reproduced: Reproduced) -> None:
     rows = table(reproduced, "T4").set_index("learning_rate")
-    assert list(rows.index) == list(published.LEARNING_RATES)
+    assert list(rows.index) == list(printed_figures.LEARNING_RATES)
     oa = accuracies(reproduced, direct(reproduced, "sae", learning_rate=0.1))
     assert rows.loc[0.1, "oa_mean"] == pytest.approx(np.mean(oa))
     assert rows.loc[0.1, "published_oa_mean"] == 0.8549
@@ -180,7 +182,7 @@ def test_the_curve_ends_where_a_plain_fit_does(reproduced: Reproduced) -> None:
     assert rows["test_oa_mean"].iloc[-1] == pytest.approx(np.mean(told))
     b = reproduced.bench
     recipe = b.recipe("sae", steps=60)
-    fits = trials.fit(recipe, b.samples, b.splits, b.plan)
+    fits = validation.fit(recipe, b.samples, b.splits, b.plan)
     y = b.samples.label
     train = [
         np.mean((f.model.predict(b.samples.raw[s.train]) >= 0.5) == y[s.train])
@@ -201,7 +203,7 @@ def test_factors_are_ranked_on_training_rows(reproduced: Reproduced) -> None:
         best = [g["code"] for g in gains[:3]]
         few = bench.with_factors(b.samples, best)
         assert [f.code for f in few.factors] == [c for c in b.codes if c in best]
-        fit = trials.fit(reproduced.run.recipe("rf"), few, [split], b.plan)[0]
+        fit = validation.fit(reproduced.run.recipe("rf"), few, [split], b.plan)[0]
         p = fit.model.predict(few.raw[split.test])
         oa.append(accuracy_score(b.samples.label[split.test], p >= 0.5))
     assert rows.loc[("rf", 3), "oa_mean"] == pytest.approx(np.mean(oa))
@@ -241,7 +243,7 @@ def test_the_threshold_follows_what_a_map_shows(finished: pipeline.Run, tmp_path
         'map.models=["rf"]',
     )  # fmt: skip
     pipeline.map_(run)
-    folder = reproduce.run(run, ["F8"], TINY)
+    folder = paper.run(run, ["F8"], TINY)
     row = pd.read_csv(folder / "F8.csv").iloc[0]
     with rasterio.open(finished.out / "maps" / "rf_probability.tif") as src:
         plain = src.read(1)
@@ -258,12 +260,12 @@ def test_an_area_of_a_polygon_without_area_is_refused(
     flat = shapely.Polygon([(x, y), (x + 500, y), (x + 250, y)])
     gpd.GeoDataFrame(geometry=[flat], crs=grid.crs.to_wkt()).to_file(path)
     with pytest.raises(InputError, match=r"flat\.gpkg \(--area\): .* length or area"):
-        places.chosen_area(grid, reproduced.bench.samples, path)
+        parts_of_map.chosen_area(grid, reproduced.bench.samples, path)
 
 
 def test_the_area_is_judged_by_the_inventory(reproduced: Reproduced) -> None:
     run, rows = reproduced.run, table(reproduced, "F11").set_index("model")
-    area = places.chosen_area(run.grid, reproduced.bench.samples, None)
+    area = parts_of_map.chosen_area(run.grid, reproduced.bench.samples, None)
     t = area.tile
     assert (t.row1 - t.row0, t.col1 - t.col0) == (100, 100)
     with rasterio.open(run.out / "maps" / "sae_probability.tif") as src:
@@ -289,7 +291,7 @@ def test_an_area_of_ones_own(reproduced: Reproduced, tmp_path: Path) -> None:
     path = tmp_path / "area.gpkg"
     gpd.GeoDataFrame(geometry=[shapely.Polygon(corner)], crs=site.CRS).to_file(path)
     run = reopened(reproduced.run, tmp_path / "run")
-    folder = reproduce.run(run, ["F11"], TINY, area=path)
+    folder = paper.run(run, ["F11"], TINY, area=path)
     rows = pd.read_csv(folder / "F11.csv")
     y, x = np.mgrid[0 : site.ROWS, 0 : site.COLS] + 0.5
     inside = (x > 20) & (y > 20) & ((x - 20) / 60 + (y - 20) / 70 < 1)
@@ -311,7 +313,7 @@ def test_units_and_layers_equal_direct_computation(reproduced: Reproduced) -> No
     assert np.allclose(top["weight_source"], model.estimator.weights_[-1][1])
     layers = table(reproduced, "F10_layers")
     recipe = b.recipe("sae")
-    fits = trials.fit(recipe, b.samples, b.splits, b.plan)
+    fits = validation.fit(recipe, b.samples, b.splits, b.plan)
     oa = []
     for fit, s in zip(fits, b.splits, strict=True):
         sides = [
@@ -446,11 +448,11 @@ def test_a_second_run_fits_nothing(
 
     monkeypatch.setattr(training, "fit", never)
     monkeypatch.setattr(bench, "fit_members", never)
-    folder = reproduce.run(run, ["t4,T5", "F6", "F7,F12"], TINY)
+    folder = paper.run(run, ["t4,T5", "F6", "F7,F12"], TINY)
     for name, values in before.items():
         pd.testing.assert_frame_equal(pd.read_csv(folder / f"{name}.csv"), values)
     with pytest.raises(AssertionError, match="fitted again"):
-        reproduce.run(run, ["T4"], replace(TINY, steps=41))
+        paper.run(run, ["T4"], replace(TINY, steps=41))
 
 
 def test_a_stopped_run_loses_one_batch(
@@ -467,10 +469,10 @@ def test_a_stopped_run_loses_one_batch(
 
     monkeypatch.setattr(training, "fit", stopping)
     with pytest.raises(KeyboardInterrupt):
-        reproduce.run(run, ["T5"], TINY)
+        paper.run(run, ["T5"], TINY)
     done.clear()
     monkeypatch.setattr(training, "fit", lambda r, *a: done.append(r.name) or real(r, *a))
-    reproduce.run(run, ["T5"], TINY)
+    paper.run(run, ["T5"], TINY)
     # Three fits were kept: both of lr, the first of svm.
     assert done == ["svm", "rf", "rf", "sae"]
 
@@ -489,7 +491,7 @@ def test_damaged_fits_are_made_again(
     np.savez(second, told=np.array([1]), probability=np.zeros(3))
     real, done = training.fit, []
     monkeypatch.setattr(training, "fit", lambda r, *a: done.append(r.name) or real(r, *a))
-    folder = reproduce.run(run, ["T5"], TINY)
+    folder = paper.run(run, ["T5"], TINY)
     assert done == ["lr", "lr"]
     pd.testing.assert_frame_equal(
         pd.read_csv(folder / "T5.csv").filter(regex="oa|precision"), before.filter(regex="oa|prec")
@@ -521,14 +523,14 @@ def test_other_samples_are_fitted_anew(reproduced: Reproduced) -> None:
 
 def test_blocks_are_held_out(reproduced: Reproduced, tmp_path: Path) -> None:
     run = reopened(reproduced.run, tmp_path / "run")
-    folder = reproduce.run(run, ["T5", "F10", "F11"], TINY, "block")
+    folder = paper.run(run, ["T5", "F10", "F11"], TINY, "block")
     assert folder == run.out / "reproduce" / "block"
     b = bench.open_bench(run, "block", TINY)
     assert [s.protocol for s in b.splits] == ["block", "block"]
-    chosen = trials.chosen_splits(b.samples, "block", run.plan(b.samples))
+    chosen = validation.chosen_splits(b.samples, "block", run.plan(b.samples))
     assert np.array_equal(b.splits[0].test, chosen[0].test)
     rows = pd.read_csv(folder / "T5.csv").set_index("model")
-    fits = trials.fit(run.recipe("lr"), b.samples, b.splits, b.plan)
+    fits = validation.fit(run.recipe("lr"), b.samples, b.splits, b.plan)
     oa = [
         np.mean((f.model.predict(b.samples.raw[s.test]) >= 0.5) == b.samples.label[s.test])
         for f, s in zip(fits, b.splits, strict=True)
@@ -550,7 +552,7 @@ def test_an_unknown_experiment_is_named_with_the_right_ones(
     said = capsys.readouterr().err
     assert code == 2
     assert "F3" in said
-    assert all(name in said for name in reproduce.EXPERIMENTS)
+    assert all(name in said for name in paper.EXPERIMENTS)
 
 
 @pytest.mark.parametrize(
@@ -565,13 +567,13 @@ def test_an_unknown_experiment_is_named_with_the_right_ones(
 def test_wrong_options(reproduced: Reproduced, arguments: dict, said: str) -> None:
     given = {"scale": TINY} | arguments
     with pytest.raises(InputError, match=said):
-        reproduce.run(reproduced.run, **given)
+        paper.run(reproduced.run, **given)
 
 
 def test_missing_artefacts_are_named(site_study: Path, tmp_path: Path) -> None:
     run = open_run(site_study, tmp_path / "run")
     with pytest.raises(InputError, match=r"samples is not made yet.*shakeslide sample"):
-        reproduce.run(run, ["T5"], TINY)
+        paper.run(run, ["T5"], TINY)
 
 
 def test_what_lacks_maps_is_left_out_unless_asked_for(
@@ -581,21 +583,21 @@ def test_what_lacks_maps_is_left_out_unless_asked_for(
     said: list[str] = []
     monkeypatch.setattr(type(run.reporter), "say", lambda _, text: said.append(text))
     b = bench.open_bench(run, "pixel", TINY)
-    possible = experiments._possible(b, list(reproduce.EXPERIMENTS), asked=False)
-    assert possible == [n for n in reproduce.EXPERIMENTS if n != "F8"]
+    possible = experiments._possible(b, list(paper.EXPERIMENTS), asked=False)
+    assert possible == [n for n in paper.EXPERIMENTS if n != "F8"]
     assert len(said) == 1
     assert "F8 is left out" in said[0]
     assert "shakeslide map" in said[0]
     with pytest.raises(InputError, match="shakeslide map"):
-        reproduce.run(run, ["T2,F8"], TINY)
+        paper.run(run, ["T2,F8"], TINY)
     assert not (run.out / "reproduce" / "T2.csv").exists()
 
 
 def test_a_tile_is_chosen(reproduced: Reproduced) -> None:
     run, samples = reproduced.run, reproduced.bench.samples
-    tile = places.chosen_tile(run.grid, run.tile, samples, "1,2")
+    tile = parts_of_map.chosen_tile(run.grid, run.tile, samples, "1,2")
     assert (tile.row0, tile.col0) == (64, 128)
-    fullest = places.chosen_tile(run.grid, run.tile, samples, None)
+    fullest = parts_of_map.chosen_tile(run.grid, run.tile, samples, None)
     source = samples.table[samples.label == 1]
     inside = [
         (
@@ -611,18 +613,18 @@ def test_a_tile_is_chosen(reproduced: Reproduced) -> None:
 
 
 def test_only_takes_lists() -> None:
-    assert experiments.chosen([]) == list(reproduce.EXPERIMENTS)
+    assert experiments.chosen([]) == list(paper.EXPERIMENTS)
     assert experiments.chosen(["f9,t4", "T1"]) == ["T1", "T4", "F9"]
 
 
 def test_the_page(reproduced: Reproduced, tmp_path: Path) -> None:
-    path = reproduce.write_page([reproduced.folder], tmp_path / "docs" / "paper.md")
+    path = paper.write_page([reproduced.folder], tmp_path / "docs" / "paper.md")
     page = path.read_text()
     told = json.loads((reproduced.folder / "claims.json").read_text())["claims"]
     for claim in told:
         assert f"**{claim['verdict']}**" in page
         assert claim["finding"][1:] in page
-    took = sum(text(reproduced, name)["seconds"] for name in reproduce.EXPERIMENTS)
+    took = sum(text(reproduced, name)["seconds"] for name in paper.EXPERIMENTS)
     assert f"12 tables and figures took {words.seconds(took)}." in page
     row = table(reproduced, "T5").set_index("model").loc["rf"]
     assert f"{100 * row['oa_mean']:.2f} ± {100 * row['oa_sd']:.2f} | 84.16 ± 0.22" in page
@@ -631,13 +633,13 @@ def test_the_page(reproduced: Reproduced, tmp_path: Path) -> None:
         if line.startswith("!["):
             assert (path.parent / line.split("(")[1].rstrip(")")).is_file()
     with pytest.raises(InputError, match="holds no results"):
-        reproduce.write_page([tmp_path], path)
+        paper.write_page([tmp_path], path)
     mixed = tmp_path / "mixed"
     shutil.copytree(reproduced.folder, mixed)
     said = json.loads((mixed / "T2.json").read_text()) | {"samples": "others"}
     (mixed / "T2.json").write_text(json.dumps(said))
     with pytest.raises(InputError, match="different samples"):
-        reproduce.write_page([mixed], path)
+        paper.write_page([mixed], path)
 
 
 def test_a_study_that_calibrates_is_not_calibrated_here(
@@ -646,7 +648,7 @@ def test_a_study_that_calibrates_is_not_calibrated_here(
     """A network that learnt nothing cannot be; the paper's lowest learning rate makes such."""
     run = reopened(reproduced.run, tmp_path / "run", "models.calibration=platt")
     assert run.recipe("sae").calibration == "platt"
-    folder = reproduce.run(run, only=["T4"], scale=TINY)
+    folder = paper.run(run, only=["T4"], scale=TINY)
     told = json.loads((folder / "T4.json").read_text())
     assert {m["calibration"] for m in told["settings"]["models"].values()} == {"none"}
     pd.testing.assert_frame_equal(pd.read_csv(folder / "T4.csv"), table(reproduced, "T4"))

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy import ndimage
 
-from shakeslide.errors import InputError
-from shakeslide.polygons import Polygons
+from shakeslide.core.errors import InputError
+from shakeslide.layers.polygons import Polygons
 from shakeslide.sources import change, extract, extraction
 from shakeslide.sources.change import Cover, Images, Rule, trim
-from shakeslide.sources.layers import images
-from shakeslide.study import Layer, Sources
+from shakeslide.sources.image_pairs import images
+from shakeslide.study.settings import Layer, Sources
 
 from ..stored import scaled, store
 from . import terrain

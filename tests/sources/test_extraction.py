@@ -12,10 +12,10 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
 from shakeslide import sources
-from shakeslide.engine import Engine
-from shakeslide.polygons import Polygons
+from shakeslide.core.engine import Engine
+from shakeslide.geo import grid as grids
+from shakeslide.layers.polygons import Polygons
 from shakeslide.sources import extraction
 
 from . import terrain

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pyogrio.errors import DataSourceError
 
-from shakeslide.errors import InputError
-from shakeslide.sources import extract, extraction, files
+from shakeslide.core.errors import InputError
+from shakeslide.sources import extract, extraction, source_files
 
 from . import terrain
 from .test_change import block
@@ -32,7 +32,7 @@ def extracted(tmp_path: Path) -> extraction.Extracted:
 
 
 def test_lines_tell_methods_and_what_was_left_out(extracted: extraction.Extracted) -> None:
-    lines = files.lines(extracted, ["a note"])
+    lines = source_files.lines(extracted, ["a note"])
     assert lines[0].startswith("2 landslides of 3 outlines (0 divided, 1 left out)")
     assert lines[1].endswith(": scar (S3): 1, whole outline: 1")
     assert lines[2:] == ["1 left out: duplicate", "a note"]
@@ -42,12 +42,12 @@ def test_change_is_told_with_a_warning_where_it_runs_the_other_way(
     extracted: extraction.Extracted,
 ) -> None:
     table = extracted.table.assign(change=["opposite", "few_cells"])
-    lines = files.lines(extraction.Extracted(table, {}, 2))
+    lines = source_files.lines(extraction.Extracted(table, {}, 2))
     assert "0 outlines refined by before and after, 0 confirmed" in lines[2]
     assert any(line.startswith("1 ") and "opposite" in line for line in lines)
     assert lines[-1].startswith("warning: most outlines")
     table = table.assign(change=["refined", "opposite"])
-    assert "warning" not in " ".join(files.lines(extraction.Extracted(table, {}, 2)))
+    assert "warning" not in " ".join(source_files.lines(extraction.Extracted(table, {}, 2)))
 
 
 @pytest.mark.parametrize(("free", "error"), [(10_000, InputError), (10**10, DataSourceError)])
@@ -62,8 +62,8 @@ def test_full_disk_is_told_in_one_line(
         raise DataSourceError("Failed to commit transaction")
 
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(files, "_layers", fails)
+    monkeypatch.setattr(source_files, "_layers", fails)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, free))
     with pytest.raises(error, match="the disk is full" if error is InputError else "commit"):
-        files.write(extracted, GRID, tmp_path, {})
+        source_files.write(extracted, GRID, tmp_path, {})
     assert not list(tmp_path.glob("*.gpkg"))

@@ -9,7 +9,7 @@ import pytest
 import shapely
 from benchmarks import bench_sources, sources_images
 
-from shakeslide.sources import Recipe, judgement
+from shakeslide.sources import Recipe, accuracy
 from shakeslide.synthetic import BENCHMARK, make, write
 
 from . import terrain
@@ -20,7 +20,7 @@ def test_scores_of_a_shifted_source() -> None:
     slide = terrain.landslide(z, terrain.rectangle(z.shape, 2, 2, 15, 4))
     truth = terrain.rectangle(z.shape, 2, 2, 4, 4)
     told = terrain.rectangle(z.shape, 4, 2, 6, 4)
-    scores = judgement.score(slide, truth, told)
+    scores = accuracy.score(slide, truth, told)
     assert scores["iou"] == pytest.approx(8 / 32)
     assert scores["f1"] == pytest.approx(16 / 40)
     assert scores["bias"] == pytest.approx(24 / 16)
@@ -35,10 +35,10 @@ def test_classes_hold_their_landslides() -> None:
     ]
     truth = [s.highest(2) for s in slides]
     none = terrain.landslide(z, slides[0].inside)
-    scores = judgement.judge(
-        [*slides, none], [*truth, np.zeros(z.shape, bool)], {"whole": judgement.whole_outline}
+    scores = accuracy.judge(
+        [*slides, none], [*truth, np.zeros(z.shape, bool)], {"whole": accuracy.whole_outline}
     )
-    table = judgement.by_class(scores).set_index("cells")
+    table = accuracy.by_class(scores).set_index("cells")
     assert table["landslides"].to_dict() == {"1-3": 1, "4-15": 1, "16-63": 1, "10+": 1, "all": 3}
     assert table.loc["16-63", "iou"] == pytest.approx(2 / 60)
     assert table.loc["all", "area_bias"] == pytest.approx((2 + 8 + 60) / 6)
@@ -48,12 +48,12 @@ def test_default_is_better_than_naive_ways_on_a_synthetic_earthquake(tmp_path: P
     scenario = {**BENCHMARK.__dict__, "seed": 5, "rows": 500, "cols": 500}
     folder = write(make(type(BENCHMARK)(**scenario)), tmp_path).parent
     landslides, truth = bench_sources.cases(folder)
-    ways = {"default": judgement.by_recipe(Recipe()), **judgement.NAIVE}
-    table = judgement.by_class(judgement.judge(landslides, truth, ways))
+    ways = {"default": accuracy.by_recipe(Recipe()), **accuracy.NAIVE}
+    table = accuracy.by_class(accuracy.judge(landslides, truth, ways))
     iou = table[table["cells"] == "10+"].set_index("name")["iou"]
-    assert iou["default"] > iou[list(judgement.NAIVE)].max() + 0.05
+    assert iou["default"] > iou[list(accuracy.NAIVE)].max() + 0.05
     large = table[table["cells"] == "64-255"].set_index("name")["iou"]
-    assert large["default"] > large[list(judgement.NAIVE)].max()
+    assert large["default"] > large[list(accuracy.NAIVE)].max()
 
 
 def test_images_know_only_where_ground_was_bared() -> None:

@@ -17,10 +17,10 @@ import shapely
 from pyproj import Transformer
 from rasterio.features import rasterize
 
-from shakeslide.demonstration import scenario
+from shakeslide.cli.demo import scenario
 from shakeslide.io import shakemap
-from shakeslide.synthetic import Scenario, SyntheticEarthquake, files, geology, make, write
-from shakeslide.synthetic.scenario import Earthquake
+from shakeslide.synthetic import Scenario, SyntheticEarthquake, geology, make, study_files, write
+from shakeslide.synthetic.earthquake import Earthquake
 
 NAMESPACE = "{http://earthquake.usgs.gov/eqcenter/shakemap}"
 
@@ -173,11 +173,13 @@ def test_an_incomplete_inventory_is_written_as_such(
     scenario = Scenario(
         seed=9, rows=150, cols=170, mapped_share=0.6, smallest_mapped=3000.0, void_share=0.05
     )
-    earthquake, renamed, real = make(scenario), [], files.replacing
-    monkeypatch.setattr(files, "replacing", lambda path: renamed.append(path.name) or real(path))
+    earthquake, renamed, real = make(scenario), [], study_files.replacing
+    monkeypatch.setattr(
+        study_files, "replacing", lambda path: renamed.append(path.name) or real(path)
+    )
     study = tomllib.loads(write(earthquake, tmp_path).read_text())
     # Every file is renamed into place when it is whole.
-    assert sorted(renamed) == sorted(files.names())
+    assert sorted(renamed) == sorted(study_files.names())
     assert {p.name for p in tmp_path.iterdir()} == set(renamed)
     extent = read(tmp_path, Path(study["inventory"]["extent"]["path"]).stem)
     whole = read(tmp_path, "landslides")

@@ -18,19 +18,19 @@ from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
 from scipy.ndimage import label
 
-from shakeslide import demonstration
-from shakeslide.errors import InputError
+from shakeslide.cli import demo
+from shakeslide.core.errors import InputError
 from shakeslide.synthetic import Scenario, create, make, runout, write, write_large
 from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
-from shakeslide.synthetic.large import drainage, earthquake, landslides, relief
-from shakeslide.synthetic.large.drainage import Inflow, accumulate_tiles, count_pits, drain
+from shakeslide.synthetic.large import landslides, tiled_drainage, tiled_earthquake, tiled_relief
 from shakeslide.synthetic.large.journal import journal
 from shakeslide.synthetic.large.landslides import Slides, make_slides
 from shakeslide.synthetic.large.planes import Box, Plane, View, tiles
-from shakeslide.synthetic.large.relief import fade
+from shakeslide.synthetic.large.tiled_drainage import Inflow, accumulate_tiles, count_pits, drain
+from shakeslide.synthetic.large.tiled_relief import fade
+from shakeslide.synthetic.mountains import DROP, edges
 from shakeslide.synthetic.relief import MARGIN
 from shakeslide.synthetic.runout import make_landslides
-from shakeslide.synthetic.terrain import DROP, edges
 
 SCENARIO = Scenario(seed=5, rows=560, cols=600, prevalence=0.05)
 TILE = 256
@@ -44,8 +44,8 @@ LAYERS = ["rivers", "lithology", "soil", "landslides", "sources"]
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("large")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(relief, "HALO", HALO)
-        patch.setattr(relief, "FADE", HALO // 2)
+        patch.setattr(tiled_relief, "HALO", HALO)
+        patch.setattr(tiled_relief, "FADE", HALO // 2)
         write_large(SCENARIO, folder, tile=TILE, whole=200)
     return folder
 
@@ -97,7 +97,7 @@ def test_tiles_cover_a_grid_once(rows: int, cols: int, tile: int, shift: tuple[i
 def test_the_weights_of_tiles_that_fade_sum_to_one(rows: int, cols: int, tile: int) -> None:
     total = np.zeros((rows, cols))
     for box in tiles((rows, cols), tile):
-        joined = box.grown(relief.FADE, (rows, cols))
+        joined = box.grown(tiled_relief.FADE, (rows, cols))
         weights = fade(box, joined, (rows, cols))
         assert weights.min() >= 0.0
         total[joined.slices] += weights
@@ -135,10 +135,10 @@ def test_flow_from_many_nodes_into_one_is_passed_on_once(many: int) -> None:
     following[hub], following[end] = end, -1
     flow = rng.random(many + 2)
     total, through = flow.sum(), flow.sum() - flow[end]
-    drainage.pass_on(following, flow)
+    tiled_drainage.pass_on(following, flow)
     assert flow[end] == pytest.approx(total, rel=1e-12)
     assert flow[hub] == pytest.approx(through, rel=1e-12)
-    order = drainage.nodes_in_order(following)
+    order = tiled_drainage.nodes_in_order(following)
     assert sorted(order) == list(range(many + 2))
     assert order[-2:].tolist() == [hub, end]
 
@@ -272,8 +272,8 @@ def test_seams_do_not_show(large: Path, axis: int) -> None:
 def test_seams_would_show_if_tiles_did_not_fade(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relief, "HALO", HALO)
-    monkeypatch.setattr(relief, "FADE", 1)
+    monkeypatch.setattr(tiled_relief, "HALO", HALO)
+    monkeypatch.setattr(tiled_relief, "FADE", 1)
     write_large(SCENARIO, tmp_path, tile=TILE, whole=200)
     z = read(tmp_path, "dem")
     assert min(seam(z, 0), seam(z, 1)) > 3.0
@@ -350,7 +350,7 @@ def test_a_small_map_is_made_in_memory(tmp_path: Path) -> None:
 
 def test_a_larger_map_is_made_tile_by_tile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(earthquake, "write_large", lambda *args, **_: asked.append(args))
+    monkeypatch.setattr(tiled_earthquake, "write_large", lambda *args, **_: asked.append(args))
     create(Scenario(rows=4401, cols=4400), tmp_path)
     assert len(asked) == 1
 
@@ -365,7 +365,7 @@ def test_a_map_that_the_disk_does_not_hold_is_refused(
 ) -> None:
     scenario, need = replace(SCENARIO, rows=40_000, cols=40_000), 64 * 10**9
     begun: list[object] = []
-    monkeypatch.setattr(earthquake._Maker, "run", lambda maker: begun.append(maker))
+    monkeypatch.setattr(tiled_earthquake._Maker, "run", lambda maker: begun.append(maker))
     with pytest.raises(InputError, match=r"needs about 64 GB on the disk, 0 GB are free"):
         write_large(scenario, tmp_path, tile=TILE, free=lambda _: 0)
     with pytest.raises(InputError, match=r"about 64 GB"):
@@ -378,15 +378,13 @@ def test_a_map_that_the_disk_does_not_hold_is_refused(
 def test_the_demo_can_stop_at_the_data_and_keeps_the_earthquake_on_larger_maps(
     tmp_path: Path,
 ) -> None:
-    said = list(demonstration.run(tmp_path, size=64, quiet=True, only_data=True))
+    said = list(demo.run(tmp_path, size=64, quiet=True, only_data=True))
     assert said == [f"Study: {tmp_path.resolve() / 'data' / 'study.toml'}"]
     assert (tmp_path / "data" / "study.toml").exists()
     assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match=r"--size 64: give 200 or more, or --only-data"):
-        list(demonstration.run(tmp_path, size=64, quiet=True))
-    failing = [
-        s.prevalence * s.rows**2 for s in map(demonstration.scenario, (4000, 40_000), (1, 1))
-    ]
+        list(demo.run(tmp_path, size=64, quiet=True))
+    failing = [s.prevalence * s.rows**2 for s in map(demo.scenario, (4000, 40_000), (1, 1))]
     assert failing[0] == pytest.approx(failing[1])
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.synthetic import bayes_given_factors, bayes_optimum, rule_scores
 
 

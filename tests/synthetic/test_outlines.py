@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rasterio.features import rasterize
 
-from shakeslide.synthetic.outlines import outlines, patches
+from shakeslide.synthetic.id_polygons import outlines, patches
 
 PLACE = (1000.0, 5000.0, 25.0)
 TRANSFORM = Affine(25.0, 0.0, 1000.0, 0.0, -25.0, 5000.0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.factors.terrain import derivatives
 from shakeslide.synthetic import Scenario, SyntheticEarthquake, bayes_optimum, make
 from shakeslide.synthetic.failure import CEILING

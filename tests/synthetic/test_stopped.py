@@ -16,10 +16,16 @@ import pytest
 import rasterio
 import shapely
 
-from shakeslide.io.files import PART
-from shakeslide.synthetic import Scenario, files, make, write, write_large
+from shakeslide.core.files import PART
+from shakeslide.synthetic import Scenario, make, study_files, write, write_large
 from shakeslide.synthetic import relief as whole_relief
-from shakeslide.synthetic.large import drainage, earthquake, landslides, relief, rivers
+from shakeslide.synthetic.large import (
+    landslides,
+    rivers,
+    tiled_drainage,
+    tiled_earthquake,
+    tiled_relief,
+)
 from shakeslide.synthetic.large.journal import Journal
 
 INCOMPLETE = Scenario(
@@ -36,8 +42,8 @@ def young() -> Iterator[None]:
     """Terrain that was eroded for less long is made faster, in tiles that hardly overlap."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whole_relief, "STEPS", 8)
-        patch.setattr(relief, "HALO", 32)
-        patch.setattr(relief, "FADE", 16)
+        patch.setattr(tiled_relief, "HALO", 32)
+        patch.setattr(tiled_relief, "FADE", 16)
         yield
 
 
@@ -77,7 +83,7 @@ def incomplete(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_neither_the_order_of_tiles_nor_the_number_of_workers_shows(
     incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (drainage, earthquake, landslides, relief, rivers):
+    for module in (tiled_drainage, tiled_earthquake, landslides, tiled_relief, rivers):
         monkeypatch.setattr(module, "in_order", backwards)
     write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120, workers=1)
     same_files(incomplete, tmp_path)
@@ -103,17 +109,18 @@ def test_a_making_that_was_stopped_goes_on(
         """Make the earthquake; return how often each long step was begun."""
         begun: Counter[str] = Counter()
         with pytest.MonkeyPatch.context() as patch:
-            for module, name in [(relief, "carve"), (relief, "refine"),
-                                 (earthquake, "derivatives"), (earthquake, "river_pieces"),
-                                 (earthquake, "probabilities")]:  # fmt: skip
+            for module, name in [(tiled_relief, "carve"), (tiled_relief, "refine"),
+                                 (tiled_earthquake, "derivatives"),
+                                 (tiled_earthquake, "river_pieces"),
+                                 (tiled_earthquake, "probabilities")]:  # fmt: skip
                 counted(patch, module, name, begun)
             write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120, workers=2)
         return begun
 
     module, name, calls = {
-        "tile of the terrain": (relief, "refine", 3),
-        "tile of the ground": (earthquake, "draw_failures", 2),
-    }.get(stopped, (earthquake, stopped, 0))
+        "tile of the terrain": (tiled_relief, "refine", 3),
+        "tile of the ground": (tiled_earthquake, "draw_failures", 2),
+    }.get(stopped, (tiled_earthquake, stopped, 0))
     stop(monkeypatch, INCOMPLETE, tmp_path, module, name, calls)
     assert not (tmp_path / "study.toml").exists()
     if stopped == "tile of the ground":
@@ -164,7 +171,7 @@ def stop(
 def test_what_was_stopped_is_not_mixed_with_another_earthquake(
     incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop(monkeypatch, replace(INCOMPLETE, seed=6), tmp_path, earthquake, "make_slides", 0)
+    stop(monkeypatch, replace(INCOMPLETE, seed=6), tmp_path, tiled_earthquake, "make_slides", 0)
     assert (tmp_path / ".tiles" / "done.json").exists()
     write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120)
     same_files(incomplete, tmp_path)
@@ -210,7 +217,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A making that was stopped after the rivers."""
     folder = tmp_path_factory.mktemp("stopped")
     with pytest.MonkeyPatch.context() as patch:
-        stop(patch, INCOMPLETE, folder, earthquake, "failure_curve", 0)
+        stop(patch, INCOMPLETE, folder, tiled_earthquake, "failure_curve", 0)
     return folder
 
 
@@ -220,16 +227,16 @@ def test_a_study_is_there_only_with_all_of_its_layers(
     folder = tmp_path / "data"
     shutil.copytree(incomplete, folder)
     other = replace(INCOMPLETE, seed=6)
-    stop(monkeypatch, other, folder, earthquake, "make_terrain", 0)
+    stop(monkeypatch, other, folder, tiled_earthquake, "make_terrain", 0)
     assert not (folder / "study.toml").exists()
     (folder / "study.toml").write_text("of another earthquake")
-    stop(monkeypatch, other, folder, earthquake, "write_beside_map", 0)
+    stop(monkeypatch, other, folder, tiled_earthquake, "write_beside_map", 0)
     assert not (folder / "study.toml").exists()
     (folder / "study.toml").write_text("of another earthquake")
-    stop(monkeypatch, other, folder, earthquake, "write_beside_map", 0)
+    stop(monkeypatch, other, folder, tiled_earthquake, "write_beside_map", 0)
     assert not (folder / "study.toml").exists()
     small = make(Scenario(rows=40, cols=50))
-    monkeypatch.setattr(files, "shakemap_text", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(study_files, "shakemap_text", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write(small, folder)
     assert not (folder / "study.toml").exists()

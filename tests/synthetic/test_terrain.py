@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 from shakeslide.factors.terrain import derivatives
 from shakeslide.synthetic import SyntheticEarthquake
 from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
+from shakeslide.synthetic.mountains import CONCAVITY, HILLSLOPE_AREA, STEEPNESS, Ground, evolve
 from shakeslide.synthetic.noise import Floats
-from shakeslide.synthetic.relief import (
-    MARGIN,
-    Frame,
-    cascade,
-    lay_floodplains,
-    make_relief,
-)
-from shakeslide.synthetic.terrain import CONCAVITY, HILLSLOPE_AREA, STEEPNESS, Ground, evolve
+from shakeslide.synthetic.relief import MARGIN, Frame, cascade, lay_floodplains, make_relief
 
 
 def even(frame: Frame) -> Ground:

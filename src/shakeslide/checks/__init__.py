@@ -5,10 +5,7 @@ from __future__ import annotations
 from shakeslide.checks.effort import remarks as effort
 from shakeslide.checks.few import needs
 from shakeslide.checks.missing import require_all
-from shakeslide.checks.rasters import Reading
-from shakeslide.checks.rehearsal import Asked
-from shakeslide.checks.rows import POSITIVES, LayerRow, Uses, learnt_from, uses
-from shakeslide.checks.study import (
+from shakeslide.checks.overview import (
     check_dem,
     check_evaluation,
     check_layers,
@@ -18,6 +15,9 @@ from shakeslide.checks.study import (
     models_row,
     with_factors,
 )
+from shakeslide.checks.rasters import Reading
+from shakeslide.checks.rehearsal import Asked
+from shakeslide.checks.rows import POSITIVES, LayerRow, Uses, learnt_from, uses
 
 __all__ = [
     "POSITIVES",

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shakeslide.study import Evaluation, Maps
-from shakeslide.training import Recipe
+from shakeslide.learning.training import Recipe
+from shakeslide.study.settings import Evaluation, Maps
 
 MOST_WEIGHTS = 10_000_000
 """Weights of a network; the preset's have some ten thousand."""

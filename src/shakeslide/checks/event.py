@@ -9,15 +9,12 @@ import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
-from shakeslide.checks.rows import (
-    FAR,
-    LayerRow,
-)
+from shakeslide.checks.rows import FAR, LayerRow
 from shakeslide.checks.vectors import distance_to
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import FactorBase
+from shakeslide.core.errors import InputError
 from shakeslide.factors.catalogue import layer_of, project_point
-from shakeslide.study import Event
+from shakeslide.study.factor_settings import FactorBase
+from shakeslide.study.settings import Event
 
 RECORDED = 1900
 """Year from which on seismometers recorded strong earthquakes all over the Earth."""

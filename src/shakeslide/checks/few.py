@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
-from shakeslide.errors import counted as several
-from shakeslide.polygons import Polygons
-from shakeslide.study import Evaluation, Samples
-from shakeslide.training import LEAST, Method, Recipe
+from shakeslide.core.errors import InputError
+from shakeslide.core.errors import counted as several
+from shakeslide.geo import grid as grids
+from shakeslide.layers.polygons import Polygons
+from shakeslide.learning.training import LEAST, Method, Recipe
+from shakeslide.study.settings import Evaluation, Samples
 
 SOME = 30
 """Landslides from which on scores begin to mean something."""

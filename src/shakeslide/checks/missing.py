@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from shakeslide.checks.rows import uses
-from shakeslide.errors import InputError, shortened
-from shakeslide.factor_settings import FactorBase
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.io import containers
-from shakeslide.study import Evaluation, Inventory, Layer, Mask
+from shakeslide.study.factor_settings import FactorBase
+from shakeslide.study.settings import Evaluation, Inventory, Layer, Mask
 
 
 def require_all(

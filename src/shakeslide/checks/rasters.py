@@ -11,21 +11,15 @@ import pyproj
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide import projection, symptoms
-from shakeslide.checks.rows import (
-    LayerRow,
-    Uses,
-    coverage_warning,
-)
-from shakeslide.errors import InputError
-from shakeslide.factors.layers import (
-    raster_info,
-    raster_source,
-)
+from shakeslide.checks import symptoms
+from shakeslide.checks.rows import LayerRow, Uses, coverage_warning
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
+from shakeslide.geo import projection
 from shakeslide.io import pam, raster, shakemap
 from shakeslide.io.summary import Summary, full_byte, summarised, untagged_nodata
-from shakeslide.study import Event, Layer
+from shakeslide.layers.readers import raster_info, raster_source
+from shakeslide.study.settings import Event, Layer
 
 WINDOW = 1024
 """Rows and columns of the DEM's own cells that are looked at for steps and stripes."""

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide import sampling, trials
-from shakeslide.errors import InputError, counted
+from shakeslide.core.errors import InputError, counted
 from shakeslide.evaluation import blocks
-from shakeslide.inventory import CLEAR, SOURCE, Inventory
-from shakeslide.study import Evaluation, Samples, Sources
+from shakeslide.geo import grid as grids
+from shakeslide.layers.inventory import CLEAR, SOURCE, Inventory
+from shakeslide.learning import validation
+from shakeslide.samples import sampling
+from shakeslide.study.settings import Evaluation, Samples, Sources
 
 MOST_CELLS = 16_000_000
 """Cells of the largest grid on which all are looked at."""
@@ -184,7 +185,7 @@ def _require_blocks(
 ) -> None:
     """Raise where fewer blocks than folds hold a source cell."""
     x, y = (drawn.table[c].to_numpy() for c in ("x", "y"))
-    block = blocks.block_id(x, y, size, trials.origin(grid))
+    block = blocks.block_id(x, y, size, validation.origin(grid))
     holding = len(np.unique(block[drawn.label == 1]))
     if holding >= evaluation.folds:
         return
@@ -199,23 +200,23 @@ def _require_blocks(
     )
 
 
-def _plan(grid: GeoBox, asked: Asked, size: float) -> trials.Plan:
+def _plan(grid: GeoBox, asked: Asked, size: float) -> validation.Plan:
     evaluation = asked.evaluation
-    return trials.Plan(
+    return validation.Plan(
         asked.samples.train_share,
         1,
         evaluation.folds,
         size,
         evaluation.buffer,
-        trials.origin(grid),
+        validation.origin(grid),
         asked.seed,
     )
 
 
-def _failure(drawn: sampling.Samples, protocol: str, plan: trials.Plan) -> str:
+def _failure(drawn: sampling.Samples, protocol: str, plan: validation.Plan) -> str:
     """Return why a protocol cannot split the samples, "" where it can."""
     try:
-        trials.chosen_splits(drawn, protocol, plan)
+        validation.chosen_splits(drawn, protocol, plan)
     except InputError as error:
         return str(error)
     return ""

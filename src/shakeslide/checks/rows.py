@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shakeslide.factor_settings import CategoryFactor, FactorBase, ValueFactor
 from shakeslide.factors.catalogue import columns_of, layer_of
+from shakeslide.study.factor_settings import CategoryFactor, FactorBase, ValueFactor
 
 FAR = 200_000.0
 """Metres from the grid beyond which a layer, or the epicentre, is suspected to be elsewhere."""

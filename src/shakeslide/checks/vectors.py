@@ -10,24 +10,16 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide import symptoms
-from shakeslide.checks.rows import (
-    FAR,
-    LayerRow,
-    Uses,
-    counted,
-    coverage_warning,
-)
-from shakeslide.errors import InputError
-from shakeslide.factors.layers import (
-    vector_source,
-)
-from shakeslide.grid import Tile
+from shakeslide.checks import symptoms
+from shakeslide.checks.rows import FAR, LayerRow, Uses, counted, coverage_warning
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
 from shakeslide.io import vector
 from shakeslide.io.points import Points
-from shakeslide.polygons import Polygons
-from shakeslide.study import Layer
+from shakeslide.layers.polygons import Polygons
+from shakeslide.layers.readers import vector_source
+from shakeslide.study.settings import Layer
 
 MANY = 20_000
 """Polygons from which on the ground that they cover is counted in cells' centres."""

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from shakeslide.errors import InputError
-from shakeslide.evaluation.draws import generator
+from shakeslide.core.errors import InputError
+from shakeslide.core.random_streams import generator
 from shakeslide.evaluation.ranking import FloatArray
 
 CHUNK = 1024

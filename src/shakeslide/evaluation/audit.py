@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.evaluation.ranking import FloatArray
 
 ROUNDING = 0.00005

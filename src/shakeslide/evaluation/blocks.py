@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.evaluation.ranking import FloatArray, IntArray
 from shakeslide.evaluation.variogram import Variogram, variogram
 

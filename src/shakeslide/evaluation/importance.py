@@ -18,10 +18,10 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
+from shakeslide.core.progress import Keep, anew
+from shakeslide.core.random_streams import generator
 from shakeslide.evaluation.curves import roc_auc_of
-from shakeslide.evaluation.draws import generator
 from shakeslide.evaluation.ranking import FloatArray, IntArray, rank
-from shakeslide.progress import Keep, anew
 
 Predict = Callable[[NDArray[Any]], ArrayLike]
 Score = Callable[[ArrayLike, ArrayLike], float]

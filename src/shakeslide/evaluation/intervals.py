@@ -14,8 +14,8 @@ from numba import njit
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
+from shakeslide.core.random_streams import generator
 from shakeslide.evaluation.curves import bin_index
-from shakeslide.evaluation.draws import generator
 from shakeslide.evaluation.ranking import BoolArray, FloatArray, IntArray, checked, rank
 from shakeslide.evaluation.scores import ECE_BINS, MEASURES, at_prevalence, rates, type_precision
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.core.random_streams import generator
 from shakeslide.evaluation.blocks import ROW, block_corner, block_id, north_west
-from shakeslide.evaluation.draws import generator
 from shakeslide.evaluation.ranking import BoolArray, FloatArray, IntArray
 
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
-from shakeslide.errors import InputError
-from shakeslide.evaluation.draws import generator
+from shakeslide.core.errors import InputError
+from shakeslide.core.random_streams import generator
 from shakeslide.evaluation.ranking import FloatArray, IntArray
 
 LAGS = 24

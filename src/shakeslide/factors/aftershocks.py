@@ -11,14 +11,14 @@ import pandas as pd
 import pyproj
 from numpy.typing import NDArray
 
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import DensityFactor
-from shakeslide.factors.layers import vector_source
-from shakeslide.factors.registry import Sources
+from shakeslide.core.errors import InputError
+from shakeslide.factors.factor import Sources
+from shakeslide.geo import grid as grids
 from shakeslide.io import dates, vector
 from shakeslide.io.dates import Moments
-from shakeslide.study import Event, Layer
+from shakeslide.layers.readers import vector_source
+from shakeslide.study.factor_settings import DensityFactor
+from shakeslide.study.settings import Event, Layer
 
 TIME_NAMES = ("time", "origin_time", "origintime", "datetime", "date_time")
 DATE_NAMES = ("date", "origin_date", "day")

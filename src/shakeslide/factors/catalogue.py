@@ -10,10 +10,34 @@ import pyproj
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import extensions, projection
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
-from shakeslide.factor_settings import (
+from shakeslide.core import extensions
+from shakeslide.core.errors import InputError
+from shakeslide.factors import aftershocks, density, hydrology, nearest, terrain
+from shakeslide.factors.computations import (
+    Bearing,
+    BurnPolygons,
+    Curvature,
+    Density,
+    DirectionOfNearest,
+    DistanceToNearest,
+    Exposure,
+    ReadCodes,
+    ReadRaster,
+    Relief,
+    Tpi,
+    aspect,
+    elevation,
+    roughness,
+    slope,
+)
+from shakeslide.factors.factor import Factor, FactorFunction, Float, Made, Sources, TileInputs
+from shakeslide.geo import grid as grids
+from shakeslide.geo import projection
+from shakeslide.io import shakemap, units, vector
+from shakeslide.io.gdal import one_line
+from shakeslide.layers import readers as sourced
+from shakeslide.layers.polygons import Polygons
+from shakeslide.study.factor_settings import (
     EPICENTRE,
     GROUP,
     AspectFactor,
@@ -41,37 +65,7 @@ from shakeslide.factor_settings import (
     WaterFactor,
     WetnessFactor,
 )
-from shakeslide.factors import aftershocks, density, hydrology, nearest, terrain
-from shakeslide.factors import layers as sourced
-from shakeslide.factors.computations import (
-    Bearing,
-    BurnPolygons,
-    Curvature,
-    Density,
-    DirectionOfNearest,
-    DistanceToNearest,
-    Exposure,
-    ReadCodes,
-    ReadRaster,
-    Relief,
-    Tpi,
-    aspect,
-    elevation,
-    roughness,
-    slope,
-)
-from shakeslide.factors.registry import (
-    Factor,
-    FactorFunction,
-    Float,
-    Made,
-    Sources,
-    TileInputs,
-)
-from shakeslide.io import shakemap, units, vector
-from shakeslide.io.gdal import one_line
-from shakeslide.polygons import Polygons
-from shakeslide.study import Layer
+from shakeslide.study.settings import Layer
 
 SLIVERS, MOSTLY = 0.01, 0.9
 """Share of the ground below which overlaps are slips of digitising; share of a class that is
@@ -86,7 +80,7 @@ def _value(settings: ValueFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
     if not sourced.is_vector(layer):
         return _raster_value(settings, layer, code)
-    features = sourced.polygons(layer, settings.layer, sources, code)
+    features = sourced.polygons(layer, settings.layer, grids.crs_of(sources.grid), code)
     values = vector.numeric(features, str(layer.column), f"[layers.{settings.layer}]")
     overlap = settings.overlap or _usual_overlap(settings)
     polygons = Polygons.valued(features.geometry, values, sources.grid, overlap)
@@ -168,7 +162,7 @@ def _category(settings: CategoryFactor, code: str, sources: Sources) -> Made:
     layer = sources.layer(settings.layer, code)
     if not sourced.is_vector(layer):
         return _raster_category(settings, layer, code, sources)
-    features = sourced.polygons(layer, settings.layer, sources, code)
+    features = sourced.polygons(layer, settings.layer, grids.crs_of(sources.grid), code)
     column = features.table[layer.column]
     codes, legend = sourced.class_codes(column)
     overlap = settings.overlap or "last"
@@ -656,7 +650,7 @@ def function_of(settings: FactorBase) -> FactorFunction:
     if not isinstance(found, FactorFunction):
         raise InputError(
             f"'{name}' of the package {extensions.package(GROUP, name)} is no FactorFunction "
-            "(shakeslide.factors.registry)"
+            "(shakeslide.factors.factor)"
         )
     return found
 

@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide import grid as grids
 from shakeslide.factors import density, nearest, terrain
-from shakeslide.factors.registry import Float, TileInputs
+from shakeslide.factors.factor import Float, TileInputs
+from shakeslide.geo import grid as grids
+from shakeslide.geo.projection import Directions
 from shakeslide.io import raster
-from shakeslide.polygons import Polygons
-from shakeslide.projection import Directions
+from shakeslide.layers.polygons import Polygons
 
 
 @dataclass(frozen=True)

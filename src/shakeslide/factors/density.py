@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide.errors import InputError
-from shakeslide.factors.kernel import fma, inlined, kernel
+from shakeslide.core.compiled import fma, inlined, kernel
+from shakeslide.core.errors import InputError
 
 Values = NDArray[np.floating[Any]]
 

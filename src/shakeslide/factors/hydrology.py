@@ -20,14 +20,14 @@ import pyflwdir
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide.core.compiled import kernel
+from shakeslide.core.errors import InputError
+from shakeslide.core.files import save_shard
+from shakeslide.core.fingerprints import fingerprint
 from shakeslide.factors import nearest
-from shakeslide.factors.kernel import kernel
-from shakeslide.factors.registry import Float, Sources, TileInputs
-from shakeslide.fingerprints import fingerprint
+from shakeslide.factors.factor import Float, Sources, TileInputs
+from shakeslide.geo import grid as grids
 from shakeslide.io import raster
-from shakeslide.io.files import save_shard
 from shakeslide.io.geotiff import write_geotiff
 
 BYTES_PER_CELL = 48

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide.errors import InputError
-from shakeslide.factors.kernel import fma, inlined, kernel, minimum
+from shakeslide.core.compiled import fma, inlined, kernel, minimum
+from shakeslide.core.errors import InputError
 
 Coordinates = NDArray[np.float64]
 Lines = Sequence[NDArray[np.floating[Any]]]

@@ -23,15 +23,15 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
-from shakeslide import grid as grids
-from shakeslide.engine import Engine
-from shakeslide.errors import InputError
-from shakeslide.factors.registry import Factor, Float, TileInputs
-from shakeslide.grid import Tile
+from shakeslide.core.engine import Engine
+from shakeslide.core.errors import InputError
+from shakeslide.core.files import is_shard, replacing, save_shard
+from shakeslide.core.progress import Advance, silent
+from shakeslide.factors.factor import Factor, Float, TileInputs
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
-from shakeslide.io.files import is_shard, replacing, save_shard
 from shakeslide.io.geotiff import write_geotiff
-from shakeslide.progress import Advance, silent
 
 
 def compute_tile(

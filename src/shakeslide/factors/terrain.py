@@ -19,18 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide.factors.kernel import any_nan, fma, inlined, kernel
-from shakeslide.factors.windows import (
-    Dem,
-    Floats,
-    as_dem,
-    relief,
-    relief_halo,
-    tpi,
-    tpi_halo,
-)
-from shakeslide.grid import Tile
-from shakeslide.projection import Directions
+from shakeslide.core.compiled import any_nan, fma, inlined, kernel
+from shakeslide.factors.windows import Dem, Floats, as_dem, relief, relief_halo, tpi, tpi_halo
+from shakeslide.geo.grid import Tile
+from shakeslide.geo.projection import Directions
 
 __all__ = [
     "Derivatives",

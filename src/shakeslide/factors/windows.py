@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide.errors import InputError
-from shakeslide.factors.kernel import any_nan, kernel
+from shakeslide.core.compiled import any_nan, kernel
+from shakeslide.core.errors import InputError
 
 Floats = NDArray[np.float32]
 Dem = NDArray[np.floating[Any]]

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from shakeslide.errors import InputError, shortened
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.io import containers
 
 DRIVERS = ("AAIGrid", "GRASSASCIIGrid")

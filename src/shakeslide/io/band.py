@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 
 EXACT = 1 << 53
 """Whole numbers up to this are exact in float64."""

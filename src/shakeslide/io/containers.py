@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from shakeslide.errors import InputError, shortened
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.io import geopackage
 
 ARCHIVES = (".zip", ".kmz", ".gz")

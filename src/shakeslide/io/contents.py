@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from shakeslide.fingerprints import BYTES
+from shakeslide.core.fingerprints import BYTES
 from shakeslide.io import geopackage
 
 DBF_DATE = slice(1, 4)

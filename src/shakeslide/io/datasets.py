@@ -15,7 +15,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.io import MemoryFile
 
-from shakeslide.errors import InputError, did_you_mean, shortened
+from shakeslide.core.errors import InputError, did_you_mean, shortened
 from shakeslide.io import ascii_grid, containers, shakemap, views, virtual
 from shakeslide.io.gdal import REFERS_TO_WEB, is_offline, is_web, one_line, options
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from shakeslide import filters
-from shakeslide.errors import InputError, shortened
-from shakeslide.filters import Comparison
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.io import dates
+from shakeslide.study import filters
+from shakeslide.study.filters import Comparison
 
 DATE = re.compile(
     r"^\s*(\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}([T ].*)?)$"

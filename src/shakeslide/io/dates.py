@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shakeslide.errors import InputError, shortened
+from shakeslide.core.errors import InputError, shortened
 
 DAY = pd.Timedelta(days=1)
 DATE_ALONE = r"^[0-9]{4}[-/]?[0-9]{1,2}[-/]?[0-9]{1,2}$"

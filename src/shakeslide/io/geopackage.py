@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 import pyogrio
 
-from shakeslide.errors import InputError
-from shakeslide.fingerprints import BYTES
+from shakeslide.core.errors import InputError
+from shakeslide.core.fingerprints import BYTES
 
 MAGIC = b"SQLite format 3\0"
 JOURNALS = {"-wal": 32, "-journal": 0}

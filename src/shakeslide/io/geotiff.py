@@ -18,10 +18,10 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
-from shakeslide import grid as grids
-from shakeslide.grid import Tile
-from shakeslide.io.failures import NotWhole
-from shakeslide.io.files import replacing
+from shakeslide.core.failures import NotWhole
+from shakeslide.core.files import replacing
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
 from shakeslide.io.gdal import one_line, options
 
 TIFF_BLOCK = 512

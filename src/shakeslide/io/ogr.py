@@ -21,22 +21,13 @@ import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
-from shakeslide import filters
-from shakeslide.errors import InputError, did_you_mean, shortened
-from shakeslide.io import (
-    containers,
-    datasets,
-    date_filters,
-    gdal,
-    points,
-    tables,
-    views,
-    virtual,
-)
+from shakeslide.core.errors import InputError, did_you_mean, shortened
+from shakeslide.io import containers, datasets, date_filters, gdal, points, tables, views, virtual
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points
 from shakeslide.io.records import Records, Shapes, VectorSource, asked, mentioned, require, spelled
 from shakeslide.io.tables import pandas_of
+from shakeslide.study import filters
 
 DAMAGED = ("sqlite", "malformed", "not a database", "not recognized as being", "truncated")
 """What GDAL's messages hold of files that are not whole."""

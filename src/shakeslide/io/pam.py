@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.io import xml
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from shakeslide.errors import InputError, counted
+from shakeslide.core.errors import InputError, counted
 from shakeslide.io import xml
 from shakeslide.io.records import Records
 

@@ -24,8 +24,8 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
 from shakeslide.io import band as bands
 from shakeslide.io import gdal, units
 from shakeslide.io.band import Band

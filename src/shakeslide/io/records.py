@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shakeslide import filters
-from shakeslide.errors import InputError, did_you_mean, shortened
+from shakeslide.core.errors import InputError, did_you_mean, shortened
 from shakeslide.io.points import Points
+from shakeslide.study import filters
 
 Shapes = NDArray[np.object_]
 

@@ -24,7 +24,7 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
 
-from shakeslide.errors import InputError, did_you_mean
+from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.io import units, xml
 
 Float = NDArray[np.float32]

@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 
-from shakeslide.errors import InputError, counted
+from shakeslide.core.errors import InputError, counted
 from shakeslide.io.points import Points
 from shakeslide.io.records import Shapes
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from shakeslide.io.files import replacing
+from shakeslide.core.files import replacing
 
 RAMP = ("#fcfdbf", "#feb078", "#f1605d", "#b73779", "#721f81", "#2c115f")
 """Pale to dark, even steps of lightness (matplotlib's magma, reversed)."""

@@ -16,8 +16,8 @@ from numba import njit
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide.grid import Tile
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
 from shakeslide.io.raster import RasterInfo, RasterSource
 
 CHECKED = 400_000_000

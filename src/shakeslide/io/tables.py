@@ -25,7 +25,7 @@ import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataSourceError
 
-from shakeslide.errors import InputError, shortened
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.io import date_filters
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points

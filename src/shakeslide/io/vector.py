@@ -14,8 +14,8 @@ import pandas as pd
 import shapely
 from odc.geo.crs import CRS
 
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
 from shakeslide.io import containers, dates, ogr, quakeml, shapes, tables, virtual
 from shakeslide.io.points import Points
 from shakeslide.io.records import (

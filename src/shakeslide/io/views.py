@@ -11,7 +11,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from shakeslide.errors import InputError, shortened
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.io import containers, geopackage
 
 STEPS = 1_000_000

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from shakeslide.errors import InputError, shortened
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.io import ascii_grid, containers, views, xml
 from shakeslide.io.gdal import is_offline
 

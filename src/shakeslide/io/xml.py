@@ -9,7 +9,7 @@ from typing import IO, Any
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, parse
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 
 HEAD = 65_536
 """Bytes looked at to tell what a file is."""

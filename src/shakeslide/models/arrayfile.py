@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from shakeslide.errors import InputError
-from shakeslide.io.files import replacing
+from shakeslide.core.errors import InputError
+from shakeslide.core.files import replacing
 
 Arrays = dict[str, NDArray[Any]]
 """Arrays by name."""

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from shakeslide.errors import InputError, did_you_mean
+from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.models.arrayfile import Arrays
 
 __all__ = ["ArrayReader", "Arrays", "Model"]

@@ -17,7 +17,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic, overload
 
-from shakeslide.factors.kernel import fma
+from shakeslide.core.compiled import fma
 
 # 2**u on [-0.5, 0.5], a least-squares fit at Chebyshev nodes, relative error below 2e-8
 _NODES = 0.5 * np.cos(np.pi * (np.arange(400) + 0.5) / 400)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from shakeslide import extensions
-from shakeslide.errors import InputError
+from shakeslide.core import extensions
+from shakeslide.core.errors import InputError
 from shakeslide.models.base import ArrayReader, Arrays, Model
 from shakeslide.models.chunks import predict_in_chunks
 

@@ -15,7 +15,7 @@ from typing import Any
 import scipy.linalg.cython_blas  # noqa: F401  what compiled np.dot calls: loaded, it is limited too
 from threadpoolctl import ThreadpoolController
 
-from shakeslide.engine import processors
+from shakeslide.core.engine import processors
 
 __all__ = ["one_blas_thread", "processors"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shakeslide.models.autoencoder import StackedAutoencoder
+from shakeslide.models.sae.autoencoder import StackedAutoencoder
 
 
 class MultilayerPerceptron(StackedAutoencoder):

@@ -6,20 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shakeslide import extensions
-from shakeslide.errors import InputError, did_you_mean
-from shakeslide.models.autoencoder import StackedAutoencoder
+from shakeslide.core import extensions
+from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.models.base import Model
-from shakeslide.models.forest import AdaBoost, DecisionTree, GradientBoosting, RandomForest
-from shakeslide.models.frequency import FrequencyRatio
-from shakeslide.models.hierarchy import AnalyticHierarchy
-from shakeslide.models.jessee import Jessee2018, Jessee2022
+from shakeslide.models.formulas.hierarchy import AnalyticHierarchy
+from shakeslide.models.formulas.jessee import Jessee2018, Jessee2022
+from shakeslide.models.formulas.newmark import Newmark
+from shakeslide.models.formulas.raw import RawModel
+from shakeslide.models.frequency_ratio import FrequencyRatio
+from shakeslide.models.kernel_machines.svm import SupportVectorMachine
 from shakeslide.models.logistic import LogisticRegression
-from shakeslide.models.newmark import Newmark
 from shakeslide.models.own import GROUP, OwnModel
 from shakeslide.models.perceptron import MultilayerPerceptron
-from shakeslide.models.raw import RawModel
-from shakeslide.models.svm import SupportVectorMachine
+from shakeslide.models.sae.autoencoder import StackedAutoencoder
+from shakeslide.models.tree_models.forest import (
+    AdaBoost,
+    DecisionTree,
+    GradientBoosting,
+    RandomForest,
+)
 
 _PAPER = "Remote Sens. 2021, 13, 3436"
 

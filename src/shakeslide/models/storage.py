@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 from shakeslide.models.arrayfile import read, write
 from shakeslide.models.base import Arrays, Model
 from shakeslide.models.own import OwnModel

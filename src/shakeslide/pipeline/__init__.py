@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shakeslide.pipeline.inputs import (
-    check,
-    extract_sources,
-    only_looking,
-    prepare,
-    sample,
-)
-from shakeslide.pipeline.maps import map_
+from shakeslide.pipeline.inputs import check, extract_sources, only_looking, prepare, sample
+from shakeslide.pipeline.mapping import map_
 from shakeslide.pipeline.models import evaluate, explain, explain_place, train, tune
-from shakeslide.pipeline.record import provenance, report
+from shakeslide.pipeline.reporting import provenance, report
 from shakeslide.pipeline.run import Run
 
 __all__ = [

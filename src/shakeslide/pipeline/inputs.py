@@ -10,24 +10,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from shakeslide import (
-    checks,
-    inventory,
-    mapping,
-    sampling,
-    trials,
-)
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide import checks
+from shakeslide.core.errors import InputError
+from shakeslide.core.failures import guarded
+from shakeslide.core.fingerprints import fingerprint
 from shakeslide.evaluation import blocks
 from shakeslide.factors import stack as stacks
-from shakeslide.factors.registry import Factor, Whole
-from shakeslide.fingerprints import fingerprint
+from shakeslide.factors.factor import Factor, Whole
+from shakeslide.geo import grid as grids
 from shakeslide.io import vector
-from shakeslide.io.failures import guarded
+from shakeslide.layers import inventory
+from shakeslide.learning import validation
+from shakeslide.maps import prediction
 from shakeslide.pipeline.run import Run, need, timed
-from shakeslide.sources import extract, files, recipes
-from shakeslide.sources.layers import images
+from shakeslide.samples import sampling
+from shakeslide.sources import extract, recipes, source_files
+from shakeslide.sources.image_pairs import images
 
 
 @guarded("prepare")
@@ -53,7 +51,7 @@ def prepare(run: Run, told: Collection[str] | None = None) -> None:
         return
     _tell(run, rows, told or ())
     _make_whole(run, stale)
-    total = mapping.tile_count(run.grid, run.tile) + len(stale)
+    total = prediction.tile_count(run.grid, run.tile) + len(stale)
     with (
         timed("prepare") as taken,
         run.reporter.task(f"prepare {len(stale)} factors", total) as on,
@@ -167,16 +165,16 @@ def extract_sources(run: Run) -> Path:
         if extracted.table.empty:
             raise InputError(
                 f"{run.outlines.path} (inventory): no landslide can be separated: "
-                f"{'; '.join(files.reasons(extracted))}"
+                f"{'; '.join(source_files.reasons(extracted))}"
             )
         about = settings.essence(lambda path: path.name)
-        paths = files.write(extracted, run.grid, run.out, about, notes)
+        paths = source_files.write(extracted, run.grid, run.out, about, notes)
         told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
         paths.append(run.out / "figures" / "area_frequency.png")
         source_charts.write_frequency(told["frequency"], paths[-1])
     run.ledger.record("sources", run.sources_mark, paths, taken[0])
     shutil.rmtree(work, ignore_errors=True)
-    for line in files.lines(extracted, notes):
+    for line in source_files.lines(extracted, notes):
         run.reporter.say(f"sources: {line}")
     return path
 
@@ -198,7 +196,7 @@ def sample(run: Run) -> None:
     with timed("sample") as taken:
         landslides = inventory.load(run.inventory, run.grid, run.masks)
         infos = factor_infos(run)
-        with run.reporter.task("sample", mapping.tile_count(run.grid, run.tile)) as on:
+        with run.reporter.task("sample", prediction.tile_count(run.grid, run.tile)) as on:
             drawn = sampling.draw(
                 run.stack(),
                 infos,
@@ -240,7 +238,7 @@ def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
     if asked != "auto":
         return sampling.with_blocks(drawn, run.grid, asked)
     try:
-        size = trials.block_size(drawn, run.study.study.seed).size
+        size = validation.block_size(drawn, run.study.study.seed).size
     except InputError as error:
         dx, dy = grids.cell_size(run.grid)
         size = blocks.fewest(float(drawn.counts["mapped_cells"]) * dx * dy)

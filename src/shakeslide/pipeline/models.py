@@ -11,30 +11,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shakeslide import (
-    bundle,
-    checks,
-    events,
-    explanation,
-    inventory,
-    sampling,
-    tables,
-    training,
-    trials,
-    tuning,
-)
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide import checks
+from shakeslide.core.errors import InputError
+from shakeslide.core.failures import guarded
+from shakeslide.core.files import Steps, replacing
+from shakeslide.core.fingerprints import fingerprint
 from shakeslide.evaluation import splits
-from shakeslide.factors.layers import raster_source
-from shakeslide.fingerprints import fingerprint
-from shakeslide.grid import Tile
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
 from shakeslide.io import vector
-from shakeslide.io.failures import guarded
-from shakeslide.io.files import Steps, replacing
+from shakeslide.layers import inventory
+from shakeslide.layers.readers import raster_source
+from shakeslide.learning import bundle, explanation, training, tuning, validation
 from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.place import cell_at
 from shakeslide.pipeline.run import Run, need, timed
+from shakeslide.results import evaluation_file
+from shakeslide.samples import events, sampling
 
 
 @guarded("train")
@@ -49,12 +42,12 @@ def train(run: Run) -> None:
     need(run, {"samples": run.sample_mark})
     samples = samples_of(run)
     plan = replace(run.plan(samples), repeats=1)
-    first = trials.chosen_splits(samples, "pixel", plan)
+    first = validation.chosen_splits(samples, "pixel", plan)
     positives = _positives(run)
     with run.reporter.task("train", len(stale)) as on:
         for name in stale:
             with timed(f"train {name}") as taken:
-                fit = trials.fit(run.recipe(name), samples, first, plan, on)[0]
+                fit = validation.fit(run.recipe(name), samples, first, plan, on)[0]
                 about = {
                     **fit.model.about,
                     "study": run.study.study.name,
@@ -119,25 +112,25 @@ def evaluate(run: Run) -> None:
         about: dict[str, Any] = {"calibration": run.study.models.calibration}
         if "event" in run.study.evaluation.protocols:
             about["events"] = [run.study.study.name, *map(str, run.study.evaluation.events)]
-        paths = tables.write(run.out, outcomes, samples, threshold, plan, truth, about)
+        paths = evaluation_file.write(run.out, outcomes, samples, threshold, plan, truth, about)
     run.ledger.record("evaluation", run.evaluation_mark, paths, taken[0])
 
 
 def _outcome(
-    run: Run, samples: sampling.Samples, protocol: str, plan: trials.Plan
-) -> tables.Outcome:
+    run: Run, samples: sampling.Samples, protocol: str, plan: validation.Plan
+) -> evaluation_file.Outcome:
     """Fit and judge all models under a protocol."""
     together = _events(run, samples) if protocol == "event" else None
     if together is None:
-        chosen = trials.chosen_splits(samples, protocol, plan)
-        groups = trials.groups(samples, protocol, plan)
+        chosen = validation.chosen_splits(samples, protocol, plan)
+        groups = validation.groups(samples, protocol, plan)
         others = None
     else:
         chosen = list(splits.event(together.samples.label, together.event))
-        groups, others = trials.groups(together.samples, protocol, plan), together.samples
+        groups, others = validation.groups(together.samples, protocol, plan), together.samples
     with run.reporter.task(f"evaluate by {protocol}", len(run.models) * len(chosen)) as on:
         results = {m: _try_model(run, m, samples, chosen, plan, on, together) for m in run.models}
-    return tables.Outcome(protocol, chosen, groups, results, others)
+    return evaluation_file.Outcome(protocol, chosen, groups, results, others)
 
 
 def _events(run: Run, samples: sampling.Samples) -> events.Events:
@@ -169,10 +162,10 @@ def _try_model(
     name: str,
     samples: sampling.Samples,
     chosen: Sequence[splits.Split],
-    plan: trials.Plan,
+    plan: validation.Plan,
     on: Callable[[float], None],
     together: events.Events | None,
-) -> list[tables.Result]:
+) -> list[evaluation_file.Result]:
     """Return one result per split of a protocol, those of an earlier run from its files."""
     folder = run.ledger.work / "evaluate"
     mark = run.trial_mark(name, chosen[0].protocol, plan)
@@ -182,19 +175,19 @@ def _try_model(
     def judged(i: int) -> sampling.Samples:
         return samples if together is None else together.tested(chosen[i])
 
-    known = {i: result for i, p in enumerate(files) if (result := tables.known_result(p))}
+    known = {i: result for i, p in enumerate(files) if (result := evaluation_file.known_result(p))}
     for i, kept in known.items():
         if kept.told["threshold"] != threshold:
             p = kept.probability
-            told = trials.at_threshold(kept.told, p, judged(i), chosen[i], threshold)
-            known[i] = tables.save_result(files[i], tables.Result(told, p))
+            told = validation.at_threshold(kept.told, p, judged(i), chosen[i], threshold)
+            known[i] = evaluation_file.save_result(files[i], evaluation_file.Result(told, p))
     todo = [i for i in range(len(files)) if i not in known]
     on(len(chosen) - len(todo))
     for batch in [todo] if name in training.TOGETHER else [[i] for i in todo]:
         fits = _fits(run, name, samples, [chosen[i] for i in batch], plan, on, together)
         for i, fit in zip(batch, fits, strict=True):
-            told, p = trials.judge(fit.model, fit.seconds, judged(i), chosen[i], threshold)
-            known[i] = tables.save_result(files[i], tables.Result(told, p))
+            told, p = validation.judge(fit.model, fit.seconds, judged(i), chosen[i], threshold)
+            known[i] = evaluation_file.save_result(files[i], evaluation_file.Result(told, p))
     return [known[i] for i in range(len(files))]
 
 
@@ -203,7 +196,7 @@ def _fits(
     name: str,
     samples: sampling.Samples,
     chosen: Sequence[splits.Split],
-    plan: trials.Plan,
+    plan: validation.Plan,
     on: Callable[[float], None],
     together: events.Events | None,
 ) -> list[training.Fit]:
@@ -218,7 +211,7 @@ def _fits(
     others = [s for s in chosen if s not in stored]
     if others:
         joined = samples if together is None else together.samples
-        fits += trials.fit(run.recipe(name), joined, others, plan, on, together)
+        fits += validation.fit(run.recipe(name), joined, others, plan, on, together)
     return fits
 
 
@@ -279,7 +272,7 @@ def explain(run: Run) -> None:
     }
     path = run.out / "importance.json"
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(tables.finite(text), indent=1), encoding="utf-8")
+        temporary.write_text(json.dumps(evaluation_file.finite(text), indent=1), encoding="utf-8")
     run.ledger.record("importance", mark, [path], taken[0])
     run.ledger.shards("explain", [])
 
@@ -320,4 +313,4 @@ def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
 
 def first_split(run: Run, samples: sampling.Samples) -> splits.Split:
     """Return the split on which `train` fits the models that are mapped."""
-    return trials.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]
+    return validation.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]

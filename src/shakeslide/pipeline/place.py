@@ -6,8 +6,8 @@ import numpy as np
 import pyproj
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
 from shakeslide.pipeline.run import Run
 
 

@@ -15,28 +15,25 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide import (
-    sampling,
-    training,
-    trials,
-)
 from shakeslide._version import __version__
-from shakeslide.encoding import Angles
-from shakeslide.engine import Engine
-from shakeslide.errors import InputError
+from shakeslide.core.engine import Engine
+from shakeslide.core.errors import InputError
+from shakeslide.core.fingerprints import fingerprint
+from shakeslide.core.progress import Reporter
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.catalogue import build
-from shakeslide.factors.layers import raster_info, raster_source
-from shakeslide.factors.registry import Factor, Sources
-from shakeslide.fingerprints import fingerprint
+from shakeslide.factors.factor import Factor, Sources
+from shakeslide.geo import grid as grids
 from shakeslide.io import datasets, gdal, raster
-from shakeslide.ledger import Ledger
-from shakeslide.masks import Masks
-from shakeslide.masks import load as load_masks
-from shakeslide.progress import Reporter
-from shakeslide.schema import Settings
-from shakeslide.study import Inventory, Layer, Study
+from shakeslide.layers.masks import Masks
+from shakeslide.layers.masks import load as load_masks
+from shakeslide.layers.readers import raster_info, raster_source
+from shakeslide.learning import training, validation
+from shakeslide.results.ledger import Ledger
+from shakeslide.samples import sampling
+from shakeslide.samples.encoding import Angles
+from shakeslide.study.schema import Settings
+from shakeslide.study.settings import Inventory, Layer, Study
 
 log = logging.getLogger("shakeslide")
 
@@ -248,7 +245,7 @@ class Run:
         tables = [k for k, v in models if isinstance(v, Settings)]
         return models.essence(self.ledger.content, but=["use", *tables])
 
-    def trial_mark(self, name: str, protocol: str, plan: trials.Plan) -> str:
+    def trial_mark(self, name: str, protocol: str, plan: validation.Plan) -> str:
         """Fingerprint of a model's trials under a protocol."""
         blocks = [plan.block_size, plan.buffer, plan.origin] if protocol == "block" else []
         folds = [plan.folds] if protocol in ("landslide", "block") else []
@@ -317,16 +314,16 @@ class Run:
         models = {n: self.train_mark(n) for n in self.stored_models}
         return fingerprint(models, "importance, collinearity")
 
-    def plan(self, samples: sampling.Samples) -> trials.Plan:
+    def plan(self, samples: sampling.Samples) -> validation.Plan:
         """Return how the samples are split."""
         asked = self.study.evaluation
-        return trials.Plan(
+        return validation.Plan(
             train_share=self.study.samples.train_share,
             repeats=asked.repeats,
             folds=asked.folds,
             block_size=float(samples.counts["block_size"]),
             buffer=asked.buffer,
-            origin=trials.origin(self.grid),
+            origin=validation.origin(self.grid),
             seed=self.study.study.seed,
         )
 

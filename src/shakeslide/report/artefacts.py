@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import checks, sampling
-from shakeslide.errors import InputError
+from shakeslide import checks
+from shakeslide.core.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
 from shakeslide.report.learnt import LEARNT, Learnt
+from shakeslide.samples import sampling
 
 
 @dataclass(frozen=True)

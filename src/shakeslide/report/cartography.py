@@ -18,7 +18,7 @@ from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
+from shakeslide.geo import grid as grids
 from shakeslide.io import raster
 from shakeslide.report.words import length
 

@@ -15,11 +15,11 @@ from shakeslide.report import (
     colouring,
     factor_maps,
     figures,
+    findings,
+    findings_charts,
     importance_charts,
-    judgement,
-    judgement_charts,
-    maps,
-    uncertainty,
+    map_figures,
+    uncertainty_text,
     words,
 )
 from shakeslide.report.artefacts import Artefacts
@@ -128,7 +128,7 @@ def _factors(
 def _samples(run: Artefacts, view: View, shade: Float | None, folder: Path) -> Drawn:
     table = run.samples.table
     x, y = (table[c].to_numpy(float) for c in ("x", "y"))
-    figure = maps.samples(x, y, run.sources, view, shade, positive=run.learnt.cell)
+    figure = map_figures.samples(x, y, run.sources, view, shade, positive=run.learnt.cell)
     alt = f"Map of the sampled {run.learnt.cells} and clear cells over shaded relief"
     return figures.save(figure, folder / "samples.png", alt, embed_width=900, photo=True)
 
@@ -145,7 +145,7 @@ def _maps(
     for files in run.maps:
         title = words.model_title(files.model)
         probability[files.model] = figures.save(
-            maps.probability(files, view, shade, rings),
+            map_figures.probability(files, view, shade, rings),
             folder / f"map_{files.model}.png",
             f"{files.title} by {title} as a map over shaded relief with the mapped landslides",
             embed_width=900,
@@ -153,7 +153,7 @@ def _maps(
         )
         done()
         classes[files.model] = figures.save(
-            maps.classes(files, view, shade),
+            map_figures.classes(files, view, shade),
             folder / f"class_{files.model}.png",
             f"{files.title_of_classes} by {title} as a map",
             embed_width=900,
@@ -166,7 +166,7 @@ def _maps(
 def _spreads(run: Artefacts, view: View, shade: Float | None, folder: Path) -> dict[str, Drawn]:
     return {
         files.model: figures.save(
-            maps.spread(files, view, shade),
+            map_figures.spread(files, view, shade),
             folder / f"spread_{files.model}.png",
             f"Map of the standard deviation of the probability by {words.model_title(files.model)}",
             embed_width=900,
@@ -178,11 +178,11 @@ def _spreads(run: Artefacts, view: View, shade: Float | None, folder: Path) -> d
 
 
 def _applicability(run: Artefacts, view: View, shade: Float | None, folder: Path) -> Drawn | None:
-    told = uncertainty.applicability(run)
+    told = uncertainty_text.applicability(run)
     if told is None or run.applicability is None:
         return None
     return figures.save(
-        maps.applicability(run.applicability, told.threshold, told.outside, view, shade),
+        map_figures.applicability(run.applicability, told.threshold, told.outside, view, shade),
         folder / "applicability.png",
         "Map of the ground that is unlike anything the model was trained on",
         embed_width=900,
@@ -232,26 +232,26 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
 def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None, dict[str, Drawn]]:
     """Draw what the scores come to: optimism, the area's balance, differences by protocol."""
     told, optimism, balances = run.evaluation, None, None
-    if judgement.optimism(run):
+    if findings.optimism(run):
         optimism = figures.save(
-            judgement_charts.optimism(told, run.models, run.protocols),
+            findings_charts.optimism(told, run.models, run.protocols),
             folder / "optimism.png",
             "Points by which random cells flatter each model; the figures are in the table",
         )
-    hardest = judgement.strictest(run)
-    if any(table.protocol == hardest for table in judgement.area_tables(run)):
+    hardest = findings.strictest(run)
+    if any(table.protocol == hardest for table in findings.area_tables(run)):
         balances = figures.save(
-            judgement_charts.balances(told, hardest, run.learnt),
+            findings_charts.balances(told, hardest, run.learnt),
             folder / "balances.png",
             "Precision and PR-AUC in the samples and in the area; the figures are in the table",
         )
     differences = {
         table.protocol: figures.save(
-            judgement_charts.differences(told, run.models, table.protocol),
+            findings_charts.differences(told, run.models, table.protocol),
             folder / f"differences_{table.protocol}.png",
             f"Differences between the models, {table.protocol} protocol; they are in the table",
         )
-        for table in judgement.differences(run)
+        for table in findings.differences(run)
     }
     return optimism, balances, differences
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
-from shakeslide.io.files import replacing
+from shakeslide.core.files import replacing
 
 DPI = 300
 """Resolution of every figure: print quality."""

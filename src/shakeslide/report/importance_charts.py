@@ -17,7 +17,7 @@ from shakeslide.evaluation.collinearity import CLOSE, INFLATED, STRONGLY_INFLATE
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.report import figures, legends, words
 from shakeslide.report.charts import GRID
-from shakeslide.report.importance import losses, printed_vif
+from shakeslide.report.importance_text import losses, printed_vif
 
 MARKS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*", "h")
 BAR = "#0072b2"

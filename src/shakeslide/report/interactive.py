@@ -19,10 +19,10 @@ from matplotlib.colors import Colormap, Normalize, to_hex
 from numpy.typing import NDArray
 from PIL import Image
 
-from shakeslide import grid as grids
+from shakeslide.geo import grid as grids
 from shakeslide.io import vector
 from shakeslide.io.style import class_colours
-from shakeslide.report import cartography, judgement, maps, uncertainty, words
+from shakeslide.report import cartography, findings, map_figures, uncertainty_text, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import Float, Line, View
 from shakeslide.report.colouring import PROBABILITY
@@ -173,7 +173,7 @@ def interactive_map(
         return None
     view = View(run.grid, _longest(grids.shape_of(run.grid), most))
     images: list[Mapping[str, Any]] = []
-    layers = [x for files in judgement.ranked(run) for x in _model(files, view, images)]
+    layers = [x for files in findings.ranked(run) for x in _model(files, view, images)]
     layers += _applicability(run, view, images)
     overlays = _overlays(run, inputs, view)
     dem = run.factor("DEM")
@@ -325,7 +325,7 @@ def _model(files: MapFiles, view: View, images: list[Mapping[str, Any]]) -> list
         sd = view.read(files.spread)
         known = sd[np.isfinite(sd)]
         high = float(np.percentile(known, 99)) if known.size else 0.0
-        ramp = _Ramp(Normalize(0, high or 0.01), maps.SPREAD)
+        ramp = _Ramp(Normalize(0, high or 0.01), map_figures.SPREAD)
         name = "Standard deviation"
         layers.append(
             _valued(f"{files.model}-sd", group, name, coded(sd, count=RARE_CODES), ramp, images)
@@ -359,14 +359,14 @@ def _valued(
         title,
         [colour(v) for v in np.linspace(low, high, 13)],
         (f"{low:.3g}", f"{high:.3g}" + (" and more" if more else "")),
-        [(maps.OUTSIDE, "unlike anything the models were trained on")] * (limit < math.inf),
+        [(map_figures.OUTSIDE, "unlike anything the models were trained on")] * (limit < math.inf),
         _precision(byte),
     )
     data = {
         "image": len(images) - 1,
         "values": _short(byte.values),
         "halves": _short(byte.halves),
-        "colours": _hex([maps.OUTSIDE if v > limit else colour(v) for v in byte.values]),
+        "colours": _hex([map_figures.OUTSIDE if v > limit else colour(v) for v in byte.values]),
     }
     return Layer(name, group, _with_model(title, name), legend, data)
 
@@ -415,7 +415,7 @@ def _with_model(title: str, layer: str) -> str:
 
 
 def _applicability(run: Artefacts, view: View, images: list[Mapping[str, Any]]) -> list[Layer]:
-    told = uncertainty.applicability(run)
+    told = uncertainty_text.applicability(run)
     if told is None or run.applicability is None:
         return []
     index = view.read(run.applicability, average=False)
@@ -424,7 +424,7 @@ def _applicability(run: Artefacts, view: View, images: list[Mapping[str, Any]]) 
     byte = coded(index, [limit] if beyond else [], count=INDEX_CODES)
     title = "Dissimilarity to the training data"
     group = "All models"
-    ramp = _Ramp(Normalize(0, limit), maps.INSIDE)
+    ramp = _Ramp(Normalize(0, limit), map_figures.INSIDE)
     return [_valued("applicability", group, title, byte, ramp, images, limit)]
 
 
@@ -437,7 +437,9 @@ def _overlays(run: Artefacts, inputs: Mapping[str, Any], view: View) -> list[Ove
     if (path := run.out / "sources.gpkg").exists():
         source = vector.VectorSource(path, "sources", layer="source")
         found = vector.read(source, grids.crs_of(run.grid), "polygon").geometry
-        overlays.append(_polygons("sources", "Source areas", found, view, maps.SOURCE_COLOUR))
+        overlays.append(
+            _polygons("sources", "Source areas", found, view, map_figures.SOURCE_COLOUR)
+        )
     drawn: list[Any] = []
     for code, shapes in inputs.get("marks", {}).items():
         factor, lines = run.factor(code), _lines(shapes, view)
@@ -453,7 +455,7 @@ def _overlays(run: Artefacts, inputs: Mapping[str, Any], view: View) -> list[Ove
 
 
 def _polygons(
-    name: str, title: str, shapes: Any, view: View, colour: str = maps.OUTLINE
+    name: str, title: str, shapes: Any, view: View, colour: str = map_figures.OUTLINE
 ) -> Overlay:
     geometry = np.asarray(shapes, dtype=object)
     inside = geometry[shapely.intersects(geometry, _frame(view))] if geometry.size else geometry

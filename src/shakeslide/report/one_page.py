@@ -10,17 +10,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from shakeslide import grid as grids
-from shakeslide.io.files import replacing
-from shakeslide.report import (
-    figures,
-    judgement,
-    page,
-    places,
-    sheet_map,
-    uncertainty,
-    words,
-)
+from shakeslide.core.files import replacing
+from shakeslide.geo import grid as grids
+from shakeslide.report import figures, findings, page, places, sheet_map, uncertainty_text, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.places import Places
 from shakeslide.report.score_tables import interval, rows_of
@@ -104,7 +96,7 @@ def statements(run: Artefacts, inputs: Mapping[str, Any]) -> dict[str, list[str]
 
 
 def _told(run: Artefacts) -> list[str]:
-    hardest, files = judgement.strictest(run), places.best_map(run)
+    hardest, files = findings.strictest(run), places.best_map(run)
     cell = run.learnt.plain_cell
     text = []
     found = next(
@@ -145,7 +137,7 @@ def _shown(run: Artefacts, files: MapFiles) -> str:
 
 
 def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
-    hardest, model = judgement.strictest(run), best_model(run)
+    hardest, model = findings.strictest(run), best_model(run)
     cell = run.learnt.plain_cell
     row = next(r for r in rows_of(run, hardest) if r["model"] == model)
     value, bounds = interval(row, "roc_auc")
@@ -164,7 +156,7 @@ def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
             f"Of 100 cells that it calls landslide, {hundred:.{int(hundred < 1)}f} are "
             f"{cell}s; the others are false alarms."
         )
-    unlike = uncertainty.applicability(run)
+    unlike = uncertainty_text.applicability(run)
     if unlike is not None and not places.best_map(run).formula:
         text.append(
             f"{words.share(unlike.outside)} of the area is unlike anything the model was trained "
@@ -172,7 +164,7 @@ def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
         )
     if (found := places.find(run)) is not None and (doubt := found.against_mapped(FIRST)):
         text.append(doubt)
-    spread = next((s for s in uncertainty.spreads(run) if s.model == model), None)
+    spread = next((s for s in uncertainty_text.spreads(run) if s.model == model), None)
     if spread is not None and spread.undecided is not None:
         text.append(
             f"For {words.share(spread.undecided)} of the area the class depends on which "
@@ -204,7 +196,7 @@ def _limits_of_data(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
 
 def lead(run: Artefacts) -> str:
     """Return which models the best one cannot be told apart from, "" where it stands alone."""
-    level = judgement.unresolved(run, judgement.strictest(run), best_model(run))
+    level = findings.unresolved(run, findings.strictest(run), best_model(run))
     if level is None:
         return " Whether it is truly better than the other models cannot be judged from these data."
     if not level:
@@ -376,7 +368,7 @@ def _places(pen: _Pen, found: Places, ground: str) -> None:
 
 def _scores(pen: _Pen, run: Artefacts, lowest: float) -> None:
     """Write the AUC of the models where it is hardest, best first, as many as have room."""
-    hardest, right = judgement.strictest(run), pen.left + pen.width
+    hardest, right = findings.strictest(run), pen.left + pen.width
     order = sorted(rows_of(run, hardest), key=lambda r: -(r["roc_auc"]["mean"] or 0.0))
     pen.head("Models compared")
     rows = max(1, min(MOST_ROWS, int((pen.y - lowest - 3 * LINE) / LINE)))

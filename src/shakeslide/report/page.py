@@ -10,25 +10,25 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from shakeslide import grid as grids
-from shakeslide.io.files import replacing
+from shakeslide.core.files import replacing
+from shakeslide.geo import grid as grids
 from shakeslide.io.style import class_colours
 from shakeslide.report import (
-    importance,
+    findings,
+    importance_text,
     interactive,
-    judgement,
     places,
     published,
     score_tables,
-    uncertainty,
+    uncertainty_text,
     words,
 )
 from shakeslide.report.artefacts import Artefacts, ClassShare, class_shares
 from shakeslide.report.drawing import Pictures
 from shakeslide.report.score_tables import best_of, fits, interval, rows_of
-from shakeslide.sources.files import METHOD_WORDS
 from shakeslide.sources.separation import WHOLE
-from shakeslide.study import Inventory
+from shakeslide.sources.source_files import METHOD_WORDS
+from shakeslide.study.settings import Inventory
 
 NAME = "report.html"
 
@@ -66,9 +66,9 @@ def environment() -> jinja2.Environment:
 
 def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
     """Return everything the page prints."""
-    study, means = run.settings["study"], uncertainty.means(run)
+    study, means = run.settings["study"], uncertainty_text.means(run)
     warnings = [(row["name"], text) for row in inputs["layers"] for text in row["warnings"]]
-    if doubt := uncertainty.uncalibrated(run, means):
+    if doubt := uncertainty_text.uncalibrated(run, means):
         warnings.append(("maps", doubt))
     return {
         "study": study,
@@ -85,23 +85,23 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "pictures": pictures,
         "scores": [score_tables.of_protocol(run, p) for p in run.protocols],
         "side_by_side": score_tables.side_by_side(run),
-        "optimism": judgement.optimism(run),
-        "area_tables": judgement.area_tables(run),
-        "alarms": judgement.alarms(run),
-        "differences": judgement.differences(run),
-        "by_chance": judgement.by_chance(run),
-        "truth": judgement.truth(run),
-        "calibration": judgement.calibration(run),
-        "spreads": uncertainty.spreads(run),
-        "applicability": uncertainty.applicability(run),
-        "importance": importance.importance(run),
-        "collinear": importance.collinear(run),
+        "optimism": findings.optimism(run),
+        "area_tables": findings.area_tables(run),
+        "alarms": findings.alarms(run),
+        "differences": findings.differences(run),
+        "by_chance": findings.by_chance(run),
+        "truth": findings.truth(run),
+        "calibration": findings.calibration(run),
+        "spreads": uncertainty_text.spreads(run),
+        "applicability": uncertainty_text.applicability(run),
+        "importance": importance_text.importance(run),
+        "collinear": importance_text.collinear(run),
         "captured": score_tables.captured(run),
         "compared": score_tables.compared(run),
         "published": published,
         "interactive": interactive.interactive_map(run, inputs),
         "colours": colours(run),
-        "maps": [model_map(run, f.model) for f in judgement.ranked(run)],
+        "maps": [model_map(run, f.model) for f in findings.ranked(run)],
         "plates": plates(run),
         "places": places.told(run, inputs),
         "confusion": [score_tables.confusion(run, p) for p in run.protocols],
@@ -148,9 +148,9 @@ def facts(run: Artefacts) -> list[Fact]:
     """Return the key numbers of the study."""
     counts = run.samples.counts
     dx, dy = grids.cell_size(run.grid)
-    protocol = judgement.strictest(run)
+    protocol = findings.strictest(run)
     best, learnt = best_of(run, protocol, "roc_auc"), run.learnt
-    level = judgement.level_with(run, protocol, str(best["model"]))
+    level = findings.level_with(run, protocol, str(best["model"]))
     name = "; ".join(text for text in (best["model"].upper(), level) if text)
     return [
         Fact(words.area(counts["mapped_cells"] * dx * dy), "mapped area with all factors"),
@@ -187,12 +187,12 @@ def summary(run: Artefacts) -> list[str]:
         text.append(extraction(run.extraction))
     for protocol in run.protocols:
         told = _pixel(run) if protocol == "pixel" else _held_out(run, protocol)
-        if protocol == "block" == judgement.strictest(run) and len(run.protocols) > 1:
+        if protocol == "block" == findings.strictest(run) and len(run.protocols) > 1:
             told += " The blocks tell best what to expect where no landslide has been mapped."
         text.append(told)
-    if alarms := judgement.alarms(run):
+    if alarms := findings.alarms(run):
         text.append(alarms)
-    if (unlike := uncertainty.applicability(run)) is not None:
+    if (unlike := uncertainty_text.applicability(run)) is not None:
         text.append(
             f"Of the area {words.share(unlike.outside)} is unlike anything the models were trained "
             "on."
@@ -274,7 +274,7 @@ PAPER = Markup('the paper of <a href="#cite">Li et al. (2021)</a>')
 def _pixel(run: Artefacts) -> Markup:
     best, train = best_of(run, "pixel", "oa"), float(run.settings["samples"]["train_share"])
     oa = words.score("oa", best["oa"]["mean"], best["oa"]["sd"], 1)
-    level = judgement.level_with(run, "pixel", str(best["model"]), "oa")
+    level = findings.level_with(run, "pixel", str(best["model"]), "oa")
     first = (
         f"On cells drawn at random, {words.share(train)} for training and {words.share(1 - train)} "
         f"for testing ({fits(run, 'pixel')}), {words.model_title(best['model']).lower()} "
@@ -300,7 +300,7 @@ def _pixel(run: Artefacts) -> Markup:
 def _held_out(run: Artefacts, protocol: str) -> str:
     best = best_of(run, protocol, "roc_auc")
     value, bounds = interval(best, "roc_auc")
-    level = judgement.level_with(run, protocol, str(best["model"]))
+    level = findings.level_with(run, protocol, str(best["model"]))
     return (
         f"With {words.PROTOCOLS.get(protocol, protocol)} ({fits(run, protocol)}), "
         f"{words.model_title(best['model']).lower()} ranks best, with an AUC of {value}"
@@ -331,14 +331,14 @@ MOST_PLATES = 4
 
 def plates(run: Artefacts) -> list[str]:
     """Return the models whose maps the page shows: those that rank best where it is hardest."""
-    return [files.model for files in judgement.ranked(run)][:MOST_PLATES]
+    return [files.model for files in findings.ranked(run)][:MOST_PLATES]
 
 
 def colours(run: Artefacts) -> list[str]:
     """Return what the maps show, in sentences: trained models' first, then each formula's."""
     learnt = [files for files in run.maps if not files.formula]
     text = [_shown(run, learnt[0].balanced)] if learnt else []
-    for files in judgement.ranked(run):
+    for files in findings.ranked(run):
         if files.formula:
             name = words.model_title(files.model)
             text.append(f"The map of {name} shows the {files.meaning}.")
@@ -355,7 +355,7 @@ def _shown(run: Artefacts, balanced: bool) -> str:
             f"are {run.learnt.many}. In the whole area {share} of the usable cells are, so these "
             "values are not the share of the ground that fails; they rank it."
         )
-    means = uncertainty.means_text(uncertainty.means(run))
+    means = uncertainty_text.means_text(uncertainty_text.means(run))
     return (
         f"Colours show the probability that a cell is a {cell}, corrected from the balance of the "
         f"sample to the area's own share of them: {share} of the usable cells. Were the "

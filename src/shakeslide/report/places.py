@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide import grid as grids
+from shakeslide.core.files import replacing
 from shakeslide.evaluation.calibration import correct_prior
+from shakeslide.geo import grid as grids
 from shakeslide.io import raster
-from shakeslide.io.files import replacing
-from shakeslide.report import cartography, judgement, words
+from shakeslide.report import cartography, findings, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import View
 
@@ -167,7 +167,7 @@ def hectares(square_metres: float) -> str:
 
 def best_map(run: Artefacts) -> MapFiles:
     """Return the map of the model that ranks best where the evaluation is hardest."""
-    return judgement.ranked(run)[0]
+    return findings.ranked(run)[0]
 
 
 def find(run: Artefacts) -> Places | None:

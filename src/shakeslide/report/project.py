@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import defusedxml.ElementTree
 import numpy as np
 
-from shakeslide import grid as grids
-from shakeslide.io.files import replacing
+from shakeslide.core.files import replacing
+from shakeslide.geo import grid as grids
 from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.report.cartography import Float, View

@@ -7,7 +7,6 @@ least, or all that the landslide has.
 
 from shakeslide.sources.amalgamation import Rules
 from shakeslide.sources.extraction import Extracted, extract
-from shakeslide.sources.frequency import Tail, distribution, fit_tail
 from shakeslide.sources.landslide import Landslide
 from shakeslide.sources.methods import (
     METHODS,
@@ -19,6 +18,7 @@ from shakeslide.sources.methods import (
     SlopeBreak,
 )
 from shakeslide.sources.separation import Recipe, Separated, separate
+from shakeslide.sources.size_frequency import Tail, distribution, fit_tail
 from shakeslide.sources.volume import Scaling
 
 __all__ = [

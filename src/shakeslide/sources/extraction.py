@@ -13,12 +13,12 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import grid as grids
-from shakeslide.engine import Engine
-from shakeslide.grid import Tile
-from shakeslide.io.files import replacing
-from shakeslide.polygons import Polygons
-from shakeslide.progress import Advance, silent
+from shakeslide.core.engine import Engine
+from shakeslide.core.files import replacing
+from shakeslide.core.progress import Advance, silent
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
+from shakeslide.layers.polygons import Polygons
 from shakeslide.sources import kernels
 from shakeslide.sources.change import FEW, MAPPED, Cover, Images, trim
 from shakeslide.sources.intake import Intake, take_in

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from shakeslide.factors.kernel import kernel
+from shakeslide.core.compiled import kernel
 
 ROW = np.array([-1, -1, 0, 1, 1, 1, 0, -1])
 COL = np.array([0, 1, 1, 1, 0, -1, -1, -1])

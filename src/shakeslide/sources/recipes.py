@@ -15,7 +15,7 @@ from shakeslide.sources.methods import (
 )
 from shakeslide.sources.separation import Recipe
 from shakeslide.sources.volume import Scaling
-from shakeslide.study import Sources
+from shakeslide.study.settings import Sources
 
 
 def recipe(settings: Sources) -> Recipe:

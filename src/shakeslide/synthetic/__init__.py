@@ -1,7 +1,7 @@
 """Synthetic earthquakes with known truth: terrain, shaking, ground, failures, files."""
 
 from shakeslide.synthetic.benchmark import BENCHMARK
-from shakeslide.synthetic.files import study_text, write, written
+from shakeslide.synthetic.earthquake import Scenario, SyntheticEarthquake, make
 from shakeslide.synthetic.large import create, write_large
 from shakeslide.synthetic.optimum import (
     KnownFromFactors,
@@ -10,7 +10,7 @@ from shakeslide.synthetic.optimum import (
     bayes_optimum,
     rule_scores,
 )
-from shakeslide.synthetic.scenario import Scenario, SyntheticEarthquake, make
+from shakeslide.synthetic.study_files import study_text, write, written
 
 __all__ = [
     "BENCHMARK",

@@ -1,6 +1,6 @@
 """The frozen benchmark: one earthquake that is never made easier."""
 
-from shakeslide.synthetic.scenario import Scenario
+from shakeslide.synthetic.earthquake import Scenario
 
 BENCHMARK = Scenario(
     seed=20080512,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide.factors.kernel import kernel
+from shakeslide.core.compiled import kernel
 from shakeslide.synthetic.noise import mix
 
 Floats = NDArray[np.float32]

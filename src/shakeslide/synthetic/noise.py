@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide.factors.kernel import inlined, kernel
+from shakeslide.core.compiled import inlined, kernel
 
 Floats = NDArray[np.float32]
 Axis = NDArray[np.floating[Any]]

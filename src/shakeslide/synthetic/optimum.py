@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import GroupKFold, KFold
 
-from shakeslide.errors import InputError
+from shakeslide.core.errors import InputError
 
 Array = NDArray[np.floating[Any]]
 

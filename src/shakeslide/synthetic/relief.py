@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from shakeslide.factors.kernel import kernel
+from shakeslide.core.compiled import kernel
 from shakeslide.synthetic.drainage import (
     DISTANCE,
     Ints,
@@ -17,8 +17,8 @@ from shakeslide.synthetic.drainage import (
     steepest_receivers,
     upstream_order,
 )
+from shakeslide.synthetic.mountains import DROP, Ground, Place, edges, evolve
 from shakeslide.synthetic.noise import Axis, Floats, gaussian_field
-from shakeslide.synthetic.terrain import DROP, Ground, Place, edges, evolve
 
 WARP = 2.0
 """Standard deviation of the bending of valleys when a terrain is refined (cells)."""

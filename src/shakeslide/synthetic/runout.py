@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from shakeslide.factors.kernel import kernel
+from shakeslide.core.compiled import kernel
 from shakeslide.synthetic.drainage import DC, DISTANCE, DR
 from shakeslide.synthetic.noise import Floats, mix
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shakeslide.errors import InputError
-from shakeslide.io import lock
-from shakeslide.io.files import replacing
+from shakeslide.core import lock
+from shakeslide.core.errors import InputError
+from shakeslide.core.files import replacing
 
 
 class Journal:

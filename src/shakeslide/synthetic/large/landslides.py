@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from shakeslide.synthetic.large.planes import Box, Plane, View, in_order, tiles
-from shakeslide.synthetic.mapping import Extent, found_by_size
+from shakeslide.synthetic.mappers import Extent, found_by_size
 from shakeslide.synthetic.runout import Ints, mobility, run_out
 
 REACH = 4000.0

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide.factors.kernel import kernel
+from shakeslide.core.compiled import kernel
 from shakeslide.synthetic.drainage import steepest_receivers, walk
-from shakeslide.synthetic.large.drainage import nodes_in_order
 from shakeslide.synthetic.large.planes import Box, Plane, in_order, tiles
+from shakeslide.synthetic.large.tiled_drainage import nodes_in_order
 
 Index = NDArray[np.int64]
 

@@ -1,0 +1,196 @@
+"""A look at the masks, the inventory and its further layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+from odc.geo.geobox import GeoBox
+
+from shakeslide.checks import few, symptoms
+from shakeslide.checks.rehearsal import Asked, rehearse
+from shakeslide.checks.rows import POSITIVES, LayerRow, counted, learnt_from
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
+from shakeslide.io import vector
+from shakeslide.layers import inventory
+from shakeslide.layers.masks import Masks
+from shakeslide.layers.masks import load as load_masks
+from shakeslide.layers.readers import is_vector, raster_source, vector_source
+from shakeslide.study.settings import Event, Inventory, Layer, Mask
+
+WINDOW = 1024
+"""Rows and columns of the tiles in which clear ground is looked for."""
+TILES = 100
+"""Such tiles that are looked at, at most."""
+
+
+def mask_row(settings: Mask, name: str, coarse: GeoBox) -> LayerRow:
+    """Return what there is to say of a mask."""
+    loaded = load_masks([settings], coarse)
+    rows, cols = grids.shape_of(coarse)
+    share = float(loaded.covers(Tile((0, 0), 0, rows, 0, cols)).mean())
+    return LayerRow(
+        name,
+        settings.path.name,
+        "mask",
+        "",
+        share,
+        "",
+        f"no samples; maps show {settings.map_value}",
+        settings.source,
+        list(loaded.notes),
+        [] if share > 0 else [_unmasked(settings, name, coarse)],
+    )
+
+
+def _unmasked(settings: Mask, name: str, coarse: GeoBox) -> str:
+    """Return why a mask covers no cell of the grid."""
+    if not is_vector(settings):
+        source = raster_source(settings, name=name).nearest()
+        values = source.read(coarse)
+        found = np.unique(values[np.isfinite(values)])
+        if found.size and settings.classes is not None:
+            shown = ", ".join(f"{v:g}" for v in found[:12]) + (" ..." if found.size > 12 else "")
+            return f"none of its classes {settings.classes} is on the grid, which has {shown}"
+        if found.size:
+            return "is 0 on all of the grid, so it masks nothing"
+    return "covers no cell of the grid: is its CRS right?"
+
+
+def parts(settings: Inventory) -> list[tuple[str, Layer, str]]:
+    """Return the further layers of the inventory: name, layer, what is done with it."""
+    several = len(settings.ambiguous) > 1
+    parts = [
+        (
+            f"inventory.ambiguous{f' {i}' if several else ''}",
+            layer,
+            "neither positive nor negative: no clear cells there",
+        )
+        for i, layer in enumerate(settings.ambiguous, start=1)
+    ]
+    if settings.sources is not None:
+        used = settings.positives_from == "mapped"
+        told = "positives" if used else "read by `shakeslide sources`"
+        parts.append(("inventory.sources", settings.sources, told))
+    if settings.extent is not None:
+        parts.append(("inventory.extent", settings.extent, "samples come from inside only"))
+    return parts
+
+
+def part_row(name: str, layer: Layer, use: str, grid: GeoBox) -> LayerRow:
+    """Return what there is to say of a further layer of the inventory."""
+    source = vector_source(layer, name)
+    features = vector.read(source, grids.crs_of(grid))
+    box = shapely.box(*grids.bounds(grid).bbox)
+    here = int(shapely.intersects(features.geometry, box).sum())
+    return LayerRow(
+        name,
+        layer.path.name,
+        counted(len(features.geometry), features.kind),
+        grids.crs_name(features.crs),
+        None,
+        f"{here:,} on the grid" + (f"; where {layer.where}" if layer.where else ""),
+        use,
+        layer.source,
+        features.notes,
+        [] if here else ["none of it lies on the grid: is its CRS right?"],
+    )
+
+
+def inventory_row(
+    settings: Inventory,
+    grid: GeoBox,
+    event: Event,
+    masks: Masks | None,
+    least: Sequence[few.Least] = (),
+    asked: Asked | None = None,
+) -> LayerRow:
+    """Return what there is to say of the landslides; raise where too few can be learnt from."""
+    loaded = inventory.load(settings, grid, masks)
+    _require_sources(loaded, settings, grid)
+    _require_clear(loaded, settings, grid)
+    polygons = loaded.sources if loaded.sources is not None else loaded.outlines
+    most = None if asked is None else asked.samples.most
+    enough = few.require(least, f"{settings.path} (inventory)", *few.counted(polygons, grid, most))
+    learnt = learnt_from(settings.model_dump(), loaded.kind)
+    # Source areas that are still to be extracted are smaller than the outlines.
+    certain = learnt != "extracted"
+    doubts = rehearse(loaded, grid, asked) if certain and asked is not None else []
+    warnings = [symptoms.repeated(loaded.shapes), symptoms.run_out_learnt(learnt), enough, *doubts]
+    if learnt == "extracted" and asked is not None:
+        cell = float(np.prod(grids.cell_size(grid)))
+        warnings.append(symptoms.whole_sources(loaded.areas, cell, asked.sources.least_cells))
+    if loaded.kind == "polygon":
+        warnings += [
+            symptoms.nearly_the_same(loaded.shapes),
+            _small_warning(loaded, settings, grid),
+        ]
+        share = float(loaded.areas.max() / shapely.box(*grids.bounds(grid).bbox).area)
+        if share > 0.2:
+            warnings.append(
+                f"one of its polygons covers {100 * share:.0f} % of the grid: is it a landslide?"
+            )
+    if loaded.dates is not None and event.time is not None:
+        warnings += symptoms.undated(loaded.dates, event.time)
+    areas = loaded.areas
+    size = f"{areas.sum() / 1e6:.3g} km² in all, median {np.median(areas):.4g} m²"
+    return LayerRow(
+        "inventory",
+        settings.path.name if settings.path is not None else "",
+        counted(loaded.count, loaded.kind),
+        loaded.crs,
+        None,
+        size if loaded.kind == "polygon" else "",
+        f"positives: {POSITIVES[learnt]}",
+        settings.source,
+        loaded.notes,
+        [w for w in warnings if w],
+    )
+
+
+def _require_sources(loaded: inventory.Inventory, settings: Inventory, grid: GeoBox) -> None:
+    """Raise where no landslide gives a sample, as none holds a cell's centre."""
+    polygons = loaded.sources if loaded.sources is not None else loaded.outlines
+    if polygons.centres(grids.shape_of(grid)).any():
+        return
+    dx, dy = grids.cell_size(grid)
+    raise InputError(
+        f"{settings.path} (inventory): none of its {loaded.count:,} landslides holds the centre of "
+        f'a cell of {dx:g} x {dy:g} m, so no cell is a source: set small = "most_covered" in '
+        "[inventory], or a finer [grid] resolution"
+    )
+
+
+def _require_clear(loaded: inventory.Inventory, settings: Inventory, grid: GeoBox) -> None:
+    """Raise where no cell is clear of landslides; on a large grid only some tiles are looked at."""
+    rows, cols = grids.shape_of(grid)
+    down, right = -(-rows // WINDOW), -(-cols // WINDOW)
+    chosen = np.unique(np.linspace(0, down * right - 1, min(TILES, down * right)).astype(int))
+    for number in chosen:
+        r, c = (int(v) * WINDOW for v in divmod(int(number), right))
+        tile = Tile((0, 0), r, min(r + WINDOW, rows), c, min(c + WINDOW, cols))
+        if (loaded.label(tile).standing == inventory.CLEAR).any():
+            return
+    if len(chosen) == down * right:
+        raise InputError(
+            f"{settings.path} (inventory): landslides and excluded ground cover all of the mapped "
+            "area, so no clear ground is left; check the inventory's polygons, "
+            "[inventory] extent, ambiguous and buffer, and [[masks]]"
+        )
+
+
+def _small_warning(loaded: inventory.Inventory, settings: Inventory, grid: GeoBox) -> str:
+    """Tell how many landslides, or sources, hold no cell's centre."""
+    if settings.small == "most_covered":
+        return ""
+    polygons = loaded.sources if loaded.sources is not None else loaded.outlines
+    without = int((polygons.centres(grids.shape_of(grid)) == 0).sum())
+    if without == 0:
+        return ""
+    return (
+        f"{without:,} of {len(polygons.values):,} hold no cell's centre and give no sample; "
+        'small = "most_covered" keeps the cell that each covers most'
+    )

@@ -1,0 +1,1 @@
+"""The command line: its commands, the template of a study file, the built-in demonstration."""

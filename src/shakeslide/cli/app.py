@@ -1,0 +1,542 @@
+"""The command line: loads the study, calls one function, prints where the result is.
+
+The one place where errors are shown: `InputError`, and what goes wrong outside of the program, as
+one line and exit code 2, anything else as a bug with exit code 1 and its traceback in run.log.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from shakeslide._version import __version__
+from shakeslide.core import failures, signals
+from shakeslide.core.errors import InputError
+
+app = typer.Typer(
+    name="shakeslide",
+    help="Map earthquake-induced landslides from GIS layers and a landslide inventory.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+# Threads of scikit-learn's boosting otherwise spin while they wait: on a machine that is busy with
+# other work they then take many times as long. Read when the library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+WIDE = 120
+"""Columns of a terminal from which on `check` shows a table."""
+LIBRARIES = ("rasterio", "pyogrio", "py.warnings")
+"""Loggers whose messages go to run.log instead of the terminal."""
+log = logging.getLogger("shakeslide")
+log.addHandler(logging.NullHandler())
+
+
+def _folder(text: str) -> Path:
+    """Return the folder of an option, which no shell expands after a `=`."""
+    if not text.strip():
+        raise InputError("--out or --data is empty: is the shell's variable set?")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # a folder that begins with ~ and is nobody's home
+        return Path(text)
+
+
+StudyPath = Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        parser=_folder,
+        metavar="PATH",
+        help="Folder of results [default: runs/<name of the study's folder or file>].",
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        parser=_folder,
+        metavar="PATH",
+        help="Folder for relative paths in the study [default: the study file's folder].",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Set a key for this command: table.key=value. May be repeated."),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Threads on this machine [default: all].")
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="Address of a dask scheduler: tcp://host:8786.")
+]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify", help="Read all files again, to find damage and changes that kept size and time."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print the log.")]
+
+
+def _open(
+    path: Path,
+    out: Path | None,
+    data: Path | None,
+    overrides: list[str] | None,
+    workers: int | None,
+    scheduler: str | None,
+    quiet: bool,
+    verbose: bool,
+    only_look: bool = False,
+    verify: bool = False,
+) -> Any:
+    from shakeslide.core.engine import Engine
+    from shakeslide.core.progress import Reporter
+    from shakeslide.pipeline import Run
+    from shakeslide.study import settings as study
+
+    loaded, document = study.load(path, data, overrides or [])
+    folder = out or Path("runs") / (
+        path.resolve().parent.name if path.stem == "study" else path.stem
+    )
+    run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet), verify)
+    if only_look and not (folder.exists() and os.access(folder, os.W_OK)):
+        _log_to(Path(os.devnull), verbose)
+    else:
+        _ = run.ledger  # makes the folder, or says why not
+        _log_to(folder / "run.log", verbose)
+    log.info("shakeslide %s: %s", __version__, " ".join(sys.argv[1:]))
+    return run
+
+
+class _LogFile(logging.FileHandler):
+    """A log that follows no links, and whose full disk is no reason to end or to print."""
+
+    def _open(self) -> TextIO:  # type: ignore[override]
+        path = self.baseFilename
+        # A link could lead to a file of value; a pipe would wait for its reader.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            handle = os.open(path, flags, 0o666)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise InputError(
+                    f"{path}: is not a regular file; move it away, the log is written there"
+                ) from error
+            raise
+        return os.fdopen(handle, "a", encoding="utf-8")
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Do nothing."""
+
+
+def _log_to(path: Path, verbose: bool) -> None:
+    file = _LogFile(path, encoding="utf-8")
+    handlers: list[logging.Handler] = [file]
+    if verbose:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    logging.captureWarnings(True)
+    for logger in (log, *map(logging.getLogger, LIBRARIES)):
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+            handler.close()
+        logger.setLevel(logging.INFO if logger is log else logging.WARNING)
+        logger.propagate = False
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            logger.addHandler(handler)
+    # GDAL, of which each library brings its own, writes there what it else writes to stderr.
+    os.environ.update(CPL_LOG=str(path), CPL_LOG_APPEND="ON")
+    if isinstance(sys.stderr, _OwnStderr) and file.stream is not None:
+        os.dup2(file.stream.fileno(), STDERR)
+
+
+STDERR = 2
+"""The file to which libraries of C write what they do not raise."""
+
+
+class _OwnStderr(io.TextIOWrapper):
+    """Python's own stderr, so that what libraries of C write there can go to the log."""
+
+    def __init__(self) -> None:
+        file = os.fdopen(os.dup(STDERR), "wb")
+        super().__init__(file, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+
+
+def _tell(quiet: bool, text: object) -> None:
+    """Print the path of a result, or its summary, unless only errors are wanted."""
+    if not quiet:
+        print(text)
+
+
+def _stage(name: str) -> Callable[..., None]:
+    def command(
+        study: StudyPath,
+        out: Out = None,
+        data: Data = None,
+        set_: Set = None,
+        workers: Workers = None,
+        scheduler: Scheduler = None,
+        verify: Verify = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> None:
+        run = _open(study, out, data, set_, workers, scheduler, quiet, verbose, verify=verify)
+        from shakeslide import pipeline
+
+        with run.ledger.locked():
+            result = getattr(pipeline, name)(run)
+            if result is None:
+                pipeline.provenance(run)
+        _tell(quiet, result or run.out)
+
+    return command
+
+
+STAGES = {
+    "sources": ("extract_sources", "Extract source areas from whole outlines: sources.gpkg."),
+    "prepare": ("prepare", "Compute the factors: factors/<CODE>.tif."),
+    "sample": ("sample", "Draw the samples: samples.parquet."),
+    "train": ("train", "Train the models: models/<model>/."),
+    "evaluate": ("evaluate", "Evaluate the models on held-out data: evaluation.json and .csv."),
+    "map": ("map_", "Predict every cell with every model: maps/*.tif."),
+    "report": ("report", "Write figures, report.html and summary.pdf from the results."),
+    "run": ("run_all", "Run all stages and repeat only those whose input changed."),
+}
+
+
+@app.command()
+def check(
+    study: StudyPath,
+    out: Out = None,
+    data: Data = None,
+    set_: Set = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Check every layer, list what will be used for what, and find errors before any long work."""
+    run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=True)
+    from shakeslide import pipeline
+
+    with pipeline.only_looking(run) as looking:
+        rows = pipeline.check(looking)
+        if not quiet:
+            _show_check(looking, rows)
+
+
+def _show_check(run: Any, rows: list[Any]) -> None:
+    from shakeslide.geo import grid as grids
+
+    console = Console(highlight=False)
+    g = run.grid
+    console.print(
+        f"Grid: {g.shape[0]:,} rows x {g.shape[1]:,} columns, cells of "
+        f"{abs(g.resolution.x):.6g} x {abs(g.resolution.y):.6g} m, {grids.crs_name(g.crs)}"
+    )
+    _show_rows(console, rows)
+    for r in rows:
+        for text in r.notes:
+            console.print(f"{r.name}: {text}", markup=False)
+        for text in r.warnings:
+            console.print(f"warning: {r.name}: {text}", markup=False)
+
+
+def _show_rows(console: Console, rows: list[Any]) -> None:
+    """Print layers as a table, or in blocks where the table would fold the files' names."""
+    cells = [
+        (
+            r.name, r.file, r.kind, r.crs,
+            "" if r.coverage is None else f"{100 * r.coverage:.1f} %", r.values, r.use,
+        )
+        for r in rows
+    ]  # fmt: skip
+    headings = ("layer", "file", "kind", "CRS", "coverage", "values", "used for")
+    if console.width < WIDE:
+        for name, *rest in cells:
+            console.print(name, markup=False, style="bold")
+            for heading, text in zip(headings[1:], rest, strict=True):
+                if text:
+                    console.print(f"  {heading:<9} {text}", markup=False, soft_wrap=True)
+        return
+    table = Table(show_lines=False, pad_edge=False)
+    for heading in headings:
+        kept = heading in ("layer", "file", "CRS", "coverage")
+        table.add_column(heading, overflow="fold", no_wrap=kept)
+    for row in cells:
+        table.add_row(*(Text(text) for text in row))
+    console.print(table)
+
+
+@app.command()
+def explain(
+    study: StudyPath,
+    at: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--at",
+            help="Explains the probability at one place: X Y in the grid's CRS, or longitude and "
+            "latitude in degrees.",
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="Model to explain, with --at.")] = "rf",
+    out: Out = None,
+    data: Data = None,
+    set_: Set = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Rank the factors by importance (importance.json), or explain the probability at one place.
+
+    The answer to --at is printed even with -q.
+    """
+    run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=at is not None)
+    from shakeslide import pipeline
+    from shakeslide.learning import explanation
+
+    if at is None:
+        with run.ledger.locked():
+            pipeline.explain(run)
+        _tell(quiet, run.out / "importance.json")
+        return
+    for line in explanation.lines(pipeline.explain_place(run, model, *at)):
+        print(line)
+
+
+@app.command()
+def tune(
+    study: StudyPath,
+    model: Annotated[str, typer.Option("--model", help="Model to tune.")] = "sae",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol", help="How validation rows are held out: pixel, landslide or block."
+        ),
+    ] = "block",
+    trials: Annotated[
+        int,
+        typer.Option("--trials", min=2, help="Number of settings to try, earlier trials included."),
+    ] = 30,
+    out: Out = None,
+    data: Data = None,
+    set_: Set = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search for better settings of a model within its training rows: tune/<model>_*.toml."""
+    run = _open(study, out, data, set_, None, None, quiet, verbose)
+    from shakeslide import pipeline
+    from shakeslide.learning import tuning
+
+    with run.ledger.locked():
+        told = pipeline.tune(run, model, protocol, trials)
+    if quiet:
+        return
+    for name, row in (("the study's own settings", told.start), ("the best of", told.best)):
+        which = name if row is told.start else f"{name} {len(told.trials)}"
+        print(f"log loss {row['log_loss']:.4f}, ROC-AUC {row['roc_auc']:.4f}: {which}")
+    if told.best is told.start:
+        print("nothing tried was better than the study's own settings")
+    else:
+        print(f"In the study file:\n{tuning.as_toml(told)}")
+    print(run.out / "tune")
+
+
+@app.command()
+def reproduce(
+    study: StudyPath,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", help="Tables and figures of the paper, for example T4,F9 [default: all]."
+        ),
+    ] = None,
+    scale: Annotated[
+        str, typer.Option("--scale", help="quick (minutes) or paper (20 repeats, 20,000 steps).")
+    ] = "quick",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="pixel (the paper's), landslide or block.")
+    ] = "pixel",
+    tile: Annotated[
+        str | None,
+        typer.Option(
+            "--tile", help="Tile of F10 as row,col [default: the one with the most source cells]."
+        ),
+    ] = None,
+    area: Annotated[
+        Path | None,
+        typer.Option(
+            "--area", help="Polygon of F11 [default: the 3 km square with the most source cells]."
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option("--repeats", min=1, help="Number of splits [default: that of the scale]."),
+    ] = None,
+    out: Out = None,
+    data: Data = None,
+    set_: Set = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Repeat the paper's tables and figures, and test its claims: reproduce/<T4|F9|...>.csv."""
+    run = _open(study, out, data, set_, workers, None, quiet, verbose)
+    from shakeslide import paper as experiments
+
+    with run.ledger.locked():
+        _tell(quiet, experiments.run(run, only or [], scale, protocol, tile, area, repeats))
+
+
+@app.command()
+def audit(
+    oa: Annotated[float, typer.Option("--oa", help="Overall accuracy, as a share.")],
+    precision: Annotated[float, typer.Option("--precision", help="Precision, as a share.")],
+    recall: Annotated[float, typer.Option("--recall", help="Recall, as a share.")],
+    prevalence: Annotated[
+        float | None, typer.Option("--prevalence", help="Share of positives in the test set.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", help="Rounding error allowed in each figure.")
+    ] = 0.00005,
+) -> None:
+    """Check whether published accuracy, precision and recall are consistent."""
+    from shakeslide.evaluation.audit import consistency
+
+    print(consistency(oa, precision, recall, prevalence, tolerance).statement)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to create.", metavar="DIR")],
+) -> None:
+    """Write a commented study file to start from."""
+    from shakeslide.cli import template
+
+    path = folder / "study.toml"
+    if path.exists():
+        raise InputError(f"{path}: is there already; choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(template.text(), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error}") from error
+    print(path)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder of data and results.")] = Path("demo"),
+    size: Annotated[
+        int, typer.Option("--size", min=64, max=40_000, help="Cells along each side of the map.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed of the earthquake.")] = 1,
+    only_data: Annotated[
+        bool, typer.Option("--only-data", help="Write the layers and the study file only.")
+    ] = False,
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make a synthetic earthquake and run every stage on it, from layers to report."""
+    from shakeslide.cli import demo as demonstration
+
+    try:
+        (out / "run").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written to: {error}") from error
+    _log_to(out / "run" / "run.log", verbose=False)
+    for line in demonstration.run(out, size, seed, workers, quiet, only_data):
+        _tell(quiet, line)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"shakeslide {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _name, (_function, _help) in STAGES.items():
+    app.command(name=_name, help=_help)(_stage(_function))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 done, 2 wrong input or a fault of the machine, 1 a bug, 128 + n stopped by signal n.
+    """
+    try:
+        with signals.heeded():
+            return int(app(arguments, standalone_mode=False) or 0)
+    except signals.Stopped as stopped:
+        return _fail(str(stopped), stopped.code)
+    except InputError as error:
+        return _fail(f"error: {_one_line(str(error))}", 2)
+    except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())  # type: ignore[attr-defined]
+            return 0
+        if hasattr(error, "exit_code") and hasattr(error, "format_message"):
+            return _fail(f"error: {_one_line(error.format_message())}", 2)
+        log.error("%s", traceback.format_exc())
+        command = next(iter(sys.argv[1:] if arguments is None else arguments), "shakeslide")
+        if failure := failures.of_stage(error, command):
+            return _fail(f"error: {_one_line(str(failure))}", 2)
+        return _fail_by_bug(error)
+
+
+def _fail_by_bug(error: Exception) -> int:
+    files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
+    where = next((f for f in files if f != os.devnull), None)
+    hint = f"; the details are in {where}" if where else ""
+    if where is None:
+        traceback.print_exc()
+    return _fail(f"bug: {type(error).__name__}: {_one_line(str(error))}{hint}; please report it", 1)
+
+
+LONGEST = 2000
+"""Characters of an error that are shown."""
+
+
+def _one_line(text: str) -> str:
+    """Return a text on one line, without control characters, its middle left out if it is long."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
+
+
+def _fail(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+def console_main() -> None:
+    """Entry point of the installed command."""
+    sys.stderr = _OwnStderr()
+    code = main()
+    if code > 128:
+        # At once: threads may be at work for minutes.
+        signals.end(code)
+    sys.exit(code)

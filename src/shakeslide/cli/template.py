@@ -1,0 +1,204 @@
+"""The study file that `shakeslide init` writes: every setting of the schema with its default."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from shakeslide.models.registry import MODELS
+from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
+from shakeslide.study.model_settings import Models, ModelSettings
+from shakeslide.study.schema import Settings
+from shakeslide.study.settings import (
+    Evaluation,
+    Event,
+    GridSettings,
+    Inventory,
+    Layer,
+    Maps,
+    Mask,
+    Samples,
+    Sources,
+    StudyInfo,
+    choices,
+)
+
+EXAMPLE_LAYERS: dict[str, dict[str, Any]] = {
+    "dem": {"path": "dem.tif", "source": ""},
+    "intensity": {"path": "intensity.gpkg", "column": "intensity"},
+    "rupture": {"path": "rupture.gpkg"},
+    "aftershocks": {
+        "path": "aftershocks.csv",
+        "x": "longitude",
+        "y": "latitude",
+        "crs": "EPSG:4326",
+    },
+    "lithology": {"path": "lithology.gpkg", "column": "unit"},
+    "faults": {"path": "faults.gpkg"},
+    "rivers": {"path": "rivers.gpkg"},
+    "soil": {"path": "soil.gpkg", "column": "soil"},
+}
+"""What the file shows of each layer, to be replaced."""
+HEAD = """\
+# A study for shakeslide. Paths are relative to this file.
+# Every setting is listed. A line that begins with # shows a default or an example: remove the # to
+# change it. "..." marks a key without a default. Each table may appear only once: edit it in place.
+"""
+AS_LAYER = "All keys of a layer can be set."
+
+
+def text() -> str:
+    """Return a commented study file made from the schema and the preset."""
+    lines = [HEAD]
+    lines += _table("study", StudyInfo, {"name": "My earthquake"})
+    lines += _table("event", Event, {"epicentre": [0.0, 0.0], "magnitude": 7.0})
+    lines += _table("grid", GridSettings)
+    lines += ["# --- Layers: your data. Keys of a layer:"]
+    lines += [f"#   {n}: {_plain(f.description)}" for n, f in Layer.model_fields.items()]
+    lines += [""]
+    for name, example in EXAMPLE_LAYERS.items():
+        lines += [f"[layers.{name}]", *(_example(k, v) for k, v in example.items()), ""]
+    lines += [*_factors(), *_table("inventory", Inventory, {"path": "landslides.gpkg"})]
+    lines += _commented("[[masks]]", Mask, {"path": "lakes.gpkg", "map_value": 0})
+    lines += _table("sources", Sources) + _table("samples", Samples) + _table("models", Models)
+    for name in MODELS:
+        lines += _table(f"models.{name}", type(Models().settings_of(name)))
+    lines += _table("evaluation", Evaluation) + _table("map", Maps)
+    return "\n".join(lines)
+
+
+def _example(key: str, value: Any) -> str:
+    """Return a key of an example's layer; what polygons alone need is said."""
+    told = "  # for polygons; delete this line if the file is a raster" if key == "column" else ""
+    return f"{key} = {toml(value)}{told}"
+
+
+def default(model: type[Settings], key: str) -> Any:
+    """Return what a key has where the study leaves it out: the preset's value for a model's.
+
+    None where that is no value of the key's own; `default_words` then says what holds.
+    """
+    value = model.model_fields[key].get_default()
+    if value is not None:
+        return value
+    # The paper's angles are as they are, see `pipeline.Run.recipe`.
+    given: dict[str, Any] = {"angles": "raw"} if issubclass(model, ModelSettings) else {}
+    for name, entry in MODELS.items():
+        if type(Models().settings_of(name)) is model:
+            given |= entry.make().get_params()
+    return given.get(key)
+
+
+def default_words(model: type[Settings], key: str) -> str:
+    """Return what holds where a key without a default of its own is left out."""
+    described = _plain(model.model_fields[key].description)
+    told = re.search(r"[Dd]efault(?: there)?: (.+?)\)?(?:[.;](?:\s|$)|$)", described)
+    return told[1] if told else "none"
+
+
+def _factors() -> list[str]:
+    lines = ["# --- Factors: the 14 factors of the paper are used unless use = false.", ""]
+    for code, preset in PAPER_FACTORS.items():
+        lines += _table(f"factors.{code}", FACTOR_FUNCTIONS[preset["function"]], shown=preset)
+    lines += [
+        "# Further factors have a code that you choose. Any layer can be a factor, for example the",
+        "# peak ground acceleration:",
+        "# [layers.pga]",
+        '# path = "pga.tif"',
+        "# [factors.PGA]",
+        '# function = "value"',
+        '# layer = "pga"',
+        '# unit = "g"',
+        "",
+        f"# Functions: {', '.join(FACTOR_FUNCTIONS)}.",
+        "# Functions that none of the 14 factors uses, with their keys:",
+        "",
+    ]
+    used = {preset["function"] for preset in PAPER_FACTORS.values()}
+    for function, model in FACTOR_FUNCTIONS.items():
+        if function not in used:
+            lines += _commented(f"[factors.{function.upper()}]", model, {"function": function})
+    return lines
+
+
+def _table(
+    name: str,
+    model: type[Settings],
+    example: Mapping[str, Any] | None = None,
+    shown: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Return one table: its head and the example's keys live, all others commented out.
+
+    `shown` goes over the schema's defaults.
+    """
+    live, over = example or {}, shown or {}
+    lines = [f"[{name}]  # {_plain(model.__doc__)}"]
+    nested: list[str] = []
+    for key, field in model.model_fields.items():
+        part = _table_within(field.annotation)
+        if part is None:
+            value = live.get(key, over.get(key, default(model, key)))
+            lines += [("" if key in live else "# ") + _line(model, key, value)]
+        elif name != "models":
+            nested += _nested(f"{name}.{key}", field.annotation, part, _plain(field.description))
+    return [*lines, *nested, ""]
+
+
+def _nested(name: str, annotation: Any, part: type[Settings], told: str) -> list[str]:
+    """Return a table within another, commented out."""
+    if issubclass(part, Layer):
+        head = f"[[{name}]]" if typing.get_origin(annotation) is list else f"[{name}]"
+        return [f"# {head}  # {told} {AS_LAYER}", '# path = "..."']
+    keys = [f"# {key} = ...  # {_plain(f.description)}" for key, f in part.model_fields.items()]
+    return [f"# [{name}.CLASS_OR_CODE]  # {told}", *keys]
+
+
+def _commented(head: str, model: type[Settings], example: Mapping[str, Any]) -> list[str]:
+    """Return a table that is an example as a whole; of a mask the keys that a layer has not."""
+    is_layer = issubclass(model, Layer)
+    keys = [
+        k for k in model.model_fields if k in example or not (is_layer and k in Layer.model_fields)
+    ]
+    return [
+        f"# {head}  # {_plain(model.__doc__)}" + (f" {AS_LAYER}" if is_layer else ""),
+        *(f"# {_line(model, k, example.get(k, default(model, k)))}" for k in keys),
+        "",
+    ]
+
+
+def _line(model: type[Settings], key: str, value: Any) -> str:
+    """Return a key with its value, its meaning and its choices."""
+    field = model.model_fields[key]
+    told, may_be = _plain(field.description), choices(field.annotation)
+    if may_be:
+        told += f" ({' | '.join(may_be)})"
+    return f"{key} = {toml(value)}" + (f"  # {told}" if told else "")
+
+
+def _table_within(annotation: Any) -> type[Settings] | None:
+    """Return the table that a field holds, alone, in a list or by name; None for a plain value."""
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType, list, dict):
+        return next((found for p in parts if (found := _table_within(p))), None)
+    is_table = isinstance(annotation, type) and issubclass(annotation, Settings)
+    return annotation if is_table else None
+
+
+def _plain(words: str | None) -> str:
+    return re.sub(r"\s+", " ", words or "").strip()
+
+
+def toml(value: Any) -> str:
+    """Return a value as the study file has it, "..." for none."""
+    if value is None:
+        return "..."
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml(v) for v in value) + "]"
+    return str(value)

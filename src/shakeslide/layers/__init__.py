@@ -1,0 +1,1 @@
+"""What a study gives: layers as readable sources, polygons on the grid, masks, landslides."""

@@ -1,0 +1,275 @@
+"""Polygons rasterised by cell centre, exactly and independently of the tiles.
+
+A cell belongs to the polygon that holds its centre; a centre on an edge belongs to the polygon on
+its east, or on its south, so that polygons which share edges leave neither gaps nor overlaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import shapely
+from numba import njit
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide.geo.grid import Tile
+from shakeslide.study.factor_settings import Overlap
+
+PREVIEW = 1_000_000
+"""Cells of the grid on which overlaps are looked for at most."""
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Where polygons of different values lie on one another.
+
+    Attributes
+    ----------
+    share : float
+        Of the ground that polygons cover: where they differ.
+    hidden : mapping of float to float
+        Share of each value's ground on which another value counts, where there is any.
+    """
+
+    share: float = 0.0
+    hidden: Mapping[float, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Polygons:
+    """Polygons with a value each, held in the grid's cell coordinates (x = column, y = row).
+
+    Where polygons overlap, the later one wins.
+
+    Attributes
+    ----------
+    edges : array, (edges, 4) float64
+        x0, y0, x1, y1 of every edge, holes included, polygon by polygon.
+    start : array, (polygons + 1,) int64
+        Where each polygon's edges begin.
+    values : array, (polygons,) float64
+        What is burnt.
+    boxes : array, (polygons, 4) float64
+        Least x, y and greatest x, y.
+    """
+
+    edges: NDArray[np.float64]
+    start: NDArray[np.int64]
+    values: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+
+    @classmethod
+    def on_grid(
+        cls, geometry: NDArray[np.object_], values: NDArray[np.float64], grid: GeoBox
+    ) -> Polygons:
+        """Hold `geometry` (in the grid's CRS) with `values`, one each."""
+        parts, part_of = shapely.get_parts(geometry, return_index=True)
+        rings, ring_of = shapely.get_rings(parts, return_index=True)
+        xy, point_of = shapely.get_coordinates(rings, return_index=True)
+        a = grid.affine
+        cells = np.column_stack([(xy[:, 0] - a.c) / a.a, (xy[:, 1] - a.f) / a.e])
+        # Successive points are an edge where they belong to the same ring.
+        same = point_of[1:] == point_of[:-1]
+        edges = np.hstack([cells[:-1], cells[1:]])[same]
+        owner = part_of[ring_of[point_of[:-1][same]]]
+        start = np.searchsorted(owner, np.arange(len(geometry) + 1)).astype(np.int64)
+        low, high = (np.full((len(geometry), 2), fill, float) for fill in (np.inf, -np.inf))
+        np.minimum.at(low, owner, edges[:, :2])
+        np.maximum.at(high, owner, edges[:, :2])
+        boxes = np.hstack([low, high])
+        return cls(np.ascontiguousarray(edges), start, np.asarray(values, np.float64), boxes)
+
+    @classmethod
+    def valued(
+        cls,
+        geometry: NDArray[np.object_],
+        values: NDArray[np.float64],
+        grid: GeoBox,
+        overlap: Overlap,
+    ) -> Polygons:
+        """Hold polygons so that the one that `overlap` names wins; such without value are none.
+
+        Of equal values the later polygon wins.
+        """
+        known = np.nonzero(np.isfinite(values))[0]
+        if overlap == "first":
+            known = known[::-1]
+        elif overlap != "last":
+            rising = values[known] if overlap == "highest" else -values[known]
+            known = known[np.argsort(rising, kind="stable")]
+        return cls.on_grid(geometry[known], values[known], grid)
+
+    def overlaps(self, shape: tuple[int, int]) -> Overlaps:
+        """Return where polygons of different values overlap, from at most `PREVIEW` cells.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Rows and columns of the grid.
+        """
+        if len(self.values) == 0:
+            return Overlaps()
+        scale = max(1.0, (shape[0] * shape[1] / PREVIEW) ** 0.5)
+        rows, cols = (max(1, round(n / scale)) for n in shape)
+        each = np.array([cols / shape[1], rows / shape[0]] * 2)
+        values, class_of = np.unique(self.values, return_inverse=True)
+        top = np.full((rows, cols), -1, np.int64)
+        mixed = np.zeros((rows, cols), np.bool_)
+        by_class = np.argsort(class_of, kind="stable")
+        covered = np.zeros(len(values), np.int64)
+        edges, boxes = self.edges * each, self.boxes * each
+        _pile(edges, self.start, boxes, class_of, np.arange(len(class_of)), top, mixed, covered)
+        visible = np.bincount(top[top >= 0], minlength=len(values))
+        if not mixed.any():
+            return Overlaps()
+        covered[:] = 0
+        again = np.full((rows, cols), -1, np.int64)
+        # Class by class, a cell is counted once for each of its classes.
+        _pile(edges, self.start, boxes, class_of, by_class, again, np.zeros_like(mixed), covered)
+        hidden = {
+            float(v): 1.0 - seen / all_of
+            for v, seen, all_of in zip(values, visible, covered, strict=True)
+            if all_of > seen
+        }
+        return Overlaps(float(mixed.sum() / (top >= 0).sum()), hidden)
+
+    def burn(self, tile: Tile, fill: float = np.nan) -> NDArray[np.float64]:
+        """Return the value of the polygon that holds each cell's centre, else `fill`.
+
+        Returns
+        -------
+        array, (rows, cols) float64
+        """
+        b = self.boxes
+        near = (
+            (b[:, 0] < tile.col1)
+            & (b[:, 2] > tile.col0)
+            & (b[:, 1] < tile.row1)
+            & (b[:, 3] > tile.row0)
+        )
+        out = np.full(tile.shape, fill)
+        chosen = np.nonzero(near)[0]
+        if len(chosen):
+            _burn(self.edges, self.start, self.values, chosen, tile.row0, tile.col0, out)
+        return out
+
+    def centres(self, shape: tuple[int, int]) -> NDArray[np.int64]:
+        """Return how many cell centres of a grid of `shape` each polygon holds.
+
+        Returns
+        -------
+        array, (polygons,) int64
+        """
+        out = np.zeros(len(self.values), np.int64)
+        _count(self.edges, self.start, self.boxes, shape[0], shape[1], out)
+        return out
+
+
+@njit(nogil=True, cache=True)
+def _burn(edges: Any, start: Any, values: Any, chosen: Any, row0: int, col0: int, out: Any) -> None:
+    """Burn the chosen polygons, in their order."""
+    rows = out.shape[0]
+    count = np.zeros(rows + 1, np.int64)
+    for k in chosen:
+        crossings = _crossings(edges, start[k], start[k + 1], row0, rows, count)
+        _fill(crossings, count, values[k], col0, out)
+
+
+@njit(nogil=True, cache=True)
+def _crossings(edges: Any, begin: int, end: int, row0: int, rows: int, count: Any) -> Any:
+    """Columns where edges cross the centre lines of rows; row r's are count[r] to count[r + 1]."""
+    count[:] = 0
+    for e in range(begin, end):
+        first, last = _rows_crossed(edges[e, 1], edges[e, 3], row0, rows)
+        for r in range(first, last):
+            count[r + 1] += 1
+    for r in range(rows):
+        count[r + 1] += count[r]
+    crossings = np.empty(count[rows])
+    at = count[:rows].copy()
+    for e in range(begin, end):
+        x0, y0, x1, y1 = edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3]
+        if y0 > y1:
+            # One direction for both neighbours of an edge: the same bits on both sides.
+            x0, y0, x1, y1 = x1, y1, x0, y0
+        first, last = _rows_crossed(y0, y1, row0, rows)
+        for r in range(first, last):
+            y = row0 + r + 0.5
+            crossings[at[r]] = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+            at[r] += 1
+    return crossings
+
+
+@njit(nogil=True, cache=True)
+def _count(edges: Any, start: Any, boxes: Any, rows: int, cols: int, out: Any) -> None:
+    """Count the centres that each polygon holds, whatever lies over it."""
+    for k in range(out.size):
+        if not (boxes[k, 3] > 0 and boxes[k, 1] < rows and boxes[k, 2] > 0 and boxes[k, 0] < cols):
+            continue
+        row0 = max(0, int(np.floor(boxes[k, 1])))
+        height = min(rows, int(np.ceil(boxes[k, 3]))) - row0
+        count = np.zeros(height + 1, np.int64)
+        crossings = _crossings(edges, start[k], start[k + 1], row0, height, count)
+        for r in range(height):
+            xs = np.sort(crossings[count[r] : count[r + 1]])
+            for i in range(0, xs.size - 1, 2):
+                first = max(0, int(np.ceil(xs[i] - 0.5)))
+                out[k] += max(0, min(cols, int(np.ceil(xs[i + 1] - 0.5))) - first)
+
+
+@njit(nogil=True, cache=True)
+def _pile(
+    edges: Any, start: Any, boxes: Any, class_of: Any, order: Any, top: Any, mixed: Any, laid: Any
+) -> None:
+    """Lay polygons on one another in an order: the class on top, and where classes differ.
+
+    `laid` counts how often a polygon of each class was laid on another class or on bare ground.
+    """
+    rows, cols = top.shape
+    for k in order:
+        if not (boxes[k, 3] > 0 and boxes[k, 1] < rows and boxes[k, 2] > 0 and boxes[k, 0] < cols):
+            continue
+        row0 = max(0, int(np.floor(boxes[k, 1])))
+        height = min(rows, int(np.ceil(boxes[k, 3]))) - row0
+        count = np.zeros(height + 1, np.int64)
+        crossings = _crossings(edges, start[k], start[k + 1], row0, height, count)
+        own = class_of[k]
+        for r in range(height):
+            xs = np.sort(crossings[count[r] : count[r + 1]])
+            for i in range(0, xs.size - 1, 2):
+                first = max(0, int(np.ceil(xs[i] - 0.5)))
+                for c in range(first, min(cols, int(np.ceil(xs[i + 1] - 0.5)))):
+                    under = top[row0 + r, c]
+                    if under != own:
+                        laid[own] += 1
+                        mixed[row0 + r, c] = mixed[row0 + r, c] or under >= 0
+                        top[row0 + r, c] = own
+
+
+@njit(nogil=True, cache=True)
+def _rows_crossed(y0: float, y1: float, row0: int, rows: int) -> tuple[int, int]:
+    """Rows of the tile whose centre line an edge crosses, half open: low < y <= high."""
+    low, high = min(y0, y1), max(y0, y1)
+    first = max(0, int(np.floor(low - 0.5)) + 1 - row0)
+    last = min(rows, int(np.floor(high - 0.5)) + 1 - row0)
+    return first, max(first, last)
+
+
+@njit(nogil=True, cache=True)
+def _fill(crossings: Any, count: Any, value: float, col0: int, out: Any) -> None:
+    """Fill between pairs of crossings: centres with left <= x < right."""
+    rows, cols = out.shape
+    for r in range(rows):
+        n = count[r + 1] - count[r]
+        if n < 2:
+            continue
+        xs = np.sort(crossings[count[r] : count[r + 1]])
+        for i in range(0, n - 1, 2):
+            first = max(0, int(np.ceil(xs[i] - 0.5)) - col0)
+            last = min(cols, int(np.ceil(xs[i + 1] - 0.5)) - col0)
+            for c in range(first, last):
+                out[r, c] = value

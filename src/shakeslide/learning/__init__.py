@@ -1,0 +1,1 @@
+"""From samples to fitted models: training, validation, tuning, explanation, stored bundles."""

@@ -1,0 +1,313 @@
+"""A trained model as a folder of plain files: manifest, weights, model card. Nothing executable.
+
+`FittedModel` joins an encoder and an estimator, so that raw factors go in and probabilities come
+out, the same bits for a sample and for its cell on the map.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide._version import __version__
+from shakeslide.core.errors import InputError, shortened
+from shakeslide.core.files import replacing
+from shakeslide.evaluation import calibration
+from shakeslide.evaluation.calibration import Calibration
+from shakeslide.factors.stack import FactorInfo
+from shakeslide.models import chunks, storage
+from shakeslide.models.base import Model
+from shakeslide.models.formulas.raw import RawModel
+from shakeslide.samples.encoding import Encoder
+
+FORMAT = 1
+"""Version of the folder's layout."""
+KEYS = {
+    "format", "shakeslide", "model", "params", "factors", "encoder", "calibration", "about",
+}  # fmt: skip
+"""What a manifest holds."""
+LARGEST_MANIFEST = 2**26
+"""Bytes of the largest manifest that is read."""
+OUTSIDE = 0.1
+"""Share of cells outside a factor's training range that is worth a warning."""
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """An encoder and an estimator fitted on the same training rows.
+
+    Attributes
+    ----------
+    name : str
+        Of the model: "sae", "rf", ...
+    estimator : Model
+        Fitted.
+    encoder : Encoder
+        Fitted.
+    factors : tuple of FactorInfo
+        What the columns of raw factors are.
+    about : mapping
+        Seeds, prevalence, scores and the like, for the manifest.
+    calibration : Calibration, optional
+        Turns the estimator's probabilities into calibrated ones.
+    """
+
+    name: str
+    estimator: Model
+    encoder: Encoder
+    factors: tuple[FactorInfo, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
+
+    def predict(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of a landslide source.
+
+        Parameters
+        ----------
+        raw : array, (rows, factors) float32
+            Raw factors; a row with a NaN gets NaN.
+
+        Returns
+        -------
+        array, (rows,) float32
+        """
+        whole = np.isfinite(raw).all(axis=1)
+        out = np.full(len(raw), np.nan, np.float32)
+        if whole.any():
+            out[whole] = chunks.predict_in_chunks(self._probability, raw[whole])
+        return out
+
+    def _probability(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        p = self.estimator.predict_proba(self.encoder.transform(raw))[:, 1]
+        if self.calibration is not None:
+            p = self.calibration.apply(np.asarray(p, np.float64))
+        return np.asarray(p, np.float32)
+
+
+def save(model: FittedModel, folder: Path) -> None:
+    """Write a model's folder; the manifest comes last, so that a broken write is no model."""
+    described, arrays = storage.dump(model.estimator)
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = folder / "manifest.json"
+    manifest.unlink(missing_ok=True)
+    storage.write(folder / "weights.safetensors", arrays)
+    text = {
+        "format": FORMAT,
+        "shakeslide": __version__,
+        "model": model.name,
+        "params": described["params"],
+        "factors": [f.to_dict() for f in model.factors],
+        "encoder": model.encoder.to_dict(),
+        "calibration": None
+        if model.calibration is None
+        else {k: v.tolist() for k, v in model.calibration.to_arrays().items()},
+        "about": dict(model.about),
+    }
+    with replacing(folder / "card.md") as temporary:
+        temporary.write_text(card(model), encoding="utf-8")
+    with replacing(manifest) as temporary:
+        temporary.write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def load(folder: Path) -> FittedModel:
+    """Read a model's folder; whatever is in it, nothing of it is executed.
+
+    A manifest can name an estimator that an installed package brings: that package's own code
+    then rebuilds it from the arrays.
+
+    Raises
+    ------
+    InputError
+        Missing, damaged or foreign files.
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise InputError(f"{folder}: contains no model (no manifest.json); run `shakeslide train`")
+    if path.stat().st_size > LARGEST_MANIFEST:
+        raise InputError(
+            f"{path}: is larger than {LARGEST_MANIFEST / 1e6:g} MB, so it is not a manifest of "
+            "shakeslide; run `shakeslide train`"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            raise InputError(
+                f"{path}: format {manifest['format']} was written by another version of "
+                f"shakeslide ({manifest.get('shakeslide')}); this one reads format {FORMAT}"
+            )
+        if unknown := set(manifest) - KEYS:
+            raise ValueError(f"unknown keys {sorted(unknown)}")
+        name, params = str(manifest["model"]), manifest["params"]
+        factors = tuple(_factor(f) for f in manifest["factors"])
+        encoder = Encoder.from_dict(manifest["encoder"])
+        about = _about(manifest["about"])
+        given = manifest.get("calibration")
+        calibrated = None if given is None else calibration.from_arrays(dict(given))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        why = shortened(repr(error), 200)
+        raise InputError(f"{path}: is damaged or no manifest of shakeslide: {why}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: is damaged: it is nested too deeply") from error
+    if [(f.code, f.kind) for f in factors] != [(c.code, c.kind) for c in encoder.columns]:
+        raise InputError(f"{path}: is inconsistent: its factors are not those of its encoder")
+    arrays = storage.read(folder / "weights.safetensors")
+    estimator = storage.restore(name, params, arrays)
+    if encoder.identity != isinstance(estimator, RawModel):
+        raise InputError(
+            f"{path}: is inconsistent: {name} takes {'encoded' if encoder.identity else 'raw'} "
+            "factors, which the encoder does not give"
+        )
+    if estimator.n_features_in_ != len(encoder.features):
+        raise InputError(
+            f"{path}: is inconsistent: the weights take {estimator.n_features_in_} features, the "
+            f"encoder gives {len(encoder.features)}"
+        )
+    return FittedModel(name, estimator, encoder, factors, about, calibrated)
+
+
+def _factor(values: Mapping[str, Any]) -> FactorInfo:
+    factor = FactorInfo.from_dict(values)
+    texts = {k: v for k, v in factor.__dict__.items() if k != "legend"}
+    if wrong := [k for k, v in texts.items() if not isinstance(v, str)]:
+        raise TypeError(f"{wrong[0]} of a factor is no text")
+    return factor
+
+
+def _about(values: Mapping[str, Any]) -> dict[str, Any]:
+    about = dict(values)
+    for key in ("sample_share", "prevalence"):
+        share = about[key]
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise ValueError(f"{key} = {share!r} is no share")
+    return about
+
+
+def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None:
+    """Raise `InputError` unless a stack's factors are those that the model was trained on.
+
+    They must be there, in the same units, of the same kind, and number their classes alike.
+    """
+    here = {f.code: f for f in available}
+    missing = [f.code for f in model.factors if f.code not in here]
+    if missing:
+        raise InputError(
+            f"model {model.name} was trained on factors that are missing here: {', '.join(missing)}"
+        )
+    for factor in model.factors:
+        found = here[factor.code]
+        if found.kind != factor.kind:
+            raise InputError(
+                f"model {model.name}: factor {factor.code} was {factor.kind} in training, but is "
+                f"{found.kind} here"
+            )
+        for code in sorted(set(factor.legend) & set(found.legend)):
+            if factor.legend[code] != found.legend[code]:
+                raise InputError(
+                    f"model {model.name}: class {code} of factor {factor.code} was "
+                    f"'{factor.legend[code]}' in training, but is '{found.legend[code]}' here"
+                )
+        unit = here[factor.code].unit
+        if unit != factor.unit:
+            raise InputError(
+                f"model {model.name}: factor {factor.code} was in '{factor.unit}' in training, but "
+                f"is in '{unit}' here"
+            )
+
+
+def out_of_range(model: FittedModel, raw: NDArray[np.float32]) -> dict[str, float]:
+    """Return the share of cells that lie outside what the model saw in training, by factor.
+
+    Of a factor of numbers: outside the 0.5 and 99.5 percentiles of the training rows, so that 1 %
+    of like ground lies outside too. Of a factor of classes: of a class that the training area does
+    not have. Angles and published formulas have no range.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Trained.
+    raw : array, (rows, factors) float32
+        Raw factors; rows with a NaN don't count.
+    """
+    if model.about.get("static"):
+        return {}
+    whole = raw[np.isfinite(raw).all(axis=1)]
+    out = {}
+    for i, column in enumerate(model.encoder.columns):
+        values = whole[:, i].astype(np.float64)
+        if column.kind in ("circular", "axial") or values.size == 0:
+            continue
+        if column.ratios is not None:
+            outside = ~np.isin(values, np.array(sorted(column.ratios), np.float64))
+        else:
+            outside = (values < column.low) | (values > column.high)
+        out[column.code] = float(outside.mean())
+    return out
+
+
+def range_warnings(model: FittedModel, raw: NDArray[np.float32]) -> list[str]:
+    """Return a line per factor of which more than `OUTSIDE` of the cells are out of range."""
+    return [
+        f"{100 * share:.0f} % of the cells have {code} outside the training range"
+        for code, share in out_of_range(model, raw).items()
+        if share > OUTSIDE
+    ]
+
+
+FINDS: Mapping[str, tuple[str, str]] = {
+    "sources": ("a landslide source", "source areas as mapped"),
+    "extracted": ("a landslide source", "source areas extracted from mapped outlines"),
+    "outlines": ("landslide", "whole outlines, including run-outs"),
+    "points": ("landslide", "the cells of mapped points"),
+}
+"""What a model predicts, and its positives, by `positives` of the manifest's `about`."""
+
+
+def _literal(text: object) -> str:
+    """Return a text on one line that Markdown shows as it is, HTML and links in it too."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(str(text).split()))
+
+
+def card(model: FittedModel) -> str:
+    """Return the model card: what it is, what it was trained on, how good, what it is not for."""
+    about = model.about
+    finds, positives = FINDS.get(str(about.get("positives")), ("a landslide source", ""))
+    trained = (
+        [
+            "- A published formula, which was not trained on the study's landslides.",
+            "- The output is that of the formula.",
+        ]
+        if about.get("static")
+        else [
+            f"- Training rows: {about.get('rows', '')} "
+            f"({about.get('sample_share', 0):.3g} of them positive; the share of positives among "
+            f"the usable cells of the area is {about.get('prevalence', 0):.3g})",
+            *([f"- Positives: {positives}."] if positives else []),
+            f"- Seed: {about.get('seed', '')}",
+            "- The output is a susceptibility at the share of positives in the training sample, "
+            "not the share of the area that fails.",
+        ]
+    )
+    lines = [
+        f"# {model.name}",
+        "",
+        f"Probability that a cell is {finds}, by shakeslide {__version__}.",
+        "",
+        f"- Study: {_literal(about.get('study', ''))}",
+        *trained,
+        "- Valid for the factors below, in these units, within the ranges of the training area.",
+        "",
+        "| code | factor | unit | kind |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {f.code} | {_literal(f.name)} | {_literal(f.unit)} | {f.kind} |"
+            for f in model.factors
+        ),
+    ]
+    return "\n".join(lines) + "\n"

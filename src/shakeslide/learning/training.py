@@ -1,0 +1,303 @@
+"""Models fitted on the training rows of a split and tested on its test rows."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide.core import extensions
+from shakeslide.core.errors import InputError
+from shakeslide.core.progress import Advance, silent
+from shakeslide.evaluation import splits
+from shakeslide.evaluation.calibration import Calibration, Platt, fit_isotonic, fit_platt
+from shakeslide.factors.stack import FactorInfo
+from shakeslide.io import units
+from shakeslide.learning.bundle import FittedModel
+from shakeslide.models.base import Model
+from shakeslide.models.formulas.raw import Described, RawModel
+from shakeslide.models.own import GROUP, OwnModel
+from shakeslide.models.registry import entry
+from shakeslide.models.sae.autoencoder import StackedAutoencoder, fit_members
+from shakeslide.samples import encoding
+from shakeslide.samples.encoding import Angles
+from shakeslide.samples.sampling import Samples
+
+Method = Literal["none", "platt", "isotonic"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model to be trained.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    angles : {"raw", "sincos"}
+        How angles are given to it.
+    params : mapping
+        Its parameters.
+    calibration : {"none", "platt", "isotonic"}
+        How its probabilities are calibrated, on rows of the training side that it was not fitted
+        on.
+    """
+
+    name: str
+    angles: Angles
+    params: Mapping[str, Any]
+    calibration: Method = "none"
+
+    def make(self, seed: int) -> Model:
+        """Return the unfitted estimator."""
+        made = entry(self.name).make(**self.params)
+        return made.set_params(random_state=seed) if "random_state" in made.get_params() else made
+
+    def lacks(self, factors: Sequence[Described]) -> list[str]:
+        """Name what a model of raw factors needs and these factors or its settings don't give."""
+        made = self.make(0)
+        return made.lacks(factors, units.conversion) if isinstance(made, RawModel) else []
+
+    def remarks(self) -> list[str]:
+        """Return what the user should know of the settings, a line each."""
+        made = self.make(0)
+        return made.remarks() if isinstance(made, RawModel) else []
+
+    @property
+    def storable(self) -> bool:
+        """Whether the fitted model can be stored, hence mapped."""
+        made = self.make(0)
+        return made.storable if isinstance(made, OwnModel) else True
+
+    @property
+    def origin(self) -> str:
+        """Name and version of the package that brings the estimator; empty for ours."""
+        own = entry(self.name).own
+        return extensions.package(GROUP, own) if own else ""
+
+    @property
+    def static(self) -> bool:
+        """Whether nothing is learnt from the labels, a calibration included."""
+        return entry(self.name).static and self.calibration == "none"
+
+
+LEAST = {"platt": 100, "isotonic": 1000}
+"""Source cells among the training rows that a calibration needs."""
+CALIBRATION_FOLDS = 3
+"""Parts of the training rows, by landslide, on which calibrations are fitted."""
+TOGETHER = ("sae",)
+"""Models whose fits are trained side by side."""
+
+
+def modern_params() -> dict[str, Any]:
+    """Return the parameters of the autoencoder's present-day settings."""
+    params = dict(StackedAutoencoder.modern().get_params())
+    del params["random_state"]
+    return params
+
+
+def seed_of(seed: int, model: str, protocol: str, repeat: int, fold: int) -> int:
+    """Return the seed of one fit, from the study's seed and what is fitted."""
+    parts = [seed, zlib.crc32(model.encode()), zlib.crc32(protocol.encode()), repeat, fold]
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model and how long the fit took."""
+
+    model: FittedModel
+    seconds: float
+
+
+def fit_encoder(
+    samples: Samples,
+    rows: NDArray[np.int64],
+    angles: Angles,
+    areas: Mapping[str, Mapping[int, float]],
+    identity: bool = False,
+) -> encoding.Encoder:
+    """Fit the encoder on some rows of the samples and the class areas of their region."""
+    factors = [(f.code, f.kind) for f in samples.factors]
+    return encoding.fit(samples.raw[rows], samples.label[rows], factors, areas, angles, identity)
+
+
+def described(model: Model, samples: Samples) -> Model:
+    """Tell a model of raw factors what the columns of the samples are; others are left alone."""
+    if isinstance(model, RawModel):
+        present = {
+            f.code: np.unique(samples.table[f.code].to_numpy(np.int64)).tolist()
+            for f in samples.factors
+            if f.kind == "categorical"
+        }
+        factors: tuple[FactorInfo, ...] = samples.factors
+        model.describe(factors, units.conversion, present)
+    return model
+
+
+def fit(
+    recipe: Recipe,
+    samples: Samples,
+    rows: Sequence[NDArray[np.int64]],
+    seeds: Sequence[int],
+    areas: Sequence[Mapping[str, Mapping[int, float]]] | None = None,
+    advance: Advance = silent,
+) -> list[Fit]:
+    """Fit a model on several sets of training rows.
+
+    Autoencoders are trained together in one batch, which gives the same weights as one by one and
+    is much faster; the time of each is then its share.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train.
+    samples : Samples
+        All samples.
+    rows : sequence of int arrays
+        Training rows of each fit.
+    seeds : sequence of int
+        Of each fit.
+    areas : sequence of mappings, optional
+        Class areas of each fit's training region; default: the whole mapped extent.
+    advance : callable
+        Called with the number of fits done, in fractions.
+    """
+    regions = [samples.class_areas] * len(rows) if areas is None else areas
+    calibrations: list[Calibration | None] = [None] * len(rows)
+    spent = 0.0
+    if recipe.calibration != "none":
+        start = time.perf_counter()
+        share = CALIBRATION_FOLDS / (CALIBRATION_FOLDS + 1)
+        calibrations = _calibrations(recipe, samples, rows, seeds, regions, _part(advance, share))
+        advance = _part(advance, 1 - share)
+        spent = (time.perf_counter() - start) / len(rows)
+    encoders = [
+        fit_encoder(samples, r, recipe.angles, a, entry(recipe.name).raw)
+        for r, a in zip(rows, regions, strict=True)
+    ]
+    raw, label = samples.raw, samples.label
+    features = [e.transform(raw[r]) for e, r in zip(encoders, rows, strict=True)]
+    labels = [label[r] for r in rows]
+    estimators = [described(recipe.make(s), samples) for s in seeds]
+    seconds = _fit_all(estimators, features, labels, advance)
+    return [
+        Fit(
+            FittedModel(
+                recipe.name,
+                m,
+                e,
+                samples.factors,
+                {
+                    "seed": seed,
+                    "rows": len(r),
+                    # A formula's output knows nothing of the sample's balance: as if trained on
+                    # the area as it is, so that nothing is corrected for the balance
+                    "sample_share": samples.prevalence if recipe.static else float(label[r].mean()),
+                    "static": recipe.static,
+                    "prevalence": samples.prevalence,
+                    "angles": recipe.angles,
+                    "calibration": recipe.calibration,
+                },
+                c,
+            ),
+            s + spent,
+        )
+        for m, e, c, r, seed, s in zip(
+            estimators, encoders, calibrations, rows, seeds, seconds, strict=True
+        )
+    ]
+
+
+def _part(advance: Advance, share: float) -> Advance:
+    """Let a part of the work count for its share of the whole."""
+    return lambda done: advance(share * done)
+
+
+def _calibrations(
+    recipe: Recipe,
+    samples: Samples,
+    rows: Sequence[NDArray[np.int64]],
+    seeds: Sequence[int],
+    regions: Sequence[Mapping[str, Mapping[int, float]]],
+    advance: Advance,
+) -> list[Calibration | None]:
+    """Fit a calibration for each fit, on predictions for landslides that they had not seen.
+
+    The training rows are dealt to folds by landslide: cells of one landslide on both sides would
+    make the model look surer than it can be elsewhere.
+    """
+    least = LEAST[recipe.calibration]
+    fewest = min(int(samples.label[r].sum()) for r in rows)
+    if fewest < least:
+        raise InputError(
+            f'[models] calibration = "{recipe.calibration}" needs {least:,} source cells to train '
+            f"on, but a split has {fewest:,}; choose another, or leave calibration out"
+        )
+    inner, inner_seeds, inner_regions = [], [], []
+    for r, seed, region in zip(rows, seeds, regions, strict=True):
+        fold = _landslide_folds(samples, r, seed)
+        for k in range(CALIBRATION_FOLDS):
+            inner.append((r[fold != k], r[fold == k]))
+            inner_seeds.append(int(np.random.SeedSequence([seed, k]).generate_state(1)[0]))
+            inner_regions.append(region)
+    plain = replace(recipe, calibration="none")
+    train = [i[0] for i in inner]
+    fits = fit(
+        plain, samples, train, inner_seeds, inner_regions, _part(advance, 1 / CALIBRATION_FOLDS)
+    )
+    told = [f.model.predict(samples.raw[i[1]]) for f, i in zip(fits, inner, strict=True)]
+    fitter = fit_platt if recipe.calibration == "platt" else fit_isotonic
+    out: list[Calibration | None] = []
+    for first in range(0, len(inner), CALIBRATION_FOLDS):
+        part = slice(first, first + CALIBRATION_FOLDS)
+        y = samples.label[np.concatenate([i[1] for i in inner[part]])]
+        fitted = fitter(y, np.concatenate(told[part]).astype(np.float64))
+        if isinstance(fitted, Platt) and fitted.slope <= 0:
+            raise InputError(
+                f"[models] calibration: {recipe.name} is no better than chance on unseen "
+                f"landslides; remove {recipe.name} from [models] use, or set "
+                'calibration = "none"'
+            )
+        out.append(fitted)
+    return out
+
+
+def _landslide_folds(samples: Samples, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    t, y = samples.table.iloc[rows], samples.label[rows]
+    x, north, number = (t[c].to_numpy() for c in ("x", "y", "landslide_id"))
+    groups = splits.landslide_groups(y, number, x, north)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 31]))
+    return splits.balanced_folds(y, groups, CALIBRATION_FOLDS, rng, "landslides")
+
+
+def _fit_all(
+    estimators: Sequence[Model],
+    features: Sequence[NDArray[np.float32]],
+    labels: Sequence[NDArray[np.int64]],
+    advance: Advance,
+) -> list[float]:
+    start = time.perf_counter()
+    if all(isinstance(m, StackedAutoencoder) for m in estimators):
+        done = 0.0
+
+        def callback(step: int, total: int) -> None:
+            nonlocal done
+            now = len(estimators) * step / total
+            advance(now - done)
+            done = now
+
+        fit_members(list(estimators), list(features), list(labels), callback=callback)
+        return [(time.perf_counter() - start) / len(estimators)] * len(estimators)
+    seconds = []
+    for model, x, y in zip(estimators, features, labels, strict=True):
+        start = time.perf_counter()
+        model.fit(x, y)
+        seconds.append(time.perf_counter() - start)
+        advance(1)
+    return seconds

@@ -1,0 +1,311 @@
+"""Trials: a model is fitted on one side of each split of a protocol and tested on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide.core.errors import InputError
+from shakeslide.core.progress import Advance, silent
+from shakeslide.evaluation import blocks, curves, splits
+from shakeslide.evaluation.calibration import correct_prior
+from shakeslide.evaluation.scores import MEASURES, scores
+from shakeslide.evaluation.splits import Split
+from shakeslide.evaluation.variogram import FEWEST_POINTS
+from shakeslide.geo import grid as grids
+from shakeslide.learning import training
+from shakeslide.learning.bundle import FittedModel
+from shakeslide.samples.events import Events
+from shakeslide.samples.sampling import AREA_SQUARE, Samples
+
+MOST_RESIDUALS = 20_000
+"""Errors from which the side of the blocks is suggested."""
+ROC_POINTS = 201
+RELIABILITY_BINS = 10
+KEYS = {
+    "pixel": "[samples] train_share",
+    "landslide": "[evaluation] folds",
+    "block": "[evaluation] folds, block_size and buffer",
+}
+"""Settings that a protocol's splits depend on."""
+RATE_GRID = np.concatenate([np.linspace(0, 0.1, 21), np.linspace(0.11, 1, 90)])
+"""Shares of the area at which success-rate and prediction-rate curves are told."""
+SHARES = (0.05, 0.10, 0.20)
+"""Shares of the area for which the captured share of the landslides is told."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How samples are split.
+
+    Attributes
+    ----------
+    train_share, repeats
+        Of `pixel`.
+    folds : int
+        Of `landslide` and `block`.
+    block_size, buffer : float
+        Of `block`, in metres.
+    origin : (float, float)
+        North-west corner from which blocks are laid.
+    seed : int
+        Of the study.
+    """
+
+    train_share: float
+    repeats: int
+    folds: int
+    block_size: float
+    buffer: float
+    origin: tuple[float, float]
+    seed: int
+
+
+def origin(grid: GeoBox) -> tuple[float, float]:
+    """Return the corner from which blocks are laid."""
+    box = grids.bounds(grid)
+    return float(box.left), float(box.top)
+
+
+def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
+    """Suggest the side of the blocks from the errors of a logistic regression.
+
+    The errors are those of rows that the regression was not fitted on (five random parts).
+
+    Raises
+    ------
+    InputError
+        The samples are too few for it, or lie in too few places.
+    """
+    if len(samples.table) < FEWEST_POINTS:
+        raise InputError(f"{len(samples.table)} samples are too few, it needs {FEWEST_POINTS}")
+    recipe = training.Recipe("lr", "sincos", {})
+    probability = np.full(len(samples.table), np.nan)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 5]))
+    parts = rng.integers(0, 5, len(probability))
+    for part in range(5):
+        test = np.nonzero(parts == part)[0]
+        rows = np.nonzero(parts != part)[0]
+        if np.ptp(samples.label[rows]) == 0:
+            raise InputError("too few source cells")
+        fit = training.fit(recipe, samples, [rows], [seed])[0]
+        probability[test] = fit.model.predict(samples.raw[test])
+    some = rng.permutation(len(probability))[:MOST_RESIDUALS]
+    x, y = (samples.table[c].to_numpy()[some] for c in ("x", "y"))
+    return blocks.suggest_size(x, y, (samples.label - probability)[some], seed)
+
+
+def chosen_splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
+    """Return the splits of a protocol, in a fixed order.
+
+    Raises
+    ------
+    InputError
+        The samples cannot be split so.
+    """
+    try:
+        return _splits(samples, protocol, plan)
+    except InputError as error:
+        raise InputError(f"{error} (see {KEYS[protocol]} in the study file)") from error
+
+
+def _splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
+    t, y = samples.table, samples.label
+    x, north = t["x"].to_numpy(), t["y"].to_numpy()
+    if protocol == "pixel":
+        return list(splits.pixel(y, plan.train_share, plan.repeats, plan.seed))
+    if protocol == "landslide":
+        return list(
+            splits.landslide(
+                y,
+                t["landslide_id"].to_numpy(),
+                x,
+                north,
+                repeats=1,
+                seed=plan.seed,
+                folds=plan.folds,
+            )
+        )
+    return list(
+        splits.block(
+            y,
+            x,
+            north,
+            plan.block_size,
+            buffer=plan.buffer,
+            folds=plan.folds,
+            repeats=1,
+            seed=plan.seed,
+            origin=plan.origin,
+        )
+    )
+
+
+def training_areas(samples: Samples, split: Split, plan: Plan) -> dict[str, dict[int, int]]:
+    """Return the class areas of the region that a split trains on.
+
+    For blocks that is the land outside the test blocks and their buffer; the other protocols train
+    on all of it.
+    """
+    if split.protocol != "block":
+        return samples.class_areas
+    areas, table = samples.areas, samples.table
+    tested = np.unique(
+        blocks.block_id(
+            table["x"].to_numpy()[split.test],
+            table["y"].to_numpy()[split.test],
+            plan.block_size,
+            plan.origin,
+        )
+    )
+    x, y = areas["x"].to_numpy(), areas["y"].to_numpy()
+    inside = _near_blocks(x, y, tested, plan, plan.buffer + AREA_SQUARE / 2)
+    return samples.class_areas_of(~inside)
+
+
+def _near_blocks(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    tested: NDArray[np.int64],
+    plan: Plan,
+    reach: float,
+) -> NDArray[np.bool_]:
+    """Tell which points lie within `reach` of one of the blocks, along the axes."""
+    near = np.zeros(len(x), bool)
+    steps = [0.0] if reach == 0 else [-reach, 0.0, reach]
+    for dx in steps:
+        for dy in steps:
+            # Points beyond the corner belong to no block.
+            east, south = np.maximum(x + dx, plan.origin[0]), np.minimum(y + dy, plan.origin[1])
+            near |= np.isin(blocks.block_id(east, south, plan.block_size, plan.origin), tested)
+    return near
+
+
+def groups(samples: Samples, protocol: str, plan: Plan) -> NDArray[np.int64]:
+    """Return what is drawn as a whole in bootstraps: the block of each row, or its landslide."""
+    t = samples.table
+    x, y = t["x"].to_numpy(), t["y"].to_numpy()
+    if protocol == "block":
+        return np.asarray(blocks.block_id(x, y, plan.block_size, plan.origin))
+    landslides = splits.landslide_groups(samples.label, t["landslide_id"].to_numpy(), x, y)
+    return np.asarray(landslides)
+
+
+def judge(
+    model: FittedModel, seconds: float, samples: Samples, split: Split, threshold: float
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """Judge a fitted model on the test rows of a split.
+
+    Returns
+    -------
+    dict
+        `records` (at the balance of the samples, and at the area's), `confusion`, curves.
+    array, (test rows,) float32
+        The probabilities.
+    """
+    y = samples.label[split.test]
+    p = model.predict(samples.raw[split.test])
+    share, known = (float(model.about[k]) for k in ("sample_share", "prevalence"))
+    if known != samples.prevalence:
+        # Of another event: its probabilities are corrected to the share that was known in training
+        share = float(correct_prior(share, known, samples.prevalence))
+    weights = curves.class_weights(y, samples.prevalence)
+    fpr, tpr = curves.roc_on_grid(y, p, ROC_POINTS)
+    reliability = curves.reliability(y, p, RELIABILITY_BINS)
+    captured = curves.captured(y, p, SHARES, weights)
+    told = {
+        "model": model.name,
+        "fit_s": seconds,
+        "sample_share": share,
+        "roc": {"fpr": fpr.tolist(), "tpr": tpr.tolist()},
+        "reliability": {
+            "predicted": reliability.predicted.tolist(),
+            "observed": reliability.observed.tolist(),
+        },
+        "captured": dict(zip(map(str, SHARES), map(float, captured), strict=True)),
+        "rates": {
+            "area": RATE_GRID.tolist(),
+            "prediction": curves.captured(y, p, RATE_GRID, weights).tolist(),
+            "success": _success(model, samples, split),
+        },
+    }
+    return at_threshold(told, p, samples, split, threshold), p
+
+
+def at_threshold(
+    told: Mapping[str, Any],
+    p: NDArray[np.float32],
+    samples: Samples,
+    split: Split,
+    threshold: float,
+) -> dict[str, Any]:
+    """Return what `judge` tells, with the measures that depend on the threshold at another one."""
+    y = samples.label[split.test]
+    measured = scores(y, p, threshold)
+    area = scores(y, p, threshold, prevalence=samples.prevalence, sample_share=told["sample_share"])
+    head = {
+        "protocol": split.protocol,
+        "model": told["model"],
+        "repeat": split.repeat,
+        "fold": split.fold,
+    }
+    tail = {"n_train": len(split.train), "n_test": len(split.test)}
+    records = [
+        {**head, "prevalence": share_of, **tail, **_picked(values), "fit_s": told["fit_s"]}
+        for share_of, values in ((float(y.mean()), measured), (samples.prevalence, area))
+    ]
+    confusion = {k: measured[k] for k in ("tp", "fp", "fn", "tn")}
+    return {**told, "threshold": threshold, "records": records, "confusion": confusion}
+
+
+def _success(model: FittedModel, samples: Samples, split: Split) -> list[float]:
+    """Return the success-rate curve: of the rows that the model was trained on."""
+    y = samples.label[split.train]
+    weights = curves.class_weights(y, samples.prevalence)
+    p = model.predict(samples.raw[split.train])
+    return [float(v) for v in curves.captured(y, p, RATE_GRID, weights)]
+
+
+def _picked(values: Mapping[str, float]) -> dict[str, float]:
+    return {m: float(values[m]) for m in MEASURES}
+
+
+def fit(
+    recipe: training.Recipe,
+    samples: Samples,
+    chosen: Sequence[Split],
+    plan: Plan,
+    advance: Advance = silent,
+    together: Events | None = None,
+) -> list[training.Fit]:
+    """Fit a model on the training rows of several splits, each with the seed of its split.
+
+    Parameters
+    ----------
+    recipe, samples, chosen, plan, advance
+        What to fit, on which rows, and how to tell.
+    together : Events, optional
+        Of the protocol `event`: whose samples these are.
+    """
+    seeds = [training.seed_of(plan.seed, recipe.name, s.protocol, s.repeat, s.fold) for s in chosen]
+    if together is None:
+        areas = [training_areas(samples, s, plan) for s in chosen]
+    else:
+        areas = [together.regions(s) for s in chosen]
+    fits = training.fit(recipe, samples, [s.train for s in chosen], seeds, areas, advance)
+    if together is None:
+        return fits
+    return [_known_from(f, together.prevalence(s)) for f, s in zip(fits, chosen, strict=True)]
+
+
+def _known_from(fit: training.Fit, prevalence: float) -> training.Fit:
+    """Let a model know the share of sources of the events that it was trained on, and no other."""
+    about = {**fit.model.about, "prevalence": prevalence}
+    if about["static"]:
+        about["sample_share"] = prevalence
+    return replace(fit, model=replace(fit.model, about=about))

@@ -1,0 +1,322 @@
+"""Maps: every cell's probability, tile by tile from the lazy factor stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from dask.delayed import delayed
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from shakeslide.core.engine import Engine
+from shakeslide.core.files import is_shard, save_shard
+from shakeslide.core.progress import Advance, silent
+from shakeslide.evaluation.calibration import correct_prior
+from shakeslide.factors import stack as stacks
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
+from shakeslide.io import raster, style
+from shakeslide.io.geotiff import write_geotiff
+from shakeslide.layers.masks import Masks
+from shakeslide.learning.bundle import FittedModel
+from shakeslide.models.formulas.raw import RawModel
+
+BAND = 131_072
+"""Cells predicted at a time: bounds the memory of a worker."""
+NO_CLASS = 0
+"""Nodata of the class map; classes count from 1."""
+
+
+@dataclass(frozen=True)
+class _PredictTile:
+    model: FittedModel
+    columns: tuple[int, ...]
+    masks: Masks | None = None
+
+    def __call__(self, tile: Tile, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        p = predict_block(self.model, block, self.columns)
+        return p if self.masks is None else self.masks.applied(tile, p)
+
+
+@dataclass(frozen=True)
+class _ToShard:
+    block: Callable[[Tile, NDArray[np.float32]], NDArray[np.float32]]
+    shards: Path
+
+    def __call__(self, tile: Tile, block: NDArray[np.float32]) -> None:
+        save_shard(self.block(tile, block), self.shards / _npy(tile))
+
+
+def _npy(tile: Tile) -> str:
+    return f"{tile.name}.npy"
+
+
+def to_shards(
+    block: Callable[[Tile, NDArray[np.float32]], NDArray[np.float32]],
+    stack: xr.DataArray,
+    shards: Path,
+    engine: Engine,
+    advance: Advance = silent,
+) -> list[Tile]:
+    """Compute something on every tile of a stack that has no shard yet; return all tiles.
+
+    Parameters
+    ----------
+    block : callable
+        (tile, raw factors (factors, rows, cols) float32) -> (..., rows, cols) float32.
+    stack : DataArray
+        The lazy factor stack.
+    shards : Path
+        Folder where tiles wait.
+    engine, advance
+        Where to run, and how to tell: 1 per tile.
+    """
+    pairs = list(stacks.blocks(stack))
+    todo = [(t, b) for t, b in pairs if not is_shard(shards / _npy(t))]
+    advance(len(pairs) - len(todo))
+    call = delayed(_ToShard(block, shards), pure=False, traverse=False)
+    engine.run([call(t, b) for t, b in todo], advance)
+    return [t for t, _ in pairs]
+
+
+def load_shard(shards: Path, tile: Tile) -> NDArray[np.float32]:
+    """Return what waits for a tile."""
+    return np.asarray(np.load(shards / _npy(tile), mmap_mode="r"))
+
+
+def columns_of(model: FittedModel, stack: xr.DataArray) -> tuple[int, ...]:
+    """Return which of the stack's factors are the model's, in its order."""
+    codes = [str(c) for c in stack.coords["factor"].values]
+    return tuple(codes.index(f.code) for f in model.factors)
+
+
+def some_cells(model: FittedModel, stack: xr.DataArray, tiles: int = 16) -> NDArray[np.float32]:
+    """Return a model's raw factors at cells spread over a stack, (cells, factors) float32.
+
+    At most so many tiles are read, evenly spread, and every fourth row and column of each.
+    """
+    pairs = list(stacks.blocks(stack))
+    columns = list(columns_of(model, stack))
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, tiles).round().astype(int))
+    parts = []
+    for i in chosen:
+        block = np.asarray(pairs[i][1].compute(), np.float32)[columns, ::4, ::4]
+        parts.append(block.reshape(len(columns), -1).T)
+    return np.ascontiguousarray(np.concatenate(parts))
+
+
+def predict_block(
+    model: FittedModel, block: NDArray[np.float32], columns: Sequence[int]
+) -> NDArray[np.float32]:
+    """Return the probability of each cell of a block.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Trained.
+    block : array, (factors, rows, cols) float32
+        Raw factors.
+    columns : sequence of int
+        Which of the block's factors are the model's, in its order.
+    """
+    flat = block.reshape(len(block), -1)
+    out = np.empty(flat.shape[1], np.float32)
+    for start in range(0, len(out), BAND):
+        part = slice(start, start + BAND)
+        out[part] = model.predict(np.stack([flat[i, part] for i in columns], axis=1))
+    return out.reshape(block.shape[1:])
+
+
+def write_maps(
+    model: FittedModel,
+    stack: xr.DataArray,
+    grid: GeoBox,
+    breaks: Sequence[float],
+    shows: str,
+    folder: Path,
+    shards: Path,
+    engine: Engine,
+    advance: Advance = silent,
+    masks: Masks | None = None,
+) -> list[Path]:
+    """Write `<model>_probability.tif` and `<model>_class.tif` with a QGIS style each.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Trained.
+    stack : DataArray
+        The lazy factor stack.
+    grid : GeoBox
+        Its grid.
+    breaks : sequence of float
+        Limits between classes of susceptibility, ascending.
+    shows : {"susceptibility", "probability"}
+        What the probability map shows, see `shown`.
+    folder, shards : Path
+        Where the maps go, and where their tiles wait.
+    engine, advance
+        Where to run, and how to tell: 1 per tile predicted, and 1 per map written.
+    masks : Masks, optional
+        Ground that shows what the study states instead of a prediction.
+    """
+    call = _PredictTile(model, columns_of(model, stack), masks)
+    cut = to_shards(call, stack, shards, engine, advance)
+    probability = folder / f"{model.name}_probability.tif"
+    classes = folder / f"{model.name}_class.tif"
+    _write_probability(model, probability, grid, cut, shards, shows)
+    advance(1)
+    what = "the formula's values" if is_formula(model) else "susceptibility"
+    _write_classes(model.name, classes, grid, cut, lambda t: load_shard(shards, t), breaks, what)
+    advance(1)
+    return [probability, classes]
+
+
+def reclassify(name: str, grid: GeoBox, size: int, breaks: Sequence[float], folder: Path) -> None:
+    """Write `<model>_class.tif` anew from the map of susceptibility that is there.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    grid : GeoBox
+        The grid.
+    size : int
+        Side of its tiles.
+    breaks : sequence of float
+        Limits between classes of susceptibility, ascending.
+    folder : Path
+        Where the maps are.
+    """
+    source = folder / f"{name}_probability.tif"
+    with raster.result(source) as src:
+
+        def load(t: Tile) -> NDArray[np.float32]:
+            window = Window(t.col0, t.row0, t.shape[1], t.shape[0])
+            return np.asarray(src.read(1, window=window))
+
+        cut = grids.tiles(grid, size)
+        what = "the formula's values" if src.tags().get("shows") == FORMULA else "susceptibility"
+        _write_classes(name, folder / f"{name}_class.tif", grid, cut, load, breaks, what)
+
+
+def _write_probability(
+    model: FittedModel, path: Path, grid: GeoBox, cut: Sequence[Tile], shards: Path, shows: str
+) -> None:
+    kind = FORMULA if is_formula(model) else shows
+    title = title_of(model, shows)
+    write_geotiff(
+        path,
+        grid,
+        cut,
+        lambda t: shown(model, load_shard(shards, t), kind),
+        tags={
+            "model": model.name,
+            "unit": "1",
+            "shows": kind,
+            "title": title,
+            "meaning": meaning(model, shows),
+        },
+        description=f"{model.name}: {meaning(model, shows)}",
+        cloud_optimised="average",
+    )
+    style.write_probability(path.with_suffix(".qml"), _greatest(model, cut, shards, kind), title)
+
+
+SHOWS = {
+    "susceptibility": "susceptibility: probability of a landslide source on the balance of the "
+    "training sample",
+    "probability": "probability of a landslide source (expected share of the area), corrected to "
+    "the training area's share of source cells",
+}
+"""What a map shows, written into it."""
+FORMULA = "formula"
+"""What the map of a published formula shows, whatever the study asks of the others."""
+
+
+def is_formula(model: FittedModel) -> bool:
+    """Tell whether a model is a published formula whose values are its own: it learnt nothing."""
+    estimator = model.estimator
+    learnt = not model.about.get("static")
+    return isinstance(estimator, RawModel) and bool(estimator.meaning) and not learnt
+
+
+def meaning(model: FittedModel, shows: str) -> str:
+    """Return what a model's map shows: of a published formula its own output."""
+    if isinstance(model.estimator, RawModel) and is_formula(model):
+        return model.estimator.meaning
+    return SHOWS[shows]
+
+
+def title_of(model: FittedModel, shows: str) -> str:
+    """Return what a model's map shows in a few words, for legends."""
+    if isinstance(model.estimator, RawModel) and is_formula(model):
+        return model.estimator.title
+    return shows.capitalize()
+
+
+def shown(model: FittedModel, p: NDArray[np.float32], shows: str) -> NDArray[np.float32]:
+    """Return what the map shows for probabilities as predicted.
+
+    Parameters
+    ----------
+    model : FittedModel
+        It knows the shares of sources in its training sample and in its training area.
+    p : array, float32
+        As `FittedModel.predict` gives them.
+    shows : {"susceptibility", "probability", "formula"}
+        "probability": corrected to the share of sources in the training area; else as they are.
+    """
+    if shows != "probability":
+        return p
+    about = model.about
+    corrected = correct_prior(p, float(about["sample_share"]), float(about["prevalence"]))
+    return np.asarray(corrected, np.float32)
+
+
+def _greatest(model: FittedModel, cut: Sequence[Tile], shards: Path, shows: str) -> float:
+    """Return the upper end of the style's ramp: 1 for susceptibility, else the highest value."""
+    if shows == "susceptibility":
+        return 1.0
+    highs = [np.nanmax(shown(model, load_shard(shards, t), shows), initial=0.0) for t in cut]
+    return max(float(max(highs)), 1e-6)
+
+
+def _write_classes(
+    name: str,
+    path: Path,
+    grid: GeoBox,
+    cut: Sequence[Tile],
+    load: Callable[[Tile], NDArray[np.float32]],
+    breaks: Sequence[float],
+    what: str,
+) -> None:
+    names = style.class_names(breaks)
+    write_geotiff(
+        path,
+        grid,
+        cut,
+        lambda t: classify(load(t), breaks),
+        dtype="uint8",
+        nodata=NO_CLASS,
+        tags={"model": name} | {f"class_{k}": v for k, v in names.items()},
+        description=f"{name}: classes of {what}",
+        cloud_optimised="mode",
+    )
+    style.write_classes(path.with_suffix(".qml"), breaks)
+
+
+def classify(probability: NDArray[np.float32], breaks: Sequence[float]) -> NDArray[np.uint8]:
+    """Return the class of each probability: 1 below the first break, 0 where there is none."""
+    classes = np.digitize(probability, breaks).astype(np.uint8) + np.uint8(1)
+    return np.where(np.isnan(probability), np.uint8(NO_CLASS), classes)
+
+
+def tile_count(grid: GeoBox, size: int) -> int:
+    """Return the number of tiles, for progress."""
+    return len(grids.tiles(grid, size))

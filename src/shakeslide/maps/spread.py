@@ -1,0 +1,310 @@
+"""Uncertainty of a map: spread of an ensemble, and dissimilarity to the training data.
+
+Members of an ensemble are trained on landslides drawn anew with replacement from the training
+rows, a landslide as a whole: their spread is what another sample of landslides would change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide.core.engine import Engine
+from shakeslide.core.errors import InputError
+from shakeslide.core.files import replacing
+from shakeslide.core.progress import Advance, silent
+from shakeslide.evaluation import applicability, importance, splits
+from shakeslide.evaluation.applicability import Applicability
+from shakeslide.geo.grid import Tile
+from shakeslide.io import style
+from shakeslide.io.geotiff import write_geotiff
+from shakeslide.layers.masks import Masks
+from shakeslide.learning import training
+from shakeslide.learning.bundle import FittedModel
+from shakeslide.maps import prediction
+from shakeslide.models import storage
+from shakeslide.samples.encoding import Encoder
+from shakeslide.samples.sampling import Samples
+
+TRIES = 100
+"""Draws after which there are too few landslides for an ensemble."""
+REFERENCE = 2500
+"""Training rows that cells are compared with."""
+
+
+def bags(
+    samples: Samples, rows: NDArray[np.int64], members: int, seed: int
+) -> list[NDArray[np.int64]]:
+    """Return the training rows of each member: whole landslides drawn with replacement.
+
+    Clear cells belong to the landslide next to them.
+
+    Parameters
+    ----------
+    samples : Samples
+        All samples.
+    rows : array of int64
+        Training rows.
+    members : int
+        Members wanted.
+    seed : int
+        Of the study.
+    """
+    t, y = samples.table.iloc[rows], samples.label[rows]
+    x, north, number = (t[c].to_numpy() for c in ("x", "y", "landslide_id"))
+    _, group = np.unique(splits.landslide_groups(y, number, x, north), return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(group.max() + 2))
+    out = []
+    for member in np.random.SeedSequence([seed, 53]).spawn(members):
+        rng = np.random.default_rng(member)
+        for _ in range(TRIES):
+            drawn = rng.integers(0, len(starts) - 1, len(starts) - 1)
+            picked = np.concatenate([order[starts[g] : starts[g + 1]] for g in drawn])
+            if np.unique(y[picked]).size == 2:
+                break
+        else:
+            raise InputError(
+                "[map] members: there are too few landslides for an ensemble: after resampling, no "
+                "source cell or no clear cell is left to train on; set members = 0"
+            )
+        out.append(rows[picked])
+    return out
+
+
+def fit_members(
+    recipe: training.Recipe,
+    samples: Samples,
+    rows: NDArray[np.int64],
+    members: int,
+    seed: int,
+    advance: Advance = silent,
+    chosen: Sequence[int] | None = None,
+) -> list[FittedModel]:
+    """Train the members of an ensemble, or only chosen ones of them, see `bags`."""
+    numbers = range(members) if chosen is None else chosen
+    every = bags(samples, rows, members, seed)
+    drawn = [every[k] for k in numbers]
+    seeds = [training.seed_of(seed, recipe.name, "member", k, 0) for k in numbers]
+    fits = training.fit(recipe, samples, drawn, seeds, advance=advance)
+    return [f.model for f in fits]
+
+
+@dataclass(frozen=True)
+class _SpreadTile:
+    """Mean and standard deviation of what the members' maps show, (2, rows, cols)."""
+
+    members: tuple[FittedModel, ...]
+    columns: tuple[int, ...]
+    shows: str
+
+    def __call__(self, tile: Tile, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        total = np.zeros((2, *block.shape[1:]))
+        for member in self.members:
+            p = prediction.predict_block(member, block, self.columns)
+            value = prediction.shown(member, p, self.shows).astype(np.float64)
+            total[0] += value
+            total[1] += value**2
+        mean = total[0] / len(self.members)
+        variance = np.maximum(total[1] - len(self.members) * mean**2, 0) / (len(self.members) - 1)
+        return np.stack([mean, np.sqrt(variance)]).astype(np.float32)
+
+
+def write_spread(
+    members: Sequence[FittedModel],
+    stack: xr.DataArray,
+    grid: GeoBox,
+    shows: str,
+    folder: Path,
+    shards: Path,
+    engine: Engine,
+    advance: Advance = silent,
+    masks: Masks | None = None,
+) -> list[Path]:
+    """Write `<model>_mean.tif` and `<model>_sd.tif`: mean and spread of an ensemble.
+
+    Parameters
+    ----------
+    members : sequence of FittedModel
+        Two at least, of one model.
+    stack, grid, shows, folder, shards, engine, advance, masks
+        As for `mapping.write_maps`; masked cells have no value.
+    """
+    name = members[0].name
+    call = _SpreadTile(tuple(members), prediction.columns_of(members[0], stack), shows)
+    cut = prediction.to_shards(call, stack, shards, engine, advance)
+    said = (
+        (0, "mean", f"{name}: mean of {len(members)} members trained on redrawn landslides"),
+        (1, "sd", f"{name}: standard deviation of {len(members)} such members"),
+    )
+    paths = []
+    for band, what, meaning in said:
+        path = folder / f"{name}_{what}.tif"
+        write_geotiff(
+            path,
+            grid,
+            cut,
+            lambda t, band=band: _unmasked(prediction.load_shard(shards, t)[band], t, masks),  # type: ignore[misc]
+            tags={"model": name, "unit": "1", "shows": shows, "meaning": meaning},
+            description=meaning,
+            cloud_optimised="average",
+        )
+        highest = max(_highest(prediction.load_shard(shards, t)[band]) for t in cut)
+        style.write_probability(path.with_suffix(".qml"), max(highest, 1e-6))
+        paths.append(path)
+    advance(1)
+    return paths
+
+
+def _highest(values: NDArray[np.float32]) -> float:
+    return float(np.nanmax(values, initial=0.0))
+
+
+def _unmasked(values: NDArray[np.float32], tile: Tile, masks: Masks | None) -> NDArray[np.float32]:
+    """Leave out masked cells: nothing is predicted there."""
+    if masks is None:
+        return values
+    return np.where(masks.covers(tile), np.float32(np.nan), values)
+
+
+# ------------------------------------------------------------------ area of applicability
+
+
+@dataclass(frozen=True)
+class Area:
+    """The area of applicability of models that were trained on one set of rows.
+
+    Attributes
+    ----------
+    codes : tuple of str
+        The factors, in order.
+    encoder : Encoder
+        Fitted on the training rows, angles as sine and cosine.
+    applicability : Applicability
+        Fitted on the encoded rows.
+    """
+
+    codes: tuple[str, ...]
+    encoder: Encoder
+    applicability: Applicability
+
+
+def fit_area(samples: Samples, rows: NDArray[np.int64], seed: int) -> Area:
+    """Learn the area of applicability from training rows.
+
+    A factor weighs as much as its information gain tells about landslides. The threshold is the
+    usual distance between rows of different blocks, so that inside it scores by blocks hold.
+
+    Raises
+    ------
+    InputError
+        All rows lie in one block.
+    """
+    encoder = training.fit_encoder(samples, rows, "sincos", samples.class_areas)
+    encoded = encoder.transform(samples.raw[rows])
+    y = samples.label[rows]
+    gain = {
+        f.code: importance.information_gain(
+            samples.raw[rows, i], y, categorical=f.kind == "categorical"
+        )
+        for i, f in enumerate(samples.factors)
+    }
+    weight = [gain[name.split(" ")[0]] for name in encoder.features]
+    try:
+        fitted = applicability.fit_applicability(
+            encoded, weight, samples.table["block_id"].to_numpy()[rows], REFERENCE, seed
+        )
+    except ValueError as error:
+        raise InputError(
+            f"the area of applicability cannot be computed ({error}); set [evaluation] block_size "
+            "to a smaller number of metres, or [map] applicability = false"
+        ) from error
+    return Area(tuple(f.code for f in samples.factors), encoder, fitted)
+
+
+def save_area(area: Area, folder: Path) -> list[Path]:
+    """Write an area of applicability as plain files; the manifest comes last."""
+    paths = [folder / "weights.safetensors", folder / "manifest.json"]
+    folder.mkdir(parents=True, exist_ok=True)
+    storage.write(paths[0], area.applicability.to_arrays())
+    text = {"factors": list(area.codes), "encoder": area.encoder.to_dict()}
+    with replacing(paths[1]) as temporary:
+        temporary.write_text(json.dumps(text, indent=1), encoding="utf-8")
+    return paths
+
+
+def load_area(folder: Path) -> Area:
+    """Read what `save_area` wrote.
+
+    Raises
+    ------
+    InputError
+        Missing or damaged files.
+    """
+    path = folder / "manifest.json"
+    try:
+        text = json.loads(path.read_text(encoding="utf-8"))
+        codes, encoder = tuple(map(str, text["factors"])), Encoder.from_dict(text["encoder"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: is missing or damaged: {error!r}") from error
+    fitted = applicability.from_arrays(storage.read(folder / "weights.safetensors"))
+    return Area(codes, encoder, fitted)
+
+
+@dataclass(frozen=True)
+class _AreaTile:
+    area: Area
+    columns: tuple[int, ...]
+
+    def __call__(self, tile: Tile, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        flat = block.reshape(len(block), -1)[list(self.columns)].T
+        whole = np.isfinite(flat).all(axis=1)
+        out = np.full(len(flat), np.nan, np.float32)
+        if whole.any():
+            encoded = self.area.encoder.transform(np.ascontiguousarray(flat[whole]))
+            out[whole] = self.area.applicability.dissimilarity(encoded)
+        return out.reshape(block.shape[1:])
+
+
+def write_area(
+    area: Area,
+    stack: xr.DataArray,
+    grid: GeoBox,
+    folder: Path,
+    shards: Path,
+    engine: Engine,
+    advance: Advance = silent,
+    masks: Masks | None = None,
+) -> Path:
+    """Write `applicability.tif`: how unlike the training data each cell is.
+
+    Its tag `threshold` is the limit of the area of applicability. Parameters as for `write_spread`.
+    """
+    codes = [str(c) for c in stack.coords["factor"].values]
+    call = _AreaTile(area, tuple(codes.index(c) for c in area.codes))
+    cut = prediction.to_shards(call, stack, shards, engine, advance)
+    threshold = area.applicability.threshold
+    meaning = (
+        "dissimilarity to the training data (0: as in it, 1: as far from it as its rows are from "
+        f"each other); above {threshold:.3g} unlike anything the models were trained on"
+    )
+    path = folder / "applicability.tif"
+    write_geotiff(
+        path,
+        grid,
+        cut,
+        lambda t: _unmasked(prediction.load_shard(shards, t), t, masks),
+        tags={"unit": "1", "threshold": f"{threshold:.6g}", "meaning": meaning},
+        description=meaning,
+        cloud_optimised="average",
+    )
+    style.write_probability(path.with_suffix(".qml"), 2 * threshold)
+    advance(1)
+    return path

@@ -1,0 +1,1 @@
+"""Models whose form is published: they take raw factors with their units and classes."""

@@ -1,0 +1,1 @@
+"""The support vector machine, its fast polynomial form, scores into probabilities."""

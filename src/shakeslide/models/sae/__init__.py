@@ -1,0 +1,1 @@
+"""The stacked sparse autoencoder: estimator, kernels, training, checkpoints, exports."""

@@ -1,0 +1,155 @@
+"""T4, F6 and F7: what learning rate, width, depth and length of training do to the autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from shakeslide.core.progress import Advance
+from shakeslide.evaluation.splits import Split
+from shakeslide.learning.training import Recipe
+from shakeslide.paper import outcomes, plots, printed_figures, scale, summaries
+from shakeslide.paper.bench import Bench
+from shakeslide.paper.outcomes import Told
+from shakeslide.paper.scale import PAPER
+from shakeslide.results.evaluation_file import Result
+
+
+def rate_fits(bench: Bench) -> int:
+    """Return how many fits T4 takes."""
+    return len(printed_figures.LEARNING_RATES) * len(bench.splits)
+
+
+def learning_rates(bench: Bench, advance: Advance) -> Told:
+    """T4: learning rates of fine-tuning and pre-training."""
+    recipes = {v: bench.recipe("sae", learning_rate=v) for v in printed_figures.LEARNING_RATES}
+    results = {v: bench.results(r, bench.splits, advance) for v, r in recipes.items()}
+    rows = [
+        {"learning_rate": v}
+        | summaries.summary(results[v], bench.splits, paper, ("oa", "precision", "recall"))
+        for v, paper in printed_figures.LEARNING_RATES.items()
+    ]
+    table = pd.DataFrame(rows)
+    return Told(
+        title="Learning rates",
+        table=table,
+        figure=plots.learning_rates(table),
+        caption="Autoencoder by learning rate of fine-tuning (and of pre-training, unless the "
+        f"study sets it), mean ± sd of {len(bench.splits)} splits, and the published scores (Table "
+        "4). With a fixed number of steps a low rate does not arrive.",
+        reductions=[*scale.repeats_told(len(bench.splits)), *scale.steps_told(bench.scale)],
+        **_kept(bench, recipes, results, "learning_rate", bench.splits),
+    )
+
+
+def _kept(
+    bench: Bench,
+    recipes: Mapping[Any, Recipe],
+    results: Mapping[Any, Sequence[Result]],
+    what: str,
+    splits: Sequence[Split],
+) -> dict[str, Any]:
+    """Return settings, fingerprints and records of a sweep."""
+    return {
+        "settings": {
+            "models": outcomes.described([bench.recipe("sae")]),
+            "tried": {what: list(recipes)},
+        },
+        "fits": [bench.mark(r, s) for r in recipes.values() for s in splits],
+        "records": [row for v in recipes for row in outcomes.records_of(results[v], **{what: v})],
+    }
+
+
+def structure_fits(bench: Bench) -> int:
+    """Return how many fits F6 takes."""
+    return (len(bench.scale.units) + len(bench.scale.depths)) * len(bench.sweep)
+
+
+def structure(bench: Bench, advance: Advance) -> Told:
+    """F6: hidden units per layer at the study's depth, and depth at its width."""
+    units: tuple[int, ...] = tuple(bench.recipe("sae").make(0).get_params()["units"])
+    width, high = units[0], len(units)
+    shapes = {("units", n): (n,) * high for n in bench.scale.units}
+    shapes |= {("depth", d): (width,) * d for d in bench.scale.depths}
+    recipes = {k: bench.recipe("sae", units=shape) for k, shape in shapes.items()}
+    results = {k: bench.results(r, bench.sweep, advance) for k, r in recipes.items()}
+    rows: list[dict[str, Any]] = [
+        {"sweep": k[0], "value": k[1], "units": " ".join(map(str, shapes[k]))}
+        | summaries.summary(results[k], bench.sweep, measures=("oa",))
+        for k in shapes
+    ]
+    table = pd.DataFrame(rows)
+    reductions = [*scale.sweep_told(len(bench.sweep)), *scale.steps_told(bench.scale)]
+    if bench.scale.units != PAPER.units:
+        reductions.append(f"{len(bench.scale.units)} widths (paper: steps of 2)")
+    best = {
+        sweep: max((r for r in rows if r["sweep"] == sweep), key=lambda r: float(r["oa_mean"]))[
+            "value"
+        ]
+        for sweep in ("units", "depth")
+    }
+    told = _kept(bench, recipes, results, "sweep", bench.sweep)
+    told["settings"]["tried"] = {
+        "units": list(bench.scale.units),
+        "depth": list(bench.scale.depths),
+    }
+    told["settings"]["best"] = best
+    return Told(
+        title="Hidden units and layers",
+        table=table,
+        figure=plots.structure(table, (width, high)),
+        caption=f"OA of the autoencoder by hidden units ({high} layers) and by layers ({width} "
+        f"units), mean ± sd of {len(bench.sweep)} splits; best here: "
+        f"{best['units']} and {best['depth']}; published: 110 and 3 (Figure 6, which prints no "
+        "numbers). Judged on test rows, as in the paper; nothing is chosen by it here.",
+        reductions=reductions,
+        **told,
+    )
+
+
+def iteration_fits(bench: Bench) -> int:
+    """Return how many fits F7 takes."""
+    return len(bench.sweep)
+
+
+def iterations(bench: Bench, advance: Advance) -> Told:
+    """F7: accuracy on training and test rows while the autoencoder is trained."""
+    steps = bench.scale.curve_steps
+    every = max(1, steps // bench.scale.looks)
+    recipe = bench.recipe("sae", steps=steps)
+    curves = bench.curves(recipe, bench.sweep, every, advance)
+    rows: dict[str, Any] = {"step": curves[0]["step"]}
+    for side in ("train", "test"):
+        values = np.array([c[f"{side}_oa"] for c in curves])
+        rows[f"{side}_oa_mean"] = values.mean(axis=0)
+        rows[f"{side}_oa_sd"] = values.std(axis=0, ddof=1) if len(values) > 1 else np.nan
+        rows[f"{side}_loss_mean"] = np.mean([c[f"{side}_loss"] for c in curves], axis=0)
+    table = pd.DataFrame(rows)
+    reductions = scale.sweep_told(len(bench.sweep))
+    if steps < PAPER.curve_steps:
+        reductions += [
+            f"{steps:,} steps (paper scale: {PAPER.curve_steps:,})",
+            f"{bench.scale.pretrain_steps:,} steps of pre-training per layer (paper scale: "
+            f"{PAPER.pretrain_steps:,})",
+        ]
+    return Told(
+        title="Accuracy against iterations",
+        table=table,
+        figure=plots.iterations(table),
+        caption=f"OA of the autoencoder on training and test rows while it is fine-tuned, mean ± "
+        f"sd of {len(curves)} splits; one iteration is one step on a batch. The paper names 20,000 "
+        "and 30,000 (Figure 7, which prints no numbers).",
+        reductions=reductions,
+        settings={
+            "models": outcomes.described([recipe]),
+            "overridden": {"early_stopping": False, "members": 1, "check_every": every},
+        },
+        fits=[bench.mark(recipe, s) for s in bench.sweep],
+        records=[
+            {"repeat": s.repeat, "fold": s.fold, **c}
+            for s, c in zip(bench.sweep, curves, strict=True)
+        ],
+    )

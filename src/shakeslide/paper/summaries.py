@@ -1,0 +1,78 @@
+"""Means, spreads and intervals over splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide.evaluation import intervals
+from shakeslide.evaluation.splits import Split
+from shakeslide.paper.bench import measured
+from shakeslide.report.published import Score
+from shakeslide.results.evaluation_file import FEWEST, Result
+
+MEASURES = ("oa", "precision", "recall", "roc_auc")
+
+
+def spread(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return mean and standard deviation; NaN where there is one value only."""
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+
+
+def summary(
+    results: Sequence[Result],
+    splits: Sequence[Split],
+    published: Mapping[str, Score] | None = None,
+    measures: Sequence[str] = MEASURES,
+) -> dict[str, Any]:
+    """Return one row: of each measure mean, sd, 95 % interval, and the published mean and sd.
+
+    Parameters
+    ----------
+    results, splits
+        One per split.
+    published : mapping of str to Score, optional
+        By measure.
+    measures : sequence of str
+        Which.
+    """
+    row: dict[str, Any] = {"n": len(results)}
+    for m in measures:
+        values = measured(results, m)
+        row[f"{m}_mean"], row[f"{m}_sd"] = spread(values)
+        row[f"{m}_low"], row[f"{m}_high"] = interval(values, splits)
+        if published is not None:
+            paper = published.get(m)
+            row[f"published_{m}_mean"] = np.nan if paper is None else paper.mean
+            sd = None if paper is None else paper.sd
+            row[f"published_{m}_sd"] = np.nan if sd is None else sd
+    return row
+
+
+def interval(values: NDArray[np.float64], splits: Sequence[Split]) -> tuple[float, float]:
+    """Return the ends of the mean's 95 % interval over splits whose training rows overlap.
+
+    NaN where there are fewer than `FEWEST` splits: they hardly say how far scores vary.
+    """
+    if len(values) < FEWEST:
+        return float("nan"), float("nan")
+    told = intervals.corrected_interval(values, *sizes(splits))
+    return told.low, told.high
+
+
+def difference(
+    values: NDArray[np.float64], others: NDArray[np.float64], splits: Sequence[Split]
+) -> dict[str, float]:
+    """Return the mean difference on the same splits with its 95 % interval, as `interval`."""
+    if len(values) < FEWEST:
+        return {"mean": float((values - others).mean()), "low": np.nan, "high": np.nan}
+    told = intervals.paired_difference(values, others, *sizes(splits))
+    return {"mean": told.estimate, "low": told.low, "high": told.high}
+
+
+def sizes(splits: Sequence[Split]) -> tuple[list[int], list[int]]:
+    """Return the numbers of training and of test rows."""
+    return [len(s.train) for s in splits], [len(s.test) for s in splits]

@@ -1,0 +1,146 @@
+"""What is kept of a run for its readers: provenance and report."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from shakeslide._version import __version__
+from shakeslide.core.failures import guarded
+from shakeslide.core.files import replacing
+from shakeslide.geo import grid as grids
+from shakeslide.io import vector
+from shakeslide.layers import inventory
+from shakeslide.layers.readers import vector_source
+from shakeslide.pipeline.inputs import check
+from shakeslide.pipeline.run import Run, need, timed
+from shakeslide.study.factor_settings import DensityFactor, LineDirectionFactor
+
+LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn", "rasterio", "geopandas", "odc-geo", "dask")
+CIRCUMSTANCES = ("written", "command", "python", "platform", "libraries")
+"""What differs from one run to the next though its results are the same."""
+SPREAD = ("mean", "sd")
+"""Maps of an ensemble."""
+
+
+@guarded("provenance")
+def provenance(run: Run) -> Path:
+    """Write `provenance.json`: study, versions, seeds, hashes of the inputs, timings.
+
+    What is there stays where nothing but the circumstances differ: it says how results were made.
+    """
+    path, text = run.out / "provenance.json", _provenance(run)
+    with suppress(OSError, ValueError, RecursionError):
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(known, dict) and _lasting(known) == _lasting(json.loads(text)):
+            return path
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _lasting(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in told.items() if k not in CIRCUMSTANCES}
+
+
+def _provenance(run: Run) -> str:
+    made = run.ledger.all_made()
+    text = {
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "shakeslide": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "seed": run.study.study.seed,
+        "study": run.document,
+        "settings": {
+            key: value
+            for key, value in run.study.essence(lambda path: path.name, shown=True).items()
+            if key not in ("layers", "inventory")
+        },
+        "models": {
+            n: {"angles": (r := run.recipe(n)).angles, "params": r.make(0).get_params()}
+            for n in run.models
+        },
+        "grid": grids.describe(run.grid) | {"tile": run.tile},
+        "inputs": _inputs(run),
+        "hash": "blake2b, 96 bits, without times of writing",
+        "seconds": {k: v.get("seconds") for k, v in made.items() if k != "report"},
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+    return json.dumps(text, indent=1, ensure_ascii=False, default=str)
+
+
+def _inputs(run: Run) -> dict[str, Any]:
+    """Return the hash of each input, and of each file behind it where there are several."""
+    inputs: dict[str, Any] = {}
+    for name, path in run.inputs.items():
+        told = {"file": path.name, "content": run.ledger.content(path)}
+        parts = run.ledger.parts(path)
+        inputs[name.removeprefix("layers.")] = told | ({"files": parts} if len(parts) > 1 else {})
+    return inputs
+
+
+@guarded("report")
+def report(run: Run) -> Path:
+    """Write `figures/*.png`, `report.html`, `summary.pdf` and the QGIS project of the run."""
+    from shakeslide import report as reports
+
+    ledger, mark, labels = run.ledger, run.report_mark, run.report_labels
+    need(run, run.results, run.labels)
+    if ledger.is_fresh("report", mark):
+        run.reporter.say("report: report.html is up to date")
+        if not ledger.is_fresh("report", mark, labels):
+            reports.write_project(run.out, report_inputs(run))
+            ledger.relabel("report", labels)
+        return run.out / "report.html"
+    _remove_stale(run)
+    provenance(run)
+    with timed("report") as taken, run.reporter.task("report", 1) as on:
+        page = reports.write(run.out, report_inputs(run), on)
+    ledger.record("report", mark, reports.files(run.out), taken[0], labels)
+    return page
+
+
+def _remove_stale(run: Run) -> None:
+    """Remove maps that earlier settings asked for and these do not: the report would show them."""
+    maps = run.out / "maps"
+    stale = [maps / f"{n}_{w}" for n in set(run.models) - set(run.spread_models) for w in SPREAD]
+    if not run.study.map.applicability:
+        stale.append(maps / "applicability")
+    for path in stale:
+        for suffix in (".tif", ".qml", ".sld"):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def report_inputs(run: Run) -> dict[str, Any]:
+    """Return what the report needs beside the artefacts.
+
+    Layers as checked, the event, the landslides' outlines, and the lines and points that factors
+    are made from, to be drawn over their maps.
+    """
+    return {
+        "layers": [row.to_dict() for row in check(run)],
+        "event": run.study.event.model_dump(mode="json"),
+        "inventory": {
+            "path": str(run.study.inventory.path),
+            "layer": run.study.inventory.layer,
+            "where": run.study.inventory.where,
+            "crs": vector.crs_of(inventory.layer_of(run.study.inventory)),
+        },
+        "outlines": inventory.load(run.study.inventory, run.grid, run.masks).shapes,
+        "marks": {
+            code: vector.read(
+                vector_source(run.study.layers[f.layer], f.layer), grids.crs_of(run.grid)
+            ).geometry
+            for code, f in run.study.active_factors.items()
+            if isinstance(f, LineDirectionFactor | DensityFactor)
+        },
+    }

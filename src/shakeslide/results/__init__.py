@@ -1,0 +1,1 @@
+"""What a finished run holds: its ledger and the evaluation of its models."""

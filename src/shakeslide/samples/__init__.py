@@ -1,0 +1,1 @@
+"""From the stack of factors to the rows that models learn from."""

@@ -1,0 +1,191 @@
+"""Samples of several earthquakes as one set, for training on some and testing on another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shakeslide.core.errors import InputError
+from shakeslide.evaluation import splits
+from shakeslide.factors.stack import FactorInfo
+from shakeslide.samples import sampling
+from shakeslide.samples.sampling import Samples
+
+APART = 1_000_000_000
+"""Added to the numbers of landslides and blocks per event, so that none is shared."""
+
+ELSEWHERE = 1e8
+"""Metres by which events are moved apart: the coordinates of two may be of different projections,
+and no cell of one is to be the neighbour of another's landslide."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """Samples of several earthquakes.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The events: the study's own, then the others.
+    samples : Samples
+        All rows; classes have one code per name over all events, and events lie apart.
+    event : array, (rows,) int64
+        Which event each row is of.
+    own : tuple of Samples
+        The rows' samples by event, with the counts of its area.
+    area_event : array, (rows of samples.areas,) int64
+        Which event each row of class areas is of.
+    """
+
+    names: tuple[str, ...]
+    samples: Samples
+    event: NDArray[np.int64]
+    own: tuple[Samples, ...]
+    area_event: NDArray[np.int64]
+
+    def regions(self, split: splits.Split) -> dict[str, dict[int, int]]:
+        """Return the class areas of the events that a split trains on."""
+        trained = np.unique(self.event[split.train])
+        return self.samples.class_areas_of(np.isin(self.area_event, trained))
+
+    def tested(self, split: splits.Split) -> Samples:
+        """Return all samples, with the counts of the area of the event that is tested."""
+        event = int(self.event[split.test[0]])
+        return replace(self.samples, counts=self.own[event].counts)
+
+    def prevalence(self, split: splits.Split) -> float:
+        """Return the share of sources in the areas of the events that a split trains on."""
+        trained = [self.own[k].counts for k in np.unique(self.event[split.train])]
+        positive = sum(c["source_cells"] for c in trained)
+        return float(positive / (positive + sum(c["clear_cells"] for c in trained)))
+
+
+def load(own: Samples, name: str, folders: Sequence[Path]) -> Events:
+    """Join a study's samples with those of other finished runs.
+
+    Parameters
+    ----------
+    own : Samples
+        The study's own.
+    name : str
+        What it is called.
+    folders : sequence of Path
+        Folders of results of the other runs.
+
+    Raises
+    ------
+    InputError
+        A folder without samples, or whose factors are not the study's.
+    """
+    parts, names = [own], [name]
+    for folder in folders:
+        path = folder / "samples.parquet"
+        if not path.is_file():
+            raise InputError(
+                f"{folder} (evaluation.events): holds no samples.parquet; run `shakeslide run` "
+                "there first"
+            )
+        other = sampling.load(path)
+        _require_same_factors(own, other, folder)
+        for earlier in parts:
+            _require_other_ground(earlier, other, folder)
+        parts.append(other)
+        names.append(folder.name if folder.name not in names else f"{folder.name} {len(names)}")
+    return join(parts, names)
+
+
+def _require_same_factors(own: Samples, other: Samples, folder: Path) -> None:
+    theirs = {f.code: f for f in other.factors}
+    for f in own.factors:
+        if f.code not in theirs:
+            raise InputError(
+                f"{folder} (evaluation.events): has no factor {f.code}; give both studies the same "
+                "factors, or leave it out with `use = false`"
+            )
+        for what in ("unit", "kind"):
+            a, b = getattr(f, what), getattr(theirs[f.code], what)
+            if a != b:
+                raise InputError(
+                    f"{folder} (evaluation.events): factor {f.code} has {what} '{b}', but '{a}' "
+                    "in this study"
+                )
+        if bool(f.legend) != bool(theirs[f.code].legend):
+            raise InputError(
+                f"{folder} (evaluation.events): the classes of {f.code} have names in one study "
+                "and only codes in the other: they cannot be matched"
+            )
+
+
+def _require_other_ground(one: Samples, other: Samples, folder: Path) -> None:
+    """Raise `InputError` if samples share source cells: they would be trained on and tested."""
+    sources = [s.table[s.label == 1] for s in (one, other)]
+    places = [set(zip(t["x"], t["y"], strict=True)) for t in sources]
+    shared = len(places[0] & places[1])
+    if shared:
+        raise InputError(
+            f"{folder} (evaluation.events): {shared:,} of its source cells are also sampled by "
+            "this study or by another of the events: they are of one earthquake"
+        )
+
+
+def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:
+    """Join samples whose factors are the same; classes are matched by name.
+
+    Parameters
+    ----------
+    parts : sequence of Samples
+        One per event, two at least; the first gives the order of the factors.
+    names : sequence of str
+        Of the events.
+    """
+    factors = tuple(_joined(f, parts) for f in parts[0].factors)
+    recoded = [_recoded(p, factors) for p in parts]
+    tables, areas = [], []
+    for k, part in enumerate(recoded):
+        t = part.table.copy()
+        source = t["landslide_id"] > 0
+        t["landslide_id"] = t["landslide_id"].astype(np.int64) + k * APART * source
+        t["block_id"] += k * APART
+        t["x"] += k * ELSEWHERE
+        tables.append(t)
+        areas.append(part.areas)
+    event = np.repeat(np.arange(len(parts)), [len(t) for t in tables])
+    area_event = np.repeat(np.arange(len(parts)), [len(a) for a in areas])
+    counts = dict(parts[0].counts)
+    for key in ("source_cells", "clear_cells"):
+        counts[key] = sum(p.counts[key] for p in parts)
+    whole = Samples(
+        pd.concat(tables, ignore_index=True),
+        factors,
+        pd.concat(areas, ignore_index=True),
+        counts,
+    )
+    return Events(tuple(names), whole, event, tuple(recoded), area_event)
+
+
+def _joined(factor: FactorInfo, parts: Sequence[Samples]) -> FactorInfo:
+    """Return a factor with the classes of all events."""
+    legends = [f.legend for p in parts for f in p.factors if f.code == factor.code]
+    known = sorted({name for legend in legends for name in legend.values()})
+    return replace(factor, legend=dict(enumerate(known, start=1)))
+
+
+def _recoded(part: Samples, factors: Sequence[FactorInfo]) -> Samples:
+    """Return samples with the codes of the joined legends and the order of its factors."""
+    table, areas = part.table.copy(), part.areas.copy()
+    legends: dict[str, Mapping[int, str]] = {f.code: f.legend for f in part.factors}
+    for factor in factors:
+        if factor.kind != "categorical" or not factor.legend:
+            continue
+        number = {name: code for code, name in factor.legend.items()}
+        new = {code: number[name] for code, name in legends[factor.code].items()}
+        table[factor.code] = table[factor.code].map(new).astype(np.float32)
+        here = areas["factor"] == factor.code
+        areas["code"] = areas["code"].mask(here, areas["code"].map(new)).astype(np.int64)
+    fixed = [c for c in table.columns if c not in legends]
+    return Samples(table[fixed + [f.code for f in factors]], tuple(factors), areas, part.counts)

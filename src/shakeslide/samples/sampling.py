@@ -1,0 +1,451 @@
+"""Sampling of cells for training and testing: source cells and a number of clear cells.
+
+Each cell of the grid has a random key of its own, made from the seed and its place. The clear
+cells with the smallest keys are drawn, so the draw depends neither on the tiles nor on the
+workers, and a larger draw contains a smaller one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xarray as xr
+from dask.delayed import delayed
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide.core.engine import Engine
+from shakeslide.core.errors import InputError
+from shakeslide.core.files import replacing
+from shakeslide.core.fingerprints import fingerprint, of_arrays
+from shakeslide.core.progress import Advance, silent
+from shakeslide.factors import stack as stacks
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
+from shakeslide.io import raster
+from shakeslide.layers.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE, Inventory
+
+KEY = b"shakeslide"
+AREAS_FILE = "class_areas.parquet"
+COLUMNS = ("x", "y", "row", "col", "label", "landslide_id", "block_id")
+"""Columns of a sample table beside the factors."""
+MOST_ROWS = 100_000_000
+"""Rows of the largest table that is read; runs draw some million."""
+MOST_BLOCKS = 1_000_000
+"""Blocks along a side; a block's id is its row times this plus its column."""
+AREA_SQUARE = 250.0
+"""Side in metres of the squares by which areas of classes are counted: fine enough to cut any
+training region of blocks out of them."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The drawn cells and what is known of the whole area.
+
+    Attributes
+    ----------
+    table : DataFrame
+        x, y (metres), row, col, label (1 source, 0 clear), landslide_id (0 for clear cells),
+        block_id, and one column of raw values per factor.
+    factors : tuple of FactorInfo
+        The factors, in order.
+    areas : DataFrame
+        Per categorical factor, cells of each class among the valid cells of the mapped extent, by
+        squares of `AREA_SQUARE`: factor, x, y (the square's centre), code, cells.
+    counts : mapping
+        Of valid cells, sources, clear cells and landslides, and the side of the blocks.
+    """
+
+    table: pd.DataFrame
+    factors: tuple[stacks.FactorInfo, ...]
+    areas: pd.DataFrame
+    counts: Mapping[str, float]
+
+    @property
+    def raw(self) -> NDArray[np.float32]:
+        """Raw factors, (samples, factors) float32."""
+        return self.table[[f.code for f in self.factors]].to_numpy(np.float32)
+
+    @property
+    def class_areas(self) -> dict[str, dict[int, int]]:
+        """Cells per class of each categorical factor in the whole mapped extent."""
+        return self.class_areas_of(np.ones(len(self.areas), bool))
+
+    def class_areas_of(self, where: NDArray[np.bool_]) -> dict[str, dict[int, int]]:
+        """Return cells per class of each categorical factor in some rows of `areas`."""
+        table = self.areas[where]
+        codes = [f.code for f in self.factors if f.kind == "categorical"]
+        sums: dict[str, dict[int, int]] = {c: {} for c in codes}
+        added = table.groupby(["factor", "code"], as_index=False)["cells"].sum()
+        for factor, code, n in added.itertuples(index=False):
+            sums[str(factor)][int(code)] = int(n)
+        return sums
+
+    @property
+    def label(self) -> NDArray[np.int64]:
+        """1 in a source, 0 clear of landslides."""
+        return self.table["label"].to_numpy(np.int64)
+
+    @property
+    def prevalence(self) -> float:
+        """Share of source cells among sources and clear cells of the mapped extent."""
+        positive, clear = self.counts["source_cells"], self.counts["clear_cells"]
+        return float(positive / (positive + clear))
+
+
+def cell_keys(tile: Tile, seed: int) -> NDArray[np.uint64]:
+    """Return a random 64-bit key for each cell of a tile, from the seed and its place alone.
+
+    The finaliser of SplitMix64 (Steele, Lea and Flood 2014, OOPSLA) over the cell's place.
+    """
+    rows = np.arange(tile.row0, tile.row1, dtype=np.uint64)[:, None]
+    cols = np.arange(tile.col0, tile.col1, dtype=np.uint64)[None, :]
+    stream = np.random.SeedSequence([seed, int.from_bytes(KEY[:4], "little")])
+    start = np.uint64(stream.generate_state(1, np.uint64)[0])
+    key = start + ((rows << np.uint64(32)) | cols) * np.uint64(0x9E3779B97F4A7C15)
+    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    out: NDArray[np.uint64] = key ^ (key >> np.uint64(31))
+    return out
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """What one tile gives: its source cells and its clear cells below a key."""
+
+    positives: pd.DataFrame
+    clear: pd.DataFrame
+    areas: pd.DataFrame
+    counts: dict[str, int]
+    landslides: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class _DrawTile:
+    inventory: Inventory
+    factors: tuple[stacks.FactorInfo, ...]
+    seed: int
+    below: np.uint64
+    cell: tuple[float, float]
+
+    def __call__(self, tile: Tile, block: NDArray[np.float32]) -> _Draw:
+        labels = self.inventory.label(tile)
+        valid = stacks.valid(block)
+        mapped = labels.standing != OUTSIDE
+        source = (labels.standing == SOURCE) & valid
+        clear = (labels.standing == CLEAR) & valid
+        keys = cell_keys(tile, self.seed)
+        area = valid & mapped
+        return _Draw(
+            self._rows(tile, block, source, labels.landslide, keys),
+            self._rows(tile, block, clear & (keys < self.below), labels.landslide, keys),
+            self._areas(tile, block, area),
+            {
+                "cells": int(valid.size),
+                "valid_cells": int(valid.sum()),
+                "mapped_cells": int(area.sum()),
+                "source_cells": int(source.sum()),
+                "source_cells_without_values": int(((labels.standing == SOURCE) & ~valid).sum()),
+                "clear_cells": int(clear.sum()),
+                "excluded_cells": int(((labels.standing == EXCLUDED) & valid).sum()),
+            },
+            np.unique(labels.landslide[labels.landslide > 0]),
+        )
+
+    def _areas(
+        self, tile: Tile, block: NDArray[np.float32], area: NDArray[np.bool_]
+    ) -> pd.DataFrame:
+        """Cells per square and class of the categorical factors."""
+        row, col = np.nonzero(area)
+        square = max(AREA_SQUARE, *self.cell)
+        places = {
+            "i": ((row + tile.row0 + 0.5) * self.cell[1] // square).astype(np.int32),
+            "j": ((col + tile.col0 + 0.5) * self.cell[0] // square).astype(np.int32),
+        }
+        parts = [
+            pd.DataFrame({"factor": f.code, **places, "code": block[i][area].astype(np.int32)})
+            .value_counts(sort=False)
+            .rename("cells")
+            .reset_index()
+            for i, f in enumerate(self.factors)
+            if f.kind == "categorical"
+        ]
+        empty: dict[str, list[Any]] = {"factor": [], "i": [], "j": [], "code": [], "cells": []}
+        return pd.concat(parts) if parts else pd.DataFrame(empty)
+
+    def _rows(
+        self,
+        tile: Tile,
+        block: NDArray[np.float32],
+        where: NDArray[np.bool_],
+        landslide: NDArray[np.int32],
+        keys: NDArray[np.uint64],
+    ) -> pd.DataFrame:
+        row, col = np.nonzero(where)
+        columns: dict[str, Any] = {
+            "key": keys[row, col],
+            "row": (row + tile.row0).astype(np.int32),
+            "col": (col + tile.col0).astype(np.int32),
+            "landslide_id": landslide[row, col],
+        }
+        return pd.DataFrame(
+            columns | {f.code: block[i, row, col] for i, f in enumerate(self.factors)}
+        )
+
+
+def draw(
+    stack: xr.DataArray,
+    factors: Sequence[stacks.FactorInfo],
+    inventory: Inventory,
+    grid: GeoBox,
+    ratio: float,
+    most: int | None,
+    seed: int,
+    engine: Engine,
+    advance: Advance = silent,
+) -> Samples:
+    """Draw the samples of a study.
+
+    Parameters
+    ----------
+    stack : DataArray
+        The factor stack (factor, y, x).
+    factors : sequence of FactorInfo
+        Its factors.
+    inventory : Inventory
+        The landslides.
+    grid : GeoBox
+        The grid.
+    ratio : float
+        Clear cells per source cell.
+    most : int, optional
+        Draw at most so many source cells.
+    seed : int
+        Of the study.
+    engine, advance
+        Where to run, and how to tell: called once per tile (more often if a first draw falls
+        short).
+
+    Raises
+    ------
+    InputError
+        No source cell or too few clear cells with values.
+    """
+    share = min(1.0, _first_share(inventory, grid, ratio))
+    while True:
+        below = np.uint64(min(int(share * 2**64), 2**64 - 1))
+        task = _DrawTile(inventory, tuple(factors), seed, below, grids.cell_size(grid))
+        drawn = _run(task, stack, engine, advance)
+        counts = _sum([d.counts for d in drawn])
+        sources = min(counts["source_cells"], most or counts["source_cells"])
+        wanted = round(ratio * sources)
+        _require_cells(counts, wanted)
+        if sum(len(d.clear) for d in drawn) >= wanted:
+            return _collect(drawn, counts, sources, wanted, factors, inventory, grid)
+        share = min(1.0, share * 2 * wanted / max(1, sum(len(d.clear) for d in drawn)))
+
+
+def _first_share(inventory: Inventory, grid: GeoBox, ratio: float) -> float:
+    """Guess the share of cells to look at from the landslides' area, on the safe side."""
+    dx, dy = grids.cell_size(grid)
+    cells = grid.shape[0] * grid.shape[1]
+    return float(2.0 * ratio * inventory.areas.sum() / (dx * dy * cells) + 1000 / cells)
+
+
+def _run(task: _DrawTile, stack: xr.DataArray, engine: Engine, advance: Advance) -> list[_Draw]:
+    call = delayed(task, pure=False, traverse=False)
+    return engine.run([call(tile, block) for tile, block in stacks.blocks(stack)], advance)
+
+
+def _sum(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {k: sum(c[k] for c in counts) for k in counts[0]}
+
+
+def _require_cells(counts: Mapping[str, int], wanted: int) -> None:
+    if counts["source_cells"] == 0:
+        hint = (
+            " (all their cells lack a value of some factor; see the coverage in `check`)"
+            if counts["source_cells_without_values"]
+            else "; are they smaller than the cells, or outside the mapped extent?"
+        )
+        raise InputError(f"[inventory] no landslide holds the centre of a usable cell{hint}")
+    if counts["clear_cells"] < wanted:
+        raise InputError(
+            f"[samples] {wanted} cells clear of landslides are wanted, but there are only "
+            f"{counts['clear_cells']}; lower negatives_per_positive, buffer or exclusions"
+        )
+
+
+def _collect(
+    drawn: Sequence[_Draw],
+    counts: dict[str, int],
+    sources: int,
+    wanted: int,
+    factors: Sequence[stacks.FactorInfo],
+    inventory: Inventory,
+    grid: GeoBox,
+) -> Samples:
+    positives = pd.concat([d.positives for d in drawn]).assign(label=1)
+    clear = pd.concat([d.clear for d in drawn]).assign(label=0)
+    order = ["key", "row", "col"]
+    positives, clear = positives.sort_values(order), clear.sort_values(order)
+    positives, clear = positives.head(sources), clear.head(wanted)
+    table = pd.concat([positives, clear]).sort_values(["row", "col"], ignore_index=True)
+    a = grid.affine
+    table["x"] = a.c + (table["col"] + 0.5) * a.a
+    table["y"] = a.f + (table["row"] + 0.5) * a.e
+    table["label"] = table["label"].astype(np.int8)
+    table["block_id"] = np.int64(0)
+    columns = ["x", "y", "row", "col", "label", "landslide_id", "block_id"]
+    areas = _sum_areas([d.areas for d in drawn], grid)
+    seen = np.unique(np.concatenate([d.landslides for d in drawn]))
+    counts |= {
+        "landslides": inventory.count,
+        "landslides_without_cell": inventory.count - int((seen <= inventory.count).sum()),
+    }
+    kept = table[columns + [f.code for f in factors]]
+    return Samples(kept, tuple(factors), areas, counts)
+
+
+def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
+    """Return the samples with `block_id`: 1,000,000 row + column of square blocks from north-west.
+
+    Parameters
+    ----------
+    samples : Samples
+        As drawn.
+    grid : GeoBox
+        The grid, at whose corner the blocks begin.
+    size : float
+        Side of the blocks in metres.
+    """
+    box, table = grids.bounds(grid), samples.table.copy()
+    if max(box.right - box.left, box.top - box.bottom) / MOST_BLOCKS >= size:
+        raise InputError(
+            f"[evaluation] block_size = {size:g} m is far too small for this area: make it larger"
+        )
+    row = np.floor((box.top - table["y"]) / size).astype(np.int64)
+    column = np.floor((table["x"] - box.left) / size).astype(np.int64)
+    table["block_id"] = row * MOST_BLOCKS + column
+    return replace(samples, table=table, counts={**samples.counts, "block_size": size})
+
+
+def values_at(
+    samples: Samples, source: raster.RasterSource, grid: GeoBox, size: int
+) -> NDArray[np.float32]:
+    """Return a raster's values at the samples' cells, read tile by tile."""
+    row, col = samples.table["row"].to_numpy(), samples.table["col"].to_numpy()
+    out = np.full(len(row), np.nan, np.float32)
+    for tile in grids.tiles(grid, size):
+        here = (row >= tile.row0) & (row < tile.row1) & (col >= tile.col0) & (col < tile.col1)
+        if here.any():
+            values = source.read(grids.window(grid, tile))
+            out[here] = values[row[here] - tile.row0, col[here] - tile.col0]
+    return out
+
+
+def _sum_areas(parts: Sequence[pd.DataFrame], grid: GeoBox) -> pd.DataFrame:
+    """Add up the tiles' squares (one may lie in several tiles) and place their centres."""
+    keys = ["factor", "i", "j", "code"]
+    table = pd.concat(parts).groupby(keys, as_index=False)["cells"].sum()
+    square = max(AREA_SQUARE, *grids.cell_size(grid))
+    box = grids.bounds(grid)
+    table["x"] = box.left + (table["j"] + 0.5) * square
+    table["y"] = box.top - (table["i"] + 0.5) * square
+    return pd.DataFrame(table[["factor", "x", "y", "code", "cells"]])
+
+
+# ------------------------------------------------------------------ files
+
+
+def essence(samples: Samples) -> str:
+    """Return a fingerprint of samples without names and the blocks that an evaluation chose."""
+    tables = [samples.table.drop(columns="block_id"), samples.areas.drop(columns="factor")]
+    return fingerprint(
+        [{str(c): of_arrays(t[c].to_numpy()) for c in t} for t in tables],
+        samples.areas["factor"].astype(str).tolist(),
+        [[f.code, f.unit, f.kind, f.legend] for f in samples.factors],
+        {k: v for k, v in samples.counts.items() if k != "block_size"},
+    )
+
+
+def save(samples: Samples, path: Path) -> list[Path]:
+    """Write samples as Parquet, with what is known of the area in the file's metadata.
+
+    Returns
+    -------
+    list of Path
+        `path`, and `class_areas.parquet` beside it.
+    """
+    about = {
+        "factors": [f.to_dict() for f in samples.factors],
+        "counts": dict(samples.counts),
+    }
+    table = pa.Table.from_pandas(samples.table, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), KEY: json.dumps(about).encode()}
+    areas = path.with_name(AREAS_FILE)
+    with replacing(areas) as temporary:
+        samples.areas.to_parquet(temporary, compression="zstd", index=False)
+    with replacing(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    return [path, areas]
+
+
+def load(path: Path) -> Samples:
+    """Read samples written by `save`.
+
+    Raises
+    ------
+    InputError
+        No such file, or one that is damaged or of another kind.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no samples yet; run `shakeslide sample` first")
+    try:
+        return _read(path)
+    except (
+        pa.ArrowException,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OSError,
+    ) as error:
+        raise InputError(
+            f"{path}: is not a whole sample table written by shakeslide; delete it and run "
+            "`shakeslide sample` again"
+        ) from error
+
+
+def _read(path: Path) -> Samples:
+    """Read samples that may be damaged, or a stranger's; what they lack is a `ValueError`."""
+    if pq.read_metadata(path).num_rows > MOST_ROWS:
+        raise ValueError("more rows than any run draws")
+    table = pq.read_table(path)
+    about = json.loads((table.schema.metadata or {})[KEY])
+    factors = tuple(stacks.FactorInfo.from_dict(f) for f in about["factors"])
+    areas = pd.read_parquet(path.with_name(AREAS_FILE))
+    frame, counts = table.to_pandas(), {str(k): v for k, v in about["counts"].items()}
+    numbers = [frame[[*COLUMNS, *(f.code for f in factors)]], areas[["x", "y", "code", "cells"]]]
+    for kind in (kind for part in numbers for kind in part.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            raise TypeError("columns that are no numbers")
+    if not np.isfinite(numbers[0].to_numpy(float)).all() or not frame["label"].isin([0, 1]).all():
+        raise ValueError("values that are never drawn")
+    if not {*areas["factor"]} <= {f.code for f in factors}:
+        raise ValueError("areas of other factors")
+    for f in factors:
+        known = {*frame[f.code], *areas["code"][areas["factor"] == f.code]}
+        if f.legend and not known <= {*f.legend}:
+            raise ValueError("classes without a name")
+    if not all(float(counts[k]) > 0 for k in ("source_cells", "clear_cells")):
+        raise ValueError("no cells")
+    return Samples(frame, factors, areas, counts)

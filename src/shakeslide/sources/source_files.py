@@ -1,0 +1,188 @@
+"""What the extraction leaves on disk: `sources.gpkg` for any GIS, `sources.json` for the report."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from odc.geo.geobox import GeoBox
+
+from shakeslide.core.files import replacing
+from shakeslide.geo import grid as grids
+from shakeslide.io.geopackage import undated
+from shakeslide.sources import change
+from shakeslide.sources.extraction import Extracted
+from shakeslide.sources.outlines import Shapes
+from shakeslide.sources.separation import WHOLE
+from shakeslide.sources.size_frequency import distribution, fit_tail
+
+LAYERS = ("source", "runout", "crown")
+"""Layers of `sources.gpkg`: source areas, run-outs and crowns, one landslide a row in each."""
+UNCHANGED = "unchanged"
+"""Layer with the ground that images have taken out of outlines, where there is any."""
+
+
+def write(
+    extracted: Extracted,
+    grid: GeoBox,
+    out: Path,
+    about: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> list[Path]:
+    """Write `sources.gpkg` and `sources.json`.
+
+    Parameters
+    ----------
+    extracted : Extracted
+        What was found.
+    grid : GeoBox
+        Whose CRS the polygons are in.
+    out : Path
+        Folder of the run.
+    about : mapping
+        Settings, for the record.
+    notes : sequence of str
+        What reading the inventory has repaired or left out before.
+
+    Returns
+    -------
+    list of Path
+        The two files.
+    """
+    paths = [out / "sources.gpkg", out / "sources.json"]
+    with replacing(paths[0], check=_damage) as temporary, undated():
+        temporary.unlink()
+        _layers(extracted.table, temporary, grid)
+    with replacing(paths[1]) as temporary:
+        text = summary(extracted) | {"notes": list(notes), "settings": dict(about)}
+        temporary.write_text(json.dumps(text, indent=1), encoding="utf-8")
+    return paths
+
+
+def _layers(table: pd.DataFrame, path: Path, grid: GeoBox) -> None:
+    taken_out = table[UNCHANGED].notna().any()
+    for name in (*LAYERS, UNCHANGED) if taken_out else LAYERS:
+        _layer(table, name, grid).to_file(
+            path,
+            layer=name,
+            driver="GPKG",
+            engine="pyogrio",
+            geometry_type="Point" if name == "crown" else "MultiPolygon",
+            promote_to_multi=name != "crown",
+        )
+
+
+def _damage(path: Path) -> str | None:
+    """Return what is wrong with a GeoPackage that was written, None if it is whole."""
+    with closing(sqlite3.connect(path)) as database:
+        found: str = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    return None if found == "ok" else found
+
+
+def _layer(table: pd.DataFrame, name: str, grid: GeoBox) -> gpd.GeoDataFrame:
+    rows = table
+    if name in ("runout", UNCHANGED):
+        rows = table[table[name].notna()]
+    if name == "crown":
+        geometry: Shapes = shapely.points(rows["crown_x"], rows["crown_y"])
+    else:
+        geometry = shapely.from_wkb(rows[name].to_numpy())
+    columns = rows.drop(columns=["source", "runout", UNCHANGED, "crown_x", "crown_y"])
+    columns, crs = columns.reset_index(drop=True), grids.crs_of(grid).to_wkt()
+    return gpd.GeoDataFrame(columns, geometry=np.asarray(geometry, object), crs=crs)
+
+
+def summary(extracted: Extracted) -> dict[str, Any]:
+    """Return what became of the outlines, and the frequency of areas with its tail.
+
+    Areas of landslides (source and run-out) and of sources (m²); volumes (m³).
+    """
+    table = extracted.table
+    return extracted.account() | {
+        "area_m2": float(table["area_m2"].sum()),
+        "source_m2": float(table["source_m2"].sum()),
+        "unchanged_m2": float(table["unchanged_m2"].sum()),
+        "volume_m3": float(table["volume_m3"].sum()),
+        "frequency": {
+            name: _frequency(table[column].to_numpy(np.float64))
+            for name, column in (("landslides", "area_m2"), ("sources", "source_m2"))
+        },
+    }
+
+
+def _frequency(area: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    tail = fit_tail(area)
+    return {"tail": None if tail is None else asdict(tail)} | distribution(area)
+
+
+def reasons(extracted: Extracted) -> list[str]:
+    """Return for each reason how many outlines were left out."""
+    return [f"{n:,} left out: {why}" for why, n in extracted.account()["dropped_for"].items()]
+
+
+METHOD_WORDS = {
+    "S0": "source as mapped (S0)",
+    "S1": "height (S1)",
+    "S2": "area (S2)",
+    "S3": "scar (S3)",
+    "S4": "break of slope (S4)",
+    WHOLE: "whole outline",
+}
+"""Methods in words for the user."""
+
+
+def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
+    """Return the result of the extraction in a few lines for the user."""
+    told = extracted.account()
+    share = 100 * extracted.table["source_m2"].sum() / max(extracted.table["area_m2"].sum(), 1e-9)
+    text = [
+        f"{told['landslides']:,} landslides of {told['outlines']:,} outlines "
+        f"({told['split']:,} divided, {told['dropped']:,} left out); "
+        f"{share:.0f} % of their area is source",
+        "method: "
+        + ", ".join(f"{METHOD_WORDS[name]}: {n:,}" for name, n in told["methods"].items()),
+    ]
+    text += reasons(extracted)
+    text += [f"{n:,} outlines divided for {why}" for why, n in told["split_for"].items()]
+    text += _change_lines(told["change"], extracted.table)
+    return text + list(notes)
+
+
+LEFT_AS_DRAWN = {
+    change.UNKNOWN: "too few image values in or around them",
+    change.FAINT: "no clear difference from the ground around them",
+    change.LITTLE: "almost nothing would be left",
+    change.OPPOSITE: "changed in the opposite direction",
+    change.FEW: f"fewer than {change.LEAST_CELLS} cells",
+    change.MAPPED: "mapped sources",
+}
+"""Why images leave outlines unchanged, in words."""
+
+
+def _change_lines(told: Mapping[str, int], table: pd.DataFrame) -> list[str]:
+    """Return the result of the images from before and after."""
+    if not told:
+        return []
+    refined, opposite = told.get(change.REFINED, 0), told.get(change.OPPOSITE, 0)
+    outlined = table["area_m2"].sum() + table["unchanged_m2"].sum()
+    share = 100 * table["unchanged_m2"].sum() / max(outlined, 1e-9)
+    text = [
+        f"{refined:,} outlines refined by before and after, {told.get(change.CONFIRMED, 0):,} "
+        f"confirmed; {share:.1f} % of the outlined ground did not change"
+    ]
+    text += [f"{told[k]:,} not refined: {w}" for k, w in LEFT_AS_DRAWN.items() if k in told]
+    if opposite > refined:
+        text.append(
+            "warning: most outlines that changed did so in the opposite direction; correct "
+            "[sources] loss, or check whether before and after are exchanged"
+        )
+    return text

@@ -1,0 +1,1 @@
+"""The study file: its form, its tables and their limits."""

@@ -1,0 +1,369 @@
+"""The tables of the factors in the study file: the options of each function."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+
+from shakeslide.core import extensions
+from shakeslide.core.errors import InputError, did_you_mean, shortened
+from shakeslide.study.schema import Moment, Positive, Settings, ShownText
+
+Overlap = Literal["highest", "lowest", "last", "first"]
+"""Which polygon counts where several overlap: by its value, or by its place in the file."""
+GROUP = "shakeslide.factors"
+"""Entry points by which packages bring functions."""
+
+
+EPICENTRE = "epicentre"
+"""What the layer of a distance is called that is measured from the [event] epicentre."""
+
+
+class FactorBase(Settings):
+    """Settings of every factor."""
+
+    use: bool = True
+    """`false` leaves the factor out."""
+    name: ShownText = ""
+    """Name for figures; default: the function's."""
+
+
+class LayerFactor(FactorBase):
+    """A factor computed from a layer of the study."""
+
+    layer: str = ""
+    """Name of a table in [layers]; the 14 factors have one by default."""
+
+
+class ValueFactor(LayerFactor):
+    """Value of a continuous raster, or of an attribute of polygons, at the cell's centre."""
+
+    function: Literal["value"] = "value"
+    unit: str = ""
+    """Unit of the values."""
+    overlap: Overlap | None = None
+    """Which of several overlapping polygons counts: the one with the `highest` or `lowest` value,
+    or the `last` or `first` in the file; default: `highest` for the layer intensity and for units
+    of ground motion (isoseismals overlap), else `last`."""
+
+
+class CategoryFactor(LayerFactor):
+    """Class of polygons or of a raster of codes. Training converts classes to frequency ratios."""
+
+    function: Literal["category"] = "category"
+    overlap: Literal["last", "first"] | None = None
+    """Which of several overlapping polygons counts: the `last` in the file (default) or the
+    `first`."""
+
+
+class BearingFactor(FactorBase):
+    """Azimuth from the epicentre to the cell, clockwise from true north."""
+
+    function: Literal["bearing"] = "bearing"
+
+
+class LineDirectionFactor(LayerFactor):
+    """Azimuth of the nearest subsection of the lines, from true north, modulo 180."""
+
+    function: Literal["line_direction"] = "line_direction"
+    subsection: Positive = 5000.0
+    """Length of the pieces into which each line is cut, in metres."""
+    nearest: Literal["midpoint", "segment"] = "midpoint"
+    """How the nearest piece is found: by the distance to its midpoint (Thiessen polygons, as in the
+    paper) or to the piece itself."""
+
+
+class DensityFactor(LayerFactor):
+    """Quartic kernel density of points. Rows of the same time of day, place and magnitude are one
+    earthquake and count once."""
+
+    function: Literal["density"] = "density"
+    bandwidth: Positive | None = None
+    """Radius in metres; default: 0.9 min(SD, sqrt(1/ln 2) median distance) n^-0.2."""
+    weight: Literal["count", "magnitude", "column"] = "count"
+    """Weight of a point: 1, 10^(M - completeness), or the value of the layer's column."""
+    completeness: float = 4.0
+    """Magnitude whose weight is 1, with weight = "magnitude"."""
+    min_magnitude: float | None = None
+    """Use only earthquakes of at least this magnitude."""
+    start: Moment | None = None
+    """Use only earthquakes from this time on (UTC); default with `days` or `end`: after the
+    event."""
+    end: Moment | None = None
+    """Use only earthquakes before this time (UTC)."""
+    days: Positive | None = None
+    """Use only earthquakes within this many days after the event."""
+
+
+class DistanceFactor(LayerFactor):
+    """Euclidean distance from the cell's centre to the nearest line, point or polygon edge, or to
+    the epicentre with layer = "epicentre"."""
+
+    function: Literal["distance"] = "distance"
+
+
+class ElevationFactor(FactorBase):
+    """Elevation of the DEM."""
+
+    function: Literal["elevation"] = "elevation"
+
+
+class SlopeFactor(FactorBase):
+    """Slope gradient (Horn)."""
+
+    function: Literal["slope"] = "slope"
+
+
+class AspectFactor(FactorBase):
+    """Slope aspect (Horn), clockwise from true north; flat ground is -1."""
+
+    function: Literal["aspect"] = "aspect"
+
+
+class CurvatureFactor(FactorBase):
+    """Curvature (Zevenbergen-Thorne), convex positive."""
+
+    function: Literal["curvature"] = "curvature"
+    type: Literal["general", "profile", "plan"] = "general"
+    """General, profile or plan curvature. Profile and plan curvature are 0 on level ground."""
+
+
+class TpiFactor(FactorBase):
+    """Elevation minus the mean elevation of a ring around the cell (Weiss)."""
+
+    function: Literal["tpi"] = "tpi"
+    inner: Annotated[float, Field(ge=0)] = 62.5
+    """Inner radius of the ring in metres."""
+    outer: Positive = 150.0
+    """Outer radius of the ring in metres."""
+    divide_by_sd: bool = False
+    """Divide by the standard deviation of the ring."""
+
+
+class ReliefFactor(FactorBase):
+    """Highest minus lowest elevation in a moving window."""
+
+    function: Literal["relief"] = "relief"
+    window: Positive = 1000.0
+    """Side of the window in metres."""
+
+
+class RoughnessFactor(FactorBase):
+    """Highest minus lowest elevation in a 3 x 3 window."""
+
+    function: Literal["roughness"] = "roughness"
+
+
+class NorthnessFactor(FactorBase):
+    """Cosine of the slope aspect: 1 on slopes that face north, -1 south, 0 on level ground."""
+
+    function: Literal["northness"] = "northness"
+    by_slope: bool = False
+    """Multiply by the sine of the slope."""
+
+
+class EastnessFactor(FactorBase):
+    """Sine of the slope aspect: 1 on slopes that face east, -1 west, 0 on level ground."""
+
+    function: Literal["eastness"] = "eastness"
+    by_slope: bool = False
+    """Multiply by the sine of the slope."""
+
+
+class WaterFactor(FactorBase):
+    """A factor of water flow over the whole elevation model.
+
+    It is computed once over the whole grid, which takes about 48 bytes of memory per cell.
+    """
+
+    cell: Positive | None = None
+    """Side of the cells of the flow computation, in metres: larger cells save memory; default: the
+    grid's."""
+    margin: Annotated[float, Field(ge=0)] = 5000.0
+    """Width of the strip around the grid that is included, in metres, where the elevation model
+    covers it."""
+
+
+class UpstreamAreaFactor(WaterFactor):
+    """Area that drains through the cell."""
+
+    function: Literal["upstream_area"] = "upstream_area"
+
+
+class WetnessFactor(WaterFactor):
+    """Topographic wetness (compound topographic index): ln of upstream area per unit width over
+    slope."""
+
+    function: Literal["wetness"] = "wetness"
+
+
+class HeightAboveRiverFactor(WaterFactor):
+    """Height above the first river that water from the cell reaches."""
+
+    function: Literal["height_above_river"] = "height_above_river"
+    min_area: Positive = 1.0
+    """Upstream area above which a channel is a river, in km²."""
+
+
+class RiverDistanceFactor(WaterFactor):
+    """Distance to the nearest river derived from the elevation model; needs no layer of rivers."""
+
+    function: Literal["river_distance"] = "river_distance"
+    min_area: Positive = 1.0
+    """Upstream area above which a channel is a river, in km²."""
+
+
+class OwnFactor(LayerFactor):
+    """A function from an installed package; its other options are defined by the package."""
+
+    model_config = ConfigDict(extra="allow")
+
+    function: str
+
+    @model_validator(mode="after")
+    def _options_are_right(self) -> OwnFactor:
+        try:
+            _ = self.options
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def options(self) -> FactorBase:
+        """The settings as the package's own class has them."""
+        settings = getattr(extensions.load(GROUP, self.function), "settings", None)
+        given = self.model_dump(exclude_unset=True)
+        if settings is None:
+            if self.model_extra:
+                raise ValueError(f"unknown key '{next(iter(self.model_extra))}'")
+            return self
+        validated: FactorBase = settings.model_validate(given)
+        return validated
+
+
+OWN = "own"
+
+
+def _which(value: Any) -> str:
+    """Return the name of a factor's function, "own" for one that a package brings."""
+    given = value.get("function") if isinstance(value, Mapping) else getattr(value, "function", "")
+    return str(given) if given in FACTOR_FUNCTIONS else OWN
+
+
+FactorSettings = Annotated[
+    Annotated[ValueFactor, Tag("value")]
+    | Annotated[CategoryFactor, Tag("category")]
+    | Annotated[BearingFactor, Tag("bearing")]
+    | Annotated[LineDirectionFactor, Tag("line_direction")]
+    | Annotated[DensityFactor, Tag("density")]
+    | Annotated[DistanceFactor, Tag("distance")]
+    | Annotated[ElevationFactor, Tag("elevation")]
+    | Annotated[SlopeFactor, Tag("slope")]
+    | Annotated[AspectFactor, Tag("aspect")]
+    | Annotated[CurvatureFactor, Tag("curvature")]
+    | Annotated[TpiFactor, Tag("tpi")]
+    | Annotated[ReliefFactor, Tag("relief")]
+    | Annotated[RoughnessFactor, Tag("roughness")]
+    | Annotated[NorthnessFactor, Tag("northness")]
+    | Annotated[EastnessFactor, Tag("eastness")]
+    | Annotated[UpstreamAreaFactor, Tag("upstream_area")]
+    | Annotated[WetnessFactor, Tag("wetness")]
+    | Annotated[HeightAboveRiverFactor, Tag("height_above_river")]
+    | Annotated[RiverDistanceFactor, Tag("river_distance")]
+    | Annotated[OwnFactor, Tag(OWN)],
+    Discriminator(_which),
+]
+
+FACTOR_FUNCTIONS: dict[str, type[FactorBase]] = {
+    tag.tag: settings
+    for settings, tag in map(typing.get_args, typing.get_args(typing.get_args(FactorSettings)[0]))
+    if settings is not OwnFactor
+}
+"""Settings of a factor by the name of its function."""
+
+PAPER_FACTORS: dict[str, dict[str, Any]] = {
+    "EI": {
+        "function": "value",
+        "layer": "intensity",
+        "name": "Earthquake intensity",
+        "unit": "MMI",
+    },
+    "ED": {"function": "bearing", "name": "Epicentre directivity"},
+    "SRD": {
+        "function": "line_direction",
+        "layer": "rupture",
+        "name": "Surface-rupture directivity",
+    },
+    "AF": {"function": "density", "layer": "aftershocks", "name": "Aftershocks"},
+    "DEM": {"function": "elevation", "name": "Elevation"},
+    "SLO": {"function": "slope", "name": "Slope gradient"},
+    "SLOA": {"function": "aspect", "name": "Slope aspect"},
+    "TPI": {"function": "tpi", "name": "Topographic position index"},
+    "SC": {"function": "curvature", "name": "Slope curvature"},
+    "RER": {"function": "relief", "name": "Relative relief"},
+    "LITH": {"function": "category", "layer": "lithology", "name": "Lithology"},
+    "FD": {"function": "line_direction", "layer": "faults", "name": "Fault direction"},
+    "DR": {"function": "distance", "layer": "rivers", "name": "Distance to rivers"},
+    "ST": {"function": "category", "layer": "soil", "name": "Soil type"},
+}
+"""The 14 factors of the paper, in its order."""
+
+CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
+"""A factor's code names a file and a column."""
+
+RESERVED = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "key")
+"""Columns of the samples, which no factor may be called."""
+
+
+def fill_factors(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the preset's factors with the user's options, then the user's own factors."""
+    codes = {code.upper(): code for code in PAPER_FACTORS}
+    for code, options in given.items():
+        told = shortened(code)
+        if not isinstance(options, Mapping):
+            raise ValueError(f"[factors] {told} must be a table, e.g. [factors.{told}]")
+        if not CODE.fullmatch(code):
+            raise ValueError(f"[factors.{told}]: a code is letters, digits and _, letter first")
+        if code in RESERVED:
+            raise ValueError(
+                f"[factors.{code}]: '{code}' is a column of the samples; choose another code, for "
+                f"example {code.upper()}1"
+            )
+        if code not in PAPER_FACTORS and code.upper() in codes:
+            raise ValueError(f"[factors.{code}]: write the code as {codes[code.upper()]}")
+        if code not in PAPER_FACTORS and "function" not in options:
+            raise ValueError(
+                f"[factors.{code}] is none of the 14, so it needs function = one of "
+                f"{', '.join(_known())}.{did_you_mean(code, PAPER_FACTORS)}"
+            )
+        function = options.get("function")
+        if function is not None and function not in _known():
+            raise ValueError(
+                f"[factors.{code}] function = {shortened(repr(function))} is unknown."
+                f"{did_you_mean(str(function), _known())}"
+            )
+    return {
+        code: _with_defaults(code, given.get(code, {})) for code in [*PAPER_FACTORS, *_own(given)]
+    }
+
+
+def _known() -> list[str]:
+    """Return the names of all functions, those that packages bring included."""
+    return [*FACTOR_FUNCTIONS, *extensions.names(GROUP)]
+
+
+def _own(given: Mapping[str, Any]) -> list[str]:
+    return [code for code in given if code not in PAPER_FACTORS]
+
+
+def _with_defaults(code: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill a factor of the preset; one whose function is changed keeps only its name and layer."""
+    defaults = PAPER_FACTORS.get(code, {})
+    if options.get("function", defaults.get("function")) != defaults.get("function"):
+        keep = set(FACTOR_FUNCTIONS.get(options["function"], OwnFactor).model_fields)
+        defaults = {k: v for k, v in defaults.items() if k in keep}
+    return {**defaults, **options}

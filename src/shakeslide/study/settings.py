@@ -1,0 +1,527 @@
+"""The study file: the schema of all settings.
+
+Defaults, what `shakeslide init` writes, error messages and the reference are generated from these
+models. Paths are relative to the study file, or to the folder given with `--data`.
+"""
+
+# ruff: noqa: RUF012 - pydantic gives each model its own copy of a default.
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from shakeslide.core.errors import InputError, did_you_mean, shortened
+from shakeslide.study import document as documents
+from shakeslide.study.factor_settings import (
+    EPICENTRE,
+    FACTOR_FUNCTIONS,
+    OWN,
+    FactorBase,
+    FactorSettings,
+    LayerFactor,
+    fill_factors,
+)
+from shakeslide.study.model_settings import ModelName, Models
+from shakeslide.study.schema import (
+    Ascending,
+    ColumnName,
+    CrsText,
+    DataPath,
+    Encoding,
+    Filter,
+    Moment,
+    NotEmpty,
+    Once,
+    Positive,
+    Settings,
+    Shown,
+    ShownText,
+    too_long,
+)
+
+
+class StudyInfo(Settings):
+    """Title, preset and random seed of the study."""
+
+    name: ShownText = "Unnamed study"
+    """Title on the report."""
+    description: ShownText = ""
+    """A sentence or two for the report."""
+    preset: Literal["paper"] = "paper"
+    """Factors and model settings used where the study gives none: `paper`, the 14 factors and the
+    settings of the paper."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Random seed: the same seed gives the same results, byte for byte."""
+    network: bool = False
+    """Allow files that refer to the web, such as a `.vrt` over `/vsicurl/`. By default such a file
+    is refused, and reading a study opens no network connection."""
+
+
+class Event(Settings):
+    """The earthquake."""
+
+    epicentre: tuple[float, float] | None = None
+    """Longitude and latitude in degrees (or x and y in `crs`)."""
+    crs: CrsText = "EPSG:4326"
+    """CRS of the epicentre."""
+    magnitude: Annotated[float, Field(gt=0, lt=10)] | None = None
+    """Moment magnitude."""
+    time: Moment | None = None
+    """Origin time (UTC)."""
+
+
+class GridSettings(Settings):
+    """The grid on which everything is computed; by default that of the DEM."""
+
+    crs: CrsText | None = None
+    """A projected CRS in metres, for example "EPSG:32643"; default: the DEM's."""
+    resolution: Positive | None = None
+    """Side of the square cells in metres; default: the DEM's cells as they are."""
+    bounds: tuple[float, float, float, float] | None = None
+    """West, south, east, north in the grid's CRS; default: the DEM's."""
+    tile: Literal["auto"] | Annotated[int, Field(ge=16, multiple_of=16)] = "auto"
+    """Side of a tile in cells. Work is divided, and resumed, by tiles. `auto`: 512 up to 16
+    million cells, else 2048."""
+
+
+class Layer(Settings):
+    """A file with data: any raster that GDAL reads, any vector that OGR reads, a table of points
+    (text, Parquet, Feather), a ShakeMap (grid.xml, uncertainty.xml, shake_result.hdf) or an
+    earthquake catalogue (QuakeML)."""
+
+    path: DataPath
+    """The file. A file in a zip archive is "dem.zip" if the archive has one raster or vector, else
+    "dem.zip/dem.tif"."""
+    layer: str | None = None
+    """Layer inside the file, if it has several; raster: the variable (NetCDF, HDF) or the table
+    (GeoPackage)."""
+    column: ColumnName | None = None
+    """Attribute to use (polygons: the value or class; earthquakes: the magnitude; ShakeMap: the
+    field, for example "PGA"; default there: the field with the layer's name, MMI for intensity)."""
+    where: Filter | None = None
+    """Filter on attributes: one SQL condition, for example "year IN (2005, 2006)"."""
+    x: ColumnName | None = None
+    """Table (.csv, .txt, .tsv, .parquet, .feather): column of longitude or x."""
+    y: ColumnName | None = None
+    """Table: column of latitude or y."""
+    wkt: ColumnName | None = None
+    """Table: column of geometries as well-known text, instead of x and y; detected automatically
+    if there is one."""
+    time: ColumnName | None = None
+    """Column of date and time (UTC), needed for a time window; with `date`, column of the time of
+    day."""
+    date: ColumnName | None = None
+    """Column of the date, if date and time are in two columns or there is no time."""
+    crs: CrsText | None = None
+    """CRS of the file, only if the file states none or a wrong one."""
+    encoding: Encoding | None = None
+    """Vector: text encoding, for example "cp1251", if the file states none or a wrong one."""
+    swap_xy: bool = False
+    """Vector: the file gives y before x."""
+    band: Annotated[int, Field(ge=1)] = 1
+    """Raster: number of the band."""
+    nodata: Annotated[float, Field(allow_inf_nan=True)] | None = None
+    """Raster: value that means "no data", if the file does not state it; the data type must be able
+    to hold it."""
+    scale: Annotated[float, Field(gt=0)] | None = None
+    """Raster: factor by which values are multiplied, for example 0.3048 for feet; default: the
+    file's own scale."""
+    source: ShownText = ""
+    """Source and licence of the data; printed in the report."""
+
+
+class Mask(Layer):
+    """Ground where no landslide can occur (lakes, glaciers, sea), as polygons or a raster of
+    classes."""
+
+    name: ShownText = ""
+    """Name of the mask, for example "lakes"."""
+    map_value: Literal[0, "nodata"]
+    """Value of the maps there: 0 if landslides are impossible, "nodata" if nothing is known."""
+    classes: Annotated[list[int], NotEmpty] | None = None
+    """Raster: values that are masked; default: all but 0."""
+
+
+class Inventory(Settings):
+    """The mapped landslides."""
+
+    path: DataPath | None = None
+    """Landslide polygons (whole outlines: source and run-out) or points. A point stands for the
+    cell that contains it."""
+    layer: str | None = None
+    """Layer inside the file."""
+    where: Filter | None = None
+    """SQL filter on attributes that selects the landslides of this earthquake."""
+    x: ColumnName | None = None
+    """Table of points: column of longitude or x."""
+    y: ColumnName | None = None
+    """Table of points: column of latitude or y."""
+    wkt: ColumnName | None = None
+    """Table: column of geometries as well-known text, instead of x and y; detected automatically
+    if there is one."""
+    crs: CrsText | None = None
+    """CRS of the file, only if the file states none."""
+    encoding: Encoding | None = None
+    """Text encoding, if the file states none or a wrong one."""
+    swap_xy: bool = False
+    """The file gives y before x."""
+    id: ColumnName | None = None
+    """Attribute that identifies a landslide: features with the same value are one landslide."""
+    date: Annotated[ColumnName | None, Shown()] = None
+    """Attribute with the date of each landslide; `check` reports those from before the earthquake
+    or long after it."""
+    sources: Layer | None = None
+    """Mapped source areas of the same landslides. Positives then come from these only."""
+    source_where: Filter | None = None
+    """SQL filter that selects the source areas among the features of the inventory, for example
+    "part = 'source'"."""
+    positives_from: Literal["mapped", "extracted"] = "mapped"
+    """`mapped`: source areas if they are given, else whole outlines. `extracted`: source areas that
+    `shakeslide sources` computes from outlines and elevation ([sources])."""
+    small: Literal["leave", "most_covered"] = "leave"
+    """Landslides that contain no cell centre: leave them out, or use the cell they cover most."""
+    ambiguous: list[Layer] = []
+    """Polygons of uncertain status (older landslides, clouds): cells in them are neither positive
+    nor negative."""
+    extent: Layer | None = None
+    """Polygon of the mapped area; default: the whole grid."""
+    buffer: Annotated[float, Field(ge=0)] = 0.0
+    """Least distance of negatives from any landslide, in metres."""
+    source: ShownText = ""
+    """Source and licence of the inventory; printed in the report."""
+
+
+class Sources(Settings):
+    """How `shakeslide sources` separates source areas from run-outs."""
+
+    method: Literal["scar", "area_quantile", "elevation_fraction", "slope_break"] = "scar"
+    """`scar` (S3): the part within scar_lengths widths below the crown. The width is 4 A / (pi L)
+    for area A and length L along the fall line. `area_quantile` (S2): the highest area_share of
+    the area. `elevation_fraction` (S1): the upper height_fraction of the height. `slope_break`
+    (S4): the part above the break of slope."""
+    fall_back: Literal["area_quantile", "elevation_fraction", "none"] = "area_quantile"
+    """Method for outlines to which `method` does not apply; `none`: use the whole outline."""
+    mapped: bool = True
+    """Use the inventory's own source areas if it has them (S0)."""
+    scar_lengths: Positive = 1.5
+    """`scar`: length of the source area, in widths of its landslide."""
+    area_share: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """`area_quantile`: share of the area."""
+    height_fraction: Annotated[float, Field(gt=0, le=1)] = 1 / 3
+    """`elevation_fraction`: share of the height."""
+    least_cells: Annotated[int, Field(ge=1)] = 4
+    """Least number of cells in a source area; a smaller landslide is source as a whole."""
+    divide: bool = True
+    """Divide outlines that contain several landslides (S5)."""
+    prominence: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Least height of two crowns above the point where they meet, or depth of two outlets below it,
+    for the outline to be divided, as a share of the outline's total drop."""
+    least_prominence: Annotated[float, Field(ge=0)] = 10.0
+    """The same least height in metres."""
+    smallest: Annotated[int, Field(ge=2)] = 32
+    """Least number of cells in each part of a divided outline."""
+    elongation: Annotated[float, Field(gt=1)] = 3.0
+    """Ratio of width to length down the slope above which an outline is divided."""
+    volume: tuple[float, float] = (-0.836, 1.332)
+    """log10(alpha) and gamma in volume = alpha area^gamma (in metres); default: the fit to all
+    landslides of Larsen et al. (2010)."""
+    before: Layer | None = None
+    """Raster from before the earthquake, for example NDVI. With `after`, ground that was not bared
+    is removed from the outlines."""
+    after: Layer | None = None
+    """The same raster from after the earthquake."""
+    loss: bool = True
+    """True: values fall where ground is bared, as NDVI does. False: they rise."""
+    ring: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0, le=5000)]] = (
+        50.0,
+        250.0,
+    )
+    """Least and greatest distance from an outline of the reference ground around it, in metres."""
+    bared_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """A cell is unchanged if its loss is below this share of the landslide's own loss."""
+    contrast: Positive = 3.0
+    """Difference from the reference ground that counts as a change, in robust standard
+    deviations."""
+
+    @model_validator(mode="after")
+    def _images_are_a_pair(self) -> Sources:
+        if (self.before is None) != (self.after is None):
+            there, lacking = ("before", "after") if self.after is None else ("after", "before")
+            raise ValueError(
+                f"{there} is given without {lacking}; add [sources.{lacking}] path = the raster, "
+                f"or leave [sources.{there}] out"
+            )
+        if self.ring[0] >= self.ring[1]:
+            raise ValueError(
+                f"ring = {list(self.ring)}: give the lesser distance first, then the greater"
+            )
+        return self
+
+
+class Samples(Settings):
+    """How cells are sampled for training and testing."""
+
+    negatives_per_positive: Positive = 1.0
+    """Number of negatives per positive."""
+    most: Annotated[int, Field(ge=10)] | None = None
+    """Greatest number of source cells, sampled at random; default: all."""
+    train_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the samples used for training in the `pixel` protocol (the paper: 0.2). Stored and
+    mapped models are trained on the training rows of the first such split."""
+
+
+class Evaluation(Settings):
+    """How the models are evaluated."""
+
+    protocols: Annotated[
+        list[Literal["pixel", "landslide", "block", "event"]], Field(min_length=1), Once
+    ] = ["pixel", "landslide", "block"]
+    """`pixel`: random split of cells, as in the paper; neighbours fall on both sides, so scores are
+    too high. `landslide`: all cells of a landslide are on one side. `block`: squares of land are
+    held out with a buffer, which estimates the accuracy where no landslide is mapped yet. `event`:
+    models are trained on other earthquakes (`events`) only, which estimates the accuracy after the
+    next one."""
+    events: list[DataPath] = []
+    """For `event`: results folders of other earthquakes with the same factors. Each earthquake,
+    this study's included, is predicted by models trained on the others."""
+    repeats: Annotated[int, Field(ge=1)] = 20
+    """Number of repeats of `pixel`, each with a new split and new initial weights."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Number of folds of `landslide` and `block`. Each fold is tested once, by a model trained on
+    the others."""
+    block_size: Literal["auto"] | Positive = "auto"
+    """Side of the blocks in metres. `auto`: the distance up to which the errors of a logistic
+    regression are correlated."""
+    buffer: Annotated[float, Field(ge=0)] = 300.0
+    """`block`: least distance of training cells from the test blocks, in metres."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Probability at and above which a cell is classified as a landslide source."""
+    truth: Layer | None = None
+    """Raster of the true probability of failure, if it is known (synthetic earthquakes). The best
+    possible scores and the gap to them are then reported."""
+
+
+class Maps(Settings):
+    """Which maps are made."""
+
+    models: Annotated[list[ModelName], Once] | None = None
+    """Models to map; default: all trained models."""
+    shows: Literal["susceptibility", "probability"] = "susceptibility"
+    """`susceptibility`: probability at the share of sources in the training sample. `probability`:
+    corrected to the share of source cells in the training area, that is, the expected share of the
+    ground that fails. Maps of published formulas (newmark, jessee2018, jessee2022) show their own
+    values in both cases."""
+    members: Annotated[int, Field(ge=0)] = 0
+    """Size of the ensemble of each model. Every member is trained on resampled landslides, and the
+    mean and standard deviation of the members are mapped. 0: no ensemble; 10 members are enough for
+    a good estimate of the spread."""
+    spread: Annotated[list[ModelName], Once] | None = None
+    """Models with an ensemble; default: all mapped models."""
+    applicability: bool = True
+    """Map the dissimilarity of each cell to the training data."""
+    breaks: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Ascending] = [
+        0.2, 0.4, 0.6, 0.8,
+    ]  # fmt: skip
+    """Limits between the classes of the class map, as susceptibility, in ascending order."""
+
+    @model_validator(mode="after")
+    def _spread_is_mapped(self) -> Maps:
+        for name in self.spread or []:
+            if self.models is not None and name not in self.models:
+                raise ValueError(
+                    f"spread: '{name}' is not mapped; add it to models = {self.models} or leave "
+                    "it out"
+                )
+        return self
+
+
+class Study(Settings):
+    """A whole study."""
+
+    study: StudyInfo = StudyInfo()
+    event: Event = Event()
+    grid: GridSettings = GridSettings()
+    layers: dict[str, Layer] = {}
+    """Layers by name: dem, intensity, rupture, aftershocks, lithology, faults, rivers, soil, and
+    any other layer that a factor uses."""
+    factors: dict[str, FactorSettings] = {}
+    """Options of the 14 factors by code, and further factors."""
+    masks: list[Mask] = []
+    """Ground where no landslide can occur: never sampled, and mapped as `map_value` states."""
+    inventory: Inventory = Inventory()
+    sources: Sources = Sources()
+    samples: Samples = Samples()
+    models: Models = Models()
+    evaluation: Evaluation = Evaluation()
+    map: Maps = Maps()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_factors(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("factors", {}), Mapping):
+            return {**data, "factors": fill_factors(data.get("factors", {}))}
+        return data
+
+    @model_validator(mode="after")
+    def _layers_are_used(self) -> Study:
+        wanted = {f.layer for f in self.factors.values() if isinstance(f, LayerFactor)}
+        wanted = (wanted | {"dem"}) - {EPICENTRE}
+        for name in self.layers:
+            if name not in wanted:
+                raise ValueError(
+                    f"[layers.{name}] is used by no factor.{did_you_mean(name, wanted)} To use it, "
+                    f'add a factor with layer = "{name}"'
+                )
+        return self
+
+    @property
+    def active_factors(self) -> dict[str, FactorBase]:
+        """Factors in use, by code, in order."""
+        return {code: f for code, f in self.factors.items() if f.use}
+
+
+def load(
+    path: Path, data: Path | None = None, overrides: Sequence[str] = ()
+) -> tuple[Study, dict[str, Any]]:
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : Path
+        The TOML file.
+    data : Path, optional
+        Folder from which relative paths start; default: the study file's own.
+    overrides : sequence of str
+        "key.of.table=value" each, as given with `--set`.
+
+    Returns
+    -------
+    Study
+        The validated study, paths absolute.
+    dict
+        The document as written, overrides included, for the record.
+
+    Raises
+    ------
+    InputError
+        Unreadable file, wrong key or value.
+    """
+    document = documents.read(path)
+    for item in overrides:
+        documents.override(document, item)
+    if data is not None and (too_long(data) or not data.is_dir()):
+        raise InputError(f"--data {shortened(str(data), 300)}: no such folder")
+    base = (data or path.parent).resolve()
+    return validate(document, base, str(path)), document
+
+
+def validate(document: Mapping[str, Any], base: Path, where: str) -> Study:
+    """Return the study of a parsed document; errors name `where`."""
+    try:
+        return Study.model_validate(document, context={"base": base})
+    except ValidationError as error:
+        raise InputError(f"{where}: {explain(error)}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """Return a validation error as one line in the study file's own terms."""
+    problems = error.errors()
+    first = problems[0]
+    functions = {*FACTOR_FUNCTIONS, OWN}
+    where = [shortened(str(p)) for p in first["loc"] if str(p) not in functions]
+    message = PLAIN.get(first["type"]) or re.sub(r"^(Value|Assertion) error, ", "", first["msg"])
+    branches = _branches(problems)
+    if len(branches) > 1:
+        # One problem for each thing that the key may be: told as one.
+        where = where[:-1]
+        message = f"Input should be {wanted(_annotation(first['loc'][:-1]))}"
+        problems = [first, *(p for p in problems if p not in branches)]
+    if first["type"] == "list_type" and isinstance(first["input"], Mapping):
+        message = f"is a list of tables: write [[{'.'.join(where)}]] above its keys"
+    elif first["type"] not in ("value_error", "missing"):
+        message += f" (got {shortened(_as_written(first['input']), 60)})"
+    text = f"[{'.'.join(where)}] {message}" if where else message
+    more = len(problems) - 1
+    return text + (f" (and {more} more)" if more else "")
+
+
+PLAIN = dict.fromkeys(
+    ("model_type", "dict_type", "model_attributes_type", "dataclass_type"),
+    "should be a table of keys",
+)
+PLAIN |= {"list_type": "should be a list in brackets", "tuple_type": "should be a list in brackets"}
+"""The library's messages that speak of Python, in words of the study file."""
+
+
+def _as_written(value: Any) -> str:
+    """Return a value in the words of the study file."""
+    if isinstance(value, Mapping):
+        return "a table"
+    return str(value) if isinstance(value, date | time) else repr(value)
+
+
+def _branches(problems: Sequence[Any]) -> list[Any]:
+    """Return the problems of the first one's key, where that key may be several things."""
+    key, given = problems[0]["loc"][:-1], problems[0]["input"]
+    same = [p for p in problems if p["loc"][:-1] == key and p["input"] is given]
+    is_union = any(str(p["loc"][-1]).startswith("literal[") for p in same if p["loc"])
+    return same if is_union else []
+
+
+def _annotation(keys: Sequence[Any]) -> Any:
+    """Return the type of a key of the study file."""
+    model: Any = Study
+    for key in keys:
+        field = model.model_fields[key]
+        model = field.annotation
+    return model
+
+
+def wanted(annotation: Any) -> str:
+    """Return what a key may be, in words: `'auto' or a whole number of at least 16`."""
+    return " or ".join(alternatives(annotation))
+
+
+def alternatives(annotation: Any) -> list[str]:
+    """Return the things that a key may be, in words each.
+
+    Parameters
+    ----------
+    annotation : type
+        A field's type: unions, literals, lists, numbers with bounds.
+    """
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return [text for p in parts if p is not type(None) for text in alternatives(p)]
+    if origin is Literal:
+        return [repr(p) for p in parts]
+    if origin is Annotated:
+        return [text + _bounds(parts[1:]) for text in alternatives(parts[0])]
+    if origin is list:
+        return [f"a list of {wanted(parts[0])}"]
+    return [{int: "a whole number", float: "a number", str: "a text"}.get(annotation, "a value")]
+
+
+def _bounds(constraints: Sequence[Any]) -> str:
+    given = [m for c in constraints for m in getattr(c, "metadata", [c])]
+    words = {"ge": "of at least {}", "gt": "above {}", "le": "up to {}", "lt": "below {}"}
+    words["multiple_of"] = "and a multiple of {}"
+    told = [w.format(getattr(m, k)) for k, w in words.items() for m in given if hasattr(m, k)]
+    return "".join(f" {w}" for w in told)
+
+
+def choices(annotation: Any) -> list[str]:
+    """Return what a key may be where that is a choice of words, else nothing."""
+    told = alternatives(annotation)
+    return told if len(told) > 1 and any(text.startswith("'") for text in told) else []
