@@ -21,8 +21,8 @@ from benchmarks import bench_files
 from benchmarks.__main__ import gemm_rate
 from shakeslide import pipeline, synthetic
 from shakeslide.factors import stack
-from shakeslide.samples import encoding
-from shakeslide.samples.encoding import Angles
+from shakeslide.sampling import encoding
+from shakeslide.sampling.encoding import Angles
 
 CELLS = 300_000
 BLOCK = 120

@@ -21,8 +21,8 @@ from benchmarks import bench_files, sources_images
 from shakeslide import pipeline
 from shakeslide.evaluation import blocks, scores, splits
 from shakeslide.learning import training, validation
-from shakeslide.samples import sampling
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling import sampling
+from shakeslide.sampling.sampling import Samples
 
 SIZE = 4000
 EXTRACTED = ["sources.mapped=false", 'inventory.positives_from="extracted"']

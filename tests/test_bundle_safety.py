@@ -22,7 +22,7 @@ from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.models import MODELS, dump, read, write
-from shakeslide.samples import encoding
+from shakeslide.sampling import encoding
 
 from .models import described
 

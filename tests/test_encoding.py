@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shakeslide.core.errors import InputError
-from shakeslide.samples import encoding
+from shakeslide.sampling import encoding
 
 FACTORS = [("SLO", "continuous"), ("SLOA", "circular"), ("FD", "axial"), ("LITH", "categorical")]
 AREAS = {"LITH": {1: 700, 2: 200, 3: 100}}

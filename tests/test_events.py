@@ -15,7 +15,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.evaluation import curves, splits
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.learning import training, validation
-from shakeslide.samples import events, sampling
+from shakeslide.sampling import events, sampling
 
 from . import small_site as site
 from .conftest import open_run

@@ -17,7 +17,7 @@ from shakeslide.cli import app
 from shakeslide.core.errors import InputError
 from shakeslide.layers.polygons import Polygons
 from shakeslide.learning.training import Method, Recipe
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 from shakeslide.study.settings import Evaluation, Samples
 
 from . import small_site as site

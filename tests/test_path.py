@@ -20,7 +20,7 @@ from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.layers.inventory import load as load_inventory
 from shakeslide.learning import bundle, validation
 from shakeslide.results.evaluation_file import known_result
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 from . import small_site as site
 from .conftest import open_run

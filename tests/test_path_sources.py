@@ -20,7 +20,7 @@ from shakeslide.cli import app
 from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
 from shakeslide.layers import inventory
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 from . import small_site as site
 from .conftest import open_run

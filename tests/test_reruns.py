@@ -20,7 +20,7 @@ from pydantic import create_model
 
 from shakeslide import pipeline
 from shakeslide.core.errors import InputError
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 from . import small_site as site
 from .conftest import open_run

@@ -16,7 +16,7 @@ import pytest
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors.stack import FactorInfo
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 
 def drawn() -> sampling.Samples:

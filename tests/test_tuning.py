@@ -14,7 +14,7 @@ from shakeslide.cli.app import main
 from shakeslide.core.errors import InputError
 from shakeslide.learning import training, tuning, validation
 from shakeslide.models.registry import MODELS
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 from shakeslide.study import model_settings
 
 from .test_uncertainty import copied

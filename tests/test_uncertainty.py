@@ -15,7 +15,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.evaluation.calibration import Isotonic, Platt
 from shakeslide.learning import bundle, training, validation
 from shakeslide.maps import spread
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 from .conftest import open_run
 

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from shakeslide import synthetic
-from shakeslide.samples import encoding
+from shakeslide.sampling import encoding
 from shakeslide.synthetic.geology import ROCKS
 
 earthquake = synthetic.make(synthetic.Scenario(seed=3, rows=400, cols=400, prevalence=0.05))

@@ -18,7 +18,7 @@ from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
 from shakeslide.evaluation import splits
 from shakeslide.models import MODELS
-from shakeslide.samples import encoding, sampling
+from shakeslide.sampling import encoding, sampling
 from shakeslide.study import settings as study
 
 # %%

@@ -15,7 +15,7 @@ from shakeslide.learning import bundle, training
 from shakeslide.models import dump, read, restore, write
 from shakeslide.models.own import GROUP
 from shakeslide.models.registry import entry
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 from shakeslide.study import model_settings
 from shakeslide.study import settings as study
 

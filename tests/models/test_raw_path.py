@@ -18,7 +18,7 @@ from shakeslide.maps import prediction
 from shakeslide.models.formulas.jessee import Jessee2018
 from shakeslide.models.formulas.newmark import FORMS
 from shakeslide.report import artefacts, page
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 from .. import small_site as site
 from ..conftest import open_run

@@ -19,7 +19,7 @@ from shakeslide.evaluation.collinearity import correlations
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo import grid as grids
 from shakeslide.io.geotiff import write_geotiff
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 CELL = 30.0
 GRID = GeoBox((70, 56), Affine(CELL, 0, 340_000, 0, -CELL, 3_840_000), CRS("EPSG:32643"))

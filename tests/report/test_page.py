@@ -21,7 +21,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.io import raster
 from shakeslide.report import artefacts, figures, published, words
 from shakeslide.report import page as report_page
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 from .fabricated import (
     EVIL,

@@ -17,7 +17,7 @@ from shakeslide.evaluation import blocks
 from shakeslide.geo import grid as grids
 from shakeslide.layers.inventory import CLEAR, SOURCE, Inventory
 from shakeslide.learning import validation
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 from shakeslide.study.settings import Evaluation, Samples, Sources
 
 MOST_CELLS = 16_000_000

@@ -25,7 +25,7 @@ from shakeslide.factors.stack import FactorInfo
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model
 from shakeslide.models.formulas.raw import RawModel
-from shakeslide.samples.encoding import Encoder
+from shakeslide.sampling.encoding import Encoder
 
 FORMAT = 1
 """Version of the folder's layout."""

@@ -16,7 +16,7 @@ from shakeslide.evaluation.collinearity import correlations
 from shakeslide.evaluation.splits import Split
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning.bundle import FittedModel
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling.sampling import Samples
 
 GROUP_CORRELATION = 0.7
 """Spearman correlation from which factors are shuffled together."""

@@ -24,9 +24,9 @@ from shakeslide.models.formulas.raw import Described, RawModel
 from shakeslide.models.own import GROUP, OwnModel
 from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import StackedAutoencoder, fit_members
-from shakeslide.samples import encoding
-from shakeslide.samples.encoding import Angles
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling import encoding
+from shakeslide.sampling.encoding import Angles
+from shakeslide.sampling.sampling import Samples
 
 Method = Literal["none", "platt", "isotonic"]
 

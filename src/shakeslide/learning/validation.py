@@ -20,8 +20,8 @@ from shakeslide.evaluation.variogram import FEWEST_POINTS
 from shakeslide.geo import grid as grids
 from shakeslide.learning import training
 from shakeslide.learning.bundle import FittedModel
-from shakeslide.samples.events import Events
-from shakeslide.samples.sampling import AREA_SQUARE, Samples
+from shakeslide.sampling.events import Events
+from shakeslide.sampling.sampling import AREA_SQUARE, Samples
 
 MOST_RESIDUALS = 20_000
 """Errors from which the side of the blocks is suggested."""

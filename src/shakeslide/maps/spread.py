@@ -30,8 +30,8 @@ from shakeslide.learning import training
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction
 from shakeslide.models import storage
-from shakeslide.samples.encoding import Encoder
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling.encoding import Encoder
+from shakeslide.sampling.sampling import Samples
 
 TRIES = 100
 """Draws after which there are too few landslides for an ensemble."""

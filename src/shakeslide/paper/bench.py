@@ -24,7 +24,7 @@ from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.run import Run, need
 from shakeslide.results import evaluation_file
 from shakeslide.results.evaluation_file import Result
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling.sampling import Samples
 
 MODELS = ("lr", "svm", "rf", "sae")
 """The paper's four models, in its order."""

@@ -18,7 +18,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import raster, vector
 from shakeslide.io.vector import VectorSource
 from shakeslide.report.cartography import Float, View
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling.sampling import Samples
 
 SIDE = 3000.0
 """Side in metres of the area that is sought where none is given."""

@@ -23,7 +23,7 @@ from shakeslide.layers import inventory
 from shakeslide.learning import validation
 from shakeslide.maps import prediction
 from shakeslide.pipeline.run import Run, need, timed
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 from shakeslide.sources import extract, recipes, source_files
 from shakeslide.sources.image_pairs import images
 

@@ -18,7 +18,7 @@ from shakeslide.maps import prediction, spread
 from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.models import first_split, is_stored
 from shakeslide.pipeline.run import Run, need, timed
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling.sampling import Samples
 
 
 @guarded("map")

@@ -27,7 +27,7 @@ from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.place import cell_at
 from shakeslide.pipeline.run import Run, need, timed
 from shakeslide.results import evaluation_file
-from shakeslide.samples import events, sampling
+from shakeslide.sampling import events, sampling
 
 
 @guarded("train")

@@ -30,8 +30,8 @@ from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.readers import raster_info, raster_source
 from shakeslide.learning import training, validation
 from shakeslide.results.ledger import Ledger
-from shakeslide.samples import sampling
-from shakeslide.samples.encoding import Angles
+from shakeslide.sampling import sampling
+from shakeslide.sampling.encoding import Angles
 from shakeslide.study.schema import Settings
 from shakeslide.study.settings import Inventory, Layer, Study
 

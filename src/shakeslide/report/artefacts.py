@@ -17,7 +17,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
 from shakeslide.report.learnt import LEARNT, Learnt
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.evaluation.splits import Split
 from shakeslide.learning.validation import Plan
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling.sampling import Samples
 
 REPLICATES = 500
 """Of the bootstrap over landslides or blocks."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from shakeslide.core.errors import InputError
 from shakeslide.evaluation import splits
 from shakeslide.factors.stack import FactorInfo
-from shakeslide.samples import sampling
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling import sampling
+from shakeslide.sampling.sampling import Samples
 
 APART = 1_000_000_000
 """Added to the numbers of landslides and blocks per event, so that none is shared."""
