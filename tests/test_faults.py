@@ -74,7 +74,7 @@ def parts(folder: Path) -> list[Path]:
 
 WRITES = """
     import pathlib, sys, time
-    from shakeslide import cli
+    from shakeslide.cli import app as cli
     from shakeslide.io import geotiff
     strips, sign = geotiff._strips, pathlib.Path(sys.argv.pop())
 
@@ -114,7 +114,7 @@ def test_a_stop_is_a_line_and_leaves_no_temporary_files(
 
 DEAF = """
     import hashlib, pathlib, signal, sys
-    from shakeslide import signals
+    from shakeslide.core import signals
     signals.PATIENCE = 0.2
     with signals.heeded():
         pathlib.Path(sys.argv[1]).touch()
@@ -142,7 +142,7 @@ def test_what_is_ignored_stays_so(start: Start) -> None:
         """
         import signal
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        from shakeslide import signals
+        from shakeslide.core import signals
         with signals.heeded():
             signal.raise_signal(signal.SIGHUP)
         print("went on")
@@ -324,7 +324,7 @@ def test_what_libraries_write_to_stderr_goes_to_the_log(
     size = disk.forget("prepare")
     disk.leave(int(0.3 * size))
     process = start(
-        "from shakeslide import cli; cli.console_main()",
+        "from shakeslide.cli import app; app.console_main()",
         *("prepare", str(site_study), "--out", str(disk.out), "-q"),
     )
     _, err = process.communicate(timeout=100)

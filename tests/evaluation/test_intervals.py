@@ -81,13 +81,13 @@ def test_interval_over_groups_covers_the_truth_where_one_over_cells_does_not():
     y, p, _ = clustered(0, groups=20_000)
     truth = scores(y, p)["roc_auc"]
     covered = {"groups": 0, "cells": 0}
-    for seed in range(200):
+    for seed in range(60):
         y, p, group = clustered(1000 + seed, groups=80)
         for name, drawn_by in (("groups", group), ("cells", np.arange(y.size))):
-            low, high = intervals.bootstrap(y, p, drawn_by, n=200, seed=seed)["roc_auc"][1:]
+            low, high = intervals.bootstrap(y, p, drawn_by, n=100, seed=seed)["roc_auc"][1:]
             covered[name] += low <= truth <= high
-    assert covered["groups"] >= 180
-    assert covered["cells"] <= 150
+    assert covered["groups"] >= 53
+    assert covered["cells"] <= 45
 
 
 def test_difference_of_a_model_with_itself_is_nothing_and_pairing_narrows_the_interval():

@@ -23,7 +23,7 @@ def field(seed, reach, n=900, extent=20_000.0, nugget=0.0, fast=0.0):
     ("reach", "nugget", "fast"), [(2000, 0.0, 0.0), (4000, 0.5, 0.0), (5000, 0.0, 0.6)]
 )
 def test_range_and_sill_of_a_known_field_are_recovered(reach, nugget, fast):
-    found = [variogram(*field(seed, reach, nugget=nugget, fast=fast)) for seed in range(9)]
+    found = [variogram(*field(seed, reach, nugget=nugget, fast=fast)) for seed in range(5)]
     assert np.median([v.range for v in found]) == pytest.approx(reach, rel=0.35)
     assert np.median([v.sill for v in found]) == pytest.approx(1, rel=0.2)
     lag = np.array([400.0, 1000.0, 3000.0])
@@ -76,16 +76,16 @@ def test_range_is_the_longest_whose_part_matters():
 def test_noise_is_not_taken_for_a_pattern():
     rng = np.random.default_rng(5)
     found = []
-    for _ in range(25):
-        x, y = rng.uniform(0, 20_000, (2, 600))
-        found.append(suggest_size(x, y, rng.integers(0, 2, 600) - 0.5).range > 0)
-    assert sum(found) <= 5
+    for _ in range(12):
+        x, y = rng.uniform(0, 20_000, (2, 400))
+        found.append(suggest_size(x, y, rng.integers(0, 2, 400) - 0.5).range > 0)
+    assert sum(found) <= 3
 
 
 def test_residuals_of_labels_give_a_size_near_the_range():
     sizes = []
-    for seed in range(7):
-        x, y, z = field(seed, 2500, n=1500)
+    for seed in range(5):
+        x, y, z = field(seed, 2500, n=1000)
         label = np.random.default_rng(seed).random(x.size) < 1 / (1 + np.exp(-3 * z))
         sizes.append(suggest_size(x, y, label - 0.5).size)
     assert 1500 <= np.median(sizes) <= 3700

@@ -459,7 +459,7 @@ def test_killed_training_resumes_to_the_same_weights(tmp_path, monkeypatch):
 
 # States are stored at every occasion, so that a short training meets several
 SOON = """import sys
-from shakeslide.models import sae_training
+from shakeslide.models.sae import sae_training
 sae_training._CHECKPOINT_SECONDS = 0.0
 """
 

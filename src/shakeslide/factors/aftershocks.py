@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -121,7 +122,7 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
         "main_shock": left_out,
     }
     if again.any():
-        out.settings["repeated"] = np.flatnonzero(again).tolist()
+        out.settings["repeated"] = int(again.sum())
     out.notes += _unweighted(magnitude, keep, settings)
     out.warnings += _strays(out.x, out.y)
     return out
@@ -162,15 +163,13 @@ def _repeats(
     a time of day two earthquakes may well share rounded coordinates and magnitude: these are all
     kept, and reported where they are many.
     """
-    rows = pd.DataFrame({"x": shocks.x, "y": shocks.y, "weight": shocks.weights})
-    if magnitude is not None:
-        rows["magnitude"] = magnitude
-    timed = np.zeros(len(rows), bool)
+    columns = [shocks.x, shocks.y, shocks.weights, *([] if magnitude is None else [magnitude])]
+    timed = np.zeros(len(keep), bool)
     if time is not None:
-        rows["time"] = time.time.array
+        columns.append(time.time.to_numpy("datetime64[ns]"))
         timed = time.time.notna().to_numpy() & ~time.whole_day
-    alike = np.zeros(len(rows), bool)
-    alike[keep] = rows[keep].duplicated().to_numpy()
+    alike = np.zeros(len(keep), bool)
+    alike[keep] = _repeated([column[keep] for column in columns])
     again, unsure = alike & timed, int((alike & ~timed).sum())
     if again.any():
         shocks.notes.append(
@@ -185,6 +184,19 @@ def _repeats(
             "the repeated rows, or name the column of times with time ="
         )
     return again
+
+
+def _repeated(columns: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return which rows (n,) equal an earlier one in all columns; NaN equals NaN."""
+    # A number per row first: to compare millions of rows column by column takes gigabytes.
+    keys = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        plain = column + 0.0 if column.dtype.kind == "f" else column  # no minus zero
+        keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(plain, categorize=False)
+    suspects = np.flatnonzero(pd.Series(keys).duplicated(keep=False))
+    out = np.zeros(len(keys), bool)
+    out[suspects] = pd.DataFrame({i: c[suspects] for i, c in enumerate(columns)}).duplicated()
+    return out
 
 
 def _misdated(time: Moments, keep: NDArray[np.bool_], event: Event, code: str) -> list[str]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from shakeslide.core.errors import InputError, shortened
 
 DAY = pd.Timedelta(days=1)
+BLOCK = 200_000
+"""Texts that are parsed at once."""
 DATE_ALONE = r"^[0-9]{4}[-/]?[0-9]{1,2}[-/]?[0-9]{1,2}$"
 CLOCK = r"^[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]*)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
 
@@ -49,6 +51,24 @@ def times(given: pd.Series, column: str, where: str) -> pd.Series:
     """
     if pd.api.types.is_datetime64_any_dtype(given):
         return pd.Series(pd.to_datetime(given, utc=True))
+    # In blocks: while texts are parsed each is a Python object.
+    blocks = [given.iloc[i : i + BLOCK] for i in range(0, max(len(given), 1), BLOCK)]
+    parsed = [_parsed(block) for block in blocks]
+    wrong = pd.concat([text[out.isna() & text.notna() & (text != "")] for text, out in parsed])
+    if len(wrong):
+        if wrong.str.match(CLOCK).all():
+            remedy = "it holds times of day: name the column of their dates with date ="
+        else:
+            remedy = "write year-month-day first, as 2005-10-08"
+        raise InputError(
+            f"{where}: column '{column}' holds {len(wrong)} values that are not dates "
+            f"(e.g. {shortened(str(wrong.iloc[0]), 40)!r}); {remedy}"
+        )
+    return pd.concat([out for _, out in parsed])
+
+
+def _parsed(given: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return texts without blanks around them, and the times that they state, NaT where none."""
     text = given.astype("string").str.strip()
     out = pd.Series(pd.to_datetime(text, utc=True, errors="coerce", format="ISO8601"))
     rest = (out.isna() & text.notna() & (text != "")).to_numpy(bool)
@@ -57,18 +77,7 @@ def times(given: pd.Series, column: str, where: str) -> pd.Series:
         again = again.str.replace(r"^(\d{4})/(\d{1,2})/", r"\1-\2-", regex=True)
         again = again.str.replace(r"^(\d{4})$", r"\1-01-01", regex=True)
         out[rest] = pd.to_datetime(again, utc=True, errors="coerce", format="ISO8601")
-        rest &= out.isna().to_numpy()
-    if rest.any():
-        example = str(text[rest].iloc[0])
-        if text[rest].str.match(CLOCK).all():
-            remedy = "it holds times of day: name the column of their dates with date ="
-        else:
-            remedy = "write year-month-day first, as 2005-10-08"
-        raise InputError(
-            f"{where}: column '{column}' holds {int(rest.sum())} values that are not dates "
-            f"(e.g. {shortened(example, 40)!r}); {remedy}"
-        )
-    return out
+    return text, out
 
 
 def moments(given: pd.Series, column: str, where: str) -> Moments:
