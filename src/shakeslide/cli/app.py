@@ -24,6 +24,7 @@ from rich.text import Text
 from shakeslide._version import __version__
 from shakeslide.core import failures, signals
 from shakeslide.core.errors import InputError
+from shakeslide.core.extras import extra
 
 app = typer.Typer(
     name="shakeslide",
@@ -340,7 +341,9 @@ def tune(
     """Search for better settings of a model within its training rows: tune/<model>_*.toml."""
     run = _open(study, out, data, set_, None, None, quiet, verbose)
     from shakeslide import pipeline
-    from shakeslide.learning import tuning
+
+    with extra("tune", "tune"):
+        from shakeslide.learning import tuning
 
     with run.ledger.locked():
         told = pipeline.tune(run, model, protocol, trials)
@@ -396,7 +399,8 @@ def reproduce(
 ) -> None:
     """Repeat the paper's tables and figures, and test its claims: reproduce/<T4|F9|...>.csv."""
     run = _open(study, out, data, set_, workers, None, quiet, verbose)
-    from shakeslide import paper as experiments
+    with extra("report", "reproduce"):
+        from shakeslide import paper as experiments
 
     with run.ledger.locked():
         _tell(quiet, experiments.run(run, only or [], scale, protocol, tile, area, repeats))

@@ -14,6 +14,7 @@ from dask.delayed import Delayed, delayed
 from threadpoolctl import threadpool_limits
 
 from shakeslide.core.errors import InputError
+from shakeslide.core.extras import extra
 from shakeslide.core.progress import Advance, silent
 
 
@@ -78,7 +79,8 @@ class Engine:
 
 
 def _run_distributed(address: str, tasks: Sequence[Delayed], advance: Advance) -> list[Any]:
-    from distributed import Client, as_completed
+    with extra("cluster", "--scheduler"):
+        from distributed import Client, as_completed
 
     try:
         client = Client(address, timeout="10s")

@@ -64,7 +64,7 @@ def times(given: pd.Series, column: str, where: str) -> pd.Series:
             f"{where}: column '{column}' holds {len(wrong)} values that are not dates "
             f"(e.g. {shortened(str(wrong.iloc[0]), 40)!r}); {remedy}"
         )
-    return pd.concat([out for _, out in parsed])
+    return pd.Series(pd.concat([out for _, out in parsed]))
 
 
 def _parsed(given: pd.Series) -> tuple[pd.Series, pd.Series]:

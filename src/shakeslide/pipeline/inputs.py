@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shakeslide import checks
 from shakeslide.core.errors import InputError
+from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.evaluation import blocks
@@ -132,7 +133,8 @@ def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
 @guarded("sources")
 def extract_sources(run: Run) -> Path:
     """Tell source areas from run-outs: `sources.gpkg`, `sources.json`, a figure."""
-    from shakeslide.report import source_charts
+    with extra("report", "sources"):
+        from shakeslide.report import source_charts
 
     path = run.out / "sources.gpkg"
     if run.ledger.is_fresh("sources", run.sources_mark):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shakeslide import checks
 from shakeslide.core.errors import InputError
+from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
 from shakeslide.core.files import Steps, replacing
 from shakeslide.core.fingerprints import fingerprint
@@ -22,12 +23,15 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import vector
 from shakeslide.layers import inventory
 from shakeslide.layers.readers import raster_source
-from shakeslide.learning import bundle, explanation, training, tuning, validation
+from shakeslide.learning import bundle, explanation, training, validation
 from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.place import cell_at
 from shakeslide.pipeline.run import Run, need, timed
 from shakeslide.results import evaluation_file
 from shakeslide.sampling import events, sampling
+
+if TYPE_CHECKING:
+    from shakeslide.learning import tuning
 
 
 @guarded("train")
@@ -218,7 +222,10 @@ def _fits(
 @guarded("tune")
 def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
     """Search better settings of a model on its training rows: `tune/<model>_<protocol>.*`."""
-    from shakeslide.report import tuning_charts
+    with extra("tune", "tune"):
+        from shakeslide.learning import tuning
+    with extra("report", "tune"):
+        from shakeslide.report import tuning_charts
 
     if name not in run.models:
         raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shakeslide._version import __version__
+from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
 from shakeslide.core.files import replacing
 from shakeslide.geo import grid as grids
@@ -91,7 +92,8 @@ def _inputs(run: Run) -> dict[str, Any]:
 @guarded("report")
 def report(run: Run) -> Path:
     """Write `figures/*.png`, `report.html`, `summary.pdf` and the QGIS project of the run."""
-    from shakeslide import report as reports
+    with extra("report", "report"):
+        from shakeslide import report as reports
 
     ledger, mark, labels = run.ledger, run.report_mark, run.report_labels
     need(run, run.results, run.labels)
