@@ -26,12 +26,12 @@ PROSE = 40
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    """Every module of the package but the face, by dotted name without the package's own."""
+    """Every module in a room, by dotted name without the package's own."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(part for part in parts if part != "__init__")
-        if name:
+        if path.parent != PACKAGE:
             found[name] = ast.parse(path.read_text(encoding="utf-8"))
     return found
 
