@@ -17,6 +17,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
 from shakeslide.evaluation.ranking import FloatArray
 
+# Bounds the matrix of distances: 1,024 by 5,000 rows take 40 MB.
 CHUNK = 1024
 BLOCK = 256
 """Training rows that are compared together."""
@@ -60,6 +61,7 @@ class Applicability:
         """
         scaled = (np.asarray(x, dtype=np.float64) - self.centre) * self.factor
         result = np.empty(scaled.shape[0])
+        # Columns without weight would add zeros to every distance.
         _nearest(np.ascontiguousarray(scaled[:, self._used]), self._columns, result)
         return result / self.spread
 
@@ -82,6 +84,7 @@ class Applicability:
         """The training rows column by column, repeated to whole blocks."""
         rows = self.reference[:, self._used]
         whole = -len(rows) % BLOCK
+        # Filled up with a row that is there already, which changes no minimum.
         return np.ascontiguousarray(np.vstack([rows, np.repeat(rows[:1], whole, axis=0)]).T)
 
 
@@ -125,6 +128,7 @@ def fit_applicability(
     if not np.isfinite(rows).all():
         raise ValueError("training rows must be finite")
     centre, sd = rows.mean(axis=0), rows.std(axis=0)
+    # A constant column has no scale, so it counts as one without weight.
     factor = np.where(sd > 0, weight / np.where(sd > 0, sd, 1.0), 0.0)
     if not factor.any():
         raise ValueError("no column that varies has any importance")
@@ -177,6 +181,7 @@ def _nearest(rows: Any, columns: Any, out: Any) -> None:
         least[:] = np.inf
         gap = 0.0
         for c in range(rows.shape[1]):
+            # The sum is NaN if one term is: a test of all columns without a branch for each.
             gap += rows[i, c]
         for start in range(0, columns.shape[1], BLOCK):
             squared[:] = 0.0
@@ -186,6 +191,7 @@ def _nearest(rows: Any, columns: Any, out: Any) -> None:
                     squared[k] += (column[k] - value) * (column[k] - value)
             for k in range(BLOCK):
                 least[k] = squared[k] if squared[k] < least[k] else least[k]
+        # Squares have the same order, so one root per row is enough.
         out[i] = np.sqrt(least.min()) if np.isfinite(gap) else np.nan
 
 
@@ -202,6 +208,7 @@ def _mean_distance(rows: FloatArray) -> float:
         float(cdist(rows[start : start + CHUNK], rows).sum())
         for start in range(0, len(rows), CHUNK)
     )
+    # The diagonal adds only zeros and is no pair.
     return total / (len(rows) * (len(rows) - 1))
 
 

@@ -90,8 +90,10 @@ def consistency(
     widths = np.broadcast_to(np.asarray(tolerance, dtype=np.float64), (3,))
     if not np.all((widths >= 0) & (widths < 1)):
         raise InputError(f"tolerance is {tolerance}: give shares from 0 to 1")
+    # Precision is a divisor in `_errors`, so it and recall stay above 0.
     low, high = np.clip(figures - widths, [0, 1e-9, 1e-9], 1.0), np.minimum(figures + widths, 1.0)
     errors = float(_errors(precision, recall))
+    # OA = 1 − π · errors, solved for π; perfect figures agree at any π.
     fitting = float((1 - oa) / errors) if errors > 0 else np.nan
     reachable = _prevalence_range(low, high)
     implied = None if prevalence is None else _oa_range(precision, recall, prevalence, low, high)
@@ -166,10 +168,12 @@ def _prevalence_range(low: FloatArray, high: FloatArray) -> tuple[float, float] 
     """
     precision, recall = np.meshgrid(*(np.linspace(low[k], high[k], 65) for k in (1, 2)))
     errors = _errors(precision, recall)
+    # π R ≤ OA with π = (1 − OA) / errors, solved for OA.
     least_oa = np.maximum(low[0], recall / (recall + errors))
     possible = least_oa <= high[0]
     if not possible.any():
         return None
+    # `np.where` computes both branches; quotients by 0 are not used.
     with np.errstate(divide="ignore", invalid="ignore"):
         lowest = np.where(errors > 0, (1 - high[0]) / errors, 0.0)[possible]
         highest = np.where(errors > 0, (1 - least_oa) / errors, 1.0)[possible]
@@ -203,6 +207,7 @@ def _statement(
     if possible:
         return f"{there} fit an overall accuracy of {oa}"
     implied = float(implied_oa(figures[1], figures[2], prevalence))
+    # The true positives alone would be more than all cells that are right.
     if implied < prevalence * figures[2]:
         return f"{there} cannot be; with {oa} they fit at {_place(reachable, fitting)}"
     return (

@@ -127,6 +127,7 @@ def block_id(
     if not 0 < size < np.inf:
         raise InputError(f"block size is {size}: give a length in metres above 0")
     x0, y0 = north_west(x, y, size) if origin is None else origin
+    # A tiny size overflows to inf, which the next line refuses.
     with np.errstate(over="ignore"):
         south, east = (y0 - y) / size, (x - x0) / size
     if x.size and max(south.max(), east.max()) >= ROW:
@@ -141,6 +142,7 @@ def north_west(x: FloatArray, y: FloatArray, size: float) -> tuple[float, float]
     """Corner at multiples of `size` at or beyond the north-west of all points."""
     if x.size == 0:
         return 0.0, 0.0
+    # At multiples of the size, edges of blocks do not depend on which points were drawn.
     return float(np.floor(x.min() / size) * size), float(np.ceil(y.max() / size) * size)
 
 

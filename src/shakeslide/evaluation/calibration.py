@@ -154,12 +154,14 @@ def fit_isotonic(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -
         If only one class occurs.
     """
     ranking = _with_both_classes(rank(y, p, weights))
+    # A ranking descends; regression and interpolation need ascending values.
     x = ranking.p[::-1]
     weight = (ranking.positive + ranking.negative)[::-1]
     level = isotonic_regression(ranking.positive[::-1] / weight, weights=weight).x
     # Of each flat stretch only the two ends say anything.
     rises = np.diff(level) > 0
     keep = np.concatenate([[True], rises]) | np.concatenate([rises, [True]])
+    # Weighted means may leave [0, 1] by a rounding error, which `from_arrays` would refuse.
     return Isotonic(x[keep], np.clip(level[keep], 0.0, 1.0))
 
 
@@ -204,6 +206,7 @@ def _logistic(x: FloatArray, target: FloatArray, weight: FloatArray) -> tuple[fl
     """Maximise the weighted likelihood of σ(a x + b) by damped Newton steps."""
     design = np.column_stack([x, np.ones_like(x)])
     mean = float(np.sum(weight * target) / np.sum(weight))
+    # Starts at the constant of the mean, the best fit without a slope.
     beta = np.array([0.0, logit(mean)])
     loss = _cross_entropy(design @ beta, target, weight)
     for _ in range(200):
@@ -237,6 +240,7 @@ def _damped(
 
 
 def _cross_entropy(z: FloatArray, target: FloatArray, weight: FloatArray) -> float:
+    # `logaddexp` does not overflow where exp(z) would.
     return float(np.sum(weight * (np.logaddexp(0.0, z) - target * z)))
 
 

@@ -143,6 +143,7 @@ def correlations(
         for i, code in enumerate(codes)
     ]
     ends = np.cumsum([0, *(s.shape[1] for s in sets)])
+    # With as many columns as rows everything fits exactly.
     if len(values) <= ends[-1]:
         raise ValueError(f"{len(values)} complete rows are too few for {ends[-1]} columns")
     joined = np.hstack(sets)
@@ -167,13 +168,16 @@ def _measured(
 def _columns(values: FloatArray, kind: Kind, method: Method) -> FloatArray:
     """Return the columns of a factor, (n, m)."""
     if kind == "categorical":
+        # All indicators add up to a constant, so one of them is redundant.
         classes = np.unique(values)[1:]
         return np.asarray(values[:, None] == classes[None, :], np.float64)
     if kind == "continuous":
         return (rankdata(values) if method == "spearman" else values)[:, None]
+    # Doubled, the two directions of an axis become one point of the circle.
     angle = np.radians(values * (2.0 if kind == "axial" else 1.0))
     pair = np.column_stack([np.sin(angle), np.cos(angle)])
     if kind == "circular":
+        # Level ground faces nowhere: the centre of the circle.
         pair[values == FLAT] = 0.0
     return pair
 
@@ -191,6 +195,7 @@ def _basis(columns: FloatArray) -> FloatArray:
     if scaled.shape[1] < 2:
         return np.asarray(scaled, np.float64)
     size, axes = np.linalg.eigh(scaled.T @ scaled)
+    # A direction that the other columns span already would be divided by almost nothing.
     kept = size > _TINY * size[-1]
     basis: FloatArray = scaled @ (axes[:, kept] / np.sqrt(size[kept]))
     return basis
@@ -202,6 +207,7 @@ def _shared(product: FloatArray) -> float:
         return float("nan")
     if product.size == 1:
         return float(np.clip(product[0, 0], -1.0, 1.0))
+    # The first canonical correlation (Björck and Golub 1973, Mathematics of Computation 27:579).
     return float(min(1.0, np.linalg.svd(product, compute_uv=False)[0]))
 
 
@@ -218,6 +224,7 @@ def _inflation(product: FloatArray, own: slice) -> float:
     if others.size == 0:
         return 1.0
     cross = product[own][:, others]
+    # Other factors may repeat each other exactly, and then have no inverse.
     among = np.linalg.pinv(product[np.ix_(others, others)], rcond=_TINY, hermitian=True)
     left = np.linalg.eigvalsh(np.eye(count) - cross @ among @ cross.T)
     if left[0] < _TINY:

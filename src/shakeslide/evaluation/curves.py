@@ -254,9 +254,11 @@ def bin_index(p: FloatArray, weight: FloatArray, bins: int, spacing: str) -> Int
     if spacing == "width":
         position = p
     elif spacing == "frequency":
+        # The middle of a value's weight decides, so rows of equal probability share a bin.
         position = (np.cumsum(weight) - weight / 2) / np.sum(weight)
     else:
         raise ValueError(f"spacing must be 'frequency' or 'width', got {spacing!r}")
+    # p = 1 belongs to the last bin.
     index: IntArray = np.minimum((position * bins).astype(np.int64), np.int64(bins - 1))
     return index
 
@@ -272,6 +274,7 @@ def _corners(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     moved = np.r_[True, (np.diff(x) != 0) | (np.diff(y) != 0)]
     x, y = x[moved], y[moved]
     dx, dy = np.diff(x), np.diff(y)
+    # Compared as products, because a vertical step has no slope.
     turns = dx[1:] * dy[:-1] != dx[:-1] * dy[1:]
     keep = np.r_[True, turns, True]
     return x[keep], y[keep]

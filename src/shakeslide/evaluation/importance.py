@@ -58,8 +58,10 @@ def information_gain(
         index = equal_frequency(values, bins)
     total = np.bincount(index).astype(np.float64)
     positive = np.bincount(index, label == 1)
+    # Numbers of classes without rows occur; they weigh nothing.
     inside = np.sum(total * _entropy(positive / np.maximum(total, 1))) / total.sum()
     gain = _entropy(np.array([np.mean(label == 1)]))[0] - inside
+    # Below 0 only by rounding.
     return max(float(gain), 0.0)
 
 
@@ -103,10 +105,12 @@ def correlated_groups(
     strength = _spearman(values)
     count = int(owner.max()) + 1
     between = np.zeros((count, count))
+    # Several columns meet in one pair of factors, which plain indexing would overwrite.
     np.maximum.at(between, (owner[:, None], owner[None, :]), strength)
     if count == 1:
         return [(0,)]
     distance = 1 - between
+    # The correlation of a constant factor is 0, even with itself.
     np.fill_diagonal(distance, 0.0)
     tree = linkage(squareform(distance, checks=False), "complete")
     cluster = fcluster(tree, 1 - threshold, "distance")
@@ -182,6 +186,8 @@ def permutation_importance(
     """
 
     def after_shuffle(repeat: int, columns: Columns) -> float:
+        # Each repeat has its own stream, so a step that is resumed shuffles as it would have
+        # before.
         order = generator(seed, "permutation", repeat).permutation(x.shape[0])
         shuffled, taken = x.copy(), list(columns)
         shuffled[:, taken] = x[order[:, None], taken]
@@ -298,6 +304,7 @@ def attribution(
     for _ in range(rounds):
         orders = np.argsort(rng.random((background.shape[0], len(groups))), axis=1)
         pair = [_changes(predict, target, background, groups, o) for o in (orders, orders[:, ::-1])]
+        # An order and its reverse are one draw, because they are not independent.
         changes.append((pair[0] + pair[1]).mean(axis=0) / 2)
     drawn = np.stack(changes)
     base = float(np.mean(np.asarray(predict(background), dtype=float)))
@@ -333,6 +340,7 @@ def _changes(
 def _entropy(share: FloatArray) -> FloatArray:
     """Entropy in bits of a binary variable."""
     p = np.stack([share, 1 - share])
+    # 0 log 0 is 0.
     logs = np.log2(p, out=np.zeros_like(p), where=p > 0)
     return np.asarray(-(p * logs).sum(axis=0))
 
@@ -343,4 +351,5 @@ def _spearman(x: FloatArray) -> FloatArray:
     ranks -= ranks.mean(axis=0)
     length = np.sqrt(np.sum(ranks**2, axis=0))
     ranks /= np.where(length > 0, length, 1.0)
+    # Rounding must not give more than 1, which would be a negative distance.
     return np.asarray(np.minimum(np.abs(ranks.T @ ranks), 1.0))

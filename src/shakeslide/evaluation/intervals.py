@@ -212,10 +212,12 @@ def corrected_interval(
         return Difference(mean, np.nan, np.nan, np.nan, np.nan)
     ratio = float(np.mean(np.asarray(n_test, dtype=float) / np.asarray(n_train, dtype=float)))
     error = float(np.sqrt((1 / x.size + ratio) * x.var(ddof=1)))
+    # Student's t with J − 1 degrees of freedom, as in Nadeau and Bengio's corrected t-test.
     reach = float(student.ppf((1 + level) / 2, x.size - 1)) * error
     if error > 0:
         p_value = float(2 * student.sf(abs(mean) / error, x.size - 1))
     else:
+        # All splits agree exactly, so there is no spread to test against.
         p_value = 1.0 if mean == 0 else 0.0
     return Difference(mean, mean - reach, mean + reach, error, p_value)
 
@@ -240,8 +242,10 @@ def _drawn(groups: int, n: int, seed: int) -> Iterator[FloatArray]:
     for start in range(0, n, CHUNK):
         count = min(CHUNK, n - start)
         drawn = rng.integers(0, groups, (count, groups))
+        # One count for all replicates: each has its own range of numbers.
         drawn += np.arange(count)[:, None] * groups
         times = np.bincount(drawn.ravel(), minlength=count * groups)
+        # Replicates of a group lie side by side, as `_ranked_areas` reads them.
         yield np.ascontiguousarray(times.reshape(count, groups).T, dtype=np.float64)
 
 
@@ -264,11 +268,13 @@ class _Table:
 def _tabulate(
     label: BoolArray, p: FloatArray, group: IntArray, groups: int, settings: Settings, eps: float
 ) -> _Table:
+    # Needs no stable sort: rows of equal probability are counted together.
     order = np.argsort(-p)
     label, p, group = label[order], p[order], group[order]
     last = np.append(p[1:] != p[:-1], True)
     row_bin = _bins(label, p, last, settings.prevalence)
     called = p >= settings.threshold
+    # Only after `called`: the threshold applies to the probability as given.
     if settings.sample_share is not None:
         p = at_prevalence(p, settings.sample_share, settings.prevalence)
     error, safe = np.where(label, 1 - p, p), np.clip(p, eps, 1 - eps)
@@ -313,6 +319,7 @@ def _score_table(table: _Table, weight: FloatArray, prevalence: float | None) ->
     (positive, negative), called = sums[:, :, 0].T, sums[:, :, 1]
     columns = rates(called[:, 0], called[:, 1], positive - called[:, 0], negative - called[:, 1])
     total = positive + negative
+    # The area is linear in the weight of each class, so the factors can be applied to the sum.
     columns["roc_auc"] = _divided(areas[0] * factor.prod(axis=1), positive * negative)
     columns["pr_auc"] = _divided(areas[1] * factor[:, 0], positive)
     columns["brier"] = _divided(sums[:, :, 2].sum(axis=1), total)
@@ -363,6 +370,7 @@ def _ranked_areas(
             continue
         for k in range(count):
             step = tied[0, k]
+            # Mann and Whitney's U: positives above count in full, tied ones by half.
             areas[0, k] += tied[1, k] * (above[k] + 0.5 * step)
             above[k] += step
             below[k] += tied[1, k]

@@ -78,6 +78,7 @@ def rank(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Rankin
         If lengths differ, nothing has weight, or a value is out of range or not finite.
     """
     label, probability, weight = checked(y, p, weights)
+    # Needs no stable sort: rows of equal probability are added up.
     order = np.argsort(-probability)
     label, probability = label[order], probability[order]
     first = np.flatnonzero(np.r_[True, probability[1:] != probability[:-1]])

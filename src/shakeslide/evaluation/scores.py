@@ -86,9 +86,11 @@ def scores(
     result["roc_auc"] = roc_auc_of(ranking)
     result["pr_auc"] = average_precision_of(ranking)
     if sample_share is not None:
+        # Both areas depend on the order alone, which the correction keeps.
         ranking = replace(ranking, p=at_prevalence(ranking.p, sample_share, prevalence))
     result["brier"] = _brier(ranking)
     result["log_loss"] = _log_loss(ranking, type_precision(p))
+    # A class that does not occur has weight NaN after reweighting.
     complete = np.isfinite(ranking.total_positive + ranking.total_negative)
     result["ece"] = reliability_of(ranking, ECE_BINS).ece if complete else np.nan
     return result | dict(zip(COUNTS, counts, strict=True))
@@ -103,6 +105,7 @@ def at_prevalence(p: FloatArray, sample_share: float, prevalence: float | None) 
 
 def confusion_of(ranking: Ranking, threshold: float) -> tuple[float, float, float, float]:
     """Confusion matrix tp, fp, fn, tn of a ranking cut at a threshold (p >= threshold: 1)."""
+    # Negated, because the ranking descends; "right" puts p equal to the threshold into class 1.
     cut = int(np.searchsorted(-ranking.p, -threshold, side="right"))
     return (
         float(ranking.positive[:cut].sum()),
@@ -149,6 +152,7 @@ def _brier(ranking: Ranking) -> float:
 
 def _log_loss(ranking: Ranking, eps: float) -> float:
     p = np.clip(ranking.p, eps, 1 - eps)
+    # `log1p` keeps the digits of small probabilities.
     loss = -ranking.positive * np.log(p) - ranking.negative * np.log1p(-p)
     return float(loss.sum() / (ranking.total_positive + ranking.total_negative))
 

@@ -71,6 +71,7 @@ def pixel(y: ArrayLike, train: float = 0.2, repeats: int = 20, seed: int = 0) ->
     positive = _labels(y)
     _check_share(train)
     for repeat in range(repeats):
+        # A stream per repeat: asking for more repeats leaves the first ones as they are.
         rng = generator(seed, "pixel", repeat)
         training = np.zeros(positive.size, dtype=bool)
         for rows in (np.flatnonzero(positive), np.flatnonzero(~positive)):
@@ -405,6 +406,7 @@ def _hold_out(
     steps = np.floor((1 - train) * np.arange(order.size + 1) + rng.random())
     held = np.diff(steps) > 0
     if held.all() or not held.any():
+        # With few groups or an extreme share one side may be empty: one group changes sides.
         held[rng.integers(held.size)] ^= True
     apart = np.zeros(order.size, dtype=bool)
     apart[order[held]] = True
@@ -425,6 +427,7 @@ def _shuffled_by_size(load: FloatArray, run: int, rng: np.random.Generator) -> I
     """Groups from the largest to the smallest, at random within runs of like size."""
     groups = len(load)
     tie, shuffle = rng.random(groups), rng.random(groups)
+    # Groups of equal load are shuffled too, or their ids would decide which run they are in.
     order = np.lexsort((tie, -load.sum(axis=1)))
     return order[np.lexsort((shuffle, np.arange(groups) // run))]
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from shakeslide.evaluation.curves import cumulative_share, interpolate_upper
 from shakeslide.evaluation.ranking import FloatArray
 
+# A single-precision number has 23 bits of mantissa; the first 10 are kept.
 DROPPED_BITS = 13
 CLASSES = (int(np.float32(1.0).view(np.int32)) >> DROPPED_BITS) + 1
 """Classes that single-precision numbers from 0 to 1 fall into: 1,024 to each halving."""

@@ -15,6 +15,7 @@ from shakeslide.evaluation.ranking import FloatArray, IntArray
 
 LAGS = 24
 PAIRS_PER_LAG = 8000
+# With the data themselves 40 arrangements: the smallest chance that can be found is 1/40.
 SHUFFLES = 39
 MATTERS = 0.05
 FEWEST_PAIRS = 50
@@ -122,6 +123,7 @@ def variogram(
     distance = np.hypot(*(points[first] - points[second]).T)
     index = np.searchsorted(edges, distance, side="right") - 1
     pairs = np.bincount(index[(index >= 0) & (index < LAGS)], minlength=LAGS)
+    # Index −1 (too near) and LAGS (too far) both find the False that is appended.
     kept = np.append(pairs >= FEWEST_PAIRS, False)[index]
     if np.sum(pairs >= FEWEST_PAIRS) < 4:
         raise InputError("variogram: too few distances among the points; give the block size")
@@ -129,6 +131,7 @@ def variogram(
     lag, semivariance, count = cloud.semivariance(values)
     ranges, steps, nugget, gain = _fitted(lag, semivariance, count)
     shuffled = [_fitted(*cloud.semivariance(rng.permutation(values)))[-1] for _ in range(SHUFFLES)]
+    # The data count as one of the arrangements, so that the chance is never 0.
     chance = (1 + sum(other >= gain for other in shuffled)) / (1 + SHUFFLES)
     sill = nugget + float(steps.sum())
     reached = _longest(ranges, steps, sill)
@@ -155,6 +158,7 @@ class _Cloud:
 def _spacing(tree: cKDTree, points: FloatArray, rng: np.random.Generator) -> float:
     """Median distance to the nearest other place, of some points."""
     some = points[rng.integers(0, len(points), min(len(points), 2000))]
+    # Several neighbours, because rows may share a place, and that distance 0 is not looked for.
     distance = tree.query(some, k=min(8, len(points)))[0]
     apart = np.where(distance > 0, distance, np.inf).min(axis=1)
     return float(np.median(apart))
@@ -194,6 +198,7 @@ def _fitted(
     steps, residual = nnls(columns * root[:, None], semivariance * root)
     used = steps[1:] > 0
     mean = semivariance @ weight
+    # `nnls` returns the norm of the residuals, hence the square.
     gain = float((semivariance - mean) ** 2 @ weight - residual**2)
     return ranges[used], steps[1:][used], float(steps[0]), gain
 
