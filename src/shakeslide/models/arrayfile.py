@@ -24,12 +24,14 @@ _ITEM_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "U16": 2, "I16": 2, "U32": 4, "I32": 4, "U64": 8, "I64": 8,
     "F32": 4, "F64": 8,
 }  # fmt: skip
+# Bounds what a damaged or hostile file makes the JSON parser read.
 _MAX_HEADER = 2**20
 
 
 def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays to a safetensors file; it appears whole or not at all."""
     path = Path(path)
+    # Sorted, so that equal arrays give equal bytes.
     data = safetensors.save({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())})
     with replacing(path) as temporary:
         temporary.write_bytes(data)
@@ -105,4 +107,5 @@ def _entry_problem(info: object, data_bytes: int) -> str | None:
 
 
 def _counts(value: Any) -> bool:
+    # `type`, not `isinstance`: JSON's true would pass as 1.
     return isinstance(value, list) and all(type(v) is int and 0 <= v < 2**48 for v in value)

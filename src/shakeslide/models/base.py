@@ -80,6 +80,7 @@ class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Label of the more probable class, shape (n_samples,)."""
         p = self.predict_proba(X)
+        # A tie goes to the first class, as with scikit-learn's argmax.
         labels: NDArray[Any] = self.classes_[(p[:, 1] > p[:, 0]).astype(np.intp)]
         return labels
 

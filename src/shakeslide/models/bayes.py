@@ -30,6 +30,7 @@ class GaussianNaiveBayes(Model):
 
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
         rows = X.astype(np.float64)
+        # Columns may all be constant, and a variance of 0 would be divided by.
         floor = max(self.smoothing * rows.var(axis=0).max(), np.finfo(np.float64).tiny)
         self.mean_: NDArray[np.float64] = np.stack([rows[y == c].mean(axis=0) for c in (0, 1)])
         self.variance_: NDArray[np.float64] = (

@@ -42,6 +42,7 @@ class FrequencyRatio(Model):
         if self.bins < 2:
             raise InputError(f"fr: bins {self.bins} must be 2 or more")
         inner = np.linspace(0, 1, self.bins + 1)[1:-1]
+        # Values that occur: interpolated ones would be rounded to float32, to either side.
         quantiles = np.quantile(X, inner, axis=0, method="lower").T
         self.edges_: NDArray[np.float32] = np.ascontiguousarray(quantiles, dtype=np.float32)
         self.ratio_: NDArray[np.float64] = np.ones((X.shape[1], self.bins))

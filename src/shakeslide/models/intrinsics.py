@@ -26,6 +26,7 @@ _C0, _C1, _C2, _C3, _C4, _C5, _C6 = np.polynomial.polynomial.polyfit(
 ).astype(np.float32)
 _MINUS_LOG2E = np.float32(-1.4426950408889634)
 _SHIFT = np.float32(1.5 * 2**23)  # adding it rounds a float32 to an integer in its lowest bits
+# Powers of two that are normal float32 numbers; beyond them the sigmoid is 0 or 1.
 _LIMIT = np.float32(126.0)
 _ONE = np.float32(1.0)
 
@@ -36,6 +37,7 @@ def _power_of_two(typing_context: Any, shifted: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         int32 = ir.IntType(32)
         bits = builder.shl(builder.bitcast(args[0], int32), ir.Constant(int32, 23))
+        # The bits of 1.0, to whose exponent n is added.
         bits = builder.add(bits, ir.Constant(int32, 0x3F800000))
         return builder.bitcast(bits, ir.FloatType())
 
@@ -70,6 +72,7 @@ def sigmoid(x: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-x))
 
 
+# Python's error model would test each division for 0, and nothing would be vectorised.
 @overload(sigmoid, jit_options={"error_model": "numpy"})
 def _sigmoid_of(x: Any) -> Any:
     if x == types.float32:
@@ -78,6 +81,7 @@ def _sigmoid_of(x: Any) -> Any:
             t = x * _MINUS_LOG2E
             t = -_LIMIT if t < -_LIMIT else t
             t = _LIMIT if t > _LIMIT else t
+            # Rounds to an integer; without fast-math the compiler may not cancel the shift.
             shifted = t + _SHIFT
             u = t - (shifted - _SHIFT)
             p = fma(_C6, u, _C5)

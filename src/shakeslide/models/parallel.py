@@ -48,6 +48,7 @@ class _Holder(threading.Thread):
                 self.set.set()
                 self.over.wait()
         finally:
+            # Even if the limit failed, or the caller would wait for ever.
             self.set.set()
 
 

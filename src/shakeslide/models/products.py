@@ -69,6 +69,7 @@ class _Matrix:
     def load(self, row: Any, column: Any) -> Any:
         """Vector of a row's neighbouring elements."""
         place = self.builder.bitcast(self.place(row, column), self.vector.as_pointer())
+        # Rows of a view start anywhere: no more is promised than an element's alignment.
         return self.builder.load(place, align=self._itemsize)
 
     def store(self, vector: Any, row: Any, column: Any) -> None:
@@ -97,6 +98,7 @@ def _fused(builder: Any, vector: Any) -> Any:
     bits = 32 if vector.element == ir.FloatType() else 64
     kind = ir.FunctionType(vector, [vector] * 3)
     name = f"llvm.fma.v{vector.count}f{bits}"
+    # A module may declare a name only once.
     return builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
 
 
@@ -269,11 +271,13 @@ def product(w: Any, h: Any, out: Any, add: bool) -> None:
     """
     m, inner = w.shape
     n = h.shape[1]
+    # An inner length of 0 is refused because `_loop` passes at least once.
     if h.shape[0] != inner or out.shape != (m, n) or n % LANE or inner == 0:
         raise ValueError("product: shapes don't fit, or columns are no multiple of 16")
     lanes = _BYTES // h.itemsize
     tall = m // _HIGH * _HIGH
     wide = n // (_WIDE * lanes) * (_WIDE * lanes)
+    # Columns outside: a strip of `h` stays in the cache while all rows of `w` pass over it.
     for j in range(0, wide, _WIDE * lanes):
         for i in range(0, tall, _HIGH):
             _wide(w, h, out, i, j, add)

@@ -86,9 +86,12 @@ def priorities(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]
     n = len(matrix)
     values, vectors = np.linalg.eig(matrix)
     first = int(np.argmax(values.real))
+    # An eigenvector's sign is arbitrary; the components of the principal one share theirs.
     weights = np.abs(vectors[:, first].real)
     random = RANDOM_INDEX[n - 1]
+    # Two factors cannot contradict each other: their random index is 0.
     ratio = (values[first].real - n) / (n - 1) / random if random > 0 else 0.0
+    # λ falls below n by rounding only.
     return weights / weights.sum(), float(max(ratio, 0.0))
 
 
@@ -200,6 +203,7 @@ class AnalyticHierarchy(RawModel):
             codes = np.array(
                 sorted({*factor.legend, *self._present.get(factor.code, ()), *np.unique(values)})
             )
+            # Limits halfway between codes, so that classes are found as ranges are.
             edges = np.asarray(codes[:-1] + 0.5, np.float32)
             if given is not None:
                 return edges, _class_ratings(factor, codes, given)
@@ -207,6 +211,7 @@ class AnalyticHierarchy(RawModel):
             return _limits(factor.code, given)
         else:
             inner = np.linspace(0, 1, self.bins + 1)[1:-1]
+            # Values that occur: interpolated ones would be rounded to float32, to either side.
             edges = np.unique(np.quantile(values, inner, method="lower").astype(np.float32))
         return edges, _frequency_ratings(edges, values, y)
 

@@ -215,6 +215,7 @@ def _probability(
 ) -> NDArray[np.float64]:
     out = np.zeros(pgv.size)
     for i in range(pgv.size):
+        # The limit of the formula: ln PGV falls without bound, and P to 0.
         if pgv[i] <= 0.0:
             continue
         shaking = np.log(min(pgv[i], most_pgv))

@@ -172,6 +172,7 @@ def critical_acceleration(
         friction = np.tan(np.radians(strength[i, 1]))
         weight = strength[i, 2]
         cohesive = strength[i, 0] / (weight * t)
+        # (FS − 1) sin α multiplied out, so that nothing is divided by sin α.
         out[i] = cohesive + (1.0 - m * WATER_WEIGHT / weight) * friction * np.cos(angle)
         out[i] -= np.sin(angle)
     return out

@@ -231,6 +231,7 @@ class Formula(RawModel):
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         names = {int(c): factor.legend.get(int(c), str(int(c))) for c in {*factor.legend, *present}}
         known = {c: self.class_properties(setting, n) for c, n in sorted(names.items())}
+        # A legend names classes of the whole map; only those that occur here must be known.
         unknown = [names[c] for c, v in known.items() if v is None and c in present]
         if unknown:
             raise InputError(
@@ -254,6 +255,7 @@ class Formula(RawModel):
         known = np.ones(len(X), bool)
         properties = []
         for value, codes, table in zip(taken[count:], self.code_, self.property_, strict=True):
+            # A code above the last one has no place; the comparison below finds it.
             place = np.clip(np.searchsorted(codes, value), 0, codes.size - 1)
             known &= codes[place] == value
             properties.append(table[place])

@@ -45,9 +45,11 @@ def platt_sigmoid(
             break
         w = p * (1 - p)
         off = w @ decisions
+        # 1e-12 as they do: the Hessian stays regular where all decisions are equal.
         hessian = np.array([[w @ decisions**2 + 1e-12, off], [off, w.sum() + 1e-12]])
         step = np.linalg.solve(hessian, -gradient)
         size = 1.0
+        # Armijo's condition of sufficient decrease, with their constants.
         while size > 1e-10 and loss(at + size * step) > value + 1e-4 * size * (gradient @ step):
             size /= 2
         at = at + size * step

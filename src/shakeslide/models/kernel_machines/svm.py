@@ -82,6 +82,8 @@ class SupportVectorMachine(Model):
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
         if self.gamma <= 0 or self.C <= 0:
             raise InputError(f"svm: gamma {self.gamma} and C {self.C} must be positive")
+        # The error of the cut series grows with the radius: developed around the middle, it is
+        # least.
         centre = (X.min(axis=0).astype(np.float64) + X.max(axis=0)) / 2
         radius = float(np.sqrt(((X - centre) ** 2).sum(axis=1).max()))
         # The dual coefficients of either class add up to the same, each being C at most
@@ -202,6 +204,7 @@ class KernelMachine:
         out = np.full(len(x), self.intercept)
         for start in range(0, len(self.dual), _VECTORS):
             s = self.vectors[start : start + _VECTORS]
+            # x·x − 2 x·s + s·s: one matrix product in place of all differences.
             kernel = x @ s.T
             kernel *= -2.0
             kernel += squares

@@ -73,6 +73,7 @@ class TaylorMap:
                 index[combination] = len(parent)
                 parent.append(index[combination[:-1]])
                 variable.append(combination[-1])
+                # (x·z)^k / k! has the coefficient 1 / Π repeats! at each monomial.
                 repeats = math.prod(math.factorial(combination.count(v)) for v in set(combination))
                 scale.append(math.sqrt((2 * self.gamma) ** k / repeats))
         return np.array(parent), np.array(variable), np.array(scale), top
@@ -120,6 +121,8 @@ def _load(
     """Centred features and monomials below the top degree of a block of rows."""
     block = x.shape[1]
     rows: int = min(block, len(X) - start)
+    # The place of the constant monomial: first the squared distance d² from the centre, then
+    # exp(−γ d²).
     square = low[0]
     square[:] = 0.0
     for j in range(centre.size):
@@ -157,6 +160,7 @@ def _evaluate(
         r = top
         while r < parent.size:
             p = parent[r]
+            # Monomials of one parent share its factor, which is applied once to their sum.
             inner[:] = 0.0
             while r < parent.size and parent[r] == p:
                 w, column = weights[r], x[variable[r]]
@@ -188,6 +192,7 @@ def _moments(
             column = x[j]
             for i in range(_BLOCK):
                 column[i] *= g[i]
+        # A monomial of the top degree is parent times feature: one product gives all of them.
         upper += np.dot(low, x.T)
     out = np.empty(parent.size)
     out[:top] = lower
@@ -253,6 +258,7 @@ class PolynomialMachine:
     def restore(cls, reader: ArrayReader) -> PolynomialMachine:
         """Take what `arrays` gave, checked."""
         centre = reader.take("centre", np.float64, (None,))
+        # A damaged degree must not ask for a huge table of monomials.
         degree = int(reader.take("degree", np.int64, (1,), low=1, high=20)[0])
         size = monomials(centre.size, degree)
         weights = reader.take("weights", np.float64, (size,))
@@ -294,12 +300,14 @@ class HingeSolver:
             Of similar rows; saves time.
         """
         signs = np.where(y > 0, 1.0, -1.0)
+        # From a machine of similar rows a wide rounding would only lead away again.
         width = self._WIDEST if start is None else 0.02
         with one_blas_thread(), ThreadPoolExecutor(processors()) as pool:
             if start is None:
                 start = PolynomialMachine(self.map, np.zeros(self.map.size), 0.0)
             if len(X) > 2 * self._SUBSET and width > 0.02:
                 # A part of the rows, each counting for several, leads close to the end
+                # Any fixed part: it changes the way to the solution, not the solution.
                 part = np.random.default_rng(0).permutation(len(X))[: self._SUBSET]
                 smaller = _Problem(
                     self.map, self.C * len(X) / len(part), X[part], signs[part], pool
@@ -357,6 +365,7 @@ class _Problem:
         margins = self._margins(w, b)
         rounded = np.zeros(len(margins), dtype=bool)
         for _ in range(200):
+            # Minus the slope of the rounded hinge: 1 within the margin, 0 beyond, a line between.
             share = np.clip((1 + width - margins) / (2 * width), 0, 1)
             pull = self.C * share * self.signs
             gradient = np.append(w - self.map.scale * self._moments(pull), -pull.sum())
@@ -386,11 +395,13 @@ class _Problem:
 
         low, high, at_zero = 0.0, 1.0, slope(0.0)
         at_high = slope(high)
+        # Near the end the full step is the minimum along the step.
         if abs(at_high) < 1e-9 * abs(at_zero):
             return high
         while at_high < 0 and high < 1e4:
             low, high = high, 2 * high
             at_high = slope(high)
+        # The slope rises and has kinks: bisection cannot miss its zero, Newton's method could.
         for _ in range(60):
             middle = (low + high) / 2
             value = slope(middle)
@@ -414,9 +425,11 @@ class _Problem:
         pieces = [index[k : k + _COLUMNS] for k in range(0, len(index), _COLUMNS)]
         # As many at a time as there are threads: what is not yet added takes memory
         for k in range(0, len(pieces), _GROUPS):
+            # `map` keeps the order of the pieces: the same sum with any number of threads.
             for product in self.pool.map(part, pieces[k : k + _GROUPS]):
                 hessian += product
         hessian *= self.C / (2 * width)
+        # The intercept is not penalised: without rounded rows its diagonal would be 0.
         hessian[np.diag_indices(size)] += np.append(np.ones(size - 1), 1e-9)
         return hessian
 

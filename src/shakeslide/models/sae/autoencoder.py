@@ -250,6 +250,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         if self.limits_ is None:
             return rows
         low, high = self.limits_.astype(np.float64)
+        # A constant column becomes 0 instead of a division by 0.
         span = np.where(high > low, high - low, 1.0)
         scaled: NDArray[np.float32] = np.clip((rows - low) / span, 0.0, 1.0).astype(np.float32)
         return scaled
@@ -268,6 +269,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         self.seeds_ = [int(seed)]
         if self.members > 1:
+            # Keys 0 to 2 are those of first weights, batches and held-back rows.
             states = np.random.SeedSequence(seed, spawn_key=(3,)).generate_state(self.members)
             self.seeds_ = [int(s) for s in states]
         more = (
@@ -357,6 +359,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
             features = outputs(X, len(network.plan) - 1)
             return self._heads[member]._positive_probability(features)
         logits = outputs(X)
+        # The softmax of two outputs is the logistic function of their difference.
         p: NDArray[np.float64] = logistic(logits[:, 1].astype(np.float64) - logits[:, 0])
         return p
 
@@ -382,6 +385,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         mean = self._member_probability(0, X)
         squares = np.zeros_like(mean)
+        # Welford's (1962) update: no member's probabilities are kept, no squares cancel.
         for k in range(1, len(self.networks_)):
             step = self._member_probability(k, X)
             step -= mean
@@ -490,6 +494,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
             if not _torch().cuda_is_there():
                 raise InputError("device: 'cuda' is not there; use 'auto' or 'cpu'")
             return "cuda"
+        # Importing PyTorch takes seconds, so a card's driver is looked for first.
         possible = any(Path(p).exists() for p in _CARD_DRIVERS) and find_spec("torch") is not None
         return "cuda" if possible and _torch().cuda_is_there() else "cpu"
 

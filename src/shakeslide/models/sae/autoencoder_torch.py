@@ -116,6 +116,7 @@ class _Stack:
         parts = [slice(k, k + _ROWS) for k in range(0, n, _ROWS)]
         if self.loss == kernels.RECONSTRUCTION and self.beta > 0:
             sums = [self._forward(theta, rows, index, p, self.first + 1)[-1].sum(1) for p in parts]
+            # Kept off 0 and 1, where the divergence is infinite.
             rho_hat = (torch.stack(sums).sum(0) / n).clamp(1e-6, 1 - 1e-6)
             slopes = self.beta / n * ((1 - self.rho) / (1 - rho_hat) - self.rho / rho_hat)
             kl = self.rho * torch.log(self.rho / rho_hat)
@@ -263,6 +264,7 @@ def _activate_bfloat16(bits: Any, bias: Any, kind: int) -> None:
     for i in range(n):
         row = bits[i]
         for j in range(units):
+            # A bfloat16 is the upper half of a float32.
             high = np.uint32(np.uint32(row[j]) << low)
             number[j] = float_of_bits(high) + bias[j]
         if kind == kernels.SIGMOID:
@@ -290,6 +292,7 @@ def one_torch_thread() -> Iterator[None]:
         if _inside == 0:
             _threads = torch.get_num_threads()
         _inside += 1
+        # Each thread has its own number in PyTorch, so every one that enters sets it.
         torch.set_num_threads(1)
     try:
         yield

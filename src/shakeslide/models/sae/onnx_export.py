@@ -15,6 +15,7 @@ from shakeslide.core.files import replacing
 from shakeslide.models.sae.autoencoder import StackedAutoencoder
 from shakeslide.models.sae.sae_network import Network
 
+# Of ONNX 1.12: the newest, which `onnx` writes unless told, are refused by older runtimes.
 _OPSET = 17
 _IR_VERSION = 8
 _OPERATORS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu"}

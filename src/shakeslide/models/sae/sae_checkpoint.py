@@ -55,6 +55,7 @@ def resume(path: Path, member: Member, mark: str) -> bool:
     """
     try:
         arrays = read(path)
+    # A damaged state costs time only: training starts anew.
     except InputError:
         return False
     stored = arrays.pop("mark", None)
@@ -63,6 +64,7 @@ def resume(path: Path, member: Member, mark: str) -> bool:
     reader = ArrayReader(f"training {path}", arrays)
     place = reader.take("place", np.int64, (3,), low=-1)
     member.phase, member.step, member.best_step = (int(v) for v in place)
+    # Trained to its end: the stack is that of the last phase, fine-tuning.
     if member.phase > member.depth:
         member.phase = member.depth
         member.plan = phase_plan(member)

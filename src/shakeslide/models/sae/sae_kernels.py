@@ -26,6 +26,7 @@ SGD, ADAMW = range(2)
 RHO, BETA, RECONSTRUCTION_SCALE, DECAY = range(4)  # places in a settings array
 
 BLOCK = 512  # rows that pass the whole stack together: their activations stay in the L2 cache
+# The divergence is infinite where a mean activation is 0 or 1.
 _KL_MARGIN = 1e-6
 ADAM_1, ADAM_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 
@@ -41,6 +42,7 @@ def _activate(z: Any, bias: Any, units: int, activation: int) -> None:
                 row[j] = sigmoid(row[j] + b)
         elif activation == TANH:
             for j in range(row.size):
+                # tanh z = 2 σ(2z) − 1, with the one vectorised exponential there is.
                 s = sigmoid((row[j] + b) + (row[j] + b))
                 row[j] = s + s - z.dtype.type(1)
         elif activation == RELU:
@@ -171,6 +173,7 @@ def _backward(
         delta = _layer(deltas, offsets[k + 1], p_out, columns)
         h = _layer(acts, offsets[k], p_in, columns)
         h_turned = _layer(turned, 0, columns, p_in)
+        # `product` reads its right side row by row, hence rows of the study down and units across.
         transpose(h, h_turned)
         product(delta, h_turned, _layer(grad, plan[k, WEIGHTS], p_out, p_in), add)
         row_sums(delta, grad[plan[k, BIASES] : plan[k, BIASES] + p_out], add)
@@ -203,6 +206,7 @@ def _softmax_loss(out: Any, y: Any, index: Any, start: int, rows: int) -> Any:
         z = np.float64(out[1, i]) - np.float64(out[0, i])
         label = y[index[start + i]]
         against = -z if label > 0 else z
+        # ln(1 + exp(x)) without overflow.
         loss += max(against, 0.0) + np.log1p(np.exp(-abs(against)))
         right += 1.0 if (z > 0) == (label > 0) else 0.0
     return loss, right
@@ -274,6 +278,7 @@ def penalty(theta: Any, plan: Any, first: int) -> float:
     total = 0.0
     for k in range(first, len(plan)):
         size = plan[k, PADDED_IN] * plan[k, PADDED_OUT]
+        # Padding is 0 and adds nothing.
         for i in range(plan[k, WEIGHTS], plan[k, WEIGHTS] + size):
             total += np.float64(theta[i]) * np.float64(theta[i])
     return total
@@ -354,6 +359,7 @@ def update(
     """
     one = theta.dtype.type(1)
     b1, b2 = theta.dtype.type(ADAM_1), theta.dtype.type(ADAM_2)
+    # The moments start at 0, for which both are corrected (Kingma and Ba 2015, arXiv:1412.6980).
     c1 = theta.dtype.type(1.0 / (1.0 - ADAM_1 ** (step + 1)))
     c2 = theta.dtype.type(1.0 / (1.0 - ADAM_2 ** (step + 1)))
     eps = theta.dtype.type(ADAM_EPSILON)
@@ -361,6 +367,7 @@ def update(
         begin, biases = plan[k, WEIGHTS], plan[k, BIASES]
         for lo, hi, decay in (
             (begin, begin + plan[k, PADDED_IN] * plan[k, PADDED_OUT], settings[DECAY]),
+            # Biases are not penalised; the product keeps the type.
             (biases, biases + plan[k, PADDED_OUT], settings[DECAY] * theta.dtype.type(0)),
         ):
             w, g = theta[lo:hi], grad[lo:hi]
@@ -397,6 +404,7 @@ def run_steps(
     for s in range(rates.size):
         want = (step + s) % every == 0
         slopes, spread = empty, 0.0
+        # A batch of several blocks needs its mean activation before the first of them goes back.
         if batch > BLOCK and loss == RECONSTRUCTION and settings[BETA] > 0:
             sums = activation_sums(theta, plan, first + 1, X, order, s * batch, batch, work[0])
             rho_hat = sums / theta.dtype.type(batch)

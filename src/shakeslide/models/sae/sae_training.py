@@ -213,6 +213,7 @@ class Member:
         s = self.settings
         features = int(self.plan[self.first, INPUTS])
         scale = 1.0 / features if s.loss_reduction == "mean" else 1.0
+        # The gradient of 2λW² is 4λW.
         return np.array([s.rho, s.beta, scale, 4.0 * s.weight_decay], dtype=np.float32)
 
     def network(self) -> Network:
@@ -355,6 +356,7 @@ def _segments(member: Member, pool: ThreadPoolExecutor) -> Iterator[None]:
 
 
 def _segment_end(member: Member) -> int:
+    # A step of a large batch takes long: progress and state after each.
     if member.batch > _LARGE:
         return member.step + 1
     every = member.settings.check_every if member.watched else _SEGMENT

@@ -45,6 +45,7 @@ def _classification_tree(tree: Any, value: NDArray[np.float64]) -> Tree:
 
 
 def _positive_share(tree: Any) -> NDArray[np.float64]:
+    # Counts or shares, by scikit-learn's version: over their sum both are shares.
     share: NDArray[np.float64] = tree.value[:, 0, 1] / tree.value[:, 0, :].sum(axis=1)
     return share
 
@@ -69,6 +70,7 @@ def _share_by_impurity(tree: Any) -> NDArray[np.float64]:
     Its leaves keep only the winning class, but also the Gini impurity 2p(1 - p) and the number of
     rows, which together give the number of positives exactly.
     """
+    # Solves g = 2p(1 − p): p = (1 ± sqrt(1 − 2g)) / 2, with + where class 1 wins.
     root = np.sqrt(np.clip(1.0 - 2.0 * tree.impurity, 0.0, 1.0))
     wins = tree.value[:, 0, 1] > tree.value[:, 0, 0]
     rows = tree.n_node_samples
@@ -134,6 +136,8 @@ class RandomForest(_TreeModel):
         trees = [_classification_tree(tree, share(tree)) for tree in grown]
         self.trees_ = TreeEnsemble.from_trees(trees, X.shape[1])
         if self.engine != "sklearn":
+            # The layout is no public one: the library's own probabilities of some rows must come
+            # out.
             few = X[:: max(1, len(X) // 1000)]
             told = forest.predict_proba(few)[:, 1]
             if np.abs(told - self.trees_.sum(few) / len(trees)).max() > 1e-5:
@@ -223,6 +227,7 @@ class AdaBoost(_TreeModel):
             random_state=self.random_state,
         )
         boost.fit(X, y)
+        # Boosting may stop early and leave the last places of the weights unused.
         weights = boost.estimator_weights_[: len(boost.estimators_)]
         weights = weights / weights.sum()
         trees = []
@@ -277,9 +282,11 @@ class GradientBoosting(_TreeModel):
         self.random_state = random_state
 
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
+        # "auto" would hold a tenth of the rows back where there are more than 10,000.
         boost = HistGradientBoostingClassifier(**self.get_params(), early_stopping=False)
         boost.fit(X, y)
         self.n_iter_ = int(boost.n_iter_)
+        # Private attributes, because nothing public gives baseline and trees.
         self.baseline_ = float(np.ravel(boost._baseline_prediction)[0])
         trees = []
         for (predictor,) in boost._predictors:

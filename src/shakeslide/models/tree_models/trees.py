@@ -160,6 +160,7 @@ def _rounded_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     limit = np.float64(_NEVER)
     near = np.clip(threshold, -limit, limit).astype(np.float32)
     below = np.nextafter(near, np.float32(-np.inf))
+    # Below the lowest finite number lies −inf, which no stored array may hold.
     return np.where(near.astype(np.float64) > threshold, np.maximum(below, -_NEVER), near)
 
 
