@@ -20,10 +20,11 @@ PACKAGE = ROOT / "src" / "shakeslide"
 ARRAYS = {"NDArray", "ndarray", "DataArray"}
 """Words in an annotation that name an array; a module's own names for one of them count too."""
 SHAPE = re.compile(
-    r"\b(?:same|any) shape\b|\bshape \("
-    r"|\(\w+,\)|\((?:[\w.]+|\w+ [-+*/] \w+)(?:, (?:[\w.]+|\w+ [-+*/] \w+))+\)"
+    r"\b(?:any|one|same|the) shape\b|\bshape \("
+    r"|\(\w+(?: \w+)*,\)|\((?:[\w.]+|\w+ [-+*/] \w+)(?:, (?:[\w.]+|\w+ [-+*/] \w+))+\)"
     r"|\b(?:one|a value|a number|values|numbers) per \w+"
-    r"|\bper (?:row|cell|sample|column)\b"
+    r"|\bper (?:row|cell|sample|column)\b",
+    re.IGNORECASE,
 )
 """What a docstring says where it gives an array's shape: `(n,)`, `(rows, cols)`, one per row."""
 PROSE = 40

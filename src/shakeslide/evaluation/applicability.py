@@ -66,7 +66,14 @@ class Applicability:
         return result / self.spread
 
     def to_arrays(self) -> dict[str, FloatArray]:
-        """Return the named arrays that `from_arrays` makes it from again."""
+        """Return the named arrays that `from_arrays` makes it from again.
+
+        Returns
+        -------
+        dict of ndarray of float64
+            `centre` and `factor`, (columns,); `reference`, (m, columns); `scalars`, (2,): the spread
+            and the threshold.
+        """
         return {
             "centre": self.centre,
             "factor": self.factor,

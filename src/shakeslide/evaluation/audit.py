@@ -51,7 +51,18 @@ class Consistency:
 
 
 def implied_oa(precision: ArrayLike, recall: ArrayLike, prevalence: ArrayLike) -> FloatArray:
-    """Overall accuracy that precision, recall and the share of positives add up to."""
+    """Return the overall accuracy that precision, recall and the share of positives add up to.
+
+    Parameters
+    ----------
+    precision, recall, prevalence : array_like
+        Shares from 0 to 1, precision above 0; numbers or arrays that broadcast to one shape.
+
+    Returns
+    -------
+    ndarray of float64
+        The overall accuracy, in that shape.
+    """
     return np.asarray(1 - np.asarray(prevalence) * _errors(precision, recall), dtype=np.float64)
 
 

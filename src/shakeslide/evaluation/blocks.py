@@ -139,7 +139,15 @@ def block_id(
 
 
 def north_west(x: FloatArray, y: FloatArray, size: float) -> tuple[float, float]:
-    """Corner at multiples of `size` at or beyond the north-west of all points."""
+    """Return the corner (x, y) at multiples of `size` at or beyond the north-west of all points.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64, shape (n,)
+        Coordinates, metres; the corner is (0, 0) if there is none.
+    size : float
+        Side of a block, metres.
+    """
     if x.size == 0:
         return 0.0, 0.0
     # At multiples of the size, edges of blocks do not depend on which points were drawn.
@@ -149,6 +157,21 @@ def north_west(x: FloatArray, y: FloatArray, size: float) -> tuple[float, float]
 def block_corner(
     block: IntArray, size: float, origin: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
-    """North-west corner (x, y) of blocks, metres."""
+    """Return the north-west corners of blocks.
+
+    Parameters
+    ----------
+    block : ndarray of int64, shape (n,)
+        Numbers of blocks, as `block_id` returns them.
+    size : float
+        Side of a block, metres.
+    origin : (float, float)
+        North-west corner of block 0, as for `block_id`.
+
+    Returns
+    -------
+    x, y : ndarray of float64, shape (n,)
+        The corners, metres.
+    """
     row, column = np.divmod(block, ROW)
     return origin[0] + column * size, origin[1] - row * size

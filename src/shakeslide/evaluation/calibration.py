@@ -66,7 +66,10 @@ class Calibration(Protocol):
         ...
 
     def to_arrays(self) -> dict[str, FloatArray]:
-        """Return the named arrays that `from_arrays` makes it from again."""
+        """Return the named arrays that `from_arrays` makes it from again, one or more.
+
+        `Platt` has one of shape (2,), `Isotonic` one of shape (2, k).
+        """
         ...
 
 
@@ -87,7 +90,7 @@ class Platt:
         return _typed_like(calibrated, values)
 
     def to_arrays(self) -> dict[str, FloatArray]:
-        """Return the named arrays that `from_arrays` makes it from again."""
+        """Return the named array that `from_arrays` makes it from again: `platt`, (2,)."""
         return {"platt": np.array([self.slope, self.intercept])}
 
 
@@ -104,7 +107,7 @@ class Isotonic:
         return _typed_like(np.interp(values, self.p, self.calibrated), values)
 
     def to_arrays(self) -> dict[str, FloatArray]:
-        """Return the named arrays that `from_arrays` makes it from again."""
+        """Return the named array that `from_arrays` makes it from again: `isotonic`, (2, k)."""
         return {"isotonic": np.stack([self.p, self.calibrated])}
 
 

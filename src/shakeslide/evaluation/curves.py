@@ -240,7 +240,20 @@ def average_precision_of(ranking: Ranking) -> float:
 
 
 def interpolate_upper(x: FloatArray, xp: FloatArray, fp: FloatArray) -> FloatArray:
-    """Interpolate a rising polyline linearly; where it rises vertically take the upper end."""
+    """Interpolate a rising polyline linearly; where it rises vertically take the upper end.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+        Where to interpolate; beyond the polyline the value of its nearer end is taken.
+    xp, fp : ndarray, shape (k,)
+        The polyline, both ascending, two points at least.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        The values of the polyline at `x`.
+    """
     right = np.clip(np.searchsorted(xp, x, side="right"), 1, xp.size - 1)
     left = right - 1
     step = xp[right] - xp[left]
@@ -250,7 +263,29 @@ def interpolate_upper(x: FloatArray, xp: FloatArray, fp: FloatArray) -> FloatArr
 
 
 def bin_index(p: FloatArray, weight: FloatArray, bins: int, spacing: str) -> IntArray:
-    """Bin of each of some ascending distinct probabilities; `spacing` as for `reliability`."""
+    """Return the bin, from 0, of each of some ascending distinct probabilities.
+
+    Parameters
+    ----------
+    p : ndarray, shape (k,)
+        Distinct probabilities, ascending.
+    weight : ndarray, shape (k,)
+        Weight of each.
+    bins : int
+        Number of bins.
+    spacing : {"frequency", "width"}
+        As for `reliability`.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        From 0 to `bins` - 1.
+
+    Raises
+    ------
+    ValueError
+        If `spacing` is neither.
+    """
     if spacing == "width":
         position = p
     elif spacing == "frequency":
@@ -264,7 +299,7 @@ def bin_index(p: FloatArray, weight: FloatArray, bins: int, spacing: str) -> Int
 
 
 def cumulative_share(weight: FloatArray) -> FloatArray:
-    """Cumulative share of the total, with a leading zero."""
+    """Return the cumulative shares of the total, (k + 1,) from 0 to 1, of weights, (k,)."""
     total = np.cumsum(weight)
     return np.concatenate([np.zeros(1), total / total[-1]])
 

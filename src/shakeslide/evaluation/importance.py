@@ -66,9 +66,21 @@ def information_gain(
 
 
 def equal_frequency(x: ArrayLike, bins: int) -> IntArray:
-    """Class of each value in classes of equal frequency; NaN is in class `bins`.
+    """Return the class of each value in classes of equal frequency.
 
     Classes are those of the middle rank of equal values, so that ties are never parted.
+
+    Parameters
+    ----------
+    x : array_like, any shape
+        Values.
+    bins : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray of int64, of the same shape
+        From 0 to `bins` - 1, ascending; `bins` where a value is not finite.
     """
     values = np.asarray(x, dtype=np.float64)
     valid = np.isfinite(values)

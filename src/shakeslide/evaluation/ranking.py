@@ -91,9 +91,30 @@ def rank(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Rankin
 def checked(
     y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None
 ) -> tuple[BoolArray, FloatArray, FloatArray | None]:
-    """Return labels as booleans, probabilities and weights as float64, or raise ValueError.
+    """Return labels, probabilities and weights without the rows of weight 0.
 
-    Rows of weight 0 are left out of all three.
+    Parameters
+    ----------
+    y : array_like, shape (n,)
+        Labels, 1 for landslides and 0 for others.
+    p : array_like, shape (n,)
+        Probabilities from 0 to 1.
+    weights : array_like, shape (n,), optional
+        Weight of each row, 0 or more.
+
+    Returns
+    -------
+    positive : ndarray of bool, shape (m,)
+        Whether the label is 1.
+    p : ndarray of float64, shape (m,)
+        The probabilities.
+    weights : ndarray of float64, shape (m,), or None
+        The weights; None if none were given.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, values are out of their range, or no row is left.
     """
     label, probability = np.asarray(y), np.asarray(p, dtype=np.float64)
     if label.ndim != 1 or label.shape != probability.shape:

@@ -97,7 +97,15 @@ def scores(
 
 
 def at_prevalence(p: FloatArray, sample_share: float, prevalence: float | None) -> FloatArray:
-    """Probabilities corrected from one prior to another, which must be given."""
+    """Return probabilities, of any shape, corrected from one prior to another, which must be given.
+
+    The shares are those of `calibration.correct_prior`.
+
+    Raises
+    ------
+    ValueError
+        If `prevalence` is None.
+    """
     if prevalence is None:
         raise ValueError("sample_share without a prevalence to correct to")
     return correct_prior(p, sample_share, prevalence)

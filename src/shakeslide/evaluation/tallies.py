@@ -37,7 +37,13 @@ class Tally:
         return Tally(self.landslide + other.landslide, self.area + other.area)
 
     def success_rate(self) -> tuple[FloatArray, FloatArray]:
-        """Area share and landslide share, as `curves.success_rate` gives them.
+        """Return the success-rate curve from the highest class of probability down.
+
+        Returns
+        -------
+        area, landslide : ndarray of float64, shape (k,)
+            Shares of the area and of the landslides, both from 0 to 1, as `curves.success_rate`
+            gives them.
 
         Raises
         ------
@@ -51,7 +57,23 @@ class Tally:
         return cumulative_share(area), cumulative_share(landslide)
 
     def captured(self, shares: Sequence[float] = (0.05, 0.10, 0.20)) -> FloatArray:
-        """Share of the landslides within the most susceptible shares of the area."""
+        """Return the share of the landslides within the most susceptible shares of the area.
+
+        Parameters
+        ----------
+        shares : sequence of float, k
+            Shares of the area, from 0 to 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (k,)
+            Share of the landslides within each.
+
+        Raises
+        ------
+        ValueError
+            If nothing was counted, or no landslide.
+        """
         return interpolate_upper(np.asarray(shares, dtype=float), *self.success_rate())
 
 

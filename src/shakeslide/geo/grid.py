@@ -101,7 +101,7 @@ def cell_size(grid: GeoBox) -> tuple[float, float]:
 
 
 def cell_centres(grid: GeoBox, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
-    """Return x of the tile's columns and y of its rows, in the grid's CRS.
+    """Return x (cols,) of the tile's columns and y (rows,) of its rows, float64 in the grid's CRS.
 
     Computed from the whole grid's origin, so that a cell has the same coordinates in any tile.
     """

@@ -60,12 +60,18 @@ class Ground:
 
     @property
     def north_deg(self) -> Float:
-        """Direction of true north on the map, in degrees clockwise from its y axis, ±180."""
+        """Direction of true north on the map, in degrees clockwise from its y axis, ±180.
+
+        In the shape of the other arrays: any shape that the places have.
+        """
         return np.degrees(np.arctan2(self.east, self.north))
 
     @property
     def scale_error(self) -> Float:
-        """Length on the map over that on the ground, less 1, where it is farthest from 0."""
+        """Length on the map over that on the ground, less 1, where it is farthest from 0.
+
+        In the shape of the other arrays: any shape that the places have.
+        """
         high, low = 1 / self.shortest - 1, 1 / self.longest - 1
         return np.where(np.abs(high) >= np.abs(low), high, low)
 
@@ -78,7 +84,12 @@ def ground(crs: CRS, x: NDArray[Any], y: NDArray[Any]) -> Ground:
     crs : CRS
         Projected in metres, or geographic.
     x, y : array
-        Coordinates in it.
+        Coordinates in it, both of one shape.
+
+    Returns
+    -------
+    Ground
+        Its arrays have that shape.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     h = STEP / DEGREE if crs.geographic else STEP
@@ -188,6 +199,20 @@ class Directions:
         """Return the point before each row's or column's centre, and the share of the way on.
 
         From the whole grid's cells, so that a cell's direction is the same in any tile.
+
+        Parameters
+        ----------
+        start, stop : int
+            The n = stop - start rows or columns of the grid.
+        axis : {0, 1}
+            0 for rows, 1 for columns.
+
+        Returns
+        -------
+        k : array, (n,) int64
+            Number of the point before, along that axis.
+        share : array, (n,) float64
+            From 0, at that point, to 1, at the next.
         """
         intervals = self.east.shape[axis] - 1
         at = (np.arange(start, stop) + 0.5) * (intervals / self.shape[axis])

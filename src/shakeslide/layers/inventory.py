@@ -85,7 +85,7 @@ class Inventory:
 
     @property
     def areas(self) -> NDArray[np.float64]:
-        """Area of each outline in m²."""
+        """Area of each outline in m², (landslides,) float64; of a point, the area of its cell."""
         areas: NDArray[np.float64] = shapely.area(self.shapes)
         return areas
 

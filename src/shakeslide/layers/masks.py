@@ -37,7 +37,7 @@ class Mask:
     value: float
 
     def covers(self, grid: GeoBox, tile: Tile) -> NDArray[np.bool_]:
-        """Return which cells of a tile lie in the mask, by their centres."""
+        """Return which cells of a tile lie in the mask, by their centres, (rows, cols) bool."""
         if isinstance(self.ground, Polygons):
             return np.asarray(self.ground.burn(tile, fill=0) > 0)
         block = grids.window(grid, tile)
@@ -66,14 +66,27 @@ class Masks:
     notes: tuple[str, ...] = ()
 
     def covers(self, tile: Tile) -> NDArray[np.bool_]:
-        """Return which cells of a tile lie in any mask."""
+        """Return which cells of a tile lie in any mask, by their centres, (rows, cols) bool."""
         covered = np.zeros(tile.shape, np.bool_)
         for mask in self.masks:
             covered |= mask.covers(self.grid, tile)
         return covered
 
     def applied(self, tile: Tile, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a map's values on a tile with those of the masks put in."""
+        """Return a map's values on a tile with those of the masks put in.
+
+        Parameters
+        ----------
+        tile : Tile
+            Where.
+        values : array, (rows, cols) float32
+            The map's values on it.
+
+        Returns
+        -------
+        array, (rows, cols) float32
+            A copy, in which the first mask that covers a cell gives its value.
+        """
         out = values.copy()
         for mask in reversed(self.masks):
             out[mask.covers(self.grid, tile)] = mask.value

@@ -66,7 +66,17 @@ class Polygons:
     def on_grid(
         cls, geometry: NDArray[np.object_], values: NDArray[np.float64], grid: GeoBox
     ) -> Polygons:
-        """Hold `geometry` (in the grid's CRS) with `values`, one each."""
+        """Hold polygons with a value each; where they overlap, the later one counts.
+
+        Parameters
+        ----------
+        geometry : array of geometries, (n,)
+            Polygons or multipolygons in the grid's CRS.
+        values : array, (n,) float64
+            The value of each.
+        grid : GeoBox
+            The grid.
+        """
         parts, part_of = shapely.get_parts(geometry, return_index=True)
         rings, ring_of = shapely.get_rings(parts, return_index=True)
         xy, point_of = shapely.get_coordinates(rings, return_index=True)
@@ -93,7 +103,16 @@ class Polygons:
     ) -> Polygons:
         """Hold polygons so that the one that `overlap` names wins; such without value are none.
 
-        Of equal values the later polygon wins.
+        Parameters
+        ----------
+        geometry : array of geometries, (n,)
+            Polygons or multipolygons in the grid's CRS.
+        values : array, (n,) float64
+            The value of each; polygons of NaN are left out.
+        grid : GeoBox
+            The grid.
+        overlap : {"last", "first", "highest", "lowest"}
+            Which value counts where polygons overlap; of equal values the later polygon.
         """
         known = np.nonzero(np.isfinite(values))[0]
         if overlap == "first":

@@ -252,7 +252,15 @@ def out_of_range(model: FittedModel, raw: NDArray[np.float32]) -> dict[str, floa
 
 
 def range_warnings(model: FittedModel, raw: NDArray[np.float32]) -> list[str]:
-    """Return a line per factor of which more than `OUTSIDE` of the cells are out of range."""
+    """Return a line per factor of which more than `OUTSIDE` of the cells are out of range.
+
+    Parameters
+    ----------
+    model : FittedModel
+        It keeps the ranges of its training rows.
+    raw : array, (cells, factors) float32
+        Raw factors, in the model's order.
+    """
     return [
         f"{100 * share:.0f} % of the cells have {code} outside the training range"
         for code, share in out_of_range(model, raw).items()

@@ -32,7 +32,20 @@ EPSILON = 1e-6
 
 
 def information_gain(samples: Samples, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Return the information gain of each factor on some rows, greatest first, in bits."""
+    """Return the information gain of each factor on some rows, greatest first, in bits.
+
+    Parameters
+    ----------
+    samples : Samples
+        All samples.
+    rows : array, (n,) int64
+        Numbers of the rows to use.
+
+    Returns
+    -------
+    list of dict
+        `code` and `bits` of each factor.
+    """
     y = samples.label[rows]
     told = [
         {
@@ -60,7 +73,7 @@ def collinearity(samples: Samples) -> dict[str, Any]:
 
 
 def groups(samples: Samples, rows: NDArray[np.int64]) -> list[tuple[int, ...]]:
-    """Return groups of factors that tell much the same on some rows."""
+    """Return groups of factors that are closely correlated on some rows, (n,) int64, by number."""
     return importance.correlated_groups(samples.raw[rows], threshold=GROUP_CORRELATION)
 
 

@@ -122,7 +122,17 @@ def fit_encoder(
     areas: Mapping[str, Mapping[int, float]],
     identity: bool = False,
 ) -> encoding.Encoder:
-    """Fit the encoder on some rows of the samples and the class areas of their region."""
+    """Fit the encoder on some rows of the samples and the class areas of their region.
+
+    Parameters
+    ----------
+    samples : Samples
+        All samples.
+    rows : array, (n,) int64
+        Numbers of the training rows.
+    angles, areas, identity
+        As for `encoding.fit`.
+    """
     factors = [(f.code, f.kind) for f in samples.factors]
     return encoding.fit(samples.raw[rows], samples.label[rows], factors, areas, angles, identity)
 
@@ -159,14 +169,19 @@ def fit(
         What to train.
     samples : Samples
         All samples.
-    rows : sequence of int arrays
-        Training rows of each fit.
+    rows : sequence of arrays, (n,) int64 each
+        Numbers of the training rows of each fit.
     seeds : sequence of int
         Of each fit.
     areas : sequence of mappings, optional
         Class areas of each fit's training region; default: the whole mapped extent.
     advance : callable
         Called with the number of fits done, in fractions.
+
+    Returns
+    -------
+    list of Fit
+        In the order of `rows`.
     """
     regions = [samples.class_areas] * len(rows) if areas is None else areas
     calibrations: list[Calibration | None] = [None] * len(rows)

@@ -115,8 +115,8 @@ def validation(
     -------
     Split
         The first split; its test rows are in neither part.
-    fitted, judged : array of int64
-        Rows of its training side to fit on and to judge settings on.
+    fitted, judged : array, (n,) and (m,) int64
+        Numbers of the rows of its training side to fit on and to judge settings on.
     """
     split = trials.chosen_splits(samples, protocol, replace(plan, repeats=1))[0]
     if protocol == "pixel":

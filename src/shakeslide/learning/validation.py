@@ -187,7 +187,10 @@ def _near_blocks(
 
 
 def groups(samples: Samples, protocol: str, plan: Plan) -> NDArray[np.int64]:
-    """Return what is drawn as a whole in bootstraps: the block of each row, or its landslide."""
+    """Return the number of what each sample is drawn with in bootstraps, (samples,) int64.
+
+    A sample is drawn with its whole block, or with its landslide.
+    """
     t = samples.table
     x, y = t["x"].to_numpy(), t["y"].to_numpy()
     if protocol == "block":
@@ -244,7 +247,21 @@ def at_threshold(
     split: Split,
     threshold: float,
 ) -> dict[str, Any]:
-    """Return what `judge` tells, with the measures that depend on the threshold at another one."""
+    """Return the result of `judge` with the measures that depend on the threshold at another one.
+
+    Parameters
+    ----------
+    told : mapping
+        The result of `judge`.
+    p : array, (test rows,) float32
+        Probabilities of the split's test rows, as `judge` returns them: shape (n,).
+    samples : Samples
+        All samples.
+    split : Split
+        The split that was judged.
+    threshold : float
+        Probability from which a cell counts as a landslide.
+    """
     y = samples.label[split.test]
     measured = scores(y, p, threshold)
     area = scores(y, p, threshold, prevalence=samples.prevalence, sample_share=told["sample_share"])

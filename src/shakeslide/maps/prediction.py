@@ -70,7 +70,7 @@ def to_shards(
     block : callable
         (tile, raw factors (factors, rows, cols) float32) -> (..., rows, cols) float32.
     stack : DataArray
-        The lazy factor stack.
+        The lazy factor stack, (factor, y, x).
     shards : Path
         Folder where tiles wait.
     engine, advance
@@ -85,12 +85,12 @@ def to_shards(
 
 
 def load_shard(shards: Path, tile: Tile) -> NDArray[np.float32]:
-    """Return what waits for a tile."""
+    """Return a tile's stored values, (rows, cols) or (bands, rows, cols) float32."""
     return np.asarray(np.load(shards / _npy(tile), mmap_mode="r"))
 
 
 def columns_of(model: FittedModel, stack: xr.DataArray) -> tuple[int, ...]:
-    """Return which of the stack's factors are the model's, in its order."""
+    """Return the numbers of the model's factors, in its order, in a stack (factor, y, x)."""
     codes = [str(c) for c in stack.coords["factor"].values]
     return tuple(codes.index(f.code) for f in model.factors)
 
@@ -151,7 +151,7 @@ def write_maps(
     model : FittedModel
         Trained.
     stack : DataArray
-        The lazy factor stack.
+        The lazy factor stack, (factor, y, x).
     grid : GeoBox
         Its grid.
     breaks : sequence of float
@@ -266,11 +266,16 @@ def shown(model: FittedModel, p: NDArray[np.float32], shows: str) -> NDArray[np.
     Parameters
     ----------
     model : FittedModel
-        It knows the shares of sources in its training sample and in its training area.
-    p : array, float32
+        It keeps the shares of sources in its training sample and in its training area.
+    p : array, any shape, float32
         As `FittedModel.predict` gives them.
     shows : {"susceptibility", "probability", "formula"}
         "probability": corrected to the share of sources in the training area; else as they are.
+
+    Returns
+    -------
+    array, of the same shape, float32
+        From 0 to 1, NaN where `p` is NaN.
     """
     if shows != "probability":
         return p
@@ -312,7 +317,20 @@ def _write_classes(
 
 
 def classify(probability: NDArray[np.float32], breaks: Sequence[float]) -> NDArray[np.uint8]:
-    """Return the class of each probability: 1 below the first break, 0 where there is none."""
+    """Return the class of each probability: 1 below the first break, 0 where there is none.
+
+    Parameters
+    ----------
+    probability : array, any shape, float32
+        From 0 to 1; NaN where there is none.
+    breaks : sequence of float
+        Limits between the classes, ascending.
+
+    Returns
+    -------
+    array, of the same shape, uint8
+        The classes.
+    """
     classes = np.digitize(probability, breaks).astype(np.uint8) + np.uint8(1)
     return np.where(np.isnan(probability), np.uint8(NO_CLASS), classes)
 

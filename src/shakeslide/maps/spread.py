@@ -50,12 +50,22 @@ def bags(
     ----------
     samples : Samples
         All samples.
-    rows : array of int64
-        Training rows.
+    rows : array, (n,) int64
+        Numbers of the training rows.
     members : int
         Members wanted.
     seed : int
         Of the study.
+
+    Returns
+    -------
+    list of arrays, (m,) int64 each
+        Numbers of each member's rows, among `rows`, with repeats; their count varies.
+
+    Raises
+    ------
+    InputError
+        Too few landslides: no draw holds both source and clear cells.
     """
     t, y = samples.table.iloc[rows], samples.label[rows]
     x, north, number = (t[c].to_numpy() for c in ("x", "y", "landslide_id"))
@@ -88,7 +98,23 @@ def fit_members(
     advance: Advance = silent,
     chosen: Sequence[int] | None = None,
 ) -> list[FittedModel]:
-    """Train the members of an ensemble, or only chosen ones of them, see `bags`."""
+    """Train the members of an ensemble, or only chosen ones of them.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train.
+    samples : Samples
+        All samples.
+    rows : array, (n,) int64
+        Numbers of the training rows.
+    members, seed : int
+        As for `bags`.
+    advance : callable
+        Called with the number of fits done, in fractions.
+    chosen : sequence of int, optional
+        Numbers of the members to train; default: all.
+    """
     numbers = range(members) if chosen is None else chosen
     every = bags(samples, rows, members, seed)
     drawn = [every[k] for k in numbers]
@@ -135,7 +161,7 @@ def write_spread(
     members : sequence of FittedModel
         Two at least, of one model.
     stack, grid, shows, folder, shards, engine, advance, masks
-        As for `mapping.write_maps`; masked cells have no value.
+        As for `prediction.write_maps`, `stack` (factor, y, x); masked cells have no value.
     """
     name = members[0].name
     call = _SpreadTile(tuple(members), prediction.columns_of(members[0], stack), shows)
@@ -199,8 +225,17 @@ class Area:
 def fit_area(samples: Samples, rows: NDArray[np.int64], seed: int) -> Area:
     """Learn the area of applicability from training rows.
 
-    A factor weighs as much as its information gain tells about landslides. The threshold is the
-    usual distance between rows of different blocks, so that inside it scores by blocks hold.
+    A factor's weight is its information gain. The threshold is the usual distance between rows of
+    different blocks, so that scores by blocks hold inside the area.
+
+    Parameters
+    ----------
+    samples : Samples
+        All samples.
+    rows : array, (n,) int64
+        Numbers of the training rows.
+    seed : int
+        Of the study.
 
     Raises
     ------
@@ -285,7 +320,8 @@ def write_area(
 ) -> Path:
     """Write `applicability.tif`: how unlike the training data each cell is.
 
-    Its tag `threshold` is the limit of the area of applicability. Parameters as for `write_spread`.
+    Its tag `threshold` is the limit of the area of applicability. `stack` is the lazy factor stack,
+    (factor, y, x); the other parameters are those of `write_spread`.
     """
     codes = [str(c) for c in stack.coords["factor"].values]
     call = _AreaTile(area, tuple(codes.index(c) for c in area.codes))

@@ -80,7 +80,13 @@ class Samples:
         return self.class_areas_of(np.ones(len(self.areas), bool))
 
     def class_areas_of(self, where: NDArray[np.bool_]) -> dict[str, dict[int, int]]:
-        """Return cells per class of each categorical factor in some rows of `areas`."""
+        """Return cells per class of each categorical factor in some rows of `areas`.
+
+        Parameters
+        ----------
+        where : array, (rows of areas,) bool
+            Which rows to count: shape (n,) for n rows.
+        """
         table = self.areas[where]
         codes = [f.code for f in self.factors if f.kind == "categorical"]
         sums: dict[str, dict[int, int]] = {c: {} for c in codes}
@@ -91,7 +97,7 @@ class Samples:
 
     @property
     def label(self) -> NDArray[np.int64]:
-        """1 in a source, 0 clear of landslides."""
+        """1 in a source, 0 clear of landslides, (samples,) int64."""
         return self.table["label"].to_numpy(np.int64)
 
     @property
@@ -102,7 +108,7 @@ class Samples:
 
 
 def cell_keys(tile: Tile, seed: int) -> NDArray[np.uint64]:
-    """Return a random 64-bit key for each cell of a tile, from the seed and its place alone.
+    """Return a random key for each cell of a tile, (rows, cols) uint64, from seed and place alone.
 
     The finaliser of SplitMix64 (Steele, Lea and Flood 2014, OOPSLA) over the cell's place.
     """
@@ -341,7 +347,10 @@ def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
 def values_at(
     samples: Samples, source: raster.RasterSource, grid: GeoBox, size: int
 ) -> NDArray[np.float32]:
-    """Return a raster's values at the samples' cells, read tile by tile."""
+    """Return a raster's values at the samples' cells, (samples,) float32, read tile by tile.
+
+    NaN where the raster has no value.
+    """
     row, col = samples.table["row"].to_numpy(), samples.table["col"].to_numpy()
     out = np.full(len(row), np.nan, np.float32)
     for tile in grids.tiles(grid, size):
