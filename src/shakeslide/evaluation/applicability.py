@@ -71,8 +71,8 @@ class Applicability:
         Returns
         -------
         dict of ndarray of float64
-            `centre` and `factor`, (columns,); `reference`, (m, columns); `scalars`, (2,): the spread
-            and the threshold.
+            `centre` and `factor`, (columns,); `reference`, (m, columns); `scalars`, (2,): the
+            spread and the threshold.
         """
         return {
             "centre": self.centre,

@@ -62,7 +62,7 @@ class Variogram:
         return 1 - float(self.model(self.lag[0])) / self.sill if self.sill > 0 else 0.0
 
     def model(self, distance: ArrayLike) -> FloatArray:
-        """Return the modelled semivariance at distances in metres: any shape, and the same shape back."""
+        """Return the modelled semivariance at distances in metres, any shape, in the same shape."""
         return np.asarray(self.nugget + _rise(distance, self.ranges) @ self.steps)
 
 
