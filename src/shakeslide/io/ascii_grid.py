@@ -41,6 +41,7 @@ def require_numbers(path: Path) -> None:
         A file, in an archive too.
     """
     stat = containers.on_disk(path).stat()
+    # Size and time are part of the cache's key: a file that was replaced is read anew.
     odd = _first_odd(path, stat.st_size, stat.st_mtime_ns)
     if odd is not None:
         raise InputError(

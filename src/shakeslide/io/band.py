@@ -67,6 +67,7 @@ class Band:
         if nodata is None and own is not None and holds(dataset.dtypes[number - 1], own):
             nodata = own
         flags = set(dataset.mask_flag_enums[number - 1])
+        # No flag at all is how GDAL states a mask of this one band.
         masked = bool(flags - {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}) or not flags
         only_alpha = MaskFlags.alpha in flags
         return cls(dataset, number, nodata, masked and not only_alpha, alpha, north_up(dataset))
@@ -104,6 +105,8 @@ class Band:
         raw = src.read(self.number, window=stored, out_shape=shape)
         missing = None
         if self.nodata is not None and not np.isnan(self.nodata):
+            # Compared in the file's own type, before rounding makes neighbours of nodata equal to
+            # it.
             missing = raw == in_type(raw.dtype, self.nodata)
         if self.masked:
             hidden = src.read_masks(self.number, window=stored, out_shape=shape) == 0
@@ -111,6 +114,7 @@ class Band:
         if self.alpha is not None:
             clear = src.read(self.alpha, window=stored, out_shape=shape) == 0
             missing = clear if missing is None else missing | clear
+        # Codes are read in float64, and only they must be exact.
         if dtype is not np.float32:
             self._require_exact(raw, missing)
         with np.errstate(over="ignore"):  # beyond float32 is not finite, hence missing

@@ -44,6 +44,7 @@ def exists(path: Path) -> bool:
     if on_disk(path) == path:
         return path.exists()
     archive = on_disk(path)
+    # A `.gz` packs one file and has no paths within.
     return archive.suffix.lower() != ".gz" and (
         path.relative_to(archive).as_posix() in members(archive)
     )
@@ -81,6 +82,7 @@ def _opened(path: Path, stack: ExitStack) -> IO[bytes]:
     try:
         zipped = stack.enter_context(zipfile.ZipFile(archive))
         return stack.enter_context(zipped.open(path.relative_to(archive).as_posix()))
+    # zipfile raises RuntimeError for a password, NotImplementedError for an unknown packing.
     except (RuntimeError, NotImplementedError, KeyError) as error:
         raise InputError(
             f"{path}: cannot be unpacked (does it have a password?); unpack it and name the file"
@@ -228,6 +230,7 @@ def files(folder: Path) -> list[Path]:
     """
     found: list[Path] = []
     for here, folders, names in os.walk(folder):
+        # `os.walk` descends in the order of this list, which the file system would decide.
         folders.sort()
         for name in sorted(names):
             path = Path(here, name)

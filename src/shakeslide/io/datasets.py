@@ -76,7 +76,9 @@ def look_again() -> None:
 def _kept_open(path: Path, layer: str | None) -> Any:
     """Return this thread's dataset of a file, opened anew when the file has been replaced."""
     stat = containers.on_disk(path).stat()
+    # The inode shows a replaced file even where size and time agree.
     state = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    # A file that was opened with the web allowed must not serve a study without.
     key = (str(path), layer, is_offline(), _Looks.count, *state)
     kept: OrderedDict[Any, Any] = _open_here.__dict__.setdefault("kept", OrderedDict())
     for old in [k for k in kept if k[:2] == key[:2] and k != key]:
@@ -92,6 +94,7 @@ def _kept_open(path: Path, layer: str | None) -> Any:
 def _open(path: Path, layer: str | None = None) -> Any:
     name = virtual.gdal_name(path, _may_be_raster, "raster")
     held = containers.path_of(name)
+    # Before GDAL opens the file, which runs its views.
     views.require_finite(held, str(path))
     dataset = _opened(name, path)
     if dataset.driver in ascii_grid.DRIVERS:
@@ -114,6 +117,7 @@ def _may_be_raster(name: str) -> bool:
     return (
         suffix in SUFFIXES
         and suffix not in pictures
+        # An Esri grid is a folder of .adf files, of which hdr.adf stands for all.
         and (suffix != ".adf" or name.lower().endswith("hdr.adf"))
     )
 
@@ -206,6 +210,7 @@ def is_raster(path: Path) -> bool:
             return False
         with dataset:
             found = dataset.count > 0 or bool(dataset.subdatasets)
+            # GDAL takes any text of three columns for a raster of points.
             return found and not (dataset.driver == "XYZ" and suffix == ".txt")
 
 

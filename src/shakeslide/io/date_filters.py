@@ -75,6 +75,7 @@ def written_alike(
         for c in pairs
         for span, text in c.texts.items()
     }
+    # Replaced at their places, so that the same text elsewhere in the filter stays.
     out, end = [], 0
     for (first, last), text in sorted(texts.items()):
         out += [where[end:first], f"'{text}'"]
@@ -95,6 +96,7 @@ def _compares_dates(comparison: Comparison, column: pd.Series, source: str) -> b
     if not kept or not given:
         return False
     values = column.dropna()
+    # Equality with dates as the file writes them needs no other form.
     if comparison.operator in EQUAL and set(given) <= set(values.astype(str)):
         return False
     texts = [*given, *values.astype(str)]

@@ -73,6 +73,7 @@ def _parsed(given: pd.Series) -> tuple[pd.Series, pd.Series]:
     out = pd.Series(pd.to_datetime(text, utc=True, errors="coerce", format="ISO8601"))
     rest = (out.isna() & text.notna() & (text != "")).to_numpy(bool)
     if rest.any():
+        # Years that a program has read as numbers end in .0.
         again = text[rest].str.replace(r"\.0$", "", regex=True)
         again = again.str.replace(r"^(\d{4})/(\d{1,2})/", r"\1-\2-", regex=True)
         again = again.str.replace(r"^(\d{4})$", r"\1-01-01", regex=True)
@@ -90,7 +91,9 @@ def moments(given: pd.Series, column: str, where: str) -> Moments:
     midnight = (time.dt.normalize() == time).to_numpy() & known
     if not midnight.any():
         return Moments(time, midnight)
+    # One time at midnight may be chance; several, all of them, are days.
     if midnight.sum() == known.sum() > 1:
+        # A year means its first moment, not its first day.
         years = given[known].astype("string").str.match(r"^\s*[0-9]{4}(\.0)?\s*$")
         return Moments(time, midnight & (not years.all()))
     alone = np.zeros(len(time), bool)
@@ -107,6 +110,7 @@ def joined(date: pd.Series, clock: pd.Series, columns: tuple[str, str], where: s
         Values that are no dates, or no times of day.
     """
     day = times(date, columns[0], where).dt.normalize()
+    # ISO 8601 has two digits for hours.
     text = clock.astype("string").str.strip().str.replace(r"^(\d):", r"0\1:", regex=True)
     known = (day.notna() & text.notna() & (text != "")).to_numpy(bool)
     bad = known & ~text.str.match(CLOCK).fillna(False).to_numpy(bool)

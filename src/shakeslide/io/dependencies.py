@@ -85,6 +85,7 @@ def _named_by(file: Path) -> Iterator[Path]:
         vrts = [n for n in containers.members(file) if n.lower().endswith(".vrt")]
         yield from (place for name in vrts for place in virtual.places_of(file / name))
     for part in PARTS.get(suffix, ()):
+        # File systems that tell case apart hold the upper-case suffixes of others as they came.
         yield from (file.with_suffix(s) for s in (part, part.upper()))
     yield from (file.with_name(file.name + end) for end in JOURNALS)
     yield from virtual.places_of(file)
@@ -101,5 +102,6 @@ def _listed_by_gdal(file: Path) -> list[Path]:
                 names = list(dataset.files)
     except (RasterioError, InputError):
         return []
+    # A `.vrt` within a name is XML, no path.
     paths = (containers.on_disk(Path(name)) for name in names if not name.startswith("<"))
     return [p for p in paths if not p.name.lower().endswith(ASIDE)]

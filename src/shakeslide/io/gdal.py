@@ -23,6 +23,7 @@ OFFLINE = {
     "GDAL_HTTP_PROXY": NOWHERE,
     "GDAL_HTTPS_PROXY": NOWHERE,
     "GDAL_HTTP_MAX_RETRY": "0",
+    # The only name that the network file systems may open, which nothing has.
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "/none",
 }
 """What keeps GDAL from the web, whichever driver or file system asks."""
@@ -30,9 +31,11 @@ BYPASSES = ("no_proxy", "NO_PROXY")
 """Variables of the environment: hosts that curl asks without a proxy, and so past `NOWHERE`."""
 _OPTIONS = {
     "GDAL_CACHEMAX": 256_000_000,
+    # Tiles are read side by side already.
     "GDAL_NUM_THREADS": "1",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_VRT_ENABLE_PYTHON": "NO",
+    # GDAL would write a `.properties` file beside the user's archive.
     "CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO",
 }
 """A bounded block cache, no .aux.xml files beside the user's data, no code of a file's run."""
@@ -150,6 +153,7 @@ REFERS_TO_WEB = (
 
 def is_web(error: BaseException) -> bool:
     """Tell whether an error of GDAL's is that it was kept from the web."""
+    # The address of `NOWHERE`, which curl names in its message.
     return "0.0.0.0" in str(error)
 
 

@@ -22,6 +22,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.core.fingerprints import BYTES
 
 MAGIC = b"SQLite format 3\0"
+# A write-ahead log without changes still has its header of 32 bytes.
 JOURNALS = {"-wal": 32, "-journal": 0}
 """Ends of the names of the files that hold changes of a database, and their sizes without any."""
 LONGEST = 120.0
@@ -102,7 +103,9 @@ def pending(path: Path) -> Path | None:
 
 def _open(path: Path) -> sqlite3.Connection:
     place = quote(str(path.resolve()))
+    # Immutable: neither locks nor files beside the user's.
     database = sqlite3.connect(f"file:{place}?mode=ro&immutable=1", uri=True)
+    # Texts in a wrong encoding must not stop the hash.
     database.text_factory = bytes
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
     database.execute("PRAGMA trusted_schema = OFF")

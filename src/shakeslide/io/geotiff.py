@@ -33,6 +33,7 @@ TIFF = {
     "compress": "zstd",
     "zstd_level": 1,
     "predictor": 2,
+    # GDAL cannot change the form of a file that turns out larger than 4 GB.
     "bigtiff": "if_safer",
 }
 """Profile of every GeoTIFF written: zstd 1 writes nearly as fast as no compression at all, and
@@ -88,6 +89,7 @@ def write_geotiff(
         "num_threads": threads,
     }
     if cloud_optimised:
+        # = |Read once and thrown away: packing it would only take time.
         profile |= {"compress": "none"}
         for key in ("zstd_level", "predictor"):
             profile.pop(key)
@@ -123,8 +125,10 @@ def _strips(
 
 
 def _to_cog(path: Path, resampling: str) -> None:
+    # A copy of a damaged file would look whole.
     if problem := damage(path):
         raise NotWhole(problem)
+    # Not durable: the caller's `replacing` forces the result to the disk.
     with replacing(path, durable=False) as cog:
         rasterio.shutil.copy(
             path,

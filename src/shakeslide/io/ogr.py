@@ -86,6 +86,7 @@ def require_encoding(source: VectorSource) -> None:
         return
     try:
         codecs.lookup(source.encoding)
+        # Codecs such as base64 are known to Python and are none of texts.
         "".encode(source.encoding)
     except (LookupError, ValueError) as error:
         raise InputError(
@@ -248,6 +249,7 @@ def _arrow_rows(path: str, options: dict[str, Any]) -> tuple[pd.DataFrame, Any]:
     """Return attributes and geometries (WKB) of a layer; whole numbers stay whole."""
     _, arrow = pyogrio.read_arrow(path, datetime_as_string=True, **options)
     try:
+        # GDAL passes on bytes that are no UTF-8; they would fail later, where no file is known.
         arrow.validate(full=True)
     except pa.ArrowInvalid as error:
         if "utf8" in str(error).lower().replace("-", ""):
@@ -305,6 +307,7 @@ def _geometries(
             "polygons, for example with ogr2ogr -nlt MULTIPOLYGON"
         )
     if kinds & set(CURVED):
+        # Read so, GDAL makes lines of the curves; through Arrow they come as they are.
         _, _, wkb, _ = pyogrio.raw.read(path, **options)
         notes.append("curves were turned into chains of short lines")
     try:
@@ -326,4 +329,5 @@ def _from_wkb(wkb: NDArray[np.object_], on_invalid: str = "raise") -> Shapes:
 def _type_of(wkb: bytes) -> int:
     """Return the number of a geometry's type without its marks of Z and M."""
     number = struct.unpack("<I" if wkb[0] == 1 else ">I", wkb[1:5])[0]
+    # EWKB marks Z, M and SRID in the highest three bits, ISO by adding thousands.
     return int((number & 0x1FFFFFFF) % 1000)

@@ -82,6 +82,7 @@ def _coordinates(chunk: pa.Array) -> NDArray[np.float64] | None:
     """Return the coordinates (n, 2) of an array of well-known binary without nulls."""
     if len(chunk) == 0:
         return np.empty((0, 2))
+    # An extension type (geoarrow.wkb) wraps the binary array.
     chunk = getattr(chunk, "storage", chunk)
     if not (pa.types.is_binary(chunk.type) or pa.types.is_large_binary(chunk.type)):
         return None
@@ -92,6 +93,7 @@ def _coordinates(chunk: pa.Array) -> NDArray[np.float64] | None:
     if size not in LAYOUTS or (np.diff(at) != size).any():
         return None
     rows = np.frombuffer(data, LAYOUTS[size], len(chunk), int(at[0]))
+    # The other order of bytes is rare and left to GEOS.
     if (rows["order"] != 1).any() or not np.isin(rows["type"], TYPES[size]).all():
         return None
     return np.column_stack([rows["x"], rows["y"]])

@@ -68,6 +68,7 @@ def _row(event: Any, path: Path) -> dict[str, Any] | None:
         "id": str(event.attrib.get("publicID", "")),
         "time": pd.to_datetime(text, utc=True, errors="coerce"),
         "magnitude": np.nan if magnitude is None else _number(magnitude, "mag", path),
+        # QuakeML states depths in metres.
         "depth_km": _number(origin, "depth", path) / 1000.0,
         "longitude": longitude,
         "latitude": latitude,

@@ -324,6 +324,7 @@ class RasterSource:
         window = _window_under(block, own, source_crs)
         if window is None:
             return np.full(grids.shape_of(block), np.nan, dtype)
+        # Cells are left out along both sides alike, so that they keep their shape.
         step = max(1, math.ceil(math.sqrt(window.height * window.width / MOST_CELLS)))
         shape = -(-window.height // step), -(-window.width // step)
         values = np.ascontiguousarray(own.read(window, dtype, shape if step > 1 else None))
@@ -372,6 +373,7 @@ def _window_under(block: GeoBox, own: Band, source_crs: CRS) -> Window | None:
     if source_crs != block.crs:
         edges = (box.left, box.bottom, box.right, box.top)
         wkt = grids.crs_of(block).to_wkt()
+        # 41 points to a side, because a straight edge is curved in another CRS.
         left, bottom, right, top = transform_bounds(wkt, source_crs.to_wkt(), *edges, 41)
     else:
         left, bottom, right, top = box.left, box.bottom, box.right, box.top
@@ -381,6 +383,7 @@ def _window_under(block: GeoBox, own: Band, source_crs: CRS) -> Window | None:
     first, last = (left - a.c) / a.a, (right - a.c) / a.a
     if source_crs.geographic and (last < first or last < 0 or first > width):
         first, last = 0.0, float(width)  # across longitude 180
+    # For the neighbours of an interpolation, and all fine cells under a coarse one of the grid.
     room = 3 + 2 * (lower - upper) / block.shape[0], 3 + 2 * (last - first) / block.shape[1]
     row0, row1 = max(0, int(upper - room[0])), min(height, math.ceil(lower + room[0]))
     col0, col1 = max(0, int(first - room[1])), min(width, math.ceil(last + room[1]))
@@ -441,6 +444,7 @@ def _placed(crs: CRS, own: Band) -> tuple[str, Affine]:
     axis and so keeps its datum.
     """
     left, right = own.affine.c, own.affine.c + own.affine.a * own.dataset.width
+    # A thousandth of a degree for edges that were rounded when written.
     if not crs.geographic or (left >= -180.001 and right <= 180.001):
         return str(crs.to_wkt()), own.affine
     middle = float(round((left + right) / 2))
@@ -456,5 +460,6 @@ def aligned_offset(transform: Any, crs: CRS | None, block: GeoBox) -> tuple[int,
     if crs != block.crs or not np.allclose((a.a, a.e), (b.a, b.e), rtol=1e-9, atol=0):
         return None
     col, row = (b.c - a.c) / a.a, (b.f - a.f) / a.e
+    # Within a thousandth of a cell: transforms are rounded when written.
     near = abs(col - round(col)) < 1e-3 and abs(row - round(row)) < 1e-3
     return (round(row), round(col)) if near else None

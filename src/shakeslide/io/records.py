@@ -137,6 +137,7 @@ def asked(names: Sequence[str], source: VectorSource, more: Sequence[str] = ()) 
 
 def mentioned(name: str, where: str | None) -> bool:
     """Tell whether a filter names a column."""
+    # Not \b, which fails beside a name that begins or ends with a sign.
     word = rf"(?<!\w){re.escape(name)}(?!\w)"
     return where is not None and re.search(word, where, re.IGNORECASE) is not None
 

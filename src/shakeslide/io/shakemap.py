@@ -131,6 +131,7 @@ def read(path: Path) -> ShakeMap:
     if not path.exists():
         raise InputError(f"{path}: no such file; check `path` in the study file, or --data")
     stat = path.stat()
+    # Time and size are part of the cache's key: a file that was replaced is read anew.
     return _read(path, stat.st_mtime_ns, stat.st_size)
 
 
@@ -246,6 +247,7 @@ def _nodes(
     """Return the grid and each node's place in it, from the nodes' own coordinates."""
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise InputError(f"{path}: some nodes have no coordinates")
+    # No ShakeMap is so wide: this one crosses longitude 180.
     if np.ptp(lon) > 180:
         lon = np.where(lon < 0, lon + 360, lon)
     dx, dy = np.ptp(lon) / (cols - 1), np.ptp(lat) / (rows - 1)
@@ -299,6 +301,7 @@ def _from_hdf(file: Any, path: Path) -> ShakeMap:
             if kind not in group:
                 continue
             name = prefix + _canonical(measure)
+            # A standard deviation is one of the logarithm and stays so.
             own, values, unit = _hdf_field(group, kind, path, logarithms=kind == "std")
             if grid is not None and own != grid:
                 raise InputError(f"{path}: its fields are on different grids")
@@ -325,6 +328,7 @@ def _own(group: Any, name: str) -> Any:
 def _hdf_field(group: Any, name: str, path: Path, logarithms: bool) -> tuple[GeoBox, Float, str]:
     """Return grid, values and unit of a dataset; `logarithms`: leave them as they are."""
     data = _own(group, name)
+    # Such a dataset may name any file of this machine.
     if data.is_virtual or data.external:
         raise InputError(f"{path}: {data.name} lies in another file, which is not read")
     if data.ndim != 2 or not 4 <= data.size <= MOST_NODES:
@@ -333,6 +337,7 @@ def _hdf_field(group: Any, name: str, path: Path, logarithms: bool) -> tuple[Geo
     rows, cols = data.shape
     west, north = float(about["xmin"]), float(about["ymax"])
     east, south = float(about["xmax"]), float(about["ymin"])
+    # Across longitude 180.
     east += 360.0 if east < west else 0.0
     values = np.asarray(data[()], np.float64)
     unit = about.get("units", "")
@@ -340,6 +345,7 @@ def _hdf_field(group: Any, name: str, path: Path, logarithms: bool) -> tuple[Geo
     inner = re.fullmatch(r"ln\((.*)\)", unit.strip())
     if inner and not logarithms:
         values, unit = np.exp(values), inner[1]
+    # Between the first node and the last lies one step less than there are nodes.
     grid = _grid(west, north, (east - west) / (cols - 1), (north - south) / (rows - 1), rows, cols)
     return grid, values.astype(np.float32), units.spelled(unit)
 

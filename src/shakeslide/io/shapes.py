@@ -147,6 +147,7 @@ def _parts_of(collection: shapely.Geometry, kinds: Sequence[str]) -> tuple[shape
                 "line": shapely.multilinestrings,
                 "polygon": shapely.multipolygons,
             }[kind]
+            # A LinearRing cannot be a part of a MultiLineString.
             rings = [shapely.LineString(p) if p.geom_type == "LinearRing" else p for p in own]
             return make(np.array(rings, object)), len(parts) - len(own)
     return collection, len(parts)
@@ -155,6 +156,7 @@ def _parts_of(collection: shapely.Geometry, kinds: Sequence[str]) -> tuple[shape
 def simple_parts(geometry: Shapes) -> Shapes:
     """Return the single points, lines and polygons of geometries, those in collections too."""
     parts = shapely.get_parts(geometry)
+    # Collections may hold collections.
     while (shapely.get_type_id(parts) > 3).any():
         parts = shapely.get_parts(parts)
     out: Shapes = parts[~shapely.is_empty(parts)]
@@ -176,6 +178,7 @@ def mended(
     out = geometry.copy()
     areal = np.nonzero(shapely.get_dimensions(out) > 0)[0]
     with ThreadPoolExecutor() as pool:  # the slowest part of reading
+        # GEOS runs outside Python's lock, so that threads help.
         sound = pool.map(shapely.is_valid, np.array_split(out[areal], 16))
         broken = areal[~np.concatenate(list(sound))]
     kept = np.ones(len(out), bool)
@@ -226,6 +229,7 @@ def projected(geometry: Shapes | Points, own: CRS, crs: CRS) -> Shapes | Points:
     """Return geometries in another CRS; coordinates beyond the first one become infinite."""
     if own == crs:
         return geometry
+    # `always_xy`: x first as in the files, whatever order the CRS states.
     change = pyproj.Transformer.from_crs(own.to_wkt(), crs.to_wkt(), always_xy=True)
     if isinstance(geometry, Points):
         return Points(np.column_stack(change.transform(*geometry.xy.T)))

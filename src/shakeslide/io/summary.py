@@ -117,6 +117,7 @@ class Summary:
         out = []
         if math.isfinite(self.next_low):
             spread = highest - self.next_low
+            # At least 1: values that are all alike have no spread to compare with.
             if self.next_low - self.low > max(1.0, spread):
                 out.append((self.low, self.low_count))
             spread = self.next_high - lowest
@@ -157,6 +158,7 @@ def _ends(values: Any) -> Any:
 
 def _distinct(flat: NDArray[Any], most: int) -> NDArray[Any] | None:
     """Return the values of an array, sorted, None where they are more than `most`."""
+    # A thin part mostly shows already that they are too many.
     for part in (flat[:: max(1, flat.size // 4096)], flat):
         found = pd.unique(part)
         found = found[~np.isnan(found)] if found.dtype.kind == "f" else found
@@ -264,6 +266,7 @@ def _covering(info: RasterInfo, grid: GeoBox) -> Tile:
     rows, cols = grids.shape_of(info.grid)
     whole = Tile((0, 0), 0, rows, 0, cols)
     box, a = grids.bounds(grid), info.grid.affine
+    # Points within and on the edges, because straight edges are curved in another CRS.
     x, y = np.meshgrid(
         *(np.linspace(*ends, 21) for ends in ((box.left, box.right), (box.bottom, box.top)))
     )
@@ -274,6 +277,7 @@ def _covering(info: RasterInfo, grid: GeoBox) -> Tile:
         x, y = to_own.transform(x, y)
         if info.crs.geographic:
             middle = a.c + a.a * cols / 2
+            # Longitudes may go on beyond 180: counted from the raster's middle.
             x = middle + (x - middle + 180) % 360 - 180
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return whole

@@ -192,6 +192,7 @@ class _Header:
         """Return the header of a text; comments (#) above it and Excel's `sep=` are passed over."""
         where = source.where_it_is
         try:
+            # A head that was cut may end within a character.
             head = data.decode(errors="ignore" if len(data) == HEAD else "strict")
         except UnicodeDecodeError:
             head = data.decode(errors="replace")
@@ -203,6 +204,7 @@ class _Header:
         above = lines[at - 1].lstrip("# ") if at and lines[at - 1].startswith("#") else ""
         first = lines[at] if at < len(lines) else ""
         separator = max(SEPARATORS, key=(above or first).count)
+        # A comment names the columns only if it has as many as the first row.
         if above and above.count(separator) and above.count(separator) == first.count(separator):
             at, first = at - 1, above
         separator = max(SEPARATORS, key=first.count)
@@ -237,6 +239,7 @@ def _cells(
     text: _Text, header: _Header, wanted: list[int], source: VectorSource, notes: list[str]
 ) -> list[pa.ChunkedArray]:
     """Return the cells of the wanted columns as texts, null where empty."""
+    # Numbers in place of the names, of which a file may have two alike.
     names = [str(i) for i in range(len(header.names))]
     try:
         with text.opened() as file:
@@ -245,6 +248,7 @@ def _cells(
                 pyarrow.csv.ReadOptions(column_names=names, skip_rows=header.lines),
                 pyarrow.csv.ParseOptions(
                     delimiter=header.separator,
+                    # Slower, so only where a quote may enclose the end of a line.
                     newlines_in_values=text.quoted,
                     ignore_empty_lines=True,
                 ),
@@ -252,6 +256,7 @@ def _cells(
                     column_types=dict.fromkeys(names, pa.string()),
                     null_values=[""],
                     strings_can_be_null=True,
+                    # An empty list would mean all columns.
                     include_columns=[names[i] for i in wanted] or names[:1],
                 ),
             )
@@ -307,6 +312,7 @@ def _typed(cells: pa.ChunkedArray, name: str, separator: str, notes: list[str]) 
         return _texts(cells)  # codes as "007" are texts
     numbers = plain if len(known) == len(plain) else pc.if_else(_is_missing(plain), None, plain)
     if _all_match(known, WHOLE):
+        # Arrow casts no sign of plus.
         return pd.Series(_integers(pc.replace_substring(numbers, "+", "").cast(pa.int64())))
     if _all_match(known, "^[+-]?[0-9]+$"):
         return _texts(cells)  # longer than any number that is held exactly
@@ -469,6 +475,7 @@ def matching(source: VectorSource, table: pd.DataFrame) -> NDArray[np.int64]:
     """Return which rows of a table a filter chooses, its columns compared as they are."""
     held = io.BytesIO()
     try:
+        # An index would sort the rows, whose numbers are what is asked for.
         pyogrio.write_dataframe(table, held, driver="FlatGeobuf", layer="t", SPATIAL_INDEX="NO")
         _, rows, _, _ = pyogrio.raw.read(
             held.getvalue(), where=source.where, return_fids=True, read_geometry=False

@@ -230,6 +230,7 @@ def _remembered(
     """Return what was read before where it serves, else read the layer."""
     key = (source, crs.to_wkt(), _state(source))
     with _Memory.lock:
+        # A lock for each layer: one reads it, others wait for that, and other layers go on.
         lock = _Memory.locks.setdefault(key, Lock())
     with lock:
         wanted = frozenset(name.lower() for name in columns)
@@ -381,6 +382,7 @@ def garbled(texts: pd.Series) -> str:
     for text in texts.dropna().unique():
         if not isinstance(text, str):
             continue
+        # Control characters that no text has: cp1252 that was read as Latin-1.
         if "\ufffd" in text or any("\x80" <= c <= "\x9f" for c in text):
             return text
         try:

@@ -64,6 +64,7 @@ def _read(vrt: Path) -> Any:
     if not containers.is_packed(vrt):
         return xml.read(vrt, "VRT")
     with containers.opened(vrt) as file:
+        # One byte more shows that it goes on.
         held = file.read(LONGEST + 1)
     if len(held) > LONGEST:
         raise InputError(f"{vrt}: is longer than any VRT; get it again, or unpack it")
@@ -102,6 +103,7 @@ def gdal_name(path: Path, serves: Callable[[str], bool], what: str) -> str:
 
 def place_of(name: str, vrt: Path) -> Path:
     """Return the file of a name that GDAL would open for a `.vrt`, in an archive too."""
+    # GDAL may write an archive in braces: /vsizip/{a.zip}/b.tif.
     text = containers.VIRTUAL.sub("", name.replace("{", "").replace("}", ""))
     text = text if text.startswith("/") or text == name else f"/{text}"
     path = Path(text)

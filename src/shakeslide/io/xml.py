@@ -13,6 +13,7 @@ from shakeslide.core.errors import InputError
 
 HEAD = 65_536
 """Bytes looked at to tell what a file is."""
+# A letter behind the bracket: neither a declaration nor a comment is an element.
 START_TAG = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s>/]")
 
 
