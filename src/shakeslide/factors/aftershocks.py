@@ -240,6 +240,7 @@ def _require_weights(
 
 
 def _utc(time: datetime) -> datetime:
+    # Times without a zone are UTC, as catalogues write them.
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
@@ -296,6 +297,7 @@ def _days_told(
 
 def _named(features: vector.Features, names: tuple[str, ...]) -> str | None:
     """Return the first column with one of these names, whatever its case."""
+    # Reversed, so that of columns that differ in case alone the first counts.
     known = {c.lower(): c for c in reversed(features.names)}
     return next((known[n] for n in names if n in known), None)
 
@@ -378,6 +380,7 @@ def _main_shock(
     near = (apart.abs() <= MAIN_SHOCK[0]).to_numpy() & ~time.whole_day
     if magnitude is None or event.magnitude is None:
         return np.asarray(near)
+    # Not "at most": an earthquake without a magnitude stays a candidate.
     near &= ~(np.abs(magnitude - event.magnitude) > MAIN_SHOCK[1])
     return np.asarray(near | _main_of_day(apart, time, magnitude, event.magnitude))
 
@@ -392,6 +395,7 @@ def _main_of_day(
     out = np.zeros(len(magnitude), bool)
     today = time.whole_day & ((apart <= pd.Timedelta(0)) & (apart > -dates.DAY)).to_numpy()
     differs = np.where(today, np.abs(magnitude - size), np.inf)
+    # `argmin` would return a NaN.
     differs = np.where(np.isnan(differs), np.inf, differs)
     if differs.size and differs.min() <= MAIN_SHOCK[1]:
         out[np.argmin(differs)] = True

@@ -271,6 +271,7 @@ def _from_true_north(pieces: nearest.Subsections, grid: GeoBox) -> NDArray[np.fl
     # A piece beyond what the CRS shows is never the nearest.
     true = (pieces.azimuth_deg - np.nan_to_num(north)) % 180.0
     out = true.astype(np.float32)
+    # Rounding to float32 may reach 180, which is 0.
     out[out >= 180.0] = 0.0
     return out
 
@@ -692,6 +693,7 @@ def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
         compute=made.compute,
         halo=made.halo,
         legend=made.legend,
+        # `use` states whether a factor takes part, and changes no value of it.
         settings={k: v for k, v in settings.essence(sources.content).items() if k != "use"}
         | about
         | dict(made.settings),

@@ -162,6 +162,7 @@ class Exposure:
         facing = np.cos(angle) if self.towards == "north" else np.sin(angle)
         facing = np.where(degrees == -1.0, 0.0, facing)
         if self.by_slope:
+            # So they are the northward and eastward components of the slope's unit normal.
             facing *= np.sin(np.radians(inputs.derivatives.slope_deg.astype(np.float64)))
         return facing.astype(np.float32)
 

@@ -96,6 +96,7 @@ def _add_up(x: Any, origin: float, h: float, gain: float, change: Any, out: Any)
         low = fma(fma(high, t, np.float64(c2)), t, np.float64(c1))
         value = gain * fma(low, t, np.float64(c0))
         out[j] = value if value > 0 else 0.0  # at the rim of a disc it may round below
+    # Left clean for the next row.
     change[: x.size + 1] = 0
 
 
@@ -114,6 +115,7 @@ def _block_end(x: Any, left: int, size: float, block: int, pace: float) -> int:
 def _sweep(x: Any, y: Any, px: Any, py: Any, weight: Any, h: float, gain: float, out: Any) -> None:
     cols, size = x.size, _BLOCK * h
     pace = (cols - 1) / (x[-1] - x[0]) if cols > 1 else 1.0
+    # Five of eight numbers are used: a column then fills one line of the cache.
     change = np.zeros((cols + 1, 8), np.int64)
     ends, terms = np.empty((2, px.size)), np.empty((5, px.size), np.int64)
     for i in range(y.size):
@@ -174,9 +176,12 @@ def quartic_density(
     weight = _weights(weights, east.size)
     order = np.argsort(north, kind="stable")
     out = np.zeros((ys.size, xs.size), np.float32)
+    # An exact sum, so that the scale does not depend on the order of the points.
     total = math.fsum(weight)
     if out.size and total > 0:
+        # No sum leaves 64 bits: a point's coefficients are at most `_HEADROOM` times its weight.
         scale = 2.0**62 / (_HEADROOM * total)
+        # 3/(π h²) of the kernel, per km² instead of m².
         gain = 3e6 / (math.pi * bandwidth**2 * scale)
         ordered = east[order], north[order], weight[order] * scale
         _sweep(xs, ys, *ordered, float(bandwidth), gain, out)
@@ -240,6 +245,7 @@ def default_bandwidth(px: Values, py: Values, weights: Values | None = None) -> 
         raise InputError("all points have weight 0: give the bandwidth in metres")
     d = np.hypot(x - np.average(x, weights=w), y - np.average(y, weights=w))
     standard = math.sqrt(np.average(d**2, weights=w))
+    # Of a normal distribution in the plane, √(1/ln 2) times the median is the standard distance.
     spread = min(standard, math.sqrt(1 / math.log(2)) * _weighted_median(d, w))
     if not spread > _ONE_PLACE:
         raise InputError("the points lie in one place: give the bandwidth in metres")

@@ -120,6 +120,7 @@ def _with_margin(grid: GeoBox, dem: GeoBox, margin: float) -> GeoBox:
     have, own = reach.boundingbox, grids.bounds(grid)
 
     def cells(beyond: float, size: float) -> int:
+        # The addition keeps rounding from cutting a cell off a margin of whole cells.
         return max(0, int(min(beyond, margin) / size + 1e-6))
 
     west, east = cells(own.left - have.left, dx), cells(have.right - own.right, dx)
@@ -182,7 +183,9 @@ def make(flow: Flow, products: Sequence[Product]) -> None:
     """
     z = flow.dem.read(flow.grid)
     down, upward, area = _directions(z, flow.grid)
+    # Several factors may ask for the same file.
     for product in {p.path: p for p in products}.values():
+        # Rounded as the areas are, or a cell of just that area would be none.
         river = area >= np.float32(product.min_area)
         if product.kind == "area":
             _write(product.path, flow.grid, area)
@@ -214,6 +217,7 @@ def _directions(
     level = z.copy()
     _fill(level.ravel(), down, np.asarray(filling.idxs_seq))
     _steepest(level, dx, dy, down)
+    # Released before the peak of memory, which `BYTES_PER_CELL` states.
     del level, filling, codes
     rivers = pyflwdir.FlwdirRaster(idxs_ds=down, shape=z.shape, ftype="d8", cache=False)
     count = rivers.upstream_area("cell")
@@ -224,6 +228,7 @@ def _directions(
 @kernel
 def _fill(level: Any, down: Any, upward: Any) -> None:
     """Raise each cell, in place, to the highest point of its way out."""
+    # From the outlets up: what lies downstream is final.
     for i in upward:
         if level[down[i]] > level[i]:
             level[i] = level[down[i]]
@@ -264,6 +269,7 @@ def _height_above(z: Any, down: Any, upward: Any, river: Any, out: Any) -> None:
     for i in upward:
         j = down[i]
         base[i] = z[i] if river[i] or j == i else base[j]
+        # Below the river only in hollows that were filled.
         out[i] = max(z[i] - base[i], np.float32(0))
 
 
@@ -324,6 +330,7 @@ class ReadWater:
 
 def _read(product: Product, inputs: TileInputs) -> Float:
     """Read a product on a tile; NaN where there is no elevation."""
+    # Upstream area jumps beside a river, where a value in between belongs to no cell.
     how: Literal["nearest", "bilinear"] = "nearest" if product.kind == "area" else "bilinear"
     source = raster.RasterSource(product.path, resampling=how)
     values = source.read(grids.window(inputs.grid, inputs.tile))

@@ -194,6 +194,7 @@ def _cut(line: Coordinates, length: float) -> list[Coordinates]:
     n = max(1, round(along[-1] / length))
     cuts = along[-1] * np.arange(n + 1) / n
     at = np.column_stack([np.interp(cuts, along, line[:, k]) for k in range(2)])
+    # The ends themselves, which the interpolation may round.
     at[0], at[-1] = line[0], line[-1]
     near = 1e-9 * along[-1] / n  # a vertex this near to a cut is the cut
     first = np.searchsorted(along, cuts[:-1] + near, side="right")
@@ -262,6 +263,7 @@ def _within(x0: Any, y0: Any, x1: Any, y1: Any, x: float, y: float, reach2: floa
     n = 0
     for k in range(x0.size):
         index[n] = k
+        # No branch: the next index overwrites one that is not within reach.
         n += _squared_to(x, y, x0[k], y0[k], x1[k], y1[k]) <= reach2
     return index[:n].copy()
 
@@ -368,6 +370,8 @@ def _evaluate(xs: Any, ys: Any, exact: Any, names: Any, index: Any, least: Any, 
             for j in range(_WIDE):
                 px, qx = xs[j] - x0, xs[j] - x1
                 d2 = _squared(px, qx, py2, qy2, pydx, pydy, dx, dy, inverse)
+                # Strictly nearer, and candidates in order: of equals the one of lowest index
+                # stays.
                 closer = d2 < least[i, j]
                 least[i, j] = d2 if closer else least[i, j]
                 which[i, j] = name if closer else which[i, j]
@@ -500,6 +504,8 @@ def nearest(
     if distance.size:
         ends = segments.x0, segments.y0, segments.x1, segments.y1
         cx, cy = (xs[0] + xs[-1]) / 2, (ys[0] + ys[-1]) / 2
+        # What is nearest to a cell is, by the triangle inequality twice, at most a diagonal
+        # further from the centre than what is nearest to that.
         reach = math.sqrt(_least(*ends, cx, cy)) + math.hypot(xs[-1] - xs[0], ys[-1] - ys[0])
         near = _within(*ends, cx, cy, (reach * (1 + _MARGIN)) ** 2)
         exact = np.stack([values[near] for values in ends], axis=1)

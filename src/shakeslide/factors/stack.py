@@ -53,6 +53,7 @@ def lazy(
     shape = grid.shape
     cut = grids.tiles(grid, size)
     columns = max(t.index[1] for t in cut) + 1
+    # Neither hashed nor traversed: dask would look through all that the function holds.
     call = delayed(block, pure=False, traverse=False)
     parts = [da.from_delayed(call(t), (len(codes), *t.shape), np.float32) for t in cut]
     rows = [da.concatenate(parts[i : i + columns], axis=2) for i in range(0, len(parts), columns)]
@@ -171,6 +172,7 @@ class _LoadShard:
         return self.folder / f"{tile.name}.npy"
 
     def __call__(self, tile: Tile) -> Float:
+        # Mapped, because the file of a factor takes a single layer of each tile.
         return np.asarray(np.load(self.path(tile), mmap_mode="r"))
 
 

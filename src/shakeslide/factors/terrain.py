@@ -82,6 +82,7 @@ def _atan_deg(t: Any) -> Any:
 def _slope(gx: Any, gy: Any) -> Any:
     """Slope in degrees from the two components of the gradient."""
     tangent = np.float32(math.sqrt(fma(gx, gx, gy * gy)))
+    # atan t = 90° − atan(1/t) keeps the argument where the polynomial holds.
     steep = tangent > _1
     angle = _atan_deg((_1 if steep else tangent) / (tangent if steep else _1))
     return _90 - angle if steep else angle
@@ -97,6 +98,7 @@ def _aspect(gx: Any, gy: Any) -> Any:
     angle = _90 - angle if wide else angle
     angle = _180 - angle if gy > _0 else angle
     angle = _360 - angle if gx > _0 else angle
+    # Rounding may reach 360, which is north.
     angle = _0 if angle >= _360 else angle
     return angle if longer > _0 else -_1
 
@@ -156,6 +158,7 @@ def _turn(angle: Any, before: Any, share: Any, east: Any, north: Any, out: Any) 
     x, y, turn = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
     for i in range(out.shape[0]):
         k = before[i]
+        # Between components: an angle in between would fail where north is crossed.
         _between(share[i], east[k], east[k + 1], x)
         _between(share[i], north[k], north[k + 1], y)
         _direction_row(x, y, turn)
@@ -338,6 +341,7 @@ def derivatives(z: Dem, dx: float, dy: float) -> Derivatives:
     """
     dem = as_dem(z, dx, dy)
     out = Derivatives(*(np.empty(dem.shape, np.float32) for _ in range(3)))
+    # −200 D with D half the second difference over dx², hence −100.
     gain = np.array([1 / (8 * dx), 1 / (8 * dy), -100 / dx**2, -100 / dy**2], np.float32)
     if dem.size:
         _derive(dem, gain, *out)

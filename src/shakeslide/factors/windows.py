@@ -59,6 +59,7 @@ def tpi_halo(dx: float, dy: float, outer: float) -> tuple[int, int]:
     outer : float
         Outer radius of the annulus in metres.
     """
+    # A radius of whole cells holds the last of them whatever rounding does.
     slack = 1e-9 * max(dx, dy)
     return math.floor((outer + slack) / dy), math.floor((outer + slack) / dx)
 
@@ -282,6 +283,7 @@ def _tpi_panel(
         whole = tall <= at < rows - tall and not counting
         if counting:
             _annulus(cells, cell_table, at + ring, pairs, blocks, cell_band, number)
+        # Away from edges and voids the number is that of the row above.
         elif not (whole and settled):
             _number_without_voids(widths, at, rows, number)
         settled = whole
@@ -410,6 +412,7 @@ def _slide(line: Any, spare: Any, span: int, target: Any) -> None:
     n = target.size - span + 1
     length = 1
     source, other = line, spare
+    # By fours: half as many passes over memory as by twos.
     while 4 * length < span:
         _double_twice(source, other, length, n + span - 4 * length)
         source, other = other, source
@@ -418,6 +421,7 @@ def _slide(line: Any, spare: Any, span: int, target: Any) -> None:
         _double(source, other, length, n + span - 2 * length)
         source, other = other, source
         length *= 2
+    # The last two windows overlap, which a maximum allows.
     _double(source, target, span - length, n)
 
 
