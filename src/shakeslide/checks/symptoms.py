@@ -119,7 +119,7 @@ def in_feet(*said: str) -> str:
 
 
 def voids(values: Floats) -> str:
-    """Tell of holes: cells without value that are surrounded by such with."""
+    """Report voids: cells without a value, among elevations (rows, cols), that others surround."""
     empty = np.isnan(values)
     marked, count = ndimage.label(empty)
     if count == 0:
@@ -270,7 +270,7 @@ def _alternation(z: Floats, axis: int) -> tuple[float, float]:
 
 
 def repeated(shapes: NDArray[np.object_]) -> str:
-    """Tell of landslides whose outline is that of another."""
+    """Report outlines, an array (n,) of geometries, that are the same as another."""
     count = int(pd.Series(shapely.to_wkb(shapely.normalize(shapes))).duplicated().sum())
     if count == 0:
         return ""
@@ -284,7 +284,7 @@ def whole_sources(areas: NDArray[np.float64], cell: float, least_cells: int) -> 
 
     Parameters
     ----------
-    areas : array
+    areas : array, (landslides,) float64
         Area of each landslide in m².
     cell : float
         Area of a cell in m².
@@ -319,11 +319,11 @@ def run_out_learnt(positives: str) -> str:
 
 
 def nearly_the_same(shapes: NDArray[np.object_], alike: float = 0.8) -> str:
-    """Tell of landslides that were mapped twice, with outlines that differ a little.
+    """Report landslides that were mapped twice, with outlines that differ a little.
 
     Parameters
     ----------
-    shapes : array of geometries
+    shapes : array of geometries, (landslides,)
         The outlines.
     alike : float
         Share of their common area that counts as the same.

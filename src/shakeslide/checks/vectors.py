@@ -127,7 +127,7 @@ def _distance_swapped(source: vector.VectorSource, grid: GeoBox) -> float:
 
 
 def distance_to(shapes: NDArray[np.object_] | Points, grid: GeoBox) -> float:
-    """Return the distance in metres from the grid to the nearest shape."""
+    """Return the distance in metres from the grid to the nearest of some geometries, (n,)."""
     if isinstance(shapes, Points):
         return shapes.distance(*grids.bounds(grid).bbox)
     return float(shapely.distance(shapes, shapely.box(*grids.bounds(grid).bbox)).min())

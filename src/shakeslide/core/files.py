@@ -145,7 +145,7 @@ def sweep(folders: Iterable[Path]) -> None:
 
 
 def save_shard(array: NDArray[Any], path: Path, *, durable: bool = False) -> None:
-    """Write an array as .npy followed by a checksum, renamed into place when complete."""
+    """Write an array, any shape, as .npy and a checksum, renamed into place when complete."""
     with replacing(path, durable=durable) as temporary, temporary.open("wb+") as file:
         np.save(file, np.ascontiguousarray(array))
         file.seek(0)

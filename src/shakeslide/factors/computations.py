@@ -111,17 +111,17 @@ class Density:
 
 
 def elevation(inputs: TileInputs) -> Float:
-    """Return elevation in metres."""
+    """Return elevation in metres, (rows, cols) float32, NaN where unknown."""
     return inputs.elevation()[0]
 
 
 def slope(inputs: TileInputs) -> Float:
-    """Return slope in degrees."""
+    """Return slope in degrees, (rows, cols) float32."""
     return inputs.derivatives.slope_deg
 
 
 def aspect(inputs: TileInputs) -> Float:
-    """Return aspect in degrees from true north, -1 where flat."""
+    """Return aspect in degrees from true north, (rows, cols) float32, -1 where flat."""
     return inputs.derivatives.aspect_deg
 
 
@@ -143,7 +143,7 @@ class Curvature:
 
 
 def roughness(inputs: TileInputs) -> Float:
-    """Return highest minus lowest elevation of the 3 x 3 cells around, in metres."""
+    """Return the range of the 3 x 3 elevations around, in metres, (rows, cols) float32."""
     z, inner = inputs.elevation((1, 1))
     return terrain.roughness(z, inputs.dx, inputs.dy)[inner]
 

@@ -55,7 +55,20 @@ class TileInputs:
         return outer, self.dem.read(grids.window(self.grid, outer))
 
     def elevation(self, halo: tuple[int, int] = (0, 0)) -> tuple[Float, tuple[slice, slice]]:
-        """Return elevation with a halo (stopped at the edges), and the tile's slices in it."""
+        """Return elevation with a halo (stopped at the edges), and the tile's slices in it.
+
+        Parameters
+        ----------
+        halo : (int, int)
+            Rows above and below, and columns left and right, that are added to the tile.
+
+        Returns
+        -------
+        z : array, (rows, cols) float32
+            Metres, of the tile and its halo; NaN where unknown.
+        inner : (slice, slice)
+            Rows and columns of the tile in `z`.
+        """
         outer, z = self._window
         wanted = self.tile.grown(halo, grids.shape_of(self.grid))
         return np.ascontiguousarray(z[wanted.within(outer)]), self.tile.within(wanted)

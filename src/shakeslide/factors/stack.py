@@ -70,7 +70,7 @@ def lazy(
 def computed(
     factors: Sequence[Factor], grid: GeoBox, size: int, dem: raster.RasterSource
 ) -> xr.DataArray:
-    """Return the lazy stack computed from the layers."""
+    """Return the lazy stack (factor, y, x) float32 that is computed from the layers."""
     return lazy(_Compute(tuple(factors), grid, dem), [f.code for f in factors], grid, size)
 
 
@@ -272,7 +272,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def stored(folder: Path, codes: Sequence[str], size: int | None = None) -> xr.DataArray:
-    """Return the lazy stack of the files in `folder`.
+    """Return the lazy stack (factor, y, x) float32 of the files in `folder`.
 
     Parameters
     ----------
@@ -282,6 +282,11 @@ def stored(folder: Path, codes: Sequence[str], size: int | None = None) -> xr.Da
         Which, in this order.
     size : int, optional
         Side of the tiles; default: as `grid.tile_size`.
+
+    Raises
+    ------
+    InputError
+        The files are not on one grid.
     """
     paths = tuple(folder / f"{code}.tif" for code in codes)
     grid = stored_grid(paths[0])

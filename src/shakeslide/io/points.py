@@ -41,12 +41,12 @@ class Points:
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """Which features have no geometry."""
+        """Which features have no geometry, (n,) bool."""
         return np.asarray(np.isnan(self.xy).all(axis=1))
 
     @property
     def shapes(self) -> NDArray[np.object_]:
-        """The same as geometries, None where there is none."""
+        """The same as geometries, (n,), None where there is none."""
         out: NDArray[np.object_] = np.asarray(shapely.points(self.xy), object)
         out[self.missing] = None
         return out

@@ -236,7 +236,9 @@ class RasterSource:
         return values
 
     def read_codes(self, block: GeoBox) -> NDArray[np.float64]:
-        """Return classes on the cells of `block`: whole numbers, exact, NaN where there are none.
+        """Return classes on the cells of `block`, (rows, cols) float64, NaN where there are none.
+
+        They are whole numbers, exact.
 
         Raises
         ------

@@ -23,7 +23,7 @@ BEYOND = 1e8
 
 
 def flat(geometry: Shapes | Points) -> Shapes | Points:
-    """Return geometries without heights."""
+    """Return geometries, (n,), without heights."""
     if isinstance(geometry, Points) or not (shapely.get_coordinate_dimension(geometry) > 2).any():
         return geometry
     out: Shapes = shapely.force_2d(geometry)
@@ -31,7 +31,7 @@ def flat(geometry: Shapes | Points) -> Shapes | Points:
 
 
 def kind_of(geometry: Shapes | Points) -> str:
-    """Return "point", "line" or "polygon", "mixed" where there are several."""
+    """Return "point", "line" or "polygon" for geometries, (n,); "mixed" where there are several."""
     if isinstance(geometry, Points):
         return "point"
     kinds = {KINDS.get(int(n), "mixed") for n in np.unique(shapely.get_type_id(geometry))}
@@ -40,6 +40,20 @@ def kind_of(geometry: Shapes | Points) -> str:
 
 def present(geometry: Shapes | Points, where: str, notes: list[str]) -> NDArray[np.bool_]:
     """Return which features have a geometry.
+
+    Parameters
+    ----------
+    geometry : array of geometries, (n,), or Points
+        Missing and empty ones among them.
+    where : str
+        File and layer, for messages.
+    notes : list of str
+        Gets a line if features are left out.
+
+    Returns
+    -------
+    array, (n,) bool
+        True where a feature has a geometry that is not empty.
 
     Raises
     ------
@@ -81,14 +95,21 @@ def of_kinds(
 
     Parameters
     ----------
-    geometry : array of geometries, or Points
+    geometry : array of geometries, (n,), or Points
         None missing or empty.
     kinds : sequence of str
         "point", "line", "polygon", the preferred one first.
     where : str
         File and layer, for messages.
     notes : list of str
-        Told there.
+        Gets a line for what is left out.
+
+    Returns
+    -------
+    geometry : array of geometries, (n,), or Points
+        All of them, collections reduced to the parts that are needed.
+    wanted : array, (n,) bool
+        Which are of these kinds.
 
     Raises
     ------
@@ -154,7 +175,10 @@ def _parts_of(collection: shapely.Geometry, kinds: Sequence[str]) -> tuple[shape
 
 
 def simple_parts(geometry: Shapes) -> Shapes:
-    """Return the single points, lines and polygons of geometries, those in collections too."""
+    """Return the m simple parts, (m,), of geometries, (n,): points, lines and polygons.
+
+    Those in collections are among them, empty ones are not.
+    """
     parts = shapely.get_parts(geometry)
     # Collections may hold collections.
     while (shapely.get_type_id(parts) > 3).any():
@@ -167,6 +191,22 @@ def mended(
     geometry: Shapes | Points, where: str, notes: list[str]
 ) -> tuple[Shapes | Points, NDArray[np.bool_]]:
     """Return valid geometries, and which of them hold anything.
+
+    Parameters
+    ----------
+    geometry : array of geometries, (n,), or Points
+        Of one kind.
+    where : str
+        File and layer, for messages.
+    notes : list of str
+        Gets a line for repairs and one for what is left out.
+
+    Returns
+    -------
+    geometry : array of geometries, (n,), or Points
+        All of them, invalid ones repaired.
+    kept : array, (n,) bool
+        Which are not empty.
 
     Raises
     ------
@@ -198,7 +238,7 @@ def mended(
 
 
 def made_valid(geometry: Shapes) -> Shapes:
-    """Return invalid geometries as valid ones that cover the same ground.
+    """Return invalid geometries, (n,), as valid ones that cover the same ground.
 
     Parts that overlap are joined and holes are cut out of the shell. GEOS's default would make
     a hole where two parts overlap, and ground of the piece of a hole that lies outside.
@@ -216,7 +256,7 @@ def _same_kind(repaired: shapely.Geometry, original: shapely.Geometry) -> shapel
 
 
 def swapped(geometry: Shapes | Points) -> Shapes | Points:
-    """Return geometries with x and y exchanged."""
+    """Return geometries, (n,), with x and y exchanged."""
     if isinstance(geometry, Points):
         return Points(geometry.xy[:, ::-1])
     out: Shapes = shapely.set_coordinates(
@@ -226,7 +266,7 @@ def swapped(geometry: Shapes | Points) -> Shapes | Points:
 
 
 def projected(geometry: Shapes | Points, own: CRS, crs: CRS) -> Shapes | Points:
-    """Return geometries in another CRS; coordinates beyond the first one become infinite."""
+    """Return geometries, (n,), in another CRS; coordinates beyond the first one become infinite."""
     if own == crs:
         return geometry
     # `always_xy`: x first as in the files, whatever order the CRS states.
@@ -239,5 +279,5 @@ def projected(geometry: Shapes | Points, own: CRS, crs: CRS) -> Shapes | Points:
 
 
 def beyond(geometry: Shapes | Points) -> NDArray[np.bool_]:
-    """Return which geometries (in metres) lie nowhere on the Earth."""
+    """Return which geometries, (n,) in metres, lie nowhere on the Earth, (n,) bool."""
     return np.asarray(~(np.abs(_bounds(geometry)) < BEYOND).all(axis=1))  # NaN and infinity too

@@ -69,7 +69,10 @@ class Summary:
 
     @classmethod
     def of(cls, values: NDArray[Any], most: int = 0) -> Summary:
-        """Return the summary of an array, NaN where it has no value; of `most` values at most."""
+        """Return the summary of an array, any shape, NaN where it has no value.
+
+        `distinct` is None if there are more than `most` distinct values.
+        """
         flat = np.ascontiguousarray(values).ravel()
         known, low, below, low_count, high, above, high_count, zeros, least = _ends(flat)
         distinct = _distinct(flat, most)

@@ -472,7 +472,15 @@ def _matching(source: VectorSource, table: pd.DataFrame) -> Any:
 
 
 def matching(source: VectorSource, table: pd.DataFrame) -> NDArray[np.int64]:
-    """Return which rows of a table a filter chooses, its columns compared as they are."""
+    """Return the numbers, (k,) int64 from 0, of the table's rows that the source's filter chooses.
+
+    Its columns are compared as they are.
+
+    Raises
+    ------
+    InputError
+        The filter is not a valid condition on the columns.
+    """
     held = io.BytesIO()
     try:
         # An index would sort the rows, whose numbers are what is asked for.

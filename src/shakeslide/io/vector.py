@@ -351,7 +351,13 @@ def require_column(features: Features, column: str, where: str) -> None:
 
 
 def numeric(features: Features, column: str, where: str) -> np.ndarray:
-    """Return a column as float64, NaN where empty; text that is no number is an `InputError`."""
+    """Return a column as numbers, (features,) float64, NaN where empty.
+
+    Raises
+    ------
+    InputError
+        Some of its text is no number, or the column is empty in all features.
+    """
     given = features.table[column]
     values = np.asarray(pd.to_numeric(given, errors="coerce"), float)
     bad = ~np.isfinite(values) & given.notna().to_numpy()

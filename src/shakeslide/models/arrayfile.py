@@ -29,7 +29,7 @@ _MAX_HEADER = 2**20
 
 
 def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays to a safetensors file; it appears whole or not at all."""
+    """Write named arrays, any shape, to a safetensors file; it appears whole or not at all."""
     path = Path(path)
     # Sorted, so that equal arrays give equal bytes.
     data = safetensors.save({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())})
@@ -45,6 +45,11 @@ def read(path: str | os.PathLike[str], max_bytes: int = 2**32) -> Arrays:
     path : path
     max_bytes : int
         Largest file that is read at all.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The named arrays, any shape.
 
     Raises
     ------

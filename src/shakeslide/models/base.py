@@ -85,7 +85,12 @@ class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return labels
 
     def arrays(self) -> Arrays:
-        """Everything that prediction needs, as plain arrays by name.
+        """Return everything that prediction needs, as plain arrays by name.
+
+        Returns
+        -------
+        dict of str to ndarray
+            `classes`, (2,), and arrays of the model's own, any shape.
 
         Raises
         ------
@@ -105,7 +110,7 @@ class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
         Parameters
         ----------
-        arrays : mapping
+        arrays : mapping of str to ndarray, any shape
             As `arrays` returned them.
         params : mapping
             As `get_params` returned them (lists where a parameter was a tuple).
@@ -216,9 +221,15 @@ class ArrayReader:
         low, high : float, optional
             Closed range of the values. Floating-point values must be finite in any case.
 
+        Returns
+        -------
+        ndarray
+            A copy, contiguous in C order, of the shape and type that are required.
+
         Raises
         ------
         InputError
+            The array is missing, or has another type or shape, or impossible values.
         """
         array = self._arrays.pop(name, None)
         if not isinstance(array, np.ndarray):
@@ -250,7 +261,10 @@ class ArrayReader:
         return ArrayReader(f"{self._owner}, {prefix.rstrip('.')}", self.take_part(prefix))
 
     def take_part(self, prefix: str) -> Arrays:
-        """Remove and return, unchecked, the arrays whose names begin with `prefix`, without it."""
+        """Remove and return the arrays whose names begin with `prefix`, without it in the names.
+
+        They are unchecked: any shape, any type.
+        """
         return {name.removeprefix(prefix): self._arrays.pop(name) for name in self.names(prefix)}
 
     def error(self, name: str, what: str) -> InputError:

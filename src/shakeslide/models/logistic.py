@@ -54,7 +54,10 @@ class LogisticRegression(Model):
 def linear_scores(
     X: NDArray[np.float32], coef: NDArray[np.float64], intercept: float
 ) -> NDArray[np.float64]:
-    """Return w·x+b of each row, summed in the order of the columns whatever the rows around it."""
+    """Return w·x + b of each row, (n,), of `X`, (n, m), with `coef` w, (m,), and `intercept` b.
+
+    Summed in the order of the columns, whatever the rows around.
+    """
     n, m = X.shape
     out = np.empty(n)
     for i in range(n):
@@ -67,7 +70,7 @@ def linear_scores(
 
 @njit(nogil=True, cache=True)
 def logistic(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 1/(1+exp(-z)) without overflow, element by element."""
+    """Return 1 / (1 + exp(-z)), (n,), without overflow, of each of `z`, (n,)."""
     out = np.empty_like(z)
     for i in range(z.size):
         e = np.exp(-abs(z[i]))

@@ -28,7 +28,8 @@ def dump(model: Model) -> tuple[dict[str, Any], Arrays]:
     -------
     description : dict
         ``{"model": name in the registry, "params": constructor parameters}``, plain JSON types.
-    arrays : dict of str to ndarray
+    arrays : dict of str to ndarray, any shape
+        As `Model.arrays` returns them.
 
     Raises
     ------
@@ -49,6 +50,15 @@ def dump(model: Model) -> tuple[dict[str, Any], Arrays]:
 
 def restore(name: str, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
     """Rebuild the model that `dump` split; everything is checked.
+
+    Parameters
+    ----------
+    name : str
+        In the registry.
+    params : mapping
+        Constructor parameters.
+    arrays : mapping of str to ndarray, any shape
+        As `dump` returned them.
 
     Raises
     ------

@@ -283,7 +283,7 @@ def _sampled_inside(bench: Bench, chosen: parts_of_map.Area) -> NDArray[np.int64
 
 
 def split_testing(bench: Bench, rows: NDArray[np.int64]) -> Split:
-    """Return the split that tests most of some rows; the first under `pixel`."""
+    """Return the split that tests most of some rows, (n,) by number; the first under `pixel`."""
     if bench.protocol == "pixel":
         return bench.splits[0]
     return max(bench.splits, key=lambda s: int(np.isin(rows, s.test).sum()))

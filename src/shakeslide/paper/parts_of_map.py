@@ -56,7 +56,20 @@ class PartView(View):
         return tuple(min(self.step // 2, (n - 1) % self.step) for n in self.grid.shape)  # type: ignore[return-value]
 
     def read(self, path: Path, average: bool = True) -> Float:
-        """Return a raster of the whole grid on the picture's cells, the middle ones of each."""
+        """Return a raster of the whole grid on the picture's cells, the middle ones of each.
+
+        Parameters
+        ----------
+        path : Path
+            A file on the whole grid.
+        average : bool
+            Not used: a part of the map is never averaged.
+
+        Returns
+        -------
+        array, (rows, cols) float32
+            NaN where the file has no value.
+        """
         t = self.tile
         window = ((t.row0, t.row1), (t.col0, t.col1))
         with raster.result(path) as src:
@@ -129,7 +142,7 @@ class Area:
     said: str
 
     def inside(self, grid: GeoBox, rows: slice, cols: slice) -> NDArray[np.bool_]:
-        """Return which of some cells of the grid have their centre in the area."""
+        """Return which of some cells of the grid have their centre in it, (rows, cols) bool."""
         a, (height, width) = grid.affine, grids.shape_of(grid)
         x = a.c + (np.arange(width)[cols] + 0.5) * a.a
         y = a.f + (np.arange(height)[rows] + 0.5) * a.e

@@ -18,7 +18,7 @@ MEASURES = ("oa", "precision", "recall", "roc_auc")
 
 
 def spread(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return mean and standard deviation; NaN where there is one value only."""
+    """Return mean and standard deviation of values, (n,); of one value the latter is NaN."""
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
 
@@ -55,7 +55,17 @@ def summary(
 def interval(values: NDArray[np.float64], splits: Sequence[Split]) -> tuple[float, float]:
     """Return the ends of the mean's 95 % interval over splits whose training rows overlap.
 
-    NaN where there are fewer than `FEWEST` splits: they hardly say how far scores vary.
+    Parameters
+    ----------
+    values : array, (splits,) float64
+        A score on each split.
+    splits : sequence of Split
+        The splits.
+
+    Returns
+    -------
+    low, high : float
+        NaN where there are fewer than `FEWEST` splits: they hardly show how far scores vary.
     """
     if len(values) < FEWEST:
         return float("nan"), float("nan")
@@ -66,7 +76,20 @@ def interval(values: NDArray[np.float64], splits: Sequence[Split]) -> tuple[floa
 def difference(
     values: NDArray[np.float64], others: NDArray[np.float64], splits: Sequence[Split]
 ) -> dict[str, float]:
-    """Return the mean difference on the same splits with its 95 % interval, as `interval`."""
+    """Return the mean difference on the same splits with its 95 % interval, as `interval`.
+
+    Parameters
+    ----------
+    values, others : array, (splits,) float64
+        Two scores on each split; the difference is the first less the second.
+    splits : sequence of Split
+        The splits.
+
+    Returns
+    -------
+    dict
+        `mean`, `low` and `high`.
+    """
     if len(values) < FEWEST:
         return {"mean": float((values - others).mean()), "low": np.nan, "high": np.nan}
     told = intervals.paired_difference(values, others, *sizes(splits))

@@ -154,7 +154,7 @@ def _events(run: Run, samples: sampling.Samples) -> events.Events:
 
 
 def known_truth(run: Run, samples: sampling.Samples) -> NDArray[np.float32] | None:
-    """Return the known failure probability of each sample, where the study has it."""
+    """Return the known failure probability of each sample, (samples,), where the study has it."""
     layer = run.study.evaluation.truth
     if layer is None:
         return None

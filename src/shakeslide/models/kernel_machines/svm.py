@@ -194,7 +194,10 @@ class KernelMachine:
         return float(np.abs(self.dual).sum())
 
     def decisions(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Decision value of each row, whatever the rows around it."""
+        """Return the decision value of each row, (n,), of `X`, (n, n_features).
+
+        It depends on its own row alone, not on those around it.
+        """
         with one_blas_thread():
             return predict_in_chunks(self._chunk, X)
 
@@ -215,7 +218,14 @@ class KernelMachine:
         return out
 
     def arrays(self) -> Arrays:
-        """Everything by name."""
+        """Return everything by name.
+
+        Returns
+        -------
+        dict of ndarray of float64
+            `vectors`, (n_vectors, n_features); `dual`, (n_vectors,); `kernel`, (2,): intercept,
+            gamma.
+        """
         return {
             "vectors": self.vectors,
             "dual": self.dual,

@@ -85,11 +85,23 @@ class TaylorMap:
 
     @property
     def scale(self) -> Float64:
-        """Factor of each monomial in the feature map whose inner product is the kernel."""
+        """Factors of the monomials, (size,), in the feature map that makes the kernel."""
         return self._structure[2]
 
     def evaluate(self, X: NDArray[Any], weights: Float64) -> Float64:
-        """Return Σ weights[r] monomial_r(x) of each row, whatever the rows around it."""
+        """Return Σ weights[r] monomial_r(x) of each row, whatever the rows around it.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, n_features)
+            Rows.
+        weights : ndarray of float64, shape (size,)
+            One per monomial.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+        """
         parent, variable, _, top = self._structure
         out: Float64 = _evaluate(X, self.centre, self.gamma, parent, variable, top, weights)
         return out
@@ -242,11 +254,21 @@ class PolynomialMachine:
         return self.map.centre.size
 
     def decisions(self, X: NDArray[np.float32]) -> Float64:
-        """Decision value of each row, whatever the rows around it."""
+        """Return the decision value of each row, (n,), of `X`, (n, n_features).
+
+        It depends on its own row alone, not on those around it.
+        """
         return self.map.evaluate(X, self.map.scale * self.weights) + self.intercept
 
     def arrays(self) -> Arrays:
-        """Everything by name."""
+        """Return everything by name.
+
+        Returns
+        -------
+        dict of ndarray
+            `centre`, (n_features,); `degree`, (1,); `weights`, (map.size,); `kernel`, (2,):
+            intercept and gamma.
+        """
         return {
             "centre": self.map.centre,
             "degree": np.array([self.map.degree], dtype=np.int64),

@@ -323,27 +323,31 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
 
     @property
     def weights_(self) -> list[Floats]:
-        """Weights of each layer of the first member."""
+        """Weights of each layer of the first member, (outputs, inputs) each."""
         return self._first().weights
 
     @property
     def biases_(self) -> list[Floats]:
-        """Biases of each layer of the first member."""
+        """Biases of each layer of the first member, (outputs,) each."""
         return self._first().biases
 
     @property
     def decoders_(self) -> list[Autoencoder]:
-        """Autoencoders of the first member as pre-training left them."""
+        """Autoencoders of the first member as pre-training left them.
+
+        Of each: weights (units, inputs) and biases (units,) of the encoder, weights (inputs, units)
+        and biases (inputs,) of the decoder.
+        """
         return self._first().decoders
 
     @property
     def mean_activation_(self) -> list[NDArray[np.float64]]:
-        """Mean activations of each hidden layer of the first member."""
+        """Mean activations of each hidden layer of the first member, (units,) each."""
         return self._first().mean_activation
 
     @property
     def curves_(self) -> dict[str, NDArray[np.float64]]:
-        """Curves of the first member."""
+        """Curves of the first member by phase: (n, 3) of step, loss and accuracy."""
         return self._first().curves
 
     def _first(self) -> Network:

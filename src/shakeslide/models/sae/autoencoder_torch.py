@@ -62,7 +62,22 @@ class TorchSteps:
     def run(
         self, members: Sequence[Member], orders: Sequence[BatchOrder], rates: NDArray[np.float32]
     ) -> list[NDArray[np.float64]]:
-        """Train members that stand at the same step of the same phase; return their curves."""
+        """Train members that stand at the same step of the same phase.
+
+        Parameters
+        ----------
+        members : sequence of Member
+            Of one layout; their parameters are changed in place.
+        orders : sequence of BatchOrder
+            The batches of each member.
+        rates : ndarray of float32, shape (steps,)
+            Learning rate of each step.
+
+        Returns
+        -------
+        list of ndarray of float64, shape (n, 3)
+            Step, loss and accuracy of each member, at every `record_every` steps.
+        """
         plan, first, step = members[0].plan, members[0].first, members[0].step
         theta = self._put(np.stack([m.theta for m in members]))
         moments = self._put(np.stack([m.moments for m in members], axis=1))

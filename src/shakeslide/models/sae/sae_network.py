@@ -74,7 +74,15 @@ class Network:
         return out
 
     def arrays(self) -> Arrays:
-        """Everything by name."""
+        """Return everything by name; layers count from 1.
+
+        Returns
+        -------
+        dict of ndarray
+            `weights_<k>`, (outputs, inputs), and `biases_<k>`, (outputs,), of each layer;
+            `encoder_<k>`, `encoder_bias_<k>`, `decoder_<k>` and `decoder_bias_<k>` of each
+            autoencoder; `mean_activation_<k>`, (units,); `curve_<phase>`, (n, 3).
+        """
         arrays: Arrays = {}
         for k, (w, b) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
             arrays[f"weights_{k}"], arrays[f"biases_{k}"] = w.copy(), b.copy()
@@ -142,13 +150,13 @@ def build_plan(sizes: Sequence[int], activations: Sequence[int]) -> NDArray[np.i
 
 
 def classifier_plan(n_features: int, units: Sequence[int], activation: str) -> NDArray[np.int64]:
-    """Plan of all encoders and the softmax."""
+    """Return the plan, (layers, 7) int64, of all encoders and the softmax."""
     activations = [ACTIVATIONS[activation]] * len(units) + [kernels.LINEAR]
     return build_plan([n_features, *units, 2], activations)
 
 
 def autoencoder_plan(n_features: int, units: Sequence[int], activation: str) -> NDArray[np.int64]:
-    """Plan of the encoders of `units` and the decoder of the last of them."""
+    """Return the plan, (layers, 7) int64, of the encoders and the decoder of the last one."""
     sizes = [n_features, *units]
     activations = [ACTIVATIONS[activation]] * len(units) + [_decoding(activation)]
     return build_plan([*sizes, sizes[-2]], activations)
@@ -160,7 +168,7 @@ def _decoding(activation: str) -> int:
 
 
 def parameter_count(plan: NDArray[np.int64]) -> int:
-    """Length of the flat vector of a plan."""
+    """Return the length of the flat vector of a plan, (layers, 7)."""
     return int(plan[-1, BIASES] + _padded(int(plan[-1, PADDED_OUT])))
 
 
@@ -178,7 +186,7 @@ def bias_view(theta: Floats, plan: NDArray[np.int64], layer: int) -> Floats:
 
 
 def aligned_zeros(size: int) -> NDArray[np.float32]:
-    """Zeros that start at a cache line, which no load of a register then straddles."""
+    """Return zeros, (size,), that start at a cache line, which no load of a register straddles."""
     room = np.zeros(size + LANE, dtype=np.float32)
     skip = -(room.ctypes.data // room.itemsize) % LANE
     return room[skip : skip + size]
@@ -201,7 +209,16 @@ def draw_weights(rng: np.random.Generator, n_in: int, n_out: int, init: str) -> 
 
 
 def joined(autoencoders: Sequence[Autoencoder], activation: str) -> Network:
-    """One stack that encodes with all autoencoders from the bottom up and decodes back down."""
+    """Return one stack that encodes with all autoencoders upwards and decodes back down.
+
+    Parameters
+    ----------
+    autoencoders : sequence of tuple of ndarray
+        From the bottom up; of each: weights (units, inputs) and biases (units,) of the encoder,
+        weights (inputs, units) and biases (inputs,) of the decoder.
+    activation : str
+        Of the encoders.
+    """
     n_features = autoencoders[0][0].shape[1]
     up = [a[0].shape[0] for a in autoencoders]
     layers = [a[:2] for a in autoencoders] + [a[2:] for a in reversed(autoencoders)]

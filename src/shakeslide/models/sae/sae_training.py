@@ -61,7 +61,7 @@ class Settings:
 
 
 def learning_rates(schedule: str, peak: float, steps: int) -> NDArray[np.float32]:
-    """Learning rate of every step.
+    """Return the learning rate of every step, (steps,) float32.
 
     ``one_cycle`` rises from peak/25 over the first 30 % and falls to peak/25/10⁴, both along half
     a cosine (Smith 2018, arXiv:1803.09820).
@@ -97,7 +97,10 @@ class BatchOrder:
         self._order = np.empty(0, dtype=np.int64)
 
     def rows(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Rows of the batches of steps `start` to `stop`, one batch after the other."""
+        """Return the rows of the batches of steps `start` to `stop`, one batch after the other.
+
+        Their numbers: (n,) int64 with n = (stop - start) times the size of a batch.
+        """
         parts = []
         while start < stop:
             epoch, place = divmod(start, self._per_epoch)
@@ -170,7 +173,7 @@ class Member:
 
     @property
     def rows(self) -> NDArray[np.float32]:
-        """Rows of the present phase."""
+        """Rows of the present phase, (n, n_features) float32."""
         return self.X if self.fine_tuning else self.pretraining_X
 
     @property
@@ -209,7 +212,10 @@ class Member:
         return self.settings.pretrain_steps * max(self.phase, 0) + self.step
 
     def numbers(self) -> NDArray[np.float32]:
-        """Settings array of the kernels for the present phase."""
+        """Return the settings of the kernels for the present phase, (4,) float32.
+
+        They are the sparsity ρ, its weight β, the scale of the loss and 4 times the weight decay.
+        """
         s = self.settings
         features = int(self.plan[self.first, INPUTS])
         scale = 1.0 / features if s.loss_reduction == "mean" else 1.0
@@ -468,7 +474,7 @@ def _next_phase(member: Member) -> None:
 
 
 def phase_plan(member: Member) -> NDArray[np.int64]:
-    """Plan of the stack of the present phase."""
+    """Return the plan of the stack of the present phase, (layers, 7) int64."""
     s, features = member.settings, member.X.shape[1]
     if member.phase >= member.depth:
         return classifier_plan(features, s.units, s.activation)

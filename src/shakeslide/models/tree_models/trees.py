@@ -109,7 +109,14 @@ class TreeEnsemble:
         return cls(child, feature, threshold, value, root, _depths(child, root), n_features)
 
     def arrays(self) -> Arrays:
-        """Everything but the depths, which follow from the children."""
+        """Return everything but the depths, which follow from the children.
+
+        Returns
+        -------
+        dict of ndarray
+            `child`, `feature`, `threshold` and `value`, (nodes,); `root`, (trees + 1,);
+            `n_features`, (1,).
+        """
         return {
             "child": self.child,
             "feature": self.feature,
