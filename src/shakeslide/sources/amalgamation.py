@@ -70,6 +70,7 @@ def divide(landslide: Landslide, rules: Rules) -> tuple[list[Landslide], list[st
         (CROWNS, _crowns),
         (ELONGATED, _strips),
     ):
+        # Parts that lie apart come first: lobes are followed from neighbour to neighbour.
         divided = [part for piece in pieces for part in cut(piece, rules)]
         if len(divided) > len(pieces):
             reasons.append(reason)
@@ -99,6 +100,7 @@ def _parts(landslide: Landslide, rules: Rules) -> list[Landslide]:
     for k in range(1, count + 1):
         low, high = max(spans[k][0], spans[largest][0]), min(spans[k][1], spans[largest][1])
         shorter = min(s[1] - s[0] for s in (spans[k], spans[largest]))
+        # Parts of which one lies above the other have hardly any height in common.
         beside = high - low > 0.5 * shorter
         if sizes[k] < rules.fewest or not beside:
             group[k] = largest
@@ -150,6 +152,7 @@ def _strips(landslide: Landslide, rules: Rules) -> list[Landslide]:
     row, col = np.nonzero(landslide.inside)
     x, y = (col - col.mean()) * landslide.cell[0], (row - row.mean()) * landslide.cell[1]
     _, axes = np.linalg.eigh(np.cov(np.stack([x, y])))
+    # The last axis is that of the greatest spread, across the slope of a wide body.
     along = x * axes[0, 1] + y * axes[1, 1]
     strip = np.empty(len(along), np.int32)
     strip[np.argsort(along, kind="stable")] = np.arange(len(along)) * count // len(along)

@@ -90,6 +90,7 @@ class Images:
     def read(self, block: GeoBox) -> Cover:
         """Return what covered and covers a block of the grid."""
         before, after = (r(block).astype(np.float64) for r in (self.before, self.after))
+        # Turned round where values rise: small is always bare.
         return Cover(before - after, after) if self.loss else Cover(after - before, -after)
 
 
@@ -171,6 +172,7 @@ def trim(
         return Trimmed(inside, UNKNOWN)
     usual = float(np.median(cover.loss[around]))
     spread = TO_DEVIATION * float(np.median(np.abs(cover.loss[around] - usual)))
+    # Comparisons with NaN are False, and are meant to be.
     with np.errstate(invalid="ignore"):
         bared = inside & (cover.loss > usual + rule.contrast * spread)
     if np.count_nonzero(bared) < LEAST_BARED:
@@ -178,6 +180,7 @@ def trim(
         return Trimmed(inside, OPPOSITE if opposite else FAINT)
     own_loss = float(np.median(cover.loss[bared]))
     height = own_loss - usual
+    # Compared as a product, because the spread may be 0.
     contrast = height / spread if MOST_CONTRAST * spread > height else MOST_CONTRAST
     level = (np.median(cover.after[bared]) + np.median(cover.after[around])) / 2
     with np.errstate(invalid="ignore"):

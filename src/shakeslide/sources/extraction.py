@@ -160,6 +160,7 @@ def extract(
         folder,
     )
     cut = chunks(held, grids.shape_of(grid))
+    # Differences of rounded sums: they add up to the number of outlines.
     shares = iter(np.diff(np.round(np.linspace(0, len(shapes), len(cut) + 1))))
     (engine or Engine()).map(work, cut, lambda _: advance(float(next(shares))))
     return _gathered(intake, [pd.read_parquet(work.path(c)) for c in cut])

@@ -48,6 +48,7 @@ def images(settings: Sources, grid: GeoBox) -> tuple[Images | None, list[str]]:
             f"{settings.before.path} and {settings.after.path} (sources.before, sources.after): "
             "have values on the grid, but nowhere both"
         )
+    # Percentiles, because single cells may hold anything.
     spreads = [float(np.subtract(*np.percentile(v[both], [95, 5]))) for v in seen.values()]
     if max(spreads) > UNLIKE * min(spreads):
         remarks.append(

@@ -65,6 +65,7 @@ def take_in(shapes: Shapes, bounds: tuple[float, float, float, float]) -> Intake
     _drop(out, dropped, missing, NO_GEOMETRY)
     _drop(out, dropped, ~missing & (shapely.get_dimensions(out) < 2), NO_POLYGON)
     broken = ~shapely.is_valid(out)
+    # Before anything is cut: GEOS refuses to intersect invalid polygons.
     out[broken] = made_valid(out[broken])
     _flag(flags, broken, REPAIRED)
     out = polygonal(out)
@@ -83,6 +84,7 @@ def take_in(shapes: Shapes, bounds: tuple[float, float, float, float]) -> Intake
 
 def _drop(out: Shapes, dropped: dict[int, str], which: NDArray[np.bool_], reason: str) -> None:
     for k in np.flatnonzero(which):
+        # The first reason counts.
         dropped.setdefault(int(k), reason)
     out[which] = shapely.MultiPolygon()
 
@@ -118,6 +120,7 @@ def _overlapping(out: Shapes) -> NDArray[np.bool_]:
     if len(live) == 0:
         return found
     a, b = shapely.STRtree(out[live]).query(out[live], predicate="intersects")
+    # Each pair once, and no outline with itself.
     a, b = live[a[a < b]], live[b[a < b]]
     area = shapely.area(out)
     # Neighbours that share an edge intersect too; only these pairs need the costly answer.

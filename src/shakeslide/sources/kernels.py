@@ -79,11 +79,13 @@ def spill_order(z: Any, inside: Any, order: Any, filled: Any) -> Any:
     rows, cols = z.shape
     flat = z.ravel()
     ahead = np.flatnonzero(inside.ravel())
+    # A stable sort: of equal cells the first in reading order, on every machine.
     ahead = ahead[np.argsort(flat[ahead], kind="mergesort")]
     order[:] = -1
     filled[:] = z
     reached = np.zeros((rows, cols), np.bool_)
     cells, down = np.empty_like(ahead), np.empty_like(ahead)
+    # An element put in and taken out gives the compiler the list's type.
     heap = [(np.float64(0.0), np.int64(0), np.int64(0))]
     heap.pop()
     done = 0
@@ -172,6 +174,7 @@ def descent(z: Any, inside: Any, dx: float, dy: float, travelled: Any, via: Any)
         over = order[down[k] // cols, down[k] % cols]
         for n in range(8):
             i, j = r + ROW[n], c + COL[n]
+            # Only to cells that the rising water reached before, so that no way runs in a circle.
             if not (0 <= i < rows and 0 <= j < cols) or not 0 <= order[i, j] < k:
                 continue
             turn = (n - middle) % 8
@@ -201,6 +204,7 @@ def way_to(via: Any, end: int) -> Any:
 @kernel
 def _root(parent: Any, k: int) -> int:
     while parent[k] != k:
+        # Halves the path, which later searches then take.
         parent[k] = parent[parent[k]]
         k = parent[k]
     return k
@@ -307,6 +311,7 @@ def spread(label: Any) -> None:
     while at < n:
         r, c = queue[at] // cols, queue[at] % cols
         at += 1
+        # Sides before corners, which are further away.
         for k in (0, 2, 4, 6, 1, 3, 5, 7):
             i, j = r + ROW[k], c + COL[k]
             if 0 <= i < rows and 0 <= j < cols and label[i, j] == 0:

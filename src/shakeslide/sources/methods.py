@@ -140,11 +140,13 @@ def _slope_break(
 ) -> float | None:
     """Return the elevation of the break of the best two-segment line that flattens downwards."""
     best, where = np.inf, None
+    # Two cells at least on either side of a break.
     for at in distance[2:-2]:
         beyond = np.maximum(distance - at, 0.0)
         design = np.column_stack([np.ones_like(distance), distance, beyond])
         fit, *_ = np.linalg.lstsq(design, height, rcond=None)
         error = float(np.sum((design @ fit - height) ** 2))
+        # Heights fall along the way, so a gradient that rises flattens the slope.
         if fit[2] > 0 and error < best:
             best, where = error, float(fit[0] + fit[1] * at)
     return where

@@ -60,6 +60,7 @@ def polygons(regions: Sequence[Region], affine: Affine) -> Shapes:
     part = np.concatenate(part_of)
     by_part = np.argsort(part, kind="stable")
     shapes = shapely.polygons(lines[by_part], indices=part[by_part])
+    # `out`: regions without a cell stay empty.
     shapely.multipolygons(shapes, indices=np.concatenate(region_of), out=out)
     return out
 
@@ -69,6 +70,7 @@ def _rings(
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
     """Return the corners, the beginnings and the parts of the rings around cells."""
     n = int(np.count_nonzero(cells))
+    # A ring turns at the four corners of a cell at most, and repeats its first.
     points = np.empty((5 * n + 1, 2), np.int32)
     start, owner = np.empty(n + 2, np.int64), np.empty(n + 1, np.int32)
     found = kernels.rings(cells, points, start, owner)

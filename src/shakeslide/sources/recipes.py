@@ -27,6 +27,7 @@ def recipe(settings: Sources) -> Recipe:
         "slope_break": SlopeBreak(),
     }
     names = [settings.method, settings.fall_back]
+    # The method and the one to fall back on may be the same.
     methods = [known[n] for n in dict.fromkeys(names) if n != "none"]
     rules = Rules(
         settings.prominence, settings.least_prominence, settings.smallest, settings.elongation

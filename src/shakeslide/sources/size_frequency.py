@@ -67,6 +67,7 @@ def fit_tail(area: NDArray[np.float64]) -> Tail | None:
 
 
 def _beginnings(a: NDArray[np.float64]) -> NDArray[np.float64]:
+    # A later beginning would leave fewer than `FEWEST`.
     values = np.unique(a[: len(a) - FEWEST + 1])
     if len(values) <= CANDIDATES:
         return values
@@ -84,7 +85,9 @@ def _tail(a: NDArray[np.float64]) -> Tail | None:
     alpha = 1.0 + n / total
     law = 1.0 - np.exp(-(alpha - 1.0) * logs)
     steps = np.arange(n + 1) / n
+    # The observed share jumps at each area: its differences before and after the jump count.
     distance = float(max(np.abs(law - steps[:-1]).max(), np.abs(law - steps[1:]).max()))
+    # Their standard error, without its term of the order of 1/n.
     return Tail(alpha, (alpha - 1.0) / n**0.5, float(a[0]), n, distance)
 
 
@@ -108,6 +111,7 @@ def distribution(area: NDArray[np.float64], bins: int = 30) -> dict[str, list[fl
     a = a[a > 0]
     if len(a) == 0:
         return {"area": [], "density": [], "count": []}
+    # Wider by a little, so that equal areas have a bin and rounding leaves none out.
     edges = np.geomspace(a.min(), max(a.max(), a.min() * 1.001) * (1 + 1e-9), bins + 1)
     count = np.histogram(a, edges)[0]
     held = count > 0

@@ -60,6 +60,7 @@ def write(
     """
     paths = [out / "sources.gpkg", out / "sources.json"]
     with replacing(paths[0], check=_damage) as temporary, undated():
+        # GDAL makes a new file, but opens one that is there, and an empty one is no GeoPackage.
         temporary.unlink()
         _layers(extracted.table, temporary, grid)
     with replacing(paths[1]) as temporary:
