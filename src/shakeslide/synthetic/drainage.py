@@ -37,6 +37,7 @@ def fill_depressions(z: Floats, outlets: Bits, drop: float) -> None:
     """
     rows, cols = z.shape
     done = np.zeros((rows, cols), np.uint8)
+    # An element put in and taken out gives the compiler the list's type.
     heap = [(np.float32(0.0), np.int64(0))]
     heap.pop()
     for r in range(rows):
@@ -122,6 +123,7 @@ def in_flow_order(flat: Ints, donors: NDArray[Any]) -> Ints:
 @kernel
 def upstream_order(receivers: Ints) -> Ints:
     """All cells, each after everything that drains into it."""
+    # Eight neighbours at most pass on to a cell, which a byte holds.
     return in_flow_order(receivers.ravel(), np.zeros(receivers.size, np.uint8))
 
 
@@ -198,6 +200,7 @@ def walk(
     count = 0
     for i in range(target.size):
         if size[i] >= threshold:
+            # A cell lies in one reach, and a reach ends with the first cell of the next.
             count += 2
     cells = np.empty(count, np.int32)
     starts = np.empty(count + 1, np.int32)
@@ -237,5 +240,6 @@ def river_reaches(receivers: Ints, area: Floats, threshold: float) -> Reaches:
     """
     order, donors = _strahler(receivers, area, threshold)
     cells, starts, orders = walk(receivers, area, threshold, order, donors)
+    # The last cell of a reach belongs to the next: its own lower end is the one before.
     ends = cells[np.maximum(starts[1:] - 2, starts[:-1])]
     return Reaches(cells, starts, orders, area.ravel()[ends])

@@ -33,6 +33,7 @@ def draw_failures(seed: int, surface: Surface, p_star: Floats, cluster: float) -
     cluster : float
         Width of single failures (m).
     """
+    # Failures follow the slope as a whole, not the noise of single cells.
     smooth = gaussian_filter(surface.elevation, 2.0, truncate=2.0)
     aspect = derivatives(smooth, surface.cell, surface.cell).aspect_deg
     out: NDArray[np.bool_] = np.empty(p_star.shape, np.bool_)

@@ -131,6 +131,7 @@ def _bands_from(span: float, seed: int, stream: int, last: int) -> tuple[Axis, C
     edges = np.cumsum(rng.gamma(3.0, 900.0, count)) - span
     units = np.empty(count + 1, np.uint8)
     for k in range(count + 1):
+        # A band differs from the one before, or there would be no boundary.
         choices = [unit for unit in BEDDED if unit != last]
         last = int(rng.choice(choices))
         units[k] = last
@@ -148,6 +149,7 @@ def rock_units(structure: Structure, x: Axis, y: Axis) -> Codes:
     edges, units = _bands(structure, float(place.min()))
     codes = units[np.searchsorted(edges, place)]
     intrusion = gaussian_field((seed, 2), x, y, [4500.0, 1500.0], [0.85, 0.15])
+    # Of a standard normal field 6 % lie above 1.55.
     codes[intrusion > 1.55] = 0
     return codes
 
@@ -182,6 +184,7 @@ def soil_types(
     chance = gaussian_field((structure.seed, 5), x, y, [2500.0, 700.0], [0.7, 0.3])
     steep = slope + 4.0 * chance
     out = np.full(codes.shape, 2, np.uint8)
+    # Each line overrides those above.
     out[steep > 31.0] = 1
     out[(steep > 33.0) & (height + 0.15 * chance > 0.6)] = 0
     out[(steep < 24.0) & (height < 0.7)] = 3
@@ -201,6 +204,7 @@ def land_cover(
     chance = gaussian_field((structure.seed, 6), x, y, [1800.0, 500.0, 150.0], [0.5, 0.3, 0.2])
     zone = height + 0.12 * chance
     out = np.full(height.shape, 50, np.uint8)
+    # Each line overrides those above.
     out[zone > 0.45] = 70
     out[zone > 0.72] = 140
     out[zone > 0.88] = 200

@@ -20,6 +20,7 @@ def _raw_polygons(
     west, north, cell = place
     transform = Affine(cell, 0.0, west, 0.0, -cell, north)
     ids, rings = [], []
+    # Cells that share a corner only make polygons apart, whose rings are valid.
     for geometry, value in shapes(raster, mask=mask, connectivity=4, transform=transform):
         ids.append(int(value))
         rings.append(geometry["coordinates"])

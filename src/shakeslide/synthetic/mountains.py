@@ -120,6 +120,7 @@ def _shares(z: Any, r: Any, c: Any, bits: Any, shift: Any, cells: Any, w: Any, d
         dc = np.float32(DC[k]) + unit * np.float32(shift[rr, cc, 1] - col)
         d[n] = np.sqrt(dr * dr + dc * dc)
         slope = (here - z[rr, cc]) / d[n]
+        # slope^1.5 without the slow power.
         w[n] = slope * np.sqrt(slope)
         total += w[n]
     scale = np.float32(1.0) / total
@@ -180,6 +181,7 @@ def _incise(
         count = _shares(old, r, c, bits, shift, cells, w, d)
         rate = pace * (area[r, c] + hillslope) ** power * ground[r, c, 0]
         steepest = ground[r, c, 2] * side
+        # Implicit: z = (old + U dt + Σ f z_below) / (1 + Σ f), heights below being new already.
         total = np.float32(1.0)
         height = old[r, c] + ground[r, c, 1] * time
         limit = np.float32(0.0)
@@ -191,6 +193,7 @@ def _incise(
             height += f * below
             limit += w[n] * (below + steepest * d[n])
             least = min(least, below)
+        # Neither steeper than stable slopes nor below what it drains into.
         z[r, c] = max(min(height / total, limit), least + np.float32(DROP))
 
 
@@ -205,6 +208,7 @@ def _creep(z: Floats, fixed: Mask, amount: float, out: Floats) -> None:
                 continue
             sides = z[r - 1, c] + z[r + 1, c] + z[r, c - 1] + z[r, c + 1]
             corners = z[r - 1, c - 1] + z[r - 1, c + 1] + z[r + 1, c - 1] + z[r + 1, c + 1]
+            # The nine-point Laplacian, which spreads alike in all directions.
             out[r, c] = z[r, c] + amount * ((2.0 * sides + 0.5 * corners - 10.0 * z[r, c]) / 3.0)
 
 
@@ -295,6 +299,7 @@ def evolve(
     place = place or Place(0, 0, z.shape[1])
     first = place.row * place.width + place.col
     shift = _displacements(seed, z.shape[0], z.shape[1], first, place.width)
+    # Well below the limit of stability, 0.25.
     substeps = int(np.ceil(creep / cell**2 / 0.2))
     for _ in range(steps):
         _flow_order(z, fixed, lower, order, donors)

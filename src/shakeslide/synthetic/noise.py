@@ -33,14 +33,17 @@ def mix(value: Any) -> Any:
 def _lattice(seed: int, row0: int, col0: int, rows: int, cols: int) -> Floats:
     """Independent standard normals at the nodes (row0.., col0..) of an unbounded lattice."""
     out = np.empty((rows, cols), np.float32)
+    # 2⁻⁵³: the upper 53 bits make a number in [0, 1).
     scale = 1.0 / 9007199254740992.0
     for i in range(rows):
         key = mix(np.uint64(seed) ^ mix(np.uint64(np.int64(row0 + i))))
         for j in range(cols):
             first = mix(key ^ mix(np.uint64(np.int64(col0 + j)) + np.uint64(0x51ED27)))
             second = mix(first)
+            # Never 0, whose logarithm is infinite.
             u = (np.float64(first >> np.uint64(11)) + 0.5) * scale
             v = np.float64(second >> np.uint64(11)) * scale
+            # Box and Muller (1958).
             out[i, j] = np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v)
     return out
 
@@ -133,6 +136,7 @@ def _add_octave(
 
 def _key(seed: Seed, octave: int) -> int:
     parts = (seed,) if isinstance(seed, int) else seed
+    # Two bits less fit the kernels' signed integers.
     return int(np.random.SeedSequence([*parts, octave]).generate_state(1, np.uint64)[0] >> 2)
 
 
@@ -170,6 +174,7 @@ def gaussian_field(
     shares = shares / shares.sum()
     out = np.zeros((y.size, x.size), np.float32)
     for k, (spacing, share) in enumerate(zip(spacings, shares, strict=True)):
+        # Directions that do not come again, so that lattices of octaves never lie alike.
         turn = azimuth if azimuth is not None else 23.0 + 67.3 * k
         _add_octave(out, _key(seed, k), x, y, float(spacing), stretch, turn, float(np.sqrt(share)))
     return out

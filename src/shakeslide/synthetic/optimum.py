@@ -76,6 +76,7 @@ def rule_scores(score: Array, p_star: Array) -> Optimum:
     failed, stable = p / p.sum(), (1.0 - p) / (1.0 - p).sum()
     odds = q * (1.0 - share)
     balanced = odds / np.maximum(odds + (1.0 - q) * share, 1e-300)
+    # Where both are equally many, above the prevalence means more likely failed.
     yes = q > share
     most = q > 0.5
     return Optimum(

@@ -154,6 +154,7 @@ def entering(z: Floats, area: Floats, box: tuple[int, int, int, int]) -> Water:
             if i in (0, 2 * rows - 1) or j in (0, 2 * cols - 1)
         ]
         places[n] = min(candidates)[1:]
+    # A coarse cell is four fine ones.
     amounts = np.float32(4.0) * area.ravel()[enters]
     return Water(places[:, 0], places[:, 1], amounts, enters)
 
@@ -171,6 +172,7 @@ def cascade(rows: int, cols: int, cell: float) -> list[Level]:
 
     The coarsest has at most about 300 cells a side beside its margin, or is the only one.
     """
+    # Even numbers, which the coarser grid halves.
     height, width = rows + 2 * MARGIN + rows % 2, cols + 2 * MARGIN + cols % 2
     left, top = -0.5 * (cols - 1) * cell - MARGIN * cell, 0.5 * (rows - 1) * cell + MARGIN * cell
     levels = [Level(Frame(height, width, cell, left, top), (MARGIN, MARGIN, rows, cols))]

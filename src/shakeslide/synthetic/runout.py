@@ -75,6 +75,7 @@ def _run_out(
     w = np.empty(8)
     for k in range(count):
         me = k + 1
+        # An element put in and taken out gives the compiler the list's type.
         heap = [(np.float32(0.0), np.int64(0))]
         heap.pop()
         for i in cells[starts[k] : starts[k + 1]]:
@@ -82,6 +83,7 @@ def _run_out(
             stamp[r, c] = me
             head[r, c] = 0.0
             flow[r, c] = 1.0
+            # Negated: a heap gives the smallest first, and the highest is wanted.
             heapq.heappush(heap, (-z[r, c], np.int64(i)))
         least = THINNEST * (starts[k + 1] - starts[k])
         while heap:

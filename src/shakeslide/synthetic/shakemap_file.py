@@ -53,6 +53,7 @@ def motion_at_nodes(earthquake: Earthquake, lons: Array, lats: Array) -> tuple[A
         [(y - axis_y[0]) / (axis_y[1] - axis_y[0]), (x - axis_x[0]) / (axis_x[1] - axis_x[0])]
     )
     pga, pgv = (
+        # Ground motion falls by factors, so that its logarithm is interpolated.
         np.exp(map_coordinates(np.log(field), places, order=1, mode="nearest"))
         for field in (motion.pga, motion.pgv)
     )

@@ -248,10 +248,13 @@ def aftershock_sequence(rupture: Rupture, seed: int, *, duration: float = 60.0) 
     (b = 1) from four units below the mainshock, their number Bath's law.
     """
     rng = np.random.default_rng([seed, 40])
+    # With b = 1, so many above M − 4 that the largest is 1.2 below M on average.
     count = int(rng.poisson(10.0 ** (4.0 - 1.2)))
     c, p = 0.05, 1.1
     u = rng.random(count)
+    # The inverse of Omori and Utsu's cumulative number.
     days = (c ** (1 - p) + u * ((duration + c) ** (1 - p) - c ** (1 - p))) ** (1 / (1 - p)) - c
+    # Cut off at M − 0.8: an aftershock must stay below its main shock.
     magnitude = rupture.magnitude - 4.0 - np.log10(1.0 - rng.random(count) * (1 - 10**-3.2))
     length = rupture.end - rupture.start
     hubs = rng.uniform(-0.05, 1.05, 14)

@@ -83,6 +83,7 @@ class Slopes:
             self.thickness,
             self.wet,
         )
+        # A slope that does not stand by itself has no logarithm.
         return np.asarray(np.log(np.maximum(critical, 1e-4)) - self.shaking, np.float32)
 
 
@@ -139,6 +140,7 @@ def slopes(surface: Surface, start: int, stop: int, rupture: Rupture, how: Inter
     cohesion = (cohesion + geology.root_cohesion()[surface.cover[rows]]) * factor
     friction = np.degrees(np.arctan(np.tan(np.radians(geology.table("friction")[rock])) * factor))
     thickness = geology.SOIL_THICKNESS[soil] * np.clip(1.4 - found.slope_deg / 70.0, 0.4, 1.2)
+    # Level ground would be infinitely wet.
     gradient = np.tan(np.radians(np.maximum(found.slope_deg, 1.0)))
     wetness = np.log(surface.drainage[rows] * 1e6 / surface.cell / gradient)
     arrays = (

@@ -167,6 +167,7 @@ def append_vector(
     frame["geometry"] = frame.geometry.translate(*centre)
     mode = "a" if path.stat().st_size else "w"
     if mode == "w":
+        # An empty file is no GeoPackage that GDAL could open.
         path.unlink()
     with undated():
         frame.to_file(
@@ -224,6 +225,7 @@ def _write_rivers(folder: Path, earthquake: SyntheticEarthquake) -> None:
     xy = np.column_stack([frame.x[col], frame.y[row]])
     sizes = np.diff(reaches.starts)
     index = np.repeat(np.arange(sizes.size), sizes)
+    # A reach of one cell makes no line.
     keep = np.repeat(sizes > 1, sizes)
     lines = shapely.linestrings(xy[keep], indices=np.unique(index[keep], return_inverse=True)[1])
     area = reaches.area[sizes > 1] * frame.cell**2 / 1e6

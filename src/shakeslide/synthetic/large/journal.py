@@ -123,6 +123,7 @@ def journal(folder: Path, settings: str) -> Iterator[Journal]:
         try:
             yield kept
         except BaseException:
+            # Nothing is done yet that a later making could go on from.
             if not kept.steps:
                 shutil.rmtree(folder)
             raise

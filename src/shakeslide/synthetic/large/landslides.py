@@ -181,6 +181,7 @@ def make_slides(
     groups = _group(failed, whole, boxes, cell, seed, workers)
     count = int(groups.starts[-1])
     root = np.arange(count).astype(np.int32)
+    # Tiles of one turn lie a tile apart: half of it each, and they reach no common cell.
     reach = min(int(REACH / cell), tile // 2)
     for turn in ((0, 0), (0, 1), (1, 0), (1, 1)):
         now = [

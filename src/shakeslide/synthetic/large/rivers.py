@@ -33,6 +33,7 @@ def _pieces(z: Plane, area: Plane, box: Box, threshold: float) -> tuple[Index, I
     A piece begins at a head, a confluence or where a river enters the tile, and ends at the next
     such place, with the first cell beyond the tile, or where the water leaves the grid.
     """
+    # Two cells: what flows into the tile is told from the neighbours of those beside it.
     window = box.grown(2, z.shape)
     receivers, drained = steepest_receivers(z.read(window)), area.read(window)
     flat, size = receivers.ravel(), drained.ravel()
@@ -42,6 +43,7 @@ def _pieces(z: Plane, area: Plane, box: Box, threshold: float) -> tuple[Index, I
     cells = np.arange(flat.size)
     gives = (size >= threshold) & (flat != cells)
     donors = np.minimum(np.bincount(flat[gives], minlength=flat.size), 2).astype(np.uint8)
+    # A river that enters the tile begins a piece there, as one does at a confluence.
     donors[flat[gives & ~inside]] = 2
     flat[~inside] = cells[~inside]
     local, starts, _ = walk(receivers, drained, threshold, np.zeros(flat.size, np.uint8), donors)

@@ -90,6 +90,7 @@ class _Basin:
 
     def area(self, water: Floats) -> Floats:
         """Drainage area of the window (cells) where `water` enters the tile."""
+        # Less the one that each cell counts: the ring brings no water of its own.
         return accumulate(self.receivers, np.where(self.ring, np.float32(-1.0), water))
 
 
@@ -198,6 +199,7 @@ def drain(z: Plane, workers: int) -> None:
 
             def fill(box: Box) -> int:
                 window = box.grown(1, z.shape)
+                # Most windows hold none, which is sooner seen than filled.
                 found = count_pits(z.read(window))
                 if found:
                     values = z.read(box)

@@ -206,6 +206,7 @@ def write_large(
     with journal(folder / ".tiles", settings) as kept:
         sweep([folder])
         _check_room(scenario, folder, kept.size(), free(folder))
+        # First of all: where a study is, all of its layers are whole.
         remove(folder / "study.toml")
         if kept.steps:
             reporter.say(f"Going on after what is done: {', '.join(kept.steps)}")
@@ -288,6 +289,7 @@ class _Maker:
             z = carved.read(window)
             slope = derivatives(z, s.cell, s.cell).slope_deg
             inside = box.within(window)
+            # The cells of one lattice over the map, however it is cut into tiles.
             at = np.ix_(np.arange(-box.top % step, box.shape[0], step),
                         np.arange(-box.left % step, box.shape[1], step))  # fmt: skip
             return z[inside][at].ravel(), slope[inside][at].ravel()

@@ -174,6 +174,7 @@ class _Levels:
         )  # fmt: skip
         row, col = np.divmod(water.source.astype(np.int64), wide.shape[1])
         row, col = row + wide.top, col + wide.left
+        # Other water comes from other tiles, which the drainage of the whole level counts.
         beyond = (row < outer.top) | (row >= outer.bottom)
         beyond |= (col < outer.left) | (col >= outer.right)
         row, col = water.row.astype(np.int64) + window.top, water.col + np.int64(window.left)
