@@ -56,6 +56,7 @@ def raster_row(
     """
     where = f"{layer.path} (layers.{name})"
     info = raster_info(layer, name)
+    # Not interpolated: a number for "no data" must not be mixed with its neighbours.
     source = raster_source(layer, name=name).nearest()
     values = source.read_codes(coarse) if use.classes else source.read(coarse)
     if not np.isfinite(values).any():
@@ -147,6 +148,7 @@ def _sidecar_remark(layer: Layer, info: raster.RasterInfo, seen: Summary) -> str
     if said is None:
         return ""
     low, high = seen.low, seen.high
+    # Statistics in a sidecar are often of a part of the cells.
     room = 0.01 * (high - low)
     if (said.minimum is not None and low < said.minimum - room) or (
         said.maximum is not None and high > said.maximum + room
@@ -223,6 +225,7 @@ def _other_place(stated: Mapping[str, str], event: Event) -> str:
         return ""
     if event.epicentre is None or event.crs != "EPSG:4326":
         return ""
+    # The shorter way round the Earth.
     apart = abs((lon - event.epicentre[0] + 180) % 360 - 180), abs(lat - event.epicentre[1])
     if max(apart) <= CORE:
         return ""

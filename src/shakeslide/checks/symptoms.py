@@ -233,6 +233,7 @@ def striped(elevation: Floats) -> str:
     if min(elevation.shape) < 30:
         return ""
     found = [_alternation(elevation, axis) for axis in (0, 1)]
+    # Where cells repeat, the ground bends one way at a block's edge and back in the next row.
     if all(alike < -0.8 for alike, _ in found):
         return (
             "repeats its cells in blocks, as if enlarged from coarser ones: use it at its true "
@@ -257,6 +258,7 @@ def _alternation(z: Floats, axis: int) -> tuple[float, float]:
     known = np.isfinite(bend)
     count = known.sum(axis=1 - axis)
     means = np.where(known, bend, 0.0).sum(axis=1 - axis) / np.maximum(count, 1)
+    # Rows of which little is known say nothing of stripes.
     means = means[count > bend.shape[1 - axis] // 2]
     if means.size < 20 or means.std() < 1e-3:
         return 0.0, 0.0

@@ -67,6 +67,7 @@ class Engine:
             ThreadPoolExecutor(self.threads) as pool,
             Callback(posttask=after),
         ):
+            # Unoptimised: the tasks share nothing that dask could join.
             return list(compute(*tasks, scheduler="threads", pool=pool, optimize_graph=False))
 
     def map(

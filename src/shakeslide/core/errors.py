@@ -57,6 +57,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = []
     if len(word) <= LONGEST:
         near = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.55)
+        # Shorter words occur in almost any other.
         near += [k for k in folded if len(word) > 2 and (word.lower() in k or k in word.lower())]
     if near:
         return f" Did you mean '{shortened(folded[near[0]])}'?"

@@ -57,6 +57,7 @@ def _of_writing(error: Exception, path: Path) -> InputError | None:
     if isinstance(error, InputError):
         return None
     known = isinstance(error, NotWhole) or _from_library(error)
+    # Libraries rarely pass on that the disk is full: the room that is left shows it.
     if (isinstance(error, OSError) and error.errno in NO_ROOM) or (known and _is_full(path)):
         return _disk_full(path)
     if isinstance(error, NotWhole):

@@ -112,6 +112,7 @@ def _reserved(parent: Path, suffix: str) -> Path:
     with _guard:
         if _closed.is_set():
             raise InputError(f"{parent}: nothing more is written, the run is being stopped")
+        # `mkstemp` would make files that only their owner can read; here the umask decides.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         _parts.add(path)
     return path
@@ -125,6 +126,7 @@ def _delete(temporary: Path) -> None:
 
 def give_up() -> None:
     """Delete all temporary files and let no other be made: the process is about to end."""
+    # First of all: who is waiting for the lock must find it closed.
     _closed.set()
     with _guard:
         parts = list(_parts)
@@ -149,6 +151,7 @@ def save_shard(array: NDArray[Any], path: Path, *, durable: bool = False) -> Non
     with replacing(path, durable=durable) as temporary, temporary.open("wb+") as file:
         np.save(file, np.ascontiguousarray(array))
         file.seek(0)
+        # Behind the array, where `np.load` does not read.
         file.write(_checksum(file.read()))
 
 

@@ -49,6 +49,7 @@ def of_arrays(*arrays: NDArray[Any]) -> str:
     """Return a short hash of arrays: their shapes, types and bytes."""
     digest = hashlib.blake2b(digest_size=BYTES)
     for array in arrays:
+        # Arrays of another shape or type may have the same bytes.
         digest.update(str((array.shape, array.dtype)).encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

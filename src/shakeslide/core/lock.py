@@ -24,6 +24,7 @@ def held(path: Path, refusal: str) -> Iterator[None]:
     handle = _opened(path)
     try:
         try:
+            # The system frees it when the process ends, however that happens.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(refusal) from error

@@ -19,5 +19,6 @@ def generator(seed: int, purpose: str, repeat: int = 0) -> np.random.Generator:
     repeat : int
         Number of the repeat, from 0.
     """
+    # crc32, because `hash` gives a text another number in each process.
     entropy = [seed, zlib.crc32(purpose.encode()), repeat]
     return np.random.default_rng(np.random.SeedSequence(entropy))

@@ -49,6 +49,7 @@ def heeded() -> Iterator[None]:
     # What is ignored stays so: nohup has the process go on when its terminal closes.
     numbers = [n for n in NUMBERS if signal.getsignal(n) is not signal.SIG_IGN]
     out, into = os.pipe()
+    # `set_wakeup_fd` demands it.
     os.set_blocking(into, False)
     before = {number: signal.signal(number, _raise) for number in numbers}
     wakened = signal.set_wakeup_fd(into)

@@ -268,6 +268,7 @@ def _require_size(rows: float, cols: float, resolution: float | None) -> None:
     remedy = "set [grid] bounds, or a coarser [grid] resolution (metres)"
     if resolution is not None:
         whose = f"[grid] resolution = {resolution:g} makes"
+        # The product itself may be infinite.
         too_many = math.sqrt(rows) * math.sqrt(cols) / math.sqrt(MOST_CELLS)
         least = resolution * max(too_many, max(rows, cols) / LONGEST_SIDE)
         # Rounded up to two digits.

@@ -101,6 +101,8 @@ def ground(crs: CRS, x: NDArray[Any], y: NDArray[Any]) -> Ground:
             np.sum(a * b, axis=0)
             for a, b in ((along_x, along_x), (along_y, along_y), (along_x, along_y))
         )
+        # The metric tensor's eigenvalues are mean ± apart: squares of the extreme scales
+        # (Tissot).
         mean, apart = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
         area2 = xx * yy - xy * xy
         phi, lam = np.radians(lat), np.radians(lon)
@@ -114,6 +116,7 @@ def ground(crs: CRS, x: NDArray[Any], y: NDArray[Any]) -> Ground:
             np.sqrt(mean + apart),
             np.sqrt(np.maximum(mean - apart, 0)),
             np.sqrt(np.maximum(area2, 0)),
+            # The inverse of the metric tensor turns products with both axes into components.
             (yy * nx - xy * ny) / area2,
             (xx * ny - xy * nx) / area2,
         )
@@ -145,6 +148,7 @@ def _place(crs: CRS, x: Float, y: Float) -> Float:
     geod = _geod(crs)
     a, e2 = geod.a, geod.es
     phi, lam = np.radians(lat), np.radians(lon)
+    # Radius of curvature in the prime vertical.
     radius = a / np.sqrt(1 - e2 * np.sin(phi) ** 2)
     return np.stack(
         [
@@ -216,6 +220,7 @@ class Directions:
         """
         intervals = self.east.shape[axis] - 1
         at = (np.arange(start, stop) + 0.5) * (intervals / self.shape[axis])
+        # The last point begins no interval.
         k = np.minimum(at.astype(np.int64), intervals - 1)
         return k, at - k
 
@@ -365,6 +370,7 @@ def _middle(lon: Float, lat: Float) -> tuple[float, float]:
 
 
 def _candidates(lon: float, lat: float) -> list[str]:
+    # Longitude 180 is in the last zone.
     zone = min(int((lon + 180) // 6) + 1, 60)
     polar = {True: ["EPSG:5041"], False: ["EPSG:5042"]}[lat > 0] if abs(lat) > 75 else []
     utm = [f"EPSG:{32600 if lat >= 0 else 32700}".removesuffix("00") + f"{zone:02d}"]

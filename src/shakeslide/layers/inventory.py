@@ -101,6 +101,7 @@ class Inventory:
         standing = np.full(tile.shape, CLEAR, np.uint8)
         standing[self.kept_clear.burn(tile, fill=0) > 0] = EXCLUDED
         standing[number > 0] = EXCLUDED
+        # After the buffers: a source counts within that of another landslide too.
         standing[source > 0] = SOURCE
         if self.ambiguous is not None:
             other = self.ambiguous.burn(tile, fill=0) > 0
@@ -311,8 +312,10 @@ def _require_here(shapes: Shapes, source: vector.VectorSource, grid: GeoBox) -> 
 def _numbers(sources: Shapes, outlines: Shapes) -> NDArray[np.float64]:
     """Return the number of the landslide that each source lies in; later numbers where none."""
     numbers = len(outlines) + np.arange(1.0, len(sources) + 1)
+    # A point within, as a centroid need not be.
     places = shapely.point_on_surface(sources)
     source, outline = shapely.STRtree(outlines).query(places, predicate="intersects")
+    # Reversed, so that of several outlines the first one counts.
     numbers[source[::-1]] = outline[::-1] + 1.0
     return numbers
 
@@ -377,6 +380,7 @@ def _extent(layer: Layer | None, grid: GeoBox, landslides: _Landslides) -> Polyg
     if not shapely.intersects(features.geometry, box).any():
         raise InputError(f"{layer.path} (inventory.extent): does not overlap the grid")
     mapped = shapely.unary_union(features.geometry)
+    # Asked for every landslide, and indexed once.
     shapely.prepare(mapped)
     outside = int((~shapely.intersects(mapped, landslides.shapes)).sum())
     if outside == len(landslides.shapes):

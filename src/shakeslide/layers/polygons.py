@@ -287,7 +287,9 @@ def _fill(crossings: Any, count: Any, value: float, col0: int, out: Any) -> None
         if n < 2:
             continue
         xs = np.sort(crossings[count[r] : count[r + 1]])
+        # A closed ring crosses a line an even number of times: each pair bounds a part within.
         for i in range(0, n - 1, 2):
+            # The first centre that is not left of the crossing.
             first = max(0, int(np.ceil(xs[i] - 0.5)) - col0)
             last = min(cols, int(np.ceil(xs[i + 1] - 0.5)) - col0)
             for c in range(first, last):

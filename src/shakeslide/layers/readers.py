@@ -227,6 +227,7 @@ def class_codes(column: pd.Series) -> tuple[NDArray[np.float64], dict[int, str]]
 
 def _classes(column: pd.Series) -> pd.Series:
     """Return a column of classes: whole numbers as such, blank texts missing."""
+    # Whole numbers are read as floats where some are missing.
     if pd.api.types.is_float_dtype(column):
         known = column.dropna().astype(float)
         if (np.isfinite(known) & (known == np.round(known)) & (known.abs() < 2**53)).all():

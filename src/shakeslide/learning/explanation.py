@@ -134,6 +134,7 @@ def _dependence(
     if factor.kind == "categorical":
         values = np.unique(rows[:, i])
     else:
+        # Not to the very ends, where hardly any rows lie.
         values = np.unique(np.quantile(rows[:, i], np.linspace(0.01, 0.99, STEPS)))
     p = importance.partial_dependence(model.predict, rows, [i], values.astype(np.float32))
     return {"code": factor.code, "values": values.tolist(), "probability": p.tolist()}

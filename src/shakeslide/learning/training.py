@@ -97,6 +97,7 @@ TOGETHER = ("sae",)
 def modern_params() -> dict[str, Any]:
     """Return the parameters of the autoencoder's present-day settings."""
     params = dict(StackedAutoencoder.modern().get_params())
+    # Each fit has its own seed.
     del params["random_state"]
     return params
 
@@ -188,6 +189,7 @@ def fit(
     spent = 0.0
     if recipe.calibration != "none":
         start = time.perf_counter()
+        # So many fits for the calibration, and one more for the model itself.
         share = CALIBRATION_FOLDS / (CALIBRATION_FOLDS + 1)
         calibrations = _calibrations(recipe, samples, rows, seeds, regions, _part(advance, share))
         advance = _part(advance, 1 - share)
@@ -273,6 +275,7 @@ def _calibrations(
         part = slice(first, first + CALIBRATION_FOLDS)
         y = samples.label[np.concatenate([i[1] for i in inner[part]])]
         fitted = fitter(y, np.concatenate(told[part]).astype(np.float64))
+        # A falling calibration would turn the order of the cells round.
         if isinstance(fitted, Platt) and fitted.slope <= 0:
             raise InputError(
                 f"[models] calibration: {recipe.name} is no better than chance on unseen "

@@ -120,6 +120,7 @@ def validation(
     """
     split = trials.chosen_splits(samples, protocol, replace(plan, repeats=1))[0]
     if protocol == "pixel":
+        # Each row alone, as the protocol draws them.
         groups = np.arange(len(samples.table))
     else:
         groups = trials.groups(samples, protocol, plan)
@@ -175,6 +176,7 @@ def tune(
     def objective(trial: optuna.Trial) -> float:
         own = {} if trial.number == 0 else SPACES[recipe.name](trial)
         tried = replace(recipe, params={**recipe.params, **own}, calibration="none")
+        # One seed for all trials, so that settings differ and not their luck.
         seed = training.seed_of(plan.seed, recipe.name, f"tune {protocol}", 0, 0)
         model = training.fit(tried, samples, [fitted], [seed], [area])[0].model
         told = scores.scores(y, model.predict(raw), 0.5)

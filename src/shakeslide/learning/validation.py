@@ -164,6 +164,7 @@ def training_areas(samples: Samples, split: Split, plan: Plan) -> dict[str, dict
         )
     )
     x, y = areas["x"].to_numpy(), areas["y"].to_numpy()
+    # Squares are known by their centres, half a side from their edges.
     inside = _near_blocks(x, y, tested, plan, plan.buffer + AREA_SQUARE / 2)
     return samples.class_areas_of(~inside)
 
@@ -323,6 +324,7 @@ def fit(
 def _known_from(fit: training.Fit, prevalence: float) -> training.Fit:
     """Let a model know the share of sources of the events that it was trained on, and no other."""
     about = {**fit.model.about, "prevalence": prevalence}
+    # A formula never saw a balance of samples, so nothing is corrected for it.
     if about["static"]:
         about["sample_share"] = prevalence
     return replace(fit, model=replace(fit.model, about=about))

@@ -172,6 +172,7 @@ def write_maps(
     _write_probability(model, probability, grid, cut, shards, shows)
     advance(1)
     what = "the formula's values" if is_formula(model) else "susceptibility"
+    # Classes are of susceptibility, whatever the other map shows.
     _write_classes(model.name, classes, grid, cut, lambda t: load_shard(shards, t), breaks, what)
     advance(1)
     return [probability, classes]
@@ -289,6 +290,7 @@ def _greatest(model: FittedModel, cut: Sequence[Tile], shards: Path, shows: str)
     if shows == "susceptibility":
         return 1.0
     highs = [np.nanmax(shown(model, load_shard(shards, t), shows), initial=0.0) for t in cut]
+    # A ramp from 0 to 0 would have no colours.
     return max(float(max(highs)), 1e-6)
 
 

@@ -73,6 +73,7 @@ def bags(
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(group.max() + 2))
     out = []
+    # A stream for each member, so that chosen ones can be trained alone.
     for member in np.random.SeedSequence([seed, 53]).spawn(members):
         rng = np.random.default_rng(member)
         for _ in range(TRIES):
@@ -139,6 +140,7 @@ class _SpreadTile:
             total[0] += value
             total[1] += value**2
         mean = total[0] / len(self.members)
+        # Rounding may leave less than 0 where members agree.
         variance = np.maximum(total[1] - len(self.members) * mean**2, 0) / (len(self.members) - 1)
         return np.stack([mean, np.sqrt(variance)]).astype(np.float32)
 
@@ -251,6 +253,7 @@ def fit_area(samples: Samples, rows: NDArray[np.int64], seed: int) -> Area:
         )
         for i, f in enumerate(samples.factors)
     }
+    # The two features of an angle are its code with "sin" and "cos".
     weight = [gain[name.split(" ")[0]] for name in encoder.features]
     try:
         fitted = applicability.fit_applicability(

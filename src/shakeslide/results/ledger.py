@@ -71,6 +71,7 @@ class Ledger:
             "another folder"
         )
         with lock.held(self.work / "lock", refusal):
+            # Under the lock, so that no other run's temporary files are deleted.
             sweep(self._folders())
             yield
 

@@ -149,6 +149,7 @@ def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:
     for k, part in enumerate(recoded):
         t = part.table.copy()
         source = t["landslide_id"] > 0
+        # Clear cells stay 0: they belong to no landslide.
         t["landslide_id"] = t["landslide_id"].astype(np.int64) + k * APART * source
         t["block_id"] += k * APART
         t["x"] += k * ELSEWHERE

@@ -171,6 +171,7 @@ class _DrawTile:
     ) -> pd.DataFrame:
         """Cells per square and class of the categorical factors."""
         row, col = np.nonzero(area)
+        # No square is smaller than a cell.
         square = max(AREA_SQUARE, *self.cell)
         places = {
             "i": ((row + tile.row0 + 0.5) * self.cell[1] // square).astype(np.int32),
@@ -247,6 +248,7 @@ def draw(
     """
     share = min(1.0, _first_share(inventory, grid, ratio))
     while True:
+        # 2**64 itself is no 64-bit number.
         below = np.uint64(min(int(share * 2**64), 2**64 - 1))
         task = _DrawTile(inventory, tuple(factors), seed, below, grids.cell_size(grid))
         drawn = _run(task, stack, engine, advance)
@@ -256,6 +258,7 @@ def draw(
         _require_cells(counts, wanted)
         if sum(len(d.clear) for d in drawn) >= wanted:
             return _collect(drawn, counts, sources, wanted, factors, inventory, grid)
+        # Twice what the first draw suggests, so that a third is hardly ever needed.
         share = min(1.0, share * 2 * wanted / max(1, sum(len(d.clear) for d in drawn)))
 
 
@@ -301,6 +304,7 @@ def _collect(
 ) -> Samples:
     positives = pd.concat([d.positives for d in drawn]).assign(label=1)
     clear = pd.concat([d.clear for d in drawn]).assign(label=0)
+    # The place decides where two cells have the same key.
     order = ["key", "row", "col"]
     positives, clear = positives.sort_values(order), clear.sort_values(order)
     positives, clear = positives.head(sources), clear.head(wanted)
@@ -315,6 +319,7 @@ def _collect(
     seen = np.unique(np.concatenate([d.landslides for d in drawn]))
     counts |= {
         "landslides": inventory.count,
+        # Sources that lie in no outline have later numbers.
         "landslides_without_cell": inventory.count - int((seen <= inventory.count).sum()),
     }
     kept = table[columns + [f.code for f in factors]]
@@ -436,6 +441,7 @@ def load(path: Path) -> Samples:
 
 def _read(path: Path) -> Samples:
     """Read samples that may be damaged, or a stranger's; what they lack is a `ValueError`."""
+    # Looked at before the rows take memory.
     if pq.read_metadata(path).num_rows > MOST_ROWS:
         raise ValueError("more rows than any run draws")
     table = pq.read_table(path)

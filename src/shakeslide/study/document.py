@@ -77,6 +77,7 @@ def _bytes(path: Path, where: str) -> bytes:
                 f"{where}: is no regular file (a pipe or device?); name the study file"
             )
         with path.open("rb") as file:
+            # One byte more shows a larger file.
             content = file.read(MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
@@ -119,6 +120,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
         raise InputError(f"{where}: not valid TOML: {told}{_hint(text, str(error))}") from error
     except RecursionError as error:
         raise InputError(_too_deep(where)) from error
+    # Python converts no whole number of more than 4,300 digits.
     except ValueError as error:
         raise InputError(f"{where}: has a number with too many digits") from error
     _require_limits(document, where)
@@ -144,6 +146,7 @@ def _require_limits(document: dict[str, Any], where: str) -> None:
 
 def _walk(document: Any) -> Iterator[tuple[Any, int]]:
     """Yield every key and value, and how deep it lies."""
+    # A list instead of recursion, which a deep document would exhaust.
     waiting = [(document, 0)]
     while waiting:
         value, depth = waiting.pop()

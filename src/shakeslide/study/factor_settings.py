@@ -236,6 +236,7 @@ class OwnFactor(LayerFactor):
     def options(self) -> FactorBase:
         """The settings as the package's own class has them."""
         settings = getattr(extensions.load(GROUP, self.function), "settings", None)
+        # Only what the study gives, so that the package's own defaults hold.
         given = self.model_dump(exclude_unset=True)
         if settings is None:
             if self.model_extra:

@@ -298,6 +298,7 @@ class Models(Settings):
         if not isinstance(data, Mapping):
             return data
         foreign = [key for key in data if key not in cls.model_fields]
+        # Packages are only looked through where a key is not ours.
         own = extensions.names(MODEL_GROUP) if foreign else []
         for key in foreign:
             if key not in own:
