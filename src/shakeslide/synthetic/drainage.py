@@ -94,9 +94,19 @@ def steepest_receivers(z: Floats) -> Ints:
 
 @kernel
 def in_flow_order(flat: Ints, donors: NDArray[Any]) -> Ints:
-    """All nodes, each after everything that passes on to it; a last one is its own receiver.
+    """Return all nodes, each after everything that passes on to it.
 
-    `donors` is scratch, of zeros; its type must hold the most nodes that pass on to one.
+    Parameters
+    ----------
+    flat : array, (n,) int32
+        Node that each node passes on to; a last one is its own receiver.
+    donors : array, (n,) of integers
+        Scratch, of zeros; its type must hold the most nodes that pass on to one.
+
+    Returns
+    -------
+    array, (n,) int32
+        Numbers of the nodes; fewer than n if some pass on in a circle.
     """
     for i in range(flat.size):
         if flat[i] != i:
@@ -122,7 +132,18 @@ def in_flow_order(flat: Ints, donors: NDArray[Any]) -> Ints:
 
 @kernel
 def upstream_order(receivers: Ints) -> Ints:
-    """All cells, each after everything that drains into it."""
+    """Return all cells, each after everything that drains into it.
+
+    Parameters
+    ----------
+    receivers : array, (rows, cols) int32
+        Flat index of the cell that each cell drains to; its own where it drains nowhere.
+
+    Returns
+    -------
+    array, (rows * cols,) int32
+        Flat indices of the cells.
+    """
     # Eight neighbours at most pass on to a cell, which a byte holds.
     return in_flow_order(receivers.ravel(), np.zeros(receivers.size, np.uint8))
 
@@ -194,7 +215,28 @@ def _strahler(receivers: Ints, area: Floats, threshold: float) -> tuple[Bits, Bi
 def walk(
     receivers: Ints, area: Floats, threshold: float, order: Bits, donors: Bits
 ) -> tuple[Ints, Ints, Ints]:
-    """Cells, starts and orders of reaches, given the orders and river donors of all cells."""
+    """Return cells, starts and orders of reaches, given the orders and river donors of all cells.
+
+    Parameters
+    ----------
+    receivers : array, (rows, cols) int32
+        Flat index of the cell that each cell drains to.
+    area : array, (rows, cols) float32
+        Drainage area (cells).
+    threshold : float
+        Drainage area from which on a cell is river.
+    order, donors : array, (rows * cols,) uint8
+        Strahler order and number of river donors of each cell.
+
+    Returns
+    -------
+    cells : array, (n,) int32
+        Flat indices of all reaches, one reach after another, downstream.
+    starts : array, (reaches + 1,) int32
+        Where each reach begins in `cells`.
+    orders : array, (reaches,) int32
+        Strahler order of each reach.
+    """
     target = receivers.ravel()
     size = area.ravel()
     count = 0

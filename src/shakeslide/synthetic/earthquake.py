@@ -181,7 +181,15 @@ class Earthquake:
         return GeoBox((s.rows, s.cols), transform, CRS)
 
     def motion_at(self, x: NDArray[Any], y: NDArray[Any]) -> Motion:
-        """Median ground motion on a grid given by its axes (m from the map's middle)."""
+        """Return the median ground motion on a grid, (rows, cols), given by its axes.
+
+        Parameters
+        ----------
+        x : array, (cols,)
+            Metres from the map's middle, eastwards.
+        y : array, (rows,)
+            Metres from the map's middle, northwards.
+        """
         s = self.scenario
         return shake(self.rupture, x, y, hanging_wall=s.hanging_wall, patchiness=s.patchiness)
 
@@ -219,12 +227,12 @@ class SyntheticEarthquake(Earthquake):
 
     @property
     def elevation(self) -> Floats:
-        """True elevation (m)."""
+        """True elevation (m), (rows, cols) float32."""
         return self.surface.elevation
 
     @cached_property
     def dem(self) -> Floats:
-        """Elevation as a user gets it (m), NaN in voids."""
+        """Elevation as a user gets it (m), (rows, cols) float32, NaN in voids."""
         share = self.scenario.void_share
         if share == 0.0:
             return self.elevation
@@ -263,7 +271,7 @@ def ground(rupture: Rupture, frame: Frame) -> Ground:
 
 
 def regional(rupture: Rupture, frame: Frame) -> Floats:
-    """Smooth heights (m): a mountain front along the fault and broad waves."""
+    """Return smooth heights (m), (rows, cols): a mountain front along the fault and broad waves."""
     x, y = frame.x, frame.y
     _, across = rupture.coordinates(x, y)
     waves = gaussian_field((rupture.structure.seed, 51), x, y, [12_000.0, 5_000.0], [0.7, 0.3])

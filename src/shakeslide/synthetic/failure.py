@@ -21,8 +21,15 @@ def displacement(ratio: Array, magnitude: float) -> Array:
 
     Parameters
     ----------
-    ratio : array
+    ratio : array, any shape
         Critical acceleration over peak ground acceleration; no displacement from 1 on.
+    magnitude : float
+        Moment magnitude.
+
+    Returns
+    -------
+    array, of the same shape
+        Displacement (cm).
     """
     r = np.clip(ratio, 1e-3, 1.0)
     power = (1.0 - r) ** 2.335 * r**-1.478
@@ -30,7 +37,7 @@ def displacement(ratio: Array, magnitude: float) -> Array:
 
 
 def failure_share(cm: Array) -> Array:
-    """Share of cells that fail after a displacement (cm): Jibson et al. (2000)."""
+    """Share of cells that fail after a displacement (cm, any shape): Jibson et al. (2000)."""
     return np.asarray(CEILING * (1.0 - np.exp(-0.048 * cm**1.565)))
 
 
@@ -38,6 +45,8 @@ def critical_acceleration(
     slope: Array, cohesion: Array, tangent: Array, weight: Array, thickness: Array, wet: Array
 ) -> Array:
     """Critical acceleration (g) of an infinite slope: (FS - 1) sin(slope).
+
+    All arrays have one shape, or broadcast to it, and so has the result.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ BEDDED = (1, 2, 3, 4, 5, 6, 7)
 
 
 def table(name: str) -> Floats:
-    """One property of all rocks, by code."""
+    """Return one property of all rocks, (rocks,) float32, by code."""
     return np.array([getattr(rock, name) for rock in ROCKS], np.float32)
 
 
@@ -72,7 +72,7 @@ LAND_COVERS = {
 
 
 def root_cohesion() -> Floats:
-    """Cohesion that roots add (kPa), by land cover code."""
+    """Return the cohesion that roots add (kPa), (256,) float32, by land cover code."""
     out = np.zeros(256, np.float32)
     for code, (_, cohesion) in LAND_COVERS.items():
         out[code] = cohesion
@@ -96,7 +96,11 @@ class Structure:
         return np.asarray(np.add.outer(y * np.cos(a), x * np.sin(a)))
 
     def across(self, x: Axis, y: Axis) -> NDArray[np.floating[Any]]:
-        """Coordinate across the strike from the fault (m), positive on the hanging wall."""
+        """Return the coordinate across the strike from the fault (m), (rows, cols), of axes.
+
+        It is positive on the hanging wall; `x`, (cols,), and `y`, (rows,), are metres from the
+        middle.
+        """
         a = np.radians(self.strike + 90.0)
         return np.asarray(np.add.outer(y * np.cos(a), x * np.sin(a) - self.offset))
 
@@ -139,7 +143,19 @@ def _bands_from(span: float, seed: int, stream: int, last: int) -> tuple[Axis, C
 
 
 def rock_units(structure: Structure, x: Axis, y: Axis) -> Codes:
-    """Codes (indices of `ROCKS`) of the bedrock; does not depend on the relief."""
+    """Return codes (indices of `ROCKS`) of the bedrock, which do not depend on the relief.
+
+    Parameters
+    ----------
+    structure : Structure
+        The mountain belt.
+    x, y : array, (cols,) and (rows,)
+        Metres from the map's middle.
+
+    Returns
+    -------
+    array, (rows, cols) uint8
+    """
     seed = structure.seed
     warp = 1400.0 * gaussian_field(
         (seed, 1), x, y, [6000.0, 2000.0, 600.0], [0.75, 0.2, 0.05],
@@ -155,7 +171,20 @@ def rock_units(structure: Structure, x: Axis, y: Axis) -> Codes:
 
 
 def bedding(structure: Structure, x: Axis, y: Axis) -> Bedding:
-    """Layers dip towards the hanging wall, gently bent along the strike."""
+    """Return layers that dip towards the hanging wall, gently bent along the strike.
+
+    Parameters
+    ----------
+    structure : Structure
+        The mountain belt.
+    x, y : array, (cols,) and (rows,)
+        Metres from the map's middle.
+
+    Returns
+    -------
+    Bedding
+        Azimuth and dip in degrees, (rows, cols) float32 each.
+    """
     bend = gaussian_field((structure.seed, 3), x, y, [9000.0])
     tilt = gaussian_field((structure.seed, 4), x, y, [5000.0])
     azimuth = (structure.strike + 90.0 + 20.0 * bend) % 360.0
@@ -163,7 +192,20 @@ def bedding(structure: Structure, x: Axis, y: Axis) -> Bedding:
 
 
 def cover_alluvium(codes: Codes, slope: Floats, area_km2: Floats) -> Codes:
-    """Valley floors of larger rivers are alluvium."""
+    """Return rock codes with alluvium on the valley floors of larger rivers.
+
+    Parameters
+    ----------
+    codes : array, (rows, cols) uint8
+        Rock of each cell.
+    slope, area_km2 : array, (rows, cols)
+        Slope (degrees) and drainage area (km2).
+
+    Returns
+    -------
+    array, (rows, cols) uint8
+        A copy.
+    """
     out = codes.copy()
     out[(slope < 9.0) & (area_km2 > 3.0)] = ALLUVIUM
     return out
@@ -200,7 +242,23 @@ def land_cover(
     slope: Floats,
     area_km2: Floats,
 ) -> Codes:
-    """GlobCover codes by height zones, slope and chance; large rivers are water."""
+    """Return GlobCover codes by height zones, slope and chance; large rivers are water.
+
+    Parameters
+    ----------
+    structure : Structure
+        The mountain belt.
+    x, y : array, (cols,) and (rows,)
+        Metres from the map's middle.
+    height : array, (rows, cols)
+        Height, 0 at the map's 2nd percentile of elevation and 1 at its 98th.
+    slope, area_km2 : array, (rows, cols)
+        Slope (degrees) and drainage area (km2).
+
+    Returns
+    -------
+    array, (rows, cols) uint8
+    """
     chance = gaussian_field((structure.seed, 6), x, y, [1800.0, 500.0, 150.0], [0.5, 0.3, 0.2])
     zone = height + 0.12 * chance
     out = np.full(height.shape, 50, np.uint8)

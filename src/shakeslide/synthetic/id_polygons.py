@@ -74,9 +74,22 @@ def outlines(
 def patches(
     codes: NDArray[np.uint8], place: Place, *, keep_edge: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-    """Polygons of a map of classes, with straightened steps and no gaps between neighbours.
+    """Return polygons of a map of classes, with straightened steps and no gaps between neighbours.
 
-    With `keep_edge` the map's edge stays as it is, so that tiles of a larger map fit together.
+    Parameters
+    ----------
+    codes : array, (rows, cols) uint8
+        Class of each cell.
+    place : (float, float, float)
+        West edge, north edge and side of a cell, in metres.
+    keep_edge : bool
+        Leave the map's edge as it is, so that tiles of a larger map fit together.
+
+    Returns
+    -------
+    codes : array, (n,) int64
+        Class of each polygon; a class may have several.
+    polygons : array, (n,) of shapely geometries
     """
     values, polygons = _raw_polygons(codes.astype(np.int32), None, place)
     parts = np.array([shapely.Polygon(p[0], p[1:]) for p in polygons], object)

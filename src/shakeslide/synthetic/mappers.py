@@ -34,7 +34,17 @@ class Mapping:
 
 
 def filled(x: Axis, y: Axis, z: Floats, low: float, high: float) -> list[shapely.Geometry]:
-    """Polygons where low <= z < high on a grid of nodes."""
+    """Return polygons where low <= z < high on a grid of nodes.
+
+    Parameters
+    ----------
+    x, y : array, (cols,) and (rows,)
+        Coordinates of the nodes.
+    z : array, (rows, cols)
+        Values at them.
+    low, high : float
+        Limits of the values; `high` may be infinite.
+    """
     generator = contour_generator(x, y, z, fill_type=FillType.OuterOffset)
     found: Any = generator.filled(low, high)
     out = []
@@ -64,7 +74,7 @@ class Extent:
     within: NDArray[np.bool_]
 
     def on(self, rows: slice, cols: slice) -> NDArray[np.bool_]:
-        """Which cells of a window of the map are within."""
+        """Return which cells of a window of the map are within, (rows, cols) bool."""
         nearest = (
             np.rint(np.interp(np.arange(at.start, at.stop), nodes, np.arange(nodes.size)))
             for at, nodes in ((rows, self.rows), (cols, self.cols))
@@ -73,7 +83,10 @@ class Extent:
 
 
 def extent_nodes(shape: tuple[int, int]) -> tuple[Places, Places]:
-    """Rows and columns of a map that are nodes of its extent: about 400 on the longer side."""
+    """Return rows, (m,), and columns, (n,), of a map that are nodes of its extent.
+
+    They are int64, ascending, about 400 on the longer side.
+    """
     step = max(1, max(shape) // 400)
     rows, cols = (np.unique(np.r_[np.arange(0, size, step), size - 1]) for size in shape)
     return rows, cols
@@ -106,7 +119,10 @@ def make_extent(
 
 
 def found_by_size(seed: int, area: NDArray[Any], smallest: float) -> NDArray[np.bool_]:
-    """Which landslides of given areas (m2) are found, half of those of the area `smallest`."""
+    """Return which landslides, (n,) bool, of given areas (m2), (n,), are found.
+
+    Of those of the area `smallest` half are found, of smaller ones fewer; all if it is 0.
+    """
     if smallest <= 0.0:
         return np.ones(area.size, bool)
     share = 1.0 / (1.0 + (smallest / area) ** 2)
@@ -141,11 +157,18 @@ def map_landslides(
 
 
 def void_field(seed: int, x: Axis, y: Axis) -> Floats:
-    """Where elevation is missing, it is missing first where this is high."""
+    """Return a field, (rows, cols): where elevation is missing, it goes first where this is high.
+
+    `x`, (cols,), and `y`, (rows,), are metres from the map's middle.
+    """
     return gaussian_field((seed, 82), x, y, [300.0, 80.0], [0.7, 0.3])
 
 
 def voids(seed: int, x: Axis, y: Axis, share: float) -> NDArray[np.bool_]:
-    """Cells without elevation: patches of some hundred metres, a share of the map."""
+    """Return the cells without elevation, (rows, cols) bool: a `share` of the map, in patches.
+
+    The patches are some hundred metres wide; `x`, (cols,), and `y`, (rows,), are metres from the
+    map's middle.
+    """
     field = void_field(seed, x, y)
     return np.asarray(field > np.quantile(field, 1.0 - share))

@@ -229,7 +229,7 @@ def _restore_descent(z: Floats, lower: Mask, order: Order) -> None:
 
 
 def edges(shape: tuple[int, int]) -> Mask:
-    """1 on the edge of a grid, 0 within."""
+    """Return 1 on the edge of a grid, 0 within, (rows, cols) uint8."""
     fixed = np.zeros(shape, np.uint8)
     fixed[[0, -1], :] = 1
     fixed[:, [0, -1]] = 1

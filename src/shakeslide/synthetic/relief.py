@@ -48,12 +48,12 @@ class Frame:
 
     @property
     def x(self) -> Axis:
-        """Coordinates of the columns (m)."""
+        """Coordinates of the columns (m), (cols,)."""
         return self.left + self.cell * np.arange(self.cols)
 
     @property
     def y(self) -> Axis:
-        """Coordinates of the rows (m), north first."""
+        """Coordinates of the rows (m), (rows,), north first."""
         return self.top - self.cell * np.arange(self.rows)
 
 
@@ -120,21 +120,26 @@ class Water:
     source: Ints
 
     def on(self, shape: tuple[int, int]) -> Floats:
-        """Amounts on a grid, 0 where none enters."""
+        """Return the amounts (cells) on a grid, (rows, cols) float32, 0 where none enters."""
         out = np.zeros(shape, np.float32)
         np.add.at(out, (self.row, self.col), self.cells)
         return out
 
 
 def entering(z: Floats, area: Floats, box: tuple[int, int, int, int]) -> Water:
-    """Water (in cells of half the size) that enters a window of a coarse terrain, at double size.
+    """Return the water that enters a window of a coarse terrain, on cells of half the size.
 
     Parameters
     ----------
-    z, area : array
+    z, area : array, (rows, cols) float32
         Elevation (m) and drainage area (cells) of the coarse terrain.
     box : (int, int, int, int)
         Row, column, rows and columns of the window in coarse cells.
+
+    Returns
+    -------
+    Water
+        Amounts in cells of half the size.
     """
     target = steepest_receivers(z).ravel()
     row, col, rows, cols = box

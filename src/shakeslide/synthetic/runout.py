@@ -174,7 +174,7 @@ def run_out(
 
 
 def mobility(areas: NDArray[np.floating[Any]], rng: np.random.Generator) -> Floats:
-    """Tangent of the angle of reach (H/L) of landslides with given source areas (m2).
+    """Tangent of the angle of reach (H/L), (n,), of landslides with source areas (m2), (n,).
 
     Volume by area (Larsen et al. 2010: 0.146 A^1.332). H/L falls with volume as in Corominas
     (1988), steeper and with a log-normal spread of 0.12: small slides stop on the slope.

@@ -20,13 +20,18 @@ FIELDS = (("LON", "dd"), ("LAT", "dd"), ("PGA", "%g"), ("PGV", "cm/s"), ("MMI", 
 
 
 def nodes(earthquake: Earthquake, beyond: float) -> tuple[Array, Array]:
-    """Longitudes (ascending) and latitudes (descending) of the nodes, about 80 a side.
+    """Return longitudes (ascending) and latitudes (descending) of the nodes, about 80 a side.
 
     Parameters
     ----------
     earthquake : Earthquake
     beyond : float
         How far the nodes reach beyond the map, as a share of its longer side.
+
+    Returns
+    -------
+    lons, lats : array, (lons,) and (lats,)
+        Degrees.
     """
     s = earthquake.scenario
     half_x = s.cols * s.cell / 2 + beyond * s.extent

@@ -29,7 +29,7 @@ def ground_motion(distance: Array, magnitude: float, table: dict[str, float]) ->
 
     Parameters
     ----------
-    distance : array
+    distance : array, any shape
         Joyner-Boore distance (km).
     magnitude : float
     table : dict
@@ -37,7 +37,7 @@ def ground_motion(distance: Array, magnitude: float, table: dict[str, float]) ->
 
     Returns
     -------
-    array
+    array, of the same shape
         PGA (g) or PGV (cm/s).
     """
     r = np.hypot(distance, table["h"])
@@ -51,7 +51,7 @@ def ground_motion(distance: Array, magnitude: float, table: dict[str, float]) ->
 
 
 def intensity(pgv: Array) -> Array:
-    """Modified Mercalli intensity from PGV in cm/s (Worden et al. 2012)."""
+    """Modified Mercalli intensity from PGV in cm/s, any shape (Worden et al. 2012)."""
     log = np.log10(np.maximum(pgv, 1e-3))
     return np.asarray(
         np.clip(np.where(log > 0.53, 2.89 + 3.16 * log, 3.78 + 1.47 * log), 1.0, 10.0)
@@ -93,7 +93,7 @@ class Rupture:
         )
 
     def wander(self, along: Array) -> Array:
-        """How far the trace lies from its mean line (m)."""
+        """Return how far the trace lies from its mean line (m), `along` it (m), any shape."""
         flat = np.asarray(along, float).ravel()
         out = np.zeros(flat.size)
         rng = np.random.default_rng([self.structure.seed, 21])
@@ -124,7 +124,10 @@ class Rupture:
         return np.column_stack([self._map(along, across), down * np.sin(np.radians(self.dip))])
 
     def coordinates(self, x: Axis, y: Axis) -> tuple[Array, Array]:
-        """Coordinates along the strike and across it from the bent trace (m)."""
+        """Return coordinates (m) along the strike and across the bent trace, (rows, cols) each.
+
+        `x`, (cols,), and `y`, (rows,), are metres from the map's middle.
+        """
         along = self.structure.along(x, y)
         # Nodes at fixed places, so that a block of a map gets what the whole map gets.
         line = 50.0 * np.arange(np.floor(along.min() / 50.0), np.ceil(along.max() / 50.0) + 1.0)
@@ -175,7 +178,11 @@ class Rupture:
         return np.asarray(np.hypot(beyond, aside) / 1000.0)
 
     def hanging_wall(self, x: Axis, y: Axis) -> Array:
-        """1 on the hanging wall beside the trace, fading to 0 over the plane's projection."""
+        """Return 1 on the hanging wall beside the trace, fading to 0 over the plane's projection.
+
+        The result is (rows, cols); `x`, (cols,), and `y`, (rows,), are metres from the map's
+        middle.
+        """
         along, across = self.coordinates(x, y)
         reach = self.width * np.cos(np.radians(self.dip))
         fade = np.clip(1.0 - across / reach, 0.0, 1.0) * (across > 0.0)
@@ -216,10 +223,19 @@ def shake(rupture: Rupture, x: Axis, y: Axis, *, hanging_wall: float, patchiness
 
     Parameters
     ----------
+    rupture : Rupture
+        The source.
+    x, y : array, (cols,) and (rows,)
+        Metres from the map's middle.
     hanging_wall : float
         Excess of ln ground motion beside the trace.
     patchiness : float
         Standard deviation of the pattern in ln ground motion (directivity, asperities).
+
+    Returns
+    -------
+    Motion
+        PGA (g) and PGV (cm/s), (rows, cols) float32 each.
     """
     distance = rupture.distance(x, y)
     excess = hanging_wall * rupture.hanging_wall(x, y)

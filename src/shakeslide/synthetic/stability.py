@@ -73,7 +73,10 @@ class Slopes:
     shaking: Floats
 
     def log_ratio(self, strength: float) -> Floats:
-        """Return ln(critical / peak acceleration) with the strength of the ground scaled."""
+        """Return ln(critical / peak acceleration), (rows, cols), the ground's strength scaled.
+
+        `strength` multiplies cohesion and the tangent of friction.
+        """
         tangent = np.tan(np.radians(self.friction)) * np.float32(strength)
         critical = critical_acceleration(
             self.slope,

@@ -267,13 +267,13 @@ def _write_classes(folder: Path, earthquake: SyntheticEarthquake) -> None:
 
 
 def rock_columns(codes: NDArray[np.int64]) -> dict[str, list[str]]:
-    """Columns of the lithology layer."""
+    """Return the columns of the lithology layer for polygons with these codes, (n,)."""
     rocks = [geology.ROCKS[code] for code in codes]
     return {"unit": [r.name for r in rocks], "glim": [r.glim for r in rocks]}
 
 
 def soil_columns(codes: NDArray[np.int64]) -> dict[str, list[str]]:
-    """Columns of the soil layer."""
+    """Return the columns of the soil layer for polygons with these codes, (n,)."""
     return {"soil": [geology.SOILS[code] for code in codes]}
 
 

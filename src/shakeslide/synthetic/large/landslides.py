@@ -232,7 +232,13 @@ def choose(
     slides: Slides, seed: int, cell: float, smallest: float, extent: Extent | None,
     boxes: list[Box], workers: int,
 ) -> NDArray[np.bool_]:  # fmt: skip
-    """Which landslides are in the inventory, as `mapping.map_landslides` chooses; [0] is False."""
+    """Return which landslides are in the inventory, as `mappers.map_landslides` chooses.
+
+    Returns
+    -------
+    array, (landslides + 1,) bool
+        By number; [0], stable ground, is False.
+    """
     mapped = np.zeros(slides.cells.size, bool)
     mapped[1:] = found_by_size(seed, slides.cells[1:] * cell**2, smallest)
     if extent is None:
@@ -266,7 +272,7 @@ def parts(
     Parameters
     ----------
     slides : Slides
-    mapped : array, bool
+    mapped : array, (landslides + 1,) bool
         From `choose`.
     boxes : list of Box
         The tiles.

@@ -86,11 +86,11 @@ class Plane:
         return np.memmap(self.path, self.dtype, mode, shape=self.shape)
 
     def read(self, box: Box) -> NDArray[Any]:
-        """Return a copy of a box."""
+        """Return a copy of a box, (rows, cols) of the plane's type."""
         return np.array(self._map("r")[box.slices])
 
     def write(self, box: Box, values: NDArray[Any]) -> None:
-        """Put values into a box."""
+        """Put values into a box, (rows, cols)."""
         self._map("r+")[box.slices] = values
 
 
@@ -107,7 +107,7 @@ class View:
         return self.box.shape
 
     def read(self, box: Box) -> NDArray[Any]:
-        """Return a copy of a box."""
+        """Return a copy of a box, (rows, cols) of the plane's type."""
         top, left = self.box.top, self.box.left
         return self.plane.read(
             Box(box.top + top, box.left + left, box.bottom + top, box.right + left)

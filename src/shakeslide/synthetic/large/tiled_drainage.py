@@ -38,7 +38,7 @@ class Inflow:
     cells: Floats
 
     def on(self, box: Box) -> Floats:
-        """Amounts on a box of the grid, 0 where none enters."""
+        """Return the amounts (cells) on a box, (rows, cols) float32, 0 where none enters."""
         out = np.zeros(box.shape, np.float32)
         row, col = self.row - box.top, self.col - box.left
         here = (row >= 0) & (col >= 0) & (row < out.shape[0]) & (col < out.shape[1])
@@ -60,7 +60,10 @@ def _ends(receivers: Ints) -> Ints:
 
 @kernel
 def nodes_in_order(following: Index) -> Ints:
-    """Order nodes that each pass on to one other (or none: -1), each after all before it."""
+    """Return nodes, (n,) int32, each after all before it.
+
+    Each of the n nodes passes on to one other, `following`, (n,) int64, or to none: -1.
+    """
     receivers = np.empty(following.size, np.int32)
     for i in range(following.size):
         receivers[i] = following[i] if following[i] >= 0 else i
@@ -70,7 +73,15 @@ def nodes_in_order(following: Index) -> Ints:
 
 @kernel
 def pass_on(following: Index, flow: NDArray[np.float64]) -> None:
-    """Add up flow, in place, along nodes that each pass on to one other (or none: -1)."""
+    """Add up flow, in place, along nodes that each pass on to one other.
+
+    Parameters
+    ----------
+    following : array, (n,) int64
+        The node that each passes on to, or -1 for none.
+    flow : array, (n,) float64
+        Changed in place: then also all that has come from the nodes before.
+    """
     for i in nodes_in_order(following):
         j = following[i]
         if j >= 0:
@@ -172,7 +183,7 @@ def _on_window(inflow: Inflow, box: Box, basin: _Basin) -> Floats:
 
 @kernel
 def count_pits(z: Floats) -> int:
-    """Cells within the edges that have no lower neighbour."""
+    """Count the cells within the edges of a terrain, (rows, cols), that have no lower neighbour."""
     found = 0
     for r in range(1, z.shape[0] - 1):
         for c in range(1, z.shape[1] - 1):

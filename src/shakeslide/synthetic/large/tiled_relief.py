@@ -80,7 +80,10 @@ def _ramp(start: int, stop: int, low: int, high: int, size: int) -> Floats:
 
 
 def fade(box: Box, window: Box, shape: tuple[int, int]) -> Floats:
-    """Weights of a tile on the window around it; those of all tiles sum to 1 everywhere."""
+    """Return the weights of a tile on the window around it, (rows, cols) of the window, float32.
+
+    Those of all tiles sum to 1 everywhere.
+    """
     rows = _ramp(box.top, box.bottom, window.top, window.bottom, shape[0])
     return np.outer(rows, _ramp(box.left, box.right, window.left, window.right, shape[1]))
 
