@@ -100,6 +100,11 @@ class Band:
             float32 or float64.
         shape : (int, int), optional
             Read so many rows and columns, leaving cells out.
+
+        Returns
+        -------
+        array, (rows, cols)
+            Of that type; rows and columns of the window, or those of `shape`.
         """
         stored, src = self._stored(window), self.dataset
         raw = src.read(self.number, window=stored, out_shape=shape)

@@ -167,7 +167,7 @@ class Artefacts:
 
     @property
     def sources(self) -> NDArray[np.bool_]:
-        """Which samples are source cells."""
+        """Which samples are source cells, (samples,) bool."""
         return np.asarray(self.samples.label == 1)
 
 

@@ -175,7 +175,7 @@ def hillshade(
 
 
 def relief(view: View, dem: Path | None) -> Float | None:
-    """Return the shaded relief of a view, None without elevation."""
+    """Return the shaded relief of a view, (rows, cols) from 0 to 1; None without elevation."""
     if dem is None:
         return None
     z = view.read(dem)
@@ -189,7 +189,22 @@ def relief(view: View, dem: Path | None) -> Float | None:
 
 
 def shaded(rgb: Float, shade: Float | None, strength: float) -> Float:
-    """Darken slopes in the shade and lighten sunlit ones; flat ground keeps its colour."""
+    """Darken slopes in the shade and lighten sunlit ones; flat ground keeps its colour.
+
+    Parameters
+    ----------
+    rgb : array, (rows, cols, 3) float32
+        Colours from 0 to 1.
+    shade : array, (rows, cols) float32, or None
+        Brightness, as `hillshade` returns it; without it the colours stay.
+    strength : float
+        From 0, no relief, to 1.
+
+    Returns
+    -------
+    array, (rows, cols, 3) float32
+        Colours from 0 to 1.
+    """
     if shade is None:
         return rgb
     s = shade[..., None]
@@ -199,12 +214,23 @@ def shaded(rgb: Float, shade: Float | None, strength: float) -> Float:
 
 
 def picture(rgb: Float) -> Picture:
-    """Return colours from 0 to 1 as bytes, which are drawn faster and take less room."""
+    """Return colours from 0 to 1 as bytes of the same shape, (rows, cols, 3).
+
+    Bytes are drawn faster and take less room.
+    """
     return np.round(255 * np.clip(rgb, 0, 1)).astype(np.uint8)
 
 
 def grey_relief(shade: Float | None, shape: tuple[int, int]) -> Picture:
-    """Return a pale grey relief as ground for points and lines."""
+    """Return a pale grey relief as ground for points and lines, (rows, cols, 3) uint8.
+
+    Parameters
+    ----------
+    shade : array, (rows, cols) float32, or None
+        Brightness, as `hillshade` returns it; without it the ground is of one grey.
+    shape : (int, int)
+        Rows and columns.
+    """
     if shade is None:
         return np.full((*shape, 3), 242, np.uint8)
     grey = picture(np.asarray(0.5 + 0.5 * shade**0.8, np.float32))
@@ -215,7 +241,7 @@ def grey_relief(shade: Float | None, shape: tuple[int, int]) -> Picture:
 
 
 def frame(axes: Axes, view: View, rgb: Picture) -> None:
-    """Show an RGB picture of the view in true proportions."""
+    """Show an RGB picture of the view, (rows, cols, 3) uint8, in true proportions."""
     axes.imshow(
         rgb, extent=view.picture_extent, interpolation="antialiased", aspect="auto", zorder=0
     )
@@ -279,7 +305,10 @@ def convergence(view: View) -> float:
 def geographic(
     view: View, x: Sequence[float] | Line, y: Sequence[float] | Line
 ) -> tuple[Line, Line]:
-    """Return WGS 84 longitudes and latitudes, in degrees, of places in the grid's CRS."""
+    """Return WGS 84 longitudes and latitudes, (n,) each in degrees, of places in the grid's CRS.
+
+    `x` and `y`, (n,), are their coordinates in metres.
+    """
     transformer = pyproj.Transformer.from_crs(
         grids.crs_of(view.grid).to_wkt(), "EPSG:4326", always_xy=True
     )
@@ -354,7 +383,7 @@ def outline_rings(shapes: Any, view: View) -> list[Line]:
 def draw_rings(
     axes: Axes, rings: Sequence[Line], colour: str, width: float, casing: str | None = None
 ) -> None:
-    """Draw outlines, with a casing to set them off where asked."""
+    """Draw outlines, rings of (k, 2) coordinates, with a casing to set them off where asked."""
     if casing:
         axes.add_collection(
             LineCollection(rings, colors=casing, linewidths=2.2 * width, zorder=3), autolim=False

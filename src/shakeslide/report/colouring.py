@@ -104,11 +104,11 @@ def show(
         The prepared factor.
     view : View
         At which resolution.
-    shade : array or None
+    shade : array, (rows, cols) float32, or None
         Relief to lay under it, where useful.
     areas : mapping of int to int, optional
         Cells of each class, to name the commonest in the legend.
-    marks : array of shapely geometries, optional
+    marks : array of shapely geometries, (n,), optional
         What the factor is made from, to draw over it.
     """
     info = factor.info
@@ -126,14 +126,33 @@ def show(
 def paint(
     rgb: Float, values: Float, shade: Float | None, strength: float = FACTOR_SHADE
 ) -> Picture:
-    """Return colours over the relief as a picture, grey where there is no value."""
+    """Return colours over the relief as a picture, grey where there is no value.
+
+    Parameters
+    ----------
+    rgb : array, (rows, cols, 3) float32
+        Colours from 0 to 1.
+    values : array, (rows, cols) float32
+        NaN where there is no value.
+    shade : array, (rows, cols) float32, or None
+        Brightness, as `cartography.hillshade` returns it.
+    strength : float
+        Of the relief, from 0 to 1.
+
+    Returns
+    -------
+    array, (rows, cols, 3) uint8
+    """
     out = cartography.shaded(rgb, shade, strength)
     out[~np.isfinite(values)] = NODATA
     return cartography.picture(out)
 
 
 def rgb_of(colours: Colormap, scaled: NDArray[Any]) -> Float:
-    """Return the colours of scaled values; by way of bytes, which is several times faster."""
+    """Return the colours, (rows, cols, 3) float32 from 0 to 1, of scaled values, (rows, cols).
+
+    They are made by way of bytes, which is several times faster.
+    """
     return np.asarray(colours(scaled, bytes=True)[..., :3] / np.float32(255), np.float32)
 
 
@@ -180,7 +199,10 @@ def _angle(info: FactorInfo, values: Float, shade: Float | None) -> Shown:
 
 
 def cyclic(degrees: NDArray[Any], period: float) -> Float:
-    """Return the colour of an angle; the scale closes upon itself."""
+    """Return the colours, (rows, cols, 3) float32, of angles in degrees, (rows, cols).
+
+    The scale closes upon itself after `period` degrees.
+    """
     turn = np.where(np.isfinite(degrees), degrees, 0.0) % period / period
     return rgb_of(mpl.colormaps["twilight"], turn)
 

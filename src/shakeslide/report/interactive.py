@@ -60,12 +60,12 @@ class Coded:
 
     @property
     def values(self) -> Line:
-        """Middles of the bins."""
+        """Middles of the bins, (bins,)."""
         return np.asarray((self.edges[1:] + self.edges[:-1]) / 2)
 
     @property
     def halves(self) -> Line:
-        """How far a value may be from the middle of its bin."""
+        """How far a value may be from the middle of its bin, (bins,)."""
         return np.maximum((self.edges[1:] - self.edges[:-1]) / 2, 1e-7)
 
 

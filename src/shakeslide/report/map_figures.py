@@ -73,7 +73,19 @@ def plate(view: View, rgb: Picture, legend: float) -> Plate:
 
 
 def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequence[Line]) -> Figure:
-    """Return a model's probability over the relief with the mapped landslides."""
+    """Return a model's probability over the relief with the mapped landslides.
+
+    Parameters
+    ----------
+    files : MapFiles
+        The model's maps.
+    view : View
+        At which resolution.
+    shade : array, (rows, cols) float32, or None
+        Relief under the map.
+    rings : sequence of arrays, (k, 2) each
+        Outlines of the landslides, in the grid's CRS.
+    """
     p = view.read(files.probability)
     norm = Normalize(0, 1)
     if not files.balanced:
@@ -102,7 +114,17 @@ def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequenc
 
 
 def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
-    """Return a model's classes over the relief."""
+    """Return a model's classes over the relief.
+
+    Parameters
+    ----------
+    files : MapFiles
+        The model's maps.
+    view : View
+        At which resolution.
+    shade : array, (rows, cols) float32, or None
+        Relief under the map.
+    """
     codes = view.read(files.classes, average=False)
     names = files.class_names
     colours = dict(zip(names, qgis.class_colours(len(names)), strict=True))
@@ -123,6 +145,15 @@ def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
 
 def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
     """Return how far a model's probability depends on which landslides were mapped.
+
+    Parameters
+    ----------
+    files : MapFiles
+        The model's maps.
+    view : View
+        At which resolution.
+    shade : array, (rows, cols) float32, or None
+        Relief under the map.
 
     Raises
     ------
@@ -164,8 +195,10 @@ def applicability(
         Limit of the area of applicability.
     outside : float
         Share of the area beyond it, for the legend.
-    view, shade
-        The ground.
+    view : View
+        At which resolution.
+    shade : array, (rows, cols) float32, or None
+        Relief under the map.
     """
     # A mean over cells would draw places beyond the limit as inside it.
     index = view.read(path, average=False)

@@ -283,7 +283,10 @@ def _add(
 
 
 def ranking(expected: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Return rows and columns from the most down, equal ones in reading order, none without any."""
+    """Return row and column of squares by expected landslide area, (rows, cols), the most first.
+
+    Equal ones are in reading order; squares without any are left out.
+    """
     flat = expected.ravel()
     order = np.argsort(-flat, kind="stable")
     rows, cols = np.unravel_index(order[flat[order] > 0], expected.shape)

@@ -25,12 +25,15 @@ already give away: one of fewer cells is mostly source, or all of it."""
 
 
 def whole_outline(landslide: Landslide) -> Cells:
-    """Naive: all of it."""
+    """Return the whole landslide as its source, (rows, cols) bool: a naive way."""
     return landslide.inside
 
 
 def top_third(landslide: Landslide) -> Cells:
-    """Naive: the upper third of its height; all of it on flat ground."""
+    """Return the upper third of the landslide's height as its source, (rows, cols) bool.
+
+    A naive way: on flat ground it is the whole landslide.
+    """
     source = ElevationFraction(1 / 3).separate(landslide)
     return landslide.inside if source is None else source
 
@@ -90,13 +93,13 @@ def _highest(landslide: Landslide, cells: Cells) -> int:
 def judge(
     landslides: Sequence[Landslide], truth: Sequence[Cells], separators: Mapping[str, Separator]
 ) -> pd.DataFrame:
-    """Score each way of telling sources on each landslide.
+    """Score each way of separating sources on each landslide.
 
     Parameters
     ----------
     landslides : sequence of Landslide
         Whole outlines.
-    truth : sequence of array
+    truth : sequence of arrays, (rows, cols) bool
         The known source cells of each; landslides without one are passed over.
     separators : mapping of str to callable
         By name.

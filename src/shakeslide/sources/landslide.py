@@ -58,7 +58,7 @@ class Landslide:
 
     @cached_property
     def fall_line(self) -> NDArray[np.int64]:
-        """Flat indices of the cells on the longest way down, from its head."""
+        """Flat indices of the cells on the longest way down, from its head, (n,) int64."""
         end = int(np.nanargmax(self.travelled))
         path: NDArray[np.int64] = kernels.way_to(self._descent[1], end)
         return path
@@ -90,18 +90,18 @@ class Landslide:
         return self.drop / self.length
 
     def part(self, cells: Cells) -> Landslide:
-        """Return the landslide that some of the cells make up."""
+        """Return the landslide that some of the cells, (rows, cols) bool, make up."""
         return Landslide(self.z, cells, self.cell, self.mapped)
 
     def highest(self, count: int) -> Cells:
-        """Return the `count` highest cells."""
+        """Return the `count` highest cells, (rows, cols) bool."""
         where = np.flatnonzero(self.inside)
         heights = self.z.ravel()[where]
         chosen = where[np.argsort(-heights, kind="stable")[:count]]
         return self.cells(chosen)
 
     def cells(self, flat: Any) -> Cells:
-        """Return the cells of these flat indices."""
+        """Return the cells, (rows, cols) bool, of these flat indices, (n,)."""
         out = np.zeros(self.inside.size, np.bool_)
         out[flat] = True
         return out.reshape(self.inside.shape)

@@ -31,7 +31,7 @@ class Mapped:
     code: ClassVar[str] = "S0"
 
     def separate(self, landslide: Landslide) -> Cells | None:
-        """Return the mapped cells, None where none was mapped."""
+        """Return the mapped cells, (rows, cols) bool; None where none was mapped."""
         if landslide.mapped is None:
             return None
         source = landslide.mapped & landslide.inside
@@ -52,7 +52,7 @@ class ElevationFraction:
     code: ClassVar[str] = "S1"
 
     def separate(self, landslide: Landslide) -> Cells | None:
-        """Return the cells above that height; None on flat ground."""
+        """Return the cells above that height, (rows, cols) bool; None on flat ground."""
         if landslide.drop <= 0:
             return None
         top = float(landslide.z.ravel()[landslide.crown])
@@ -74,7 +74,7 @@ class AreaQuantile:
     code: ClassVar[str] = "S2"
 
     def separate(self, landslide: Landslide) -> Cells | None:
-        """Return the highest cells; of equal ones the first in reading order."""
+        """Return the highest cells, (rows, cols) bool; of equal ones the first in reading order."""
         return landslide.highest(max(1, round(self.share * landslide.count)))
 
 
@@ -96,7 +96,10 @@ class Scar:
     code: ClassVar[str] = "S3"
 
     def separate(self, landslide: Landslide) -> Cells | None:
-        """Return the cells near the crown; None on flat ground, which has no fall line."""
+        """Return the cells near the crown, (rows, cols) bool.
+
+        None on flat ground, which has no fall line.
+        """
         if landslide.drop <= 0:
             return None
         with np.errstate(invalid="ignore"):
@@ -120,7 +123,10 @@ class SlopeBreak:
     code: ClassVar[str] = "S4"
 
     def separate(self, landslide: Landslide) -> Cells | None:
-        """Return the cells above the break; None where the slope does not lessen downwards."""
+        """Return the cells above the break, (rows, cols) bool.
+
+        None where the slope does not lessen downwards.
+        """
         if landslide.drop <= 0:
             return None
         path = landslide.fall_line

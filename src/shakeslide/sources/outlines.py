@@ -78,7 +78,10 @@ def _rings(
 
 
 def polygonal(shapes: Shapes) -> Shapes:
-    """Keep the polygons of geometries: where edges only touch, overlays leave lines and points."""
+    """Keep the polygons of geometries, (n,).
+
+    Where edges only touch, overlays leave lines and points.
+    """
     out: Shapes = np.asarray(shapes, object).copy()
     kinds = shapely.get_type_id(out)
     for k in np.flatnonzero((kinds != 3) & (kinds != 6)):

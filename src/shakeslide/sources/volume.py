@@ -24,6 +24,6 @@ class Scaling:
     gamma: float = 1.332
 
     def volume(self, area: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the volumes (m³) of areas (m²)."""
+        """Return the volumes (m³), in the same shape, of areas (m²), any shape."""
         volumes: NDArray[np.float64] = 10.0**self.log_alpha * np.asarray(area) ** self.gamma
         return volumes
