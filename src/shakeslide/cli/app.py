@@ -31,6 +31,7 @@ app = typer.Typer(
     help="Map earthquake-induced landslides from GIS layers and a landslide inventory.",
     no_args_is_help=True,
     add_completion=False,
+    # `main` shows errors, in one line each.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -42,6 +43,7 @@ WIDE = 120
 LIBRARIES = ("rasterio", "pyogrio", "py.warnings")
 """Loggers whose messages go to run.log instead of the terminal."""
 log = logging.getLogger("shakeslide")
+# Used as a library, it does not print to stderr what nobody asked for.
 log.addHandler(logging.NullHandler())
 
 
@@ -106,16 +108,19 @@ def _open(
     only_look: bool = False,
     verify: bool = False,
 ) -> Any:
+    # Imported by the commands: --help and --version need no numerical libraries.
     from shakeslide.core.engine import Engine
     from shakeslide.core.progress import Reporter
     from shakeslide.pipeline import Run
     from shakeslide.study import settings as study
 
     loaded, document = study.load(path, data, overrides or [])
+    # Many studies have a `study.toml`: their folders tell them apart.
     folder = out or Path("runs") / (
         path.resolve().parent.name if path.stem == "study" else path.stem
     )
     run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet), verify)
+    # A look makes no folder, and so has no place for a log.
     if only_look and not (folder.exists() and os.access(folder, os.W_OK)):
         _log_to(Path(os.devnull), verbose)
     else:
@@ -135,6 +140,7 @@ class _LogFile(logging.FileHandler):
         try:
             handle = os.open(path, flags, 0o666)
         except OSError as error:
+            # A link, a folder, and a pipe that nobody reads.
             if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
                 raise InputError(
                     f"{path}: is not a regular file; move it away, the log is written there"
@@ -153,10 +159,12 @@ def _log_to(path: Path, verbose: bool) -> None:
         handlers.append(logging.StreamHandler(sys.stderr))
     logging.captureWarnings(True)
     for logger in (log, *map(logging.getLogger, LIBRARIES)):
+        # A second command in one process writes to its own log only.
         for handler in list(logger.handlers):
             logger.removeHandler(handler)
             handler.close()
         logger.setLevel(logging.INFO if logger is log else logging.WARNING)
+        # Else handlers of the root logger would show the messages again.
         logger.propagate = False
         for handler in handlers:
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -176,6 +184,7 @@ class _OwnStderr(io.TextIOWrapper):
 
     def __init__(self) -> None:
         file = os.fdopen(os.dup(STDERR), "wb")
+        # As Python does it: a character that the terminal lacks is no error.
         super().__init__(file, sys.stderr.encoding, "backslashreplace", line_buffering=True)
 
 
@@ -243,6 +252,7 @@ def check(
 def _show_check(run: Any, rows: list[Any]) -> None:
     from shakeslide.geo import grid as grids
 
+    # Rich would colour the numbers in names and paths.
     console = Console(highlight=False)
     g = run.grid
     console.print(
@@ -252,6 +262,7 @@ def _show_check(run: Any, rows: list[Any]) -> None:
     _show_rows(console, rows)
     for r in rows:
         for text in r.notes:
+            # Names with square brackets are no markup.
             console.print(f"{r.name}: {text}", markup=False)
         for text in r.warnings:
             console.print(f"warning: {r.name}: {text}", markup=False)
@@ -414,6 +425,7 @@ def audit(
     prevalence: Annotated[
         float | None, typer.Option("--prevalence", help="Share of positives in the test set.")
     ] = None,
+    # By default half of the last digit of figures such as 91.88 %.
     tolerance: Annotated[
         float, typer.Option("--tolerance", help="Rounding error allowed in each figure.")
     ] = 0.00005,
@@ -493,6 +505,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     try:
         with signals.heeded():
+            # Else errors would be shown in Click's way and end the process.
             return int(app(arguments, standalone_mode=False) or 0)
     except signals.Stopped as stopped:
         return _fail(str(stopped), stopped.code)
@@ -515,6 +528,7 @@ def _fail_by_bug(error: Exception) -> int:
     files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
     where = next((f for f in files if f != os.devnull), None)
     hint = f"; the details are in {where}" if where else ""
+    # Without a log the traceback would be lost.
     if where is None:
         traceback.print_exc()
     return _fail(f"bug: {type(error).__name__}: {_one_line(str(error))}{hint}; please report it", 1)
@@ -526,6 +540,7 @@ LONGEST = 2000
 
 def _one_line(text: str) -> str:
     """Return a text on one line, without control characters, its middle left out if it is long."""
+    # Names of files may hold codes that a terminal obeys.
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     half = LONGEST // 2
     return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"

@@ -90,6 +90,7 @@ def _earthquake(wanted: synthetic.Scenario, folder: Path, workers: int, reporter
         start = time.perf_counter()
         synthetic.create(wanted, folder, workers=workers, reporter=reporter)
         taken = time.perf_counter() - start
+        # Not recorded, so that a changed study file is not taken for damage.
         layers = [path for path in synthetic.written(folder) if path != study_file]
         ledger.record("earthquake", mark, layers, taken)
     return study_file

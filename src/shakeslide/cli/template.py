@@ -142,6 +142,7 @@ def _table(
         if part is None:
             value = live.get(key, over.get(key, default(model, key)))
             lines += [("" if key in live else "# ") + _line(model, key, value)]
+        # Tables of models are written by themselves, with the defaults of each.
         elif name != "models":
             nested += _nested(f"{name}.{key}", field.annotation, part, _plain(field.description))
     return [*lines, *nested, ""]
@@ -183,6 +184,7 @@ def _table_within(annotation: Any) -> type[Settings] | None:
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType, list, dict):
         return next((found for p in parts if (found := _table_within(p))), None)
+    # `issubclass` refuses what is no class, such as `Literal`.
     is_table = isinstance(annotation, type) and issubclass(annotation, Settings)
     return annotation if is_table else None
 

@@ -93,8 +93,11 @@ class Bench:
 
     def mark(self, recipe: Recipe, split: Split, codes: Sequence[str] | None = None) -> str:
         """Return the fingerprint of one fit: of all that its result depends on."""
+        # A split does not depend on how many there are: larger scales find the fits of smaller
+        # ones.
         plan = {k: v for k, v in asdict(self.plan).items() if k != "repeats"}
         rows = [hashlib.blake2b(r.tobytes(), digest_size=12) for r in (split.train, split.test)]
+        # With all defaults: where one changes, so does the fit.
         params = recipe.make(0).get_params()
         return fingerprint(
             self.run.sample_mark,
@@ -139,6 +142,7 @@ class Bench:
         known = {
             i: result for i, f in enumerate(files) if (result := evaluation_file.known_result(f))
         }
+        # A result may be known from a fit whose model was not kept.
         todo = [i for i, m in enumerate(marks) if i not in known or (keep and not self._is_kept(m))]
         advance(len(splits) - len(todo))
         rows = self.samples if codes is None else with_factors(self.samples, codes)
@@ -212,6 +216,7 @@ class Bench:
         encoder = training.fit_encoder(self.samples, split.train, recipe.angles, areas)
         x, y = encoder.transform(self.samples.raw), self.samples.label
         sides = [(x[rows], y[rows]) for rows in (split.train, split.test)]
+        # A network is monitored on one set of rows: equal seeds make the two the same.
         pair: list[Any] = [recipe.make(seed) for _ in sides]
         done = 0.0
 

@@ -39,6 +39,7 @@ def gain(difference: Mapping[str, float]) -> Literal["gain", "no gain", "not res
     low, high = difference["low"], difference["high"]
     if not (np.isfinite(low) and np.isfinite(high)):
         return "not resolved"
+    # Before the gain: one that is certain but below half a point does not count.
     if high < MATERIAL:
         return "no gain"
     return "gain" if low > 0 else "not resolved"
@@ -90,11 +91,13 @@ def _redrawn_words(bench: Bench) -> str:
 
 def _redrawn(bench: Bench, results: Sequence[Result], others: Sequence[Result]) -> dict[str, float]:
     """Difference in OA with landslides (or blocks) of the test rows drawn anew, if not too few."""
+    # A row may be tested in several splits: it is there once for each.
     rows = np.concatenate([s.test for s in bench.splits])
     drawn = groups(bench.samples, bench.protocol, bench.plan)[rows]
     if np.unique(drawn).size < FEWEST:
         mean = float((measured(results, "oa") - measured(others, "oa")).mean())
         return {"mean": mean, "low": np.nan, "high": np.nan}
+    # Each split is scored by itself, as it has a model of its own.
     part = np.repeat(np.arange(len(bench.splits)), [len(s.test) for s in bench.splits])
     p, q = (
         np.concatenate([r.probability for r in one]).astype(np.float64) for one in (results, others)
@@ -178,6 +181,7 @@ def depth(bench: Bench, measures: Mapping[str, Sequence[NDArray[np.float64]]]) -
         "rule": "holds if a logistic regression on the highest layer's features gains on that on "
         "the first's, does not hold if it gains less than half a point",
     }
+    # Inputs and one layer: no deeper features to compare.
     if len(accuracy) < 3:
         return told | {"verdict": "not resolved", "finding": "the autoencoder has one layer"}
     whole = summaries.difference(accuracy[-1], accuracy[1], bench.splits)

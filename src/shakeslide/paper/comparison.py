@@ -27,6 +27,7 @@ def fits(bench: Bench) -> int:
 
 def compared(bench: Bench, advance: Advance) -> dict[str, list[Result]]:
     """Return the results of the paper's four models on all splits."""
+    # F10 looks into the autoencoders of the same fits.
     return {
         m: bench.results(bench.recipe(m), bench.splits, advance, keep=m == "sae") for m in MODELS
     }
@@ -122,6 +123,7 @@ def implied() -> dict[str, float]:
     told = {}
     for m in MODELS:
         p, r = table5.SCORES[m]["precision"].mean, table5.SCORES[m]["recall"].mean
+        # One half: the test cells of Table 2 are balanced.
         told[m] = float(audit.implied_oa(p, r, 0.5))
     return told
 
@@ -133,6 +135,7 @@ def _summary_row(bench: Bench, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _measure(row: Mapping[str, Any], measure: str) -> dict[str, float | None]:
+    # None as in evaluation.json, which has no NaN.
     sd = row[f"{measure}_sd"]
     return {"mean": row[f"{measure}_mean"], "sd": None if np.isnan(sd) else sd}
 
@@ -145,6 +148,7 @@ def roc(bench: Bench, advance: Advance) -> Told:
         areas = summaries.summary(results[m], bench.splits, table5.SCORES[m], ("roc_auc",))
         rows.append({"model": m, **areas})
         told = [r.told["roc"] for r in results[m]]
+        # All curves are given at the same false positive rates.
         mean = {k: np.mean([t[k] for t in told], axis=0).tolist() for k in ("fpr", "tpr")}
         curves.append({"protocol": bench.protocol, "model": m, **mean})
     drawn = {

@@ -171,6 +171,7 @@ def run(
     names = chosen(only)
     asked = scale_of(scale) if isinstance(scale, str) else scale
     if repeats is not None:
+        # Fewer splits hold for the sweeps too, but more would multiply their many fits.
         sweep = min(asked.sweep_repeats, repeats)
         asked = replace(asked, repeats=repeats, sweep_repeats=sweep)
     bench = open_bench(run, protocol, asked)
@@ -182,6 +183,7 @@ def run(
         "F11": partial(model_maps.area, path=area),
     }
     names = _possible(bench, names, bool(only))
+    # A tile or area that is not there is refused before the long fits.
     if "F10" in names:
         parts_of_map.chosen_tile(run.grid, run.tile, bench.samples, tile)
     if "F11" in names:

@@ -51,6 +51,7 @@ def rankings(bench: Bench, splits: Sequence[Split]) -> tuple[pd.DataFrame, list[
 
 def _best(bench: Bench, order: Sequence[str], count: int) -> tuple[str, ...]:
     """Return the first `count` factors of an order, in the samples' order."""
+    # One order for one set of factors, so that its fits are found whatever the ranking.
     return tuple(c for c in bench.codes if c in order[:count])
 
 
@@ -65,6 +66,7 @@ def _results(
     def fitted(codes: tuple[str, ...]) -> list[Result]:
         splits = [bench.splits[i] for i in together[codes]]
         whole = len(codes) == len(bench.codes)
+        # As the comparison keeps it, for F10.
         keep = whole and recipe.name == "sae"
         return bench.results(recipe, splits, advance, None if whole else codes, keep)
 

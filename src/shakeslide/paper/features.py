@@ -46,6 +46,7 @@ ROWS = 65_536
 
 def fits(bench: Bench) -> int:
     """Return how many fits F10 takes."""
+    # One more for the network that is drawn.
     return len(bench.splits) + 1
 
 
@@ -172,6 +173,7 @@ def told_apart(bench: Bench, advance: Advance) -> tuple[pd.DataFrame, list[dict[
 
 def measures(bench: Bench, model: FittedModel, split: Split, layer: int) -> dict[str, float]:
     """Return held-out OA of a logistic regression, Fisher ratio and silhouette of a layer."""
+    # 91 sets these random numbers apart from those of splits and models.
     seed = np.random.SeedSequence([bench.plan.seed, split.repeat, split.fold, 91])
     rng = np.random.default_rng(seed)
     y, raw = bench.samples.label, bench.samples.raw
@@ -179,7 +181,9 @@ def measures(bench: Bench, model: FittedModel, split: Split, layer: int) -> dict
     test = rng.permutation(split.test)[:TESTED]
     some = test[:COMPARED]
     x, x_test = (features(model, raw[r], layer) for r in (train, test))
+    # Standardised, for the penalty of a logistic regression depends on the scale of its inputs.
     centre, spread = x.mean(axis=0), x.std(axis=0)
+    # A unit may be the same for all rows.
     spread = np.where(spread > 0, spread, 1).astype(np.float32)
     probe = entry("lr").make().fit((x - centre) / spread, y[train])
     called = probe.predict((x_test - centre) / spread)
@@ -200,6 +204,7 @@ def fisher_ratio(x: Features, y: NDArray[np.int64]) -> float:
     y : array, (rows,)
         Labels, 0 or 1.
     """
+    # In double precision, as sums of squares over many rows.
     groups = [x[y == k].astype(np.float64) for k in (0, 1)]
     middle = x.astype(np.float64).mean(axis=0)
     between = sum(len(g) * float(((g.mean(axis=0) - middle) ** 2).sum()) for g in groups)
@@ -221,6 +226,7 @@ def silhouette(x: Features, y: NDArray[np.int64]) -> float:
     mean = np.stack([distance[:, y == k].sum(axis=1) for k in (0, 1)], axis=1)
     size = np.array([(y == 0).sum(), (y == 1).sum()])
     at = np.arange(len(y))
+    # A row is not compared with itself: its own class has one row less.
     own, other = mean[at, y] / (size[y] - 1), mean[at, 1 - y] / size[1 - y]
     return float(np.mean((other - own) / np.maximum(own, other)))
 
@@ -237,11 +243,14 @@ def described_units(bench: Bench, model: FittedModel, split: Split) -> pd.DataFr
     for layer in range(1, depth + 1):
         x = features(model, bench.samples.raw[split.train], layer).astype(np.float64)
         source, clear = x[y == 1], x[y == 0]
+        # Fisher's ratio of a single unit: its means apart, over the variance inside the classes.
         inside = source.var(axis=0) + clear.var(axis=0)
         apart = (source.mean(axis=0) - clear.mean(axis=0)) ** 2
         ratio = np.divide(apart, inside, out=np.zeros_like(apart), where=inside > 0)
+        # Only the highest layer leads to the classes.
         top = weights[-1] if layer == depth else np.full((2, x.shape[1]), np.nan)
         rank = np.empty(len(ratio), int)
+        # Stable: of equal units the same ones are shown every time.
         rank[np.argsort(-ratio, kind="stable")] = np.arange(len(ratio))
         parts.append(
             pd.DataFrame(
@@ -288,6 +297,7 @@ def _sheet(
     view: parts_of_map.PartView,
 ) -> Figure:
     """Draw the whole way from factors to probabilities."""
+    # The model's order of factors need not be that of the stack.
     columns = [bench.run.codes.index(f.code) for f in model.factors]
     block = bench.run.stack()[:, view.rows, view.cols].values.astype(np.float32)[columns]
     images, p = _images(model, block, units)
@@ -332,6 +342,7 @@ class _Sheet:
         left = 0.08 + column * (self.side + self.GAP)
         axes = figures.axes_at(self.figure, left, self.top - self.row, wide, self.tall)
         cartography.frame(axes, self.view, rgb)
+        # Smaller letters where a title would run into the next map.
         size = min(6.0, 72 * self.side / (legends.LETTER * len(title)))
         self.sheet.text(left, self.top - self.TITLE + 0.03, title, fontsize=size)
 
@@ -354,7 +365,9 @@ class _Sheet:
         colours = mpl.colormaps["cividis"]
         for i, (image, name) in enumerate(zip(images, names, strict=True)):
             known = image[np.isfinite(image)]
+            # A few extreme cells would take all of the contrast.
             low, high = np.percentile(known, [2, 98]) if known.size else (0.0, 1.0)
+            # A unit that is the same everywhere has no range to scale by.
             norm = Normalize(low, max(high, low + 1e-6), clip=True)
             rgb = colouring.rgb_of(colours, norm(np.nan_to_num(image)))
             title = f"{layer}–{name}:  {low:.2f} to {high:.2f}"
@@ -365,6 +378,7 @@ class _Sheet:
         """Draw the weights from the highest layer to the classes."""
         self.head("(c) Weights from the units of the highest layer to the classes")
         matrix = units.sort_values("unit")[["weight_source", "weight_clear"]].to_numpy(float).T
+        # White, the middle of the colours, must stand for 0.
         most = float(np.abs(matrix).max()) or 1.0
         norm = Normalize(-most, most)
         axes = figures.axes_at(self.figure, 0.72, self.top - 0.36, 5.3, 0.34)

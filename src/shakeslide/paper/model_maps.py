@@ -113,6 +113,7 @@ def _described(file: artefacts.FactorFile, known: NDArray[np.float32], size: int
     told |= {"kind": info.kind, "valid": known.size / size}
     levels = {"min": 0, "p5": 0.05, "median": 0.5, "p95": 0.95, "max": 1}
     ends = np.quantile(known, list(levels.values())) if known.size else [np.nan] * len(levels)
+    # Codes of classes have no order that quantiles could tell.
     if info.kind == "categorical":
         ends = [np.nan] * len(levels)
     told |= dict(zip(levels, map(float, ends), strict=True))
@@ -161,6 +162,7 @@ def _called(bench: Bench, model: FittedModel, limit: float) -> dict[str, float]:
     """Count a map's cells above the limit block by block, and the sampled cells called."""
     path = bench.run.out / "maps" / f"{model.name}_probability.tif"
     cells = called = 0
+    # A map may be larger than memory.
     with raster.result(path) as src:
         for _, window in src.block_windows(1):
             values = src.read(1, window=window)
@@ -228,6 +230,7 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
     split = split_testing(bench, rows_in)
     fitted = {m: fitted_for(bench, m, split, advance) for m in AREA_MODELS}
     landslides = inventory.load(run.study.inventory, run.grid, run.masks)
+    # On the cells that the view shows, as the factors.
     labels = landslides.label(chosen.tile).standing[view.first[0] :: view.step]
     labels = labels[:, view.first[1] :: view.step]
     block = run.stack()[:, view.rows, view.cols].values.astype(np.float32)
@@ -235,6 +238,7 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
     for name, model in fitted.items():
         columns = tuple(bench.run.codes.index(f.code) for f in model.factors)
         p = prediction.predict_block(model, block, columns)
+        # The area need not fill its rectangle of cells.
         p[~inside] = np.nan
         told[name] = p
         rows.append({"model": name, **_hits(p, labels)})
@@ -277,6 +281,7 @@ def _sampled_inside(bench: Bench, chosen: parts_of_map.Area) -> NDArray[np.int64
     table, t = bench.samples.table, chosen.tile
     mask = chosen.inside(bench.run.grid, slice(t.row0, t.row1), slice(t.col0, t.col1))
     row, col = table["row"].to_numpy() - t.row0, table["col"].to_numpy() - t.col0
+    # `mask` ends at the rectangle; samples lie all over the grid.
     near = (row >= 0) & (row < mask.shape[0]) & (col >= 0) & (col < mask.shape[1])
     at = np.flatnonzero(near)
     return np.asarray(at[mask[row[at], col[at]]], np.int64)
@@ -306,6 +311,7 @@ def _hits(p: NDArray[np.float32], standing: NDArray[np.uint8]) -> dict[str, floa
     """Count what is predicted right and wrong among source and clear cells."""
     known = np.isfinite(p)
     called = p >= THRESHOLD
+    # Run-outs and ground of unclear standing are neither hits nor false alarms.
     source, clear = known & (standing == SOURCE), known & (standing == CLEAR)
     hits, alarms = int((called & source).sum()), int((called & clear).sum())
 

@@ -71,10 +71,12 @@ def structure_fits(bench: Bench) -> int:
 def structure(bench: Bench, advance: Advance) -> Told:
     """F6: hidden units per layer at the study's depth, and depth at its width."""
     units: tuple[int, ...] = tuple(bench.recipe("sae").make(0).get_params()["units"])
+    # F6 tries networks as wide in all layers: the study's first one says how wide.
     width, high = units[0], len(units)
     shapes = {("units", n): (n,) * high for n in bench.scale.units}
     shapes |= {("depth", d): (width,) * d for d in bench.scale.depths}
     recipes = {k: bench.recipe("sae", units=shape) for k, shape in shapes.items()}
+    # A shape that is in both sweeps is fitted once, by its mark.
     results = {k: bench.results(r, bench.sweep, advance) for k, r in recipes.items()}
     rows: list[dict[str, Any]] = [
         {"sweep": k[0], "value": k[1], "units": " ".join(map(str, shapes[k]))}

@@ -28,6 +28,7 @@ from shakeslide.results import evaluation_file
 from shakeslide.results.evaluation_file import Result
 
 CAPTION_SIZE = 6.5
+# A letter is 0.53 of its size wide, on average.
 LETTERS_PER_INCH = 72 / (0.53 * CAPTION_SIZE)
 
 
@@ -96,6 +97,7 @@ def write(folder: Path, name: str, told: Told, bench: Bench, seconds: float) -> 
     for suffix, table in {"": told.table, **told.further}.items():
         path = folder / f"{name}{suffix}.csv"
         same = {"protocol": bench.protocol, "scale": bench.scale.name}
+        # A table that is copied away still says how it was made.
         stated = table.assign(**same, reduced="; ".join(told.reductions))
         with replacing(path) as temporary:
             stated.to_csv(temporary, index=False)
@@ -103,6 +105,7 @@ def write(folder: Path, name: str, told: Told, bench: Bench, seconds: float) -> 
     paths += draw(told.figure, folder / name, caption)
     for suffix, (figure, said) in told.further_figures.items():
         paths += draw(figure, folder / f"{name}{suffix}", f"{name}. {said} {under}")
+    # Last, for it is by this file that `paper_page` finds an experiment.
     path = folder / f"{name}.json"
     text = {
         "id": name,
@@ -113,6 +116,7 @@ def write(folder: Path, name: str, told: Told, bench: Bench, seconds: float) -> 
         "settings": dict(told.settings),
         "fits": list(told.fits),
         "seconds": round(seconds, 3),
+        # With the fits of earlier runs, which `seconds` leaves out.
         "fit_seconds": sum(float(r.get("fit_s", 0.0)) for r in told.records),
         "claim": dict(told.claim) or None,
         "records": [dict(r) for r in told.records],
@@ -160,6 +164,7 @@ def draw(figure: Figure, stem: Path, caption: str) -> list[Path]:
     with_caption(figure, caption)
     png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
     figures.write(figure, png)
+    # The same bytes every time: no random ids, no date.
     with replacing(svg) as temporary, mpl.rc_context({"svg.hashsalt": "shakeslide"}):
         figure.savefig(temporary, format="svg", metadata={"Date": None})
     return [png, svg]
@@ -174,6 +179,7 @@ def with_caption(figure: Figure, caption: str) -> None:
     room = 0.08 + len(lines) * 1.35 * CAPTION_SIZE / 72
     figure.set_size_inches(width, height + room)
     for axes in figure.axes:
+        # As placed, before an equal aspect shrank the axes.
         box = axes.get_position(original=True)
         bottom = (box.y0 * height + room) / (height + room)
         tall = box.height * height / (height + room)

@@ -131,6 +131,7 @@ def _read(folder: Path) -> Results | None:
     if not paths:
         return None
     texts = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in paths}
+    # The page compares experiments with each other.
     if len({text["samples"] for text in texts.values()}) > 1:
         raise InputError(
             f"{folder}: its experiments were made on different samples; run `shakeslide reproduce` "

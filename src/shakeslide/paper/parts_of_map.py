@@ -53,6 +53,8 @@ class PartView(View):
     @property
     def first(self) -> tuple[int, int]:
         """The middle of the picture's first cell, in cells of the grid."""
+        # Not beyond the rows and columns that the picture's last cells, which may be cut, still
+        # have.
         return tuple(min(self.step // 2, (n - 1) % self.step) for n in self.grid.shape)  # type: ignore[return-value]
 
     def read(self, path: Path, average: bool = True) -> Float:
@@ -115,6 +117,7 @@ def chosen_tile(grid: GeoBox, size: int, samples: Samples, asked: str | None) ->
     parts = asked.split(",")
     try:
         index = int(parts[0]), int(parts[1])
+        # No tile has the other index: more than two numbers are refused as well.
         return tiles[index if len(parts) == 2 else (-1, -1)]
     except (ValueError, IndexError, KeyError):
         raise InputError(
@@ -181,6 +184,7 @@ def _densest(
     step = max(1, min(size) // 10)
     high, wide = (max(1, s // step) for s in size)
     rows, cols = (math.ceil(n / step) for n in grids.shape_of(grid))
+    # A summed-area table (Crow 1984): four entries give the sum over any rectangle.
     count = np.zeros((rows + 1, cols + 1), np.int64)
     np.add.at(count, (row // step + 1, col // step + 1), 1)
     total = count.cumsum(axis=0).cumsum(axis=1)
@@ -190,6 +194,7 @@ def _densest(
     )
     i, j = np.unravel_index(int(inside.argmax()), inside.shape)
     limit = grids.shape_of(grid)
+    # The last rectangle may reach over the grid by less than a step.
     return min(int(i) * step, limit[0] - size[0]), min(int(j) * step, limit[1] - size[1])
 
 
@@ -199,6 +204,7 @@ def _tile_around(grid: GeoBox, shape: Any, path: Path) -> Tile:
     a, (height, width) = grid.affine, grids.shape_of(grid)
     left, bottom, right, top = shapely.bounds(shape)
     cols = np.clip([(left - a.c) / a.a, (right - a.c) / a.a], 0, width)
+    # Rows run southwards (`a.e` is negative), so the top comes first.
     rows = np.clip([(top - a.f) / a.e, (bottom - a.f) / a.e], 0, height)
     tile = Tile(
         (0, 0), math.floor(rows[0]), math.ceil(rows[1]), math.floor(cols[0]), math.ceil(cols[1])

@@ -74,10 +74,12 @@ def learning_rates(table: pd.DataFrame) -> Figure:
             mean, sd = (
                 100 * table[f"{prefix}{measure}_{k}"].to_numpy(float) for k in ("mean", "sd")
             )
+            # The spread is unknown where there was one split.
             axes.errorbar(rate, mean, yerr=np.nan_to_num(sd), **look)
         axes.set_xscale("log")
         axes.minorticks_off()
         axes.set_xticks(rate, ["0.0001", "0.001", "0.01", "0.1", "0.8"])
+        # Bars of errors may reach beyond 0 and 100; a mark at 100 needs a little room.
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0), min(high, 101))
         axes.set_xlabel("Learning rate")
@@ -149,6 +151,7 @@ def structure(table: pd.DataFrame, usual: tuple[int, int]) -> Figure:
 
 
 def _same_range(panels: Sequence[Axes]) -> None:
+    # The panels share one label of accuracy and are compared by height.
     low = min(a.get_ylim()[0] for a in panels)
     high = max(a.get_ylim()[1] for a in panels)
     for axes in panels:
@@ -214,6 +217,7 @@ def factor_count(gains: pd.DataFrame, table: pd.DataFrame) -> Figure:
     panel = figures.axes_at(figure, 3.3, 0.48, 3.75, tall)
     for i, (model, rows) in enumerate(table.groupby("model", sort=False)):
         name = str(model)
+        # A little apart, for models often agree.
         panel.errorbar(
             rows["factors"] + 0.07 * (i - 1.5), 100 * rows["oa_mean"],
             yerr=100 * np.nan_to_num(rows["oa_sd"].to_numpy(float)),

@@ -47,9 +47,11 @@ class Scale:
         return sorted({k for k in asked if k < factors} | {factors})
 
 
+# F7 goes on beyond the 30,000 iterations that the paper names.
 PAPER = Scale(
     "paper", 20, 5, 20_000, 2_000, 40_000, 80, tuple(range(2, 131, 2)), (1, 2, 3, 4, 5, 6), None
 )
+# With the paper's 110 units and 7 factors among what is tried, of which it makes claims.
 QUICK = Scale(
     "quick",
     2,

@@ -19,6 +19,7 @@ MEASURES = ("oa", "precision", "recall", "roc_auc")
 
 def spread(values: NDArray[np.float64]) -> tuple[float, float]:
     """Return mean and standard deviation of values, (n,); of one value the latter is NaN."""
+    # Of a sample of splits, hence n - 1.
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
 

@@ -36,6 +36,7 @@ def run_all(run: Run) -> Path:
     told = [f"{row.name}: {text}" for row in rows for text in row.warnings]
     for line in told:
         run.reporter.warn(line)
+    # Tells before the long work which models are left out.
     _ = run.models
     prepare(run, told)
     for stage in (sample, train, evaluate, explain, map_):

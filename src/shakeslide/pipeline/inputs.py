@@ -37,6 +37,7 @@ def prepare(run: Run, told: Collection[str] | None = None) -> None:
     `check`. Where nothing was checked before, masks and landslides are looked at too: what cannot
     be sampled is refused before the long work.
     """
+    # The look and the factors read the same layers.
     with vector.remembering():
         stale = [
             f
@@ -46,6 +47,7 @@ def prepare(run: Run, told: Collection[str] | None = None) -> None:
         rows = _look(run, stale, alone=told is None) if stale else []
     _retag(run, [f for f in run.factors if f not in stale])
     marks = {f.code: run.factor_marks[f.code] for f in stale}
+    # Also where all is fresh: it clears what a stopped run with other settings left.
     shards = run.ledger.shards("factors", [fingerprint(marks)])[0]
     if not stale:
         run.reporter.say(f"prepare: {len(run.factors)} factors are up to date")
@@ -118,11 +120,13 @@ def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
     """Make what factors need over the whole grid, once, and leave out what none needs now."""
     wanted = [f.whole for f in run.factors if f.whole is not None]
     folder = run.ledger.work / "whole"
+    # Their names hold fingerprints: what no factor names now is of other settings.
     for path in set(folder.glob("*")) - {whole.path for whole in wanted}:
         path.unlink()
     groups: dict[Hashable, list[Whole]] = {}
     for whole in (f.whole for f in factors):
         if whole is not None and not whole.path.exists():
+            # Factors that need the same water are made in one pass.
             groups.setdefault(whole.group, []).append(whole)
     for together in groups.values():
         with timed("water over the whole grid"), run.reporter.task("water", 1) as on:
@@ -147,6 +151,7 @@ def extract_sources(run: Run) -> Path:
             "from polygons of whole landslides"
         )
     work, settings = run.ledger.work / "sources", run.study.sources
+    # Parts of other settings, left by a stopped run.
     for other in set(work.glob("*")) - {work / run.sources_mark}:
         shutil.rmtree(other, ignore_errors=True)
     pair, remarks = images(settings, run.grid)
@@ -169,6 +174,7 @@ def extract_sources(run: Run) -> Path:
                 f"{run.outlines.path} (inventory): no landslide can be separated: "
                 f"{'; '.join(source_files.reasons(extracted))}"
             )
+        # Names without folders: the file is the same wherever the study lies.
         about = settings.essence(lambda path: path.name)
         paths = source_files.write(extracted, run.grid, run.out, about, notes)
         told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
@@ -187,6 +193,7 @@ def sample(run: Run) -> None:
     path = run.out / "samples.parquet"
     if run.ledger.is_fresh("samples", run.sample_mark):
         run.reporter.say("sample: samples.parquet is up to date")
+        # Names and blocks are written beside the cells: they change without drawing anew.
         if not run.ledger.is_fresh("samples", run.sample_mark, run.sample_labels):
             sampling.save(samples_of(run), path)
             run.ledger.relabel("samples", run.sample_labels)
@@ -292,6 +299,7 @@ def _rows(run: Run) -> list[checks.LayerRow]:
         study.layers, study.active_factors, study.inventory, study.masks, study.evaluation
     )
     reading = checks.Reading(run.engine.threads)
+    # First, for the grid comes from the elevation.
     checks.check_dem(study.layers)
     checks.check_evaluation(study.evaluation, run.grid, reading)
     rows = checks.check_layers(

@@ -27,6 +27,7 @@ def map_(run: Run) -> None:
     names = run.mapped_models
     stale = [m for m in names if not run.ledger.is_fresh(f"map-{m}", run.map_mark(m))]
     stale += _reclassify(run, [m for m in names if m not in stale])
+    # Also where all is fresh: it clears what a stopped run with other settings left.
     places = dict(zip(stale, run.ledger.shards("map", list(map(run.map_mark, stale))), strict=True))
     if not stale:
         run.reporter.say(f"map: {', '.join(names)} are up to date")
@@ -129,6 +130,7 @@ def _members(
     items = [f"member-{place.as_posix()}" for place in places]
     todo = [k for k in range(count) if not is_stored(run, items[k], mark, labels)]
     on(count - len(todo))
+    # Networks train side by side; other members are stored one by one, so that a stop loses one.
     for batch in [todo] if todo and name in training.TOGETHER else [[k] for k in todo]:
         with timed(f"members of {name}") as taken:
             fitted = spread.fit_members(

@@ -45,6 +45,7 @@ def train(run: Run) -> None:
         return
     need(run, {"samples": run.sample_mark})
     samples = samples_of(run)
+    # The first split is the same however many follow.
     plan = replace(run.plan(samples), repeats=1)
     first = validation.chosen_splits(samples, "pixel", plan)
     positives = _positives(run)
@@ -61,6 +62,7 @@ def train(run: Run) -> None:
                 }
                 folder = run.out / "models" / name
                 bundle.save(replace(fit.model, about=about), folder)
+            # Without the folder of an ensemble's members, which are recorded by themselves.
             files = [p for p in folder.iterdir() if p.is_file()]
             mark, labels = run.train_mark(name), run.model_labels
             run.ledger.record(f"model-{name}", mark, files, taken[0], labels)
@@ -181,6 +183,7 @@ def _try_model(
 
     known = {i: result for i, p in enumerate(files) if (result := evaluation_file.known_result(p))}
     for i, kept in known.items():
+        # Probabilities are kept: another threshold needs no new fit.
         if kept.told["threshold"] != threshold:
             p = kept.probability
             told = validation.at_threshold(kept.told, p, judged(i), chosen[i], threshold)
@@ -212,6 +215,7 @@ def _fits(
         model = bundle.load(run.out / "models" / name)
         fits.append(training.Fit(model, float(model.about["fit_s"])))
         on(1)
+    # What is stored is the first of `chosen`, so that the order holds.
     others = [s for s in chosen if s not in stored]
     if others:
         joined = samples if together is None else together.samples
@@ -235,6 +239,7 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
     samples = samples_of(run)
     plan, folder = run.plan(samples), run.out / "tune"
     mark = fingerprint(run.train_mark(name), run.trial_mark(name, protocol, plan), "tune")
+    # By its mark: trials of other settings do not count as earlier ones.
     journal = run.ledger.work / "tune" / f"{name}-{protocol}-{mark}.journal"
     with timed(f"tune {name}"), run.reporter.task(f"tune {name}", count) as on:
         told = tuning.tune(run.recipe(name), samples, protocol, plan, count, journal, on)
@@ -281,6 +286,7 @@ def explain(run: Run) -> None:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(evaluation_file.finite(text), indent=1), encoding="utf-8")
     run.ledger.record("importance", mark, [path], taken[0])
+    # The parts are in importance.json now.
     run.ledger.shards("explain", [])
 
 

@@ -48,6 +48,7 @@ def cell_at(run: Run, x: float, y: float) -> tuple[int, int]:
 
 def _cell(grid: GeoBox, x: float, y: float) -> tuple[int, int] | None:
     """Return row and column of a place in the grid's CRS, None off the grid."""
+    # pyproj gives infinity where a projection ends.
     if not np.isfinite([x, y]).all():
         return None
     a, (rows, cols) = grid.affine, grids.shape_of(grid)

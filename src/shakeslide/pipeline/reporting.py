@@ -38,8 +38,10 @@ def provenance(run: Run) -> Path:
     What is there stays where nothing but the circumstances differ: it says how results were made.
     """
     path, text = run.out / "provenance.json", _provenance(run)
+    # A record that cannot be read is written anew.
     with suppress(OSError, ValueError, RecursionError):
         known = json.loads(path.read_text(encoding="utf-8"))
+        # Both as read from JSON, where tuples are lists.
         if isinstance(known, dict) and _lasting(known) == _lasting(json.loads(text)):
             return path
     with replacing(path) as temporary:
@@ -73,6 +75,7 @@ def _provenance(run: Run) -> str:
         "grid": grids.describe(run.grid) | {"tile": run.tile},
         "inputs": _inputs(run),
         "hash": "blake2b, 96 bits, without times of writing",
+        # The record is written before the report, whose time is not known yet.
         "seconds": {k: v.get("seconds") for k, v in made.items() if k != "report"},
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
@@ -104,6 +107,7 @@ def report(run: Run) -> Path:
             ledger.relabel("report", labels)
         return run.out / "report.html"
     _remove_stale(run)
+    # Before the report, which prints it.
     provenance(run)
     with timed("report") as taken, run.reporter.task("report", 1) as on:
         page = reports.write(run.out, report_inputs(run), on)

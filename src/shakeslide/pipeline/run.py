@@ -111,6 +111,7 @@ class Run:
         layer = self.study.layers.get("dem")
         if layer is None:
             raise InputError("[layers.dem] is missing: give path = the elevation raster")
+        # Before the first is read, so that no change in between goes unnoticed.
         self.ledger.watch(self.inputs.values())
         asked = self.study.grid
         dem = raster_info(layer, "dem").grid
@@ -129,6 +130,7 @@ class Run:
     @cached_property
     def factors(self) -> list[Factor]:
         """The factors of the study, ready to be computed."""
+        # What is made over the whole grid is stored by the content of its layers.
         work, digest = self.ledger.work / "whole", self.ledger.content
         sources = Sources(self.grid, self.study.layers, self.study.event, work, digest)
         active = self.study.active_factors
@@ -161,6 +163,7 @@ class Run:
     @property
     def outlines(self) -> Inventory:
         """The inventory as `sources` reads it: every outline, and source areas where they count."""
+        # What tells nothing of outlines is set alike, so that the mark does not depend on it.
         update: dict[str, Any] = {"small": "leave", "positives_from": "mapped", "buffer": 0.0}
         update |= {"ambiguous": [], "extent": None}
         if not self.study.sources.mapped:
@@ -181,6 +184,7 @@ class Run:
     @cached_property
     def factor_marks(self) -> dict[str, str]:
         """Fingerprint of each factor: its settings, the grid, the content of its layers."""
+        # With the version, which may compute otherwise.
         where = [grids.describe(self.grid), self.tile, __version__]
         return {f.code: fingerprint(where, self._factor_inputs(f)) for f in self.factors}
 
@@ -235,6 +239,7 @@ class Run:
             recipe.params,
             self._all_models,
             [getattr(self.study.samples, key) for key in OF_TRAINING],
+            # Only of packages' models: the marks of ours stay as they are.
             *([recipe.origin] if recipe.origin else []),
         )
 
@@ -247,6 +252,7 @@ class Run:
 
     def trial_mark(self, name: str, protocol: str, plan: validation.Plan) -> str:
         """Fingerprint of a model's trials under a protocol."""
+        # Only what the protocol depends on: the rest may change without new fits.
         blocks = [plan.block_size, plan.buffer, plan.origin] if protocol == "block" else []
         folds = [plan.folds] if protocol in ("landslide", "block") else []
         others = self.event_marks if protocol == "event" else []
@@ -256,6 +262,7 @@ class Run:
     def event_marks(self) -> list[str]:
         """Fingerprints of the other earthquakes' samples."""
         paths = [folder / "samples.parquet" for folder in self.study.evaluation.events]
+        # What is missing is refused by name where events are loaded.
         return [sampling.essence(sampling.load(p)) for p in paths if p.is_file()]
 
     @property
@@ -306,6 +313,7 @@ class Run:
     def report_labels(self) -> str:
         """Fingerprint of where the report's QGIS project finds the landslides."""
         path = self.study.inventory.path
+        # Relative, as the project has it: it holds where both are moved together.
         return "" if path is None else fingerprint(os.path.relpath(path, self.out))
 
     @property
@@ -321,6 +329,7 @@ class Run:
             train_share=self.study.samples.train_share,
             repeats=asked.repeats,
             folds=asked.folds,
+            # "auto" in the study is a length in the samples.
             block_size=float(samples.counts["block_size"]),
             buffer=asked.buffer,
             origin=validation.origin(self.grid),
@@ -369,6 +378,7 @@ class Run:
 
     def map_mark(self, name: str) -> str:
         """Fingerprint of a model's maps, but for the classes' limits."""
+        # Their ground is in the mark of the samples, and so in that of the model.
         masks = [m.map_value for m in self.study.masks]
         return fingerprint(
             self.train_mark(name), self.study.map.shows, self._all_maps, masks, self.tile
@@ -390,9 +400,11 @@ class Run:
         params = settings.model_dump(exclude={"angles", "settings"}, exclude_none=True)
         params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
         if name == "newmark" and self.study.event.magnitude is not None:
+            # A magnitude in the model's own table comes before the event's.
             params.setdefault("magnitude", self.study.event.magnitude)
         modern = getattr(settings, "settings", "paper") == "modern"
         if modern:
+            # What the study sets itself goes before the preset.
             params = training.modern_params() | params
         angles: Angles = getattr(settings, "angles", None) or ("sincos" if modern else "raw")
         return training.Recipe(name, angles, params, self.study.models.calibration)
@@ -405,11 +417,13 @@ class Run:
         self.require_maps()
         chosen = self.study.map.spread
         if chosen is None:
+            # A formula learns nothing: all members would be the same.
             return [n for n in self.mapped_models if not self.recipe(n).static]
         return [n for n in chosen if n in self.models]
 
     def member_mark(self, name: str) -> str:
         """Fingerprint of a member of a model's ensemble, whatever their number."""
+        # More members are trained beside those that are there.
         return fingerprint(self.train_mark(name), "member")
 
     def require_maps(self) -> None:
@@ -455,6 +469,7 @@ def timed(what: str) -> Any:
     log.info("%s: begin", what)
     taken: list[float] = []
     yield taken
+    # Not reached after an error: only what was finished is recorded.
     taken.append(time.perf_counter() - start)
     log.info("%s: %.1f s", what, taken[0])
 
