@@ -216,6 +216,7 @@ def positives_of(inventory: Mapping[str, Any] | None, inputs: Mapping[str, Any])
     """Return what was learnt: a key of `learnt.LEARNT`."""
     if inventory is None:
         return "sources"
+    # Whether points were mapped only the file tells, which `check` has read.
     row = next((r for r in inputs.get("layers", ()) if r["name"] == "inventory"), {"kind": ""})
     points = str(row["kind"]).rstrip("s").endswith(" point")
     return checks.learnt_from(inventory, "point" if points else "polygon")
@@ -256,6 +257,7 @@ def _is_summary(row: Any) -> bool:
     spreads = [v for v in row.values() if isinstance(v, dict)]
     numbers = [v for k, v in row.items() if k not in _NAMES and not isinstance(v, dict)]
     numbers += [v for spread in spreads for v in spread.values()]
+    # None stands for NaN, which JSON has not.
     return all(v is None or isinstance(v, int | float) for v in numbers)
 
 
@@ -322,10 +324,13 @@ def class_shares(run: Artefacts, files: MapFiles) -> list[ClassShare]:
     table = run.samples.table
     rows = table["row"].to_numpy()[run.sources]
     cols = table["col"].to_numpy()[run.sources]
+    # By rows, the sources of a strip are a slice of them.
     order = np.argsort(rows, kind="stable")
     rows, cols = rows[order], cols[order]
+    # Classes are bytes; 0 is no class, so that shares leave it out.
     cells, hits = np.zeros(256, np.int64), np.zeros(256, np.int64)
     with raster.result(files.classes) as src:
+        # Strips of whole blocks: each is read and unpacked once.
         step = src.block_shapes[0][0]
         for top in range(0, src.height, step):
             bottom = min(top + step, src.height)

@@ -102,9 +102,11 @@ class View:
             Overviews are used where the file has them; else the file is read strip by strip.
         """
         with raster.result(path) as src:
+            # GDAL takes the overview of this very step: nothing is resampled again.
             if self.step == 1 or self.step in src.overviews(1):
                 return _floats(src.read(1, out_shape=self.shape), src.nodata)
             out = np.empty(self.shape, np.float32)
+            # Strips hold whole cells of the picture: none is cut in two.
             high = self.step * max(1, STRIP // self.step)
             for top in range(0, src.height, high):
                 bottom = min(top + high, src.height)
@@ -128,6 +130,7 @@ def _floats(raw: NDArray[Any], nodata: float | None) -> Float:
 def _means(values: Float, step: int) -> Float:
     """Return the means of step x step cells, of those that have a value."""
     known = np.isfinite(values)
+    # As sums and counts, for cells without a value must not count as 0.
     total = _sums(np.where(known, values, np.float32(0)), step)
     count = _sums(known, step)
     mean: Line = np.full(total.shape, np.nan)
@@ -136,11 +139,13 @@ def _means(values: Float, step: int) -> Float:
 
 
 def _sums(values: NDArray[Any], step: int) -> NDArray[np.float64]:
+    # `reduceat` also sums the last cells, of which there may be fewer than a step.
     rows = np.add.reduceat(values, np.arange(0, values.shape[0], step), axis=0, dtype=np.float64)
     return np.asarray(np.add.reduceat(rows, np.arange(0, values.shape[1], step), axis=1))
 
 
 def _middles(values: Float, step: int) -> Float:
+    # The last cell of a picture may be cut before its middle.
     places = [np.minimum(np.arange(0, n, step) + step // 2, n - 1) for n in values.shape]
     return np.asarray(values[np.ix_(*places)])
 
@@ -164,12 +169,14 @@ def hillshade(
     array, (rows, cols) float32
         From 0 (in the shade) to 1; flat and unknown ground is `FLAT`.
     """
+    # A gradient needs two rows and two columns.
     if min(z.shape) < 2:
         return np.full(z.shape, FLAT, np.float32)
     # Rows run southwards, so dz/dnorth is minus the gradient along them.
     south, east = np.gradient(z * exaggeration, cell[1], cell[0])
     light = np.array([-0.5, 0.5, math.sqrt(0.5)])  # towards the sun: east, north, up
     bright = (-east * light[0] + south * light[1] + light[2]) / np.sqrt(1 + east**2 + south**2)
+    # Unknown ground is drawn as flat: its own colour is told by the caller.
     bright = np.where(np.isfinite(bright), np.clip(bright, 0, 1), FLAT)
     return bright.astype(np.float32)
 
@@ -208,6 +215,7 @@ def shaded(rgb: Float, shade: Float | None, strength: float) -> Float:
     if shade is None:
         return rgb
     s = shade[..., None]
+    # Both leave flat ground alone, so that colours stay those of the legend.
     dark = rgb * (1 - strength * (1 - np.minimum(s / np.float32(FLAT), 1)))
     light = np.clip((s - np.float32(FLAT)) / np.float32(1 - FLAT), 0, 1)
     return np.asarray(dark + (1 - dark) * np.float32(0.35 * strength) * light, np.float32)
@@ -242,9 +250,11 @@ def grey_relief(shade: Float | None, shape: tuple[int, int]) -> Picture:
 
 def frame(axes: Axes, view: View, rgb: Picture) -> None:
     """Show an RGB picture of the view, (rows, cols, 3) uint8, in true proportions."""
+    # The axes have the map's proportions; the extent is that of the picture's whole cells.
     axes.imshow(
         rgb, extent=view.picture_extent, interpolation="antialiased", aspect="auto", zorder=0
     )
+    # Cuts off what the last cells reach over the grid.
     left, right, bottom, top = view.extent
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
@@ -257,6 +267,7 @@ def frame(axes: Axes, view: View, rgb: Picture) -> None:
 def nice(value: float) -> float:
     """Return the largest of 1, 2, 5 times a power of ten that is not above `value`."""
     power = 10.0 ** math.floor(math.log10(value))
+    # Rounding must not lose a length that is just as long.
     return next(m * power for m in (5.0, 2.0, 1.0) if m * power <= value * (1 + 1e-9))
 
 
@@ -294,10 +305,12 @@ def north_arrow(sheet: Axes, x: float, y: float, view: View, size: float = 0.34)
 def convergence(view: View) -> float:
     """Return the angle from grid north to true north at the centre, clockwise in radians."""
     left, right, bottom, top = view.extent
+    # A step along grid north is short enough to be a straight line.
     x, y, step = (left + right) / 2, (bottom + top) / 2, (top - bottom) / 100
     lon, lat = geographic(view, [x, x], [y, y + step])
     if not np.isfinite([*lon, *lat]).all():
         return 0.0
+    # Also across 180 degrees; a degree of longitude shrinks with the cosine of the latitude.
     east = math.remainder(lon[1] - lon[0], 360) * math.cos(math.radians(lat[0]))
     return -math.atan2(east, lat[1] - lat[0])
 
@@ -329,6 +342,7 @@ def graticule(axes: Axes, view: View, size: tuple[float, float]) -> None:
         Its width and height in inches.
     """
     left, right, bottom, top = view.extent
+    # Degrees are not even along an edge in metres: they are looked up between many places.
     x, y = np.linspace(left, right, 65), np.linspace(bottom, top, 65)
     lon, _ = geographic(view, list(x), [top] * 65)
     _, lat = geographic(view, [left] * 65, list(y))
@@ -338,6 +352,7 @@ def graticule(axes: Axes, view: View, size: tuple[float, float]) -> None:
     axes.set_xticks(at_x, names_x)
     axes.set_yticks(at_y, names_y, rotation=90, va="center")
     axes.tick_params(pad=1.5, labelsize=8.5)
+    # Labels at the ends turn inwards: they would stick out of the figure.
     for at, label in zip(at_x, axes.get_xticklabels(), strict=True):
         if at > right - 0.06 * (right - left):
             label.set_horizontalalignment("right")
@@ -349,8 +364,10 @@ def graticule(axes: Axes, view: View, size: tuple[float, float]) -> None:
 def _marks(degrees: Line, at: Line, letters: str, inches: float) -> tuple[list[float], list[str]]:
     """Return where round values of an angle lie along an edge, and their labels."""
     span = float(degrees.max() - degrees.min()) if np.isfinite(degrees).all() else 0.0
+    # Over a pole or 180 degrees no label would be true between two places.
     if span <= 0 or span > 90 or not (np.diff(degrees) > 0).all():
         return [], []
+    # Round numbers are 2.5 times apart at most: a label stands each 0.9 inches or farther.
     step = nice(2.4999 * span / max(inches / 0.9, 1.0))
     values = np.arange(math.ceil(degrees[0] / step), math.floor(degrees[-1] / step) + 1) * step
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
@@ -374,6 +391,7 @@ def outline_rings(shapes: Any, view: View) -> list[Line]:
     geometry = np.asarray(shapes, dtype=object)
     if geometry.size == 0:
         return []
+    # Less than half a cell of the picture cannot be seen.
     simple = shapely.simplify(geometry, 0.4 * min(view.cell))
     rings = shapely.get_rings(shapely.get_parts(simple))
     coordinates, index = shapely.get_coordinates(rings, return_index=True)
@@ -385,6 +403,7 @@ def draw_rings(
 ) -> None:
     """Draw outlines, rings of (k, 2) coordinates, with a casing to set them off where asked."""
     if casing:
+        # Limits are those of the frame: they need not be sought in all the lines.
         axes.add_collection(
             LineCollection(rings, colors=casing, linewidths=2.2 * width, zorder=3), autolim=False
         )

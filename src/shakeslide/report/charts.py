@@ -42,9 +42,11 @@ def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None
     axes.plot([0, 1], [0, 1], color="#a0a6ad", linewidth=0.8, zorder=1)
     summary = {r["model"]: r for r in evaluation["summary"] if r["protocol"] == protocol}
     curves = [r for r in evaluation["roc"] if r["protocol"] == protocol]
+    # The legend lists the best first, as readers look for it.
     best = sorted(curves, key=lambda r: -(summary[r["model"]]["roc_auc"]["mean"] or 0))
     names = list(summary)
     for curve in best:
+        # Its place in the study, so that a model looks alike in all figures.
         place = names.index(curve["model"])
         auc = summary[curve["model"]]["roc_auc"]
         axes.plot(
@@ -55,6 +57,7 @@ def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None
             linewidth=1.6,
             label=f"{curve['model'].upper()}  {words.score('roc_auc', auc['mean'], auc['sd'])}",
         )
+    # A curve along the frame keeps its whole width.
     axes.set(xlim=(-0.005, 1), ylim=(0, 1.005), aspect="equal")
     axes.set_xlabel("False positive rate")
     axes.set_ylabel("True positive rate")
@@ -109,6 +112,7 @@ def rates(
         }
         name = curve["model"].upper()
         axes.plot(area, 100 * np.asarray(curve["prediction"]), linewidth=1.6, label=name, **look)
+        # Cells that the model was fitted on flatter it: these are drawn faintly.
         axes.plot(area, 100 * np.asarray(curve["success"]), linewidth=0.8, alpha=0.45, **look)
     axes.set(xlim=(0, 100), ylim=(0, 100.5), aspect="equal")
     axes.set_xlabel("Area searched, most susceptible first (%)")
@@ -205,6 +209,7 @@ def confusion(evaluation: Mapping[str, Any], protocol: str) -> Figure:
 
 def _matrix(axes: Axes, matrix: Mapping[str, Any]) -> None:
     counts = np.array([[matrix["tp"], matrix["fn"]], [matrix["fp"], matrix["tn"]]], float)
+    # Of each mapped class, which is what does not depend on the balance of the samples.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
     for (i, j), n in np.ndenumerate(counts):

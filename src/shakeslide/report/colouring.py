@@ -112,6 +112,7 @@ def show(
         What the factor is made from, to draw over it.
     """
     info = factor.info
+    # Means of angles and of codes are no values of theirs.
     values = view.read(factor.path, average=info.kind == "continuous")
     under = None if info.code in TERRAIN else shade
     if info.kind == "categorical":
@@ -158,15 +159,19 @@ def rgb_of(colours: Colormap, scaled: NDArray[Any]) -> Float:
 
 def _continuous(info: FactorInfo, values: Float, shade: Float | None) -> Shown:
     known = values[np.isfinite(values)]
+    # An even part tells whether values are few; sorting millions takes long.
     levels = np.unique(known[:: max(1, known.size // 200_000)])
     if 1 < levels.size <= MOST_STEPS:
         return _steps(info, values, shade, levels)
+    # A few extreme cells would take all of the contrast.
     low, high = np.percentile(known, [2, 98]) if known.size else (0.0, 1.0)
     name = SEQUENTIAL.get(info.code, "viridis")
+    # Values on both sides of 0, alike in size: 0 belongs in the middle.
     if info.code in DIVERGING or (low < 0 < high and 1 / 3 < -low / high < 3):
         name = DIVERGING.get(info.code, "PuOr")
         high = max(abs(low), abs(high))
         low = -high
+    # One value everywhere: a bar must have a width.
     if not low < high:
         low, high = low - 0.5, high + 0.5
     colours, norm = mpl.colormaps[name], Normalize(low, high)
@@ -191,6 +196,7 @@ def _steps(info: FactorInfo, values: Float, shade: Float | None, levels: Float) 
 
 def _angle(info: FactorInfo, values: Float, shade: Float | None) -> Shown:
     period = 180.0 if info.kind == "axial" else 360.0
+    # Level ground has no direction and is stored as a negative number.
     flat = values < 0
     rgb = cyclic(np.where(flat, np.nan, values), period)
     rgb[flat] = FLAT_GREY
@@ -211,6 +217,7 @@ def _classes(
     info: FactorInfo, values: Float, shade: Float | None, areas: Mapping[int, int]
 ) -> Shown:
     codes, counts = np.unique(values[np.isfinite(values)].astype(int), return_counts=True)
+    # Of the whole area, where it is known: the picture is coarser.
     size = {int(k): areas.get(int(k), int(n)) for k, n in zip(codes, counts, strict=True)}
     total = sum(size.values())
     # Names in the legend's order; the commonest where there are more than colours.
@@ -218,6 +225,7 @@ def _classes(
     rgb = np.full((*values.shape, 3), to_rgb(OTHER), np.float32)
     entries: list[tuple[Any, str]] = []
     for colour, code in zip(CLASSES, named, strict=False):
+        # By equality: classes are small whole numbers, exact in float32.
         rgb[values == code] = to_rgb(colour)
         entries.append((colour, f"{class_name(info, code)} ({_percent(size[code] / total)})"))
     rest = [k for k in size if k not in named]

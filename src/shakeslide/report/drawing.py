@@ -84,6 +84,7 @@ def draw(run: Artefacts, inputs: Mapping[str, Any], advance: Callable[[float], N
         shade = cartography.relief(view, dem_path)
         samples = _samples(run, view, shade, folder)
         done()
+        # Simplified once for the maps of all models.
         rings = cartography.outline_rings(inputs.get("outlines", ()), view)
         probability, classes = _maps(run, view, shade, rings, folder, done)
         spread = _spreads(run, view, shade, folder)
@@ -219,6 +220,7 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
         "Accuracy and AUC of all models under all protocols; the figures are in the table",
     )
     scores = None
+    # The paper's own protocol: scores under others are not beside its figures.
     if "pixel" in run.protocols:
         scores = figures.save(
             charts.scores(told, "pixel"),

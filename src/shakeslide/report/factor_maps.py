@@ -36,6 +36,7 @@ def card(shown: Shown, view: View, width: float = 2.7) -> Figure:
     box = Box((width - wide) / 2, below, wide, tall)
     axes = _map(figure, shown, view, box)
     _furniture(sheet, box, view, 6.5)
+    # Beneath the sheet, on which scale bar and arrow lie.
     axes.set_zorder(0)
     legends.draw(figure, sheet, shown, Box(edge, edge, inner, below - 0.1), size)
     return figure
@@ -78,6 +79,7 @@ def _map(figure: Figure, shown: Shown, view: View, box: Box) -> Axes:
 def _marks(axes: Axes, shown: Shown, view: View) -> None:
     """Draw the lines or points that a factor is made from."""
     left, right, bottom, top = view.extent
+    # Layers of a country reach far beyond a map.
     seen = shapely.clip_by_rect(shown.marks, left, bottom, right, top)
     parts = shapely.get_parts(seen[~shapely.is_empty(seen)])
     flat = shapely.get_dimensions(parts)
@@ -100,6 +102,7 @@ def _furniture(sheet: Axes, box: Box, view: View, size: float) -> None:
     """Draw scale bar and north arrow on a pale plate in the map's lower left corner."""
     left, right, _, _ = view.extent
     per_inch = (right - left) / box.width
+    # As `scale_bar` chooses its length, for a plate as wide.
     longest = cartography.nice(0.3 * box.width * per_inch) / per_inch
     scale = size / 6.5
     plate = Rectangle(

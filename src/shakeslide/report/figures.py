@@ -92,6 +92,7 @@ def style() -> Iterator[None]:
 
 def new(width: float, height: float) -> tuple[Figure, Axes]:
     """Return a figure of this size in inches and an empty sheet over all of it, in inches."""
+    # Not by pyplot, which keeps figures in a list of the whole process.
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     sheet = figure.add_axes((0.0, 0.0, 1.0, 1.0), label="sheet")
@@ -141,6 +142,7 @@ def write(figure: Figure, path: Path) -> Image.Image:
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     with replacing(path) as temporary:
+        # Written by Pillow: Matplotlib would add its version, and draw once more.
         image.save(temporary, format="PNG", dpi=(DPI, DPI), compress_level=3)
     return image
 
@@ -191,6 +193,7 @@ def _advance(character: str, bold: bool) -> float:
     font = FT2Font(font_manager.findfont(wanted))
     font.set_size(100, 72)
     index = font.get_char_index(ord(character))
+    # FreeType gives it in parts of 65,536, whatever hinting does to the drawn width.
     return float(font.load_glyph(index).linearHoriAdvance) / 65536 / 100
 
 
@@ -203,6 +206,7 @@ def wrapped(text: str, width: float, size: float, bold: bool = False) -> list[st
             lines[-1] = longer
             continue
         lines += [""] if lines[-1] else []
+        # Only a word that is longer than a line is broken.
         for character in word:
             if lines[-1] and text_width(lines[-1] + character, size, bold) > width:
                 lines.append("")

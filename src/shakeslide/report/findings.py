@@ -40,6 +40,7 @@ CALIBRATIONS: Mapping[str, str] = {
 
 def strictest(run: Artefacts, among: Sequence[str] | None = None) -> str:
     """Return the protocol of the evaluation, or of some of its protocols, that flatters least."""
+    # In the order of `words.PROTOCOLS`, from the kindest on.
     order = list(words.PROTOCOLS)
     return max(among or run.protocols, key=lambda p: order.index(p) if p in order else -1)
 
@@ -207,6 +208,7 @@ def alarms(run: Artefacts) -> str:
         return ""
     best = best_of(run, protocol, "roc_auc")["model"]
     row = next((r for r in known if r["model"] == best), known[0])
+    # The same model, so that the two shares differ by the balance alone.
     balanced = next(r for r in rows_of(run, protocol) if r["model"] == row["model"])
     hundred = 100 * row["precision"]["mean"]
     text = (
@@ -256,6 +258,7 @@ class Differences:
 def is_resolved(told: Mapping[str, Any]) -> bool:
     """Tell whether the interval of a difference leaves zero out."""
     low, high = told.get("low"), told.get("high")
+    # An end that is 0 holds it: not resolved.
     return low is not None and high is not None and (low > 0 or high < 0)
 
 
@@ -306,6 +309,7 @@ def unresolved(
         for r in pairs
         if model in (r["model"], r["other"])
     }
+    # Without intervals nothing is known, which is not the same as a tie.
     if len(run.models) > 1 and all(told.get("low") is None for told in others.values()):
         return None
     means = {str(r["model"]): r[measure]["mean"] or 0.0 for r in rows_of(run, protocol)}
@@ -363,6 +367,7 @@ def _verdict(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
 def by_chance(run: Artefacts) -> str:
     """Return a warning of how many differences chance alone would let stand out."""
     count = max((len(d.rows) for d in differences(run)), default=0)
+    # Of equal models, an interval leaves 0 out as often as its level allows.
     expected = (1 - LEVEL) * count
     return (
         f"Each interval is judged by itself: among {count} pairs of equal models, chance would "
@@ -393,6 +398,7 @@ def truth(run: Artefacts) -> Truth | None:
     rows = []
     for model in run.models:
         cells = [
+            # A gap is truth less model; printed is the model less the truth.
             "–" if gaps[p, model][m] is None else words.signed(-100 * gaps[p, model][m], 1)
             for p in protocols
             for m in SIDE_BY_SIDE

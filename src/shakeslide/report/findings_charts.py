@@ -77,6 +77,7 @@ def _bars(
     values = np.array([np.nan if v is None else v for v in points], float)
     axes.barh(y, np.nan_to_num(values), height=0.9 * height, color=colour)
     for at, value in zip(y, values, strict=True):
+        # Numbers stand outside of their bars, on either side of 0.
         side = "right" if value < 0 else "left"
         axes.annotate(
             words.signed(value, 1),
@@ -173,7 +174,9 @@ def _difference_matrix(
     """Draw row minus column of a (protocol, measure)."""
     protocol, measure = what
     points, resolved = difference_matrix(pairs, models, protocol, measure)
+    # With `initial`, for all may be unknown; and 0 cannot scale the colours.
     most = float(np.nanmax(np.abs(points), initial=0.0)) or 1.0
+    # Half of the scale's range: numbers can be read on all of its colours.
     rgb = mpl.colormaps["PuOr"](Normalize(-2 * most, 2 * most)(np.nan_to_num(points)))[..., :3]
     rgb[~resolved] = mpl.colors.to_rgb(UNRESOLVED)
     rgb[np.eye(len(models), dtype=bool)] = 1.0

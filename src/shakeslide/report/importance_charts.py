@@ -40,6 +40,7 @@ def gain(rows: Sequence[Mapping[str, Any]], infos: Mapping[str, FactorInfo]) -> 
     tall, left = 0.21 * len(rows) + 0.1, 2.35
     figure, _ = figures.new(WIDTH, tall + 0.5)
     axes = figures.axes_at(figure, left, 0.43, WIDTH - left - 0.45, tall)
+    # Bars count upwards: reversed, the greatest is on top.
     values = [r["bits"] or 0.0 for r in rows][::-1]
     axes.barh(range(len(rows)), values, height=0.7, color=BAR)
     for y, value in enumerate(values):
@@ -81,6 +82,7 @@ def permutation(models: Sequence[Mapping[str, Any]]) -> Figure:
     lines = sum(label.count("\n") + 1 for label in labels)
     tall = (0.1 + 0.09 * len(models)) * len(table) + 0.06 * lines
     longest = max(len(line) for label in labels for line in label.split("\n"))
+    # Room for the longest name: groups may be of many factors.
     left, columns = 0.3 + 0.085 * longest, 4
     below = 0.5 + 0.19 * math.ceil(len(models) / columns)
     figure, sheet = figures.new(WIDTH, tall + below + 0.08)
@@ -161,6 +163,7 @@ def _range(models: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     """Return limits that show all curves, whole tenths."""
     values = [p for m in models for d in m["dependence"] for p in d["probability"] if p is not None]
     low, high = math.floor(10 * min(values)) / 10, math.ceil(10 * max(values)) / 10
+    # Constant curves on a whole tenth would leave no range.
     return (low, high) if high > low else (low, low + 0.1)
 
 
@@ -182,6 +185,7 @@ def _curve(
         # Level ground faces nowhere: it is no point of the curve.
         x, p = x[x >= 0], p[x >= 0]
     axes.plot(x, p, color=colour, linestyle=figures.line(k), linewidth=1.2)
+    # Where the curve was asked for: the same places for all models, drawn once.
     if k == 0:
         axes.plot(
             x, np.full(len(x), 0.03), "|", ms=4, mew=0.6, color="#3a4048",
@@ -266,10 +270,12 @@ def _correlation_matrix(
 ) -> None:
     codes = list(told["codes"])
     r = np.array([[np.nan if v is None else v for v in row] for row in told["correlation"]], float)
+    # One half says all: correlations are the same both ways.
     below = np.tri(len(codes), k=-1, dtype=bool)
     shown = np.where(below, r, np.nan)
     axes.imshow(shown, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
     for i, j in np.argwhere(below & np.isfinite(r)):
+        # Of angles and classes only the strength of the tie is known.
         unsigned = any(infos[c].kind != "continuous" for c in (codes[i], codes[j]) if c in infos)
         axes.text(
             j, i, _short(r[i, j]), ha="center", va="center", fontsize=size,
@@ -300,6 +306,7 @@ def _vif_bars(axes: Axes, told: Mapping[str, Any]) -> None:
     """Draw variance inflation in the rows of the matrix, on a scale of powers."""
     codes = list(told["codes"])
     finite = [v for v in told["vif"].values() if v is not None]
+    # Both limits are on the axis even where all factors lie below them.
     end = max([*finite, 1.3 * STRONGLY_INFLATED])
     for i, code in enumerate(codes):
         text, value = printed_vif(told, i), told["vif"][code]
@@ -307,6 +314,7 @@ def _vif_bars(axes: Axes, told: Mapping[str, Any]) -> None:
             value = end
         if value is not None:
             level = int(value >= INFLATED) + int(value >= STRONGLY_INFLATED)
+            # From 1, the least value, as a logarithmic axis has no 0.
             axes.barh(i, value - 1, left=1, height=0.6, color=VIF_COLOURS[level])
         axes.text(
             1.0, i, text, ha="right", va="center", fontsize=7,
@@ -315,7 +323,9 @@ def _vif_bars(axes: Axes, told: Mapping[str, Any]) -> None:
     for limit in (INFLATED, STRONGLY_INFLATED):
         axes.axvline(limit, color="#5a626b", linewidth=0.6, linestyle=(0, (3, 2)), zorder=0)
     axes.set_xscale("log")
+    # Beyond the longest bar is room for the numbers.
     axes.set_xlim(1, end**1.35)
+    # Downwards, as the rows of the matrix beside it.
     axes.set_ylim(len(codes) - 0.5, -0.5)
     axes.set_yticks([])
     ticks = [t for t in (1, 5, 10, 100, 1000) if t <= end]

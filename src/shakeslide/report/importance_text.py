@@ -79,6 +79,7 @@ def losses(models: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], dict[st
             table.setdefault(tuple(row["codes"]), {})[model["model"]] = row
 
     def mean(row: Mapping[str, Any]) -> float:
+        # A model may lack a group: means are over those that have it.
         known = [float(r["mean"]) for r in row.values() if r["mean"] is not None]
         return sum(known) / max(len(known), 1)
 
@@ -181,6 +182,7 @@ def collinear(run: Artefacts) -> Collinear | None:
     told = (run.importance or {}).get("collinearity")
     if not told:
         return None
+    # Too few rows: what is told instead is why.
     if "pairs" not in told:
         why = str(told["remarks"][0])
         return Collinear(False, f"{why[:1].upper()}{why[1:]}.", [], [], "", 0)

@@ -66,6 +66,7 @@ class Coded:
     @property
     def halves(self) -> Line:
         """How far a value may be from the middle of its bin, (bins,)."""
+        # A bin may be as narrow as rounding; its precision is not told as 0.
         return np.maximum((self.edges[1:] - self.edges[:-1]) / 2, 1e-7)
 
 
@@ -171,6 +172,7 @@ def interactive_map(
     """
     if not run.maps:
         return None
+    # By the number of cells, which is what makes the page large, not by the longer side.
     view = View(run.grid, _longest(grids.shape_of(run.grid), most))
     images: list[Mapping[str, Any]] = []
     layers = [x for files in findings.ranked(run) for x in _model(files, view, images)]
@@ -238,15 +240,19 @@ def coded(
     low = min(0.0, float(known.min(initial=0.0)))
     high = max(float(known.max(initial=low)), *cuts, low + 1e-6)
     marks = np.array([low, *cuts, high])
+    # On the scale on which bins are even: a power above 1 makes them finer near 0.
     turn = ((marks - low) / (high - low)) ** (1 / power)
+    # Rounded up, each part has less than one bin too many: together at most `count`.
     bins = np.maximum(1, np.ceil((count - 1 - len(cuts)) * np.diff(turn))).astype(int)
     parts = [
         low + (high - low) * np.linspace(a, b, n + 1)[:-1] ** power
         for a, b, n in zip(turn[:-1], turn[1:], bins, strict=True)
     ]
+    # A root and its power may miss the mark by a rounding: cuts must be met exactly.
     for part, mark in zip(parts, marks, strict=False):
         part[0] = mark
     edges = np.append(np.concatenate(parts), high)
+    # From the left: a value on an edge belongs to the bin below, as a class to its limit.
     codes = np.searchsorted(edges[1:-1], np.nan_to_num(values).astype(float), side="left") + 1
     return Coded(np.where(np.isfinite(values), codes, 0).astype(np.uint8), edges)
 
@@ -277,9 +283,11 @@ def class_cuts(values: Float, classes: Float) -> list[float] | None:
 def _exact(codes: NDArray[np.uint8]) -> dict[str, Any]:
     """Return a picture with a sum of its codes, by which the page knows that it decoded them."""
     buffer = io.BytesIO()
+    # WebP has no grey pictures.
     grey = Image.fromarray(codes).convert("RGB")
     grey.save(buffer, format="WEBP", lossless=True, quality=60, method=4)
     uri = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    # Weighted by place, so that swapped cells show; exact in a script's numbers (below 2^53).
     weights = np.arange(codes.size, dtype=np.int64) % 251 + 1
     return {"uri": uri, "sum": int((codes.ravel() * weights).sum())}
 
@@ -307,7 +315,9 @@ def _model(files: MapFiles, view: View, images: list[Mapping[str, Any]]) -> list
     """Return a model's layers; classes that the probabilities tell share their picture."""
     p = view.read(files.probability)
     classes = view.read(files.classes, average=False)
+    # 0 is no class.
     classes[classes == 0] = np.nan
+    # A mean over cells does not tell their commonest class.
     cuts = class_cuts(p, classes) if view.step == 1 else None
     rare = not files.balanced
     power, count = (RARE_POWER, RARE_CODES) if rare else (1.0, CODES)
@@ -354,6 +364,7 @@ def _valued(
     """Return a layer of values; beyond `limit`, all are of one colour."""
     images.append(_exact(byte.codes))
     low, high = float(colour.norm.vmin or 0), float(colour.norm.vmax or 1)
+    # Beyond the bar all have its last colour; beyond a limit they have another one.
     more = byte.edges[-1] > high * (1 + 1e-6) and limit == math.inf
     legend = Legend(
         title,
@@ -419,6 +430,7 @@ def _applicability(run: Artefacts, view: View, images: list[Mapping[str, Any]]) 
     if told is None or run.applicability is None:
         return []
     index = view.read(run.applicability, average=False)
+    # As the map has it, so that a cell at the limit lies on the edge of a bin.
     limit = float(np.float32(told.threshold))
     beyond = bool((index > limit).any())
     byte = coded(index, [limit] if beyond else [], count=INDEX_CODES)
@@ -458,6 +470,7 @@ def _polygons(
     name: str, title: str, shapes: Any, view: View, colour: str = map_figures.OUTLINE
 ) -> Overlay:
     geometry = np.asarray(shapes, dtype=object)
+    # What lies beyond the map would only make the page larger.
     inside = geometry[shapely.intersects(geometry, _frame(view))] if geometry.size else geometry
     rings = cartography.outline_rings(inside, view)
     shown = name == "outlines"
@@ -467,6 +480,7 @@ def _polygons(
 def _lines(shapes: Any, view: View) -> list[Line]:
     """Return the lines among some shapes that cross the map, as finely as it can show them."""
     geometry = shapely.get_parts(np.asarray(shapes, dtype=object))
+    # Lines only (types 1 and 2 of shapely: LineString, LinearRing).
     geometry = geometry[np.isin(shapely.get_type_id(geometry), (1, 2))]
     left, right, bottom, top = view.extent
     cut = shapely.get_parts(shapely.clip_by_rect(geometry, left, bottom, right, top))
@@ -500,6 +514,7 @@ def _lattice(view: View) -> dict[str, Any] | None:
     left, right, bottom, top = view.extent
     x, y = np.meshgrid(np.linspace(left, right, LATTICE), np.linspace(top, bottom, LATTICE))
     lon, lat = cartography.geographic(view, x.ravel(), y.ravel())
+    # Across 180 degrees the page would interpolate the long way round.
     if not np.isfinite([lon, lat]).all() or np.ptp(lon) > 180:
         return None
     return {

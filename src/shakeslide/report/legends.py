@@ -75,6 +75,7 @@ def draw(figure: Figure, sheet: Axes, shown: Shown, box: Box, size: float) -> No
 def _bar(figure: Figure, axes: Axes, shown: Shown, size: float) -> None:
     bar = colour_bar(figure, axes, shown.norm, shown.colours, size, shown.extend)
     if shown.ticks:
+        # At most six labels have room.
         ticks = list(shown.ticks[:: math.ceil(len(shown.ticks) / 6)])
         bar.set_ticks(ticks, labels=[f"{v:g}" for v in ticks])
         axes.minorticks_off()
@@ -155,9 +156,12 @@ def _ring(
 def compass(period: float, side: int = 240) -> NDArray[np.float64]:
     """Return a ring (side, side, 4) whose colours are those of the directions from its centre."""
     axis = np.linspace(-1, 1, side)
+    # Rows of a picture run downwards.
     x, y = np.meshgrid(axis, -axis)
     radius = np.hypot(x, y)
+    # Clockwise from north: x before y.
     rgb = cyclic(np.degrees(np.arctan2(x, y)) % 360, period)
+    # Edges fade over one pixel, so that the ring is smooth.
     inside = np.clip(np.minimum(1 - radius, radius - 0.45) * side / 2 + 0.5, 0, 1)
     return np.dstack([rgb, inside])
 
@@ -197,5 +201,6 @@ def shortened(text: str, most: int) -> str:
     most = max(most, 6)
     if len(text) <= most:
         return text
+    # The share tells more than the end of a name.
     tail = text[text.rfind(" (") :] if text.endswith(" %)") else ""
     return text[: max(most - len(tail) - 1, 3)].rstrip() + "…" + tail

@@ -128,6 +128,7 @@ def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
     codes = view.read(files.classes, average=False)
     names = files.class_names
     colours = dict(zip(names, qgis.class_colours(len(names)), strict=True))
+    # What has no class keeps the colour of no value.
     rgb = np.full((*codes.shape, 3), NODATA, np.float32)
     for code, colour in colours.items():
         rgb[codes == code] = to_rgb(colour)
@@ -164,6 +165,7 @@ def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
         raise ValueError(f"{files.model} has no map of its standard deviation")
     sd = view.read(files.spread)
     known = sd[np.isfinite(sd)]
+    # A few uncertain cells would leave all others pale.
     high = float(np.percentile(known, 99)) if known.size else 0.0
     norm = Normalize(0, high if high > 0 else 0.01)
     rgb = paint(rgb_of(SPREAD, norm(np.nan_to_num(sd))), sd, shade, MAP_SHADE)
@@ -248,10 +250,12 @@ def samples(
     """
     step = max(1, math.ceil(len(x) / most))
     drawn = plate(view, cartography.grey_relief(shade, view.shape), legend=0.5)
+    # Smaller points where there are many, to be told apart.
     size = 2.2 if len(x) / step < 8000 else 1.2
     box = drawn.legend
     kinds = ((CLEAR_COLOUR, ~source, "clear cell"), (SOURCE_COLOUR, source, positive))
     for i, (colour, which, name) in enumerate(kinds):
+        # One step for both kinds: what is drawn keeps their balance.
         at = np.flatnonzero(which)[::step]
         drawn.axes.scatter(x[at], y[at], s=size, c=colour, linewidths=0, zorder=3 + i)
         left = box.left + i * 0.5 * box.width

@@ -141,6 +141,7 @@ def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
     cell = run.learnt.plain_cell
     row = next(r for r in rows_of(run, hardest) if r["model"] == model)
     value, bounds = interval(row, "roc_auc")
+    # AUC is the share of such pairs (Hanley and McNeil 1982).
     text = [
         f"Tested on {_ground(hardest)}, the {_name(model)} puts a {cell} above a clear one in "
         f"{100 * row['roc_auc']['mean']:.0f} of 100 pairs (AUC {value}"
@@ -156,6 +157,7 @@ def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
             f"Of 100 cells that it calls landslide, {hundred:.{int(hundred < 1)}f} are "
             f"{cell}s; the others are false alarms."
         )
+    # A formula was trained on nothing that ground could be unlike.
     unlike = uncertainty_text.applicability(run)
     if unlike is not None and not places.best_map(run).formula:
         text.append(
@@ -176,6 +178,7 @@ def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
 def _limits_of_data(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know of the data; how they were cleaned is the report's."""
     text, counts = [], run.samples.counts
+    # Cells with all factors, for only these are mapped.
     known = counts["valid_cells"] / counts["cells"]
     if known < COVERED:
         text.append(
@@ -204,6 +207,7 @@ def lead(run: Artefacts) -> str:
     names = [_name(model) for model in level]
     over = (
         f"the {len(level)} other models"
+        # All others, where there are three or more: their names would say less.
         if len(level) == len(run.models) - 1 > 2
         else words.joined(names)
     )
@@ -269,6 +273,7 @@ def write(run: Artefacts, inputs: Any) -> Path | None:
         _texts(pen, run, inputs)
         _foot(sheet, run, width)
         path = run.out / NAME
+        # Without the date: the same bytes every time.
         with replacing(path) as temporary:
             figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
     return path
@@ -282,6 +287,7 @@ def _title(pen: _Pen, name: str) -> None:
             break
     shown = lines[:TITLE_LINES]
     if len(lines) > TITLE_LINES:
+        # With the next line, so that the cut is seen as an ellipsis.
         shown[-1] = figures.shortened(f"{shown[-1]} {lines[TITLE_LINES]}", pen.width, size, True)
     for line in shown:
         pen.put(pen.left, line, fontsize=size, fontweight="bold")
@@ -371,6 +377,7 @@ def _scores(pen: _Pen, run: Artefacts, lowest: float) -> None:
     hardest, right = findings.strictest(run), pen.left + pen.width
     order = sorted(rows_of(run, hardest), key=lambda r: -(r["roc_auc"]["mean"] or 0.0))
     pen.head("Models compared")
+    # Three lines are kept for the note below.
     rows = max(1, min(MOST_ROWS, int((pen.y - lowest - 3 * LINE) / LINE)))
     for row in order[:rows]:
         value, bounds = interval(row, "roc_auc")

@@ -47,6 +47,7 @@ def environment() -> jinja2.Environment:
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("shakeslide.report", "templates"),
         autoescape=True,
+        # A name that the page lacks is an error, not an empty space.
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -187,6 +188,7 @@ def summary(run: Artefacts) -> list[str]:
         text.append(extraction(run.extraction))
     for protocol in run.protocols:
         told = _pixel(run) if protocol == "pixel" else _held_out(run, protocol)
+        # Where `event` is there too, it is stricter than blocks.
         if protocol == "block" == findings.strictest(run) and len(run.protocols) > 1:
             told += " The blocks tell best what to expect where no landslide has been mapped."
         text.append(told)
@@ -384,6 +386,7 @@ def settings(run: Artefacts) -> list[tuple[str, list[tuple[str, str]]]]:
         "inventory": inventory | written.get("inventory", {}),
     }
     tables: list[tuple[str, list[tuple[str, str]]]] = []
+    # Factors and models follow as they were used, with all defaults.
     for name, values in given.items():
         if name not in ("models", "factors"):
             tables += _tables(str(name), values)

@@ -180,8 +180,11 @@ def find(run: Artefacts) -> Places | None:
     """
     if not run.maps:
         return None
+    # One side for all maps of a study: it depends on the grid alone.
     files, side = best_map(run), side_of(grids.shape_of(run.grid), grids.cell_size(run.grid))
+    # Areas add up only from probabilities at the area's own share of sources.
     shares = _shares(run, files.model) if files.balanced else None
+    # Time and size: a map that is made anew in this process is summed anew.
     stat = files.probability.stat()
     sums = _kept(files.probability, (stat.st_mtime_ns, stat.st_size), side, shares)
     first = ranking(sums.expected)[:MOST]
@@ -210,8 +213,10 @@ def side_of(shape: tuple[int, int], cell: tuple[float, float]) -> float:
         Width and height of its cells in metres.
     """
     area = shape[0] * shape[1] * cell[0] * cell[1]
+    # Few enough to list, and of enough cells to compare.
     least = max(LEAST_CELLS * max(cell), math.sqrt(area / MOST_SQUARES))
     power = 10.0 ** math.floor(math.log10(least))
+    # Rounding must not skip a side that is just long enough.
     return next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= least * (1 - 1e-9))
 
 
@@ -252,6 +257,7 @@ def sums(path: Path, side: float, shares: Shares | None = None) -> Sums:
         a = src.transform
         x = a.c + (np.arange(src.width) + 0.5) * a.a
         y = a.f + (np.arange(src.height) + 0.5) * a.e
+        # Squares count from the origin of the CRS: another extent of a study has the same ones.
         east, north = (np.floor(v / side).astype(np.int64) for v in (x, y))
         row, col = north[0] - north, east - east[0]
         expected = np.zeros((row[-1] + 1, col[-1] + 1))
@@ -259,6 +265,7 @@ def sums(path: Path, side: float, shares: Shares | None = None) -> Sums:
         for _, window in src.block_windows(1):
             rows, cols = window.toslices()
             p = src.read(1, window=window)
+            # Before summing: the correction is not linear.
             if shares is not None:
                 p = correct_prior(p, *shares)
             known = np.isfinite(p)
@@ -276,6 +283,7 @@ def _add(
     col: NDArray[np.int64],
 ) -> None:
     """Add the cells of a block to the squares that its rows and columns lie in."""
+    # Squares are runs of rows and of columns, which `reduceat` sums.
     rows, first_row = np.unique(row, return_index=True)
     cols, first_col = np.unique(col, return_index=True)
     lines = np.add.reduceat(values, first_row, axis=0, dtype=np.float64)
@@ -288,6 +296,7 @@ def ranking(expected: NDArray[np.float64]) -> list[tuple[int, int]]:
     Equal ones are in reading order; squares without any are left out.
     """
     flat = expected.ravel()
+    # Stable, so that equal squares stay in reading order.
     order = np.argsort(-flat, kind="stable")
     rows, cols = np.unravel_index(order[flat[order] > 0], expected.shape)
     return list(zip(rows.tolist(), cols.tolist(), strict=True))
@@ -296,6 +305,7 @@ def ranking(expected: NDArray[np.float64]) -> list[tuple[int, int]]:
 def _placed(run: Artefacts, sums: Sums, first: Sequence[tuple[int, int]]) -> list[Place]:
     """Return the squares as places with their letters and coordinates."""
     view, half = View(run.grid, 1), sums.side / 2
+    # The centre, then the corners counter-clockwise, as GeoJSON wants outlines (RFC 7946, 3.1.6).
     corners = np.array([(0, 0), (-half, -half), (half, -half), (half, half), (-half, half)])
     mapped = _mapped(run, sums)
     places = []
@@ -316,7 +326,9 @@ def _mapped(run: Artefacts, sums: Sums) -> NDArray[np.float64]:
     rows = round(sums.top / sums.side) - 1 - np.floor(table["y"].to_numpy() / sums.side)
     cols = np.floor(table["x"].to_numpy() / sums.side) - round(sums.left / sums.side)
     cells = np.zeros_like(sums.ground)
+    # Several cells lie in one square, which plain indexing would count once.
     np.add.at(cells, (rows.astype(int), cols.astype(int)), 1)
+    # Where cells were drawn, each stands for its share of those left out.
     each = run.samples.counts["source_cells"] / len(table)
     return cells * each * math.prod(grids.cell_size(run.grid))
 
@@ -373,12 +385,14 @@ def write(run: Artefacts) -> Places | None:
     """Write `places.csv` and `places.geojson` into the run's folder, or remove what is stale."""
     found, table, outlines = find(run), run.out / TABLE, run.out / OUTLINES
     if found is None:
+        # Files of an earlier map would be taken for this one's.
         table.unlink(missing_ok=True)
         outlines.unlink(missing_ok=True)
         return None
     rows = [_row(p, found, grids.crs_name(run.grid.crs)) for p in found.ranked]
     with (
         replacing(table) as temporary,
+        # The writer ends lines by itself.
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.DictWriter(file, list(rows[0]))
@@ -390,6 +404,7 @@ def write(run: Artefacts) -> Places | None:
             "properties": row,
             "geometry": {
                 "type": "Polygon",
+                # Six decimals of a degree are a tenth of a metre.
                 "coordinates": [[[round(v, 6) for v in point] for point in place.outline]],
             },
         }

@@ -139,6 +139,7 @@ def _maps(run: Artefacts) -> list[Shown]:
 def _styled(run: Artefacts, path: Path, name: str, shown: bool) -> Shown:
     """Return a map in the style beside it, grey where there is none."""
     style = path.with_suffix(".qml")
+    # Anyone may have changed a style: entities in it are not followed.
     styled = defusedxml.ElementTree.parse(style).getroot() if style.exists() else None
     pipe = None if styled is None else styled.find("pipe")
     if pipe is None:
@@ -149,6 +150,7 @@ def _styled(run: Artefacts, path: Path, name: str, shown: bool) -> Shown:
 def _factors(run: Artefacts) -> list[Shown]:
     """Return the factors; elevation lies under all as relief."""
     layers, view = [], View(run.grid, COARSE)
+    # QGIS draws what is listed last first, beneath all others.
     for factor in sorted(run.factors, key=lambda f: f.info.code == "DEM"):
         relief = factor.info.code == "DEM"
         pipe = _hillshade() if relief else _grey(view.read(factor.path, average=False))
@@ -180,6 +182,7 @@ def _relative(run: Artefacts, path: Path) -> str:
         found = Path(os.path.relpath(path.resolve(), run.out.resolve())).as_posix()
     except ValueError:  # another drive of Windows
         return path.resolve().as_posix()
+    # QGIS knows relative paths by their leading dots.
     return found if found.startswith("../") else f"./{found}"
 
 
@@ -240,6 +243,7 @@ def _outlines(colour: str) -> ElementTree.Element:
     symbol = _child(_child(renderer, "symbols"), "symbol", type="fill", name="0", alpha="1")
     fill = _child(symbol, "layer", enabled="1", **{"class": "SimpleFill"})
     settings: Sequence[tuple[str, str]] = (
+        # No fill: the maps beneath must be seen.
         ("style", "no"),
         ("outline_color", colour),
         ("outline_style", "solid"),

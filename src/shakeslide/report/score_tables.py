@@ -28,6 +28,7 @@ def rows_of(run: Artefacts, protocol: str) -> list[Mapping[str, Any]]:
 
 def best_of(run: Artefacts, protocol: str, measure: str) -> Mapping[str, Any]:
     """Return the row of the model with the highest mean of a measure."""
+    # A score that is not defined is never the best.
     return max(rows_of(run, protocol), key=lambda r: r[measure]["mean"] or 0.0)
 
 
@@ -35,6 +36,7 @@ def fits(run: Artefacts, protocol: str) -> str:
     """Return how often each model was fitted under a protocol: "3 repeats", "5 folds"."""
     records = [r for r in run.evaluation["records"] if r["protocol"] == protocol]
     n = max(int(r["n"]) for r in rows_of(run, protocol))
+    # Repeats have fold 0 only.
     word = "fold" if any(r["fold"] > 0 for r in records) else "repeat"
     return f"{n} {word}" + ("s" if n > 1 else "")
 
@@ -77,6 +79,7 @@ def of_protocol(run: Artefacts, protocol: str) -> ScoreTable:
             ScoreRow(
                 r["model"],
                 [_spread(r, m) for m in SHOWN],
+                # By equality with the best: several may share it.
                 [r[m]["mean"] is not None and r[m]["mean"] == top[m] for m in SHOWN],
             )
             for r in rows
@@ -190,6 +193,7 @@ def _published(model: str, measure: str) -> Cell:
     value = published.SCORES[model].get(measure)
     if value is None:
         return "–", ""
+    # Printed as published, with two decimals and no spread.
     if measure == "roc_auc":
         return f"{value.mean:.2f}", ""
     text, sd = words.score_parts(measure, value.mean, value.sd)

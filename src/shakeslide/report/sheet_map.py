@@ -63,6 +63,7 @@ def draw(
     shade = cartography.relief(view, dem.path if dem else None)
     wide = room[0] - LEFT
     tall = wide * view.aspect
+    # A tall area is limited by the height, and narrower then.
     if tall > room[1] - TOP - LEGEND:
         tall = room[1] - TOP - LEGEND
         wide = tall / view.aspect
@@ -102,6 +103,7 @@ def _mark(axes: Axes, place: Place, side: float, inches: float, metres: float) -
             path_effects=halo,
         )
     )  # fmt: skip
+    # Beside its square, on the map's scale.
     x = place.x if inches >= WITHIN else place.x + side / 2 + 0.07 * metres
     axes.text(
         x, place.y, place.label, fontsize=8, fontweight="bold", color=MARK, ha="center",

@@ -41,8 +41,10 @@ def frequency(told: Mapping[str, Any]) -> Figure:
         tail = part["tail"]
         if tail is None:
             continue
+        # Even steps on a logarithmic axis.
         area = np.geomspace(tail["least"], max(part["area"]), 40)
         # The tail holds `count` landslides.
+        # A Pareto tail: p(A) = (alpha - 1) / A0 (A / A0)^-alpha (Clauset et al. 2009, eq. 2.2).
         density = tail["count"] * (tail["alpha"] - 1) / tail["least"]
         density = density * (area / tail["least"]) ** -tail["alpha"]
         text = f"exponent {tail['alpha']:.2f} ± {tail['error']:.2f} from {tail['least']:,.0f} m² on"

@@ -68,13 +68,16 @@ def _spread(files: MapFiles, threshold: float) -> Spread:
     paths = [p for p in (files.spread, files.mean) if p is not None]
     counts, near = np.zeros(BINS, np.int64), 0
     for bands in _strips(paths):
+        # Mean and spread are compared cell by cell: both must be known.
         known = np.isfinite(bands).all(axis=0)
         sd = bands[0][known]
+        # Counted in bins, for a map may be larger than memory.
         counts += np.histogram(np.minimum(sd, 1.0), BINS, (0.0, 1.0))[0]
         if len(bands) > 1:
             near += int((np.abs(bands[1][known] - threshold) <= SURE * sd).sum())
     total = int(counts.sum())
     low, high = (_quantile(counts, q) for q in (0.5, 0.95))
+    # The threshold is one of probabilities at the balance of the samples.
     told = files.mean is not None and files.balanced and total > 0
     return Spread(files.model, low, high, near / total if told else None)
 
@@ -83,6 +86,7 @@ def _quantile(counts: NDArray[np.int64], share: float) -> float:
     """Return the upper edge of the bin that holds a quantile, NaN without counts."""
     if not counts.sum():
         return float("nan")
+    # The upper edge, so that at least this share lies below.
     return float(np.searchsorted(np.cumsum(counts), share * counts.sum()) + 1) / len(counts)
 
 
@@ -119,6 +123,7 @@ def mean_of(path: Path) -> float:
     total, cells = 0.0, 0
     for (values,) in _strips([path]):
         known = np.isfinite(values)
+        # In double precision: a map has millions of cells.
         total += float(values[known].sum(dtype=np.float64))
         cells += int(known.sum())
     return total / cells if cells else float("nan")
@@ -139,6 +144,7 @@ def applicability(run: Artefacts) -> Applicability | None:
     cells, beyond = 0, 0
     for (index,) in _strips([path]):
         cells += int(np.isfinite(index).sum())
+        # NaN is not greater than anything: cells without a value do not count.
         beyond += int((index > threshold).sum())
     return Applicability(threshold, beyond / cells if cells else 0.0)
 
@@ -159,6 +165,7 @@ def _threshold(path: Path) -> float:
 def _strips(paths: Sequence[Path]) -> Iterator[NDArray[np.float32]]:
     """Yield the values (files, rows, cols) of strips of whole blocks."""
     with raster.result(paths[0]) as first:
+        # Strips of whole blocks: each is read and unpacked once.
         step, height, width = first.block_shapes[0][0], first.height, first.width
         for top in range(0, height, step):
             window = ((top, min(top + step, height)), (0, width))

@@ -101,6 +101,7 @@ def count(value: float) -> str:
 def area(square_metres: float) -> str:
     """Return an area in km² with three figures."""
     km2 = square_metres / 1e6
+    # `g` would print large areas as powers of ten.
     return f"{km2:,.0f}{NBSP}km²" if km2 >= 100 else f"{km2:.3g}{NBSP}km²"
 
 
@@ -135,6 +136,7 @@ def signed(value: float | None, digits: int) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
+    # Rounded first: what is printed as 0 must have no sign.
     text = f"{abs(value):.{digits}f}"
     if float(text) == 0:
         return text
@@ -164,6 +166,7 @@ def plain(value: Any) -> str:
     """Return a setting's value in one line."""
     if value is None:
         return "–"
+    # Before numbers, which True and False are to Python.
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
