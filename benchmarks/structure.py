@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "shakeslide"
 ARRAYS = {"NDArray", "ndarray", "DataArray"}
 """Words in an annotation that name an array; a module's own names for one of them count too."""
-LENGTH = r"(?:[\w.]+|\w+ [-+*/] \w+|\w+(?: \w+)+)"
+LENGTH = r"(?:[\w.]+|\w+ [-+*/] \w+)"
 SHAPE = re.compile(
     r"\b(?:any|one|same|the) shape\b|\bshape \("
-    rf"|\({LENGTH},\)"
+    rf"|\((?:{LENGTH}|\w+(?: \w+)+),\)"
     rf"|\((?!(?:int|float|slice|x)\b){LENGTH}(?:, {LENGTH})+\)"
     r"|\b(?:one|a value|a number|values|numbers) per \w+"
     r"|\bper (?:row|cell|sample|column)\b",
