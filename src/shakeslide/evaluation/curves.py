@@ -154,6 +154,15 @@ def class_weights(y: ArrayLike, prevalence: float) -> FloatArray:
         Labels, 0 or 1; both must occur.
     prevalence : float
         Share of class 1 wanted, between 0 and 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If a class is missing, or the prevalence is not between 0 and 1.
     """
     positive = np.asarray(y) == 1
     share = positive.mean()

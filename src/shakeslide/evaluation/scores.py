@@ -97,9 +97,18 @@ def scores(
 
 
 def at_prevalence(p: FloatArray, sample_share: float, prevalence: float | None) -> FloatArray:
-    """Return probabilities, of any shape, corrected from one prior to another, which must be given.
+    """Return probabilities, (n,), corrected from one prior to another, which must be given.
 
-    The shares are those of `calibration.correct_prior`.
+    Parameters
+    ----------
+    p : ndarray of float64, shape (n,)
+        Probabilities of a model that was trained on the sample.
+    sample_share, prevalence : float
+        As for `calibration.correct_prior`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
 
     Raises
     ------

@@ -277,7 +277,7 @@ def hold_out(
 
     Returns
     -------
-    kept, apart : ndarray of int64
+    kept, apart : ndarray of int64, shapes (k,) and (n - k,)
         Row numbers, ascending.
 
     Raises
@@ -361,6 +361,10 @@ def within(
         Side of a block and distance, metres.
     origin : (float, float)
         Origin of the blocks.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
     """
     unique, index = np.unique(blocks, return_inverse=True)
     tested = np.zeros(unique.size, dtype=bool)

@@ -323,5 +323,5 @@ def save_legends(factors: Sequence[Factor], path: Path) -> None:
 
 
 def valid(block: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return where all factors of a block (factor, row, col) have values."""
+    """Return where all factors of a block, (factor, row, col), have values, (row, col) bool."""
     return np.asarray(np.isfinite(block).all(axis=0))

@@ -36,6 +36,11 @@ def as_dem(z: Dem, dx: float, dy: float) -> Dem:
     dx, dy : float
         Cell sizes in metres.
 
+    Returns
+    -------
+    array, shape (rows, cols)
+        The elevations: float64 if `z` is, else float32.
+
     Raises
     ------
     ValueError

@@ -23,7 +23,7 @@ BEYOND = 1e8
 
 
 def flat(geometry: Shapes | Points) -> Shapes | Points:
-    """Return geometries, (n,), without heights."""
+    """Return geometries, (n,), without heights, (n,)."""
     if isinstance(geometry, Points) or not (shapely.get_coordinate_dimension(geometry) > 2).any():
         return geometry
     out: Shapes = shapely.force_2d(geometry)
@@ -238,7 +238,7 @@ def mended(
 
 
 def made_valid(geometry: Shapes) -> Shapes:
-    """Return invalid geometries, (n,), as valid ones that cover the same ground.
+    """Return invalid geometries, (n,), as valid ones that cover the same ground, (n,).
 
     Parts that overlap are joined and holes are cut out of the shell. GEOS's default would make
     a hole where two parts overlap, and ground of the piece of a hole that lies outside.
@@ -256,7 +256,7 @@ def _same_kind(repaired: shapely.Geometry, original: shapely.Geometry) -> shapel
 
 
 def swapped(geometry: Shapes | Points) -> Shapes | Points:
-    """Return geometries, (n,), with x and y exchanged."""
+    """Return geometries, (n,), with x and y exchanged, (n,)."""
     if isinstance(geometry, Points):
         return Points(geometry.xy[:, ::-1])
     out: Shapes = shapely.set_coordinates(
@@ -266,7 +266,10 @@ def swapped(geometry: Shapes | Points) -> Shapes | Points:
 
 
 def projected(geometry: Shapes | Points, own: CRS, crs: CRS) -> Shapes | Points:
-    """Return geometries, (n,), in another CRS; coordinates beyond the first one become infinite."""
+    """Return geometries, (n,), in another CRS, (n,).
+
+    Coordinates beyond the ground that it can show become infinite.
+    """
     if own == crs:
         return geometry
     # `always_xy`: x first as in the files, whatever order the CRS states.

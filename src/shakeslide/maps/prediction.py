@@ -98,7 +98,8 @@ def columns_of(model: FittedModel, stack: xr.DataArray) -> tuple[int, ...]:
 def some_cells(model: FittedModel, stack: xr.DataArray, tiles: int = 16) -> NDArray[np.float32]:
     """Return a model's raw factors at cells spread over a stack, (cells, factors) float32.
 
-    At most so many tiles are read, evenly spread, and every fourth row and column of each.
+    The stack is (factor, y, x). At most so many tiles are read, evenly spread, and every fourth
+    row and column of each.
     """
     pairs = list(stacks.blocks(stack))
     columns = list(columns_of(model, stack))
@@ -123,6 +124,11 @@ def predict_block(
         Raw factors.
     columns : sequence of int
         Which of the block's factors are the model's, in its order.
+
+    Returns
+    -------
+    array, (rows, cols) float32
+        From 0 to 1; NaN where a factor has no value.
     """
     flat = block.reshape(len(block), -1)
     out = np.empty(flat.shape[1], np.float32)

@@ -136,6 +136,10 @@ def features(model: FittedModel, raw: Features, layer: int) -> Features:
         Raw factors.
     layer : int
         From 0.
+
+    Returns
+    -------
+    array, (rows, features) float32
     """
     x = model.encoder.transform(raw)
     return x if layer == 0 else network_of(model).transform(x, layer)

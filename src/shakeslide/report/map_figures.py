@@ -241,8 +241,10 @@ def samples(
         Coordinates in metres.
     source : array, (samples,) bool
         Positive cells.
-    view, shade
-        The ground.
+    view : View
+        At which resolution.
+    shade : array, (rows, cols) float32, or None
+        Relief under the points.
     most : int
         Most points to draw.
     positive : str

@@ -78,7 +78,7 @@ def _rings(
 
 
 def polygonal(shapes: Shapes) -> Shapes:
-    """Keep the polygons of geometries, (n,).
+    """Keep the polygons of geometries, (n,); the result is (n,) too.
 
     Where edges only touch, overlays leave lines and points.
     """

@@ -158,6 +158,10 @@ def accumulate(receivers: Ints, inflow: Floats) -> Floats:
         From `steepest_receivers`.
     inflow : array (rows, cols)
         Cells that drain into each cell from outside the grid.
+
+    Returns
+    -------
+    array (rows, cols), float32
     """
     order = upstream_order(receivers)
     target = receivers.ravel()

@@ -32,6 +32,11 @@ def draw_failures(seed: int, surface: Surface, p_star: Floats, cluster: float) -
         Probability of failure of each cell.
     cluster : float
         Width of single failures (m).
+
+    Returns
+    -------
+    array (rows, cols), bool
+        Whether each cell fails.
     """
     # Failures follow the slope as a whole, not the noise of single cells.
     smooth = gaussian_filter(surface.elevation, 2.0, truncate=2.0)

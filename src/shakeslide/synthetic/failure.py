@@ -37,7 +37,10 @@ def displacement(ratio: Array, magnitude: float) -> Array:
 
 
 def failure_share(cm: Array) -> Array:
-    """Share of cells that fail after a displacement (cm, any shape): Jibson et al. (2000)."""
+    """Share of cells that fail after a displacement (cm): Jibson et al. (2000).
+
+    Any shape, and the same shape back.
+    """
     return np.asarray(CEILING * (1.0 - np.exp(-0.048 * cm**1.565)))
 
 
@@ -46,22 +49,25 @@ def critical_acceleration(
 ) -> Array:
     """Critical acceleration (g) of an infinite slope: (FS - 1) sin(slope).
 
-    All arrays have one shape, or broadcast to it, and so has the result.
-
     Parameters
     ----------
-    slope : array
+    slope : array, any shape
         Degrees.
-    cohesion : array
+    cohesion : array, same shape
         kPa.
-    tangent : array
+    tangent : array, same shape
         Tangent of the friction angle.
-    weight : array
+    weight : array, same shape
         Unit weight (kN/m3).
-    thickness : array
+    thickness : array, same shape
         Slope-normal depth of the slip surface (m).
-    wet : array
+    wet : array, same shape
         Share of that depth that is saturated.
+
+    Returns
+    -------
+    array, same shape
+        g; below 0 where the slope fails without shaking.
     """
     angle = np.radians(slope)
     sin, cos = np.sin(angle), np.cos(angle)

@@ -91,7 +91,10 @@ class Structure:
     offset: float
 
     def along(self, x: Axis, y: Axis) -> NDArray[np.floating[Any]]:
-        """Coordinate along the strike (m), (rows, cols)."""
+        """Coordinate along the strike (m), (rows, cols).
+
+        `x`, (cols,), and `y`, (rows,), are metres from the map's middle.
+        """
         a = np.radians(self.strike)
         return np.asarray(np.add.outer(y * np.cos(a), x * np.sin(a)))
 
@@ -218,10 +221,20 @@ def soil_types(
 
     Parameters
     ----------
+    structure : Structure
+        The mountain belt.
+    x, y : array, (cols,) and (rows,)
+        Metres from the map's middle.
     height : array (rows, cols)
         Elevation relative to the map, 0 at its 2nd and 1 at its 98th percentile.
     slope : array (rows, cols)
         Degrees, smoothed over some hundred metres.
+    codes : array (rows, cols), uint8
+        Rock of each cell.
+
+    Returns
+    -------
+    array (rows, cols), uint8
     """
     chance = gaussian_field((structure.seed, 5), x, y, [2500.0, 700.0], [0.7, 0.3])
     steep = slope + 4.0 * chance
@@ -250,8 +263,8 @@ def land_cover(
         The mountain belt.
     x, y : array, (cols,) and (rows,)
         Metres from the map's middle.
-    height : array, (rows, cols)
-        Height, 0 at the map's 2nd percentile of elevation and 1 at its 98th.
+    height : array (rows, cols)
+        Elevation relative to the map, 0 at its 2nd and 1 at its 98th percentile.
     slope, area_km2 : array, (rows, cols)
         Slope (degrees) and drainage area (km2).
 

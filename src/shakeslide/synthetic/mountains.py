@@ -286,6 +286,11 @@ def evolve(
         Of the displacement of nodes.
     place : Place, optional
         Where the grid lies in its level, if it is but a window of it.
+
+    Returns
+    -------
+    array (rows, cols), float32
+        Elevation (m).
     """
     fixed = edges(z.shape)
     fixed[inflow > 0] = 0

@@ -261,6 +261,11 @@ def refine(
     seed : int
     place : Place, optional
         Where the grid lies in its level, if it is but a window of it.
+
+    Returns
+    -------
+    array (rows, cols), float32
+        Elevation (m) without pits.
     """
     place = place or Place(0, 0, frame.cols)
     rough = gaussian_field((seed, 17, level), frame.x, frame.y, [1.5 * frame.cell, 4 * frame.cell])

@@ -48,7 +48,10 @@ def nodes(earthquake: Earthquake, beyond: float) -> tuple[Array, Array]:
 
 
 def motion_at_nodes(earthquake: Earthquake, lons: Array, lats: Array) -> tuple[Array, Array]:
-    """Median PGA (g) and PGV (cm/s) at nodes, (lats, lons)."""
+    """Median PGA (g) and PGV (cm/s) at nodes, (lats, lons) each.
+
+    `lons`, (lons,), and `lats`, (lats,), are in degrees.
+    """
     to_map = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
     nodes, centre = to_map.transform(*np.meshgrid(lons, lats)), earthquake.scenario.centre
     x, y = (np.asarray(a) - o for a, o in zip(nodes, centre, strict=True))

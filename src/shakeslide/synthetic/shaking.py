@@ -51,7 +51,10 @@ def ground_motion(distance: Array, magnitude: float, table: dict[str, float]) ->
 
 
 def intensity(pgv: Array) -> Array:
-    """Modified Mercalli intensity from PGV in cm/s, any shape (Worden et al. 2012)."""
+    """Modified Mercalli intensity from PGV in cm/s (Worden et al. 2012).
+
+    Any shape, and the same shape back.
+    """
     log = np.log10(np.maximum(pgv, 1e-3))
     return np.asarray(
         np.clip(np.where(log > 0.53, 2.89 + 3.16 * log, 3.78 + 1.47 * log), 1.0, 10.0)
@@ -93,7 +96,10 @@ class Rupture:
         )
 
     def wander(self, along: Array) -> Array:
-        """Return how far the trace lies from its mean line (m), `along` it (m), any shape."""
+        """Return how far the trace lies from its mean line (m), at places `along` it (m).
+
+        Any shape, and the same shape back.
+        """
         flat = np.asarray(along, float).ravel()
         out = np.zeros(flat.size)
         rng = np.random.default_rng([self.structure.seed, 21])
@@ -119,7 +125,10 @@ class Rupture:
         return float(self.hypocentre[1] * np.sin(np.radians(self.dip)) / 1000.0)
 
     def plane_points(self, along: Array, down: Array) -> Array:
-        """Map coordinates and depth (m) of places on the plane; (n, 3)."""
+        """Map coordinates and depth (m) of places on the plane; (n, 3).
+
+        The places are given along the strike and down the dip (m), (n,) each.
+        """
         across = self.wander(along) + down * np.cos(np.radians(self.dip))
         return np.column_stack([self._map(along, across), down * np.sin(np.radians(self.dip))])
 
@@ -170,7 +179,10 @@ class Rupture:
         return names, lines
 
     def distance(self, x: Axis, y: Axis) -> Array:
-        """Joyner-Boore distance (km) to the plane's projection, (rows, cols)."""
+        """Joyner-Boore distance (km) to the plane's projection, (rows, cols).
+
+        `x`, (cols,), and `y`, (rows,), are metres from the map's middle.
+        """
         along, across = self.coordinates(x, y)
         beyond = np.maximum(np.maximum(self.start - along, along - self.end), 0.0)
         reach = self.width * np.cos(np.radians(self.dip))

@@ -82,6 +82,12 @@ def priorities(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]
     ----------
     matrix : ndarray, shape (n, n)
         Positive and reciprocal, n up to 15.
+
+    Returns
+    -------
+    weights : ndarray of float64, shape (n,)
+    ratio : float
+        0 where no comparison contradicts another.
     """
     n = len(matrix)
     values, vectors = np.linalg.eig(matrix)

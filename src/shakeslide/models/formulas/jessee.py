@@ -227,7 +227,7 @@ def _probability(
 
 @njit(nogil=True, cache=True)
 def areal_coverage(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of the area that landslides cover at probability p, (n,)."""
+    """Return the share of the area, (n,), that landslides cover at probability `p`, (n,)."""
     out = np.empty(p.size)
     for i in range(p.size):
         q = p[i]

@@ -165,6 +165,11 @@ def critical_acceleration(
         c (kPa), φ (degrees), γ (kN/m³).
     t, m : float
         Thickness of the slab (m), and the share of it that is saturated.
+
+    Returns
+    -------
+    array, (n,) float64
+        g; below 0 where the slope fails without shaking.
     """
     out = np.empty(slope.size)
     for i in range(slope.size):
@@ -182,7 +187,10 @@ def critical_acceleration(
 def displacement_pga(
     critical: NDArray[np.float64], pga: NDArray[np.float64], with_magnitude: bool, magnitude: float
 ) -> NDArray[np.float64]:
-    """Return D in cm after Jibson (2007), eq. 6, or eq. 7 with magnitude; both in g, (n,)."""
+    """Return D in cm, (n,), after Jibson (2007), eq. 6, or eq. 7 with magnitude.
+
+    `critical` and `pga` are critical and peak ground acceleration in g, (n,).
+    """
     out = np.zeros(critical.size)
     for i in range(critical.size):
         if pga[i] <= 0.0:
@@ -202,7 +210,10 @@ def displacement_pga(
 def displacement_arias(
     critical: NDArray[np.float64], arias: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return D in cm after Jibson et al. (2000) from a_c (g) and Arias intensity (m/s), (n,)."""
+    """Return D in cm, (n,), after Jibson et al. (2000).
+
+    `critical` is the critical acceleration in g, `arias` the Arias intensity in m/s, (n,) each.
+    """
     out = np.zeros(critical.size)
     for i in range(critical.size):
         if arias[i] > 0.0:
@@ -212,7 +223,7 @@ def displacement_arias(
 
 @njit(nogil=True, cache=True)
 def failure_probability(cm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return P = 0.335 [1 − exp(−0.048 D^1.565)] of displacements in cm, (n,)."""
+    """Return P = 0.335 [1 − exp(−0.048 D^1.565)], (n,), of displacements D in cm, (n,)."""
     out = np.empty(cm.size)
     for i in range(cm.size):
         out[i] = 0.335 * (1.0 - np.exp(-0.048 * cm[i] ** 1.565))

@@ -107,13 +107,19 @@ class TaylorMap:
         return out
 
     def moments(self, X: NDArray[Any], row_weights: Float64) -> Float64:
-        """Return Σ over rows of row_weights monomial_r(x), shape (size,)."""
+        """Return Σ over rows of row_weights monomial_r(x), shape (size,).
+
+        `X` has shape (n, n_features), `row_weights` (n,).
+        """
         parent, variable, _, top = self._structure
         out: Float64 = _moments(X, self.centre, self.gamma, parent, variable, top, row_weights)
         return out
 
     def expand(self, X: NDArray[Any]) -> Float64:
-        """Return the monomials of each row times `scale`, shape (size, n)."""
+        """Return the monomials of each row times `scale`, shape (size, n).
+
+        The rows, `X`, have shape (n, n_features).
+        """
         parent, variable, scale, _ = self._structure
         out: Float64 = _expand(X, self.centre, self.gamma, parent, variable)
         out *= scale[:, np.newaxis]

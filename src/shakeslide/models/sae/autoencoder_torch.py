@@ -249,7 +249,8 @@ class Bfloat16Network:
     def outputs(self, X: NDArray[np.float32], layers: int | None = None) -> NDArray[np.float32]:
         """Activations behind the first `layers` layers (all), shape (n_samples, units).
 
-        Rows pass in chunks of one size, the last filled up with earlier rows or zeros.
+        The rows, `X`, have shape (n_samples, n_features). They pass in chunks of one size, the last
+        filled up with earlier rows or zeros.
         """
         layers = len(self._weights) if layers is None else layers
         units = self._units[layers - 1]

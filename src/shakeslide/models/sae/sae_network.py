@@ -67,7 +67,10 @@ class Network:
         return [bias_view(self.theta, self.plan, k) for k in range(len(self.plan))]
 
     def outputs(self, X: NDArray[np.float32], layers: int | None = None) -> NDArray[np.float32]:
-        """Activations behind the first `layers` layers (all), shape (n_samples, units)."""
+        """Activations behind the first `layers` layers (all), shape (n_samples, units).
+
+        The rows, `X`, have shape (n_samples, n_features).
+        """
         out: NDArray[np.float32] = kernels.outputs(
             self.theta, self.plan, len(self.plan) if layers is None else layers, X
         )
@@ -173,14 +176,20 @@ def parameter_count(plan: NDArray[np.int64]) -> int:
 
 
 def weight_view(theta: Floats, plan: NDArray[np.int64], layer: int) -> Floats:
-    """Weights of one layer as a view, shape (outputs, inputs)."""
+    """Weights of one layer as a view, shape (outputs, inputs).
+
+    They lie in the flat vector `theta`, shape (n,), as `plan`, shape (layers, 7), lays it out.
+    """
     p_out, p_in, start = (int(plan[layer, c]) for c in (PADDED_OUT, PADDED_IN, WEIGHTS))
     whole = theta[start : start + p_out * p_in].reshape(p_out, p_in)
     return whole[: plan[layer, OUTPUTS], : plan[layer, INPUTS]]
 
 
 def bias_view(theta: Floats, plan: NDArray[np.int64], layer: int) -> Floats:
-    """Biases of one layer as a view, shape (outputs,)."""
+    """Biases of one layer as a view, shape (outputs,).
+
+    They lie in the flat vector `theta`, shape (n,), as `plan`, shape (layers, 7), lays it out.
+    """
     start = int(plan[layer, BIASES])
     return theta[start : start + int(plan[layer, OUTPUTS])]
 

@@ -127,7 +127,10 @@ class TreeEnsemble:
         }
 
     def sum(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Sum over trees of the value of the leaf that each row reaches, shape (n_samples,)."""
+        """Sum over trees of the value of the leaf that each row reaches, shape (n_samples,).
+
+        The rows, `X`, have shape (n_samples, n_features).
+        """
         out: NDArray[np.float64] = _sum_of_leaves(
             X, self._steps, self.threshold, self.value, self.root, self.depth
         )
