@@ -41,9 +41,9 @@ $(KERNELS): $(STAMP) $(shell find src -name '*.py')
 	-@OMP_WAIT_POLICY=passive $(BIN)/python -m tests.kernels
 	@touch $@
 
-# Two processes, the one that is done first takes tests from the other; the slowest are listed.
+# Two processes of one thread each, the one that is done first takes tests from the other; the slowest are listed.
 test: $(KERNELS)
-	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 --durations-min=5
+	@OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 --durations-min=5
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check src tests benchmarks docs

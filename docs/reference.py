@@ -12,45 +12,86 @@ from typing import Any
 PAGES = {
     "study": (
         "Studies and runs",
-        ["study", "template", "pipeline", "engine", "progress", "errors"],
+        [
+            "study.settings",
+            "cli.template",
+            "pipeline",
+            "core.engine",
+            "core.progress",
+            "core.errors",
+        ],
     ),
     "data": (
         "Grid and data",
         [
-            "grid", "projection", "inventory", "masks", "polygons", "io.raster", "io.summary",
-            "io.vector", "io.records", "io.shapes", "io.tables", "io.dates", "io.shakemap",
-            "io.quakeml", "io.units",
+            "geo.grid",
+            "geo.projection",
+            "layers.inventory",
+            "layers.masks",
+            "layers.polygons",
+            "io.raster",
+            "io.summary",
+            "io.vector",
+            "io.records",
+            "io.shapes",
+            "io.tables",
+            "io.dates",
+            "io.shakemap",
+            "io.quakeml",
+            "io.units",
         ],
     ),
     "factors": (
         "Factors",
         [
-            "factors.terrain", "factors.windows", "factors.density", "factors.nearest",
-            "factors.hydrology", "factors.aftershocks", "factors.registry", "factors.catalogue",
-            "factors.stack", "factor_settings",
+            "factors.terrain",
+            "factors.windows",
+            "factors.density",
+            "factors.nearest",
+            "factors.hydrology",
+            "factors.aftershocks",
+            "factors.factor",
+            "factors.catalogue",
+            "factors.stack",
+            "study.factor_settings",
         ],
     ),
-    "samples": ("Samples and encoding", ["sampling", "encoding"]),
+    "samples": ("Samples and encoding", ["sampling.sampling", "sampling.encoding"]),
     "models": (
         "Models",
         [
-            "models", "models.base", "models.storage", "models.parallel", "bundle", "training",
-            "tuning", "extensions", "model_settings",
+            "models",
+            "models.base",
+            "models.storage",
+            "models.parallel",
+            "learning.bundle",
+            "learning.training",
+            "learning.tuning",
+            "core.extensions",
+            "study.model_settings",
         ],
     ),
     "evaluation": (
         "Evaluation",
         [
-            "evaluation", "evaluation.splits", "evaluation.scores", "explanation", "uncertainty",
-            "trials", "events",
+            "evaluation",
+            "evaluation.splits",
+            "evaluation.scores",
+            "learning.explanation",
+            "maps.spread",
+            "learning.validation",
+            "sampling.events",
         ],
     ),
     "sources": ("Source areas", ["sources"]),
     "synthetic": ("Synthetic earthquakes", ["synthetic"]),
-    "report": ("Report and experiments", ["report", "reproduce", "mapping", "symptoms", "checks"]),
-}  # fmt: skip
+    "report": (
+        "Report and experiments",
+        ["report", "paper", "maps.prediction", "checks.symptoms", "checks"],
+    ),
+}
 """Pages with their titles and modules."""
-SETTINGS = ("study", "factor_settings", "model_settings")
+SETTINGS = ("study.settings", "study.factor_settings", "study.model_settings")
 """Modules whose settings classes have a page of their own."""
 
 

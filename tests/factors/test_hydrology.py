@@ -213,7 +213,7 @@ def test_a_machine_that_is_too_small_is_told(
 
 
 def test_no_river_at_all_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no river has 900 km² upstream.*lower min_area"):
+    with pytest.raises(InputError, match=r"factors.X. min_area = 900 km²"):
         values(tmp_path, tilted(), RiverDistanceFactor(min_area=900))
 
 
@@ -233,8 +233,8 @@ def test_files_are_named_after_what_they_depend_on(tmp_path: Path) -> None:
         name(UpstreamAreaFactor()),
         name(UpstreamAreaFactor(), "b"),
         name(UpstreamAreaFactor(cell=40)),
-        name(HeightAboveRiverFactor()),
-        name(HeightAboveRiverFactor(min_area=2)),
-        name(RiverDistanceFactor()),
+        name(HeightAboveRiverFactor(min_area=0.1)),
+        name(HeightAboveRiverFactor(min_area=0.2)),
+        name(RiverDistanceFactor(min_area=0.1)),
     }
     assert len(others) == 6

@@ -85,7 +85,7 @@ def test_a_map_without_failures_is_refused() -> None:
         bayes_optimum(np.zeros(5))
 
 
-def hidden_state(n: int = 40_000) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def hidden_state(n: int = 20_000) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """p* = f(a, b), what is known of it from a alone, and factors a and some noise."""
     rng = np.random.default_rng(8)
     a, b = rng.random(n), rng.choice([0.5, 1.5], n)
@@ -101,13 +101,13 @@ def test_what_factors_know_lies_in_the_interval(grouped: bool) -> None:
     truth = rule_scores(mean, p)
     assert found.oa[0] <= truth.oa_balanced <= found.oa[2]
     assert found.auc[0] <= truth.auc <= found.auc[2]
-    assert found.oa[2] - found.oa[0] < 0.03
+    assert found.oa[2] - found.oa[0] < 0.04
     assert found.oa[1] == pytest.approx(truth.oa_balanced, abs=0.01)
     assert bayes_optimum(p).oa_balanced > found.oa[2]
 
 
 def test_factors_without_a_clue_know_nothing() -> None:
-    p, *_ = hidden_state(20_000)
+    p, *_ = hidden_state(10_000)
     x = np.random.default_rng(3).random((p.size, 3))
     found = bayes_given_factors(p, x, np.random.default_rng(1))
     assert found.oa[0] <= 0.5 + 1e-9
@@ -116,8 +116,8 @@ def test_factors_without_a_clue_know_nothing() -> None:
 
 def test_places_learned_by_heart_do_not_count_between_groups() -> None:
     rng = np.random.default_rng(4)
-    groups = np.repeat(np.arange(80), 250)
-    p = rng.beta(0.5, 4.0, 80)[groups]
+    groups = np.repeat(np.arange(40), 150)
+    p = rng.beta(0.5, 4.0, 40)[groups]
     x = (groups + rng.random(groups.size))[:, None]
     by_heart = bayes_given_factors(p, x, np.random.default_rng(1))
     honest = bayes_given_factors(p, x, np.random.default_rng(1), groups=groups)
