@@ -64,6 +64,7 @@ def _of_model(params: Mapping[str, Any], factors: int) -> list[str]:
             f"units = {list(units)} make a network of {weights:.3g} weights, "
             f"{12e-9 * weights:.3g} GB to train: is that meant?"
         )
+    # Each layer is pre-trained by itself.
     steps = (params.get("steps") or 0) + len(units) * (params.get("pretrain_steps") or 0)
     if steps > MOST_STEPS:
         out.append(f"steps and pretrain_steps add up to {steps:,}: is that meant?")

@@ -37,6 +37,7 @@ def _doubts(event: Event) -> list[str]:
     """Return what is unlikely about an event's time and magnitude."""
     out = []
     if event.time is not None:
+        # A time without zone is one in UTC, as the study file says.
         time = event.time if event.time.tzinfo else event.time.replace(tzinfo=UTC)
         if time > datetime.now(UTC):
             out.append(f"[event] time = {time:%Y-%m-%d %H:%M} is in the future: is it right?")
@@ -61,6 +62,7 @@ def epicentre_row(
     distance = _distance_of_point(epicentre, event.crs, grid)
     warnings = []
     if distance > FAR:
+        # Only such a number can be a latitude that was written first.
         if abs(lon) <= 90 and _distance_of_point((lat, lon), event.crs, grid) < distance / 10:
             raise InputError(
                 f"[event] epicentre = [{lon:g}, {lat:g}] lies {distance / 1000:,.0f} km from the "
@@ -70,6 +72,7 @@ def epicentre_row(
             f"lies {distance / 1000:,.0f} km from the grid: is it of this place, and written "
             "[longitude, latitude]?"
         )
+    # Factors without a layer are made from the epicentre.
     codes = [c for c, f in factors.items() if not layer_of(f)]
     return LayerRow(
         "epicentre",

@@ -72,6 +72,7 @@ def counted(polygons: Polygons, grid: GeoBox, most: int | None = None) -> tuple[
     centres = polygons.centres(grids.shape_of(grid))
     cells = int(centres.sum())
     drawn = min(cells, most or cells)
+    # So many cells lie in no more landslides.
     return min(len(np.unique(polygons.values[centres > 0])), drawn), drawn
 
 

@@ -112,6 +112,7 @@ def inventory_row(
     loaded = inventory.load(settings, grid, masks)
     _require_sources(loaded, settings, grid)
     _require_clear(loaded, settings, grid)
+    # Source areas where there are any, for it is their cells that are sampled.
     polygons = loaded.sources if loaded.sources is not None else loaded.outlines
     most = None if asked is None else asked.samples.most
     enough = few.require(least, f"{settings.path} (inventory)", *few.counted(polygons, grid, most))
@@ -174,6 +175,7 @@ def _require_clear(loaded: inventory.Inventory, settings: Inventory, grid: GeoBo
         tile = Tile((0, 0), r, min(r + WINDOW, rows), c, min(c + WINDOW, cols))
         if (loaded.label(tile).standing == inventory.CLEAR).any():
             return
+    # Tiles that were not looked at may be clear.
     if len(chosen) == down * right:
         raise InputError(
             f"{settings.path} (inventory): landslides and excluded ground cover all of the mapped "

@@ -37,10 +37,12 @@ def require_all(
         absent.append("[inventory] path")
     named: dict[Path, str] = {}
     for name, path in _named(layers, landslides, masks, asked):
+        # A file that several tables name is told once.
         named.setdefault(path, name)
     files = [
         f"{shortened(path, 300)} ({name})"
         for path, name in named.items()
+        # What lies in an archive its reader looks for.
         if containers.on_disk(path) == path and not path.exists()
     ]
     if len(absent) + len(files) < 2:

@@ -128,6 +128,7 @@ def factor_rows(
         else:
             rows.append(raster_row(name, layers[name], use, coarse, grid, event, reading))
     about = [_size_warning(grid, len(factors)), *grids.remarks(grid)]
+    # The DEM's row comes first, and from the DEM comes the grid.
     rows[0] = replace(rows[0], warnings=[*rows[0].warnings, *(text for text in about if text)])
     return [*rows, *event_rows(event, grid, factors)]
 
@@ -145,6 +146,7 @@ def check_masks(masks: Sequence[Mask], grid: GeoBox, reading: Reading = READING)
         A number that stands for "no data", which would be masked.
     """
     for i, mask in enumerate(masks):
+        # Where classes are named, a number for "no data" is none of them.
         if mask.classes is None and not is_vector(mask):
             require_values(mask, name_of(mask, i), grid, reading)
 
@@ -192,6 +194,7 @@ def check_evaluation(asked: Evaluation, grid: GeoBox, reading: Reading = READING
                 f"{asked.truth.path} (evaluation.truth): no such file; correct its path, or "
                 "leave [evaluation.truth] out"
             )
+        # All of it, for what is no probability would be found only after the training.
         where, seen = require_values(asked.truth, "evaluation.truth", grid, reading)
         if wrong := symptoms.not_probabilities(seen):
             raise InputError(f"{where}: {wrong}")
@@ -203,6 +206,7 @@ def _size_warning(grid: GeoBox, factors: int) -> str:
         return ""
     return (
         f"the grid has {cells:,} cells: its {factors} factors alone take "
+        # Four bytes for a cell of each, in GB.
         f"{4e-9 * cells * factors:,.0f} GB before packing; is [grid] resolution right (metres)?"
     )
 
@@ -218,6 +222,7 @@ def with_factors(rows: Sequence[LayerRow], factors: Sequence[Factor]) -> list[La
     out = []
     for row in rows:
         own = [f for f in factors if f.layer == row.name]
+        # Factors of one layer find the same in it: told once.
         notes = dict.fromkeys([*row.notes, *(n for f in own for n in f.notes)])
         warnings = dict.fromkeys([*row.warnings, *(w for f in own for w in f.warnings)])
         out.append(replace(row, notes=list(notes), warnings=list(warnings)))

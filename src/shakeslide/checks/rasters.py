@@ -79,6 +79,7 @@ def raster_row(
     if source.field is not None:
         more = _shakemap_remarks(layer, source.field, event)
         notes, warnings = notes + more[0], warnings + more[1]
+        # Files of intensities give its name as its unit.
         unit = "" if info.unit.lower() == source.field.lower() else info.unit
         text = f"{source.field}: {text} {unit}".rstrip()
     kind = "ShakeMap" if source.field is not None else f"raster {info.dtype}"
@@ -181,11 +182,13 @@ def _dem_remarks(
     grid: GeoBox,
 ) -> list[str]:
     """Return what to think about in an elevation model."""
+    # A stated scale says that somebody has thought of it.
     if source.scale is None and (feet := symptoms.in_feet(info.unit, info.height_unit)):
         raise InputError(f"{where}: {feet} in [layers.dem]")
     if unearthly := symptoms.not_elevations(seen):
         raise InputError(f"{where}: {unearthly}")
     out = [symptoms.zero_plateau(seen), symptoms.voids(values)]
+    # The file's own cells: resampling blurs steps and stripes.
     own, cell = raster.native_window(source, info, grid, WINDOW)
     if own.size:
         out += [symptoms.stepped(own, cell), symptoms.striped(own)]
@@ -205,6 +208,7 @@ def _side(info: raster.RasterInfo, grid: GeoBox) -> float:
     box = grids.bounds(grid)
     to_own = pyproj.Transformer.from_crs(grids.crs_of(grid).to_wkt(), crs.to_wkt(), always_xy=True)
     middle = to_own.transform((box.left + box.right) / 2, (box.bottom + box.top) / 2)
+    # On the ground, for the file may be in degrees or in stretched metres.
     area = projection.ground(crs, *(np.array([v]) for v in middle)).area[0]
     a = info.grid.affine
     return float(np.sqrt(abs(a.a * a.e) * area))
@@ -223,6 +227,7 @@ def _other_place(stated: Mapping[str, str], event: Event) -> str:
         lon, lat = float(stated["lon"]), float(stated["lat"])
     except (KeyError, ValueError):
         return ""
+    # ShakeMaps give degrees.
     if event.epicentre is None or event.crs != "EPSG:4326":
         return ""
     # The shorter way round the Earth.

@@ -79,6 +79,7 @@ def rehearse(landslides: Inventory, grid: GeoBox, asked: Asked) -> list[str]:
     if lacking := _lacking_clear(len(sources), len(clear), rows * cols, asked):
         return [lacking]
     clear = _lowest(clear, round(asked.samples.negatives_per_positive * len(sources)))
+    # Splits ask for places and labels only, not for factors.
     drawn = sampling.Samples(_placed(sources, clear, grid), (), pd.DataFrame(), {})
     return [*_shares(len(sources), asked), *_splits(drawn, grid, asked)]
 
@@ -117,6 +118,7 @@ def _placed(sources: pd.DataFrame, clear: pd.DataFrame, grid: GeoBox) -> pd.Data
 def _lacking_clear(sources: int, clear: int, cells: int, asked: Asked) -> str:
     """Report too few clear cells; raise where there cannot be as many, or none are asked for."""
     ratio = asked.samples.negatives_per_positive
+    # A ratio may be so large that no whole number is near.
     wanted = round(ratio * sources) if ratio * sources < 1e15 else ratio * sources
     key = f"[samples] negatives_per_positive = {ratio:g}"
     lacking = (
@@ -125,6 +127,7 @@ def _lacking_clear(sources: int, clear: int, cells: int, asked: Asked) -> str:
     )
     if wanted > cells:
         raise InputError(lacking)
+    # Only likely: where sources lack a factor's value, fewer clear cells are wanted.
     if wanted > clear:
         return f"`sample` is likely to refuse this: {lacking}"
     folded = {"landslide", "block"} & set(asked.evaluation.protocols)
@@ -141,12 +144,14 @@ def _lacking_clear(sources: int, clear: int, cells: int, asked: Asked) -> str:
 def _shares(sources: int, asked: Asked) -> list[str]:
     """Report a training share that leaves few source cells on one side."""
     share = asked.samples.train_share
+    # As `splits.pixel` does it.
     train = min(max(round(share * sources), 1), sources - 1)
     few = [
         f"{number:,} to {what}"
         for number, what in ((train, "train on"), (sources - train, "test on"))
         if number < FEW
     ]
+    # So few in all are told of by `few`.
     if not few or sources < 2 * FEW:
         return []
     return [
@@ -160,12 +165,15 @@ def _splits(drawn: sampling.Samples, grid: GeoBox, asked: Asked) -> list[str]:
     evaluation = asked.evaluation
     out = []
     for protocol in evaluation.protocols:
+        # It splits the samples of other runs, which are not read here.
         if protocol == "event":
             continue
         sizes = _sizes(drawn, evaluation) if protocol == "block" else [1.0]
         if protocol == "block":
+            # Smaller blocks are more: where the smallest are too few, so are all.
             _require_blocks(drawn, grid, min(sizes), evaluation)
         failures = [_failure(drawn, protocol, _plan(grid, asked, size)) for size in sizes]
+        # `sample` chooses among these sides: one that can be split is enough.
         if all(failures):
             out.append(f"`evaluate` is likely to refuse this: {failures[0]}")
     return out
@@ -177,6 +185,7 @@ def _sizes(drawn: sampling.Samples, evaluation: Evaluation) -> list[float]:
         return [evaluation.block_size]
     x, y = (drawn.table[c].to_numpy() for c in ("x", "y"))
     low, high = blocks.limits(x, y)
+    # Both ends of what `sample` may choose, and the middle by ratio.
     return [low, float(np.sqrt(low * high)), high] if low > 0 else [1.0]
 
 

@@ -83,6 +83,7 @@ class Uses:
 
 def uses(factors: Mapping[str, FactorBase]) -> dict[str, Uses]:
     """Return what the factors of a study want of each layer, the DEM first."""
+    # The grid needs the DEM where no factor does.
     wanted: dict[str, dict[str, FactorBase]] = {"dem": {}}
     for code, factor in factors.items():
         name = layer_of(factor)

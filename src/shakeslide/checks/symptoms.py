@@ -40,6 +40,7 @@ STRONGEST_G = 5.0
 
 def zero_plateau(elevation: Summary) -> str:
     """Tell of zeros that lie far below all other elevations: voids filled with 0."""
+    # Near the sea 0 m may well be ground.
     if elevation.zeros in (0, elevation.known) or elevation.least < 20.0:
         return ""
     return (
@@ -113,6 +114,7 @@ def in_feet(*said: str) -> str:
     for text in said:
         plain = text.lower()
         if plain in ("ft", "feet") or "foot" in plain or plain.startswith("ftus"):
+            # The US survey foot is 1200/3937 m.
             metres = "0.3048006" if "us" in plain else "0.3048"
             return f"gives its elevations in {text}: set scale = {metres} to convert them to metres"
     return ""
@@ -124,6 +126,7 @@ def voids(values: Floats) -> str:
     marked, count = ndimage.label(empty)
     if count == 0:
         return ""
+    # What reaches the edge is not surrounded: it may go on outside.
     rim = np.unique(np.concatenate([marked[0], marked[-1], marked[:, 0], marked[:, -1]]))
     inner = np.setdiff1d(np.arange(1, count + 1), rim)
     if inner.size == 0:
@@ -254,6 +257,7 @@ def striped(elevation: Floats) -> str:
 
 def _alternation(z: Floats, axis: int) -> tuple[float, float]:
     """Correlation of neighbouring rows' mean curvature, and the size of the shift in metres."""
+    # Second differences: an even slope, however steep, has none.
     bend = np.diff(np.asarray(z, np.float64), 2, axis=axis)
     known = np.isfinite(bend)
     count = known.sum(axis=1 - axis)
@@ -273,6 +277,7 @@ def _alternation(z: Floats, axis: int) -> tuple[float, float]:
 
 def repeated(shapes: NDArray[np.object_]) -> str:
     """Report outlines, an array (n,) of geometries, that are the same as another."""
+    # Normalised, for the same outline may begin at another corner.
     count = int(pd.Series(shapely.to_wkb(shapely.normalize(shapes))).duplicated().sum())
     if count == 0:
         return ""
@@ -332,6 +337,7 @@ def nearly_the_same(shapes: NDArray[np.object_], alike: float = 0.8) -> str:
     """
     tree = shapely.STRtree(shapes)
     first, second = tree.query(shapes, predicate="intersects")
+    # Each pair once, and no shape with itself.
     once = first < second
     first, second = first[once], second[once]
     area = shapely.area(shapes)
@@ -339,7 +345,9 @@ def nearly_the_same(shapes: NDArray[np.object_], alike: float = 0.8) -> str:
     ratio = np.minimum(area[first], area[second]) / np.maximum(area[first], area[second])
     first, second = first[ratio > alike], second[ratio > alike]
     shared = shapely.area(shapely.intersection(shapes[first], shapes[second]))
+    # Intersection over union (Jaccard's index).
     same = shared / (area[first] + area[second] - shared)
+    # Copies are told of by `repeated`.
     pairs = int(((same > alike) & ~shapely.equals(shapes[first], shapes[second])).sum())
     if pairs == 0:
         return ""

@@ -70,6 +70,7 @@ def _areas(features: vector.Features, column: str, grid: GeoBox) -> dict[str, fl
     inside = shapely.intersects(features.geometry, box)
     area = _area_within(features.geometry[inside], box)
     names = features.table[column].to_numpy()[inside]
+    # A group that is missing is left out: polygons without a class.
     sums = pd.Series(area).groupby(pd.Series(names, dtype=object).dropna().astype(str)).sum()
     return {str(name): float(total) for name, total in sums.items()}
 
@@ -97,6 +98,7 @@ def _share_covered(layer: Layer, features: vector.Features, grid: GeoBox) -> flo
         burnt = Polygons.on_grid(shapes, np.ones(len(shapes)), grid)
         held = burnt.burn(Tile((0, 0), 0, rows, 0, cols), fill=0.0)
         return max(float(held.mean()), float(np.finfo(float).tiny))
+    # United first: ground under several polygons counts once.
     return float(shapely.intersection(shapely.unary_union(shapes), box).area / box.area)
 
 

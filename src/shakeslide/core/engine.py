@@ -92,6 +92,7 @@ def _run_distributed(address: str, tasks: Sequence[Delayed], advance: Advance) -
         ) from error
     with client:
         futures = client.compute(list(tasks))
+        # As they end, to tell progress and the first error at once.
         for future in as_completed(futures):
             future.result()
             advance(1)

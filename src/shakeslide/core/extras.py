@@ -22,6 +22,7 @@ def extra(name: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        # A module of ours that is missing is a bug.
         if error.name is None or error.name.startswith("shakeslide"):
             raise
         raise InputError(

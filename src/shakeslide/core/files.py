@@ -79,6 +79,7 @@ def replacing(path: Path, *, check: Check | None = None, durable: bool = True) -
                 yield temporary
                 _settle(temporary, check, durable)
                 temporary.replace(path)
+        # Also for `Stopped`, which is no `Exception`.
         except BaseException:
             _delete(temporary)
             raise

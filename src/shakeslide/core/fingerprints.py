@@ -24,6 +24,7 @@ def fingerprint(*parts: Any) -> str:
     TypeError
         A value whose text would not hold all of it.
     """
+    # Sorted: mappings are equal in any order.
     text = json.dumps(parts, sort_keys=True, default=_plain, ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=BYTES).hexdigest()
 

@@ -99,6 +99,7 @@ def end(code: int) -> None:
     from shakeslide.core import files
 
     files.give_up()
+    # `os._exit` writes out nothing that still waits.
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)

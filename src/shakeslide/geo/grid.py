@@ -166,6 +166,7 @@ def horizontal_crs(wkt: str) -> CRS | None:
         A text that PROJ does not know.
     """
     crs = pyproj.CRS.from_user_input(wkt)
+    # Bound by a shift to WGS 84 (TOWGS84): a compound CRS then lies within.
     if crs.is_bound and crs.source_crs is not None and crs.source_crs.is_compound:
         crs = crs.source_crs
     if crs.is_compound:
@@ -241,10 +242,12 @@ def from_bounds(crs: str, resolution: float, bounds: tuple[float, float, float, 
             f"[grid] bounds = {list(bounds)} are empty; they are west, south, east, north, in "
             "metres of the grid's CRS"
         )
+    # First, for a tiny resolution makes numbers below that are infinite.
     _require_size((north - south) / resolution, (east - west) / resolution, resolution)
     west, south = (math.floor(v / resolution) * resolution for v in (west, south))
     cols = math.ceil((east - west) / resolution)
     rows = math.ceil((north - south) / resolution)
+    # Slope and curvature need the eight neighbours of a cell.
     if rows < 3 or cols < 3:
         raise InputError(f"[grid] has {rows} x {cols} cells; check bounds and resolution (metres)")
     affine = Affine(resolution, 0, west, 0, -resolution, south + rows * resolution)
@@ -273,6 +276,7 @@ def _require_size(rows: float, cols: float, resolution: float | None) -> None:
         least = resolution * max(too_many, max(rows, cols) / LONGEST_SIDE)
         # Rounded up to two digits.
         unit = 10.0 ** (math.floor(math.log10(least)) - 1)
+        # A little more, as the grid is rounded up to whole cells.
         remedy = f"give {math.ceil(1.001 * least / unit) * unit:.2g} (metres) or more, or bounds"
     sides = f"{rows:.4g} x {cols:.4g}" if max(rows, cols) > 1e12 else f"{rows:,.0f} x {cols:,.0f}"
     raise InputError(
@@ -391,6 +395,7 @@ def remarks(grid: GeoBox) -> list[str]:
 
 def _errors(found: projection.Distortion) -> str:
     """Return a CRS's errors at the grid's centre, and their range."""
+    # Heights are true, but lengths are not.
     gradient = 1 / (1 + found.centre) - 1
     return (
         f"its scale error is {100 * found.centre:+.1f} % at the grid's centre "
@@ -428,6 +433,7 @@ def _cropped(dem: GeoBox, extent: tuple[float, float, float, float]) -> GeoBox:
 
 def _between(low: float, high: float, count: int) -> tuple[int, int]:
     """Return the half-open range of cells, of so many, whose centres lie between two places."""
+    # Kept near the grid first: places may be beyond any whole number.
     first, last = (min(max(v - 0.5, -1.0), float(count)) for v in (low, high))
     return max(0, math.ceil(first)), min(count, math.floor(last) + 1)
 

@@ -106,6 +106,7 @@ def ground(crs: CRS, x: NDArray[Any], y: NDArray[Any]) -> Ground:
         mean, apart = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
         area2 = xx * yy - xy * xy
         phi, lam = np.radians(lat), np.radians(lon)
+        # The unit vector to true north, times the cosine of latitude.
         to_north = np.cos(phi) * np.stack(
             [-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)]
         )
@@ -114,6 +115,7 @@ def ground(crs: CRS, x: NDArray[Any], y: NDArray[Any]) -> Ground:
             lon,
             lat,
             np.sqrt(mean + apart),
+            # Rounding may leave less than 0.
             np.sqrt(np.maximum(mean - apart, 0)),
             np.sqrt(np.maximum(area2, 0)),
             # The inverse of the metric tensor turns products with both axes into components.
@@ -225,6 +227,7 @@ class Directions:
         return k, at - k
 
 
+# Every tile asks for it.
 @lru_cache(maxsize=16)
 def true_north(grid: GeoBox) -> Directions:
     """Return where true north lies over a grid: as it is drawn, meridians are not parallel to y."""
@@ -256,6 +259,7 @@ def bearings(grid: GeoBox, x: float, y: float) -> Directions:
     turn = np.degrees(np.arctan2(xs - x, ys - y)) - azimuth
     # At the place itself there is no geodesic, but the convergence.
     turn = np.radians(np.where(distance > 1.0, turn, here.north_deg[0]))
+    # As a vector, for angles cannot be interpolated across 180 degrees.
     return Directions(np.sin(turn), np.cos(turn), _shape(grid))
 
 
@@ -314,6 +318,7 @@ def distortion(grid: GeoBox) -> Distortion:
     """Return what a grid's projection does to lengths, areas and directions on it."""
     crs, (xs, ys) = _crs(grid), _nodes(grid)
     seen = ground(crs, xs, ys)
+    # Of the corners, for there need be no point in the middle.
     middle = ground(crs, np.array([(xs[0, 0] + xs[0, -1]) / 2]), np.array([ys[[0, -1], 0].mean()]))
     known = np.isfinite(seen.area) & (seen.shortest > 0)
     errors = seen.scale_error[known]
@@ -372,6 +377,7 @@ def _middle(lon: Float, lat: Float) -> tuple[float, float]:
 def _candidates(lon: float, lat: float) -> list[str]:
     # Longitude 180 is in the last zone.
     zone = min(int((lon + 180) // 6) + 1, 60)
+    # Universal Polar Stereographic, north and south.
     polar = {True: ["EPSG:5041"], False: ["EPSG:5042"]}[lat > 0] if abs(lat) > 75 else []
     utm = [f"EPSG:{32600 if lat >= 0 else 32700}".removesuffix("00") + f"{zone:02d}"]
     centred = f"+proj=laea +lat_0={lat:.0f} +lon_0={lon:.0f} +datum=WGS84 +units=m"
@@ -384,4 +390,5 @@ def _scale_error(text: str, lon: Float, lat: Float) -> float:
     forward = pyproj.Transformer.from_crs("EPSG:4326", text, always_xy=True)
     seen = ground(crs, *forward.transform(lon, lat))
     error = np.abs(seen.scale_error)
+    # A CRS that does not show all of the area does not fit it.
     return float(error.max()) if np.isfinite(error).all() else math.inf

@@ -106,6 +106,7 @@ class Inventory:
         if self.ambiguous is not None:
             other = self.ambiguous.burn(tile, fill=0) > 0
             standing[other & (source == 0)] = EXCLUDED
+        # Last: outside of what was mapped not even a source counts.
         if self.extent is not None:
             standing[~(self.extent.burn(tile, fill=0) > 0)] = OUTSIDE
         if self.masks is not None:
@@ -174,6 +175,7 @@ def _require_buffer(buffer: float, grid: GeoBox) -> None:
 def layer_of(settings: InventorySettings, more: str | None = None) -> vector.VectorSource:
     """Return how to read the inventory, or the part of it that a further filter chooses."""
     filters = [f for f in (settings.where, more) if f]
+    # In brackets, for a filter may hold an OR.
     where = " AND ".join(f"({f})" if len(filters) > 1 else f for f in filters) or None
     return replace(vector_source(settings, "inventory"), where=where)
 
@@ -237,6 +239,7 @@ def _joined(
 
 def _cells_of_points(shapes: Shapes, grid: GeoBox, notes: list[str]) -> Shapes:
     """Return for each point the cell it lies in."""
+    # Of a multipoint the middle.
     xy = shapely.get_coordinates(shapely.centroid(shapes))
     a = grid.affine
     rows, cols = grids.shape_of(grid)
@@ -340,6 +343,7 @@ def _most_covered(shapes: Shapes, grid: GeoBox) -> _Small:
     cells, which = [], []
     for i in np.nonzero(held == 0)[0]:
         west, south, east, north = shapely.bounds(shapes[i])
+        # `a.e` is negative: the north gives the first row.
         down = np.arange(max(0, (north - a.f) // a.e), min(rows - 1, (south - a.f) // a.e) + 1)
         right = np.arange(max(0, (west - a.c) // a.a), min(cols - 1, (east - a.c) // a.a) + 1)
         row, col = (v.ravel() for v in np.meshgrid(down, right, indexing="ij"))
@@ -363,6 +367,7 @@ def _ambiguous(layers: Sequence[Layer], grid: GeoBox) -> Polygons | None:
         features = vector.read(source, grids.crs_of(grid), ("polygon", "point"))
         shapes = np.asarray(features.geometry, object)
         points = shapely.get_dimensions(shapes) == 0
+        # Off the grid `_cells_of_points` would put a point into its outermost cell.
         inside = points & shapely.intersects(shapes, shapely.box(*grids.bounds(grid).bbox))
         shapes[inside] = _cells_of_points(shapes[inside], grid, [])
         parts.append(shapes[~points | inside])

@@ -88,6 +88,7 @@ class Masks:
             A copy, in which the first mask that covers a cell gives its value.
         """
         out = values.copy()
+        # The first one last, so that its value is shown.
         for mask in reversed(self.masks):
             out[mask.covers(self.grid, tile)] = mask.value
         return out

@@ -86,8 +86,10 @@ class Polygons:
         same = point_of[1:] == point_of[:-1]
         edges = np.hstack([cells[:-1], cells[1:]])[same]
         owner = part_of[ring_of[point_of[:-1][same]]]
+        # `owner` rises: parts and rings come polygon by polygon.
         start = np.searchsorted(owner, np.arange(len(geometry) + 1)).astype(np.int64)
         low, high = (np.full((len(geometry), 2), fill, float) for fill in (np.inf, -np.inf))
+        # Rings are closed: the beginnings of their edges are all of their points.
         np.minimum.at(low, owner, edges[:, :2])
         np.maximum.at(high, owner, edges[:, :2])
         boxes = np.hstack([low, high])
@@ -201,6 +203,7 @@ def _burn(edges: Any, start: Any, values: Any, chosen: Any, row0: int, col0: int
 @njit(nogil=True, cache=True)
 def _crossings(edges: Any, begin: int, end: int, row0: int, rows: int, count: Any) -> Any:
     """Columns where edges cross the centre lines of rows; row r's are count[r] to count[r + 1]."""
+    # Counted first, so that one array holds the crossings of all rows.
     count[:] = 0
     for e in range(begin, end):
         first, last = _rows_crossed(edges[e, 1], edges[e, 3], row0, rows)
@@ -273,6 +276,7 @@ def _pile(
 def _rows_crossed(y0: float, y1: float, row0: int, rows: int) -> tuple[int, int]:
     """Rows of the tile whose centre line an edge crosses, half open: low < y <= high."""
     low, high = min(y0, y1), max(y0, y1)
+    # Half open, so that a corner on a centre line leaves the number of crossings even.
     first = max(0, int(np.floor(low - 0.5)) + 1 - row0)
     last = min(rows, int(np.floor(high - 0.5)) + 1 - row0)
     return first, max(first, last)

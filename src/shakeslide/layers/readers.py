@@ -94,9 +94,11 @@ def large_codes(source: raster.RasterSource, dtype: str, grid: GeoBox) -> tuple[
     InputError
         More codes than classes can be.
     """
+    # float32 holds all numbers of these types.
     if dtype in band.NARROW and source.scale is None:
         return ()
     found = np.empty(0)
+    # A raster may be larger than memory.
     for tile in grids.tiles(grid, 2048):
         codes = np.unique(source.read_codes(grids.window(grid, tile)))
         found = np.union1d(found, codes[np.isfinite(codes)])
@@ -151,6 +153,7 @@ def is_vector(layer: Layer) -> bool:
     InputError
         What is no file, or a file of both kinds whose `layer` is not named.
     """
+    # Only the name tells, for the message on what is missing.
     if not containers.exists(layer.path):
         return containers.suffix_of(layer.path.name) in VECTOR_SUFFIXES
     containers.require_file(layer.path)
@@ -163,6 +166,7 @@ def is_vector(layer: Layer) -> bool:
     if not datasets.is_raster(layer.path):
         suffix = containers.suffix_of(layer.path.name)
         return suffix in VECTOR_SUFFIXES or bool(_vector_layers(layer.path))
+    # Formats that may hold rasters and vectors.
     both = containers.suffix_of(layer.path.name) in (".gpkg", ".sqlite", ".gdb", ".zip")
     vectors = _vector_layers(layer.path) if both else []
     if vectors and layer.layer is None:
@@ -230,6 +234,7 @@ def _classes(column: pd.Series) -> pd.Series:
     # Whole numbers are read as floats where some are missing.
     if pd.api.types.is_float_dtype(column):
         known = column.dropna().astype(float)
+        # Beyond 2^53 floats no longer tell whole numbers apart.
         if (np.isfinite(known) & (known == np.round(known)) & (known.abs() < 2**53)).all():
             return column.astype("Int64")
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):

@@ -130,6 +130,7 @@ def load(folder: Path) -> FittedModel:
     path = folder / "manifest.json"
     if not path.is_file():
         raise InputError(f"{folder}: contains no model (no manifest.json); run `shakeslide train`")
+    # Before it is read: parsing takes many times its size in memory.
     if path.stat().st_size > LARGEST_MANIFEST:
         raise InputError(
             f"{path}: is larger than {LARGEST_MANIFEST / 1e6:g} MB, so it is not a manifest of "
@@ -137,6 +138,7 @@ def load(folder: Path) -> FittedModel:
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
+        # First, for another format has other keys.
         if manifest["format"] != FORMAT:
             raise InputError(
                 f"{path}: format {manifest['format']} was written by another version of "
@@ -184,6 +186,7 @@ def _about(values: Mapping[str, Any]) -> dict[str, Any]:
     about = dict(values)
     for key in ("sample_share", "prevalence"):
         share = about[key]
+        # In Python True is a number.
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise ValueError(f"{key} = {share!r} is no share")
     return about
@@ -207,6 +210,7 @@ def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None
                 f"model {model.name}: factor {factor.code} was {factor.kind} in training, but is "
                 f"{found.kind} here"
             )
+        # A class that is known on one side only contradicts nothing.
         for code in sorted(set(factor.legend) & set(found.legend)):
             if factor.legend[code] != found.legend[code]:
                 raise InputError(
@@ -244,6 +248,7 @@ def out_of_range(model: FittedModel, raw: NDArray[np.float32]) -> dict[str, floa
         if column.kind in ("circular", "axial") or values.size == 0:
             continue
         if column.ratios is not None:
+            # The classes with a ratio are those of the training area.
             outside = ~np.isin(values, np.array(sorted(column.ratios), np.float64))
         else:
             outside = (values < column.low) | (values > column.high)

@@ -113,6 +113,7 @@ def explain(
         keep=keep,
     )
     rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
+    # Each point of a curve predicts all of these rows anew.
     some = test[rng.permutation(len(test))[:AVERAGED]]
     return {
         "model": model.name,
@@ -166,6 +167,7 @@ def attribute(
         missing = [f.code for f, v in zip(model.factors, row, strict=True) if not np.isfinite(v)]
         raise InputError(f"the cell has no value of {', '.join(missing)}, so no probability")
     rng = np.random.default_rng(np.random.SeedSequence([seed, 78]))
+    # The question is what sets the place apart from ground that did not fail.
     clear = np.nonzero(samples.label == 0)[0]
     background = samples.raw[rng.choice(clear, min(BACKGROUND, len(clear)), replace=False)]
     alone: Sequence[tuple[int, ...]] = [(i,) for i in range(len(model.factors))]
@@ -190,6 +192,7 @@ def attribute(
     return {
         "model": model.name,
         "probability": float(model.predict(row[None])[0]),
+        # The base is a mean of log-odds.
         "background": 1 / (1 + float(np.exp(-told.base))),
         "parts": sorted(parts, key=lambda part: -abs(float(part["log_odds"]))),
     }

@@ -56,6 +56,7 @@ class Recipe:
     def make(self, seed: int) -> Model:
         """Return the unfitted estimator."""
         made = entry(self.name).make(**self.params)
+        # Models without chance have no seed.
         return made.set_params(random_state=seed) if "random_state" in made.get_params() else made
 
     def lacks(self, factors: Sequence[Described]) -> list[str]:
@@ -104,6 +105,7 @@ def modern_params() -> dict[str, Any]:
 
 def seed_of(seed: int, model: str, protocol: str, repeat: int, fold: int) -> int:
     """Return the seed of one fit, from the study's seed and what is fitted."""
+    # crc32, because `hash` gives a text another number in each process.
     parts = [seed, zlib.crc32(model.encode()), zlib.crc32(protocol.encode()), repeat, fold]
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
@@ -263,8 +265,10 @@ def _calibrations(
             inner.append((r[fold != k], r[fold == k]))
             inner_seeds.append(int(np.random.SeedSequence([seed, k]).generate_state(1)[0]))
             inner_regions.append(region)
+    # Else each of these fits would be calibrated in turn.
     plain = replace(recipe, calibration="none")
     train = [i[0] for i in inner]
+    # So many inner fits for each one that is counted.
     fits = fit(
         plain, samples, train, inner_seeds, inner_regions, _part(advance, 1 / CALIBRATION_FOLDS)
     )
@@ -274,6 +278,7 @@ def _calibrations(
     for first in range(0, len(inner), CALIBRATION_FOLDS):
         part = slice(first, first + CALIBRATION_FOLDS)
         y = samples.label[np.concatenate([i[1] for i in inner[part]])]
+        # All parts together, each predicted by a model that has not seen it (Platt 1999).
         fitted = fitter(y, np.concatenate(told[part]).astype(np.float64))
         # A falling calibration would turn the order of the cells round.
         if isinstance(fitted, Platt) and fitted.slope <= 0:

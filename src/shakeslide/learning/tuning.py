@@ -193,6 +193,7 @@ def tune(
     advance(min(done, count))
     for number in range(done, count):
         state = np.random.SeedSequence([plan.seed, 83, number]).generate_state(1)[0]
+        # A sampler for each trial: what it draws does not depend on where a search was stopped.
         search.sampler = optuna.samplers.TPESampler(seed=int(state))
         search.optimize(objective, n_trials=1)
         _keep_trials(search.trials, journal)
@@ -216,6 +217,7 @@ def _keep_trials(done: Sequence[FrozenTrial], journal: Path) -> None:
         }
         for t in done
     ]
+    # Not forced to the disk: what a power cut takes is tried again.
     with replacing(journal, durable=False) as temporary:
         temporary.write_text(json.dumps(rows), encoding="utf-8")
 

@@ -91,6 +91,7 @@ def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
     for part in range(5):
         test = np.nonzero(parts == part)[0]
         rows = np.nonzero(parts != part)[0]
+        # A regression needs both classes.
         if np.ptp(samples.label[rows]) == 0:
             raise InputError("too few source cells")
         fit = training.fit(recipe, samples, [rows], [seed])[0]
@@ -310,6 +311,7 @@ def fit(
     together : Events, optional
         Of the protocol `event`: whose samples these are.
     """
+    # Not by its place among the fits, so that a fit made alone has the same seed.
     seeds = [training.seed_of(plan.seed, recipe.name, s.protocol, s.repeat, s.fold) for s in chosen]
     if together is None:
         areas = [training_areas(samples, s, plan) for s in chosen]

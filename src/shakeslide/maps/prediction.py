@@ -79,6 +79,7 @@ def to_shards(
     pairs = list(stacks.blocks(stack))
     todo = [(t, b) for t, b in pairs if not is_shard(shards / _npy(t))]
     advance(len(pairs) - len(todo))
+    # Neither hashed for a name nor searched for tasks: dask would walk through the whole model.
     call = delayed(_ToShard(block, shards), pure=False, traverse=False)
     engine.run([call(t, b) for t, b in todo], advance)
     return [t for t, _ in pairs]
@@ -86,6 +87,7 @@ def to_shards(
 
 def load_shard(shards: Path, tile: Tile) -> NDArray[np.float32]:
     """Return a tile's stored values, (rows, cols) or (bands, rows, cols) float32."""
+    # Mapped, for of several bands one at a time is wanted.
     return np.asarray(np.load(shards / _npy(tile), mmap_mode="r"))
 
 
@@ -295,6 +297,7 @@ def _greatest(model: FittedModel, cut: Sequence[Tile], shards: Path, shows: str)
     """Return the upper end of the style's ramp: 1 for susceptibility, else the highest value."""
     if shows == "susceptibility":
         return 1.0
+    # With `initial`, for a tile may have no values.
     highs = [np.nanmax(shown(model, load_shard(shards, t), shows), initial=0.0) for t in cut]
     # A ramp from 0 to 0 would have no colours.
     return max(float(max(highs)), 1e-6)
@@ -319,6 +322,7 @@ def _write_classes(
         nodata=NO_CLASS,
         tags={"model": name} | {f"class_{k}": v for k, v in names.items()},
         description=f"{name}: classes of {what}",
+        # A mean of classes is no class.
         cloud_optimised="mode",
     )
     style.write_classes(path.with_suffix(".qml"), breaks)
@@ -339,6 +343,7 @@ def classify(probability: NDArray[np.float32], breaks: Sequence[float]) -> NDArr
     array, of the same shape, uint8
         The classes.
     """
+    # A value on a limit belongs to the class above it.
     classes = np.digitize(probability, breaks).astype(np.uint8) + np.uint8(1)
     return np.where(np.isnan(probability), np.uint8(NO_CLASS), classes)
 

@@ -71,6 +71,7 @@ def bags(
     x, north, number = (t[c].to_numpy() for c in ("x", "y", "landslide_id"))
     _, group = np.unique(splits.landslide_groups(y, number, x, north), return_inverse=True)
     order = np.argsort(group, kind="stable")
+    # The rows of group g are `order[starts[g] : starts[g + 1]]`.
     starts = np.searchsorted(group[order], np.arange(group.max() + 2))
     out = []
     # A stream for each member, so that chosen ones can be trained alone.
@@ -133,6 +134,7 @@ class _SpreadTile:
     shows: str
 
     def __call__(self, tile: Tile, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        # In double precision: squares of values that are nearly alike are subtracted.
         total = np.zeros((2, *block.shape[1:]))
         for member in self.members:
             p = prediction.predict_block(member, block, self.columns)
@@ -179,6 +181,7 @@ def write_spread(
             path,
             grid,
             cut,
+            # `band` is bound now: a lambda would see the last one.
             lambda t, band=band: _unmasked(prediction.load_shard(shards, t)[band], t, masks),  # type: ignore[misc]
             tags={"model": name, "unit": "1", "shows": shows, "meaning": meaning},
             description=meaning,
@@ -344,6 +347,7 @@ def write_area(
         description=meaning,
         cloud_optimised="average",
     )
+    # The limit lies in the middle of the ramp.
     style.write_probability(path.with_suffix(".qml"), 2 * threshold)
     advance(1)
     return path

@@ -76,6 +76,7 @@ def save_result(path: Path, result: Result) -> Result:
 def known_result(path: Path) -> Result | None:
     """Read a result that was kept; None where there is none or it is damaged: fit again."""
     try:
+        # No pickle: nothing in a file is executed.
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             return Result(dict(json.loads(file["told"].tobytes())), file["probability"])
     except (OSError, ValueError, LookupError, TypeError, EOFError, RecursionError, BadZipFile):
@@ -216,6 +217,7 @@ def _intervals(
     rows = np.concatenate([s.test for s in outcome.splits])
     if np.unique(outcome.groups[rows]).size < FEWEST:
         return {}
+    # Each split is scored by itself, as it has a model of its own.
     part = np.repeat(np.arange(len(outcome.splits)), [len(s.test) for s in outcome.splits])
     p = np.concatenate([r.probability for r in results]).astype(np.float64)
     share = float(samples.label.mean())
@@ -284,6 +286,7 @@ def _truth(
     """Scores of the true probabilities on the samples, and how far each model stays below them."""
     outcomes = [o for o in outcomes if o.samples is None]
     known = np.isfinite(truth)
+    # Models are judged at the balance of the samples: so is the truth.
     balanced = correct_prior(truth[known], samples.prevalence, float(samples.label.mean()))
     best = scores(samples.label[known], balanced, threshold)
     gaps = [

@@ -129,6 +129,7 @@ class Ledger:
         with self._one:
             hashes = [self._content(part) for part in self._behind(path)]
             if not all(known for _, known in hashes):
+                # What is remembered only saves time: a folder that cannot be written to will do.
                 with suppress(OSError, InputError):
                     _write_json(self.work / "contents.json", self._hashes, durable=False)
         # Readers choose the format by the ending of the name.
@@ -189,6 +190,7 @@ class Ledger:
         moved = False
         for name, (size, time, *value) in known["files"].items():
             now = _stat(self.out / name)
+            # Of another size it holds something else: no need to read it.
             if now is None or now[0] != size:
                 return False
             trusted = not self._verify or self._verified.get(name) == now
@@ -198,6 +200,7 @@ class Ledger:
                 return False
             self._verified[name] = now
             if now[1] != time:
+                # The content is the same: from now on the new time is trusted.
                 known["files"][name], moved = [*now, *value], True
         if moved:
             # A finished run may lie where nothing can be written.
@@ -243,6 +246,7 @@ class Ledger:
         """Return the records of all artefacts whose names begin so."""
         names = sorted(f.stem for f in (self.work / "made").glob("*.json"))
         chosen = [n for n in names if any(n.startswith(p) for p in prefixes)]
+        # Without damaged ones, of which `made` has said so.
         return {n: known for n in chosen if (known := self.made(n))}
 
 

@@ -171,6 +171,7 @@ def _circle(degrees: Float, fold: int) -> tuple[Float, Float]:
 
 
 def _scale(values: NDArray[Any], low: float, high: float) -> Float:
+    # A factor that does not vary tells nothing: all rows are alike.
     if high <= low:
         return np.zeros(len(values), np.float32)
     scaled = (values.astype(np.float64) - low) / (high - low)
@@ -183,7 +184,9 @@ def _ratios(codes: Float, ratios: Mapping[int, float]) -> NDArray[np.float64]:
     whole = codes.astype(np.int64)
     if len(known) == 0:
         return np.ones(len(codes))
+    # Beyond the last known class the search names a place that is none.
     at = np.clip(np.searchsorted(known, whole), 0, len(known) - 1)
+    # 1 is the average: nothing is known of the class.
     return np.where(known[at] == whole, values[at], 1.0)
 
 

@@ -172,6 +172,7 @@ def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:
 def _joined(factor: FactorInfo, parts: Sequence[Samples]) -> FactorInfo:
     """Return a factor with the classes of all events."""
     legends = [f.legend for p in parts for f in p.factors if f.code == factor.code]
+    # Sorted, so that codes do not depend on which study comes first.
     known = sorted({name for legend in legends for name in legend.values()})
     return replace(factor, legend=dict(enumerate(known, start=1)))
 

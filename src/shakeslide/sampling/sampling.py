@@ -114,8 +114,10 @@ def cell_keys(tile: Tile, seed: int) -> NDArray[np.uint64]:
     """
     rows = np.arange(tile.row0, tile.row1, dtype=np.uint64)[:, None]
     cols = np.arange(tile.col0, tile.col1, dtype=np.uint64)[None, :]
+    # The key sets these numbers apart from others of the same seed.
     stream = np.random.SeedSequence([seed, int.from_bytes(KEY[:4], "little")])
     start = np.uint64(stream.generate_state(1, np.uint64)[0])
+    # Unsigned numbers wrap around, as the generator wants it.
     key = start + ((rows << np.uint64(32)) | cols) * np.uint64(0x9E3779B97F4A7C15)
     key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -152,6 +154,7 @@ class _DrawTile:
         area = valid & mapped
         return _Draw(
             self._rows(tile, block, source, labels.landslide, keys),
+            # Only what may be drawn: there are far more clear cells than that.
             self._rows(tile, block, clear & (keys < self.below), labels.landslide, keys),
             self._areas(tile, block, area),
             {

@@ -109,6 +109,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
     InputError
         No TOML, or more than the limits.
     """
+    # Before the parser, which such a key would keep busy; texts and comments may hold any dots.
     if DOTTED.search(QUOTED.sub("s", text)):
         raise InputError(
             f"{where}: has a key of more than {MOST_PARTS} parts; no setting has so many"
@@ -221,6 +222,7 @@ def _value(text: str, where: str) -> Any:
     try:
         return parse(f"v = {text}", where)["v"]
     except InputError as error:
+        # What is no TOML is meant as a text; what breaks a limit is not.
         if isinstance(error.__cause__, tomllib.TOMLDecodeError):
             return text.strip()
         raise
@@ -240,6 +242,7 @@ def _within(table: Any, part: str, where: str, after: str) -> Any:
 
 
 def _index(table: Sequence[Any], part: str, where: str) -> int:
+    # `int` refuses thousands of digits, and no list has as many entries.
     if part.isdecimal() and len(part) < 10 and int(part) < len(table):
         return int(part)
     raise InputError(

@@ -177,6 +177,7 @@ def renamed(where: str, names: Mapping[str, str]) -> str:
 def composed(where: str) -> str:
     """Return a filter with composed letters (Unicode NFC) everywhere but in its texts."""
     parts = re.split("('(?:[^']|'')*')", where)
+    # Texts are the odd parts; they must match the data as they are written.
     return "".join(
         part if i % 2 else unicodedata.normalize("NFC", part) for i, part in enumerate(parts)
     )
@@ -202,6 +203,7 @@ def require_names(where: str, known: Sequence[str], hidden: Sequence[str], sourc
     InputError
         An unknown column.
     """
+    # SQL does not tell the case of names.
     folded = {name.lower() for name in (*known, *hidden)}
     for kind, part in _parts(where):
         name = part[1:-1].replace('""', '"')

@@ -376,6 +376,7 @@ class Study(Settings):
     @model_validator(mode="after")
     def _layers_are_used(self) -> Study:
         wanted = {f.layer for f in self.factors.values() if isinstance(f, LayerFactor)}
+        # The grid needs the DEM, and the epicentre is no layer.
         wanted = (wanted | {"dem"}) - {EPICENTRE}
         for name in self.layers:
             if name not in wanted:
@@ -438,8 +439,10 @@ def explain(error: ValidationError) -> str:
     """Return a validation error as one line in the study file's own terms."""
     problems = error.errors()
     first = problems[0]
+    # pydantic puts the tag of a union into the place, where the file has no such key.
     functions = {*FACTOR_FUNCTIONS, OWN}
     where = [shortened(str(p)) for p in first["loc"] if str(p) not in functions]
+    # Without the words that pydantic puts before ours.
     message = PLAIN.get(first["type"]) or re.sub(r"^(Value|Assertion) error, ", "", first["msg"])
     branches = _branches(problems)
     if len(branches) > 1:
