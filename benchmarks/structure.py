@@ -156,8 +156,8 @@ def classes() -> dict[str, ast.ClassDef]:
 
 
 def overridden(owner: ast.ClassDef, method: str) -> Iterator[str]:
-    for name in set().union(*map(words, owner.bases)) & set(classes()):
-        base = classes()[name]
+    names = set().union(*map(words, owner.bases)) & set(classes()) - {owner.name}
+    for base in (classes()[name] for name in sorted(names)):
         own = [n for n in base.body if isinstance(n, ast.FunctionDef) and n.name == method]
         yield from (ast.get_docstring(n) or "" for n in own)
         yield from overridden(base, method)
@@ -252,6 +252,8 @@ def main() -> None:
     for name, value in rows():
         print(f"{name:<60} {value}")
     print()
+    for public in filter(names_no_shape, public_of_arrays()):
+        print(f"{public} names no shape")
     for room in sorted(arrows(), key=lambda r: (-floor(r), r)):
         print(f"{floor(room):>2} {room:<12} imports {', '.join(sorted(arrows()[room]))}")
 
