@@ -99,6 +99,7 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
     if window != (None, None):
         left_out = np.flatnonzero(keep & main).tolist()
         keep &= ~main
+    # Without a window all rows are meant, this one too: it is only told of.
     elif main[keep].any():
         out.warnings.append(
             "the main shock is among them; leave it out with where =, or with days = in "
@@ -140,6 +141,7 @@ def _unweighted(
 
 def _strays(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[str]:
     """Tell of earthquakes that lie on another part of the Earth than most."""
+    # Medians, for strays would move means.
     apart = np.hypot(x - np.median(x), y - np.median(y))
     far = int((apart > STRAY).sum())
     if far == 0:
@@ -192,6 +194,7 @@ def _repeated(columns: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
     keys = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         plain = column + 0.0 if column.dtype.kind == "f" else column  # no minus zero
+        # Multiplied first: the same values in another column give another number.
         keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(plain, categorize=False)
     suspects = np.flatnonzero(pd.Series(keys).duplicated(keep=False))
     out = np.zeros(len(keys), bool)
@@ -205,6 +208,7 @@ def _misdated(time: Moments, keep: NDArray[np.bool_], event: Event, code: str) -
     if event.time is None or not known.any():
         return []
     start = pd.Timestamp(_utc(event.time))
+    # A day without time of day is early only where all of it is.
     early = int((time.end[known] <= start).sum())
     first, last = time.time[known].min(), time.time[known].max()
     total = f"{int(known.sum()):,} dated earthquakes"
@@ -310,6 +314,7 @@ def _moments(features: vector.Features, layer: Layer, where: str, needed: bool) 
     try:
         if not named and time is not None and date is not None:
             vector.require_column(features, time, where)
+            # A whole time needs no date beside it.
             if not dates.is_clock(features.table[time]):
                 date = None
         return _read_moments(features, time, date, where, needed)
@@ -377,6 +382,7 @@ def _main_shock(
     if time is None or event.time is None:
         return np.zeros(count, bool)
     apart = time.time - pd.Timestamp(_utc(event.time))
+    # The beginning of a day is no time of an earthquake.
     near = (apart.abs() <= MAIN_SHOCK[0]).to_numpy() & ~time.whole_day
     if magnitude is None or event.magnitude is None:
         return np.asarray(near)
@@ -444,6 +450,7 @@ def _weights(
     if settings.weight == "magnitude":
         if magnitude is None:
             raise InputError(f"{where}: name its column of magnitudes with column =")
+        # Weights beyond all numbers are refused by `_require_weights`.
         with np.errstate(over="ignore", under="ignore"):
             weights = 10.0 ** (magnitude - settings.completeness)
         weights = np.where(np.isnan(magnitude), 0.0, weights)

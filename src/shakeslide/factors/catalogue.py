@@ -145,6 +145,7 @@ def _raster_value(settings: ValueFactor, layer: Layer, code: str) -> Made:
     wanted = settings.unit or stated
     gain = units.conversion(stated, wanted) if stated else 1.0
     known = units.spelled(wanted) in units.SCALES and units.spelled(stated) in units.SCALES
+    # Units that are both known but do not convert are a slip; of others nothing can be said.
     if gain is None and (known or shakemap.is_shakemap(layer.path)):
         raise InputError(
             f"[factors.{code}] unit = '{wanted}', but {layer.path}"

@@ -41,6 +41,7 @@ class ReadCodes:
         values = self.raster.read_codes(grids.window(inputs.grid, inputs.tile))
         known = np.isfinite(values)
         numbers = np.full(values.shape, np.nan, np.float32)
+        # In double precision: float32 may not tell such codes apart.
         numbers[known] = np.searchsorted(np.asarray(self.codes, np.float64), values[known]) + 1
         return numbers
 

@@ -92,6 +92,7 @@ def _add_up(x: Any, origin: float, h: float, gain: float, change: Any, out: Any)
         c3 += change[j, 3]
         c4 += change[j, 4]
         t = (x[j] - origin) / h
+        # Horner's scheme in fused steps, which round alike in vectors and remainders.
         high = fma(np.float64(c4), t, np.float64(c3))
         low = fma(fma(high, t, np.float64(c2)), t, np.float64(c1))
         value = gain * fma(low, t, np.float64(c0))
@@ -174,6 +175,7 @@ def quartic_density(
         raise InputError(f"the bandwidth must be positive metres, not {bandwidth}")
     xs, ys, east, north = (np.asarray(v, np.float64) for v in (x, y, px, py))
     weight = _weights(weights, east.size)
+    # By northing, the points that a row's discs may hold are a slice.
     order = np.argsort(north, kind="stable")
     out = np.zeros((ys.size, xs.size), np.float32)
     # An exact sum, so that the scale does not depend on the order of the points.

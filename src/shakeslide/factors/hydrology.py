@@ -276,6 +276,7 @@ def _height_above(z: Any, down: Any, upward: Any, river: Any, out: Any) -> None:
 @kernel
 def _straight(down: Any, river: Any, cols: int) -> Any:
     """Cells at both ends of the straight runs of rivers, (n, 2)."""
+    # A cell in the middle of a straight run is on the segment of the run.
     inner = np.zeros(river.size, np.uint8)
     count = 0
     for i in range(river.size):
@@ -346,6 +347,7 @@ class Wetness:
 
     def __call__(self, inputs: TileInputs) -> Float:
         """Compute the tile."""
+        # One width for all directions of flow, for cells need not be square.
         width = np.sqrt(inputs.dx * inputs.dy)
         area = _read(self.product, inputs).astype(np.float64) * 1e6
         tangent = np.tan(np.radians(inputs.derivatives.slope_deg.astype(np.float64)))
@@ -365,6 +367,7 @@ class DistanceToRivers:
         return np.asarray(nearest.nearest(inputs.x, inputs.y, segments)[0], np.float32)
 
 
+# Every tile asks for it.
 @lru_cache(maxsize=4)
 def _segments(path: Path) -> nearest.Segments:
     return nearest.Segments(*np.ascontiguousarray(np.load(path).T))

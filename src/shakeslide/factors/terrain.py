@@ -248,6 +248,7 @@ def _derive_row_voids(
         steepness, azimuth = _angles_voids(
             north[j], n, north[j + 2], w, c, e, south[j], s, south[j + 2], kx, ky
         )
+        # With a void on one side the ground goes straight on, and does not bend.
         bend = fma(cx, _or(_bend(w, e, c), _0), cy * _or(_bend(n, s, c), _0))
         void = math.isnan(c)
         slope[j] = nan if void else steepness
@@ -291,6 +292,7 @@ def _derive(z: Any, gain: Any, slope: Any, aspect: Any, curvature: Any) -> None:
     rows, cols = z.shape
     top, bottom = _beyond(z, 0, 1), _beyond(z, rows - 1, rows - 2)
     no_bend = gain.copy()
+    # Beyond the first and last row the ground goes straight on.
     no_bend[3] = 0
     side = np.empty(3, np.float32)
     inside = slice(1, cols - 1)
@@ -302,6 +304,7 @@ def _derive(z: Any, gain: Any, slope: Any, aspect: Any, curvature: Any) -> None:
         south_voids = any_nan(south)
         if cols > 2:
             out = slope[i, inside], aspect[i, inside], curvature[i, inside]
+            # Most rows have no voids, and need not be looked at cell by cell.
             if north_voids or mid_voids or south_voids:
                 _derive_row_voids(north, z[i], south, no_bend if edge else gain, *out)
             else:

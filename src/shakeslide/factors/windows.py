@@ -255,6 +255,7 @@ def _tpi_panel(
     pairs, blocks = outline
     scale, powers = (_COARSE, 2) if by_sd else (_FINE, 1)
     tall, n = len(widths) - 1, stop - start
+    # A row more than the annulus is tall: its sums are differences of two rows.
     ring, width = 2 * tall + 2, n + 2 * wide
     first, last = max(0, start - wide), min(cols, stop + wide)
     offset = first - (start - wide)

@@ -61,6 +61,7 @@ def divide(landslide: Landslide, rules: Rules) -> tuple[list[Landslide], list[st
     list of str
         Empty where it is one landslide.
     """
+    # Of so few cells no two landslides can be made.
     if landslide.count < 2 * rules.fewest or landslide.drop <= 0:
         return [landslide], []
     pieces, reasons = [landslide], []

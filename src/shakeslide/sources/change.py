@@ -193,6 +193,7 @@ def trim(
 
 
 def _ring(inside: Cells, cell: tuple[float, float], rule: Rule) -> Cells:
+    # Rows come first: (dy, dx).
     away = ndimage.distance_transform_edt(~inside, sampling=(cell[1], cell[0]))
     ring: Cells = (away > rule.ring[0]) & (away <= rule.ring[1])
     return ring

@@ -353,6 +353,7 @@ class _Work:
     def _small(self, k: int, tile: Tile, z: NDArray[np.float32]) -> dict[str, Any]:
         """Return the row of an outline without a cell of its own: all of it is source."""
         shape = self.intake.shapes[k]
+        # A point within, as a centroid need not be.
         place = shapely.point_on_surface(shape)
         a = self.grid.affine
         row, col = int((place.y - a.f) // a.e) - tile.row0, int((place.x - a.c) // a.a) - tile.col0
@@ -390,6 +391,7 @@ class _Work:
         runouts = self._cut_out(whole, [f.regions.runout for f in found], nothing)
         unchanged = self._cut_out(whole, [f.regions.unchanged for f in found], nothing)
         source_area, runout_area, rest = (shapely.area(s) for s in (sources, runouts, unchanged))
+        # The scaling is that of whole outlines, not of sources.
         volumes = self.scaling.volume(source_area + runout_area)
         sources, runouts, unchanged = (shapely.to_wkb(s) for s in (sources, runouts, unchanged))
         return [
@@ -450,6 +452,7 @@ def _burn(held: Polygons, which: Sequence[int] | NDArray[np.int64], tile: Tile) 
 def _regions(pieces: Sequence[Separated], unchanged: Cells, tile: Tile) -> list[_Regions]:
     """Return the regions of each piece; together they leave no cell of the window out."""
     only = pieces[0]
+    # Nothing to cut: the outline stays as it was drawn.
     if len(pieces) == 1 and bool((only.source == only.landslide.inside | unchanged).all()):
         return [_Regions()]
     label = np.zeros(only.source.shape, np.int32)

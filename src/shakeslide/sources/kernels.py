@@ -131,6 +131,7 @@ def _downslope(heights: Any, dx: float, dy: float) -> int:
     """Return which of the eight directions is nearest to the downslope one (Horn 1981)."""
     east = heights[1] + 2 * heights[2] + heights[3] - heights[5] - 2 * heights[6] - heights[7]
     south = heights[3] + 2 * heights[4] + heights[5] - heights[7] - 2 * heights[0] - heights[1]
+    # Against the rise: ground that rises to the south falls to the north.
     azimuth = np.arctan2(-east / dx, south / dy)
     return int(np.round(azimuth / (np.pi / 4))) % 8
 
@@ -166,6 +167,7 @@ def descent(z: Any, inside: Any, dx: float, dy: float, travelled: Any, via: Any)
     for cell in cells:
         travelled[cell // cols, cell % cols] = 0.0
         via[cell // cols, cell % cols] = cell
+    # From the last reached on: all ways into a cell are known before those out of it.
     for k in range(cells.size - 1, -1, -1):
         cell = cells[k]
         r, c = cell // cols, cell % cols
@@ -238,6 +240,7 @@ def lobes(z: Any, inside: Any, prominence: float, fewest: int, label: Any) -> in
     rows, cols = z.shape
     flat = z.ravel()
     cells = np.flatnonzero(inside.ravel())
+    # Stable, as in `spill_order`.
     order = cells[np.argsort(-flat[cells], kind="mergesort")]
     label[:] = 0
     parent = np.arange(cells.size + 1)

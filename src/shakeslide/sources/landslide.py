@@ -71,6 +71,7 @@ class Landslide:
     @cached_property
     def length(self) -> float:
         """Length of the longest way down (m), with half a cell at either end."""
+        # Ways are measured between the centres of cells.
         return float(np.nanmax(self.travelled)) + (self.cell[0] + self.cell[1]) / 2
 
     @property

@@ -56,6 +56,7 @@ class ElevationFraction:
         if landslide.drop <= 0:
             return None
         top = float(landslide.z.ravel()[landslide.crown])
+        # Cells outside may have no elevation.
         with np.errstate(invalid="ignore"):
             return landslide.inside & (landslide.z >= top - self.fraction * landslide.drop)
 

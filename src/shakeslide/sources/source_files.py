@@ -59,6 +59,7 @@ def write(
         The two files.
     """
     paths = [out / "sources.gpkg", out / "sources.json"]
+    # Undated: the same bytes every time.
     with replacing(paths[0], check=_damage) as temporary, undated():
         # GDAL makes a new file, but opens one that is there, and an empty one is no GeoPackage.
         temporary.unlink()
