@@ -66,7 +66,7 @@ class Calibration(Protocol):
         ...
 
     def to_arrays(self) -> dict[str, FloatArray]:
-        """Return the named arrays that `from_arrays` makes it from again, one or more.
+        """Return the named arrays that `from_arrays` makes it from again.
 
         `Platt` has one of shape (2,), `Isotonic` one of shape (2, k).
         """
