@@ -15,6 +15,7 @@ from pyproj import Transformer
 
 from shakeslide import checks, pipeline
 from shakeslide.core.errors import InputError
+from shakeslide.layers.positives import Positive
 
 from . import small_site as site
 from .conftest import open_run
@@ -640,12 +641,12 @@ def test_tiny_landslides_are_counted(study: Path) -> None:
 
 def test_what_is_learnt_is_told(study: Path) -> None:
     whole = check(study)["inventory"]
-    assert whole.use == "positives: whole outlines, run-out included"
+    assert whole.use == f"positives: {Positive.OUTLINES.what}"
     assert 'set positives_from = "extracted" in [inventory]' in whole.warnings[0]
     told = check(study, "inventory.positives_from=extracted")["inventory"]
-    assert told.use == "positives: source areas derived from the outlines by `shakeslide sources`"
+    assert told.use == f"positives: {Positive.EXTRACTED.what}"
     mapped = check(study, "inventory.source_where=1 = 1")["inventory"]
-    assert mapped.use == "positives: source areas as mapped"
+    assert mapped.use == f"positives: {Positive.SOURCES.what}"
     for row in (told, mapped):
         assert "whole outlines" not in "; ".join(row.warnings)
 
@@ -677,7 +678,7 @@ def test_points_as_an_inventory(study: Path) -> None:
     frame.to_file(path)
     row = check(study)["inventory"]
     assert row.kind == "51 points"
-    assert row.use == "positives: cells of the points"
+    assert row.use == f"positives: {Positive.POINTS.what}"
     run = open_run(study, study.parent / "out")
     pipeline.prepare(run)
     pipeline.sample(run)

@@ -19,6 +19,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.layers import inventory
 from shakeslide.layers.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE
 from shakeslide.layers.masks import load as load_masks
+from shakeslide.layers.positives import Positive
 from shakeslide.study.settings import Inventory, Layer, Mask
 
 from . import small_site as site
@@ -98,7 +99,7 @@ def test_an_attribute_marks_sources(tmp_path: Path) -> None:
     settings = Inventory(path=path, id="n", where="n > 0", source_where="part = 'source'")
     landslides = inventory.load(settings, GRID)
     found = labels(landslides)
-    assert landslides.positives == "source areas"
+    assert landslides.positives is Positive.SOURCES
     assert (found.standing[5:9, 5:9] == SOURCE).all()
     assert (found.standing[9:15, 5:9] == EXCLUDED).all()
     assert (found.landslide[5:9, 5:9] == 1).all()

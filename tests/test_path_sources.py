@@ -20,6 +20,7 @@ from shakeslide.cli import app
 from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
 from shakeslide.layers import inventory
+from shakeslide.layers.positives import Positive
 from shakeslide.sampling import sampling
 
 from . import small_site as site
@@ -95,7 +96,7 @@ def test_samples_are_of_the_extracted_sources(
     spots = gpd.GeoSeries(gpd.points_from_xy(positive["x"], positive["y"]))
     assert spots.within(source.union_all()).all()
     landslides = inventory.load(run.inventory, run.grid, run.masks)
-    assert landslides.positives == "source areas"
+    assert landslides.positives is Positive.EXTRACTED
     labels = landslides.label(grids.Tile((0, 0), 0, site.ROWS, 0, site.COLS))
     numbers = pd.Series(labels.landslide[labels.standing == inventory.SOURCE])
     # Overlapping outlines share cells; a cell of one is never told for a number beyond them.

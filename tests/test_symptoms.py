@@ -14,6 +14,7 @@ import shapely
 
 from shakeslide.checks import symptoms
 from shakeslide.io.summary import Summary, full_byte, untagged_nodata
+from shakeslide.layers.positives import Positive
 
 DATA = Path(os.environ.get("SHAKESLIDE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 KASHMIR = DATA / "kashmir2005" / "dem_aw3d30_28p55m.tif"
@@ -229,5 +230,5 @@ def test_years_are_compared_as_years() -> None:
 
 
 def test_only_whole_outlines_are_warned_of() -> None:
-    assert "positives_from" in symptoms.run_out_learnt("outlines")
-    assert not any(map(symptoms.run_out_learnt, ("sources", "extracted", "points")))
+    assert "positives_from" in symptoms.run_out_learnt(Positive.OUTLINES)
+    assert not any(map(symptoms.run_out_learnt, set(Positive) - {Positive.OUTLINES}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from shakeslide.evaluation.collinearity import correlations
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo import grid as grids
 from shakeslide.io.geotiff import write_geotiff
+from shakeslide.layers.positives import Positive
 from shakeslide.sampling import sampling
 
 CELL = 30.0
@@ -247,7 +249,7 @@ INPUTS: Mapping[str, Any] = {
 }
 
 
-def fabricate(out: Path, repeats: int = 3) -> Path:
+def fabricate(out: Path, repeats: int = 3, positives: Positive = Positive.SOURCES) -> Path:
     """Write the artefacts of a finished run."""
     values = factor_values()
     for code, array in values.items():
@@ -271,7 +273,7 @@ def fabricate(out: Path, repeats: int = 3) -> Path:
         write_raster(
             out / "maps" / f"{model}_class.tif", classes, tags=tags, cloud_optimised="mode"
         )
-    samples = _samples(values, known)
+    samples = replace(_samples(values, known), positives=positives)
     sampling.save(samples, out / "samples.parquet")
     write_json(out / "evaluation.json", evaluation(repeats))
     write_json(out / "importance.json", importance(samples))

@@ -92,9 +92,9 @@ def test_scores_in_the_area_stand_beside_those_in_the_samples(run_folder: Path, 
 
 def test_alarms_are_told_for_the_area(run_folder: Path, page: Page) -> None:
     wanted = (
-        "In the area, where 3 % of the usable cells are landslide source, 8.4 of 100 cells that "
-        "random forest calls landslide are sources; in the samples, where 50 % of the cells are, "
-        "it is 77."
+        "In the area, where 3 % of the usable cells are source cells, 8.4 of 100 cells that "
+        "random forest calls landslide are source cells; in the samples, where 50 % of the cells "
+        "are, it is 77."
     )
     # In the summary and in its section.
     assert plain(page.text).count(wanted) == 2

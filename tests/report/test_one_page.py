@@ -37,7 +37,7 @@ def test_the_best_model_is_that_of_the_hardest_protocol(run: artefacts.Artefacts
     assert one_page.best_model(run) == wanted["model"]
     told = " ".join(one_page.statements(run, INPUTS)["How far to trust it"])
     assert f"{100 * wanted['roc_auc']['mean']:.0f} of 100 pairs" in told
-    assert f"Of 100 cells that it calls landslide, 8 are {run.learnt.plain_cell}s" in told
+    assert f"Of 100 cells that it calls landslide, 8 are {run.positives.plain_cell}s" in told
 
 
 def evaluated(run: artefacts.Artefacts, **more: Any) -> artefacts.Artefacts:

@@ -19,6 +19,7 @@ import rasterio
 from shakeslide import report
 from shakeslide.core.errors import InputError
 from shakeslide.io import raster
+from shakeslide.layers.positives import Positive
 from shakeslide.report import artefacts, figures, published, words
 from shakeslide.report import page as report_page
 from shakeslide.sampling import sampling
@@ -492,29 +493,27 @@ def test_plates_and_classes_begin_with_the_best_model(run_folder: Path) -> None:
 # ------------------------------------------------------------------ what was learnt
 
 
-def settled(
-    tmp_path: Path, inventory: dict[str, Any], *, kind: str = "11 polygons", **more: Any
-) -> Page:
+def settled(tmp_path: Path, inventory: dict[str, Any], positives: Positive, **more: Any) -> Page:
     """Return the page of a run whose study has this inventory."""
-    out = fabricate(tmp_path / "run", repeats=1)
+    out = fabricate(tmp_path / "run", 1, positives)
     study = {"inventory": inventory, **more.pop("study", {})}
     told = dict(PROVENANCE) | {"study": study}
     told["settings"] = dict(PROVENANCE["settings"]) | more.pop("settings", {})
     write_json(out / "provenance.json", told)
     for name, value in more.items():
         write_json(out / f"{name}.json", value)
-    rows = [*INPUTS["layers"], layer_row("inventory", kind=kind)]
-    report.write(out, {**INPUTS, "layers": rows})
+    report.write(out, INPUTS)
     return Page((out / "report.html").read_text(encoding="utf-8"))
 
 
 @pytest.mark.usefixtures("sketched")
 def test_whole_outlines_are_never_called_sources(tmp_path: Path) -> None:
-    page = settled(tmp_path, {"path": "all.gpkg", "buffer": 50.0, "ambiguous": [{"path": "x"}]})
+    asked = {"path": "all.gpkg", "buffer": 50.0, "ambiguous": [{"path": "x"}]}
+    page = settled(tmp_path, asked, Positive.OUTLINES)
     whole = "landslide cells (whole outlines, run-out included)"
     text = page.text.replace("\u00a0", " ")
     assert f"100 {whole} of 7 of 11 mapped landslides" in text
-    assert "of the usable cells are landslide (whole outlines, run-out included) 2.63 %" in text
+    assert f"of the usable cells are {whole} 2.63 %" in text
     assert (
         "A landslide cell is a cell whose centre lies in the outline of a whole landslide" in text
     )
@@ -532,16 +531,16 @@ def test_whole_outlines_are_never_called_sources(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_mapped_sources_are_called_so(tmp_path: Path) -> None:
-    page = settled(tmp_path, {"path": "all.gpkg", "sources": {"path": "sources.gpkg"}})
+    page = settled(tmp_path, {"path": "all.gpkg"}, Positive.SOURCES)
     assert page.text.count("A source cell is a cell whose centre lies in a mapped source area") == 1
-    assert "of the usable cells are landslide source 2.63" in page.text
+    assert "of the usable cells are source cells 2.63" in page.text
     assert "whole outlines" not in page.text
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_cells_of_points_are_called_so(tmp_path: Path) -> None:
-    page = settled(tmp_path, {"path": "all.gpkg"}, kind="11 points")
-    assert "100 landslide cells (the cells of mapped points) of 7 of 11" in page.text
+    page = settled(tmp_path, {"path": "all.gpkg"}, Positive.POINTS)
+    assert "100 landslide cells (cells of mapped points) of 7 of 11" in page.text
     assert "whole outlines" not in page.text
 
 
@@ -553,15 +552,18 @@ def test_how_sources_were_told_is_in_the_summary(tmp_path: Path) -> None:
         "area_m2": 4.0e6,
         "source_m2": 3.0e6,
     }
-    page = settled(tmp_path, {"path": "a.gpkg", "positives_from": "extracted"}, sources=told)
+    page = settled(tmp_path, {"path": "a.gpkg"}, Positive.EXTRACTED, sources=told)
     text = page.text.replace("\u00a0", " ")
-    assert "100 source cells (told from the outlines) of 7 of 11 mapped landslides" in text
+    assert (
+        "100 source cells (source areas extracted from the outlines) of 7 of 11 mapped landslides"
+        in text
+    )
     assert "75 % of the outlined area is source" in text
     ways = "they were taken by scar (S3) in 442 and by area (S2) in 30; 2,205 were kept whole."
     assert f"Of 2,677 landslides {ways}" in text
     # What lies there of another way of learning is not told.
     (tmp_path / "other").mkdir()
-    plain = settled(tmp_path / "other", {"path": "a.gpkg"}, sources=told)
+    plain = settled(tmp_path / "other", {"path": "a.gpkg"}, Positive.OUTLINES, sources=told)
     assert "kept whole" not in plain.text
 
 
@@ -652,6 +654,7 @@ def test_all_tables_of_the_study_are_among_the_settings(tmp_path: Path) -> None:
     page = settled(
         tmp_path,
         inventory,
+        Positive.SOURCES,
         study={"layers": {"dem": {"path": "dem.tif", "source": "made"}}},
         settings={"masks": [{"path": "lakes.gpkg", "map_value": 0}]},
     )

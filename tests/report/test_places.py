@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.report import artefacts, places
 
-from .fabricated import CELL, GRID, INPUTS, layer_row, write_raster
+from .fabricated import CELL, GRID, write_raster
 from .test_page import Page
 
 ROWS, COLS = 700, 640
@@ -246,7 +246,7 @@ def test_the_page_tells_them(run: artefacts.Artefacts) -> None:
     assert [attrs["data-place"] for attrs, _ in rows[1:]] == [p.label for p in found.ranked]
     assert rows[1][1][1:3] == [found.ranked[0].centre, places.hectares(found.ranked[0].expected)]
     text = " ".join(page.texts)
-    assert found.together(10, run.learnt.plain_ground) in text
+    assert found.together(10, run.positives.ground) in text
     assert "not calibrated" in text
 
 
@@ -272,19 +272,3 @@ def test_far_from_what_was_mapped_is_told(run: artefacts.Artefacts) -> None:
     assert "50.0\u00a0ha were mapped" in by(1.6)
     assert "too high" in by(1.6)
     assert "too low" in by(1 / 1.6)
-
-
-@pytest.mark.parametrize(
-    ("asked", "kind", "wanted"),
-    [
-        ({}, "3 polygons", "outlines"),
-        ({"sources": {"path": "s.gpkg"}}, "3 polygons", "sources"),
-        ({"source_where": "part = 1"}, "3 polygons", "sources"),
-        ({"positives_from": "extracted"}, "3 polygons", "extracted"),
-        ({"positives_from": "extracted", "sources": {"path": "s"}}, "1 polygon", "extracted"),
-        ({"x": "lon"}, "3 points", "points"),
-    ],
-)
-def test_words_follow_what_was_trained(asked: dict[str, Any], kind: str, wanted: str) -> None:
-    inputs = {**INPUTS, "layers": [layer_row("inventory", kind=kind)]}
-    assert artefacts.positives_of({"path": "l.gpkg", **asked}, inputs) == wanted

@@ -17,10 +17,9 @@ from shakeslide.checks.overview import (
 )
 from shakeslide.checks.rasters import Reading
 from shakeslide.checks.rehearsal import Asked
-from shakeslide.checks.rows import POSITIVES, LayerRow, Uses, learnt_from, uses
+from shakeslide.checks.rows import LayerRow, Uses, uses
 
 __all__ = [
-    "POSITIVES",
     "Asked",
     "LayerRow",
     "Reading",
@@ -32,7 +31,6 @@ __all__ = [
     "effort",
     "factor_rows",
     "landslide_rows",
-    "learnt_from",
     "models_row",
     "needs",
     "require_all",

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide.checks import few, symptoms
 from shakeslide.checks.rehearsal import Asked, rehearse
-from shakeslide.checks.rows import POSITIVES, LayerRow, counted, learnt_from
+from shakeslide.checks.rows import LayerRow, counted
 from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
@@ -18,6 +18,7 @@ from shakeslide.io import vector
 from shakeslide.layers import inventory
 from shakeslide.layers.masks import Masks
 from shakeslide.layers.masks import load as load_masks
+from shakeslide.layers.positives import Positive
 from shakeslide.layers.readers import is_vector, raster_source, vector_source
 from shakeslide.study.settings import Event, Inventory, Layer, Mask
 
@@ -116,12 +117,16 @@ def inventory_row(
     polygons = loaded.sources if loaded.sources is not None else loaded.outlines
     most = None if asked is None else asked.samples.most
     enough = few.require(least, f"{settings.path} (inventory)", *few.counted(polygons, grid, most))
-    learnt = learnt_from(settings.model_dump(), loaded.kind)
     # Source areas that are still to be extracted are smaller than the outlines.
-    certain = learnt != "extracted"
+    certain = loaded.positives is not Positive.EXTRACTED
     doubts = rehearse(loaded, grid, asked) if certain and asked is not None else []
-    warnings = [symptoms.repeated(loaded.shapes), symptoms.run_out_learnt(learnt), enough, *doubts]
-    if learnt == "extracted" and asked is not None:
+    warnings = [
+        symptoms.repeated(loaded.shapes),
+        symptoms.run_out_learnt(loaded.positives),
+        enough,
+        *doubts,
+    ]
+    if not certain and asked is not None:
         cell = float(np.prod(grids.cell_size(grid)))
         warnings.append(symptoms.whole_sources(loaded.areas, cell, asked.sources.least_cells))
     if loaded.kind == "polygon":
@@ -145,7 +150,7 @@ def inventory_row(
         loaded.crs,
         None,
         size if loaded.kind == "polygon" else "",
-        f"positives: {POSITIVES[learnt]}",
+        f"positives: {loaded.positives.what}",
         settings.source,
         loaded.notes,
         [w for w in warnings if w],

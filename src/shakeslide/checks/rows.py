@@ -11,13 +11,6 @@ from shakeslide.study.factor_settings import CategoryFactor, FactorBase, ValueFa
 
 FAR = 200_000.0
 """Metres from the grid beyond which a layer, or the epicentre, is suspected to be elsewhere."""
-POSITIVES: Mapping[str, str] = {
-    "sources": "source areas as mapped",
-    "extracted": "source areas derived from the outlines by `shakeslide sources`",
-    "outlines": "whole outlines, run-out included",
-    "points": "cells of the points",
-}
-"""What the positives are, by `learnt_from`, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -96,23 +89,6 @@ def uses(factors: Mapping[str, FactorBase]) -> dict[str, Uses]:
         columns = tuple(dict.fromkeys(c for f in own.values() for c in columns_of(f)))
         out[name] = Uses(list(own), classes, values[0] if values else None, columns)
     return out
-
-
-def learnt_from(settings: Mapping[str, Any], kind: str = "polygon") -> str:
-    """Return what the positives are: a key of `POSITIVES`.
-
-    Parameters
-    ----------
-    settings : mapping
-        The table [inventory], with or without its defaults.
-    kind : {"polygon", "point"}
-        How the landslides were mapped.
-    """
-    if settings.get("positives_from") == "extracted":
-        return "extracted"
-    if settings.get("sources") is not None or settings.get("source_where") is not None:
-        return "sources"
-    return "points" if kind == "point" else "outlines"
 
 
 def coverage_warning(share: float) -> list[str]:

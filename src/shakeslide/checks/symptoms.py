@@ -17,6 +17,7 @@ from scipy import ndimage
 from shakeslide.core.errors import shortened
 from shakeslide.io import units
 from shakeslide.io.summary import Summary
+from shakeslide.layers.positives import Positive
 
 Floats = NDArray[np.floating[Any]]
 
@@ -307,15 +308,15 @@ def whole_sources(areas: NDArray[np.float64], cell: float, least_cells: int) -> 
     )
 
 
-def run_out_learnt(positives: str) -> str:
+def run_out_learnt(positives: Positive) -> str:
     """Tell that the positives are whole landslides, and how to learn where slopes fail.
 
     Parameters
     ----------
-    positives : str
-        "outlines" where whole outlines are learnt; anything else is in order.
+    positives : Positive
+        What the positives are.
     """
-    if positives != "outlines":
+    if positives is not Positive.OUTLINES:
         return ""
     return (
         "whole outlines are learnt, run-out included, so the maps show where landslides lie, not "

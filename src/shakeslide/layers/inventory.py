@@ -17,6 +17,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import vector
 from shakeslide.layers.masks import Masks
 from shakeslide.layers.polygons import Polygons
+from shakeslide.layers.positives import Positive, positive_of
 from shakeslide.layers.readers import vector_source
 from shakeslide.study.settings import Inventory as InventorySettings
 from shakeslide.study.settings import Layer
@@ -57,8 +58,8 @@ class Inventory:
         Ground where no landslide can be: no part of the mapped area.
     kind : {"polygon", "point"}
         How the landslides were mapped.
-    positives : str
-        What the positives are, in a few words.
+    positives : Positive
+        What a positive cell is.
     dates : Series or None
         Date of each landslide (UTC), where the study names the attribute.
     crs : str
@@ -74,7 +75,7 @@ class Inventory:
     notes: list[str] = field(default_factory=list)
     masks: Masks | None = None
     kind: str = "polygon"
-    positives: str = "whole outlines"
+    positives: Positive = Positive.OUTLINES
     dates: pd.Series | None = None
     crs: str = ""
 
@@ -143,7 +144,7 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
     _require_buffer(settings.buffer, grid)
     landslides = _landslides(features, settings, kind, grid)
     shapes, notes = landslides.shapes, landslides.notes
-    sources, positives = _sources(settings, grid, landslides)
+    sources = _sources(settings, grid, landslides)
     clear = shapely.buffer(shapes, settings.buffer) if settings.buffer > 0 else shapes
     return Inventory(
         outlines=Polygons.on_grid(shapes, np.arange(1.0, len(shapes) + 1), grid),
@@ -155,7 +156,7 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
         notes=notes,
         masks=masks,
         kind=kind,
-        positives=positives,
+        positives=positive_of(settings, kind),
         dates=landslides.dates,
         crs=grids.crs_name(features.crs),
     )
@@ -262,13 +263,11 @@ def _cell_boxes(row: NDArray[np.float64], col: NDArray[np.float64], grid: GeoBox
 # ------------------------------------------------------------------ sources
 
 
-def _sources(
-    settings: InventorySettings, grid: GeoBox, landslides: _Landslides
-) -> tuple[Polygons | None, str]:
-    """Return the source areas, None where they are the outlines, and what they are in words."""
+def _sources(settings: InventorySettings, grid: GeoBox, landslides: _Landslides) -> Polygons | None:
+    """Return the source areas, None where they are the outlines."""
     if settings.sources is not None and settings.source_where is not None:
         raise InputError("[inventory] give either sources or source_where, not both")
-    shapes, words = landslides.shapes, "whole outlines"
+    shapes = landslides.shapes
     numbers = np.arange(1.0, len(shapes) + 1)
     apart = settings.sources is not None or settings.source_where is not None
     if apart:
@@ -280,7 +279,7 @@ def _sources(
         landslides.notes.extend(n for n in features.notes if n not in landslides.notes)
         outlines, shapes = shapes, features.geometry
         _require_here(shapes, source, grid)
-        numbers, words = _numbers(shapes, outlines), "source areas"
+        numbers = _numbers(shapes, outlines)
         strays = (numbers > len(outlines)) & shapely.intersects(
             shapes, shapely.box(*grids.bounds(grid).bbox)
         )
@@ -298,8 +297,8 @@ def _sources(
         # Before the others, which win where they overlap.
         shapes, numbers = np.concatenate([cells, shapes]), np.concatenate([numbers[which], numbers])
     elif not apart:
-        return None, words
-    return Polygons.on_grid(shapes, numbers, grid), words
+        return None
+    return Polygons.on_grid(shapes, numbers, grid)
 
 
 def _require_here(shapes: Shapes, source: vector.VectorSource, grid: GeoBox) -> None:

@@ -22,6 +22,7 @@ from shakeslide.core.files import replacing
 from shakeslide.evaluation import calibration
 from shakeslide.evaluation.calibration import Calibration
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.layers.positives import Positive
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model
 from shakeslide.models.formulas.raw import RawModel
@@ -273,15 +274,6 @@ def range_warnings(model: FittedModel, raw: NDArray[np.float32]) -> list[str]:
     ]
 
 
-FINDS: Mapping[str, tuple[str, str]] = {
-    "sources": ("a landslide source", "source areas as mapped"),
-    "extracted": ("a landslide source", "source areas extracted from mapped outlines"),
-    "outlines": ("landslide", "whole outlines, including run-outs"),
-    "points": ("landslide", "the cells of mapped points"),
-}
-"""What a model predicts, and its positives, by `positives` of the manifest's `about`."""
-
-
 def _literal(text: object) -> str:
     """Return a text on one line that Markdown shows as it is, HTML and links in it too."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(str(text).split()))
@@ -290,7 +282,8 @@ def _literal(text: object) -> str:
 def card(model: FittedModel) -> str:
     """Return the model card: what it is, what it was trained on, how good, what it is not for."""
     about = model.about
-    finds, positives = FINDS.get(str(about.get("positives")), ("a landslide source", ""))
+    positives = Positive.named(about.get("positives"))
+    finds = "landslide cell" if positives is None else positives.plain_cell
     trained = (
         [
             "- A published formula, which was not trained on the study's landslides.",
@@ -301,7 +294,7 @@ def card(model: FittedModel) -> str:
             f"- Training rows: {about.get('rows', '')} "
             f"({about.get('sample_share', 0):.3g} of them positive; the share of positives among "
             f"the usable cells of the area is {about.get('prevalence', 0):.3g})",
-            *([f"- Positives: {positives}."] if positives else []),
+            *([f"- Positives: {positives.what}."] if positives else []),
             f"- Seed: {about.get('seed', '')}",
             "- The output is a susceptibility at the share of positives in the training sample, "
             "not the share of the area that fails.",
@@ -310,7 +303,7 @@ def card(model: FittedModel) -> str:
     lines = [
         f"# {model.name}",
         "",
-        f"Probability that a cell is {finds}, by shakeslide {__version__}.",
+        f"Probability that a cell is a {finds}, by shakeslide {__version__}.",
         "",
         f"- Study: {_literal(about.get('study', ''))}",
         *trained,

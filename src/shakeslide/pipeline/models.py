@@ -11,17 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shakeslide import checks
 from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
 from shakeslide.core.files import Steps, replacing
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.evaluation import splits
-from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
-from shakeslide.io import vector
-from shakeslide.layers import inventory
 from shakeslide.layers.readers import raster_source
 from shakeslide.learning import bundle, explanation, training, validation
 from shakeslide.pipeline.inputs import samples_of
@@ -48,7 +44,6 @@ def train(run: Run) -> None:
     # The first split is the same however many follow.
     plan = replace(run.plan(samples), repeats=1)
     first = validation.chosen_splits(samples, "pixel", plan)
-    positives = _positives(run)
     with run.reporter.task("train", len(stale)) as on:
         for name in stale:
             with timed(f"train {name}") as taken:
@@ -58,7 +53,7 @@ def train(run: Run) -> None:
                     "study": run.study.study.name,
                     "fit_s": fit.seconds,
                     "data": run.sample_mark,
-                    "positives": positives,
+                    "positives": samples.positives,
                 }
                 folder = run.out / "models" / name
                 bundle.save(replace(fit.model, about=about), folder)
@@ -93,13 +88,6 @@ def is_stored(run: Run, item: str, mark: str, labels: str | None = None) -> bool
         run.reporter.say(f"train: {error}; {name} is trained again")
         return False
     return True
-
-
-def _positives(run: Run) -> str:
-    """Return what the positives are, for the model cards."""
-    settings = run.study.inventory
-    found = vector.read(inventory.layer_of(settings), grids.crs_of(run.grid))
-    return checks.learnt_from(settings.model_dump(), found.kind)
 
 
 @guarded("evaluate")

@@ -38,7 +38,7 @@ def write(
     InputError
         An artefact is missing or damaged.
     """
-    run = artefacts.load(out, inputs)
+    run = artefacts.load(out)
     pictures = drawing.draw(run, inputs, lambda part: advance(0.95 * part))
     project.write(run, inputs)
     places.write(run)
@@ -53,7 +53,7 @@ def write_project(out: Path, inputs: Mapping[str, Any]) -> Path:
 
     Parameters, result and errors as for `write`.
     """
-    return project.write(artefacts.load(out, inputs), inputs)
+    return project.write(artefacts.load(out), inputs)
 
 
 def files(out: Path) -> list[Path]:

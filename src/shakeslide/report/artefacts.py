@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide import checks
 from shakeslide.core.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
-from shakeslide.report.learnt import LEARNT, Learnt
+from shakeslide.layers.positives import Positive
 from shakeslide.sampling import sampling
 
 
@@ -106,8 +105,6 @@ class Artefacts:
         importance.json; empty where the run did not ask.
     applicability : Path or None
         Map of how unlike the training data each cell is, where the run made one.
-    positives : str
-        What was learnt: a key of `learnt.LEARNT`.
     extraction : mapping
         sources.json, where the positives are source areas told from outlines; else empty.
     trained : mapping of str to int
@@ -123,14 +120,13 @@ class Artefacts:
     maps: Sequence[MapFiles]
     importance: Mapping[str, Any] = field(default_factory=dict)
     applicability: Path | None = None
-    positives: str = "sources"
     extraction: Mapping[str, Any] = field(default_factory=dict)
     trained: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def learnt(self) -> Learnt:
-        """What the models have learnt to find, in words."""
-        return LEARNT[self.positives]
+    def positives(self) -> Positive:
+        """What a positive cell is, with the words for it."""
+        return self.samples.positives
 
     @property
     def written(self) -> Mapping[str, Any]:
@@ -171,15 +167,13 @@ class Artefacts:
         return np.asarray(self.samples.label == 1)
 
 
-def load(out: Path, inputs: Mapping[str, Any] | None = None) -> Artefacts:
+def load(out: Path) -> Artefacts:
     """Read a run's folder.
 
     Parameters
     ----------
     out : Path
         The folder.
-    inputs : mapping, optional
-        As for `report.write`: its `layers` tell whether the landslides are points.
 
     Raises
     ------
@@ -193,8 +187,7 @@ def load(out: Path, inputs: Mapping[str, Any] | None = None) -> Artefacts:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
     models = list(dict.fromkeys(str(row["model"]) for row in evaluation["summary"]))
     provenance = _json(out / "provenance.json", "run")
-    positives = positives_of(provenance["study"].get("inventory"), inputs or {})
-    told = out / "sources.json"
+    told, extracted = out / "sources.json", samples.positives is Positive.EXTRACTED
     mapped = [m for name in models if (m := _maps(out / "maps", name))]
     return Artefacts(
         out,
@@ -206,20 +199,9 @@ def load(out: Path, inputs: Mapping[str, Any] | None = None) -> Artefacts:
         mapped,
         _json(importance, "explain") if (importance := out / "importance.json").exists() else {},
         _existing(out / "maps" / "applicability.tif"),
-        positives,
-        _json(told, "sources") if positives == "extracted" and told.exists() else {},
+        _json(told, "sources") if extracted and told.exists() else {},
         {m.model: n for m in mapped if (n := _rows(out / "models" / m.model / "manifest.json"))},
     )
-
-
-def positives_of(inventory: Mapping[str, Any] | None, inputs: Mapping[str, Any]) -> str:
-    """Return what was learnt: a key of `learnt.LEARNT`."""
-    if inventory is None:
-        return "sources"
-    # Whether points were mapped only the file tells, which `check` has read.
-    row = next((r for r in inputs.get("layers", ()) if r["name"] == "inventory"), {"kind": ""})
-    points = str(row["kind"]).rstrip("s").endswith(" point")
-    return checks.learnt_from(inventory, "point" if points else "polygon")
 
 
 def _rows(manifest: Path) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from shakeslide.layers.positives import Positive
 from shakeslide.report import figures, published, words
-from shakeslide.report.learnt import LEARNT, Learnt
 from shakeslide.report.score_tables import COMPARED
 
 PROTOCOL_MARKS = (("o", "#8c96a0"), ("s", "#0072b2"), ("D", "#d55e00"), ("^", "#000000"))
@@ -73,7 +73,7 @@ def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None
 
 
 def reliability(
-    evaluation: Mapping[str, Any], protocol: str, learnt: Learnt = LEARNT["sources"]
+    evaluation: Mapping[str, Any], protocol: str, positives: Positive = Positive.SOURCES
 ) -> Figure:
     """Return how often cells were positive by what was predicted, on the balance of the samples."""
     figure, axes = _square(protocol)
@@ -92,13 +92,13 @@ def reliability(
         )
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set_xlabel("Predicted probability")
-    axes.set_ylabel(f"Share of {learnt.many} among the cells")
+    axes.set_ylabel(f"Share of {positives.cells} among the cells")
     axes.legend(loc="upper left", frameon=False, handlelength=2.6)
     return figure
 
 
 def rates(
-    evaluation: Mapping[str, Any], protocol: str, learnt: Learnt = LEARNT["sources"]
+    evaluation: Mapping[str, Any], protocol: str, positives: Positive = Positive.SOURCES
 ) -> Figure:
     """Return prediction-rate curves, and success-rate curves faintly behind them."""
     figure, axes = _square(protocol)
@@ -116,7 +116,7 @@ def rates(
         axes.plot(area, 100 * np.asarray(curve["success"]), linewidth=0.8, alpha=0.45, **look)
     axes.set(xlim=(0, 100), ylim=(0, 100.5), aspect="equal")
     axes.set_xlabel("Area searched, most susceptible first (%)")
-    axes.set_ylabel(f"{learnt.cells.capitalize()} found (%)")
+    axes.set_ylabel(f"{positives.cells.capitalize()} found (%)")
     axes.legend(
         title="Bold: test cells; thin: training cells",
         loc="lower right",

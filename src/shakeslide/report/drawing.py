@@ -129,8 +129,8 @@ def _factors(
 def _samples(run: Artefacts, view: View, shade: Float | None, folder: Path) -> Drawn:
     table = run.samples.table
     x, y = (table[c].to_numpy(float) for c in ("x", "y"))
-    figure = map_figures.samples(x, y, run.sources, view, shade, positive=run.learnt.cell)
-    alt = f"Map of the sampled {run.learnt.cells} and clear cells over shaded relief"
+    figure = map_figures.samples(x, y, run.sources, view, shade, positive=run.positives.cell)
+    alt = f"Map of the sampled {run.positives.cells} and clear cells over shaded relief"
     return figures.save(figure, folder / "samples.png", alt, embed_width=900, photo=True)
 
 
@@ -202,15 +202,15 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
         )
         if told.get("reliability"):
             reliability[protocol] = figures.save(
-                charts.reliability(told, protocol, run.learnt),
+                charts.reliability(told, protocol, run.positives),
                 folder / f"reliability_{protocol}.png",
-                f"Share of {run.learnt.many} by predicted probability, {protocol} protocol",
+                f"Share of {run.positives.cells} by predicted probability, {protocol} protocol",
             )
         if told.get("rates"):
             rates[protocol] = figures.save(
-                charts.rates(told, protocol, run.learnt),
+                charts.rates(told, protocol, run.positives),
                 folder / f"rates_{protocol}.png",
-                f"Share of the {run.learnt.cells} found by share of the area, {protocol} protocol",
+                f"Share of {run.positives.cells} found by share of the area, {protocol} protocol",
             )
         figures.write(charts.confusion(told, protocol), folder / f"confusion_{protocol}.png")
         done()
@@ -243,7 +243,7 @@ def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None
     hardest = findings.strictest(run)
     if any(table.protocol == hardest for table in findings.area_tables(run)):
         balances = figures.save(
-            findings_charts.balances(told, hardest, run.learnt),
+            findings_charts.balances(told, hardest, run.positives),
             folder / "balances.png",
             "Precision and PR-AUC in the samples and in the area; the figures are in the table",
         )

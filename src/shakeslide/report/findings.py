@@ -213,8 +213,8 @@ def alarms(run: Artefacts) -> str:
     hundred = 100 * row["precision"]["mean"]
     text = (
         f"In the area, where {words.share(row['prevalence'])} of the usable cells are "
-        f"{run.learnt.ground}, {hundred:.{0 if hundred >= 10 else 1}f} of 100 cells that "
-        f"{words.model_title(row['model']).lower()} calls landslide are {run.learnt.many}"
+        f"{run.positives.cells}, {hundred:.{0 if hundred >= 10 else 1}f} of 100 cells that "
+        f"{words.model_title(row['model']).lower()} calls landslide are {run.positives.cells}"
     )
     if balanced["precision"]["mean"] is None:
         return text + "."

@@ -12,10 +12,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from shakeslide.layers.positives import Positive
 from shakeslide.report import figures, legends, words
 from shakeslide.report.charts import GRID, PROTOCOL_MARKS
 from shakeslide.report.findings import REFERENCE, is_resolved
-from shakeslide.report.learnt import LEARNT, Learnt
 
 POINTS = {"oa": "Overall accuracy (points)", "roc_auc": "ROC-AUC (points)"}
 UNRESOLVED = "#eceff1"
@@ -102,7 +102,7 @@ def _model_axis(axes: Axes, models: Sequence[str], named: bool) -> None:
 
 
 def balances(
-    evaluation: Mapping[str, Any], protocol: str, learnt: Learnt = LEARNT["sources"]
+    evaluation: Mapping[str, Any], protocol: str, positives: Positive = Positive.SOURCES
 ) -> Figure:
     """Return precision and PR-AUC at the balance of the samples and at the area's share."""
     sides = [
@@ -126,12 +126,12 @@ def balances(
         axes.set_title(words.heading(measure), loc="left", fontsize=8.5)
     shares = [words.share(side[0]["prevalence"]) for side in sides]
     places = (
-        (left + 0.05, "white", QUIET, f"in the samples ({shares[0]} {learnt.many})"),
+        (left + 0.05, "white", QUIET, f"in the samples ({shares[0]} {positives.cells})"),
         (
             left + 2.55,
             figures.COLOURS["svm"],
             figures.COLOURS["svm"],
-            f"in the area ({shares[1]} {learnt.many})",
+            f"in the area ({shares[1]} {positives.cells})",
         ),
     )
     for x, face, edge, text in places:

@@ -60,7 +60,7 @@ def importance(run: Artefacts) -> Importance | None:
         gain,
         models,
         _groups(told["models"], names),
-        _sentences(told, names, run.learnt.cells),
+        _sentences(told, names, run.positives.cells),
         _classes(run),
     )
 

@@ -97,7 +97,7 @@ def statements(run: Artefacts, inputs: Mapping[str, Any]) -> dict[str, list[str]
 
 def _told(run: Artefacts) -> list[str]:
     hardest, files = findings.strictest(run), places.best_map(run)
-    cell = run.learnt.plain_cell
+    cell = run.positives.plain_cell
     text = []
     found = next(
         (r for r in run.evaluation.get("captured", ()) if _is(r, hardest, files.model)), None
@@ -113,12 +113,12 @@ def _told(run: Artefacts) -> list[str]:
         )
     if files.formula:
         return [*text, f"The map shows the {files.meaning}.", FORMULA_LIMITS]
-    return [*text, _shown(run, files), run.learnt.limits]
+    return [*text, _shown(run, files), run.positives.limits]
 
 
 def _shown(run: Artefacts, files: MapFiles) -> str:
     """Return what the values of a trained model's map are."""
-    cell, share = run.learnt.plain_cell, words.share(run.samples.prevalence)
+    cell, share = run.positives.plain_cell, words.share(run.samples.prevalence)
     if files.balanced:
         return (
             "The map ranks the ground. Its values are not the share of the ground that fails: "
@@ -138,7 +138,7 @@ def _shown(run: Artefacts, files: MapFiles) -> str:
 
 def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
     hardest, model = findings.strictest(run), best_model(run)
-    cell = run.learnt.plain_cell
+    cell = run.positives.plain_cell
     row = next(r for r in rows_of(run, hardest) if r["model"] == model)
     value, bounds = interval(row, "roc_auc")
     # AUC is the share of such pairs (Hanley and McNeil 1982).
@@ -267,7 +267,7 @@ def write(run: Artefacts, inputs: Any) -> Path | None:
         side = _Pen(sheet, EDGE + COLUMN, width - COLUMN, top)
         _facts(side, run, inputs)
         if found is not None:
-            _places(side, found, run.learnt.plain_ground)
+            _places(side, found, run.positives.ground)
         _scores(side, run, top - room)
         pen.y = min(low, side.y) - 0.02
         _texts(pen, run, inputs)
@@ -308,7 +308,7 @@ def _map(
     room: float,
 ) -> float:
     """Draw the best map below `top`, at most `room` high, and return where it ends."""
-    files, cell = places.best_map(run), run.learnt.plain_cell
+    files, cell = places.best_map(run), run.positives.plain_cell
     title = "Susceptibility (ranks the ground)" if files.balanced else files.title
     if files.shows == "probability":
         raw = run.evaluation.get("calibration") == "none"
@@ -333,7 +333,7 @@ def _facts(pen: _Pen, run: Artefacts, inputs: Mapping[str, Any]) -> None:
         (words.count(counts["landslides"]), "landslides mapped"),
         (
             words.share(run.samples.prevalence),
-            f"of the ground is {run.learnt.plain_ground}",
+            f"of the ground is {run.positives.ground}",
         ),
     )
     for value, label in facts:

@@ -77,7 +77,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "facts": facts(run),
         "summary": summary(run),
         "warnings": warnings,
-        "learnt": run.learnt,
+        "positives": run.positives,
         "means": bool(means),
         "formulas": words.joined([f.model.upper() for f in run.maps if f.formula] or [""]),
         "trained": trained(run),
@@ -150,7 +150,7 @@ def facts(run: Artefacts) -> list[Fact]:
     counts = run.samples.counts
     dx, dy = grids.cell_size(run.grid)
     protocol = findings.strictest(run)
-    best, learnt = best_of(run, protocol, "roc_auc"), run.learnt
+    best = best_of(run, protocol, "roc_auc")
     level = findings.level_with(run, protocol, str(best["model"]))
     name = "; ".join(text for text in (best["model"].upper(), level) if text)
     return [
@@ -159,7 +159,7 @@ def facts(run: Artefacts) -> list[Fact]:
         Fact(words.count(counts["landslides"]), "mapped landslides"),
         Fact(
             words.share(run.samples.prevalence),
-            f"of the usable cells are {learnt.ground}{learnt.aside}",
+            f"of the usable cells are {run.positives.cells}{run.positives.aside}",
         ),
         Fact(
             words.score("roc_auc", best["roc_auc"]["mean"]),
@@ -206,7 +206,7 @@ def _drawn_sources(run: Artefacts) -> str:
     """Return how many positive cells were sampled, and of how many if not of all."""
     drawn, there = int(run.sources.sum()), int(run.samples.counts["source_cells"])
     count = f"{drawn:,}" if drawn == there else f"{drawn:,} of {there:,}"
-    return f"{count} {run.learnt.cells}{run.learnt.aside}"
+    return f"{count} {run.positives.cells}{run.positives.aside}"
 
 
 def _landslides(run: Artefacts) -> str:
@@ -226,7 +226,7 @@ def definitions(run: Artefacts) -> str:
         else ""
     )
     return (
-        f"{run.learnt.definition}{small}. A clear cell lies outside every mapped landslide"
+        f"{run.positives.definition}{small}. A clear cell lies outside every mapped landslide"
         f"{''.join(around)}. Usable cells are all of both kinds, in the mapped area and with a "
         "value of every factor."
     )
@@ -349,13 +349,13 @@ def colours(run: Artefacts) -> list[str]:
 
 def _shown(run: Artefacts, balanced: bool) -> str:
     """Return what the maps of trained models show."""
-    cell, share = f"{run.learnt.cell}{run.learnt.aside}", words.share(run.samples.prevalence)
+    cell, share = f"{run.positives.cell}{run.positives.aside}", words.share(run.samples.prevalence)
     if balanced:
         return (
             f"Colours show susceptibility: the probability that a cell is a {cell} on the balance "
             f"of the training sample, where {words.share(run.samples.label.mean())} of the cells "
-            f"are {run.learnt.many}. In the whole area {share} of the usable cells are, so these "
-            "values are not the share of the ground that fails; they rank it."
+            f"are {run.positives.cells}. In the whole area {share} of the usable cells are, so "
+            "these values are not the share of the ground that fails; they rank it."
         )
     means = uncertainty_text.means_text(uncertainty_text.means(run))
     return (

@@ -349,7 +349,7 @@ def told(run: Artefacts, inputs: Mapping[str, Any]) -> Told | None:
     found = find(run)
     if found is None:
         return None
-    cell, ground = run.learnt.plain_cell, run.learnt.plain_ground
+    cell, ground = run.positives.plain_cell, run.positives.ground
     files = best_map(run)
     prevalence = words.share(run.samples.prevalence)
     model = words.model_title(found.model)

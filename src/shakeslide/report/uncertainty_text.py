@@ -108,7 +108,7 @@ def uncalibrated(run: Artefacts, told: Mapping[str, float]) -> str:
     return (
         'the probabilities are not calibrated (calibration = "none" in [models]): averaged over '
         f"the map they are {means_text(told)}, while {words.share(run.samples.prevalence)} of the "
-        f"usable cells are {run.learnt.ground}; single values may be farther off (see "
+        f"usable cells are {run.positives.cells}; single values may be farther off (see "
         'Reliability): take them as a ranking, or set calibration = "platt"'
     )
 

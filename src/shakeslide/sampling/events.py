@@ -160,11 +160,12 @@ def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:
     counts = dict(parts[0].counts)
     for key in ("source_cells", "clear_cells"):
         counts[key] = sum(p.counts[key] for p in parts)
-    whole = Samples(
-        pd.concat(tables, ignore_index=True),
-        factors,
-        pd.concat(areas, ignore_index=True),
-        counts,
+    whole = replace(
+        parts[0],
+        table=pd.concat(tables, ignore_index=True),
+        factors=factors,
+        areas=pd.concat(areas, ignore_index=True),
+        counts=counts,
     )
     return Events(tuple(names), whole, event, tuple(recoded), area_event)
 
@@ -190,4 +191,5 @@ def _recoded(part: Samples, factors: Sequence[FactorInfo]) -> Samples:
         here = areas["factor"] == factor.code
         areas["code"] = areas["code"].mask(here, areas["code"].map(new)).astype(np.int64)
     fixed = [c for c in table.columns if c not in legends]
-    return Samples(table[fixed + [f.code for f in factors]], tuple(factors), areas, part.counts)
+    kept = table[fixed + [f.code for f in factors]]
+    return replace(part, table=kept, factors=tuple(factors), areas=areas)

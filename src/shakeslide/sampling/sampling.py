@@ -32,6 +32,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
 from shakeslide.layers.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE, Inventory
+from shakeslide.layers.positives import Positive
 
 KEY = b"shakeslide"
 AREAS_FILE = "class_areas.parquet"
@@ -62,12 +63,15 @@ class Samples:
         squares of `AREA_SQUARE`: factor, x, y (the square's centre), code, cells.
     counts : mapping
         Of valid cells, sources, clear cells and landslides, and the side of the blocks.
+    positives : Positive
+        What a source cell is.
     """
 
     table: pd.DataFrame
     factors: tuple[stacks.FactorInfo, ...]
     areas: pd.DataFrame
     counts: Mapping[str, float]
+    positives: Positive = Positive.OUTLINES
 
     @property
     def raw(self) -> NDArray[np.float32]:
@@ -326,7 +330,7 @@ def _collect(
         "landslides_without_cell": inventory.count - int((seen <= inventory.count).sum()),
     }
     kept = table[columns + [f.code for f in factors]]
-    return Samples(kept, tuple(factors), areas, counts)
+    return Samples(kept, tuple(factors), areas, counts, inventory.positives)
 
 
 def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
@@ -405,6 +409,7 @@ def save(samples: Samples, path: Path) -> list[Path]:
     about = {
         "factors": [f.to_dict() for f in samples.factors],
         "counts": dict(samples.counts),
+        "positives": samples.positives,
     }
     table = pa.Table.from_pandas(samples.table, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), KEY: json.dumps(about).encode()}
@@ -466,4 +471,4 @@ def _read(path: Path) -> Samples:
             raise ValueError("classes without a name")
     if not all(float(counts[k]) > 0 for k in ("source_cells", "clear_cells")):
         raise ValueError("no cells")
-    return Samples(frame, factors, areas, counts)
+    return Samples(frame, factors, areas, counts, Positive(about["positives"]))
