@@ -76,7 +76,7 @@ def settings_table(model: type[settings.Settings]) -> list[str]:
         if isinstance(value, settings.Settings):
             default = "a table"
         if value is None and not field.is_required():
-            default = template.default_words(model, name)
+            default = model.default_text(name) or "none"
         meaning = one_line(field.description)
         if may_be := settings.choices(field.annotation):
             meaning += f" One of {', '.join(may_be)}.".replace("'", "`")

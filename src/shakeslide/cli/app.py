@@ -29,7 +29,6 @@ from shakeslide.core.extras import extra
 app = typer.Typer(
     name="shakeslide",
     help="Map earthquake-induced landslides from GIS layers and a landslide inventory.",
-    no_args_is_help=True,
     add_completion=False,
     # `main` shows errors, in one line each.
     pretty_exceptions_enable=False,
@@ -211,7 +210,7 @@ def _stage(name: str) -> Callable[..., None]:
 
         with run.ledger.locked():
             result = getattr(pipeline, name)(run)
-            if result is None:
+            if name in RECORDED:
                 pipeline.provenance(run)
         _tell(quiet, result or run.out)
 
@@ -228,6 +227,9 @@ STAGES = {
     "report": ("report", "Write figures, report.html and summary.pdf from the results."),
     "run": ("run_all", "Run all stages and repeat only those whose input changed."),
 }
+
+RECORDED = ("prepare", "sample", "train", "evaluate", "map_")
+"""Stages after which `provenance.json` is written; those that make the report write it first."""
 
 
 @app.command()
@@ -485,13 +487,15 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 for _name, (_function, _help) in STAGES.items():
@@ -512,9 +516,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         return _fail(f"error: {_one_line(str(error))}", 2)
     except Exception as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            print(error.format_message())  # type: ignore[attr-defined]
-            return 0
+        # Wrong options. The class of typer's errors depends on its version; what it offers does not.
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
             return _fail(f"error: {_one_line(error.format_message())}", 2)
         log.error("%s", traceback.format_exc())

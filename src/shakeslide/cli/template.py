@@ -79,7 +79,7 @@ def _example(key: str, value: Any) -> str:
 def default(model: type[Settings], key: str) -> Any:
     """Return what a key has where the study leaves it out: the preset's value for a model's.
 
-    None where that is no value of the key's own; `default_words` then says what holds.
+    None where that is no value of the key's own; `Settings.default_text` may say what holds.
     """
     value = model.model_fields[key].get_default()
     if value is not None:
@@ -90,13 +90,6 @@ def default(model: type[Settings], key: str) -> Any:
         if type(Models().settings_of(name)) is model:
             given |= entry.make().get_params()
     return given.get(key)
-
-
-def default_words(model: type[Settings], key: str) -> str:
-    """Return what holds where a key without a default of its own is left out."""
-    described = _plain(model.model_fields[key].description)
-    told = re.search(r"[Dd]efault(?: there)?: (.+?)\)?(?:[.;](?:\s|$)|$)", described)
-    return told[1] if told else "none"
 
 
 def _factors() -> list[str]:
@@ -144,7 +137,7 @@ def _table(
             lines += [("" if key in live else "# ") + _line(model, key, value)]
         # Tables of models are written by themselves, with the defaults of each.
         elif name != "models":
-            nested += _nested(f"{name}.{key}", field.annotation, part, _plain(field.description))
+            nested += _nested(f"{name}.{key}", field.annotation, part, _meaning(model, key))
     return [*lines, *nested, ""]
 
 
@@ -173,10 +166,16 @@ def _commented(head: str, model: type[Settings], example: Mapping[str, Any]) -> 
 def _line(model: type[Settings], key: str, value: Any) -> str:
     """Return a key with its value, its meaning and its choices."""
     field = model.model_fields[key]
-    told, may_be = _plain(field.description), choices(field.annotation)
+    told, may_be = _meaning(model, key), choices(field.annotation)
     if may_be:
         told += f" ({' | '.join(may_be)})"
     return f"{key} = {toml(value)}" + (f"  # {told}" if told else "")
+
+
+def _meaning(model: type[Settings], key: str) -> str:
+    """Return what a key means, and what holds without it where that is no value."""
+    told, otherwise = _plain(model.model_fields[key].description), model.default_text(key)
+    return f"{told} Default: {otherwise}." if otherwise else told
 
 
 def _table_within(annotation: Any) -> type[Settings] | None:

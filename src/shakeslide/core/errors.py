@@ -42,6 +42,17 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is meant by a word, None where none is near."""
+    if len(word) > LONGEST:
+        return None
+    folded = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.55)
+    # Shorter words occur in almost any other.
+    near += [k for k in folded if len(word) > 2 and (word.lower() in k or k in word.lower())]
+    return folded[near[0]] if near else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest known word, else the list of known words.
 
@@ -53,14 +64,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         What would have been right.
     """
     known = list(known)
-    folded = {k.lower(): k for k in known}
-    near = []
-    if len(word) <= LONGEST:
-        near = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.55)
-        # Shorter words occur in almost any other.
-        near += [k for k in folded if len(word) > 2 and (word.lower() in k or k in word.lower())]
-    if near:
-        return f" Did you mean '{shortened(folded[near[0]])}'?"
+    if (near := nearest(word, known)) is not None:
+        return f" Did you mean '{shortened(near)}'?"
     if not known:
         return ""
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""

@@ -103,7 +103,7 @@ def layer_crs(source: VectorSource) -> str | None:
 
 
 def _unread(source: VectorSource, error: Exception) -> str:
-    """Return the message for a file that GDAL cannot read."""
+    """Return the message for a file that GDAL cannot read, from GDAL's text: it gives no code."""
     where, text = source.where_it_is, str(error)
     if "SHAPE_RESTORE_SHX" in text:
         return (
@@ -252,6 +252,7 @@ def _arrow_rows(path: str, options: dict[str, Any]) -> tuple[pd.DataFrame, Any]:
         # GDAL passes on bytes that are no UTF-8; they would fail later, where no file is known.
         arrow.validate(full=True)
     except pa.ArrowInvalid as error:
+        # Arrow gives no other sign than its text that it was the encoding.
         if "utf8" in str(error).lower().replace("-", ""):
             raise UnicodeError(str(error)) from error
         raise

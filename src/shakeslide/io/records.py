@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shakeslide.core.errors import InputError, did_you_mean, shortened
+from shakeslide.core.errors import InputError, did_you_mean, nearest, shortened
 from shakeslide.io.points import Points
 from shakeslide.study import filters
 
@@ -172,7 +172,6 @@ def require_name(column: str, names: Sequence[str], where: str) -> None:
 def listed(column: str, names: Sequence[str]) -> str:
     """Return the column that may be meant, and those that there are (twelve at most)."""
     known = [shortened(n, 40) for n in names]
-    near = did_you_mean(column, known) if column and known else ""
-    near = "" if near.startswith(" Known") else near
+    near = did_you_mean(column, known) if column and nearest(column, known) else ""
     shown = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
     return f"{near} Its columns: {shown or 'none'}."

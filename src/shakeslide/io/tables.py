@@ -261,6 +261,7 @@ def _cells(
                 ),
             )
     except pa.ArrowInvalid as error:
+        # Arrow gives no other sign than its text that it was the encoding.
         if "utf8" in str(error).lower().replace("-", ""):
             raise InputError(
                 f"{source.where_it_is}: its texts are not in UTF-8; name their encoding with "

@@ -99,7 +99,7 @@ def _require_end(db: sqlite3.Connection, name: str, source: str) -> None:
         while rows.fetchmany(1000):
             pass
     except sqlite3.OperationalError as error:
-        if "interrupted" in str(error):
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
             raise InputError(f"{told} does not terminate; {remedy}") from error
         raise InputError(f"{told} cannot be read ({error}); {remedy}") from error
     except (sqlite3.Error, UnicodeError, MemoryError) as error:

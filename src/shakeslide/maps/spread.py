@@ -256,8 +256,7 @@ def fit_area(samples: Samples, rows: NDArray[np.int64], seed: int) -> Area:
         )
         for i, f in enumerate(samples.factors)
     }
-    # The two features of an angle are its code with "sin" and "cos".
-    weight = [gain[name.split(" ")[0]] for name in encoder.features]
+    weight = [gain[code] for code in encoder.feature_codes]
     try:
         fitted = applicability.fit_applicability(
             encoded, weight, samples.table["block_id"].to_numpy()[rows], REFERENCE, seed

@@ -77,6 +77,12 @@ class Encoder:
             names += [f"{c.code} sin", f"{c.code} cos"] if self._as_circle(c) else [c.code]
         return names
 
+    @property
+    def feature_codes(self) -> list[str]:
+        """Code of the factor that each feature is made of, in order."""
+        sides = [2 if not self.identity and self._as_circle(c) else 1 for c in self.columns]
+        return [c.code for c, n in zip(self.columns, sides, strict=True) for _ in range(n)]
+
     def _as_circle(self, column: Column) -> bool:
         return self.angles == "sincos" and column.kind in ("circular", "axial")
 

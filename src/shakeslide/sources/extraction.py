@@ -21,7 +21,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.layers.polygons import Polygons
 from shakeslide.sources import kernels
 from shakeslide.sources.change import FEW, MAPPED, Cover, Images, trim
-from shakeslide.sources.intake import Intake, take_in
+from shakeslide.sources.intake import Intake, Reason, take_in
 from shakeslide.sources.landslide import Cells, Landslide
 from shakeslide.sources.outlines import Region, Shapes, polygonal, polygons
 from shakeslide.sources.separation import WHOLE, Recipe, Separated, separate
@@ -68,14 +68,14 @@ class Extracted:
         of before and after have come to (empty without), `contrast` and `unchanged_m2`, the area
         that they took out of the outline; and the polygons `source`, `runout` and `unchanged`
         (WKB; empty where there is none). An outline's unchanged ground is told with its piece 1.
-    dropped : dict of int to str
+    dropped : dict of int to Reason
         Why an outline (by number) was left out.
     count : int
         Outlines given.
     """
 
     table: pd.DataFrame
-    dropped: dict[int, str]
+    dropped: dict[int, Reason]
     count: int
 
     def account(self) -> dict[str, Any]:
@@ -90,11 +90,13 @@ class Extracted:
             "dropped": len(self.dropped),
             "landslides": len(self.table),
             "split_for": _tally(first["split"]),
-            "dropped_for": _counts([r.split(" of landslide")[0] for r in self.dropped.values()]),
+            "dropped_for": _counts([r.kind for r in self.dropped.values()]),
             "flags": _tally(self.table["flags"]),
             "methods": _counts(self.table["method"].tolist()),
             "change": _tally(first["change"]),
-            "left_out": [{"landslide": k, "reason": self.dropped[k]} for k in sorted(self.dropped)],
+            "left_out": [
+                {"landslide": k, "reason": str(self.dropped[k])} for k in sorted(self.dropped)
+            ],
         }
 
 
@@ -481,5 +483,5 @@ def _gathered(intake: Intake, tables: Sequence[pd.DataFrame]) -> Extracted:
     table = pd.concat(tables, ignore_index=True)
     table = table.sort_values(["landslide", "piece"], kind="stable", ignore_index=True)
     lost = table["method"] == ""
-    dropped |= dict.fromkeys(table.loc[lost, "landslide"].tolist(), NO_ELEVATION)
+    dropped |= dict.fromkeys(table.loc[lost, "landslide"].tolist(), Reason(NO_ELEVATION))
     return Extracted(table[~lost].reset_index(drop=True), dropped, count)

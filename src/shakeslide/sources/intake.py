@@ -23,10 +23,30 @@ NO_GEOMETRY = "no geometry"
 NO_AREA = "no area"
 NO_POLYGON = "not a polygon"
 OFF_GRID = "off the grid"
-DUPLICATE = "duplicate of landslide {}"
+DUPLICATE = "duplicate"
 """Reasons for which outlines are left out."""
 SHARED = 0.1
 """Share of the smaller of two outlines from which they overlap."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an outline is left out.
+
+    Attributes
+    ----------
+    kind : str
+        One of the reasons above.
+    original : int or None
+        Of a duplicate: number of the outline that it repeats, from 1.
+    """
+
+    kind: str
+    original: int | None = None
+
+    def __str__(self) -> str:
+        """Return it in a few words."""
+        return self.kind + ("" if self.original is None else f" of landslide {self.original}")
 
 
 @dataclass(frozen=True)
@@ -37,14 +57,14 @@ class Intake:
     ----------
     shapes : array, (landslides,) of geometries
         Valid polygons or multipolygons within the grid, empty where left out.
-    dropped : dict of int to str
+    dropped : dict of int to Reason
         Why a landslide (by its place in the array) is left out.
     flags : list of list of str
         What is to be known of each.
     """
 
     shapes: Shapes
-    dropped: dict[int, str]
+    dropped: dict[int, Reason]
     flags: list[list[str]]
 
 
@@ -60,7 +80,7 @@ def take_in(shapes: Shapes, bounds: tuple[float, float, float, float]) -> Intake
     """
     out = np.array(shapes, object, copy=True)
     flags: list[list[str]] = [[] for _ in out]
-    dropped: dict[int, str] = {}
+    dropped: dict[int, Reason] = {}
     missing = shapely.is_missing(out) | shapely.is_empty(out)
     _drop(out, dropped, missing, NO_GEOMETRY)
     _drop(out, dropped, ~missing & (shapely.get_dimensions(out) < 2), NO_POLYGON)
@@ -82,10 +102,10 @@ def take_in(shapes: Shapes, bounds: tuple[float, float, float, float]) -> Intake
     return Intake(out, dropped, flags)
 
 
-def _drop(out: Shapes, dropped: dict[int, str], which: NDArray[np.bool_], reason: str) -> None:
+def _drop(out: Shapes, dropped: dict[int, Reason], which: NDArray[np.bool_], kind: str) -> None:
     for k in np.flatnonzero(which):
         # The first reason counts.
-        dropped.setdefault(int(k), reason)
+        dropped.setdefault(int(k), Reason(kind))
     out[which] = shapely.MultiPolygon()
 
 
@@ -101,7 +121,7 @@ def _holed(out: Shapes) -> NDArray[np.bool_]:
     return held
 
 
-def _duplicates(out: Shapes, dropped: dict[int, str]) -> None:
+def _duplicates(out: Shapes, dropped: dict[int, Reason]) -> None:
     """Leave out outlines that are the same as an earlier one, whatever their first point."""
     live = np.flatnonzero(~shapely.is_empty(out))
     keys = shapely.to_wkb(shapely.normalize(out[live]))
@@ -109,7 +129,7 @@ def _duplicates(out: Shapes, dropped: dict[int, str]) -> None:
     for k, key in zip(live.tolist(), keys, strict=True):
         original = first.setdefault(key, k)
         if original != k:
-            dropped[k] = DUPLICATE.format(original + 1)
+            dropped[k] = Reason(DUPLICATE, original + 1)
             out[k] = shapely.MultiPolygon()
 
 

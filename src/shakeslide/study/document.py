@@ -162,7 +162,10 @@ def _walk(document: Any) -> Iterator[tuple[Any, int]]:
 
 
 def _hint(text: str, told: str) -> str:
-    """Return what is likely wrong with a text that is no TOML, "" if there is no guess."""
+    """Return what is likely wrong with a text that is no TOML, "" if there is no guess.
+
+    tomllib names the line in its text only (attributes come with Python 3.14).
+    """
     if text.lstrip().startswith("{"):
         return "; it looks like JSON: `shakeslide init DIR` writes a study file to start from"
     found = re.search(r"at line (\d+)", told)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError, did_you_mean, shortened
-from shakeslide.study.schema import Moment, Positive, Settings, ShownText
+from shakeslide.study.schema import Default, Moment, Positive, Settings, ShownText
 
 Overlap = Literal["highest", "lowest", "last", "first"]
 """Which polygon counts where several overlap: by its value, or by its place in the file."""
@@ -45,19 +45,23 @@ class ValueFactor(LayerFactor):
     function: Literal["value"] = "value"
     unit: str = ""
     """Unit of the values."""
-    overlap: Overlap | None = None
+    overlap: Annotated[
+        Overlap | None,
+        Default(
+            "`highest` for the layer intensity and for units of ground motion (isoseismals "
+            "overlap), else `last`"
+        ),
+    ] = None
     """Which of several overlapping polygons counts: the one with the `highest` or `lowest` value,
-    or the `last` or `first` in the file; default: `highest` for the layer intensity and for units
-    of ground motion (isoseismals overlap), else `last`."""
+    or the `last` or `first` in the file."""
 
 
 class CategoryFactor(LayerFactor):
     """Class of polygons or of a raster of codes. Training converts classes to frequency ratios."""
 
     function: Literal["category"] = "category"
-    overlap: Literal["last", "first"] | None = None
-    """Which of several overlapping polygons counts: the `last` in the file (default) or the
-    `first`."""
+    overlap: Annotated[Literal["last", "first"] | None, Default("`last`")] = None
+    """Which of several overlapping polygons counts: the `last` or the `first` in the file."""
 
 
 class BearingFactor(FactorBase):
@@ -82,8 +86,10 @@ class DensityFactor(LayerFactor):
     earthquake and count once."""
 
     function: Literal["density"] = "density"
-    bandwidth: Positive | None = None
-    """Radius in metres; default: 0.9 min(SD, sqrt(1/ln 2) median distance) n^-0.2."""
+    bandwidth: Annotated[
+        Positive | None, Default("0.9 min(SD, sqrt(1/ln 2) median distance) n^-0.2")
+    ] = None
+    """Radius in metres."""
     weight: Literal["count", "magnitude", "column"] = "count"
     """Weight of a point: 1, 10^(M - completeness), or the value of the layer's column."""
     completeness: float = 4.0
@@ -180,9 +186,8 @@ class WaterFactor(FactorBase):
     It is computed once over the whole grid, which takes about 48 bytes of memory per cell.
     """
 
-    cell: Positive | None = None
-    """Side of the cells of the flow computation, in metres: larger cells save memory; default: the
-    grid's."""
+    cell: Annotated[Positive | None, Default("the grid's")] = None
+    """Side of the cells of the flow computation, in metres: larger cells save memory."""
     margin: Annotated[float, Field(ge=0)] = 5000.0
     """Width of the strip around the grid that is included, in metres, where the elevation model
     covers it."""
@@ -316,7 +321,7 @@ PAPER_FACTORS: dict[str, dict[str, Any]] = {
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 """A factor's code names a file and a column."""
 
-RESERVED = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "key")
+RESERVED = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "event", "key")
 """Columns of the samples, which no factor may be called."""
 
 

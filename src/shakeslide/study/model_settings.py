@@ -16,7 +16,7 @@ from pydantic import (
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import did_you_mean, shortened
-from shakeslide.study.schema import Once, Positive, Settings
+from shakeslide.study.schema import Default, Once, Positive, Settings
 
 
 class ModelSettings(Settings):
@@ -65,8 +65,8 @@ class SaeSettings(NetworkSettings):
     """Whether the reconstruction error is a sum or a mean over features."""
     pretrain_steps: Annotated[int, Field(ge=0)] | None = None
     """Pre-training steps of each layer."""
-    pretrain_learning_rate: Positive | None = None
-    """Step size of pre-training; default: learning_rate."""
+    pretrain_learning_rate: Annotated[Positive | None, Default("learning_rate")] = None
+    """Step size of pre-training."""
     head: Literal["softmax", "naive_bayes", "svm"] | None = None
     """Classifier on top of the last layer."""
     members: Annotated[int, Field(ge=1)] | None = None
@@ -166,10 +166,12 @@ class AhpSettings(Settings):
     comparisons: dict[str, Positive] | None = None
     """Importance of the first factor of each pair relative to the second, from 1/9 to 9: "SLO/DR" =
     3. Give every pair once."""
-    ratings: dict[str, Rating] | None = None
+    ratings: Annotated[
+        dict[str, Rating] | None,
+        Default("frequency ratios of the training rows, divided by the factor's largest"),
+    ] = None
     """Ratings of classes by factor, for example [models.ahp.ratings.SLO] limits = [15, 30] values =
-    [0.1, 0.5, 1]; default: frequency ratios of the training rows, divided by the factor's
-    largest."""
+    [0.1, 0.5, 1]."""
     bins: Annotated[int, Field(ge=2)] | None = None
     """Number of classes of equal frequency for each numeric factor without ratings."""
 
@@ -197,8 +199,8 @@ class NewmarkSettings(Settings):
     """Share of the slab's thickness that is saturated."""
     form: Literal["jibson2007", "jibson2007_magnitude", "jibson2000"] | None = None
     """Equation for the displacement: from PGA, from PGA and magnitude, or from Arias intensity."""
-    magnitude: Annotated[float, Field(gt=0, lt=10)] | None = None
-    """Moment magnitude; default: the event's."""
+    magnitude: Annotated[Annotated[float, Field(gt=0, lt=10)] | None, Default("the event's")] = None
+    """Moment magnitude."""
     slope: str | None = None
     """Code of the factor with the slope."""
     pga: str | None = None

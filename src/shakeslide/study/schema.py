@@ -8,6 +8,7 @@ import re
 import typing
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,6 +108,19 @@ class Shown:
     """Marks a key that is only shown to readers: no result depends on it."""
 
 
+@dataclass(frozen=True)
+class Default:
+    """Says what holds where a key is left out that then has no value of its own.
+
+    Attributes
+    ----------
+    text : str
+        In a few words: "that of the DEM".
+    """
+
+    text: str
+
+
 def _known_encoding(name: str) -> str:
     try:
         # Codecs of other things than texts (base64, rot13, zip) are refused by this alone.
@@ -178,6 +192,12 @@ class Settings(BaseModel):
             if bool not in types and not any(issubclass(t, BaseModel) for t in types):
                 raise ValueError("is true or false, but should be a number or a text")
         return value
+
+    @classmethod
+    def default_text(cls, key: str) -> str:
+        """Return what holds where a key is left out, "" where it just has a value or none."""
+        marks = cls.model_fields[key].metadata
+        return next((mark.text for mark in marks if isinstance(mark, Default)), "")
 
     def essence(
         self, content: Callable[[Path], Any], shown: bool = False, but: Collection[str] = ()

@@ -38,6 +38,7 @@ from shakeslide.study.schema import (
     ColumnName,
     CrsText,
     DataPath,
+    Default,
     Encoding,
     Filter,
     Moment,
@@ -84,12 +85,12 @@ class Event(Settings):
 class GridSettings(Settings):
     """The grid on which everything is computed; by default that of the DEM."""
 
-    crs: CrsText | None = None
-    """A projected CRS in metres, for example "EPSG:32643"; default: the DEM's."""
-    resolution: Positive | None = None
-    """Side of the square cells in metres; default: the DEM's cells as they are."""
-    bounds: tuple[float, float, float, float] | None = None
-    """West, south, east, north in the grid's CRS; default: the DEM's."""
+    crs: Annotated[CrsText | None, Default("the DEM's")] = None
+    """A projected CRS in metres, for example "EPSG:32643"."""
+    resolution: Annotated[Positive | None, Default("the DEM's cells as they are")] = None
+    """Side of the square cells in metres."""
+    bounds: Annotated[tuple[float, float, float, float] | None, Default("the DEM's")] = None
+    """West, south, east, north in the grid's CRS."""
     tile: Literal["auto"] | Annotated[int, Field(ge=16, multiple_of=16)] = "auto"
     """Side of a tile in cells. Work is divided, and resumed, by tiles. `auto`: 512 up to 16
     million cells, else 2048."""
@@ -108,7 +109,7 @@ class Layer(Settings):
     (GeoPackage)."""
     column: ColumnName | None = None
     """Attribute to use (polygons: the value or class; earthquakes: the magnitude; ShakeMap: the
-    field, for example "PGA"; default there: the field with the layer's name, MMI for intensity)."""
+    field, for example "PGA", else the field with the layer's name, MMI for intensity)."""
     where: Filter | None = None
     """Filter on attributes: one SQL condition, for example "year IN (2005, 2006)"."""
     x: ColumnName | None = None
@@ -134,9 +135,8 @@ class Layer(Settings):
     nodata: Annotated[float, Field(allow_inf_nan=True)] | None = None
     """Raster: value that means "no data", if the file does not state it; the data type must be able
     to hold it."""
-    scale: Annotated[float, Field(gt=0)] | None = None
-    """Raster: factor by which values are multiplied, for example 0.3048 for feet; default: the
-    file's own scale."""
+    scale: Annotated[Annotated[float, Field(gt=0)] | None, Default("the file's own scale")] = None
+    """Raster: factor by which values are multiplied, for example 0.3048 for feet."""
     source: ShownText = ""
     """Source and licence of the data; printed in the report."""
 
@@ -149,8 +149,8 @@ class Mask(Layer):
     """Name of the mask, for example "lakes"."""
     map_value: Literal[0, "nodata"]
     """Value of the maps there: 0 if landslides are impossible, "nodata" if nothing is known."""
-    classes: Annotated[list[int], NotEmpty] | None = None
-    """Raster: values that are masked; default: all but 0."""
+    classes: Annotated[Annotated[list[int], NotEmpty] | None, Default("all but 0")] = None
+    """Raster: values that are masked."""
 
 
 class Inventory(Settings):
@@ -194,8 +194,8 @@ class Inventory(Settings):
     ambiguous: list[Layer] = []
     """Polygons of uncertain status (older landslides, clouds): cells in them are neither positive
     nor negative."""
-    extent: Layer | None = None
-    """Polygon of the mapped area; default: the whole grid."""
+    extent: Annotated[Layer | None, Default("the whole grid")] = None
+    """Polygon of the mapped area."""
     buffer: Annotated[float, Field(ge=0)] = 0.0
     """Least distance of negatives from any landslide, in metres."""
     source: ShownText = ""
@@ -234,8 +234,8 @@ class Sources(Settings):
     elongation: Annotated[float, Field(gt=1)] = 3.0
     """Ratio of width to length down the slope above which an outline is divided."""
     volume: tuple[float, float] = (-0.836, 1.332)
-    """log10(alpha) and gamma in volume = alpha area^gamma (in metres); default: the fit to all
-    landslides of Larsen et al. (2010)."""
+    """log10(alpha) and gamma in volume = alpha area^gamma (in metres). The default is the fit to
+    all landslides of Larsen et al. (2010)."""
     before: Layer | None = None
     """Raster from before the earthquake, for example NDVI. With `after`, ground that was not bared
     is removed from the outlines."""
@@ -274,8 +274,8 @@ class Samples(Settings):
 
     negatives_per_positive: Positive = 1.0
     """Number of negatives per positive."""
-    most: Annotated[int, Field(ge=10)] | None = None
-    """Greatest number of source cells, sampled at random; default: all."""
+    most: Annotated[Annotated[int, Field(ge=10)] | None, Default("all")] = None
+    """Greatest number of source cells, sampled at random."""
     train_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the samples used for training in the `pixel` protocol (the paper: 0.2). Stored and
     mapped models are trained on the training rows of the first such split."""
@@ -315,8 +315,8 @@ class Evaluation(Settings):
 class Maps(Settings):
     """Which maps are made."""
 
-    models: Annotated[list[ModelName], Once] | None = None
-    """Models to map; default: all trained models."""
+    models: Annotated[Annotated[list[ModelName], Once] | None, Default("all trained models")] = None
+    """Models to map."""
     shows: Literal["susceptibility", "probability"] = "susceptibility"
     """`susceptibility`: probability at the share of sources in the training sample. `probability`:
     corrected to the share of source cells in the training area, that is, the expected share of the
@@ -326,8 +326,8 @@ class Maps(Settings):
     """Size of the ensemble of each model. Every member is trained on resampled landslides, and the
     mean and standard deviation of the members are mapped. 0: no ensemble; 10 members are enough for
     a good estimate of the spread."""
-    spread: Annotated[list[ModelName], Once] | None = None
-    """Models with an ensemble; default: all mapped models."""
+    spread: Annotated[Annotated[list[ModelName], Once] | None, Default("all mapped models")] = None
+    """Models with an ensemble."""
     applicability: bool = True
     """Map the dissimilarity of each cell to the training data."""
     breaks: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Ascending] = [

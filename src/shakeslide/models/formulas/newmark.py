@@ -92,7 +92,10 @@ class Newmark(Formula):
         out = super().lacks(factors, conversion)
         if self.form == "jibson2007_magnitude" and self.magnitude is None:
             out.append("magnitude ([event] magnitude)")
-        if not self.strength and not any("strength" in line for line in out):
+        rocks = next((f for f in factors if f.code == self.lithology), None)
+        named = rocks is not None and rocks.kind == "categorical" and bool(rocks.legend)
+        # Of classes that have names the base has told it.
+        if not self.strength and not named:
             out.append("strength of the lithologies ([models.newmark.strength.<class>])")
         return out
 
