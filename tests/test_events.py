@@ -14,7 +14,9 @@ from shakeslide import pipeline
 from shakeslide.core.errors import InputError
 from shakeslide.evaluation import curves, splits
 from shakeslide.evaluation.calibration import correct_prior
+from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning import training, validation
+from shakeslide.maps import spread
 from shakeslide.sampling import events, sampling
 
 from . import small_site as site
@@ -63,8 +65,8 @@ def test_classes_are_matched_by_name(finished: pipeline.Run, other: pipeline.Run
         assert names_of(joined.samples, "LITH", rows) == names_of(part, "LITH", everyone)
         for code in ("SLO", "DEM", "EI"):
             assert (joined.samples.table[code].to_numpy()[rows] == part.table[code]).all()
-    numbers = [set(joined.samples.table["landslide_id"][joined.event == k]) - {0} for k in (0, 1)]
-    assert not numbers[0] & numbers[1]
+        for column in ("x", "y", "landslide_id", "block_id"):
+            assert (joined.samples.table[column].to_numpy()[rows] == part.table[column]).all()
 
 
 def test_frequency_ratios_come_from_the_other_events_alone(
@@ -173,3 +175,71 @@ def test_what_does_not_fit_is_told(
     )
     with pytest.raises(InputError, match="this run's own folder"):
         pipeline.evaluate(own_folder)
+
+
+# ------------------------------------------------------------------ on the same ground
+
+
+@pytest.fixture(scope="module")
+def twins() -> events.Events:
+    """Two events whose samples are the same to the last number."""
+    rng = np.random.default_rng(3)
+    count = 240
+    label = np.tile([1, 0], count // 2)
+    x, y = rng.uniform(0, 6000, (2, count))
+    table = pd.DataFrame({"x": x, "y": y, "row": np.arange(count), "col": 0, "label": label})
+    table["landslide_id"] = np.where(label == 1, rng.integers(1, 25, count), 0)
+    table["block_id"], table["event"] = (x // 1000).astype(int), 0
+    table["SLO"] = rng.uniform(0, 40, count).astype(np.float32)
+    table["LITH"] = rng.integers(1, 3, count).astype(np.float32)
+    squares = np.arange(125.0, 6000, 250)
+    areas = pd.DataFrame({"factor": "LITH", "x": squares, "y": squares, "code": 1, "cells": 10})
+    areas["event"] = 0
+    factors = (
+        FactorInfo("SLO", "Slope", "deg", "continuous", {}),
+        FactorInfo("LITH", "Lithology", "", "categorical", {1: "chalk", 2: "marl"}),
+    )
+    counts = {"source_cells": 120, "clear_cells": 9000}
+    one = sampling.Samples(table, factors, areas, counts)
+    return events.join([one, one], ["first", "second"])
+
+
+PLAN = validation.Plan(0.5, 2, 4, 1000.0, 200.0, (0.0, 6000.0), 7)
+
+
+@pytest.mark.parametrize("protocol", ["pixel", "landslide", "block"])
+def test_no_protocol_joins_rows_of_two_events(twins: events.Events, protocol: str) -> None:
+    samples, half = twins.samples, len(twins.samples.table) // 2
+    groups = validation.groups(samples, protocol, PLAN)
+    assert not set(groups[:half]) & set(groups[half:])
+    for split in validation.chosen_splits(samples, protocol, PLAN):
+        tested = np.isin(np.arange(2 * half), split.test)
+        assert (tested[:half] != tested[half:]).any()
+        regions = validation.training_areas(samples, split, PLAN)["LITH"]
+        assert 0 < regions[1] <= 2 * 240
+        if protocol == "block":
+            left = [samples.areas["cells"][samples.areas["event"] == k].sum() for k in (0, 1)]
+            assert regions[1] < sum(left)
+
+
+def test_areas_are_those_beside_the_tested_blocks_of_their_own_event(twins: events.Events) -> None:
+    samples = twins.samples
+    only = np.flatnonzero(samples.event == 0)
+    test = only[samples.places[0][only] < 3000]
+    split = splits.Split("block", 0, 0, np.setdiff1d(np.arange(len(samples.event)), test), test)
+    far = PLAN.buffer + sampling.AREA_SQUARE / 2
+    told = validation.training_areas(samples, split, PLAN)["LITH"][1]
+    first = samples.areas[samples.areas["event"] == 0]
+    assert told == 240 + first["cells"][first["x"] >= 3000 + far].sum()
+
+
+def test_what_is_redrawn_or_held_out_is_of_one_event(twins: events.Events) -> None:
+    samples, half = twins.samples, len(twins.samples.table) // 2
+    rows = np.arange(2 * half)
+    groups = samples.landslide_groups(rows)
+    assert not set(groups[:half]) & set(groups[half:])
+    assert not set(samples.blocks[:half]) & set(samples.blocks[half:])
+    (drawn,) = spread.bags(samples, rows, 1, seed=1)
+    times = np.bincount(drawn, minlength=2 * half)
+    assert (times[:half] != times[half:]).any()
+    assert all(np.ptp(times[groups == g]) == 0 for g in np.unique(groups))

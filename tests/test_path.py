@@ -60,9 +60,10 @@ def test_the_contracts_files_are_there(finished: pipeline.Run) -> None:
 
 def test_samples_have_the_contracts_columns(finished: pipeline.Run) -> None:
     table = pd.read_parquet(finished.out / "samples.parquet")
-    fixed = ["x", "y", "row", "col", "label", "landslide_id", "block_id"]
+    fixed = ["x", "y", "row", "col", "label", "landslide_id", "block_id", "event"]
     assert list(table.columns) == fixed + finished.codes
     assert (table.label == 1).sum() == (table.label == 0).sum() > 300
+    assert (table.event == 0).all()
     assert (table.landslide_id[table.label == 0] == 0).all()
     assert (table.landslide_id[table.label == 1] > 0).all()
     assert not table.duplicated(["row", "col"]).any()

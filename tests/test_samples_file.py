@@ -16,6 +16,7 @@ import pytest
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.layers.positives import Positive
 from shakeslide.sampling import sampling
 
 
@@ -23,12 +24,13 @@ def drawn() -> sampling.Samples:
     columns: dict[str, object] = {name: [1, 2, 3, 4] for name in sampling.COLUMNS}
     columns |= {"label": [1, 0, 1, 0], "SLO": np.float32([1, 2, 3, 4]), "LITH": [1.0, 2, 1, 2]}
     areas = pd.DataFrame({"factor": "LITH", "x": [5.0], "y": [5.0], "code": [2], "cells": [9]})
+    areas["event"] = 0
     factors = (
         FactorInfo("SLO", "Slope", "degrees", "continuous", {}),
         FactorInfo("LITH", "Lithology", "", "categorical", {1: "chalk", 2: "marl"}),
     )
     counts = {"source_cells": 20, "clear_cells": 80}
-    return sampling.Samples(pd.DataFrame(columns), factors, areas, counts)
+    return sampling.Samples(pd.DataFrame(columns), factors, areas, counts, Positive.POINTS)
 
 
 def test_samples_are_read_as_written(tmp_path: Path) -> None:
@@ -38,6 +40,7 @@ def test_samples_are_read_as_written(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read.table, drawn().table)
     assert read.factors == drawn().factors
     assert read.counts == drawn().counts
+    assert read.positives is drawn().positives is Positive.POINTS
 
 
 def with_table(**columns: object) -> sampling.Samples:
@@ -49,6 +52,8 @@ def with_table(**columns: object) -> sampling.Samples:
     [
         replace(drawn(), table=drawn().table.drop(columns="label")),
         replace(drawn(), table=drawn().table.drop(columns="SLO")),
+        replace(drawn(), table=drawn().table.drop(columns="event")),
+        replace(drawn(), areas=drawn().areas.drop(columns="event")),
         with_table(SLO=["a", "b", "c", "d"]),
         with_table(SLO=[1.0, 2.0, np.inf, 4.0]),
         with_table(label=[0, 1, 2, 1]),
@@ -59,7 +64,7 @@ def with_table(**columns: object) -> sampling.Samples:
         replace(drawn(), counts={"source_cells": 20}),
         replace(drawn(), counts={"source_cells": 0, "clear_cells": 8}),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_samples_that_no_run_draws(tmp_path: Path, samples: sampling.Samples) -> None:
     path = tmp_path / "samples.parquet"

@@ -350,6 +350,7 @@ def _samples(values: dict[str, np.ndarray], known: np.ndarray) -> sampling.Sampl
             "label": (z > np.median(z)).astype(np.int8),
             "landslide_id": np.where(z > np.median(z), 1 + col % 7, 0).astype(np.int32),
             "block_id": np.int64(0),
+            "event": np.int64(0),
         }
     )
     for code, array in values.items():
@@ -367,4 +368,5 @@ def _samples(values: dict[str, np.ndarray], known: np.ndarray) -> sampling.Sampl
     }
     codes, cells = np.unique(values["LITH"][known].astype(int), return_counts=True)
     areas = pd.DataFrame({"factor": "LITH", "x": 0.0, "y": 0.0, "code": codes, "cells": cells})
+    areas["event"] = 0
     return sampling.Samples(table, tuple(FACTORS.values()), areas, counts)

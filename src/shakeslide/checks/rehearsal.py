@@ -112,6 +112,7 @@ def _placed(sources: pd.DataFrame, clear: pd.DataFrame, grid: GeoBox) -> pd.Data
     a = grid.affine
     table["x"] = a.c + (table["col"] + 0.5) * a.a
     table["y"] = a.f + (table["row"] + 0.5) * a.e
+    table["event"] = 0
     return table
 
 

@@ -516,7 +516,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         return _fail(f"error: {_one_line(str(error))}", 2)
     except Exception as error:
-        # Wrong options. The class of typer's errors depends on its version; what it offers does not.
+        # Wrong options: the class of typer's errors depends on its version, their methods do not.
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
             return _fail(f"error: {_one_line(error.format_message())}", 2)
         log.error("%s", traceback.format_exc())

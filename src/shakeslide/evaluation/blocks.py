@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shakeslide.core.errors import InputError
+from shakeslide.evaluation.events import apart, rows_by_event
 from shakeslide.evaluation.ranking import FloatArray, IntArray
 from shakeslide.evaluation.variogram import Variogram, variogram
 
@@ -43,7 +44,13 @@ class BlockSize:
     variogram: Variogram
 
 
-def suggest_size(x: ArrayLike, y: ArrayLike, residual: ArrayLike, seed: int = 0) -> BlockSize:
+def suggest_size(
+    x: ArrayLike,
+    y: ArrayLike,
+    residual: ArrayLike,
+    seed: int = 0,
+    event: ArrayLike | None = None,
+) -> BlockSize:
     """Suggest the side of a block from the range of the variogram of residuals.
 
     Blocks as large as the distance to which residuals are alike leave little in one block that
@@ -58,21 +65,24 @@ def suggest_size(x: ArrayLike, y: ArrayLike, residual: ArrayLike, seed: int = 0)
         leaves residuals without spatial correlation, and the range is then too small.
     seed : int
         Seed, not negative.
+    event : array_like, shape (n,), optional
+        Earthquake of each row: rows of two are never joined. Default: all are of one.
 
     Returns
     -------
     BlockSize
-        Held between sizes that give 400 and 30 blocks over the rectangle around the points.
+        Held between sizes that give 400 and 30 blocks over the rectangle around the points
+        (of several events over all rectangles together).
 
     Raises
     ------
     InputError
         As `variogram.variogram`.
     """
-    fitted = variogram(x, y, residual, seed=seed)
+    fitted = variogram(x, y, residual, seed=seed, event=event)
     matters = fitted.structured >= STRUCTURE and fitted.chance <= CHANCE
     found = fitted.range if matters else 0.0
-    least, most = limits(x, y)
+    least, most = limits(x, y, event)
     limited: Literal["", "raised", "lowered"] = ""
     if not least <= found <= most:
         limited = "raised" if found < least else "lowered"
@@ -80,9 +90,11 @@ def suggest_size(x: ArrayLike, y: ArrayLike, residual: ArrayLike, seed: int = 0)
     return BlockSize(_two_digits(size), found, limited, fitted)
 
 
-def limits(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+def limits(x: ArrayLike, y: ArrayLike, event: ArrayLike | None = None) -> tuple[float, float]:
     """Return the least and the greatest side of a block that are suggested for points, metres."""
-    area = float(np.ptp(np.asarray(x, dtype=float)) * np.ptp(np.asarray(y, dtype=float)))
+    points_x, points_y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    lots = rows_by_event(event, points_x.size)
+    area = sum(float(np.ptp(points_x[rows]) * np.ptp(points_y[rows])) for rows in lots)
     return float(np.sqrt(area / MOST_BLOCKS)), float(np.sqrt(area / FEWEST_BLOCKS))
 
 
@@ -175,3 +187,76 @@ def block_corner(
     """
     row, column = np.divmod(block, ROW)
     return origin[0] + column * size, origin[1] - row * size
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Square blocks over the points of one earthquake.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (k,)
+        Row numbers of its points.
+    x, y : ndarray, shape (k,)
+        Their coordinates, metres.
+    block : ndarray of int64, shape (k,)
+        Block of each (`block_id`).
+    origin : (float, float)
+        North-west corner from which the blocks are laid.
+    """
+
+    rows: IntArray
+    x: FloatArray
+    y: FloatArray
+    block: IntArray
+    origin: tuple[float, float]
+
+
+def lay(
+    x: ArrayLike,
+    y: ArrayLike,
+    size: float,
+    origin: tuple[float, float] | None = None,
+    event: ArrayLike | None = None,
+) -> list[Laid]:
+    """Lay square blocks over points, over those of each earthquake by themselves.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+        Coordinates, metres.
+    size : float
+        Side of a block, metres.
+    origin : (float, float), optional
+        As for `block_id`. Each of several events has its own corner, so there it is not used.
+    event : array_like, shape (n,), optional
+        Earthquake of each row: rows of two are never joined. Default: all are of one.
+
+    Returns
+    -------
+    list of Laid
+        One per event, in the order of the events.
+
+    Raises
+    ------
+    InputError, ValueError
+        As `block_id`.
+    """
+    points_x, points_y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    lots = rows_by_event(event, points_x.size)
+    laid = []
+    for rows in lots:
+        px, py = points_x[rows], points_y[rows]
+        own = origin if origin is not None and len(lots) == 1 else None
+        block = block_id(px, py, size, own)
+        laid.append(Laid(rows, px, py, block, own or north_west(px, py, size)))
+    return laid
+
+
+def block_groups(laid: list[Laid]) -> IntArray:
+    """Return the block of each row; of several events a number per block, see `events.apart`."""
+    rows = np.concatenate([part.rows for part in laid])
+    block, event = np.empty(rows.size, np.int64), np.empty(rows.size, np.int64)
+    for k, part in enumerate(laid):
+        block[part.rows], event[part.rows] = part.block, k
+    return apart(block, event)

@@ -16,7 +16,8 @@ from scipy.spatial import cKDTree
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
-from shakeslide.evaluation.blocks import ROW, block_corner, block_id, north_west
+from shakeslide.evaluation.blocks import ROW, block_corner, block_groups, lay
+from shakeslide.evaluation.events import apart, rows_by_event
 from shakeslide.evaluation.ranking import BoolArray, FloatArray, IntArray
 
 
@@ -90,6 +91,7 @@ def landslide(
     repeats: int = 20,
     seed: int = 0,
     folds: int | None = None,
+    event: ArrayLike | None = None,
 ) -> Iterator[Split]:
     """Split by landslide: all cells of one, and the negatives nearest to it, stay together.
 
@@ -110,6 +112,8 @@ def landslide(
         Seed, not negative.
     folds : int, optional
         Cut each draw into this many balanced folds instead, each tested once.
+    event : array_like, shape (n,), optional
+        Earthquake of each row: rows of two are never joined. Default: all are of one.
 
     Yields
     ------
@@ -123,7 +127,7 @@ def landslide(
     """
     positive = _labels(y)
     _check_share(train)
-    groups = landslide_groups(positive, landslide_id, x, y_coord)
+    groups = landslide_groups(positive, landslide_id, x, y_coord, event)
     for repeat in range(repeats):
         rng = generator(seed, "landslide", repeat)
         if folds is None:
@@ -136,7 +140,11 @@ def landslide(
 
 
 def landslide_groups(
-    y: ArrayLike, landslide_id: ArrayLike, x: ArrayLike, y_coord: ArrayLike
+    y: ArrayLike,
+    landslide_id: ArrayLike,
+    x: ArrayLike,
+    y_coord: ArrayLike,
+    event: ArrayLike | None = None,
 ) -> IntArray:
     """Assign every row to a landslide: positives to their own, negatives to the nearest.
 
@@ -148,11 +156,15 @@ def landslide_groups(
         Landslide of each positive, not 0; ignored for negatives.
     x, y_coord : array_like, shape (n,)
         Coordinates, metres.
+    event : array_like, shape (n,), optional
+        Earthquake of each row: rows of two are never joined. Default: all are of one.
 
     Returns
     -------
     ndarray of int64, shape (n,)
-        A landslide's id. Nearest is by the positive cell nearest to the negative one.
+        A landslide's id; of several events a number per landslide, see `events.apart`. Nearest is
+        by the positive cell of the same event that is nearest to the negative one. The negatives
+        of an event without positives are one group.
 
     Raises
     ------
@@ -166,11 +178,14 @@ def landslide_groups(
     if np.any(groups[positive] == 0):
         count = int(np.sum(groups[positive] == 0))
         raise InputError(f"samples: {count} positive rows have landslide_id 0; give them an id")
+    groups[~positive] = 0
     points = np.column_stack([np.asarray(x, dtype=float), np.asarray(y_coord, dtype=float)])
-    tree = cKDTree(points[positive], balanced_tree=False)
-    nearest = tree.query(points[~positive])[1]
-    groups[~positive] = groups[positive][nearest]
-    return groups
+    for rows in rows_by_event(event, positive.size):
+        slid, clear = rows[positive[rows]], rows[~positive[rows]]
+        if slid.size:
+            tree = cKDTree(points[slid], balanced_tree=False)
+            groups[clear] = groups[slid][tree.query(points[clear])[1]]
+    return apart(groups, event)
 
 
 def block(
@@ -183,6 +198,7 @@ def block(
     repeats: int = 1,
     seed: int = 0,
     origin: tuple[float, float] | None = None,
+    event: ArrayLike | None = None,
 ) -> Iterator[Split]:
     """Split by square blocks of land, with a gap between training and test.
 
@@ -203,7 +219,9 @@ def block(
     seed : int
         Seed, not negative.
     origin : (float, float), optional
-        As for `block_id`.
+        As for `lay`.
+    event : array_like, shape (n,), optional
+        Earthquake of each row: rows of two are never joined. Default: all are of one.
 
     Yields
     ------
@@ -216,17 +234,20 @@ def block(
         If there are fewer blocks than folds, or a side has one class only.
     """
     positive = _labels(y)
-    points_x, points_y = np.asarray(x, dtype=float), np.asarray(y_coord, dtype=float)
     if not 0 <= buffer < np.inf:
         raise InputError(f"block buffer is {buffer}: give a length in metres, 0 or more")
-    blocks = block_id(points_x, points_y, size, origin)
-    corner = north_west(points_x, points_y, size) if origin is None else origin
+    laid = lay(x, y_coord, size, origin, event)
+    blocks = block_groups(laid)
     for repeat in range(repeats):
         rng = generator(seed, "block", repeat)
         fold_of = balanced_folds(positive, blocks, folds, rng, f"blocks of {size:g} m")
         for fold in range(folds):
             test = fold_of == fold
-            near = within(points_x, points_y, blocks, test, size, buffer, corner)
+            near = np.zeros(positive.size, dtype=bool)
+            for part in laid:
+                near[part.rows] = within(
+                    part.x, part.y, part.block, test[part.rows], size, buffer, part.origin
+                )
             yield _split("block", repeat, fold, positive, ~test & ~near, test)
 
 

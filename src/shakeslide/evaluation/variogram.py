@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
+from shakeslide.evaluation.events import rows_by_event
 from shakeslide.evaluation.ranking import FloatArray, IntArray
 
 LAGS = 24
@@ -72,6 +74,7 @@ def variogram(
     value: ArrayLike,
     longest: float | None = None,
     seed: int = 0,
+    event: ArrayLike | None = None,
 ) -> Variogram:
     """Estimate a variogram from pairs drawn alike at all distances, and fit a model.
 
@@ -89,9 +92,12 @@ def variogram(
     value : array_like, shape (n,)
         Values, such as residuals; rows with NaN are left out.
     longest : float, optional
-        Longest distance looked at, metres; half the shorter side of the area by default.
+        Longest distance looked at, metres; half the shorter side of the area by default (of
+        several events that of the largest).
     seed : int
         Seed, not negative.
+    event : array_like, shape (n,), optional
+        Earthquake of each row: rows of two are never joined. Default: all are of one.
 
     Returns
     -------
@@ -109,17 +115,19 @@ def variogram(
     values = np.asarray(value, dtype=np.float64)[valid]
     if values.size < FEWEST_POINTS:
         raise InputError(f"variogram: {values.size} points; it needs {FEWEST_POINTS} at least")
-    reach = float(np.ptp(points, axis=0).min()) / 2 if longest is None else longest
+    lots = rows_by_event(None if event is None else np.asarray(event)[valid], values.size)
+    near = _Neighbours.of(points, lots)
+    sides = [float(np.ptp(points[rows], axis=0).min()) for rows in lots]
+    reach = max(sides) / 2 if longest is None else longest
     rng = generator(seed, "variogram")
-    tree = cKDTree(points)
-    shortest = _spacing(tree, points, rng)
+    shortest = _spacing(near, rng)
     if not 0 < 4 * shortest < reach:
         raise InputError(
             "variogram: points are too few or too nearly in a line for several distances; "
             "give the block size yourself"
         )
     edges = np.geomspace(shortest, reach, LAGS + 1)
-    first, second = _pairs(tree, points, edges, rng)
+    first, second = _pairs(near, edges, rng)
     distance = np.hypot(*(points[first] - points[second]).T)
     index = np.searchsorted(edges, distance, side="right") - 1
     pairs = np.bincount(index[(index >= 0) & (index < LAGS)], minlength=LAGS)
@@ -130,12 +138,50 @@ def variogram(
     cloud = _Cloud(*(column[kept] for column in (first, second, index, distance)))
     lag, semivariance, count = cloud.semivariance(values)
     ranges, steps, nugget, gain = _fitted(lag, semivariance, count)
-    shuffled = [_fitted(*cloud.semivariance(rng.permutation(values)))[-1] for _ in range(SHUFFLES)]
+    shuffled = [
+        _fitted(*cloud.semivariance(_shuffled(values, lots, rng)))[-1] for _ in range(SHUFFLES)
+    ]
     # The data count as one of the arrangements, so that the chance is never 0.
     chance = (1 + sum(other >= gain for other in shuffled)) / (1 + SHUFFLES)
     sill = nugget + float(steps.sum())
     reached = _longest(ranges, steps, sill)
     return Variogram(lag, semivariance, count, ranges, steps, nugget, sill, reached, chance)
+
+
+@dataclass(frozen=True)
+class _Neighbours:
+    """Points, the event of each, and a search for the nearest ones of the same event."""
+
+    points: FloatArray
+    event: IntArray
+    lots: Sequence[IntArray]
+    trees: Sequence[cKDTree]
+
+    @classmethod
+    def of(cls, points: FloatArray, lots: Sequence[IntArray]) -> _Neighbours:
+        """Return the search over the points of events, whose rows are given."""
+        event = np.empty(len(points), np.int64)
+        for k, rows in enumerate(lots):
+            event[rows] = k
+        return cls(points, event, lots, [cKDTree(points[rows]) for rows in lots])
+
+    def nearest(
+        self, places: FloatArray, event: IntArray, count: int
+    ) -> tuple[FloatArray, IntArray]:
+        """Return distance and row of the nearest points to places, (places, count).
+
+        An event of fewer points has infinite distances.
+        """
+        distance = np.full((len(places), count), np.inf)
+        row = np.zeros((len(places), count), np.int64)
+        for k, (rows, tree) in enumerate(zip(self.lots, self.trees, strict=True)):
+            here = np.flatnonzero(event == k)
+            if here.size == 0:
+                continue
+            some = min(count, rows.size)
+            far, index = tree.query(places[here], k=range(1, some + 1))
+            distance[here, :some], row[here, :some] = far, rows[index]
+        return distance, row
 
 
 @dataclass(frozen=True)
@@ -155,26 +201,35 @@ class _Cloud:
         return distance / count, squares / count, count
 
 
-def _spacing(tree: cKDTree, points: FloatArray, rng: np.random.Generator) -> float:
+def _shuffled(values: FloatArray, lots: Sequence[IntArray], rng: np.random.Generator) -> FloatArray:
+    """Values shuffled among the points of each event."""
+    out = np.empty_like(values)
+    for rows in lots:
+        out[rows] = rng.permutation(values[rows])
+    return out
+
+
+def _spacing(near: _Neighbours, rng: np.random.Generator) -> float:
     """Median distance to the nearest other place, of some points."""
-    some = points[rng.integers(0, len(points), min(len(points), 2000))]
+    count = len(near.points)
+    some = rng.integers(0, count, min(count, 2000))
     # Several neighbours, because rows may share a place, and that distance 0 is not looked for.
-    distance = tree.query(some, k=min(8, len(points)))[0]
+    distance = near.nearest(near.points[some], near.event[some], min(8, count))[0]
     apart = np.where(distance > 0, distance, np.inf).min(axis=1)
     return float(np.median(apart))
 
 
 def _pairs(
-    tree: cKDTree, points: FloatArray, edges: FloatArray, rng: np.random.Generator
+    near: _Neighbours, edges: FloatArray, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray]:
     """Row numbers of pairs of different points at distances spread over the classes."""
-    count = PAIRS_PER_LAG * (edges.size - 1)
+    points, count = near.points, PAIRS_PER_LAG * (edges.size - 1)
     first = rng.integers(0, len(points), count)
     steps = rng.random(count)
     distance = edges[0] * (edges[-1] / edges[0]) ** steps
     bearing = rng.uniform(0, 2 * np.pi, count)
     offset = np.column_stack([np.sin(bearing), np.cos(bearing)]) * distance[:, None]
-    second = tree.query(points[first] + offset)[1]
+    second = near.nearest(points[first] + offset, near.event[first], 1)[1][:, 0]
     # Points that stand alone are found again and again, yet tell a thing once.
     pair = np.unique(np.minimum(first, second) * len(points) + np.maximum(first, second))
     first, second = np.divmod(pair, len(points))

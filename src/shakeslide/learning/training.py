@@ -292,9 +292,7 @@ def _calibrations(
 
 
 def _landslide_folds(samples: Samples, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    t, y = samples.table.iloc[rows], samples.label[rows]
-    x, north, number = (t[c].to_numpy() for c in ("x", "y", "landslide_id"))
-    groups = splits.landslide_groups(y, number, x, north)
+    y, groups = samples.label[rows], samples.landslide_groups(rows)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 31]))
     return splits.balanced_folds(y, groups, CALIBRATION_FOLDS, rng, "landslides")
 

@@ -97,8 +97,9 @@ def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
         fit = training.fit(recipe, samples, [rows], [seed])[0]
         probability[test] = fit.model.predict(samples.raw[test])
     some = rng.permutation(len(probability))[:MOST_RESIDUALS]
-    x, y = (samples.table[c].to_numpy()[some] for c in ("x", "y"))
-    return blocks.suggest_size(x, y, (samples.label - probability)[some], seed)
+    x, y = samples.places
+    residual = (samples.label - probability)[some]
+    return blocks.suggest_size(x[some], y[some], residual, seed, samples.event[some])
 
 
 def chosen_splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
@@ -117,7 +118,7 @@ def chosen_splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
 
 def _splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
     t, y = samples.table, samples.label
-    x, north = t["x"].to_numpy(), t["y"].to_numpy()
+    x, north = samples.places
     if protocol == "pixel":
         return list(splits.pixel(y, plan.train_share, plan.repeats, plan.seed))
     if protocol == "landslide":
@@ -130,6 +131,7 @@ def _splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
                 repeats=1,
                 seed=plan.seed,
                 folds=plan.folds,
+                event=samples.event,
             )
         )
     return list(
@@ -143,6 +145,7 @@ def _splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
             repeats=1,
             seed=plan.seed,
             origin=plan.origin,
+            event=samples.event,
         )
     )
 
@@ -155,26 +158,29 @@ def training_areas(samples: Samples, split: Split, plan: Plan) -> dict[str, dict
     """
     if split.protocol != "block":
         return samples.class_areas
-    areas, table = samples.areas, samples.table
-    tested = np.unique(
-        blocks.block_id(
-            table["x"].to_numpy()[split.test],
-            table["y"].to_numpy()[split.test],
-            plan.block_size,
-            plan.origin,
-        )
-    )
-    x, y = areas["x"].to_numpy(), areas["y"].to_numpy()
-    # Squares are known by their centres, half a side from their edges.
-    inside = _near_blocks(x, y, tested, plan, plan.buffer + AREA_SQUARE / 2)
-    return samples.class_areas_of(~inside)
+    x, y, event = (samples.areas[c].to_numpy() for c in ("x", "y", "event"))
+    test, near = np.zeros(len(samples.table), bool), np.zeros(len(x), bool)
+    test[split.test] = True
+    for laid in _laid(samples, plan):
+        here = event == samples.event[laid.rows[0]]
+        tested = np.unique(laid.block[test[laid.rows]])
+        # Squares are known by their centres, half a side from their edges.
+        reach = plan.buffer + AREA_SQUARE / 2
+        near[here] = _near_blocks(x[here], y[here], tested, plan.block_size, laid.origin, reach)
+    return samples.class_areas_of(~near)
+
+
+def _laid(samples: Samples, plan: Plan) -> list[blocks.Laid]:
+    """Return the blocks of the plan over the samples."""
+    return blocks.lay(*samples.places, plan.block_size, plan.origin, samples.event)
 
 
 def _near_blocks(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     tested: NDArray[np.int64],
-    plan: Plan,
+    size: float,
+    origin: tuple[float, float],
     reach: float,
 ) -> NDArray[np.bool_]:
     """Tell which points lie within `reach` of one of the blocks, along the axes."""
@@ -183,8 +189,8 @@ def _near_blocks(
     for dx in steps:
         for dy in steps:
             # Points beyond the corner belong to no block.
-            east, south = np.maximum(x + dx, plan.origin[0]), np.minimum(y + dy, plan.origin[1])
-            near |= np.isin(blocks.block_id(east, south, plan.block_size, plan.origin), tested)
+            east, south = np.maximum(x + dx, origin[0]), np.minimum(y + dy, origin[1])
+            near |= np.isin(blocks.block_id(east, south, size, origin), tested)
     return near
 
 
@@ -193,12 +199,9 @@ def groups(samples: Samples, protocol: str, plan: Plan) -> NDArray[np.int64]:
 
     A sample is drawn with its whole block, or with its landslide.
     """
-    t = samples.table
-    x, y = t["x"].to_numpy(), t["y"].to_numpy()
     if protocol == "block":
-        return np.asarray(blocks.block_id(x, y, plan.block_size, plan.origin))
-    landslides = splits.landslide_groups(samples.label, t["landslide_id"].to_numpy(), x, y)
-    return np.asarray(landslides)
+        return blocks.block_groups(_laid(samples, plan))
+    return samples.landslide_groups()
 
 
 def judge(

@@ -20,7 +20,7 @@ from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
 from shakeslide.core.progress import Advance, silent
-from shakeslide.evaluation import applicability, importance, splits
+from shakeslide.evaluation import applicability, importance
 from shakeslide.evaluation.applicability import Applicability
 from shakeslide.geo.grid import Tile
 from shakeslide.io import style
@@ -67,9 +67,8 @@ def bags(
     InputError
         Too few landslides: no draw holds both source and clear cells.
     """
-    t, y = samples.table.iloc[rows], samples.label[rows]
-    x, north, number = (t[c].to_numpy() for c in ("x", "y", "landslide_id"))
-    _, group = np.unique(splits.landslide_groups(y, number, x, north), return_inverse=True)
+    y = samples.label[rows]
+    _, group = np.unique(samples.landslide_groups(rows), return_inverse=True)
     order = np.argsort(group, kind="stable")
     # The rows of group g are `order[starts[g] : starts[g + 1]]`.
     starts = np.searchsorted(group[order], np.arange(group.max() + 2))
@@ -259,7 +258,7 @@ def fit_area(samples: Samples, rows: NDArray[np.int64], seed: int) -> Area:
     weight = [gain[code] for code in encoder.feature_codes]
     try:
         fitted = applicability.fit_applicability(
-            encoded, weight, samples.table["block_id"].to_numpy()[rows], REFERENCE, seed
+            encoded, weight, samples.blocks[rows], REFERENCE, seed
         )
     except ValueError as error:
         raise InputError(

@@ -16,13 +16,6 @@ from shakeslide.factors.stack import FactorInfo
 from shakeslide.sampling import sampling
 from shakeslide.sampling.sampling import Samples
 
-APART = 1_000_000_000
-"""Added to the numbers of landslides and blocks per event, so that none is shared."""
-
-ELSEWHERE = 1e8
-"""Metres by which events are moved apart: the coordinates of two may be of different projections,
-and no cell of one is to be the neighbour of another's landslide."""
-
 
 @dataclass(frozen=True)
 class Events:
@@ -33,25 +26,25 @@ class Events:
     names : tuple of str
         The events: the study's own, then the others.
     samples : Samples
-        All rows; classes have one code per name over all events, and events lie apart.
-    event : array, (rows,) int64
-        Which event each row is of.
+        All rows; classes have one code per name over all events. The column `event` is the place
+        of a row's event in `names`.
     own : tuple of Samples
         The rows' samples by event, with the counts of its area.
-    area_event : array, (rows of samples.areas,) int64
-        Which event each row of class areas is of.
     """
 
     names: tuple[str, ...]
     samples: Samples
-    event: NDArray[np.int64]
     own: tuple[Samples, ...]
-    area_event: NDArray[np.int64]
+
+    @property
+    def event(self) -> NDArray[np.int64]:
+        """Event of each row of the samples."""
+        return self.samples.event
 
     def regions(self, split: splits.Split) -> dict[str, dict[int, int]]:
         """Return the class areas of the events that a split trains on."""
         trained = np.unique(self.event[split.train])
-        return self.samples.class_areas_of(np.isin(self.area_event, trained))
+        return self.samples.class_areas_of(np.isin(self.samples.areas["event"], trained))
 
     def tested(self, split: splits.Split) -> Samples:
         """Return all samples, with the counts of the area of the event that is tested."""
@@ -145,18 +138,8 @@ def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:
     """
     factors = tuple(_joined(f, parts) for f in parts[0].factors)
     recoded = [_recoded(p, factors) for p in parts]
-    tables, areas = [], []
-    for k, part in enumerate(recoded):
-        t = part.table.copy()
-        source = t["landslide_id"] > 0
-        # Clear cells stay 0: they belong to no landslide.
-        t["landslide_id"] = t["landslide_id"].astype(np.int64) + k * APART * source
-        t["block_id"] += k * APART
-        t["x"] += k * ELSEWHERE
-        tables.append(t)
-        areas.append(part.areas)
-    event = np.repeat(np.arange(len(parts)), [len(t) for t in tables])
-    area_event = np.repeat(np.arange(len(parts)), [len(a) for a in areas])
+    tables = [p.table.assign(event=np.int64(k)) for k, p in enumerate(recoded)]
+    areas = [p.areas.assign(event=np.int64(k)) for k, p in enumerate(recoded)]
     counts = dict(parts[0].counts)
     for key in ("source_cells", "clear_cells"):
         counts[key] = sum(p.counts[key] for p in parts)
@@ -167,7 +150,7 @@ def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:
         areas=pd.concat(areas, ignore_index=True),
         counts=counts,
     )
-    return Events(tuple(names), whole, event, tuple(recoded), area_event)
+    return Events(tuple(names), whole, tuple(recoded))
 
 
 def _joined(factor: FactorInfo, parts: Sequence[Samples]) -> FactorInfo:

@@ -27,6 +27,8 @@ from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
 from shakeslide.core.fingerprints import fingerprint, of_arrays
 from shakeslide.core.progress import Advance, silent
+from shakeslide.evaluation import splits
+from shakeslide.evaluation.events import apart
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
@@ -36,7 +38,7 @@ from shakeslide.layers.positives import Positive
 
 KEY = b"shakeslide"
 AREAS_FILE = "class_areas.parquet"
-COLUMNS = ("x", "y", "row", "col", "label", "landslide_id", "block_id")
+COLUMNS = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "event")
 """Columns of a sample table beside the factors."""
 MOST_ROWS = 100_000_000
 """Rows of the largest table that is read; runs draw some million."""
@@ -55,12 +57,14 @@ class Samples:
     ----------
     table : DataFrame
         x, y (metres), row, col, label (1 source, 0 clear), landslide_id (0 for clear cells),
-        block_id, and one column of raw values per factor.
+        block_id, event (0 where there is one; landslides and blocks are numbered by event), and one
+        column of raw values per factor.
     factors : tuple of FactorInfo
         The factors, in order.
     areas : DataFrame
         Per categorical factor, cells of each class among the valid cells of the mapped extent, by
-        squares of `AREA_SQUARE`: factor, x, y (the square's centre), code, cells.
+        squares of `AREA_SQUARE`: factor, x, y (the square's centre), code, cells,
+        event.
     counts : mapping
         Of valid cells, sources, clear cells and landslides, and the side of the blocks.
     positives : Positive
@@ -103,6 +107,35 @@ class Samples:
     def label(self) -> NDArray[np.int64]:
         """1 in a source, 0 clear of landslides, (samples,) int64."""
         return self.table["label"].to_numpy(np.int64)
+
+    @property
+    def event(self) -> NDArray[np.int64]:
+        """Earthquake of each row, from 0."""
+        return self.table["event"].to_numpy(np.int64)
+
+    @property
+    def blocks(self) -> NDArray[np.int64]:
+        """Block of each row; of several events a number per block, see `events.apart`."""
+        return apart(self.table["block_id"], self.event)
+
+    def landslide_groups(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Return the landslide of each of some rows, see `splits.landslide_groups`.
+
+        Parameters
+        ----------
+        rows : array of int64, optional
+            Row numbers; default: all. A clear cell belongs to the nearest landslide of these.
+        """
+        t = self.table if rows is None else self.table.iloc[rows]
+        label, number, x, y, event = (
+            t[c].to_numpy() for c in ("label", "landslide_id", "x", "y", "event")
+        )
+        return splits.landslide_groups(label, number, x, y, event)
+
+    @property
+    def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Coordinates x and y of each row, metres, in the projection of its event."""
+        return self.table["x"].to_numpy(np.float64), self.table["y"].to_numpy(np.float64)
 
     @property
     def prevalence(self) -> float:
@@ -321,7 +354,7 @@ def _collect(
     table["y"] = a.f + (table["row"] + 0.5) * a.e
     table["label"] = table["label"].astype(np.int8)
     table["block_id"] = np.int64(0)
-    columns = ["x", "y", "row", "col", "label", "landslide_id", "block_id"]
+    table["event"] = np.int64(0)
     areas = _sum_areas([d.areas for d in drawn], grid)
     seen = np.unique(np.concatenate([d.landslides for d in drawn]))
     counts |= {
@@ -329,7 +362,7 @@ def _collect(
         # Sources that lie in no outline have later numbers.
         "landslides_without_cell": inventory.count - int((seen <= inventory.count).sum()),
     }
-    kept = table[columns + [f.code for f in factors]]
+    kept = table[[*COLUMNS, *(f.code for f in factors)]]
     return Samples(kept, tuple(factors), areas, counts, inventory.positives)
 
 
@@ -381,15 +414,19 @@ def _sum_areas(parts: Sequence[pd.DataFrame], grid: GeoBox) -> pd.DataFrame:
     box = grids.bounds(grid)
     table["x"] = box.left + (table["j"] + 0.5) * square
     table["y"] = box.top - (table["i"] + 0.5) * square
-    return pd.DataFrame(table[["factor", "x", "y", "code", "cells"]])
+    table["event"] = np.int64(0)
+    return pd.DataFrame(table[["factor", "x", "y", "code", "cells", "event"]])
 
 
 # ------------------------------------------------------------------ files
 
 
 def essence(samples: Samples) -> str:
-    """Return a fingerprint of samples without names and the blocks that an evaluation chose."""
-    tables = [samples.table.drop(columns="block_id"), samples.areas.drop(columns="factor")]
+    """Return a fingerprint of one event's samples, without names and the evaluation's blocks."""
+    tables = [
+        samples.table.drop(columns=["block_id", "event"]),
+        samples.areas.drop(columns=["factor", "event"]),
+    ]
     return fingerprint(
         [{str(c): of_arrays(t[c].to_numpy()) for c in t} for t in tables],
         samples.areas["factor"].astype(str).tolist(),
@@ -457,7 +494,10 @@ def _read(path: Path) -> Samples:
     factors = tuple(stacks.FactorInfo.from_dict(f) for f in about["factors"])
     areas = pd.read_parquet(path.with_name(AREAS_FILE))
     frame, counts = table.to_pandas(), {str(k): v for k, v in about["counts"].items()}
-    numbers = [frame[[*COLUMNS, *(f.code for f in factors)]], areas[["x", "y", "code", "cells"]]]
+    numbers = [
+        frame[[*COLUMNS, *(f.code for f in factors)]],
+        areas[["x", "y", "code", "cells", "event"]],
+    ]
     for kind in (kind for part in numbers for kind in part.dtypes):
         if not pd.api.types.is_numeric_dtype(kind):
             raise TypeError("columns that are no numbers")
