@@ -68,7 +68,7 @@ class Samples:
     counts : mapping
         Of valid cells, sources, clear cells and landslides, and the side of the blocks.
     positives : Positive
-        What a source cell is.
+        What a positive cell is.
     """
 
     table: pd.DataFrame
