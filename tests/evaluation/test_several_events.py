@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 
 from shakeslide.evaluation import block_id, landslide_groups, splits, suggest_size
 from shakeslide.evaluation.blocks import block_groups, lay, limits
-from shakeslide.evaluation.events import apart, rows_by_event
+from shakeslide.evaluation.event_rows import apart, rows_by_event
 from shakeslide.evaluation.variogram import variogram
 
 SIZE, BUFFER = 1000.0, 200.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shakeslide.core.errors import InputError
-from shakeslide.evaluation.events import apart, rows_by_event
+from shakeslide.evaluation.event_rows import apart, rows_by_event
 from shakeslide.evaluation.ranking import FloatArray, IntArray
 from shakeslide.evaluation.variogram import Variogram, variogram
 
@@ -254,7 +254,7 @@ def lay(
 
 
 def block_groups(laid: list[Laid]) -> IntArray:
-    """Return the block of each row; of several events a number per block, see `events.apart`."""
+    """Return the block of each row; of several events a number per block (`event_rows.apart`)."""
     rows = np.concatenate([part.rows for part in laid])
     block, event = np.empty(rows.size, np.int64), np.empty(rows.size, np.int64)
     for k, part in enumerate(laid):

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
 from shakeslide.evaluation.blocks import ROW, block_corner, block_groups, lay
-from shakeslide.evaluation.events import apart, rows_by_event
+from shakeslide.evaluation.event_rows import apart, rows_by_event
 from shakeslide.evaluation.ranking import BoolArray, FloatArray, IntArray
 
 
@@ -162,9 +162,9 @@ def landslide_groups(
     Returns
     -------
     ndarray of int64, shape (n,)
-        A landslide's id; of several events a number per landslide, see `events.apart`. Nearest is
-        by the positive cell of the same event that is nearest to the negative one. The negatives
-        of an event without positives are one group.
+        A landslide's id; of several events a number per landslide, see `event_rows.apart`. Nearest
+        is by the positive cell of the same event that is nearest to the negative one. The
+        negatives of an event without positives are one group.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
-from shakeslide.evaluation.events import rows_by_event
+from shakeslide.evaluation.event_rows import rows_by_event
 from shakeslide.evaluation.ranking import FloatArray, IntArray
 
 LAGS = 24

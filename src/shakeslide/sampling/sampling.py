@@ -28,7 +28,7 @@ from shakeslide.core.files import replacing
 from shakeslide.core.fingerprints import fingerprint, of_arrays
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation import splits
-from shakeslide.evaluation.events import apart
+from shakeslide.evaluation.event_rows import apart
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
@@ -115,7 +115,7 @@ class Samples:
 
     @property
     def blocks(self) -> NDArray[np.int64]:
-        """Block of each row; of several events a number per block, see `events.apart`."""
+        """Block of each row; of several events a number per block, see `event_rows.apart`."""
         return apart(self.table["block_id"], self.event)
 
     def landslide_groups(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
