@@ -36,7 +36,7 @@ PROSE = 40
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    """Every module of the package but the face, by dotted name without the package's own."""
+    """Every module in a room, by dotted name without the package's own."""
     found = {}
     # Looking for garbage among a million nodes that stay takes most of the time
     collects = gc.isenabled()
@@ -44,7 +44,7 @@ def modules() -> dict[str, ast.Module]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(part for part in parts if part != "__init__")
-        if name:
+        if path.parent != PACKAGE:
             found[name] = ast.parse(path.read_text(encoding="utf-8"))
     if collects:
         gc.enable()
