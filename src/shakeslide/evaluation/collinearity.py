@@ -79,6 +79,7 @@ class Collinearity:
     def inflated(self, limit: float = INFLATED) -> dict[str, float]:
         """Return the factors whose variance inflation is at least `limit`, highest first."""
         order = np.argsort(-self.vif, kind="stable")
+        # NaN, of a factor that does not vary, is no less and no more than the limit.
         return {self.codes[i]: float(self.vif[i]) for i in order if self.vif[i] >= limit}
 
     def remarks(self) -> list[str]:

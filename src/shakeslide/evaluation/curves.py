@@ -263,6 +263,7 @@ def interpolate_upper(x: FloatArray, xp: FloatArray, fp: FloatArray) -> FloatArr
     ndarray, shape (n,)
         The values of the polyline at `x`.
     """
+    # The right one of equal places: the upper end where the line rises vertically.
     right = np.clip(np.searchsorted(xp, x, side="right"), 1, xp.size - 1)
     left = right - 1
     step = xp[right] - xp[left]

@@ -202,6 +202,7 @@ def _strahler(receivers: Ints, area: Floats, threshold: float) -> tuple[Bits, Bi
             continue
         if donors[i] == 0:
             order[i] = 1
+        # Two rivers of one order make one of the next (Strahler 1957).
         elif second[i] == order[i]:
             order[i] += 1
         j = target[i]
@@ -254,6 +255,7 @@ def walk(
     n = 0
     reaches = 0
     for i in range(target.size):
+        # A reach begins at a head or a confluence.
         if size[i] < threshold or donors[i] == 1 or target[i] == i:
             continue
         starts[reaches] = n

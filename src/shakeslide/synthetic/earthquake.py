@@ -283,6 +283,7 @@ def stretch(relief: Relief, median_slope: float) -> Relief:
     """Return the same terrain with its heights scaled to a median slope (degrees)."""
     inner = relief.inner
     slope = derivatives(relief.elevation[inner], relief.frame.cell, relief.frame.cell).slope_deg
+    # Gradients scale with heights, angles do not.
     factor = np.tan(np.radians(median_slope)) / np.tan(np.radians(np.median(slope)))
     lowest = relief.elevation.min()
     z = (relief.elevation - lowest) * np.float32(factor) + np.float32(LOWEST)

@@ -31,6 +31,7 @@ def displacement(ratio: Array, magnitude: float) -> Array:
     array, of the same shape
         Displacement (cm).
     """
+    # Near 0 the power would be infinite.
     r = np.clip(ratio, 1e-3, 1.0)
     power = (1.0 - r) ** 2.335 * r**-1.478
     return np.asarray(10.0 ** (-2.71 + 0.424 * magnitude) * power)

@@ -50,6 +50,7 @@ def filled(x: Axis, y: Axis, z: Floats, low: float, high: float) -> list[shapely
     out = []
     for ring, cuts in zip(*found, strict=True):
         rings = np.split(ring, cuts[1:-1])
+        # Contours may touch themselves.
         out.append(shapely.make_valid(shapely.Polygon(rings[0], rings[1:])))
     return out
 
@@ -112,6 +113,7 @@ def make_extent(
     wide = float(np.ptp(x))
     chance = gaussian_field((seed, 80), x, y, [0.15 * wide, 0.05 * wide])
     shaken = np.log(pga)
+    # A map may be shaken alike everywhere.
     score = (shaken - shaken.mean()) / max(float(shaken.std()), 1e-6) + chance
     level = float(np.quantile(score, 1.0 - share))
     outline = shapely.union_all(filled(x, y, score, level, np.inf))

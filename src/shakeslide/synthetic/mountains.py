@@ -293,6 +293,7 @@ def evolve(
         Elevation (m).
     """
     fixed = edges(z.shape)
+    # Where water enters is no outlet.
     fixed[inflow > 0] = 0
     z = z.copy()
     other = np.empty_like(z)

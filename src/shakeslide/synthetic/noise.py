@@ -79,6 +79,7 @@ def _blend(
             iv = np.floor(v)
             a0, a1, a2, a3 = _spline(u - iu)
             b0, b1, b2, b3 = _spline(v - iv)
+            # A cubic spline blends four nodes: one before the place, and on from there.
             i = int(iv) - 1 - row0
             j = int(iu) - 1 - col0
             s0 = (
@@ -128,6 +129,7 @@ def _add_octave(
     corners_y = np.array([y[0], y[-1], y[0], y[-1]])
     u = corners_x * along[0] + corners_y * along[1]
     v = corners_x * across[0] + corners_y * across[1]
+    # With the nodes beyond the corners that splines reach.
     col0, row0 = int(np.floor(u.min())) - 2, int(np.floor(v.min())) - 2
     cols, rows = int(np.floor(u.max())) + 4 - col0, int(np.floor(v.max())) + 4 - row0
     lattice = _lattice(seed, row0, col0, rows, cols)
@@ -215,6 +217,7 @@ def _blend_oriented(
                     weight = near * near if near > 0.0 else np.float32(0.0)
                     total += weight * lattice[i - row0, j - col0]
                     squares += weight * weight
+            # A unit sum of squares: the variance is one at every place.
             out[r, c] = total / np.sqrt(squares)
 
 

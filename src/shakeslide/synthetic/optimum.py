@@ -155,11 +155,13 @@ def bayes_given_factors(
         splits = list(GroupKFold(folds).split(x, groups=groups))
     half, full = np.empty(p.size), np.empty(p.size)
     for train, test in splits:
+        # At random, so that the first half is a fair one.
         train = rng.permutation(train)
         seed = int(rng.integers(2**31))
         full[test] = _regress(x[train], p[train], seed).predict(x[test])
         train = train[: train.size // 2]
         half[test] = _regress(x[train], p[train], seed).predict(x[test])
+    # A regression may leave the range of probabilities.
     full, half = np.clip(full, 0.0, 1.0), np.clip(half, 0.0, 1.0)
     scores, less = rule_scores(full, p), rule_scores(half, p)
     parts = [rule_scores(full[test], p[test]) for _, test in splits]

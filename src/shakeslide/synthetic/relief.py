@@ -156,6 +156,7 @@ def entering(z: Floats, area: Floats, box: tuple[int, int, int, int]) -> Water:
             (fine[i, j], i, j)
             for i in (r, r + 1)
             for j in (c, c + 1)
+            # Water enters at the window's edge.
             if i in (0, 2 * rows - 1) or j in (0, 2 * cols - 1)
         ]
         places[n] = min(candidates)[1:]

@@ -44,6 +44,7 @@ class Landslides:
 @kernel
 def _root(parent: Ints, i: int) -> int:
     while parent[i] != i:
+        # Halves the path, which later searches then take.
         parent[i] = parent[parent[i]]
         i = parent[i]
     return i
@@ -85,6 +86,7 @@ def _run_out(
             flow[r, c] = 1.0
             # Negated: a heap gives the smallest first, and the highest is wanted.
             heapq.heappush(heap, (-z[r, c], np.int64(i)))
+        # The flow that a landslide begins with is 1 for each cell of its source.
         least = THINNEST * (starts[k + 1] - starts[k])
         while heap:
             _, i = heapq.heappop(heap)
@@ -107,6 +109,7 @@ def _run_out(
                 rr = r + DR[n]
                 cc = c + DC[n]
                 fall = z[r, c] - z[rr, cc]
+                # The energy line falls by the tangent of the angle of reach.
                 energy = head[r, c] + fall - friction[k] * cell * DISTANCE[n]
                 if energy <= 0.0:
                     continue

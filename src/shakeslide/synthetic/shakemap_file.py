@@ -55,6 +55,7 @@ def motion_at_nodes(earthquake: Earthquake, lons: Array, lats: Array) -> tuple[A
     to_map = Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
     nodes, centre = to_map.transform(*np.meshgrid(lons, lats)), earthquake.scenario.centre
     x, y = (np.asarray(a) - o for a, o in zip(nodes, centre, strict=True))
+    # By way of an even grid of the map, for that is what `motion_at` takes.
     axis_x, axis_y = np.linspace(x.min(), x.max(), 500), np.linspace(y.max(), y.min(), 500)
     motion = earthquake.motion_at(axis_x, axis_y)
     places = np.array(

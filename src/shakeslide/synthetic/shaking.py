@@ -55,6 +55,7 @@ def intensity(pgv: Array) -> Array:
 
     Any shape, and the same shape back.
     """
+    # Without motion there is no logarithm.
     log = np.log10(np.maximum(pgv, 1e-3))
     return np.asarray(
         np.clip(np.where(log > 0.53, 2.89 + 3.16 * log, 3.78 + 1.47 * log), 1.0, 10.0)

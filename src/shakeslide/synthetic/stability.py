@@ -123,6 +123,7 @@ def _strength(
     with_dip = np.clip(np.cos(np.radians(aspect - beds.azimuth)), 0.0, 1.0) ** 2
     daylight = np.exp(-(((slope - beds.dip) / 14.0) ** 2))
     factor = 1.0 - how.dip_slope * layered * with_dip * daylight
+    # A filter may leave more than 0 of zeros by rounding.
     bank = uniform_filter((surface.drainage[rows] > 5.0).astype(np.float32), 11) > 1e-6
     factor *= 1.0 - how.undercutting * bank
     factor *= 1.0 + np.exp(-((slope / GENTLE) ** 2))

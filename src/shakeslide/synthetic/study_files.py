@@ -124,6 +124,7 @@ def raster_profile(earthquake: Earthquake, dtype: np.dtype[Any], nodata: float) 
     return {
         "driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": dtype,
         "crs": CRS, "transform": earthquake.geobox.affine, "compress": "deflate", "zlevel": 1,
+        # GDAL has one predictor for floating-point and one for whole numbers.
         "predictor": 3 if dtype.kind == "f" else 2, "nodata": nodata,
         "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer",
     }  # fmt: skip
@@ -169,6 +170,7 @@ def append_vector(
     if mode == "w":
         # An empty file is no GeoPackage that GDAL could open.
         path.unlink()
+    # Without the date of writing: the same bytes every time.
     with undated():
         frame.to_file(
             path, layer=layer, driver="GPKG", engine="pyogrio", mode=mode, promote_to_multi=multi

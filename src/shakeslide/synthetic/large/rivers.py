@@ -98,6 +98,7 @@ def river_pieces(
     rank = np.argsort(head)
     place = np.minimum(np.searchsorted(head[rank], end), max(head.size - 1, 0))
     following = rank[place] if head.size else place
+    # A piece that ends where none begins leaves the grid: none follows it.
     order = _strahler(np.where(head[following] == end, following, -1))
     done = 0
     for k, part in enumerate(heads):

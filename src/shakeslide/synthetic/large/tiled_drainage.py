@@ -149,6 +149,7 @@ def accumulate_tiles(z: Plane, area: Plane, inflow: Inflow, tile: int, workers: 
         edge = np.zeros(basin.ring.shape, bool)
         edge[box.within(box.grown(1, z.shape))] = _border(box.shape)
         end = _ends(basin.receivers)[edge.ravel()]
+        # A node is a cell as one tile sees it: the tile's number times all cells, plus the cell.
         onward = np.where(basin.ring.ravel()[end], number * size + basin.cells.ravel()[end], -1)
         return (
             number * size + basin.cells[leaves], found[leaves].astype(np.float64),

@@ -159,11 +159,13 @@ class _Levels:
         frame, outer = self.levels[number].frame, coarse.inner
         shape = (frame.rows, frame.cols)
         window = box.grown(HALO, shape)
+        # A cell of the coarser level is as wide as two.
         half = Box(*(np.array([window.top, window.left, window.bottom, window.right]) // 2))
         source = Box(
             outer.top + half.top, outer.left + half.left,
             outer.top + half.bottom, outer.left + half.right,
         )  # fmt: skip
+        # Two cells: what flows in is told from the neighbours of those beside the tile.
         wide = source.grown(2, coarse.elevation.shape)
         z, area = coarse.elevation.read(wide), coarse.area.read(wide)
         inside = source.within(wide)
