@@ -96,7 +96,13 @@ class Platt:
 
 @dataclass(frozen=True)
 class Isotonic:
-    """Calibration by a rising polyline through `p`, `calibrated`; constant beyond its ends."""
+    """Calibration by a rising polyline through `p`, `calibrated`; constant beyond its ends.
+
+    Attributes
+    ----------
+    p, calibrated : ndarray of float64, shape (k,)
+        Probabilities as predicted, ascending, and as calibrated.
+    """
 
     p: FloatArray
     calibrated: FloatArray

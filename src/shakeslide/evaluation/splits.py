@@ -31,7 +31,7 @@ class Split:
         pixel, landslide, block or event.
     repeat, fold : int
         Which draw, and which part of it; from 0.
-    train, test : ndarray of int64
+    train, test : ndarray of int64, shapes (n,) and (m,)
         Row numbers, ascending.
     """
 

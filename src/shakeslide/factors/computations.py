@@ -73,7 +73,15 @@ class Bearing:
 
 @dataclass(frozen=True)
 class DirectionOfNearest:
-    """Azimuth (mod 180) of the nearest subsection."""
+    """Azimuth (mod 180) of the nearest subsection.
+
+    Attributes
+    ----------
+    segments : Segments
+        The subsections, or their midpoints.
+    azimuth : array, (segments,) float32
+        Azimuth, in degrees, of the subsection that each of `segments` belongs to.
+    """
 
     segments: nearest.Segments
     azimuth: NDArray[np.float32]
@@ -97,7 +105,15 @@ class DistanceToNearest:
 
 @dataclass(frozen=True)
 class Density:
-    """Kernel density of points."""
+    """Kernel density of points.
+
+    Attributes
+    ----------
+    x, y, weights : array, (points,) float64
+        Coordinates in the grid's CRS, in metres, and the weight of each point.
+    bandwidth : float
+        Radius of the kernel, in metres.
+    """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]

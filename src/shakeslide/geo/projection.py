@@ -294,7 +294,7 @@ class Distortion:
         where it is farthest from up.
     whole : bool
         Whether there is ground everywhere on the grid.
-    lon, lat : array
+    lon, lat : array, (points,) float64
         Degrees of points all over the grid.
     side : float
         Metres on the ground of a cell's side at the centre.

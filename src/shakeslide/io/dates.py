@@ -25,7 +25,7 @@ class Moments:
     ----------
     time : Series of UTC times
         NaT where unknown; of a date alone the day's first moment.
-    whole_day : array of bool
+    whole_day : array, (n,) bool
         Where only the day is known.
     """
 

@@ -51,7 +51,7 @@ class Summary:
         Cells that are 0.
     least : float
         The lowest value besides 0.
-    distinct : array or None
+    distinct : array, (k,), or None
         The values, sorted; None where there are too many.
     """
 

@@ -50,7 +50,7 @@ class Inventory:
         Where no negative may lie: whole landslides with their buffer.
     ambiguous, extent : Polygons or None
         Neither positive nor negative; the mapped area.
-    shapes : array of geometries
+    shapes : array of geometries, (landslides,)
         The outlines in the grid's CRS; of a point, the cell it lies in.
     notes : list of str
         What was repaired or left out.

@@ -179,8 +179,17 @@ def accumulate(receivers: Ints, inflow: Floats) -> Floats:
 class Reaches:
     """Stretches of river between heads, confluences and outlets.
 
-    `cells` holds the flat indices of all reaches one after another, downstream; reach k is
-    `cells[starts[k]:starts[k + 1]]`. `order` is Strahler's, `area` is in cells at the lower end.
+    Attributes
+    ----------
+    cells : array, (n,) int32
+        Flat indices of all reaches one after another, downstream; reach k is
+        `cells[starts[k]:starts[k + 1]]`.
+    starts : array, (reaches + 1,) int32
+        Where each reach begins in `cells`.
+    order : array, (reaches,) int32
+        Strahler's.
+    area : array, (reaches,) float32
+        Drainage area (cells) at the lower end.
     """
 
     cells: Ints

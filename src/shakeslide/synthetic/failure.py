@@ -78,7 +78,15 @@ def critical_acceleration(
 
 @dataclass(frozen=True)
 class FailureCurve:
-    """Exact probability of failure against ln(critical / median peak acceleration)."""
+    """Exact probability of failure against ln(critical / median peak acceleration).
+
+    Attributes
+    ----------
+    start, step : float
+        The first ln ratio of the curve, and the step from each to the next.
+    values : array, (n,)
+        Probability at each.
+    """
 
     start: float
     step: float

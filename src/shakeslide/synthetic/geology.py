@@ -110,7 +110,7 @@ class Structure:
 
 @dataclass(frozen=True)
 class Bedding:
-    """Dip direction and dip of layers (degrees)."""
+    """Dip direction and dip of layers (degrees), (rows, cols) float32 each."""
 
     azimuth: Floats
     dip: Floats

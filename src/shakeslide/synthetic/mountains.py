@@ -247,7 +247,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Ground:
-    """What the erosion model needs to know of the ground, on one grid (all arrays alike)."""
+    """What the erosion model needs of the ground: arrays (rows, cols) float32 on one grid."""
 
     erodibility: Floats
     uplift: Floats

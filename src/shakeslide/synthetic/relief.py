@@ -64,9 +64,9 @@ class Relief:
     Attributes
     ----------
     frame : Frame
-    elevation : array
+    elevation : array, (rows, cols) float32
         Metres.
-    inflow : array
+    inflow : array, (rows, cols) float32
         Cells that drain into each cell from outside the frame.
     inner : (slice, slice)
         The map within the frame.
@@ -109,9 +109,16 @@ def _warp(z: Floats, seed: tuple[int, ...], place: Place) -> Floats:
 
 @dataclass(frozen=True)
 class Water:
-    """Water that enters a grid: its cells, the amounts (cells of the grid), where it came from.
+    """Water that enters a grid at n cells.
 
-    `source` holds flat indices of the coarser grid that the water leaves.
+    Attributes
+    ----------
+    row, col : array, (n,) int32
+        The cells.
+    cells : array, (n,) float32
+        Amounts (cells of the grid).
+    source : array, (n,) int32
+        Flat indices of the cells of the coarser grid that the water leaves.
     """
 
     row: Ints

@@ -225,7 +225,7 @@ def make_rupture(seed: int, magnitude: float, extent: float) -> Rupture:
 
 @dataclass(frozen=True)
 class Motion:
-    """Median ground motion on a grid: PGA (g), PGV (cm/s)."""
+    """Median ground motion on a grid: PGA (g), PGV (cm/s), (rows, cols) float32 each."""
 
     pga: Floats
     pgv: Floats
@@ -261,7 +261,10 @@ def shake(rupture: Rupture, x: Axis, y: Axis, *, hanging_wall: float, patchiness
 
 @dataclass(frozen=True)
 class Aftershocks:
-    """Catalogue: days after the mainshock, map coordinates (m), depth (km), magnitude."""
+    """Catalogue of n aftershocks, arrays (n,).
+
+    Days after the mainshock, map coordinates (m), depth (km), magnitude.
+    """
 
     days: Array
     x: Array

@@ -43,7 +43,19 @@ class Interactions:
 
 @dataclass(frozen=True)
 class Surface:
-    """The map's surface: elevation (m), drainage area (km2), median PGA (g), class codes."""
+    """The map's surface.
+
+    Attributes
+    ----------
+    x, y : array, (cols,) and (rows,)
+        Metres from the map's middle.
+    cell : float
+        Cell size (m).
+    elevation, drainage, pga : array, (rows, cols) float32
+        Elevation (m), drainage area (km2), median PGA (g).
+    rock, soil, cover : array, (rows, cols) uint8
+        Codes of the classes.
+    """
 
     x: Axis
     y: Axis

@@ -25,7 +25,10 @@ _NEVER = np.float32(np.finfo(np.float32).max)  # float32 rows are finite: none e
 
 @dataclass(frozen=True)
 class Tree:
-    """One tree as its library gives it: children by index, leaves marked by a negative child."""
+    """One tree as its library gives it, arrays (nodes,).
+
+    Children are given by index, leaves are marked by a negative child.
+    """
 
     left: NDArray[np.integer]
     right: NDArray[np.integer]

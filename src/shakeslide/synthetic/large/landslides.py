@@ -129,13 +129,13 @@ class Slides:
         Group of failed cells whose landslide covers a cell.
     failed : Plane, uint8
         1 on the sources.
-    ids : array
+    ids : array, (groups + 1,) int32
         Landslide, from 1 on, that each group is part of.
-    cells : array
+    cells : array, (landslides + 1,) int64
         Cells that each landslide covers.
-    first : array
+    first : array, (landslides + 1,) int32
         Number of the first tile that holds a part of each landslide.
-    bottom, left, right : array
+    bottom, left, right : array, (landslides + 1,) int32
         How far each landslide reaches.
     """
 
@@ -257,7 +257,15 @@ def choose(
 
 @dataclass(frozen=True)
 class Part:
-    """Ids of some landslides, and of their sources, on a box of the map; 0 elsewhere."""
+    """Ids of some landslides, and of their sources, on a box of the map.
+
+    Attributes
+    ----------
+    box : Box
+        Where.
+    whole, sources : array, (rows, cols) int32
+        0 elsewhere.
+    """
 
     box: Box
     whole: Ints

@@ -31,7 +31,15 @@ ROUNDS = 12
 
 @dataclass(frozen=True)
 class Inflow:
-    """Water that enters a grid from outside: rows, columns and amounts (cells)."""
+    """Water that enters a grid from outside at n cells.
+
+    Attributes
+    ----------
+    row, col : array, (n,) int64
+        The cells.
+    cells : array, (n,) float32
+        Amounts (cells of the grid).
+    """
 
     row: Index
     col: Index
