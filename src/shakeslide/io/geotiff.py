@@ -89,7 +89,7 @@ def write_geotiff(
         "num_threads": threads,
     }
     if cloud_optimised:
-        # = |Read once and thrown away: packing it would only take time.
+        # Read once and thrown away: packing it would only take time.
         profile |= {"compress": "none"}
         for key in ("zstd_level", "predictor"):
             profile.pop(key)
