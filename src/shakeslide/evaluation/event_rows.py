@@ -24,8 +24,13 @@ def rows_by_event(event: ArrayLike | None, count: int) -> list[IntArray]:
 
     Returns
     -------
-    list of ndarray of int64
+    list of ndarray of int64, shape (k,)
         Ascending row numbers, one array per event.
+
+    Raises
+    ------
+    ValueError
+        If `event` has not one value per row.
     """
     if event is None:
         return [np.arange(count)]

@@ -205,7 +205,15 @@ def span(dtype: str) -> str:
 
 @njit(nogil=True, cache=True)
 def blank(values: Any, missing: Any) -> None:
-    """Make NaN, in place, of what is missing and of what is not finite."""
+    """Make NaN, in place, of what is missing and of what is not finite.
+
+    Parameters
+    ----------
+    values : array, (rows, cols) of a floating type
+        Changed in place.
+    missing : array, (rows, cols) bool, or None
+        Cells that are missing.
+    """
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
             if not np.isfinite(values[i, j]) or (missing is not None and missing[i, j]):

@@ -38,7 +38,7 @@ class Events:
 
     @property
     def event(self) -> NDArray[np.int64]:
-        """Event of each row of the samples."""
+        """Event of each row of the samples, (samples,) int64: its place in `names`."""
         return self.samples.event
 
     def regions(self, split: splits.Split) -> dict[str, dict[int, int]]:

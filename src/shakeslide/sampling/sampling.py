@@ -110,7 +110,7 @@ class Samples:
 
     @property
     def event(self) -> NDArray[np.int64]:
-        """Earthquake of each row, from 0."""
+        """Earthquake of each row, (samples,) int64 from 0."""
         return self.table["event"].to_numpy(np.int64)
 
     @property
@@ -123,8 +123,12 @@ class Samples:
 
         Parameters
         ----------
-        rows : array of int64, optional
+        rows : array, (n,) int64, optional
             Row numbers; default: all. A clear cell belongs to the nearest landslide of these.
+
+        Returns
+        -------
+        array, (n,) int64
         """
         t = self.table if rows is None else self.table.iloc[rows]
         label, number, x, y, event = (
@@ -134,7 +138,7 @@ class Samples:
 
     @property
     def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Coordinates x and y of each row, metres, in the projection of its event."""
+        """Coordinates x and y of each row, (samples,) each, in metres in its event's projection."""
         return self.table["x"].to_numpy(np.float64), self.table["y"].to_numpy(np.float64)
 
     @property

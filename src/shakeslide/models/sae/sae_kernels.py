@@ -7,6 +7,11 @@ computed, rows added so move nothing because their errors are zero.
 
 A *plan* describes a stack, one row per layer: inputs, outputs, padded inputs, padded outputs,
 offsets of the weights and of the biases in the flat parameter vector, activation.
+
+Names stand for the same arrays everywhere: `theta` and `grad`, (n,), parameters and their
+gradient; `moments`, (2, n), of AdamW; `plan`, (layers, 7) int64; `X`, (rows, inputs), rows of the
+study and `y`, (rows,), their labels; `index` and `order`, (m,), numbers of rows; `settings`, (4,),
+with the places `RHO` to `DECAY`; `rates`, (steps,).
 """
 
 from __future__ import annotations
@@ -232,7 +237,7 @@ def _squared_error(out: Any, target: Any, units: int, rows: int) -> float:
 
 @njit(nogil=True, cache=True)
 def sparsity_slopes(rho_hat: Any, n: int, settings: Any) -> Any:
-    """d(beta KL)/dh, the same for all n rows, by unit."""
+    """d(beta KL)/dh, (units,), the same for all n rows; `rho_hat`, (units,): mean activations."""
     slopes = np.zeros_like(rho_hat)
     rho, beta = np.float64(settings[RHO]), np.float64(settings[BETA])
     for j in range(rho_hat.size):
@@ -262,7 +267,7 @@ def _add_sums(h: Any, rows: int, sums: Any) -> None:
 def activation_sums(
     theta: Any, plan: Any, layers: int, X: Any, index: Any, start: int, rows: int, acts: Any
 ) -> Any:
-    """Sum over rows of the activations behind the first `layers` layers, by unit."""
+    """Sum over rows of the activations behind the first `layers` layers, (units,)."""
     p_out = plan[layers - 1, PADDED_OUT]
     sums = np.zeros(p_out, dtype=theta.dtype)
     for begin in range(start, start + rows, BLOCK):
@@ -341,7 +346,7 @@ def add_gradient(
 
 @njit(nogil=True, cache=True)
 def workspace(plan: Any, rows: int, like: Any) -> Any:
-    """Scratch of `add_gradient` for blocks of up to `rows` rows."""
+    """Scratch of `add_gradient` for blocks of up to `rows` rows: three flat vectors like `like`."""
     acts, deltas = _activations(plan, rows, like), _activations(plan, rows, like)
     turned = _filled_up(min(rows, BLOCK)) * plan[:, PADDED_IN].max()
     return acts, deltas, _scratch(turned, like)
