@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from shakeslide.core.errors import InputError
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning import bundle
-from shakeslide.learning.bundle import FittedModel
+from shakeslide.learning.bundle import FittedModel, TrainedOn
 from shakeslide.models import MODELS, dump, read, write
 from shakeslide.sampling import encoding
 
@@ -31,7 +31,7 @@ FACTORS = (
     FactorInfo("SLOA", "Aspect", "deg", "circular", {}),
     FactorInfo("LITH", "Lithology", "", "categorical", {1: "granite", 2: "marl"}),
 )
-ABOUT = {"sample_share": 0.5, "prevalence": 0.1, "rows": 200, "seed": 1}
+ABOUT = TrainedOn(seed=1, rows=200, sample_share=0.5, prevalence=0.1)
 
 
 def raw(n: int = 200) -> np.ndarray:
@@ -203,8 +203,10 @@ MANIFESTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("rf", lambda m: m.update(params=[1]), "table"),
     ("rf", lambda m: m["params"].update(__class__="os.system"), "unknown parameter"),
     ("rf", lambda m: m["about"].pop("prevalence"), "damaged"),
-    ("rf", lambda m: m["about"].update(sample_share="half"), "no share"),
-    ("rf", lambda m: m["about"].update(sample_share=7), "no share"),
+    ("rf", lambda m: m["about"].update(sample_share="half"), "sample_share"),
+    ("rf", lambda m: m["about"].update(sample_share=7), "sample_share"),
+    ("rf", lambda m: m["about"].update(positives="trees"), "positives"),
+    ("rf", lambda m: m["about"].update(rows="many"), "rows"),
     ("rf", lambda m: m.update(about=3), "damaged"),
     ("rf", lambda m: m.update(calibration={"platt": [1, 2, 3]}), "calibration"),
     ("rf", lambda m: m.update(calibration={"eval": "1"}), ""),
@@ -289,7 +291,7 @@ def test_cells_outside_the_training_range_are_counted() -> None:
     lines = bundle.range_warnings(trained, X)
     assert lines[1] == "20 % of the cells have LITH outside the training range"
     assert len(lines) == 2
-    assert bundle.out_of_range(replace(trained, about={**ABOUT, "static": True}), X) == {}
+    assert bundle.out_of_range(replace(trained, about=replace(ABOUT, static=True)), X) == {}
     assert bundle.out_of_range(trained, np.full((4, 3), np.nan, np.float32)) == {}
 
 

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +56,10 @@ def test_a_class_stands_with_its_name_or_alone_where_it_has_none(printed: list[s
     assert "=" not in soil
 
 
-def row(**part: object) -> str:
-    told = {"model": "rf", "probability": 0.5, "background": 0.1}
-    whole = {
-        "code": "SLO",
-        "name": "Slope gradient",
-        "class": None,
-        "log_odds": 0.84,
-        "error": 0.02,
-    }
-    line = explanation.lines({**told, "parts": [{**whole, **part}]})[1]
+def row(**part: Any) -> str:
+    whole = explanation.Part("SLO", "Slope gradient", "deg", 1.0, None, 0.84, 0.02)
+    told = explanation.Attribution("rf", 0.5, 0.1, (replace(whole, **part),))
+    line = explanation.lines(told)[1]
     return " ".join(line.split())
 
 
@@ -74,7 +69,7 @@ def test_a_number_stands_with_its_unit() -> None:
 
 
 def test_a_class_named_by_its_own_number_stands_once() -> None:
-    assert row(value=7.0, unit="class", **{"class": "7"}).split(" log")[0].endswith(" 7 class")
+    assert row(value=7.0, unit="class", class_name="7").split(" log")[0].endswith(" 7 class")
 
 
 def test_a_place_is_named_in_degrees_too(

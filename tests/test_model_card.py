@@ -26,23 +26,20 @@ def test_the_card_of_a_run_says_what_was_learnt(finished: pipeline.Run) -> None:
 @pytest.mark.parametrize("positives", Positive)
 def test_each_kind_of_positive_has_its_words(finished: pipeline.Run, positives: Positive) -> None:
     model = bundle.load(finished.out / "models" / "rf")
-    text = bundle.card(replace(model, about={**model.about, "positives": positives.value}))
+    text = bundle.card(replace(model, about=replace(model.about, positives=positives)))
     assert f"a cell is a {positives.plain_cell}, by" in text
     assert f"- Positives: {positives.what}." in text
 
 
-@pytest.mark.parametrize("positives", [None, "trees", 7, ["sources"]])
-def test_a_card_without_known_positives_names_none(
-    finished: pipeline.Run, positives: object
-) -> None:
+def test_a_card_without_known_positives_names_none(finished: pipeline.Run) -> None:
     model = bundle.load(finished.out / "models" / "rf")
-    text = bundle.card(replace(model, about={**model.about, "positives": positives}))
+    text = bundle.card(replace(model, about=replace(model.about, positives=None)))
     assert "Positives" not in text
 
 
 def test_a_name_is_text_whatever_is_in_it(finished: pipeline.Run) -> None:
     model = bundle.load(finished.out / "models" / "rf")
     name = "<script>a</script> [b](c)\n# d | `e`"
-    text = bundle.card(replace(model, about={**model.about, "study": name}))
+    text = bundle.card(replace(model, about=replace(model.about, study=name)))
     (line,) = [line for line in text.splitlines() if line.startswith("- Study: ")]
     assert line == r"- Study: \<script\>a\</script\> \[b\](c) # d \| \`e\`"

@@ -83,7 +83,7 @@ def test_a_calibrated_model_is_stored_and_mapped(
     pipeline.map_(run)
     model = bundle.load(run.out / "models" / "rf")
     assert isinstance(model.calibration, kind)
-    assert model.about["calibration"] == method
+    assert model.about.calibration == method
     samples = sampling.load(run.out / "samples.parquet")
     mapped = read(run.out / "maps" / "rf_probability.tif")
     t = samples.table

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LinearRegression
 
 from shakeslide.evaluation.collinearity import correlations
+from shakeslide.learning.explanation import stored
 
 N = 400
 
@@ -120,7 +121,7 @@ def test_what_others_give_away_is_infinite() -> None:
     assert np.isinf(found.vif[:3]).all()
     assert found.vif[3] == pytest.approx(1, abs=0.05)
     assert list(found.inflated()) == ["A", "B", "C"]
-    assert found.to_dict()["vif"]["A"] is None
+    assert stored(found).vif["A"] is None
 
 
 def test_what_does_not_vary_has_no_correlation() -> None:

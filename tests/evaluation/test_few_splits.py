@@ -5,8 +5,36 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shakeslide.evaluation.scores import MEASURES
 from shakeslide.evaluation.splits import Split
+from shakeslide.learning.judgement import (
+    Confusion,
+    Judgement,
+    RateCurves,
+    Record,
+    ReliabilityCurve,
+    RocCurve,
+)
 from shakeslide.results import evaluation_file
+
+
+def judged(score: float) -> evaluation_file.Result:
+    """Return a result of which all measures are one number."""
+    measures = dict.fromkeys(MEASURES, score)
+    record = Record("pixel", "lr", 0, 0, 0.5, 6, 4, fit_s=0.1, **measures)
+    judgement = Judgement(
+        model="lr",
+        fit_s=0.1,
+        sample_share=0.5,
+        roc=RocCurve((0.0, 1.0), (0.0, 1.0)),
+        reliability=ReliabilityCurve((0.5,), (0.5,)),
+        captured={"0.1": 0.4},
+        rates=RateCurves((0.0, 1.0), (0.0, 1.0), (0.0, 1.0)),
+        threshold=0.5,
+        records=(record, record),
+        confusion=Confusion(1.0, 1.0, 1.0, 1.0),
+    )
+    return evaluation_file.Result(judgement, np.zeros(4, np.float32))
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 6])
@@ -16,15 +44,15 @@ def test_differences_of_few_splits_have_no_interval(count: int) -> None:
     rng = np.random.default_rng(0)
 
     def results() -> list[evaluation_file.Result]:
-        scores = [dict.fromkeys(evaluation_file.COMPARED, float(v)) for v in rng.random(count)]
-        return [evaluation_file.Result({"records": [s]}, np.zeros(4, np.float32)) for s in scores]
+        return [judged(float(v)) for v in rng.random(count)]
 
     outcome = evaluation_file.Outcome("pixel", splits, rows, {"lr": results(), "rf": results()})
     (row,) = evaluation_file._pairs(outcome)
-    for measure in evaluation_file.COMPARED:
-        known = [row[measure][k] is not None for k in ("low", "high", "p_value")]
+    for measure in ("oa", "roc_auc", "brier"):
+        told = row.of(measure)
+        known = [value is not None for value in (told.low, told.high, told.p_value)]
         assert known == [count >= 5] * 3
-        assert np.isfinite(row[measure]["mean"])
+        assert np.isfinite(told.mean)
 
 
 @pytest.mark.parametrize("count", [1, 4])

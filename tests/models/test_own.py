@@ -188,7 +188,7 @@ def test_a_packages_estimator_is_trained_judged_and_mapped(run: pipeline.Run) ->
         stage(run)
     model = bundle.load(run.out / "models" / "nearest")
     assert model.estimator.settings == {"heat": 0.3}
-    assert model.about["angles"] == "sincos"
+    assert model.about.angles == "sincos"
     samples = sampling.load(run.out / "samples.parquet")
     with rasterio.open(run.out / "maps" / "nearest_probability.tif") as src:
         p = src.read(1)

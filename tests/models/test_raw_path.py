@@ -205,13 +205,13 @@ def test_formulas_are_not_corrected_for_a_balance_they_never_saw(
 ) -> None:
     run, _ = finished
     model = bundle.load(run.out / "models" / "newmark")
-    assert model.about["static"]
-    assert model.about["sample_share"] == model.about["prevalence"]
+    assert model.about.static
+    assert model.about.sample_share == model.about.prevalence
     text = (run.out / "models" / "newmark" / "card.md").read_text()
     assert "published formula" in text
     fitted = bundle.load(run.out / "models" / "ahp")
-    assert not fitted.about["static"]
-    assert fitted.about["sample_share"] != fitted.about["prevalence"]
+    assert not fitted.about.static
+    assert fitted.about.sample_share != fitted.about.prevalence
 
 
 def test_contradicting_comparisons_are_told_once(finished: tuple[pipeline.Run, Told]) -> None:

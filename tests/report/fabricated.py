@@ -16,11 +16,19 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
+from shakeslide.core import documents
 from shakeslide.evaluation.collinearity import correlations
+from shakeslide.evaluation.scores import MEASURES
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo import grid as grids
 from shakeslide.io.geotiff import write_geotiff
 from shakeslide.layers.positives import Positive
+from shakeslide.learning import bundle, explanation
+from shakeslide.learning.bundle import TrainedOn
+from shakeslide.learning.explanation import Dependence, Gain, Loss, ModelImportance
+from shakeslide.results import evaluation_document, importance_document
+from shakeslide.results.evaluation_document import Evaluation
+from shakeslide.results.importance_document import Importance
 from shakeslide.sampling import sampling
 
 CELL = 30.0
@@ -117,8 +125,13 @@ def _differences(protocol: str, model: str, other: str) -> dict[str, Any]:
     return told
 
 
-def evaluation(repeats: int, protocols: tuple[str, ...] = ("pixel", "block")) -> dict[str, Any]:
+def evaluation(repeats: int, protocols: tuple[str, ...] = ("pixel", "block")) -> Evaluation:
     """Return an evaluation with plausible figures."""
+    return documents.from_json(Evaluation, json.dumps(evaluation_values(repeats, protocols)))
+
+
+def evaluation_values(repeats: int, protocols: tuple[str, ...]) -> dict[str, Any]:
+    """Return what evaluation.json holds, but for its schema."""
     fpr = np.linspace(0, 1, 21)
     pairs = [(p, m) for p in protocols for m in MODELS]
     records = [_record(p, m, r) for p, m in pairs for r in range(repeats)]
@@ -179,7 +192,7 @@ def evaluation(repeats: int, protocols: tuple[str, ...] = ("pixel", "block")) ->
             for m in MODELS
         ],
         "truth": {
-            "scores": {"oa": 0.9, "roc_auc": 0.95},
+            "scores": dict.fromkeys(MEASURES, 0.9) | {"roc_auc": 0.95},
             "gaps": [
                 {"protocol": p, "model": m, "oa": 0.9 - SCORES[m], "roc_auc": GAPS[m]}
                 for p, m in pairs
@@ -187,8 +200,10 @@ def evaluation(repeats: int, protocols: tuple[str, ...] = ("pixel", "block")) ->
         },
         "calibration": "none",
         "threshold": 0.5,
+        "prevalence": {"sample": 0.5, "area": 0.03},
         "block_size": 870.0,
         "buffer": 300.0,
+        "replicates": 500,
     }
 
 
@@ -275,13 +290,13 @@ def fabricate(out: Path, repeats: int = 3, positives: Positive = Positive.SOURCE
         )
     samples = replace(_samples(values, known), positives=positives)
     sampling.save(samples, out / "samples.parquet")
-    write_json(out / "evaluation.json", evaluation(repeats))
-    write_json(out / "importance.json", importance(samples))
+    evaluation_document.save(out, evaluation(repeats))
+    importance_document.save(out, importance(samples))
     write_json(out / "provenance.json", PROVENANCE)
     return out
 
 
-def importance(samples: sampling.Samples) -> dict[str, Any]:
+def importance(samples: sampling.Samples) -> Importance:
     """Return an importance with plausible figures, and the samples' own collinearity."""
     codes = list(FACTORS)
     groups = [["DEM", "TPI"], ["SLOA"], ["FD"], ["LITH"]]
@@ -293,28 +308,25 @@ def importance(samples: sampling.Samples) -> dict[str, Any]:
         "LITH": np.array([1.0, 2.0, 3.0]),
     }
     models = [
-        {
-            "model": m,
-            "roc_auc": SCORES[m] + 0.07,
-            "permutation": [
-                {"codes": g, "mean": DROPS[m] * (1 - i) / (1 + i), "sd": 0.0024}
-                for i, g in enumerate(groups)
-            ],
-            "dependence": [
-                {
-                    "code": c,
-                    "values": v.tolist(),
-                    "probability": np.linspace(0.2, SCORES[m], len(v)).tolist(),
-                }
+        ModelImportance(
+            m,
+            SCORES[m] + 0.07,
+            tuple(
+                Loss(tuple(g), DROPS[m] * (1 - i) / (1 + i), 0.0024) for i, g in enumerate(groups)
+            ),
+            tuple(
+                Dependence(
+                    c, tuple(v.tolist()), tuple(np.linspace(0.2, SCORES[m], len(v)).tolist())
+                )
                 for c, v in curves.items()
-            ],
-        }
+            ),
+        )
         for m in MODELS
     ]
     kinds = {code: f.kind for code, f in FACTORS.items()}
-    gain = [{"code": c, "bits": 0.3 / (1 + i)} for i, c in enumerate(codes)]
-    told = correlations(samples.raw, codes, kinds).to_dict()
-    return {"information_gain": gain, "models": models, "collinearity": told}
+    gain = tuple(Gain(c, 0.3 / (1 + i)) for i, c in enumerate(codes))
+    told = explanation.stored(correlations(samples.raw, codes, kinds))
+    return Importance(gain, told, tuple(models))
 
 
 def write_uncertainty(out: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -329,6 +341,14 @@ def write_uncertainty(out: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     tags = {"threshold": str(THRESHOLD)}
     write_raster(out / "maps" / "applicability.tif", index, tags=tags, cloud_optimised="average")
     return mean, sd, index
+
+
+def write_manifest(out: Path, model: str, about: TrainedOn) -> None:
+    """Write as much of a model's manifest as says what it was trained on."""
+    folder = out / "models" / model
+    folder.mkdir(parents=True)
+    told = {"format": bundle.FORMAT, "about": documents.to_values(about)}
+    write_json(folder / bundle.MANIFEST, told)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -400,39 +401,41 @@ def test_any_shape_of_area_can_be_drawn(tmp_path: Path, shape: tuple[int, int]) 
 @pytest.mark.parametrize("protocol", ["pixel", "block"])
 def test_roc_shows_the_evaluation(protocol: str) -> None:
     result = evaluation(3)
-    for i, curve in enumerate(result["roc"]):
-        curve["tpr"][10] += 0.01 * i
+    curves = [
+        replace(c, tpr=(*c.tpr[:10], (c.tpr[10] or 0) + 0.01 * i, *c.tpr[11:]))
+        for i, c in enumerate(result.roc)
+    ]
     with figures.style():
-        axes = charts.roc(result, protocol).axes[-1]
+        axes = charts.roc(curves, result.of_protocol(protocol), protocol).axes[-1]
     assert axes.get_title(loc="left").split(":")[0] == protocol
     legend = axes.get_legend()
     assert legend is not None
     texts = [t.get_text().replace("\u00a0", " ") for t in legend.get_texts()]
-    rows = {r["model"]: r["roc_auc"] for r in result["summary"] if r["protocol"] == protocol}
-    order = sorted(rows, key=lambda m: -rows[m]["mean"])
-    wanted = [f"{m.upper()}  {rows[m]['mean']:.3f} ± {rows[m]['sd']:.3f}" for m in order]
+    rows = {r.model: r.roc_auc for r in result.of_protocol(protocol)}
+    order = sorted(rows, key=lambda m: -(rows[m].mean or 0))
+    wanted = [f"{m.upper()}  {rows[m].mean:.3f} ± {rows[m].sd:.3f}" for m in order]
     assert texts == wanted
     for line, model in zip(axes.get_lines()[1:], order, strict=True):
-        curve = next(c for c in result["roc"] if (c["protocol"], c["model"]) == (protocol, model))
-        np.testing.assert_allclose(line.get_xydata(), np.transpose([curve["fpr"], curve["tpr"]]))
+        curve = next(c for c in curves if (c.protocol, c.model) == (protocol, model))
+        np.testing.assert_allclose(line.get_xydata(), np.transpose([curve.fpr, curve.tpr]))
 
 
 def test_rates_show_the_evaluation() -> None:
     result = evaluation(1)
     with figures.style():
-        axes = charts.rates(result, "block").axes[-1]
-    told = [r for r in result["rates"] if r["protocol"] == "block"]
+        axes = charts.rates(result.rates, "block").axes[-1]
+    told = [r for r in result.rates if r.protocol == "block"]
     drawn = [line.get_ydata() for line in axes.lines[1:]]
     assert len(drawn) == 2 * len(told)
     for k, row in enumerate(told):
-        np.testing.assert_allclose(drawn[2 * k], 100 * np.array(row["prediction"]))
-        np.testing.assert_allclose(drawn[2 * k + 1], 100 * np.array(row["success"]))
+        np.testing.assert_allclose(drawn[2 * k], 100 * np.array(row.prediction))
+        np.testing.assert_allclose(drawn[2 * k + 1], 100 * np.array(row.success))
 
 
 def test_reliability_shows_the_evaluation() -> None:
     result = evaluation(1)
     with figures.style():
-        axes = charts.reliability(result, "block").axes[-1]
+        axes = charts.reliability(result.reliability, "block").axes[-1]
     lines = axes.get_lines()
     assert len(lines) == 1 + len(MODELS)
     np.testing.assert_allclose(lines[1].get_xydata(), [[0.2, 0.1], [0.5, 0.5], [0.8, 0.9]])
@@ -444,17 +447,16 @@ def test_protocols_are_drawn_with_their_intervals() -> None:
         panels = charts.protocols(result, ["pixel", "block"]).axes[-2:]
     for axes, measure, scale in zip(panels, ("oa", "roc_auc"), (100, 1), strict=True):
         drawn = {tuple(np.round(line.get_xdata(), 6)) for line in axes.get_lines()}
-        for row in result["summary"]:
-            told = row[measure]
-            assert (round(scale * told["mean"], 6),) in drawn
-            assert tuple(np.round([scale * told["low"], scale * told["high"]], 6)) in drawn
-        truth = result["truth"]["scores"][measure]
-        assert (round(scale * truth, 6),) * 2 in drawn
-        assert len(drawn) == 2 * len(result["summary"]) + 1
-    del result["truth"]
+        for row in result.summary:
+            told = row.of(measure)
+            assert (round(scale * told.mean, 6),) in drawn
+            assert tuple(np.round([scale * told.low, scale * told.high], 6)) in drawn
+        assert result.truth is not None
+        assert (round(scale * result.truth.scores.of(measure), 6),) * 2 in drawn
+        assert len(drawn) == 2 * len(result.summary) + 1
     with figures.style():
-        panel = charts.protocols(result, ["pixel", "block"]).axes[-1]
-    assert len(panel.get_lines()) == 2 * len(result["summary"])
+        panel = charts.protocols(replace(result, truth=None), ["pixel", "block"]).axes[-1]
+    assert len(panel.get_lines()) == 2 * len(result.summary)
 
 
 def test_colours_of_few_pixels_reach_the_page(tmp_path: Path) -> None:

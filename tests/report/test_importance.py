@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +11,13 @@ import pytest
 from shakeslide import report
 from shakeslide.evaluation.collinearity import correlations
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.learning import explanation
+from shakeslide.learning.explanation import Collinear
 from shakeslide.report import artefacts, figures, importance_charts, importance_text
+from shakeslide.results import importance_document
+from shakeslide.results.importance_document import Importance
 
-from .fabricated import DROPS, EVIL, FACTORS, INPUTS, MODELS, fabricate, write_json
+from .fabricated import DROPS, EVIL, FACTORS, INPUTS, MODELS, fabricate
 from .test_page import Page, numbers
 
 
@@ -26,40 +27,42 @@ def page(run_folder: Path) -> Page:
 
 
 @pytest.fixture(scope="module")
-def told(run_folder: Path) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((run_folder / "importance.json").read_text())
+def told(run_folder: Path) -> Importance:
+    read = importance_document.load(run_folder)
+    assert read is not None
     return read
 
 
-def collinearity_of(columns: dict[str, np.ndarray]) -> dict[str, Any]:
-    return correlations(np.column_stack(list(columns.values())), list(columns), {}).to_dict()
+def collinearity_of(columns: dict[str, np.ndarray]) -> Collinear:
+    x = np.column_stack(list(columns.values()))
+    return explanation.stored(correlations(x, list(columns), {}))
 
 
 # ------------------------------------------------------------------ gain and shuffling
 
 
-def test_information_gain_is_printed_and_drawn(page: Page, told: dict[str, Any]) -> None:
+def test_information_gain_is_printed_and_drawn(page: Page, told: Importance) -> None:
     rows = page.rows("gain")
     assert {c: numbers(cells[0])[0] for c, cells in rows.items()} == pytest.approx(
-        {r["code"]: r["bits"] for r in told["information_gain"]}, abs=6e-4
+        {g.code: g.bits for g in told.information_gain}, abs=6e-4
     )
     with figures.style():
-        axes = importance_charts.gain(told["information_gain"], FACTORS).axes[1]
+        axes = importance_charts.gain(told.information_gain, FACTORS).axes[1]
     drawn = {
         label.get_text().split()[-1]: bar.get_width()
         for label, bar in zip(axes.get_yticklabels(), axes.patches, strict=True)
     }
-    assert drawn == pytest.approx({r["code"]: r["bits"] for r in told["information_gain"]})
+    assert drawn == pytest.approx({g.code: g.bits for g in told.information_gain})
 
 
-def test_losses_are_printed_by_group(page: Page, told: dict[str, Any]) -> None:
+def test_losses_are_printed_by_group(page: Page, told: Importance) -> None:
     rows = page.rows("permutation")
     assert list(rows) == ["DEM and TPI", "SLOA", "FD", "LITH"]
     for i, cells in enumerate(rows.values()):
-        for model, cell in zip(told["models"], cells, strict=True):
-            row = model["permutation"][i]
+        for model, cell in zip(told.models, cells, strict=True):
+            row = model.permutation[i]
             printed = numbers(cell.replace("\u2212", "-"))
-            assert printed == pytest.approx([100 * row["mean"], 100 * row["sd"]], abs=6e-3)
+            assert printed == pytest.approx([100 * row.mean, 100 * row.sd], abs=6e-3)
     text = page.text.replace("\u00a0", " ")
     assert (
         "Random forest leans most on Elevation (DEM) and Topographic position index (TPI): with "
@@ -80,9 +83,9 @@ def test_greatest_loss_of_each_model_is_bold(run_folder: Path) -> None:
     ]
 
 
-def test_losses_are_drawn_beside_their_group(told: dict[str, Any]) -> None:
+def test_losses_are_drawn_beside_their_group(told: Importance) -> None:
     with figures.style():
-        axes = importance_charts.permutation(told["models"]).axes[1]
+        axes = importance_charts.permutation(told).axes[1]
     marks = {
         (round(float(x), 6), round(float(y)))
         for line in axes.get_lines()
@@ -96,34 +99,47 @@ def test_losses_are_drawn_beside_their_group(told: dict[str, Any]) -> None:
         assert (round(-100 * DROPS[model] / 3, 6), 1) in marks
 
 
-def test_undefined_importance_is_a_dash(run_folder: Path, told: dict[str, Any]) -> None:
-    broken = copy.deepcopy(told)
-    broken["models"][0]["permutation"][0] |= {"mean": None, "sd": None}
-    broken["information_gain"][-1]["bits"] = None
-    broken["models"][1]["dependence"][0]["probability"][2] = None
+def test_undefined_importance_is_a_dash(run_folder: Path, told: Importance) -> None:
+    first, second, *others = told.models
+    losses = (replace(first.permutation[0], mean=None, sd=None), *first.permutation[1:])
+    curve = second.dependence[0]
+    gap = replace(curve, probability=(*curve.probability[:2], None, *curve.probability[3:]))
+    broken = replace(
+        told,
+        information_gain=(
+            *told.information_gain[:-1],
+            replace(told.information_gain[-1], bits=None),
+        ),
+        models=(
+            replace(first, permutation=losses),
+            replace(second, dependence=(gap, *second.dependence[1:])),
+            *others,
+        ),
+    )
     run = replace(artefacts.load(run_folder), importance=broken)
     summary = importance_text.importance(run)
     assert summary is not None
     assert summary.groups[0].cells[0] == ("–", "", False)
     assert summary.gain[-1][2] == "–"
     with figures.style():
-        assert importance_charts.permutation(broken["models"]).axes
-        assert importance_charts.dependence(broken["models"], FACTORS).axes
+        assert importance_charts.permutation(broken).axes
+        assert importance_charts.dependence(broken.models, FACTORS).axes
 
 
 # ------------------------------------------------------------------ dependence
 
 
-def test_curves_are_those_of_the_file(told: dict[str, Any]) -> None:
+def test_curves_are_those_of_the_file(told: Importance) -> None:
     with figures.style():
-        panels = importance_charts.dependence(told["models"], FACTORS).axes[1:]
+        panels = importance_charts.dependence(told.models, FACTORS).axes[1:]
     assert [a.get_title(loc="left") for a in panels] == list(FACTORS)
     for axes, code in zip(panels, FACTORS, strict=True):
         lines = [line for line in axes.get_lines() if line.get_marker() != "|"]
         assert len(lines) == len(MODELS)
-        for line, model in zip(lines, told["models"], strict=True):
-            curve = next(d for d in model["dependence"] if d["code"] == code)
-            x, p = np.array(curve["values"]), np.array(curve["probability"])
+        for line, model in zip(lines, told.models, strict=True):
+            curve = model.dependence_on(code)
+            assert curve is not None
+            x, p = np.array(curve.values), np.array(curve.probability)
             if code == "LITH":
                 np.testing.assert_allclose(line.get_xdata(), [0, 1, 2], atol=0.3)
             else:
@@ -134,9 +150,9 @@ def test_curves_are_those_of_the_file(told: dict[str, Any]) -> None:
             np.testing.assert_allclose(line.get_ydata(), p)
 
 
-def test_axes_of_curves_are_named(told: dict[str, Any]) -> None:
+def test_axes_of_curves_are_named(told: Importance) -> None:
     with figures.style():
-        panels = importance_charts.dependence(told["models"], FACTORS).axes[1:]
+        panels = importance_charts.dependence(told.models, FACTORS).axes[1:]
     by_code = dict(zip(FACTORS, panels, strict=True))
     assert by_code["DEM"].get_xlabel() == "Elevation (m)"
     assert [t.get_text() for t in by_code["SLOA"].get_xticklabels()] == ["N", "E", "S", "W", "N"]
@@ -163,10 +179,10 @@ def test_codes_that_are_their_own_names_are_not_explained(run_folder: Path) -> N
 # ------------------------------------------------------------------ collinearity
 
 
-def test_correlations_are_written_into_their_cells(told: dict[str, Any]) -> None:
-    matrix, codes = told["collinearity"]["correlation"], told["collinearity"]["codes"]
+def test_correlations_are_written_into_their_cells(told: Importance) -> None:
+    matrix, codes = told.collinearity.correlation, told.collinearity.codes
     with figures.style():
-        axes = importance_charts.collinearity(told["collinearity"], FACTORS).axes[1]
+        axes = importance_charts.collinearity(told.collinearity, FACTORS).axes[1]
     texts = {tuple(t.get_position()): t for t in axes.texts}
     assert len(texts) == len(codes) * (len(codes) - 1) // 2
     for (j, i), text in texts.items():
@@ -179,34 +195,35 @@ def test_correlations_are_written_into_their_cells(told: dict[str, Any]) -> None
     assert len(axes.patches) == close
 
 
-def test_variance_inflation_stands_beside(page: Page, told: dict[str, Any]) -> None:
+def test_variance_inflation_stands_beside(page: Page, told: Importance) -> None:
     rows = page.rows("vif")
     assert list(rows) == list(FACTORS)
     for code, cells in rows.items():
-        assert numbers(cells[0])[0] == pytest.approx(told["collinearity"]["vif"][code], abs=0.051)
+        assert numbers(cells[0])[0] == pytest.approx(told.collinearity.vif[code], abs=0.051)
     with figures.style():
-        bars = importance_charts.collinearity(told["collinearity"], FACTORS).axes[2]
+        bars = importance_charts.collinearity(told.collinearity, FACTORS).axes[2]
     printed = [numbers(t.get_text())[0] for t in bars.texts]
-    assert printed == pytest.approx(list(told["collinearity"]["vif"].values()), abs=0.051)
+    assert printed == pytest.approx(list(told.collinearity.vif.values()), abs=0.051)
 
 
-def test_remarks_are_listed(run_folder: Path, page: Page, told: dict[str, Any]) -> None:
-    remarks = told["collinearity"]["remarks"]
+def test_remarks_are_listed(run_folder: Path, page: Page, told: Importance) -> None:
+    remarks = told.collinearity.remarks
     assert remarks
     for text in remarks:
         assert page.text.count(text) == 1
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(2, 400))
     columns = {"DEM": a, "SLOA": a + 0.01 * b, "FD": b, "TPI": rng.normal(size=400)}
-    run = replace(artefacts.load(run_folder), importance={"collinearity": collinearity_of(columns)})
+    several = replace(told, collinearity=collinearity_of(columns))
+    run = replace(artefacts.load(run_folder), importance=several)
     summary = importance_text.collinear(run)
     assert summary is not None
     assert summary.sentence == "1 of 6 pairs is correlated by 0.7 or more."
     assert summary.remarks[0].startswith("DEM and SLOA go together (r = 1.00)")
     assert (summary.method, summary.rows) == ("Pearson's r", 400)
     assert [code for code, _, _ in summary.vif] == list(columns)
-    alone = collinearity_of({"DEM": a, "FD": b})
-    summary = importance_text.collinear(replace(run, importance={"collinearity": alone}))
+    alone = replace(told, collinearity=collinearity_of({"DEM": a, "FD": b}))
+    summary = importance_text.collinear(replace(run, importance=alone))
     assert summary is not None
     assert summary.sentence == "The only pair is correlated by less than 0.7."
 
@@ -224,21 +241,18 @@ def test_constant_and_given_away_factors_are_told_apart() -> None:
 
 
 @pytest.mark.usefixtures("sketched")
-@pytest.mark.parametrize("why", ["", "collinearity is not known: 6 rows are too few"])
-def test_collinearity_that_is_not_known_is_left_out(tmp_path: Path, why: str) -> None:
-    """Runs made before it was measured, and samples that are too few for it."""
+def test_collinearity_that_is_not_known_is_left_out(tmp_path: Path) -> None:
+    """Samples that are too few for it."""
     out = fabricate(tmp_path / "run", repeats=1)
-    told = json.loads((out / "importance.json").read_text())
-    if why:
-        told["collinearity"] = {"codes": ["DEM"], "remarks": [why]}
-    else:
-        del told["collinearity"]
-    write_json(out / "importance.json", told)
+    told = importance_document.load(out)
+    assert told is not None
+    unknown = Collinear(("DEM",), ("collinearity is not known: 6 rows are too few",))
+    importance_document.save(out, replace(told, collinearity=unknown))
     report.write(out, INPUTS)
     page = Page((out / "report.html").read_text(encoding="utf-8"))
     assert "Which factors matter" in page.text
-    assert ("repeat each other" in page.text) == bool(why)
-    assert ("Collinearity is not known: 6 rows are too few." in page.text) == bool(why)
+    assert "repeat each other" in page.text
+    assert "Collinearity is not known: 6 rows are too few." in page.text
     assert "VIF" not in page.text
     assert not (out / "figures" / "collinearity.png").exists()
     # Nor were there ensembles and maps of applicability.

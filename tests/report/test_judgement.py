@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import replace
 from itertools import combinations
@@ -14,9 +13,12 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from shakeslide import report
+from shakeslide.evaluation.scores import MEASURES
 from shakeslide.report import artefacts, charts, figures, findings, findings_charts, words
+from shakeslide.results import evaluation_document
+from shakeslide.results.evaluation_document import Difference, Offset, Pair, Spread, summary_of
 
-from .fabricated import GAPS, INPUTS, MODELS, OPTIMISM, SCORES, evaluation, fabricate, write_json
+from .fabricated import GAPS, INPUTS, MODELS, OPTIMISM, SCORES, evaluation, fabricate
 from .test_page import Page, numbers
 
 
@@ -30,10 +32,9 @@ def page(run_folder: Path) -> Page:
 
 
 def changed(run_folder: Path, **changes: Any) -> artefacts.Artefacts:
-    """Return the run with another evaluation; None leaves a key out."""
+    """Return the run with another evaluation."""
     run = artefacts.load(run_folder)
-    told = copy.deepcopy(dict(run.evaluation)) | changes
-    return replace(run, evaluation={k: v for k, v in told.items() if v is not None})
+    return replace(run, evaluation=replace(run.evaluation, **changes))
 
 
 # ------------------------------------------------------------------ optimism
@@ -59,13 +60,14 @@ def test_flattery_of_each_model_in_the_table(page: Page) -> None:
 
 
 def test_without_random_cells_nothing_is_said_of_flattery(run_folder: Path) -> None:
-    assert findings.optimism(changed(run_folder, optimism=[])) is None
-    assert findings.optimism(changed(run_folder, optimism=None)) is None
+    assert findings.optimism(changed(run_folder, optimism=())) is None
 
 
 def test_flattery_is_drawn_as_long_as_it_is() -> None:
     with figures.style():
-        panels = findings_charts.optimism(evaluation(2), MODELS, ["pixel", "block"]).axes[1:]
+        panels = findings_charts.optimism(evaluation(2).optimism, MODELS, ["pixel", "block"]).axes[
+            1:
+        ]
     for axes, measure in zip(panels, ("oa", "roc_auc"), strict=True):
         bars = sorted(axes.patches, key=lambda bar: -bar.get_y())
         wanted = [OPTIMISM[m][measure] for m in MODELS]
@@ -98,7 +100,7 @@ def test_alarms_are_told_for_the_area(run_folder: Path, page: Page) -> None:
     )
     # In the summary and in its section.
     assert plain(page.text).count(wanted) == 2
-    assert findings.alarms(changed(run_folder, summary_area=None)) == ""
+    assert findings.alarms(changed(run_folder, summary_area=())) == ""
 
 
 def test_shares_are_drawn_at_their_place() -> None:
@@ -107,10 +109,10 @@ def test_shares_are_drawn_at_their_place() -> None:
         axes = findings_charts.balances(told, "block").axes[1]
     marks = {round(float(x), 6) for line in axes.get_lines() for x in line.get_xdata()}
     wanted = {
-        round(100 * r["precision"]["mean"], 6)
-        for key in ("summary", "summary_area")
-        for r in told[key]
-        if r["protocol"] == "block"
+        round(100 * r.precision.mean, 6)
+        for rows in (told.summary, told.summary_area)
+        for r in rows
+        if r.protocol == "block"
     }
     assert marks == wanted
 
@@ -143,13 +145,13 @@ def test_differences_are_printed_with_interval_and_p(page: Page) -> None:
 
 def test_matrix_is_row_minus_column(run_folder: Path) -> None:
     told = evaluation(2)
-    points, resolved = findings_charts.difference_matrix(told["pairs"], MODELS, "pixel", "oa")
+    points, resolved = findings_charts.difference_matrix(told.pairs_of("pixel"), MODELS, "oa")
     scores = 100 * np.array([SCORES[m] for m in MODELS])
     off = ~np.eye(3, dtype=bool)
     np.testing.assert_allclose(points[off], (scores[:, None] - scores[None, :])[off])
     assert np.isnan(np.diag(points)).all()
     assert (resolved == off).all()
-    _, none = findings_charts.difference_matrix(told["pairs"], MODELS, "block", "oa")
+    _, none = findings_charts.difference_matrix(told.pairs_of("block"), MODELS, "oa")
     assert not none.any()
 
 
@@ -157,7 +159,10 @@ def test_unresolved_differences_have_no_colour() -> None:
     told = evaluation(2)
     with figures.style():
         images = {
-            p: findings_charts.differences(told, MODELS, p).axes[1].get_images()[0].get_array()
+            p: findings_charts.differences(told.pairs_of(p), MODELS)
+            .axes[1]
+            .get_images()[0]
+            .get_array()
             for p in ("pixel", "block")
         }
     grey = to_rgb(findings_charts.UNRESOLVED)
@@ -171,25 +176,16 @@ def test_unresolved_differences_have_no_colour() -> None:
 
 def test_many_models_with_long_names_fit_the_sheet() -> None:
     names = [*words.MODELS]
-    pairs = [
-        {"protocol": "pixel", "model": a, "other": b}
-        | {m: {"mean": 0.01, "low": 0.005, "high": 0.02} for m in findings.DIFFERED}
-        for a, b in combinations(names, 2)
-    ]
-    optimism = [{"protocol": "block", "model": m, "oa": 1.0, "roc_auc": 2.0} for m in names]
-    rows = [
-        {"protocol": "block", "model": m, "prevalence": 0.5}
-        | {
-            k: {"mean": 0.7, "low": 0.6, "high": 0.8}
-            for k in ("oa", "roc_auc", "precision", "pr_auc")
-        }
-        for m in names
-    ]
-    told = {"pairs": pairs, "optimism": optimism, "summary": rows, "summary_area": rows}
+    lead = Difference(0.01, 0.005, 0.02)
+    pairs = [Pair("pixel", a, b, lead, lead, lead) for a, b in combinations(names, 2)]
+    optimism = [Offset("block", m, oa=1.0, roc_auc=2.0) for m in names]
+    measures = dict.fromkeys(MEASURES, Spread(0.7, None, 0.6, 0.8))
+    rows = tuple(summary_of("block", m, 5, 0.5, measures) for m in names)
+    told = replace(evaluation(2), summary=rows, summary_area=rows, truth=None)
     with figures.style():
         drawn = [
-            findings_charts.differences(told, names, "pixel"),
-            findings_charts.optimism(told, names, ["pixel", "block"]),
+            findings_charts.differences(pairs, names),
+            findings_charts.optimism(optimism, names, ["pixel", "block"]),
             findings_charts.balances(told, "block"),
             charts.protocols(told, ["block"]),
         ]
@@ -209,24 +205,24 @@ def test_many_models_with_long_names_fit_the_sheet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "wanted"),
+    ("ends", "wanted"),
     [
-        ({"low": 0.01, "high": 0.2}, True),
-        ({"low": -0.2, "high": -0.01}, True),
-        ({"low": -0.1, "high": 0.1}, False),
-        ({"low": 0.0, "high": 0.1}, False),
-        ({"low": None, "high": None}, False),
+        ((0.01, 0.2), True),
+        ((-0.2, -0.01), True),
+        ((-0.1, 0.1), False),
+        ((0.0, 0.1), False),
+        ((None, None), False),
     ],
 )
-def test_resolved_leaves_zero_out(told: dict[str, Any], wanted: bool) -> None:
-    assert findings.is_resolved(told) is wanted
+def test_resolved_leaves_zero_out(ends: tuple[float | None, float | None], wanted: bool) -> None:
+    assert Difference(0.05, *ends).resolved is wanted
 
 
 def test_a_single_split_resolves_nothing(run_folder: Path) -> None:
-    pairs = evaluation(2)["pairs"]
-    for row in pairs:
-        for measure in findings.DIFFERED:
-            row[measure] |= {"low": None, "high": None, "p_value": None}
+    pairs = tuple(
+        replace(pair, **{m: Difference(pair.of(m).mean) for m in findings.DIFFERED})
+        for pair in evaluation(2).pairs
+    )
     for table in findings.differences(changed(run_folder, pairs=pairs)):
         assert table.sentences == [
             "From so few splits no difference can be judged: five are needed at least."
@@ -250,8 +246,8 @@ def test_gap_to_the_known_truth(run_folder: Path, page: Page) -> None:
 
 def test_the_truth_of_other_earthquakes_is_not_known(run_folder: Path) -> None:
     told = artefacts.load(run_folder).evaluation
-    by_event = [r | {"protocol": "event"} for r in told["summary"] if r["protocol"] == "block"]
-    run = changed(run_folder, summary=[*told["summary"], *by_event])
+    by_event = tuple(replace(row, protocol="event") for row in told.of_protocol("block"))
+    run = changed(run_folder, summary=(*told.summary, *by_event))
     assert findings.strictest(run) == "event"
     found = findings.truth(run)
     assert found is not None
@@ -269,14 +265,10 @@ def test_the_truth_of_other_earthquakes_is_not_known(run_folder: Path) -> None:
         ("none", "as the models gave them"),
         ("platt", "a logistic curve"),
         ("isotonic", "a rising staircase"),
-        ("other", "calibrated (“other”)"),
-        (None, ""),
     ],
 )
-def test_calibration_is_told(run_folder: Path, way: str | None, wanted: str) -> None:
-    text = findings.calibration(changed(run_folder, calibration=way))
-    assert wanted in text
-    assert bool(text) is bool(way)
+def test_calibration_is_told(run_folder: Path, way: str, wanted: str) -> None:
+    assert wanted in findings.calibration(changed(run_folder, calibration=way))
 
 
 def test_calibration_stands_with_the_reliability(page: Page) -> None:
@@ -284,20 +276,18 @@ def test_calibration_stands_with_the_reliability(page: Page) -> None:
     assert "as the models gave them" in part
 
 
-# ------------------------------------------------------------------ older runs
+# ------------------------------------------------------------------ runs of one model
 
 
 @pytest.mark.usefixtures("coarse")
 def test_an_evaluation_that_says_less_is_reported_all_the_same(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")
-    told = evaluation(2)
-    for key in ("summary_area", "pairs", "optimism", "truth", "calibration"):
-        del told[key]
-    write_json(out / "evaluation.json", told)
+    less = replace(evaluation(2), summary_area=(), pairs=(), optimism=(), truth=None)
+    evaluation_document.save(out, less)
     (out / "importance.json").unlink()
     report.write(out, INPUTS)
     page = Page((out / "report.html").read_text(encoding="utf-8"))
-    for title in ("How much of it is memory", "known truth", "Which model is better", "as it is"):
+    for title in ("How much of it is memory", "known truth", "Which model is better"):
         assert title not in page.text
     assert "Which factors matter" not in page.text
     assert "side by side" in page.text

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from shakeslide.report import artefacts, figures, one_page, places, words
+from shakeslide.results.evaluation_document import Difference
 
 from .fabricated import EVIL, INPUTS
 
@@ -31,17 +32,17 @@ def test_the_report_comes_with_a_sheet_of_a4(run_folder: Path) -> None:
 
 
 def test_the_best_model_is_that_of_the_hardest_protocol(run: artefacts.Artefacts) -> None:
-    rows = [r for r in run.evaluation["summary"] if r["protocol"] == "block"]
+    rows = run.evaluation.of_protocol("block")
     mapped = {f.model for f in run.maps}
-    wanted = max((r for r in rows if r["model"] in mapped), key=lambda r: r["roc_auc"]["mean"])
-    assert one_page.best_model(run) == wanted["model"]
+    wanted = max((r for r in rows if r.model in mapped), key=lambda r: r.auc)
+    assert one_page.best_model(run) == wanted.model
     told = " ".join(one_page.statements(run, INPUTS)["How far to trust it"])
-    assert f"{100 * wanted['roc_auc']['mean']:.0f} of 100 pairs" in told
+    assert f"{100 * wanted.auc:.0f} of 100 pairs" in told
     assert f"Of 100 cells that it calls landslide, 8 are {run.positives.plain_cell}s" in told
 
 
 def evaluated(run: artefacts.Artefacts, **more: Any) -> artefacts.Artefacts:
-    return replace(run, evaluation={**run.evaluation, **more})
+    return replace(run, evaluation=replace(run.evaluation, **more))
 
 
 def test_a_lead_that_is_not_resolved_is_said_to_be_so(run: artefacts.Artefacts) -> None:
@@ -49,15 +50,15 @@ def test_a_lead_that_is_not_resolved_is_said_to_be_so(run: artefacts.Artefacts) 
         " Its lead over stacked sparse autoencoder and logistic regression is not resolved: they "
         "may be as good."
     )
-    sure = {"mean": 0.05, "low": 0.01, "high": 0.09}
-    pairs = [
-        {**r, "roc_auc": sure} if {r["model"], r["other"]} == {"rf", "lr"} else r
-        for r in run.evaluation["pairs"]
-    ]
+    sure = Difference(0.05, 0.01, 0.09)
+    pairs = tuple(
+        replace(p, roc_auc=sure) if {p.model, p.other} == {"rf", "lr"} else p
+        for p in run.evaluation.pairs
+    )
     assert "over stacked sparse autoencoder is" in one_page.lead(evaluated(run, pairs=pairs))
-    pairs = [{**r, "roc_auc": sure} for r in pairs]
+    pairs = tuple(replace(pair, roc_auc=sure) for pair in pairs)
     assert one_page.lead(evaluated(run, pairs=pairs)) == ""
-    assert "cannot be judged" in one_page.lead(evaluated(run, pairs=[]))
+    assert "cannot be judged" in one_page.lead(evaluated(run, pairs=()))
 
 
 @pytest.mark.parametrize(
@@ -190,9 +191,10 @@ def test_all_texts_lie_on_the_sheet_and_apart(
         {"name": f"layer {k}", "kind": "", "warnings": ["a warning of many words " * 20]}
         for k in range(9)
     ]
-    first = next(r for r in run.evaluation["summary"] if r["protocol"] == "block")
-    more = [{**first, "model": f"a model of an installed package {k}"} for k in range(models)]
-    run = evaluated(run, summary=[*run.evaluation["summary"], *more])
+    first = run.evaluation.of_protocol("block")[0]
+    name = "a model of an installed package"
+    more = tuple(replace(first, model=f"{name} {k}") for k in range(models))
+    run = evaluated(run, summary=(*run.evaluation.summary, *more))
     settings = {**run.settings, "study": {**run.settings["study"], "name": name}}
     run = replace(run, provenance={**run.provenance, "settings": settings})
     maps = [replace(f, shows="probability") for f in run.maps]

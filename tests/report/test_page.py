@@ -20,8 +20,11 @@ from shakeslide import report
 from shakeslide.core.errors import InputError
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
+from shakeslide.learning.bundle import TrainedOn
 from shakeslide.report import artefacts, figures, published, words
 from shakeslide.report import page as report_page
+from shakeslide.results import evaluation_document
+from shakeslide.results.evaluation_document import Spread, summary_of
 from shakeslide.sampling import sampling
 
 from .fabricated import (
@@ -34,6 +37,7 @@ from .fabricated import (
     fabricate,
     layer_row,
     write_json,
+    write_manifest,
     write_raster,
     write_uncertainty,
 )
@@ -294,10 +298,11 @@ def test_samples_drawn_of_more_source_cells_are_told(tmp_path: Path, page: Page)
 @pytest.mark.usefixtures("undrawn")
 def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")
-    result = evaluation(2)
-    for row in result["summary"]:
-        row["brier"]["mean"] = {"lr": 0.1, "rf": 0.2, "sae": 0.3}[row["model"]]
-    write_json(out / "evaluation.json", result)
+    result, brier = evaluation(2), {"lr": 0.1, "rf": 0.2, "sae": 0.3}
+    rows = tuple(
+        replace(row, brier=replace(row.brier, mean=brier[row.model])) for row in result.summary
+    )
+    evaluation_document.save(out, replace(result, summary=rows))
     report.write(out, INPUTS)
     text = (out / "report.html").read_text(encoding="utf-8")
     table = text[text.index('data-protocol="pixel"') :]
@@ -312,9 +317,11 @@ def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:
 def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run", repeats=1)
     result = evaluation(1, ("pixel",))
-    result["summary"][0]["precision"]["mean"] = None
-    result["records"][0]["precision"] = None
-    write_json(out / "evaluation.json", result)
+    first = replace(result.summary[0], precision=Spread())
+    records = (replace(result.records[0], precision=None), *result.records[1:])
+    evaluation_document.save(
+        out, replace(result, summary=(first, *result.summary[1:]), records=records)
+    )
     inputs = {"layers": [layer_row("dem")], "event": {"epicentre": None, "magnitude": None}}
     parts: list[float] = []
     report.write(out, inputs, parts.append)
@@ -380,8 +387,9 @@ def test_missing_artefacts_are_named(tmp_path: Path, missing: str) -> None:
 )  # fmt: skip
 def test_an_evaluation_without_a_summary_is_named(tmp_path: Path, summary: Any) -> None:
     out = fabricate(tmp_path / "run")
-    write_json(out / "evaluation.json", {"summary": summary})
-    with pytest.raises(InputError, match=r"evaluation\.json: holds no summary of models"):
+    told = json.loads((out / "evaluation.json").read_text())
+    write_json(out / "evaluation.json", told | {"summary": summary})
+    with pytest.raises(InputError, match=r"evaluation\.json: .*summary.*shakeslide evaluate"):
         artefacts.load(out)
 
 
@@ -470,15 +478,15 @@ def test_of_many_models_the_page_shows_the_best_four(run_folder: Path) -> None:
     run = artefacts.load(run_folder)
     aucs = {"a": 0.7, "b": 0.9, "c": 0.6, "d": 0.8, "e": 0.95, "f": 0.5}
     files = run.maps[0]
-    summary = [
-        {"protocol": p, "model": m, "roc_auc": {"mean": auc if p == "block" else 1 - auc}}
+    summary = tuple(
+        summary_of(p, m, 3, 0.5, {"roc_auc": Spread(auc if p == "block" else 1 - auc)})
         for p in ("pixel", "block")
         for m, auc in aucs.items()
-    ]
+    )
     many = replace(
         run,
         maps=[replace(files, model=m) for m in aucs],
-        evaluation={**run.evaluation, "summary": summary},
+        evaluation=replace(run.evaluation, summary=summary),
     )
     assert report_page.plates(many) == ["e", "b", "d", "a"]
 
@@ -585,7 +593,7 @@ def test_means_of_the_maps_stand_beside_the_areas_share(tmp_path: Path, calibrat
     out = fabricate(tmp_path / "run", repeats=1)
     for k, model in enumerate(MODELS):
         probability(out, model, 0.02 * (k + 1))
-    write_json(out / "evaluation.json", evaluation(1) | {"calibration": calibration})
+    evaluation_document.save(out, replace(evaluation(1), calibration=calibration))
     report.write(out, INPUTS)
     text = Page((out / "report.html").read_text(encoding="utf-8")).text.replace("\u00a0", " ")
     # 560 of 70 x 56 - 72 cells have twice the value.
@@ -606,10 +614,10 @@ def test_susceptibility_needs_no_calibration(page: Page) -> None:
 def test_rows_of_the_mapped_models_are_told(tmp_path: Path, page: Page) -> None:
     assert "The mapped models are trained on" not in page.text
     out = fabricate(tmp_path / "run", repeats=1)
-    for model, about in (("lr", {"rows": 40}), ("rf", {"rows": 40}), ("sae", {"static": True})):
-        about |= {"sample_share": 0.5, "prevalence": 0.03}
-        (out / "models" / model).mkdir(parents=True)
-        write_json(out / "models" / model / "manifest.json", {"about": about})
+    about = TrainedOn(seed=7, rows=40, sample_share=0.5, prevalence=0.03)
+    for model in ("lr", "rf"):
+        write_manifest(out, model, about)
+    write_manifest(out, "sae", replace(about, static=True, rows=50))
     report.write(out, INPUTS)
     told = Page((out / "report.html").read_text(encoding="utf-8")).text
     wanted = "trained on 40 of 200 sampled cells, the first random split (train_share = 0.2)"

@@ -19,9 +19,10 @@ from odc.geo.geobox import GeoBox
 from sklearn.linear_model import LogisticRegression
 
 from shakeslide.evaluation.calibration import correct_prior
+from shakeslide.learning.bundle import TrainedOn
 from shakeslide.report import artefacts, places
 
-from .fabricated import CELL, GRID, write_raster
+from .fabricated import CELL, GRID, write_manifest, write_raster
 from .test_page import Page
 
 ROWS, COLS = 700, 640
@@ -180,10 +181,7 @@ def test_a_manifest_tells_the_shares_and_probabilities_need_none(
     run: artefacts.Artefacts, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    folder = out / "models" / "rf"
-    folder.mkdir(parents=True)
-    about = {"sample_share": 0.5, "prevalence": 0.001}
-    (folder / "manifest.json").write_text(json.dumps({"about": about}))
+    write_manifest(out, "rf", TrainedOn(seed=7, rows=40, sample_share=0.5, prevalence=0.001))
     few = places.find(replace(run, out=out))
     plain = places.find(run)
     as_is = places.find(replace(run, maps=[replace(f, shows="probability") for f in run.maps]))

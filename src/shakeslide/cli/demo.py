@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.core.progress import Reporter
+from shakeslide.results import evaluation_document
 from shakeslide.results.ledger import Ledger
 from shakeslide.study import settings
 
@@ -110,16 +110,17 @@ def scenario(size: int, seed: int) -> synthetic.Scenario:
 
 def scores(out: Path) -> Iterator[str]:
     """Yield the scores of a run as a small table."""
-    told = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
-    summary, truth = told["summary"], told["truth"]
+    evaluation = evaluation_document.load(out)
     yield f"{'protocol':<10} {'model':<6} {'OA':>15} {'ROC-AUC':>15}"
-    for row in summary:
-        cells = [_spread(row[m]["mean"], row[m]["sd"]) for m in ("oa", "roc_auc")]
-        yield f"{row['protocol']:<10} {row['model']:<6} {cells[0]:>15} {cells[1]:>15}"
-    if truth is not None:
-        best = [f"{truth['scores'][m]:.3f}" for m in ("oa", "roc_auc")]
-        yield f"{'best possible':<17} {best[0]:>15} {best[1]:>15}"
+    for row in evaluation.summary:
+        oa, auc = _number(row.oa.mean, row.oa.sd), _number(row.roc_auc.mean, row.roc_auc.sd)
+        yield f"{row.protocol:<10} {row.model:<6} {oa:>15} {auc:>15}"
+    if evaluation.truth is not None:
+        best = evaluation.truth.scores
+        yield f"{'best possible':<17} {_number(best.oa):>15} {_number(best.roc_auc):>15}"
 
 
-def _spread(mean: float, sd: float | None) -> str:
+def _number(mean: float | None, sd: float | None = None) -> str:
+    if mean is None:
+        return "–"
     return f"{mean:.3f}" + ("" if sd is None else f" ± {sd:.3f}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,22 +95,6 @@ class Collinearity:
             lines.append(f"{code} {what} (VIF {vif:.1f})")
         constant = [c for c, v in zip(self.codes, self.vif, strict=True) if np.isnan(v)]
         return lines + [f"{code} does not vary in the sample" for code in constant]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; NaN and inf as None."""
-
-        def plain(value: float) -> float | None:
-            return float(value) if np.isfinite(value) else None
-
-        return {
-            "codes": list(self.codes),
-            "correlation": [[plain(v) for v in row] for row in self.correlation],
-            "vif": {c: plain(v) for c, v in zip(self.codes, self.vif, strict=True)},
-            "pairs": [p.__dict__ for p in self.pairs()],
-            "remarks": self.remarks(),
-            "method": self.method,
-            "rows": self.rows,
-        }
 
 
 def correlations(

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from shakeslide._version import __version__
+from shakeslide.core import documents
 from shakeslide.core.errors import InputError, shortened
 from shakeslide.core.files import replacing
 from shakeslide.evaluation import calibration
@@ -26,10 +29,13 @@ from shakeslide.layers.positives import Positive
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model
 from shakeslide.models.formulas.raw import RawModel
-from shakeslide.sampling.encoding import Encoder
+from shakeslide.sampling.encoding import Angles, Encoder
 
+Method = Literal["none", "platt", "isotonic"]
+"""How probabilities are calibrated."""
 FORMAT = 1
 """Version of the folder's layout."""
+MANIFEST = "manifest.json"
 KEYS = {
     "format", "shakeslide", "model", "params", "factors", "encoder", "calibration", "about",
 }  # fmt: skip
@@ -38,6 +44,48 @@ LARGEST_MANIFEST = 2**26
 """Bytes of the largest manifest that is read."""
 OUTSIDE = 0.1
 """Share of cells outside a factor's training range that is worth a warning."""
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What a model was trained on.
+
+    Attributes
+    ----------
+    seed : int
+        Of the fit.
+    rows : int
+        Training rows.
+    sample_share, prevalence : float
+        Share of positives among the training rows, and among the usable cells of the area. A model
+        that learns nothing has one share, that of the area: nothing is corrected for a balance.
+    static : bool
+        Whether nothing was learnt from the labels, a calibration included.
+    angles : {"raw", "sincos"}
+        How angles are given to the model.
+    calibration : {"none", "platt", "isotonic"}
+        How its probabilities are calibrated.
+    study : str
+        Name of the study.
+    fit_s : float or None
+        Time of the fit in s.
+    data : str
+        Fingerprint of the samples.
+    positives : Positive or None
+        What a positive cell is.
+    """
+
+    seed: int
+    rows: int
+    sample_share: Annotated[float, Field(ge=0, le=1)]
+    prevalence: Annotated[float, Field(ge=0, le=1)]
+    static: bool = False
+    angles: Angles = "raw"
+    calibration: Method = "none"
+    study: str = ""
+    fit_s: float | None = None
+    data: str = ""
+    positives: Positive | None = None
 
 
 @dataclass(frozen=True)
@@ -54,8 +102,8 @@ class FittedModel:
         Fitted.
     factors : tuple of FactorInfo
         What the columns of raw factors are.
-    about : mapping
-        Seeds, prevalence, scores and the like, for the manifest.
+    about : TrainedOn
+        What it was trained on.
     calibration : Calibration, optional
         Turns the estimator's probabilities into calibrated ones.
     """
@@ -64,7 +112,7 @@ class FittedModel:
     estimator: Model
     encoder: Encoder
     factors: tuple[FactorInfo, ...]
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: TrainedOn
     calibration: Calibration | None = None
 
     def predict(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -96,7 +144,7 @@ def save(model: FittedModel, folder: Path) -> None:
     """Write a model's folder; the manifest comes last, so that a broken write is no model."""
     described, arrays = storage.dump(model.estimator)
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = folder / "manifest.json"
+    manifest = folder / MANIFEST
     manifest.unlink(missing_ok=True)
     storage.write(folder / "weights.safetensors", arrays)
     text = {
@@ -109,7 +157,7 @@ def save(model: FittedModel, folder: Path) -> None:
         "calibration": None
         if model.calibration is None
         else {k: v.tolist() for k, v in model.calibration.to_arrays().items()},
-        "about": dict(model.about),
+        "about": documents.to_values(model.about),
     }
     with replacing(folder / "card.md") as temporary:
         temporary.write_text(card(model), encoding="utf-8")
@@ -128,36 +176,17 @@ def load(folder: Path) -> FittedModel:
     InputError
         Missing, damaged or foreign files.
     """
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"{folder}: contains no model (no manifest.json); run `shakeslide train`")
-    # Before it is read: parsing takes many times its size in memory.
-    if path.stat().st_size > LARGEST_MANIFEST:
-        raise InputError(
-            f"{path}: is larger than {LARGEST_MANIFEST / 1e6:g} MB, so it is not a manifest of "
-            "shakeslide; run `shakeslide train`"
-        )
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        # First, for another format has other keys.
-        if manifest["format"] != FORMAT:
-            raise InputError(
-                f"{path}: format {manifest['format']} was written by another version of "
-                f"shakeslide ({manifest.get('shakeslide')}); this one reads format {FORMAT}"
-            )
-        if unknown := set(manifest) - KEYS:
-            raise ValueError(f"unknown keys {sorted(unknown)}")
+    with _damage_named(path):
+        manifest = _manifest(path)
         name, params = str(manifest["model"]), manifest["params"]
         factors = tuple(_factor(f) for f in manifest["factors"])
         encoder = Encoder.from_dict(manifest["encoder"])
-        about = _about(manifest["about"])
+        about = _about(manifest)
         given = manifest.get("calibration")
         calibrated = None if given is None else calibration.from_arrays(dict(given))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        why = shortened(repr(error), 200)
-        raise InputError(f"{path}: is damaged or no manifest of shakeslide: {why}") from error
-    except RecursionError as error:
-        raise InputError(f"{path}: is damaged: it is nested too deeply") from error
     if [(f.code, f.kind) for f in factors] != [(c.code, c.kind) for c in encoder.columns]:
         raise InputError(f"{path}: is inconsistent: its factors are not those of its encoder")
     arrays = storage.read(folder / "weights.safetensors")
@@ -175,22 +204,68 @@ def load(folder: Path) -> FittedModel:
     return FittedModel(name, estimator, encoder, factors, about, calibrated)
 
 
+def trained_on(folder: Path) -> TrainedOn | None:
+    """Read what a model was trained on from its folder, without its weights.
+
+    Returns
+    -------
+    TrainedOn or None
+        None where the folder holds no model.
+
+    Raises
+    ------
+    InputError
+        The manifest is damaged or of another version.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return None
+    with _damage_named(path):
+        return _about(_manifest(path))
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn errors of reading a manifest into one line that names it."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        why = shortened(repr(error), 200)
+        raise InputError(f"{path}: is damaged or no manifest of shakeslide: {why}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: is damaged: it is nested too deeply") from error
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest of this version."""
+    # Before it is read: parsing takes many times its size in memory.
+    if path.stat().st_size > LARGEST_MANIFEST:
+        raise InputError(
+            f"{path}: is larger than {LARGEST_MANIFEST / 1e6:g} MB, so it is not a manifest of "
+            "shakeslide; run `shakeslide train`"
+        )
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    # First, for another format has other keys.
+    if manifest["format"] != FORMAT:
+        raise InputError(
+            f"{path}: format {manifest['format']} was written by another version of "
+            f"shakeslide ({manifest.get('shakeslide')}); this one reads format {FORMAT}"
+        )
+    if unknown := set(manifest) - KEYS:
+        raise ValueError(f"unknown keys {sorted(unknown)}")
+    return manifest
+
+
+def _about(manifest: Mapping[str, Any]) -> TrainedOn:
+    return documents.from_json(TrainedOn, json.dumps(manifest["about"]).encode())
+
+
 def _factor(values: Mapping[str, Any]) -> FactorInfo:
     factor = FactorInfo.from_dict(values)
     texts = {k: v for k, v in factor.__dict__.items() if k != "legend"}
     if wrong := [k for k, v in texts.items() if not isinstance(v, str)]:
         raise TypeError(f"{wrong[0]} of a factor is no text")
     return factor
-
-
-def _about(values: Mapping[str, Any]) -> dict[str, Any]:
-    about = dict(values)
-    for key in ("sample_share", "prevalence"):
-        share = about[key]
-        # In Python True is a number.
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise ValueError(f"{key} = {share!r} is no share")
-    return about
 
 
 def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None:
@@ -240,7 +315,7 @@ def out_of_range(model: FittedModel, raw: NDArray[np.float32]) -> dict[str, floa
     raw : array, (rows, factors) float32
         Raw factors; rows with a NaN don't count.
     """
-    if model.about.get("static"):
+    if model.about.static:
         return {}
     whole = raw[np.isfinite(raw).all(axis=1)]
     out = {}
@@ -282,20 +357,20 @@ def _literal(text: object) -> str:
 def card(model: FittedModel) -> str:
     """Return the model card: what it is, what it was trained on, how good, what it is not for."""
     about = model.about
-    positives = Positive.named(about.get("positives"))
+    positives = about.positives
     finds = "landslide cell" if positives is None else positives.plain_cell
     trained = (
         [
             "- A published formula, which was not trained on the study's landslides.",
             "- The output is that of the formula.",
         ]
-        if about.get("static")
+        if about.static
         else [
-            f"- Training rows: {about.get('rows', '')} "
-            f"({about.get('sample_share', 0):.3g} of them positive; the share of positives among "
-            f"the usable cells of the area is {about.get('prevalence', 0):.3g})",
+            f"- Training rows: {about.rows} "
+            f"({about.sample_share:.3g} of them positive; the share of positives among "
+            f"the usable cells of the area is {about.prevalence:.3g})",
             *([f"- Positives: {positives.what}."] if positives else []),
-            f"- Seed: {about.get('seed', '')}",
+            f"- Seed: {about.seed}",
             "- The output is a susceptibility at the share of positives in the training sample, "
             "not the share of the area that fails.",
         ]
@@ -305,7 +380,7 @@ def card(model: FittedModel) -> str:
         "",
         f"Probability that a cell is a {finds}, by shakeslide {__version__}.",
         "",
-        f"- Study: {_literal(about.get('study', ''))}",
+        f"- Study: {_literal(about.study)}",
         *trained,
         "- Valid for the factors below, in these units, within the ranges of the training area.",
         "",

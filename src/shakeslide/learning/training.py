@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from shakeslide.evaluation import splits
 from shakeslide.evaluation.calibration import Calibration, Platt, fit_isotonic, fit_platt
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.io import units
-from shakeslide.learning.bundle import FittedModel
+from shakeslide.learning.bundle import FittedModel, Method, TrainedOn
 from shakeslide.models.base import Model
 from shakeslide.models.formulas.raw import Described, RawModel
 from shakeslide.models.own import GROUP, OwnModel
@@ -27,8 +27,6 @@ from shakeslide.models.sae.autoencoder import StackedAutoencoder, fit_members
 from shakeslide.sampling import encoding
 from shakeslide.sampling.encoding import Angles
 from shakeslide.sampling.sampling import Samples
-
-Method = Literal["none", "platt", "isotonic"]
 
 
 @dataclass(frozen=True)
@@ -212,17 +210,17 @@ def fit(
                 m,
                 e,
                 samples.factors,
-                {
-                    "seed": seed,
-                    "rows": len(r),
+                TrainedOn(
+                    seed=seed,
+                    rows=len(r),
                     # A formula's output knows nothing of the sample's balance: as if trained on
                     # the area as it is, so that nothing is corrected for the balance
-                    "sample_share": samples.prevalence if recipe.static else float(label[r].mean()),
-                    "static": recipe.static,
-                    "prevalence": samples.prevalence,
-                    "angles": recipe.angles,
-                    "calibration": recipe.calibration,
-                },
+                    sample_share=samples.prevalence if recipe.static else float(label[r].mean()),
+                    prevalence=samples.prevalence,
+                    static=recipe.static,
+                    angles=recipe.angles,
+                    calibration=recipe.calibration,
+                ),
                 c,
             ),
             s + spent,

@@ -14,12 +14,21 @@ from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation import blocks, curves, splits
 from shakeslide.evaluation.calibration import correct_prior
-from shakeslide.evaluation.scores import MEASURES, scores
+from shakeslide.evaluation.scores import COUNTS, MEASURES, scores
 from shakeslide.evaluation.splits import Split
 from shakeslide.evaluation.variogram import FEWEST_POINTS
 from shakeslide.geo import grid as grids
 from shakeslide.learning import training
 from shakeslide.learning.bundle import FittedModel
+from shakeslide.learning.judgement import (
+    Confusion,
+    Curve,
+    Judgement,
+    RateCurves,
+    Record,
+    ReliabilityCurve,
+    RocCurve,
+)
 from shakeslide.sampling.events import Events
 from shakeslide.sampling.sampling import AREA_SQUARE, Samples
 
@@ -206,19 +215,19 @@ def groups(samples: Samples, protocol: str, plan: Plan) -> NDArray[np.int64]:
 
 def judge(
     model: FittedModel, seconds: float, samples: Samples, split: Split, threshold: float
-) -> tuple[dict[str, Any], NDArray[np.float32]]:
+) -> tuple[Judgement, NDArray[np.float32]]:
     """Judge a fitted model on the test rows of a split.
 
     Returns
     -------
-    dict
-        `records` (at the balance of the samples, and at the area's), `confusion`, curves.
+    Judgement
+        Scores at the balance of the samples and at the area's, confusion and curves.
     array, (test rows,) float32
         The probabilities.
     """
     y = samples.label[split.test]
     p = model.predict(samples.raw[split.test])
-    share, known = (float(model.about[k]) for k in ("sample_share", "prevalence"))
+    share, known = model.about.sample_share, model.about.prevalence
     if known != samples.prevalence:
         # Of another event: its probabilities are corrected to the share that was known in training
         share = float(correct_prior(share, known, samples.prevalence))
@@ -226,38 +235,41 @@ def judge(
     fpr, tpr = curves.roc_on_grid(y, p, ROC_POINTS)
     reliability = curves.reliability(y, p, RELIABILITY_BINS)
     captured = curves.captured(y, p, SHARES, weights)
-    told = {
-        "model": model.name,
-        "fit_s": seconds,
-        "sample_share": share,
-        "roc": {"fpr": fpr.tolist(), "tpr": tpr.tolist()},
-        "reliability": {
-            "predicted": reliability.predicted.tolist(),
-            "observed": reliability.observed.tolist(),
-        },
-        "captured": dict(zip(map(str, SHARES), map(float, captured), strict=True)),
-        "rates": {
-            "area": RATE_GRID.tolist(),
-            "prediction": curves.captured(y, p, RATE_GRID, weights).tolist(),
-            "success": _success(model, samples, split),
-        },
-    }
-    return at_threshold(told, p, samples, split, threshold), p
+    measured = _measured(model.name, seconds, share, p, samples, split, threshold)
+    judgement = Judgement(
+        model=model.name,
+        fit_s=seconds,
+        sample_share=share,
+        roc=RocCurve(_numbers(fpr), _numbers(tpr)),
+        reliability=ReliabilityCurve(
+            _numbers(reliability.predicted), _numbers(reliability.observed)
+        ),
+        captured=dict(zip(map(str, SHARES), map(float, captured), strict=True)),
+        rates=RateCurves(
+            area=_numbers(RATE_GRID),
+            prediction=_numbers(curves.captured(y, p, RATE_GRID, weights)),
+            success=_success(model, samples, split),
+        ),
+        threshold=threshold,
+        records=measured[0],
+        confusion=measured[1],
+    )
+    return judgement, p
 
 
 def at_threshold(
-    told: Mapping[str, Any],
+    judgement: Judgement,
     p: NDArray[np.float32],
     samples: Samples,
     split: Split,
     threshold: float,
-) -> dict[str, Any]:
-    """Return the result of `judge` with the measures that depend on the threshold at another one.
+) -> Judgement:
+    """Return the judgement with the measures that depend on the threshold at another one.
 
     Parameters
     ----------
-    told : mapping
-        The result of `judge`.
+    judgement : Judgement
+        As `judge` returns it.
     p : array, (test rows,) float32
         Probabilities of the split's test rows, as `judge` returns them: shape (n,).
     samples : Samples
@@ -267,34 +279,54 @@ def at_threshold(
     threshold : float
         Probability from which a cell counts as a landslide.
     """
+    told = judgement
+    records, confusion = _measured(
+        told.model, told.fit_s, told.sample_share, p, samples, split, threshold
+    )
+    return replace(told, threshold=threshold, records=records, confusion=confusion)
+
+
+def _measured(
+    model: str,
+    seconds: float,
+    sample_share: float,
+    p: NDArray[np.float32],
+    samples: Samples,
+    split: Split,
+    threshold: float,
+) -> tuple[tuple[Record, Record], Confusion]:
+    """Measure at the balance of the samples, and at the area's."""
     y = samples.label[split.test]
     measured = scores(y, p, threshold)
-    area = scores(y, p, threshold, prevalence=samples.prevalence, sample_share=told["sample_share"])
-    head = {
-        "protocol": split.protocol,
-        "model": told["model"],
-        "repeat": split.repeat,
-        "fold": split.fold,
-    }
-    tail = {"n_train": len(split.train), "n_test": len(split.test)}
-    records = [
-        {**head, "prevalence": share_of, **tail, **_picked(values), "fit_s": told["fit_s"]}
-        for share_of, values in ((float(y.mean()), measured), (samples.prevalence, area))
-    ]
-    confusion = {k: measured[k] for k in ("tp", "fp", "fn", "tn")}
-    return {**told, "threshold": threshold, "records": records, "confusion": confusion}
+    area = scores(y, p, threshold, prevalence=samples.prevalence, sample_share=sample_share)
+
+    def record(prevalence: float, values: Mapping[str, float]) -> Record:
+        return Record(
+            protocol=split.protocol,
+            model=model,
+            repeat=split.repeat,
+            fold=split.fold,
+            prevalence=prevalence,
+            n_train=len(split.train),
+            n_test=len(split.test),
+            fit_s=seconds,
+            **{m: float(values[m]) for m in MEASURES},
+        )
+
+    both = record(float(y.mean()), measured), record(samples.prevalence, area)
+    return both, Confusion(**{k: measured[k] for k in COUNTS})
 
 
-def _success(model: FittedModel, samples: Samples, split: Split) -> list[float]:
+def _numbers(values: NDArray[Any]) -> Curve:
+    return tuple(values.tolist())
+
+
+def _success(model: FittedModel, samples: Samples, split: Split) -> Curve:
     """Return the success-rate curve: of the rows that the model was trained on."""
     y = samples.label[split.train]
     weights = curves.class_weights(y, samples.prevalence)
     p = model.predict(samples.raw[split.train])
-    return [float(v) for v in curves.captured(y, p, RATE_GRID, weights)]
-
-
-def _picked(values: Mapping[str, float]) -> dict[str, float]:
-    return {m: float(values[m]) for m in MEASURES}
+    return _numbers(curves.captured(y, p, RATE_GRID, weights))
 
 
 def fit(
@@ -328,8 +360,8 @@ def fit(
 
 def _known_from(fit: training.Fit, prevalence: float) -> training.Fit:
     """Let a model know the share of sources of the events that it was trained on, and no other."""
-    about = {**fit.model.about, "prevalence": prevalence}
+    about = replace(fit.model.about, prevalence=prevalence)
     # A formula never saw a balance of samples, so nothing is corrected for it.
-    if about["static"]:
-        about["sample_share"] = prevalence
+    if about.static:
+        about = replace(about, sample_share=prevalence)
     return replace(fit, model=replace(fit.model, about=about))

@@ -251,7 +251,7 @@ FORMULA = "formula"
 def is_formula(model: FittedModel) -> bool:
     """Tell whether a model is a published formula whose values are its own: it learnt nothing."""
     estimator = model.estimator
-    learnt = not model.about.get("static")
+    learnt = not model.about.static
     return isinstance(estimator, RawModel) and bool(estimator.meaning) and not learnt
 
 
@@ -288,8 +288,7 @@ def shown(model: FittedModel, p: NDArray[np.float32], shows: str) -> NDArray[np.
     """
     if shows != "probability":
         return p
-    about = model.about
-    corrected = correct_prior(p, float(about["sample_share"]), float(about["prevalence"]))
+    corrected = correct_prior(p, model.about.sample_share, model.about.prevalence)
     return np.asarray(corrected, np.float32)
 
 

@@ -6,17 +6,20 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shakeslide.core import documents
+from shakeslide.core.documents import Document
 from shakeslide.core.errors import InputError
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation.splits import Split
 from shakeslide.learning import bundle, training, validation
 from shakeslide.learning.bundle import FittedModel
+from shakeslide.learning.judgement import Curve
 from shakeslide.learning.training import Recipe
 from shakeslide.models.sae.autoencoder import fit_members
 from shakeslide.paper.scale import Scale
@@ -33,6 +36,20 @@ THRESHOLD = 0.5
 """Probability from which the paper calls a cell a landslide."""
 TOGETHER = 8
 """Networks trained at once: a stop loses no more than these, and memory is bounded."""
+
+
+@dataclass(frozen=True)
+class TrainingCurve(Document):
+    """Loss and accuracy of a network on training and test rows while it is trained, by step."""
+
+    schema_number: ClassVar[int] = 1
+    made_by: ClassVar[str] = "reproduce"
+
+    step: Curve
+    train_loss: Curve
+    train_oa: Curve
+    test_loss: Curve
+    test_oa: Curve
 
 
 @dataclass(frozen=True)
@@ -173,7 +190,7 @@ class Bench:
 
     def curves(
         self, recipe: Recipe, splits: Sequence[Split], every: int, advance: Advance = silent
-    ) -> list[dict[str, list[float]]]:
+    ) -> list[TrainingCurve]:
         """Return accuracy and loss of an autoencoder while it is trained.
 
         Parameters
@@ -189,25 +206,25 @@ class Bench:
 
         Returns
         -------
-        list of dict
-            By split: `step`, and `oa` and `loss` of `train` and `test` rows (`train_oa`, ...).
+        list of TrainingCurve
+            One per split.
         """
         # Stopping early would cut the curve off where it becomes interesting.
         plain = {"early_stopping": False, "members": 1, "check_every": every}
         recipe = replace(recipe, params={**recipe.params, **plain})
         told = []
         for split in splits:
-            file = self.cache / f"curve-{self.mark(recipe, split)}.npz"
-            known = evaluation_file.known_result(file)
-            if known is not None:
+            file = self.cache / f"curve-{self.mark(recipe, split)}.json"
+            try:
+                told.append(documents.read(file, TrainingCurve))
                 advance(1)
-            else:
+            except InputError:
                 curve = self._curve(recipe, split, advance)
-                known = evaluation_file.save_result(file, Result(curve, np.zeros(0, np.float32)))
-            told.append(dict(known.told))
+                documents.write(file, curve)
+                told.append(curve)
         return told
 
-    def _curve(self, recipe: Recipe, split: Split, advance: Advance) -> dict[str, list[float]]:
+    def _curve(self, recipe: Recipe, split: Split, advance: Advance) -> TrainingCurve:
         """Train the same network twice, watched on its training rows and on its test rows."""
         seed = training.seed_of(
             self.plan.seed, recipe.name, split.protocol, split.repeat, split.fold
@@ -227,10 +244,10 @@ class Bench:
 
         fit_members(pair, [sides[0][0]] * 2, [sides[0][1]] * 2, callback, monitor=sides)
         seen = [m.curves_["monitor"] for m in pair]
-        curve = {"step": seen[0][:, 0].tolist()}
-        for side, values in zip(("train", "test"), seen, strict=True):
-            curve |= {f"{side}_loss": values[:, 1].tolist(), f"{side}_oa": values[:, 2].tolist()}
-        return curve
+        (step, train_loss, train_oa), (_, test_loss, test_oa) = (
+            [tuple(column) for column in values[:, :3].T.tolist()] for values in seen
+        )
+        return TrainingCurve(step, train_loss, train_oa, test_loss, test_oa)
 
 
 def open_bench(run: Run, protocol: str, scale: Scale) -> Bench:
@@ -268,4 +285,4 @@ def with_factors(samples: Samples, codes: Sequence[str]) -> Samples:
 
 def measured(results: Sequence[Result], measure: str) -> NDArray[np.float64]:
     """Return a measure of each result at the balance of the samples, (splits,)."""
-    return np.array([r.told["records"][0][measure] for r in results], np.float64)
+    return np.array([r.judgement.balanced.of(measure) for r in results], np.float64)

@@ -15,13 +15,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from shakeslide.core.documents import finite
 from shakeslide.core.files import replacing
 from shakeslide.evaluation import intervals
 from shakeslide.learning.validation import groups
 from shakeslide.paper import printed_figures, summaries
 from shakeslide.paper.bench import THRESHOLD, Bench, measured
 from shakeslide.report import words
-from shakeslide.results.evaluation_file import FEWEST, Result, finite
+from shakeslide.results.evaluation_file import FEWEST, Result
 
 Verdict = Literal["holds", "does not hold", "not resolved"]
 

@@ -11,11 +11,18 @@ import pandas as pd
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation import audit
 from shakeslide.paper import claims, outcomes, plots, printed_figures, scale, summaries
-from shakeslide.paper.bench import MODELS, THRESHOLD, Bench
+from shakeslide.paper.bench import MODELS, THRESHOLD, Bench, measured
 from shakeslide.paper.outcomes import Told
 from shakeslide.report import charts
 from shakeslide.report import published as table5
-from shakeslide.results.evaluation_file import Result
+from shakeslide.results.evaluation_document import (
+    ModelConfusion,
+    ModelRoc,
+    Spread,
+    Summary,
+    summary_of,
+)
+from shakeslide.results.evaluation_file import Result, mean_curve
 
 COUNTS = ("tp", "fp", "fn", "tn")
 
@@ -52,18 +59,20 @@ def _told(bench: Bench, results: Mapping[str, Sequence[Result]], **said: Any) ->
 def confusion(bench: Bench, advance: Advance) -> Told:
     """T1: confusion matrices, all splits added up."""
     results = compared(bench, advance)
-    rows = []
+    rows, drawn = [], []
     for m in MODELS:
-        added = {k: sum(int(r.told["confusion"][k]) for r in results[m]) for k in COUNTS}
-        told = {"oa": (added["tp"] + added["tn"]) / sum(added.values())}
-        rows.append({"model": m, "splits": len(bench.splits), **added, **told})
-    drawn = [{"protocol": bench.protocol, **row} for row in rows]
+        found = [r.judgement.confusion for r in results[m]]
+        added = {k: sum(int(getattr(one, k)) for one in found) for k in COUNTS}
+        matrix = ModelConfusion(bench.protocol, m, **added)
+        oa = (matrix.tp + matrix.tn) / sum(added.values())
+        rows.append({"model": m, "splits": len(bench.splits), **added, "oa": oa})
+        drawn.append(matrix)
     return _told(
         bench,
         results,
         title="Confusion matrices",
         table=pd.DataFrame(rows),
-        figure=charts.confusion({"confusion": drawn}, bench.protocol),
+        figure=charts.confusion(drawn),
         caption="Confusion matrices of the test cells, added up over the splits (Table 1 defines "
         "them; no counts are published). Share of each mapped class in percent.",
     )
@@ -110,7 +119,7 @@ def scores(bench: Bench, advance: Advance) -> Told:
         results,
         title="Scores of the four models",
         table=pd.DataFrame(rows),
-        figure=charts.scores({"summary": [_summary_row(bench, r) for r in rows]}, bench.protocol),
+        figure=charts.scores([_summary(bench, m, results[m]) for m in MODELS]),
         caption=f"Scores of four models, mean ± sd of {len(bench.splits)} splits, and the "
         "published ones (Table 5, section 4.2), which a balanced test set cannot give: precision "
         "and recall imply OA " + ", ".join(f"{100 * v:.1f}" for v in implied().values()) + ".",
@@ -128,16 +137,14 @@ def implied() -> dict[str, float]:
     return told
 
 
-def _summary_row(bench: Bench, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row as evaluation.json has it."""
-    said = {"protocol": bench.protocol, "model": row["model"], "n": row["n"]}
-    return said | {m: _measure(row, m) for m in summaries.MEASURES}
-
-
-def _measure(row: Mapping[str, Any], measure: str) -> dict[str, float | None]:
-    # None as in evaluation.json, which has no NaN.
-    sd = row[f"{measure}_sd"]
-    return {"mean": row[f"{measure}_mean"], "sd": None if np.isnan(sd) else sd}
+def _summary(bench: Bench, model: str, results: Sequence[Result]) -> Summary:
+    """Return what the charts of the report need of a model."""
+    measures = {}
+    for m in summaries.MEASURES:
+        mean, sd = summaries.spread(measured(results, m))
+        measures[m] = Spread(mean, None if np.isnan(sd) else sd)
+    share = float(bench.samples.label.mean())
+    return summary_of(bench.protocol, model, len(results), share, measures)
 
 
 def roc(bench: Bench, advance: Advance) -> Told:
@@ -147,25 +154,18 @@ def roc(bench: Bench, advance: Advance) -> Told:
     for m in MODELS:
         areas = summaries.summary(results[m], bench.splits, table5.SCORES[m], ("roc_auc",))
         rows.append({"model": m, **areas})
-        told = [r.told["roc"] for r in results[m]]
+        told = [r.judgement.roc for r in results[m]]
         # All curves are given at the same false positive rates.
-        mean = {k: np.mean([t[k] for t in told], axis=0).tolist() for k in ("fpr", "tpr")}
-        curves.append({"protocol": bench.protocol, "model": m, **mean})
-    drawn = {
-        "summary": [
-            {"protocol": bench.protocol, "model": r["model"], "n": r["n"]}
-            | {"roc_auc": _measure(r, "roc_auc")}
-            for r in rows
-        ],
-        "roc": curves,
-    }
-    points = [pd.DataFrame({"model": c["model"], "fpr": c["fpr"], "tpr": c["tpr"]}) for c in curves]
+        fpr, tpr = mean_curve([t.fpr for t in told]), mean_curve([t.tpr for t in told])
+        curves.append(ModelRoc(bench.protocol, m, fpr, tpr))
+    drawn = [_summary(bench, m, results[m]) for m in MODELS]
+    points = [pd.DataFrame({"model": c.model, "fpr": c.fpr, "tpr": c.tpr}) for c in curves]
     return _told(
         bench,
         results,
         title="ROC curves",
         table=pd.DataFrame(rows),
-        figure=charts.roc(drawn, bench.protocol),
+        figure=charts.roc(curves, drawn, bench.protocol),
         caption=f"ROC curves, mean of {len(bench.splits)} splits. Published AUC: LR 0.88, SVM "
         "0.88, RF 0.89; the autoencoder's is not given.",
         further={"_curve": pd.concat(points)},

@@ -35,8 +35,8 @@ def rankings(bench: Bench, splits: Sequence[Split]) -> tuple[pd.DataFrame, list[
         By split, codes from the greatest gain to the least.
     """
     told = [explanation.information_gain(bench.samples, s.train) for s in splits]
-    orders = [[row["code"] for row in one] for one in told]
-    bits = [{row["code"]: float(row["bits"]) for row in one} for one in told]
+    orders = [[gain.code for gain in one] for one in told]
+    bits = [{gain.code: gain.bits or 0.0 for gain in one} for one in told]
     rows: list[dict[str, Any]] = []
     for factor in bench.samples.factors:
         mean, sd = summaries.spread(np.array([b[factor.code] for b in bits]))

@@ -258,7 +258,7 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
             "area": {"west_south_east_north": list(_bounds(chosen)), "what": chosen.said},
             "split": {"repeat": split.repeat, "fold": split.fold},
             "models": {
-                m: {"angles": f.about.get("angles"), "params": _params(f)}
+                m: {"angles": f.about.angles, "params": _params(f)}
                 for m, f in fitted.items()
             },
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -123,12 +124,16 @@ def iterations(bench: Bench, advance: Advance) -> Told:
     every = max(1, steps // bench.scale.looks)
     recipe = bench.recipe("sae", steps=steps)
     curves = bench.curves(recipe, bench.sweep, every, advance)
-    rows: dict[str, Any] = {"step": curves[0]["step"]}
-    for side in ("train", "test"):
-        values = np.array([c[f"{side}_oa"] for c in curves])
+    rows: dict[str, Any] = {"step": curves[0].step}
+    sides = {
+        "train": [(c.train_oa, c.train_loss) for c in curves],
+        "test": [(c.test_oa, c.test_loss) for c in curves],
+    }
+    for side, pairs in sides.items():
+        values = np.array([oa for oa, _ in pairs], float)
         rows[f"{side}_oa_mean"] = values.mean(axis=0)
         rows[f"{side}_oa_sd"] = values.std(axis=0, ddof=1) if len(values) > 1 else np.nan
-        rows[f"{side}_loss_mean"] = np.mean([c[f"{side}_loss"] for c in curves], axis=0)
+        rows[f"{side}_loss_mean"] = np.mean(np.array([v for _, v in pairs], float), axis=0)
     table = pd.DataFrame(rows)
     reductions = scale.sweep_told(len(bench.sweep))
     if steps < PAPER.curve_steps:
@@ -151,7 +156,7 @@ def iterations(bench: Bench, advance: Advance) -> Told:
         },
         fits=[bench.mark(recipe, s) for s in bench.sweep],
         records=[
-            {"repeat": s.repeat, "fold": s.fold, **c}
+            {"repeat": s.repeat, "fold": s.fold, **asdict(c)}
             for s, c in zip(bench.sweep, curves, strict=True)
         ],
     )

@@ -6,7 +6,7 @@ import json
 import platform
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from shakeslide._version import __version__
+from shakeslide.core import documents
 from shakeslide.core.files import replacing
 from shakeslide.learning.training import Recipe
 from shakeslide.paper.bench import THRESHOLD, Bench
@@ -24,7 +25,6 @@ from shakeslide.paper.scale import SCALES
 from shakeslide.pipeline.reporting import LIBRARIES
 from shakeslide.report import figures
 from shakeslide.report.published import CITATION, DOI
-from shakeslide.results import evaluation_file
 from shakeslide.results.evaluation_file import Result
 
 CAPTION_SIZE = 6.5
@@ -123,7 +123,7 @@ def write(folder: Path, name: str, told: Told, bench: Bench, seconds: float) -> 
     }
     with replacing(path) as temporary:
         temporary.write_text(
-            json.dumps(evaluation_file.finite(text), indent=1, ensure_ascii=False), encoding="utf-8"
+            json.dumps(documents.finite(text), indent=1, ensure_ascii=False), encoding="utf-8"
         )
     return [*paths, path]
 
@@ -213,4 +213,4 @@ def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def records_of(results: Sequence[Result], **said: Any) -> list[dict[str, Any]]:
     """Return the records of results at the balance of the samples, with what tells them apart."""
-    return [{**said, **r.told["records"][0]} for r in results]
+    return [{**said, **asdict(r.judgement.balanced)} for r in results]

@@ -42,7 +42,7 @@ def map_(run: Run) -> None:
         for name in stale:
             model = bundle.load(run.out / "models" / name)
             bundle.require_factors(model, infos)
-            if looked is None and not model.about.get("static"):
+            if looked is None and not model.about.static:
                 # All models are fitted on the same rows: one tells for all
                 looked = prediction.some_cells(model, stack)
                 for line in bundle.range_warnings(model, looked):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,8 @@ from shakeslide.learning import bundle, explanation, training, validation
 from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.place import cell_at
 from shakeslide.pipeline.run import Run, need, timed
-from shakeslide.results import evaluation_file
+from shakeslide.results import evaluation_file, importance_document
+from shakeslide.results.importance_document import Importance
 from shakeslide.sampling import events, sampling
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ def train(run: Run) -> None:
         for name in stale:
             with timed(f"train {name}") as taken:
                 fit = validation.fit(run.recipe(name), samples, first, plan, on)[0]
-                about = {
-                    **fit.model.about,
-                    "study": run.study.study.name,
-                    "fit_s": fit.seconds,
-                    "data": run.sample_mark,
-                    "positives": samples.positives,
-                }
+                about = replace(
+                    fit.model.about,
+                    study=run.study.study.name,
+                    fit_s=fit.seconds,
+                    data=run.sample_mark,
+                    positives=samples.positives,
+                )
                 folder = run.out / "models" / name
                 bundle.save(replace(fit.model, about=about), folder)
             # Without the folder of an ensemble's members, which are recorded by themselves.
@@ -72,7 +72,7 @@ def _rename(run: Run, fresh: Sequence[str]) -> None:
         folder = run.out / "models" / name
         model = bundle.load(folder)
         named = tuple(info.named_as(now[info.code]) for info in model.factors)
-        about = {**model.about, "study": run.study.study.name}
+        about = replace(model.about, study=run.study.study.name)
         bundle.save(replace(model, factors=named, about=about), folder)
         run.ledger.relabel(f"model-{name}", run.model_labels)
 
@@ -103,10 +103,17 @@ def evaluate(run: Run) -> None:
     with timed("evaluate") as taken:
         outcomes = [_outcome(run, samples, p, plan) for p in run.study.evaluation.protocols]
         threshold = run.study.evaluation.threshold
-        about: dict[str, Any] = {"calibration": run.study.models.calibration}
-        if "event" in run.study.evaluation.protocols:
-            about["events"] = [run.study.study.name, *map(str, run.study.evaluation.events)]
-        paths = evaluation_file.write(run.out, outcomes, samples, threshold, plan, truth, about)
+        events = [run.study.study.name, *map(str, run.study.evaluation.events)]
+        paths = evaluation_file.write(
+            run.out,
+            outcomes,
+            samples,
+            threshold,
+            plan,
+            calibration=run.study.models.calibration,
+            truth=truth,
+            events=events if "event" in run.study.evaluation.protocols else (),
+        )
     run.ledger.record("evaluation", run.evaluation_mark, paths, taken[0])
 
 
@@ -172,9 +179,9 @@ def _try_model(
     known = {i: result for i, p in enumerate(files) if (result := evaluation_file.known_result(p))}
     for i, kept in known.items():
         # Probabilities are kept: another threshold needs no new fit.
-        if kept.told["threshold"] != threshold:
+        if kept.judgement.threshold != threshold:
             p = kept.probability
-            told = validation.at_threshold(kept.told, p, judged(i), chosen[i], threshold)
+            told = validation.at_threshold(kept.judgement, p, judged(i), chosen[i], threshold)
             known[i] = evaluation_file.save_result(files[i], evaluation_file.Result(told, p))
     todo = [i for i in range(len(files)) if i not in known]
     on(len(chosen) - len(todo))
@@ -201,7 +208,7 @@ def _fits(
     fits: list[training.Fit] = []
     for _ in stored:
         model = bundle.load(run.out / "models" / name)
-        fits.append(training.Fit(model, float(model.about["fit_s"])))
+        fits.append(training.Fit(model, model.about.fit_s or 0.0))
         on(1)
     # What is stored is the first of `chosen`, so that the order holds.
     others = [s for s in chosen if s not in stored]
@@ -262,24 +269,18 @@ def explain(run: Run) -> None:
             told.append(explanation.explain(model, samples, split, seed, Steps(folder)))
             on(1)
     together = explanation.collinearity(samples)
-    if together["remarks"]:
-        count, first = len(together["remarks"]), together["remarks"][0]
+    if together.remarks:
+        count, first = len(together.remarks), together.remarks[0]
         run.reporter.say(f"explain: {first}" + (f" (1 of {count}: see the report)" * (count > 1)))
-    text = {
-        "information_gain": explanation.information_gain(samples, split.train),
-        "collinearity": together,
-        "models": told,
-    }
-    path = run.out / "importance.json"
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(evaluation_file.finite(text), indent=1), encoding="utf-8")
+    gain = explanation.information_gain(samples, split.train)
+    path = importance_document.save(run.out, Importance(gain, together, tuple(told)))
     run.ledger.record("importance", mark, [path], taken[0])
     # The parts are in importance.json now.
     run.ledger.shards("explain", [])
 
 
 @guarded("explain")
-def explain_place(run: Run, name: str, x: float, y: float) -> dict[str, Any]:
+def explain_place(run: Run, name: str, x: float, y: float) -> explanation.Attribution:
     """Return why a model gives a place's cell its probability.
 
     Parameters

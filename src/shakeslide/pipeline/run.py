@@ -29,6 +29,8 @@ from shakeslide.layers.masks import Masks
 from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.readers import raster_info, raster_source
 from shakeslide.learning import training, validation
+from shakeslide.results.evaluation_document import Evaluation
+from shakeslide.results.importance_document import Importance
 from shakeslide.results.ledger import Ledger
 from shakeslide.sampling import sampling
 from shakeslide.sampling.encoding import Angles
@@ -276,6 +278,7 @@ class Run:
             self.event_marks,
             # The names of earthquakes stand in its tables.
             names if "event" in asked.protocols else [],
+            f"schema {Evaluation.schema_number}",
         )
 
     @property
@@ -320,7 +323,7 @@ class Run:
     def importance_mark(self) -> str:
         """Fingerprint of what is told of the factors."""
         models = {n: self.train_mark(n) for n in self.stored_models}
-        return fingerprint(models, "importance, collinearity")
+        return fingerprint(models, f"schema {Importance.schema_number}")
 
     def plan(self, samples: sampling.Samples) -> validation.Plan:
         """Return how the samples are split."""

@@ -16,6 +16,10 @@ from shakeslide.core.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
+from shakeslide.learning import bundle
+from shakeslide.results import evaluation_document, importance_document
+from shakeslide.results.evaluation_document import Evaluation
+from shakeslide.results.importance_document import Importance
 from shakeslide.sampling import sampling
 
 
@@ -93,7 +97,7 @@ class Artefacts:
         Its grid.
     samples : Samples
         The drawn cells.
-    evaluation : mapping
+    evaluation : Evaluation
         evaluation.json.
     provenance : mapping
         provenance.json.
@@ -101,8 +105,8 @@ class Artefacts:
         In the samples' order.
     maps : sequence of MapFiles
         In the evaluation's order of models.
-    importance : mapping
-        importance.json; empty where the run did not ask.
+    importance : Importance or None
+        importance.json; None where the run did not ask.
     applicability : Path or None
         Map of how unlike the training data each cell is, where the run made one.
     extraction : mapping
@@ -114,11 +118,11 @@ class Artefacts:
     out: Path
     grid: GeoBox
     samples: sampling.Samples
-    evaluation: Mapping[str, Any]
+    evaluation: Evaluation
     provenance: Mapping[str, Any]
     factors: Sequence[FactorFile]
     maps: Sequence[MapFiles]
-    importance: Mapping[str, Any] = field(default_factory=dict)
+    importance: Importance | None = None
     applicability: Path | None = None
     extraction: Mapping[str, Any] = field(default_factory=dict)
     trained: Mapping[str, int] = field(default_factory=dict)
@@ -144,12 +148,12 @@ class Artefacts:
     @property
     def models(self) -> list[str]:
         """Names of the evaluated models, in the study's order."""
-        return list(dict.fromkeys(str(row["model"]) for row in self.evaluation["summary"]))
+        return self.evaluation.models
 
     @property
     def protocols(self) -> list[str]:
         """Protocols of the evaluation."""
-        return list(dict.fromkeys(str(row["protocol"]) for row in self.evaluation["summary"]))
+        return self.evaluation.protocols
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -181,14 +185,13 @@ def load(out: Path) -> Artefacts:
         An artefact is missing or damaged.
     """
     samples = sampling.load(out / "samples.parquet")
-    evaluation = _evaluation(out / "evaluation.json")
+    evaluation = evaluation_document.load(out)
     factors = [_factor(out / "factors" / f"{f.code}.tif") for f in samples.factors]
     if not factors:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
-    models = list(dict.fromkeys(str(row["model"]) for row in evaluation["summary"]))
     provenance = _json(out / "provenance.json", "run")
     told, extracted = out / "sources.json", samples.positives is Positive.EXTRACTED
-    mapped = [m for name in models if (m := _maps(out / "maps", name))]
+    mapped = [m for name in evaluation.models if (m := _maps(out / "maps", name))]
     return Artefacts(
         out,
         stacks.stored_grid(factors[0].path),
@@ -197,19 +200,17 @@ def load(out: Path) -> Artefacts:
         provenance,
         factors,
         mapped,
-        _json(importance, "explain") if (importance := out / "importance.json").exists() else {},
+        importance_document.load(out),
         _existing(out / "maps" / "applicability.tif"),
         _json(told, "sources") if extracted and told.exists() else {},
-        {m.model: n for m in mapped if (n := _rows(out / "models" / m.model / "manifest.json"))},
+        {m.model: n for m in mapped if (n := _rows(out / "models" / m.model))},
     )
 
 
-def _rows(manifest: Path) -> int:
+def _rows(folder: Path) -> int:
     """Return how many rows a stored model was trained on, 0 where it learnt nothing from them."""
-    if not manifest.exists():
-        return 0
-    about = _json(manifest, "train").get("about", {})
-    return 0 if about.get("static") else int(about.get("rows", 0))
+    about = bundle.trained_on(folder)
+    return 0 if about is None or about.static else about.rows
 
 
 def _json(path: Path, stage: str) -> dict[str, Any]:
@@ -222,28 +223,6 @@ def _json(path: Path, stage: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path}: is no result of shakeslide; run `shakeslide {stage}`")
     return value
-
-
-def _evaluation(path: Path) -> dict[str, Any]:
-    """Return what came of the evaluation, if its summary is one."""
-    value = _json(path, "evaluate")
-    rows = value.get("summary")
-    if isinstance(rows, list) and rows and all(map(_is_summary, rows)):
-        return value
-    raise InputError(f"{path}: holds no summary of models; run `shakeslide evaluate`")
-
-
-def _is_summary(row: Any) -> bool:
-    if not isinstance(row, dict) or not all(isinstance(row.get(k), str) for k in _NAMES):
-        return False
-    spreads = [v for v in row.values() if isinstance(v, dict)]
-    numbers = [v for k, v in row.items() if k not in _NAMES and not isinstance(v, dict)]
-    numbers += [v for spread in spreads for v in spread.values()]
-    # None stands for NaN, which JSON has not.
-    return all(v is None or isinstance(v, int | float) for v in numbers)
-
-
-_NAMES = ("protocol", "model")
 
 
 def _factor(path: Path) -> FactorFile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,14 @@ from matplotlib.figure import Figure
 from shakeslide.layers.positives import Positive
 from shakeslide.report import figures, published, words
 from shakeslide.report.score_tables import COMPARED
+from shakeslide.results.evaluation_document import (
+    Evaluation,
+    ModelConfusion,
+    ModelRates,
+    ModelReliability,
+    ModelRoc,
+    Summary,
+)
 
 PROTOCOL_MARKS = (("o", "#8c96a0"), ("s", "#0072b2"), ("D", "#d55e00"), ("^", "#000000"))
 """Mark and colour of the protocols in their order."""
@@ -20,10 +28,20 @@ TRUTH, TRUTH_LINE = "#1b1f24", (0, (4, 2))
 GRID = "#e3e6e9"
 
 
-def roc(evaluation: Mapping[str, Any], protocol: str) -> Figure:
-    """Return the mean ROC curves of all models under a protocol."""
+def roc(curves: Sequence[ModelRoc], rows: Sequence[Summary], protocol: str) -> Figure:
+    """Return the mean ROC curves of all models under a protocol.
+
+    Parameters
+    ----------
+    curves : sequence of ModelRoc
+        Of all protocols.
+    rows : sequence of Summary
+        Of this protocol, with the areas under the curves.
+    protocol : str
+        Its name.
+    """
     figure, axes = _square(protocol)
-    _roc_panel(axes, evaluation, protocol)
+    _roc_panel(axes, [curve for curve in curves if curve.protocol == protocol], rows)
     return figure
 
 
@@ -38,30 +56,27 @@ def _square(protocol: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None:
+def _roc_panel(axes: Axes, curves: Sequence[ModelRoc], rows: Sequence[Summary]) -> None:
     axes.plot([0, 1], [0, 1], color="#a0a6ad", linewidth=0.8, zorder=1)
-    summary = {r["model"]: r for r in evaluation["summary"] if r["protocol"] == protocol}
-    curves = [r for r in evaluation["roc"] if r["protocol"] == protocol]
-    # The legend lists the best first, as readers look for it.
-    best = sorted(curves, key=lambda r: -(summary[r["model"]]["roc_auc"]["mean"] or 0))
+    summary = {row.model: row for row in rows}
     names = list(summary)
-    for curve in best:
+    # The legend lists the best first, as readers look for it.
+    for curve in sorted(curves, key=lambda c: -summary[c.model].auc):
         # Its place in the study, so that a model looks alike in all figures.
-        place = names.index(curve["model"])
-        auc = summary[curve["model"]]["roc_auc"]
+        place, auc = names.index(curve.model), summary[curve.model].roc_auc
         axes.plot(
-            curve["fpr"],
-            curve["tpr"],
-            color=figures.colour(curve["model"], place),
+            np.array(curve.fpr, float),
+            np.array(curve.tpr, float),
+            color=figures.colour(curve.model, place),
             linestyle=figures.line(place),
             linewidth=1.6,
-            label=f"{curve['model'].upper()}  {words.score('roc_auc', auc['mean'], auc['sd'])}",
+            label=f"{curve.model.upper()}  {words.score('roc_auc', auc.mean, auc.sd)}",
         )
     # A curve along the frame keeps its whole width.
     axes.set(xlim=(-0.005, 1), ylim=(0, 1.005), aspect="equal")
     axes.set_xlabel("False positive rate")
     axes.set_ylabel("True positive rate")
-    several = any(r["n"] > 1 for r in summary.values())
+    several = any(row.n > 1 for row in rows)
     axes.legend(
         title="AUC, mean ± sd" if several else "AUC",
         loc="lower right",
@@ -73,22 +88,22 @@ def _roc_panel(axes: Axes, evaluation: Mapping[str, Any], protocol: str) -> None
 
 
 def reliability(
-    evaluation: Mapping[str, Any], protocol: str, positives: Positive = Positive.SOURCES
+    every: Sequence[ModelReliability], protocol: str, positives: Positive = Positive.SOURCES
 ) -> Figure:
     """Return how often cells were positive by what was predicted, on the balance of the samples."""
     figure, axes = _square(protocol)
     axes.plot([0, 1], [0, 1], color="#a0a6ad", linewidth=0.8, zorder=1)
-    curves = [r for r in evaluation["reliability"] if r["protocol"] == protocol]
+    curves = [curve for curve in every if curve.protocol == protocol]
     for place, curve in enumerate(curves):
         axes.plot(
-            curve["predicted"],
-            curve["observed"],
-            color=figures.colour(curve["model"], place),
+            np.array(curve.predicted, float),
+            np.array(curve.observed, float),
+            color=figures.colour(curve.model, place),
             linestyle=figures.line(place),
             linewidth=1.4,
             marker="o",
             markersize=3,
-            label=curve["model"].upper(),
+            label=curve.model.upper(),
         )
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set_xlabel("Predicted probability")
@@ -98,22 +113,25 @@ def reliability(
 
 
 def rates(
-    evaluation: Mapping[str, Any], protocol: str, positives: Positive = Positive.SOURCES
+    every: Sequence[ModelRates], protocol: str, positives: Positive = Positive.SOURCES
 ) -> Figure:
     """Return prediction-rate curves, and success-rate curves faintly behind them."""
     figure, axes = _square(protocol)
     axes.plot([0, 100], [0, 100], color="#a0a6ad", linewidth=0.8, zorder=1)
-    curves = [r for r in evaluation["rates"] if r["protocol"] == protocol]
+    curves = [curve for curve in every if curve.protocol == protocol]
     for place, curve in enumerate(curves):
-        area = 100 * np.asarray(curve["area"])
+        area, prediction, success = (
+            100 * np.array(values, float)
+            for values in (curve.area, curve.prediction, curve.success)
+        )
         look: dict[str, Any] = {
-            "color": figures.colour(curve["model"], place),
+            "color": figures.colour(curve.model, place),
             "linestyle": figures.line(place),
         }
-        name = curve["model"].upper()
-        axes.plot(area, 100 * np.asarray(curve["prediction"]), linewidth=1.6, label=name, **look)
+        name = curve.model.upper()
+        axes.plot(area, prediction, linewidth=1.6, label=name, **look)
         # Cells that the model was fitted on flatter it: these are drawn faintly.
-        axes.plot(area, 100 * np.asarray(curve["success"]), linewidth=0.8, alpha=0.45, **look)
+        axes.plot(area, success, linewidth=0.8, alpha=0.45, **look)
     axes.set(xlim=(0, 100), ylim=(0, 100.5), aspect="equal")
     axes.set_xlabel("Area searched, most susceptible first (%)")
     axes.set_ylabel(f"{positives.cells.capitalize()} found (%)")
@@ -128,29 +146,30 @@ def rates(
     return figure
 
 
-def protocols(evaluation: Mapping[str, Any], names: Sequence[str]) -> Figure:
+def protocols(evaluation: Evaluation, names: Sequence[str]) -> Figure:
     """Return accuracy and AUC of each model under all protocols, with 95 % intervals.
 
     Where the study knows the true probabilities, their scores are drawn as a limit.
     """
-    models = list(dict.fromkeys(r["model"] for r in evaluation["summary"]))
+    models = evaluation.models
     wide, tall = 2.3, 0.2 * len(models) * max(len(names), 2) + 0.2
-    truth = evaluation.get("truth")
-    keys = len(names) + bool(truth)
+    truth = None if evaluation.truth is None else evaluation.truth.scores
+    keys = len(names) + (truth is not None)
     left = figures.room(models)
     figure, sheet = figures.new(left + 2 * wide + 0.45, tall + 0.65 + 0.17 * keys)
     for i, measure in enumerate(("oa", "roc_auc")):
         low = 0.45 + 0.17 * keys
         axes = figures.axes_at(figure, left + i * (wide + 0.3), low, wide, tall - 0.1)
         for j, name in enumerate(names):
-            _protocol_dots(axes, evaluation, measure, models, (j, name, len(names)))
-        if truth:
-            limit = truth["scores"][measure] * (100 if measure in words.PERCENT else 1)
+            rows = evaluation.of_protocol(name)
+            _protocol_dots(axes, rows, measure, models, (j, len(names)))
+        if truth is not None and (best := truth.of(measure)) is not None:
+            limit = best * (100 if measure in words.PERCENT else 1)
             axes.axvline(limit, color=TRUTH, linewidth=1.0, linestyle=TRUTH_LINE)
         _measure_axis(axes, models, measure)
         if i:
             axes.set_yticklabels([])
-    if truth:
+    if truth is not None:
         sheet.plot([0.52, 0.68], [0.1, 0.1], color=TRUTH, linewidth=1.0, linestyle=TRUTH_LINE)
         sheet.text(0.75, 0.1, "the true probabilities, judged alike", fontsize=8.5, va="center")
     for j, name in enumerate(names):
@@ -164,23 +183,23 @@ def protocols(evaluation: Mapping[str, Any], names: Sequence[str]) -> Figure:
 
 def _protocol_dots(
     axes: Axes,
-    evaluation: Mapping[str, Any],
+    rows: Sequence[Summary],
     measure: str,
     models: Sequence[str],
-    place: tuple[int, str, int],
+    place: tuple[int, int],
 ) -> None:
-    j, protocol, count = place
+    j, count = place
     mark, colour = PROTOCOL_MARKS[j % len(PROTOCOL_MARKS)]
     scale = 100 if measure in words.PERCENT else 1
-    for row in evaluation["summary"]:
-        told = row[measure]
-        if row["protocol"] != protocol or told["mean"] is None:
+    for row in rows:
+        told = row.of(measure)
+        if told.mean is None:
             continue
-        y = len(models) - 1 - models.index(row["model"]) + 0.22 * ((count - 1) / 2 - j)
-        if told.get("low") is not None and told.get("high") is not None:
-            ends = [scale * told["low"], scale * told["high"]]
+        y = len(models) - 1 - models.index(row.model) + 0.22 * ((count - 1) / 2 - j)
+        if told.low is not None and told.high is not None:
+            ends = [scale * told.low, scale * told.high]
             axes.plot(ends, [y, y], color=colour, linewidth=1.2)
-        axes.plot([scale * told["mean"]], [y], mark, ms=4.5, color=colour)
+        axes.plot([scale * told.mean], [y], mark, ms=4.5, color=colour)
 
 
 def _measure_axis(axes: Axes, models: Sequence[str], measure: str) -> None:
@@ -193,9 +212,8 @@ def _measure_axis(axes: Axes, models: Sequence[str], measure: str) -> None:
     axes.set_title(words.heading(measure), loc="left", fontsize=8.5)
 
 
-def confusion(evaluation: Mapping[str, Any], protocol: str) -> Figure:
-    """Return the confusion matrices of a protocol, shaded by the share of each mapped class."""
-    matrices = [r for r in evaluation["confusion"] if r["protocol"] == protocol]
+def confusion(matrices: Sequence[ModelConfusion]) -> Figure:
+    """Return confusion matrices, shaded by the share of each mapped class."""
     columns = min(2, len(matrices))
     rows = math.ceil(len(matrices) / columns)
     side, dx, dy = 1.7, 2.65, 2.45
@@ -207,8 +225,8 @@ def confusion(evaluation: Mapping[str, Any], protocol: str) -> Figure:
     return figure
 
 
-def _matrix(axes: Axes, matrix: Mapping[str, Any]) -> None:
-    counts = np.array([[matrix["tp"], matrix["fn"]], [matrix["fp"], matrix["tn"]]], float)
+def _matrix(axes: Axes, matrix: ModelConfusion) -> None:
+    counts = np.array([[matrix.tp, matrix.fn], [matrix.fp, matrix.tn]], float)
     # Of each mapped class, which is what does not depend on the balance of the samples.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
@@ -220,16 +238,15 @@ def _matrix(axes: Axes, matrix: Mapping[str, Any]) -> None:
     axes.set_yticks([0, 1], ["landslide", "clear"], rotation=90, va="center")
     axes.set_xlabel("Predicted", labelpad=2)
     axes.set_ylabel("Mapped", labelpad=2)
-    axes.set_title(matrix["model"].upper(), loc="left")
+    axes.set_title(matrix.model.upper(), loc="left")
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
-def scores(evaluation: Mapping[str, Any], protocol: str) -> Figure:
-    """Return the study's scores beside the published ones, a panel per measure."""
-    rows = [r for r in evaluation["summary"] if r["protocol"] == protocol]
-    rows = sorted(rows, key=lambda r: r["oa"]["mean"])
+def scores(every: Sequence[Summary]) -> Figure:
+    """Return a protocol's scores beside the published ones, a panel per measure."""
+    rows = sorted(every, key=lambda row: row.oa.mean or 0.0)
     wide, tall = 2.0, 0.36 * len(rows) + 0.2
     figure, sheet = figures.new(0.65 + 2 * (wide + 0.2), 2 * (tall + 0.5) + 0.22)
     for i, measure in enumerate(COMPARED):
@@ -249,19 +266,19 @@ def scores(evaluation: Mapping[str, Any], protocol: str) -> Figure:
     return figure
 
 
-def _dots(axes: Axes, rows: Sequence[Mapping[str, Any]], measure: str) -> None:
+def _dots(axes: Axes, rows: Sequence[Summary], measure: str) -> None:
     scale = 100 if measure in words.PERCENT else 1
     for i, row in enumerate(rows):
-        paper = published.SCORES.get(row["model"], {}).get(measure)
+        paper = published.SCORES.get(row.model, {}).get(measure)
         if paper is not None:
             axes.errorbar(
                 scale * paper.mean, i + 0.14, xerr=scale * (paper.sd or 0), fmt="D", ms=4.5,
                 color="#5a626b", mfc="white", elinewidth=1,
             )  # fmt: skip
-        own = row[measure]
-        if own["mean"] is not None:
+        own = row.of(measure)
+        if own.mean is not None:
             axes.errorbar(
-                scale * own["mean"], i - 0.14, xerr=scale * (own["sd"] or 0), fmt="o", ms=5,
+                scale * own.mean, i - 0.14, xerr=scale * (own.sd or 0), fmt="o", ms=5,
                 color=figures.COLOURS["sae"], elinewidth=1,
             )  # fmt: skip
-    _measure_axis(axes, [r["model"] for r in reversed(rows)], measure)
+    _measure_axis(axes, [row.model for row in reversed(rows)], measure)

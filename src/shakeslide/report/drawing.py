@@ -196,23 +196,24 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
     roc, reliability, rates = {}, {}, {}
     for protocol in run.protocols:
         roc[protocol] = figures.save(
-            charts.roc(told, protocol),
+            charts.roc(told.roc, told.of_protocol(protocol), protocol),
             folder / f"roc_{protocol}.png",
             f"ROC curves under the {protocol} protocol; the areas under them are in the tables",
         )
-        if told.get("reliability"):
+        if told.reliability:
             reliability[protocol] = figures.save(
-                charts.reliability(told, protocol, run.positives),
+                charts.reliability(told.reliability, protocol, run.positives),
                 folder / f"reliability_{protocol}.png",
                 f"Share of {run.positives.cells} by predicted probability, {protocol} protocol",
             )
-        if told.get("rates"):
+        if told.rates:
             rates[protocol] = figures.save(
-                charts.rates(told, protocol, run.positives),
+                charts.rates(told.rates, protocol, run.positives),
                 folder / f"rates_{protocol}.png",
                 f"Share of {run.positives.cells} found by share of the area, {protocol} protocol",
             )
-        figures.write(charts.confusion(told, protocol), folder / f"confusion_{protocol}.png")
+        matrices = [matrix for matrix in told.confusion if matrix.protocol == protocol]
+        figures.write(charts.confusion(matrices), folder / f"confusion_{protocol}.png")
         done()
     protocols = figures.save(
         charts.protocols(told, run.protocols),
@@ -223,7 +224,7 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
     # The paper's own protocol: scores under others are not beside its figures.
     if "pixel" in run.protocols:
         scores = figures.save(
-            charts.scores(told, "pixel"),
+            charts.scores(told.of_protocol("pixel")),
             folder / "scores.png",
             "Scores of all models beside the published ones; the figures are in the table",
         )
@@ -236,7 +237,7 @@ def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None
     told, optimism, balances = run.evaluation, None, None
     if findings.optimism(run):
         optimism = figures.save(
-            findings_charts.optimism(told, run.models, run.protocols),
+            findings_charts.optimism(told.optimism, run.models, run.protocols),
             folder / "optimism.png",
             "Points by which random cells flatter each model; the figures are in the table",
         )
@@ -249,7 +250,7 @@ def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None
         )
     differences = {
         table.protocol: figures.save(
-            findings_charts.differences(told, run.models, table.protocol),
+            findings_charts.differences(told.pairs_of(table.protocol), run.models),
             folder / f"differences_{table.protocol}.png",
             f"Differences between the models, {table.protocol} protocol; they are in the table",
         )
@@ -260,7 +261,7 @@ def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None
 
 def _importance(run: Artefacts, folder: Path) -> ImportanceCharts:
     told = run.importance
-    if not told:
+    if told is None:
         return ImportanceCharts()
     infos = {f.info.code: f.info for f in run.factors}
 
@@ -268,30 +269,29 @@ def _importance(run: Artefacts, folder: Path) -> ImportanceCharts:
         return figures.save(figure, folder / f"{name}.png", alt, embed_width=embed_width)
 
     about = "; the figures are in the table"
-    collinearity = told.get("collinearity")
     return ImportanceCharts(
         save(
-            importance_charts.gain(told["information_gain"], infos),
+            importance_charts.gain(told.information_gain, infos),
             "information_gain",
             f"Information gain of each factor{about}",
         ),
         save(
-            importance_charts.permutation(told["models"]),
+            importance_charts.permutation(told),
             "permutation",
             f"Fall of the AUC of each model when groups of factors are shuffled{about}",
         ),
         save(
-            importance_charts.dependence(told["models"], infos),
+            importance_charts.dependence(told.models, infos),
             "dependence",
             "Mean predicted probability of each model along each factor",
             1600,
         ),
         save(
-            importance_charts.collinearity(collinearity, infos),
+            importance_charts.collinearity(told.collinearity, infos),
             "collinearity",
             "Correlations between the factors, and their variance inflation",
             1400,
         )
-        if collinearity and "pairs" in collinearity
+        if told.collinearity.known
         else None,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts, MapFiles
-from shakeslide.report.score_tables import SIDE_BY_SIDE, Cell, best_of, fits, rows_of
+from shakeslide.report.score_tables import SIDE_BY_SIDE, Cell, fits, interval
+from shakeslide.results.evaluation_document import Offset, Pair, Spread
 
 AREA_MEASURES = ("oa", "precision", "f1", "mcc", "pr_auc")
 """Measures that the share of sources changes; recall and ROC-AUC it leaves as they are."""
@@ -47,16 +47,13 @@ def strictest(run: Artefacts, among: Sequence[str] | None = None) -> str:
 
 def ranked(run: Artefacts) -> list[MapFiles]:
     """Return the mapped models, those first that rank best where it is hardest."""
-    auc = {str(r["model"]): r["roc_auc"]["mean"] or 0.0 for r in rows_of(run, strictest(run))}
+    auc = {row.model: row.auc for row in run.evaluation.of_protocol(strictest(run))}
     return sorted(run.maps, key=lambda files: -auc[files.model])
 
 
 def calibration(run: Artefacts) -> str:
-    """Return what was done to the probabilities, "" where the run does not say."""
-    way = run.evaluation.get("calibration")
-    if not way:
-        return ""
-    return CALIBRATIONS.get(str(way), f"The probabilities were calibrated (“{way}”).")
+    """Return what was done to the probabilities."""
+    return CALIBRATIONS[run.evaluation.calibration]
 
 
 # ------------------------------------------------------------------ optimism
@@ -83,12 +80,12 @@ class Optimism:
 
 def optimism(run: Artefacts) -> Optimism | None:
     """Return by how much random cells flatter each model, None where that is not known."""
-    told = {(r["protocol"], r["model"]): r for r in run.evaluation.get("optimism") or ()}
+    told = {(r.protocol, r.model): r for r in run.evaluation.optimism}
     protocols = [p for p in run.protocols if any(p == key[0] for key in told)]
     if not protocols:
         return None
     rows = [
-        (m, [words.signed(told[p, m][k], 1) for p in protocols for k in SIDE_BY_SIDE])
+        (m, [words.signed(told[p, m].of(k), 1) for p in protocols for k in SIDE_BY_SIDE])
         for m in run.models
     ]
     hardest = strictest(run)
@@ -96,11 +93,11 @@ def optimism(run: Artefacts) -> Optimism | None:
     return Optimism(sentences, protocols, rows)
 
 
-def _flattery(run: Artefacts, model: str, above: Mapping[str, Any]) -> str:
+def _flattery(run: Artefacts, model: str, above: Offset) -> str:
     """Return in a sentence how much of a model's accuracy on random cells is lost elsewhere."""
-    protocol = str(above["protocol"])
-    seen, unseen = (_mean(run, p, model, "oa") for p in (REFERENCE, protocol))
-    name, points = words.model_title(model), above["oa"]
+    protocol, auc = above.protocol, words.signed(above.roc_auc, 1)
+    seen, unseen = (_accuracy(run, p, model) for p in (REFERENCE, protocol))
+    name, points = words.model_title(model), above.oa
     text = f"{name}: on cells of landslides it has partly seen it is right for {seen}; "
     text += f"{_ground(run, protocol)} for {unseen}: "
     if points is None:
@@ -109,28 +106,27 @@ def _flattery(run: Artefacts, model: str, above: Mapping[str, Any]) -> str:
     if float(f"{points:.1f}") > 0:
         text += (
             f"{points:.1f} points of the first figure are memory of the neighbourhood"
-            f" ({words.signed(above['roc_auc'], 1)} points of AUC)."
+            f" ({auc} points of AUC)."
         )
     else:
         text += (
             "nothing of the first figure is memory of the neighbourhood"
-            f" ({words.signed(points, 1)} points; {words.signed(above['roc_auc'], 1)} of AUC)."
+            f" ({words.signed(points, 1)} points; {auc} of AUC)."
         )
     return text
 
 
 def _ground(run: Artefacts, protocol: str) -> str:
     if protocol == "block":
-        size = run.evaluation.get("block_size")
+        size = run.evaluation.block_size
         return f"on blocks {'of ' + words.length(size) + ' ' if size else ''}held out whole"
     if protocol == "event":
         return "on earthquakes it has not seen at all"
     return "on landslides it has not seen at all" if protocol == "landslide" else "held out"
 
 
-def _mean(run: Artefacts, protocol: str, model: str, measure: str) -> str:
-    row = next(r for r in rows_of(run, protocol) if r["model"] == model)
-    return words.score(measure, row[measure]["mean"], digits=1)
+def _accuracy(run: Artefacts, protocol: str, model: str) -> str:
+    return words.score("oa", run.evaluation.of(protocol, model).oa.mean, digits=1)
 
 
 # ------------------------------------------------------------------ the area's balance
@@ -161,26 +157,28 @@ class AreaTable:
 
 def area_tables(run: Artefacts) -> list[AreaTable]:
     """Return the scores at the area's share of sources beside the balanced ones."""
-    told = run.evaluation.get("summary_area") or ()
     tables = []
     for protocol in run.protocols:
-        area = {r["model"]: r for r in told if r["protocol"] == protocol}
-        rows = [r for r in rows_of(run, protocol) if r["model"] in area]
+        area = run.evaluation.in_area(protocol)
+        rows = [r for r in run.evaluation.of_protocol(protocol) if r.model in area]
         if not rows:
             continue
         cells = [
             (
-                r["model"],
-                [(_printed(r, m)[0], _printed(area[r["model"]], m)) for m in AREA_MEASURES],
+                r.model,
+                [
+                    (_printed(r.of(m), m)[0], _printed(area[r.model].of(m), m))
+                    for m in AREA_MEASURES
+                ],
             )
             for r in rows
         ]
-        first = area[rows[0]["model"]]
+        first = area[rows[0].model]
         tables.append(
             AreaTable(
                 protocol,
-                float(rows[0]["prevalence"]),
-                float(first["prevalence"]),
+                rows[0].prevalence,
+                first.prevalence,
                 [words.heading(m) for m in AREA_MEASURES],
                 cells,
             )
@@ -188,38 +186,33 @@ def area_tables(run: Artefacts) -> list[AreaTable]:
     return tables
 
 
-def _printed(row: Mapping[str, Any], measure: str) -> Cell:
+def _printed(spread: Spread, measure: str) -> Cell:
     """Return a score and its 95 % interval; small ones with the digits that they need."""
-    told = row[measure]
-    small = measure == "precision" and told["mean"] is not None and told["mean"] < 0.1
-    value, low, high = (
-        words.score_parts(measure, told.get(k), digits=2 if small else 1)[0]
-        for k in ("mean", "low", "high")
-    )
-    return value, "" if "–" in (low, high) else f"{low} to {high}"
+    small = measure == "precision" and spread.mean is not None and spread.mean < 0.1
+    return interval(spread, measure, digits=2 if small else 1)
 
 
 def alarms(run: Artefacts) -> str:
     """Return in a sentence how many of the cells called landslides are, in the area."""
     protocol = strictest(run)
-    rows = [r for r in run.evaluation.get("summary_area") or () if r["protocol"] == protocol]
-    known = [r for r in rows if r["precision"]["mean"] is not None]
+    rows = run.evaluation.in_area(protocol)
+    known = {name: mean for name, r in rows.items() if (mean := r.precision.mean) is not None}
     if not known:
         return ""
-    best = best_of(run, protocol, "roc_auc")["model"]
-    row = next((r for r in known if r["model"] == best), known[0])
+    best = run.evaluation.best(protocol, "roc_auc").model
+    row = rows[best if best in known else next(iter(known))]
     # The same model, so that the two shares differ by the balance alone.
-    balanced = next(r for r in rows_of(run, protocol) if r["model"] == row["model"])
-    hundred = 100 * row["precision"]["mean"]
+    balanced = run.evaluation.of(protocol, row.model)
+    hundred = 100 * known[row.model]
     text = (
-        f"In the area, where {words.share(row['prevalence'])} of the usable cells are "
+        f"In the area, where {words.share(row.prevalence)} of the usable cells are "
         f"{run.positives.cells}, {hundred:.{0 if hundred >= 10 else 1}f} of 100 cells that "
-        f"{words.model_title(row['model']).lower()} calls landslide are {run.positives.cells}"
+        f"{words.model_title(row.model).lower()} calls landslide are {run.positives.cells}"
     )
-    if balanced["precision"]["mean"] is None:
+    if balanced.precision.mean is None:
         return text + "."
-    many = f"{100 * balanced['precision']['mean']:.0f}"
-    share = words.share(balanced["prevalence"])
+    many = f"{100 * balanced.precision.mean:.0f}"
+    share = words.share(balanced.prevalence)
     return text + f"; in the samples, where {share} of the cells are, it is {many}."
 
 
@@ -255,35 +248,28 @@ class Differences:
     rows: Sequence[tuple[str, str, Sequence[Difference]]]
 
 
-def is_resolved(told: Mapping[str, Any]) -> bool:
-    """Tell whether the interval of a difference leaves zero out."""
-    low, high = told.get("low"), told.get("high")
-    # An end that is 0 holds it: not resolved.
-    return low is not None and high is not None and (low > 0 or high < 0)
-
-
 def differences(run: Artefacts) -> list[Differences]:
     """Return the differences between models, protocol by protocol."""
     tables = []
     for protocol in run.protocols:
-        pairs = [r for r in run.evaluation.get("pairs") or () if r["protocol"] == protocol]
+        pairs = run.evaluation.pairs_of(protocol)
         if not pairs:
             continue
-        rows = [(r["model"], r["other"], [_difference(r, m) for m in DIFFERED]) for r in pairs]
+        rows = [(r.model, r.other, [_printed_difference(r, m) for m in DIFFERED]) for r in pairs]
         heads = ["Accuracy (points)", "AUC (points)", words.MEASURES["brier"]]
         tables.append(Differences(protocol, fits(run, protocol), _verdict(pairs), heads, rows))
     return tables
 
 
-def _difference(row: Mapping[str, Any], measure: str) -> Difference:
-    told = row[measure]
+def _printed_difference(pair: Pair, measure: str) -> Difference:
+    told = pair.of(measure)
     scale, digits = (1.0, 4) if measure == "brier" else (100.0, 1)
     value, low, high = (
-        "–" if told.get(k) is None else words.signed(scale * told[k], digits)
-        for k in ("mean", "low", "high")
+        "–" if number is None else words.signed(scale * number, digits)
+        for number in (told.mean, told.low, told.high)
     )
     interval = "" if "–" in (low, high) else f"{low} to {high}"
-    return Difference(value, interval, _p_value(told.get("p_value")), is_resolved(told))
+    return Difference(value, interval, _p_value(told.p_value), told.resolved)
 
 
 def unresolved(
@@ -303,17 +289,17 @@ def unresolved(
     list of str or None
         None where there are others but no interval, as from fewer than five splits.
     """
-    pairs = [r for r in run.evaluation.get("pairs") or () if r["protocol"] == protocol]
     others = {
-        str(r["other"] if r["model"] == model else r["model"]): r[measure]
-        for r in pairs
-        if model in (r["model"], r["other"])
+        pair.opponent(model): pair.of(measure)
+        for pair in run.evaluation.pairs_of(protocol)
+        if model in (pair.model, pair.other)
     }
     # Without intervals nothing is known, which is not the same as a tie.
-    if len(run.models) > 1 and all(told.get("low") is None for told in others.values()):
+    if len(run.models) > 1 and not any(told.known for told in others.values()):
         return None
-    means = {str(r["model"]): r[measure]["mean"] or 0.0 for r in rows_of(run, protocol)}
-    level = [m for m, told in others.items() if not is_resolved(told)]
+    rows = run.evaluation.of_protocol(protocol)
+    means = {row.model: row.of(measure).mean or 0.0 for row in rows}
+    level = [m for m, told in others.items() if not told.resolved]
     return sorted(level, key=lambda m: -means.get(m, 0.0))
 
 
@@ -324,7 +310,7 @@ def level_with(run: Artefacts, protocol: str, model: str, measure: str = "roc_au
     """
     level = unresolved(run, protocol, model, measure)
     if level is None:
-        known = any(r["protocol"] == protocol for r in run.evaluation.get("pairs") or ())
+        known = run.evaluation.pairs_of(protocol)
         return "not judged against the others: too few splits" if known else ""
     if len(level) > MOST_NAMED:
         return f"not resolved from {len(level)} of {len(run.models) - 1} others"
@@ -337,17 +323,17 @@ def _p_value(value: float | None) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.{2 if value >= 0.1 else 3}f}"
 
 
-def _verdict(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _verdict(pairs: Sequence[Pair]) -> list[str]:
     """Return which models can be told apart by their AUC."""
-    known = [r for r in pairs if r["roc_auc"].get("low") is not None]
+    known = [pair for pair in pairs if pair.roc_auc.known]
     if not known:
         return ["From so few splits no difference can be judged: five are needed at least."]
     above, level = [], []
-    for r in known:
-        told, names = r["roc_auc"], (r["model"].upper(), r["other"].upper())
-        if is_resolved(told):
-            better, worse = names if told["mean"] > 0 else names[::-1]
-            above.append(f"{better} above {worse} by {abs(100 * told['mean']):.1f}")
+    for pair in known:
+        names, lead = (pair.model.upper(), pair.other.upper()), pair.roc_auc.mean or 0.0
+        if pair.roc_auc.resolved:
+            better, worse = names if lead > 0 else names[::-1]
+            above.append(f"{better} above {worse} by {abs(100 * lead):.1f}")
         else:
             level.append(" and ".join(names))
     if not above:
@@ -390,21 +376,21 @@ class Truth:
 
 def truth(run: Artefacts) -> Truth | None:
     """Return the gaps to the known truth, None where the study has none."""
-    told = run.evaluation.get("truth")
-    if not told:
+    told = run.evaluation.truth
+    if told is None:
         return None
-    gaps = {(r["protocol"], r["model"]): r for r in told["gaps"]}
+    gaps = {(gap.protocol, gap.model): gap for gap in told.gaps}
     protocols = [p for p in run.protocols if any(p == key[0] for key in gaps)]
     rows = []
     for model in run.models:
         cells = [
             # A gap is truth less model; printed is the model less the truth.
-            "–" if gaps[p, model][m] is None else words.signed(-100 * gaps[p, model][m], 1)
+            "–" if (gap := gaps[p, model].of(m)) is None else words.signed(-100 * gap, 1)
             for p in protocols
             for m in SIDE_BY_SIDE
         ]
         rows.append((model, cells))
-    best = [words.score(m, told["scores"][m], digits=1) for m in SIDE_BY_SIDE]
+    best = [words.score(m, told.scores.of(m), digits=1) for m in SIDE_BY_SIDE]
     sentence = (
         f"Here the probability that each cell fails is known, for the failures were drawn from it. "
         f"Whoever knew it would be right for {best[0]} of the cells, with an AUC of {best[1]}: no "
@@ -414,10 +400,10 @@ def truth(run: Artefacts) -> Truth | None:
         return Truth(sentence, best, protocols, rows)
     # It is known of this study's own cells, not of other earthquakes'.
     hardest = strictest(run, protocols)
-    top = best_of(run, hardest, "roc_auc")
-    gap = gaps[hardest, top["model"]]["roc_auc"]
+    top = run.evaluation.best(hardest, "roc_auc").model
+    gap = gaps[hardest, top].roc_auc
     if gap is not None:
-        name = words.model_title(top["model"])
+        name = words.model_title(top)
         low = f"{100 * abs(gap):.1f} points of AUC {'below' if gap >= 0 else 'above'}"
         place = words.PROTOCOLS.get(hardest, hardest)
         sentence += f" {name} stays {low} that ceiling ({place})."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from shakeslide.layers.positives import Positive
 from shakeslide.report import figures, legends, words
 from shakeslide.report.charts import GRID, PROTOCOL_MARKS
-from shakeslide.report.findings import REFERENCE, is_resolved
+from shakeslide.report.findings import REFERENCE
+from shakeslide.results.evaluation_document import Evaluation, Offset, Pair
 
 POINTS = {"oa": "Overall accuracy (points)", "roc_auc": "ROC-AUC (points)"}
 UNRESOLVED = "#eceff1"
@@ -26,19 +27,17 @@ MOST_BESIDE = 6
 """Models up to which two matrices stand side by side."""
 
 
-def optimism(
-    evaluation: Mapping[str, Any], models: Sequence[str], protocols: Sequence[str]
-) -> Figure:
+def optimism(offsets: Sequence[Offset], models: Sequence[str], protocols: Sequence[str]) -> Figure:
     """Return by how many points random cells flatter each model, against the other protocols.
 
     Parameters
     ----------
-    evaluation : mapping
-        evaluation.json.
+    offsets : sequence of Offset
+        Points by protocol and model.
     models, protocols : sequence of str
         In the order of the evaluation, `pixel` among the protocols.
     """
-    told = {(r["protocol"], r["model"]): r for r in evaluation["optimism"]}
+    told = {(offset.protocol, offset.model): offset for offset in offsets}
     others = [p for p in protocols if any(p == key[0] for key in told)]
     wide, tall = 2.3, 0.21 * len(models) * max(len(others), 2) + 0.15
     low = 0.45 + 0.17 * len(others)
@@ -50,7 +49,7 @@ def optimism(
             colour = PROTOCOL_MARKS[protocols.index(protocol) % len(PROTOCOL_MARKS)][1]
             height = 0.72 / len(others)
             y = np.arange(len(models))[::-1] + height * ((len(others) - 1) / 2 - j)
-            points = [told[protocol, m][measure] for m in models]
+            points = [told[protocol, m].of(measure) for m in models]
             _bars(axes, y, points, height, colour)
         _model_axis(axes, models, named=i == 0)
         axes.axvline(0, color="#3a4048", linewidth=0.8)
@@ -102,21 +101,18 @@ def _model_axis(axes: Axes, models: Sequence[str], named: bool) -> None:
 
 
 def balances(
-    evaluation: Mapping[str, Any], protocol: str, positives: Positive = Positive.SOURCES
+    evaluation: Evaluation, protocol: str, positives: Positive = Positive.SOURCES
 ) -> Figure:
     """Return precision and PR-AUC at the balance of the samples and at the area's share."""
-    sides = [
-        [r for r in evaluation[key] if r["protocol"] == protocol]
-        for key in ("summary", "summary_area")
-    ]
-    models = [r["model"] for r in sides[0]]
+    sides = ({r.model: r for r in evaluation.of_protocol(protocol)}, evaluation.in_area(protocol))
+    models = list(sides[0])
     wide, tall = 2.3, 0.3 * len(models) + 0.2
     left = figures.room(models)
     figure, sheet = figures.new(left + 2 * wide + 0.45, tall + 0.85)
     for i, (measure, scale) in enumerate((("precision", 100), ("pr_auc", 1))):
         axes = figures.axes_at(figure, left + i * (wide + 0.3), 0.6, wide, tall)
         for y, model in enumerate(reversed(models)):
-            told = [next(r for r in side if r["model"] == model)[measure]["mean"] for side in sides]
+            told = [side[model].of(measure).mean for side in sides]
             means = [np.nan if v is None else scale * v for v in told]
             axes.plot(means, [y, y], color="#a0a6ad", linewidth=1.0, zorder=1)
             axes.plot(means[:1], [y], "o", ms=5, mfc="white", mec=QUIET)
@@ -124,7 +120,7 @@ def balances(
         _model_axis(axes, models, named=i == 0)
         axes.set_xlim(0, scale * 1.02)
         axes.set_title(words.heading(measure), loc="left", fontsize=8.5)
-    shares = [words.share(side[0]["prevalence"]) for side in sides]
+    shares = [words.share(side[models[0]].prevalence) for side in sides]
     places = (
         (left + 0.05, "white", QUIET, f"in the samples ({shares[0]} {positives.cells})"),
         (
@@ -143,7 +139,7 @@ def balances(
 # ------------------------------------------------------------------ differences between models
 
 
-def differences(evaluation: Mapping[str, Any], models: Sequence[str], protocol: str) -> Figure:
+def differences(pairs: Sequence[Pair], models: Sequence[str]) -> Figure:
     """Return by how many points each model lies above each other, coloured where resolved."""
     beside = len(models) <= MOST_BESIDE
     left = figures.room(models)
@@ -158,7 +154,7 @@ def differences(evaluation: Mapping[str, Any], models: Sequence[str], protocol: 
     for i, measure in enumerate(POINTS):
         bottom = low + (0.0 if beside else (1 - i) * step[1])
         axes = figures.axes_at(figure, left + i * step[0], bottom, side, side)
-        _difference_matrix(axes, evaluation["pairs"], models, (protocol, measure))
+        _draw_matrix(axes, pairs, models, measure)
     legends.swatch(sheet, 0.12, 0.38, 0.2, 0.12, UNRESOLVED)
     sheet.text(0.4, 0.38, "not resolved: the 95 % interval holds 0", fontsize=8, va="center")
     for x, shade in ((0.12, 0.2), (0.22, 0.8)):
@@ -168,12 +164,9 @@ def differences(evaluation: Mapping[str, Any], models: Sequence[str], protocol: 
     return figure
 
 
-def _difference_matrix(
-    axes: Axes, pairs: Sequence[Mapping[str, Any]], models: Sequence[str], what: tuple[str, str]
-) -> None:
-    """Draw row minus column of a (protocol, measure)."""
-    protocol, measure = what
-    points, resolved = difference_matrix(pairs, models, protocol, measure)
+def _draw_matrix(axes: Axes, pairs: Sequence[Pair], models: Sequence[str], measure: str) -> None:
+    """Draw row minus column of a measure."""
+    points, resolved = difference_matrix(pairs, models, measure)
     # With `initial`, for all may be unknown; and 0 cannot scale the colours.
     most = float(np.nanmax(np.abs(points), initial=0.0)) or 1.0
     # Half of the scale's range: numbers can be read on all of its colours.
@@ -205,17 +198,17 @@ def _difference_matrix(
 
 
 def difference_matrix(
-    pairs: Sequence[Mapping[str, Any]], models: Sequence[str], protocol: str, measure: str
+    pairs: Sequence[Pair], models: Sequence[str], measure: str
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return how many points the model of a row lies above that of a column, and if resolved.
 
     Parameters
     ----------
-    pairs : sequence of mapping
-        `pairs` of evaluation.json.
+    pairs : sequence of Pair
+        Of one protocol.
     models : sequence of str
         Rows and columns.
-    protocol, measure : str
+    measure : str
         Which differences.
 
     Returns
@@ -227,11 +220,12 @@ def difference_matrix(
     """
     points = np.full((len(models), len(models)), np.nan)
     resolved = np.zeros(points.shape, bool)
-    for r in pairs:
-        if r["protocol"] != protocol or r[measure]["mean"] is None:
+    for pair in pairs:
+        told = pair.of(measure)
+        if told.mean is None:
             continue
-        i, j = models.index(r["model"]), models.index(r["other"])
-        points[i, j] = 100 * r[measure]["mean"]
+        i, j = models.index(pair.model), models.index(pair.other)
+        points[i, j] = 100 * told.mean
         points[j, i] = -points[i, j]
-        resolved[i, j] = resolved[j, i] = is_resolved(r[measure])
+        resolved[i, j] = resolved[j, i] = told.resolved
     return points, resolved

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,9 +14,11 @@ from matplotlib.figure import Figure
 
 from shakeslide.evaluation.collinearity import CLOSE, INFLATED, STRONGLY_INFLATED
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.learning.explanation import Collinear, Dependence, Gain, ModelImportance
 from shakeslide.report import figures, legends, words
 from shakeslide.report.charts import GRID
-from shakeslide.report.importance_text import losses, printed_vif
+from shakeslide.report.importance_text import printed_vif
+from shakeslide.results.importance_document import Importance
 
 MARKS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*", "h")
 BAR = "#0072b2"
@@ -27,13 +28,13 @@ WIDTH = 5.6
 """Of the charts in inches."""
 
 
-def gain(rows: Sequence[Mapping[str, Any]], infos: Mapping[str, FactorInfo]) -> Figure:
+def gain(rows: Sequence[Gain], infos: Mapping[str, FactorInfo]) -> Figure:
     """Return the information gain of each factor as bars.
 
     Parameters
     ----------
-    rows : sequence of mapping
-        `information_gain` of importance.json.
+    rows : sequence of Gain
+        One per factor, greatest first.
     infos : mapping of str to FactorInfo
         The factors by code.
     """
@@ -41,14 +42,14 @@ def gain(rows: Sequence[Mapping[str, Any]], infos: Mapping[str, FactorInfo]) -> 
     figure, _ = figures.new(WIDTH, tall + 0.5)
     axes = figures.axes_at(figure, left, 0.43, WIDTH - left - 0.45, tall)
     # Bars count upwards: reversed, the greatest is on top.
-    values = [r["bits"] or 0.0 for r in rows][::-1]
+    values = [r.bits or 0.0 for r in rows][::-1]
     axes.barh(range(len(rows)), values, height=0.7, color=BAR)
     for y, value in enumerate(values):
         axes.annotate(
             f"{value:.3f}", (value, y), xytext=(3, 0), textcoords="offset points",
             va="center", fontsize=7.5,
         )  # fmt: skip
-    names = [_named(r["code"], infos) for r in rows][::-1]
+    names = [_named(r.code, infos) for r in rows][::-1]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     _bare(axes)
@@ -69,15 +70,9 @@ def _bare(axes: Axes) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def permutation(models: Sequence[Mapping[str, Any]]) -> Figure:
-    """Return the loss of AUC when groups of correlated factors are shuffled, model by model.
-
-    Parameters
-    ----------
-    models : sequence of mapping
-        `models` of importance.json.
-    """
-    table = losses(models)
+def permutation(importance: Importance) -> Figure:
+    """Return the loss of AUC when groups of correlated factors are shuffled, model by model."""
+    table, models = importance.losses, importance.models
     labels = ["\n".join(textwrap.wrap(" + ".join(codes), 22)) for codes in table]
     lines = sum(label.count("\n") + 1 for label in labels)
     tall = (0.1 + 0.09 * len(models)) * len(table) + 0.06 * lines
@@ -89,15 +84,15 @@ def permutation(models: Sequence[Mapping[str, Any]]) -> Figure:
     axes = figures.axes_at(figure, left, below, WIDTH - left - 0.1, tall)
     spread = 0.66
     for k, model in enumerate(models):
-        name, colour, mark = model["model"], figures.colour(model["model"], k), MARKS[k % 11]
+        name, colour, mark = model.model, figures.colour(model.model, k), MARKS[k % 11]
         offset = spread * (0.5 - (k + 0.5) / len(models))
         for i, row in enumerate(table.values()):
             told = row.get(name)
-            if told is None or told["mean"] is None:
+            if told is None or told.mean is None:
                 continue
             y = len(table) - 1 - i + offset
             axes.errorbar(
-                100 * told["mean"], y, xerr=100 * (told["sd"] or 0), fmt=mark, ms=4,
+                100 * told.mean, y, xerr=100 * (told.sd or 0), fmt=mark, ms=4,
                 color=colour, elinewidth=1,
             )  # fmt: skip
         x = 0.3 + (k % columns) * (WIDTH - 0.4) / columns
@@ -117,17 +112,17 @@ def permutation(models: Sequence[Mapping[str, Any]]) -> Figure:
 # ------------------------------------------------------------------ dependence
 
 
-def dependence(models: Sequence[Mapping[str, Any]], infos: Mapping[str, FactorInfo]) -> Figure:
+def dependence(models: Sequence[ModelImportance], infos: Mapping[str, FactorInfo]) -> Figure:
     """Return how the mean probability follows each factor, a panel per factor.
 
     Parameters
     ----------
-    models : sequence of mapping
-        `models` of importance.json.
+    models : sequence of ModelImportance
+        With their curves.
     infos : mapping of str to FactorInfo
         The factors by code.
     """
-    codes = list(dict.fromkeys(d["code"] for m in models for d in m["dependence"]))
+    codes = list(dict.fromkeys(curve.code for m in models for curve in m.dependence))
     columns = min(4, len(codes))
     rows = math.ceil(len(codes) / columns)
     wide, tall, dx, dy = 1.45, 1.15, 1.72, 1.78
@@ -141,9 +136,9 @@ def dependence(models: Sequence[Mapping[str, Any]], infos: Mapping[str, FactorIn
         axes = figures.axes_at(figure, left, bottom, wide, tall)
         info = infos.get(code)
         for k, model in enumerate(models):
-            curve = next((d for d in model["dependence"] if d["code"] == code), None)
+            curve = model.dependence_on(code)
             if curve is not None:
-                _curve(axes, curve, info, (model["model"], k, len(models)))
+                _curve(axes, curve, info, (model.model, k, len(models)))
         axes.set_ylim(low, high)
         axes.grid(color=GRID, linewidth=0.5)
         axes.set_axisbelow(True)
@@ -155,23 +150,22 @@ def dependence(models: Sequence[Mapping[str, Any]], infos: Mapping[str, FactorIn
         0.1, below + rows * dy / 2, "Mean predicted probability", rotation=90, ha="center",
         va="center", fontsize=8.5,
     )  # fmt: skip
-    _model_key(sheet, [m["model"] for m in models], columns, dx)
+    _model_key(sheet, [m.model for m in models], columns, dx)
     return figure
 
 
-def _range(models: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+def _range(models: Sequence[ModelImportance]) -> tuple[float, float]:
     """Return limits that show all curves, whole tenths."""
-    values = [p for m in models for d in m["dependence"] for p in d["probability"] if p is not None]
+    values = [p for m in models for d in m.dependence for p in d.probability if p is not None]
     low, high = math.floor(10 * min(values)) / 10, math.ceil(10 * max(values)) / 10
     # Constant curves on a whole tenth would leave no range.
     return (low, high) if high > low else (low, low + 0.1)
 
 
 def _curve(
-    axes: Axes, curve: Mapping[str, Any], info: FactorInfo | None, model: tuple[str, int, int]
+    axes: Axes, curve: Dependence, info: FactorInfo | None, model: tuple[str, int, int]
 ) -> None:
-    x = np.asarray(curve["values"], float)
-    p = np.array([np.nan if v is None else v for v in curve["probability"]], float)
+    x, p = np.array(curve.values, float), np.array(curve.probability, float)
     name, k, count = model
     colour = figures.colour(name, k)
     if info is not None and info.kind == "categorical":
@@ -235,17 +229,17 @@ def _model_key(sheet: Axes, models: Sequence[str], columns: int, step: float) ->
 # ------------------------------------------------------------------ collinearity
 
 
-def collinearity(told: Mapping[str, Any], infos: Mapping[str, FactorInfo]) -> Figure:
+def collinearity(told: Collinear, infos: Mapping[str, FactorInfo]) -> Figure:
     """Return the correlations of the factors with their numbers, and variance inflation beside.
 
     Parameters
     ----------
-    told : mapping
-        `collinearity` of importance.json.
+    told : Collinear
+        Correlations and variance inflation.
     infos : mapping of str to FactorInfo
         The factors by code.
     """
-    codes = list(told["codes"])
+    codes = list(told.codes)
     n = len(codes)
     cell = 0.33 if n <= 16 else 0.29
     side, left, below, vif_wide = cell * n, 0.55, 1.1, 1.3
@@ -266,10 +260,10 @@ def collinearity(told: Mapping[str, Any], infos: Mapping[str, FactorInfo]) -> Fi
 
 
 def _correlation_matrix(
-    axes: Axes, told: Mapping[str, Any], infos: Mapping[str, FactorInfo], size: float
+    axes: Axes, told: Collinear, infos: Mapping[str, FactorInfo], size: float
 ) -> None:
-    codes = list(told["codes"])
-    r = np.array([[np.nan if v is None else v for v in row] for row in told["correlation"]], float)
+    codes = list(told.codes)
+    r = np.array(told.correlation, float)
     # One half says all: correlations are the same both ways.
     below = np.tri(len(codes), k=-1, dtype=bool)
     shown = np.where(below, r, np.nan)
@@ -302,14 +296,14 @@ def _short(value: float) -> str:
     return text if abs(value) >= 0.995 else text.replace("0.", ".", 1)
 
 
-def _vif_bars(axes: Axes, told: Mapping[str, Any]) -> None:
+def _vif_bars(axes: Axes, told: Collinear) -> None:
     """Draw variance inflation in the rows of the matrix, on a scale of powers."""
-    codes = list(told["codes"])
-    finite = [v for v in told["vif"].values() if v is not None]
+    codes = list(told.codes)
+    finite = [v for v in told.vif.values() if v is not None]
     # Both limits are on the axis even where all factors lie below them.
     end = max([*finite, 1.3 * STRONGLY_INFLATED])
     for i, code in enumerate(codes):
-        text, value = printed_vif(told, i), told["vif"][code]
+        text, value = printed_vif(told, i), told.vif[code]
         if text == "∞":
             value = end
         if value is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from shakeslide.evaluation.collinearity import CLOSE
+from shakeslide.learning.explanation import Collinear
 from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts
+from shakeslide.results.importance_document import Importance
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class GroupRow:
 
 
 @dataclass(frozen=True)
-class Importance:
+class ImportanceText:
     """Tables and sentences on the factors.
 
     Attributes
@@ -45,90 +46,68 @@ class Importance:
     classes: Sequence[tuple[str, str]]
 
 
-def importance(run: Artefacts) -> Importance | None:
+def importance(run: Artefacts) -> ImportanceText | None:
     """Return what matters, None where the run did not ask."""
     told = run.importance
-    if not told:
+    if told is None:
         return None
     names = {f.info.code: f.info.name for f in run.factors}
     gain = [
-        (r["code"], names.get(r["code"], ""), "–" if r["bits"] is None else f"{r['bits']:.3f}")
-        for r in told["information_gain"]
+        (g.code, names.get(g.code, ""), "–" if g.bits is None else f"{g.bits:.3f}")
+        for g in told.information_gain
     ]
-    models = [(m["model"], words.score("roc_auc", m["roc_auc"])) for m in told["models"]]
-    return Importance(
+    models = [(m.model, words.score("roc_auc", m.roc_auc)) for m in told.models]
+    return ImportanceText(
         gain,
         models,
-        _groups(told["models"], names),
+        _groups(told, names),
         _sentences(told, names, run.positives.cells),
         _classes(run),
     )
 
 
-def losses(models: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Return the loss of AUC by group of factors and model, greatest mean first.
-
-    Parameters
-    ----------
-    models : sequence of mapping
-        `models` of importance.json.
-    """
-    table: dict[tuple[str, ...], dict[str, Any]] = {}
-    for model in models:
-        for row in model["permutation"]:
-            table.setdefault(tuple(row["codes"]), {})[model["model"]] = row
-
-    def mean(row: Mapping[str, Any]) -> float:
-        # A model may lack a group: means are over those that have it.
-        known = [float(r["mean"]) for r in row.values() if r["mean"] is not None]
-        return sum(known) / max(len(known), 1)
-
-    return dict(sorted(table.items(), key=lambda item: -mean(item[1])))
-
-
-def _groups(models: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[GroupRow]:
+def _groups(importance: Importance, names: Mapping[str, str]) -> list[GroupRow]:
     top = {
-        m["model"]: max((r["mean"] for r in m["permutation"] if r["mean"] is not None), default=0)
-        for m in models
+        m.model: max((loss.mean for loss in m.permutation if loss.mean is not None), default=0)
+        for m in importance.models
     }
     rows = []
-    for codes, row in losses(models).items():
+    for codes, row in importance.losses.items():
         cells = []
-        for m in models:
-            told = row.get(m["model"])
-            if told is None or told["mean"] is None:
+        for model in top:
+            loss = row.get(model)
+            if loss is None or loss.mean is None:
                 cells.append(("–", "", False))
                 continue
-            spread = "" if told["sd"] is None else f"± {100 * told['sd']:.2f}"
-            best = told["mean"] == top[m["model"]]
-            cells.append((words.signed(100 * told["mean"], 2), spread, best))
+            spread = "" if loss.sd is None else f"± {100 * loss.sd:.2f}"
+            cells.append((words.signed(100 * loss.mean, 2), spread, loss.mean == top[model]))
         known = ", ".join(names[c] for c in codes if c in names)
         rows.append(GroupRow(words.joined(codes), known, cells))
     return rows
 
 
-def _sentences(told: Mapping[str, Any], names: Mapping[str, str], cells: str) -> list[str]:
+def _sentences(told: Importance, names: Mapping[str, str], cells: str) -> list[str]:
     def named(code: str) -> str:
         return f"{names[code]} ({code})" if code in names else code
 
-    known = [r for r in told["information_gain"] if r["bits"] is not None]
+    known = [(g.code, g.bits) for g in told.information_gain if g.bits is not None]
     text = []
     if known:
-        first = known[0]
+        code, bits = known[0]
         text.append(
-            f"By itself, {named(first['code'])} tells most about where the {cells} are: "
-            f"{first['bits']:.2f} of at most 1 bit."
+            f"By itself, {named(code)} tells most about where the {cells} are: "
+            f"{bits:.2f} of at most 1 bit."
         )
-    for model in told["models"]:
-        rows = [r for r in model["permutation"] if r["mean"] is not None]
+    for model in told.models:
+        rows = [(r.mean, r.codes) for r in model.permutation if r.mean is not None]
         if not rows:
             continue
-        top = max(rows, key=lambda r: r["mean"])
+        loss, codes = max(rows, key=lambda row: row[0])
         text.append(
-            f"{words.model_title(model['model'])} leans most on "
-            f"{words.joined([named(c) for c in top['codes']])}: "
-            f"with {'it' if len(top['codes']) == 1 else 'them'} shuffled, its AUC falls by "
-            f"{100 * top['mean']:.1f} points."
+            f"{words.model_title(model.model)} leans most on "
+            f"{words.joined([named(c) for c in codes])}: "
+            f"with {'it' if len(codes) == 1 else 'them'} shuffled, its AUC falls by "
+            f"{100 * loss:.1f} points."
         )
     return text
 
@@ -147,7 +126,7 @@ def _classes(run: Artefacts) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class Collinear:
+class CollinearText:
     """How far the factors repeat each other, in words.
 
     Attributes
@@ -177,32 +156,30 @@ class Collinear:
 METHODS: Mapping[str, str] = {"pearson": "Pearson's r", "spearman": "Spearman's rank correlation"}
 
 
-def collinear(run: Artefacts) -> Collinear | None:
+def collinear(run: Artefacts) -> CollinearText | None:
     """Return how far the factors repeat each other, None where the run does not say."""
-    told = (run.importance or {}).get("collinearity")
-    if not told:
+    if run.importance is None:
         return None
+    told = run.importance.collinearity
     # Too few rows: what is told instead is why.
-    if "pairs" not in told:
-        why = str(told["remarks"][0])
-        return Collinear(False, f"{why[:1].upper()}{why[1:]}.", [], [], "", 0)
+    if not told.known:
+        why = told.remarks[0]
+        return CollinearText(False, f"{why[:1].upper()}{why[1:]}.", [], [], "", 0)
     names = {f.info.code: f.info.name for f in run.factors}
-    count, most = len(told["pairs"]), len(told["codes"]) * (len(told["codes"]) - 1) // 2
+    count, most = len(told.pairs), len(told.codes) * (len(told.codes) - 1) // 2
     if most == 1:
         by = f"{CLOSE:g} or more" if count else f"less than {CLOSE:g}"
         sentence = f"The only pair is correlated by {by}."
     else:
         some = f"{count or 'None'} of {most} pairs {'are' if count > 1 else 'is'}"
         sentence = f"{some} correlated by {CLOSE:g} or more."
-    vif = [(c, names.get(c, ""), printed_vif(told, i)) for i, c in enumerate(told["codes"])]
-    method = METHODS.get(told["method"], str(told["method"]))
-    return Collinear(True, sentence, told["remarks"], vif, method, int(told["rows"]))
+    vif = [(c, names.get(c, ""), printed_vif(told, i)) for i, c in enumerate(told.codes)]
+    return CollinearText(True, sentence, told.remarks, vif, METHODS[told.method], told.rows)
 
 
-def printed_vif(told: Mapping[str, Any], i: int) -> str:
+def printed_vif(told: Collinear, i: int) -> str:
     """Return the variance inflation of the i-th factor: ∞ if others give it away, – if constant."""
-    value = told["vif"][told["codes"][i]]
+    value = told.vif[told.codes[i]]
     if value is not None:
         return f"{value:.1f}" if value < 100 else f"{value:.0f}"
-    # JSON has neither; only a factor that does not vary has no correlation with itself.
-    return "–" if told["correlation"][i][i] is None else "∞"
+    return "∞" if told.infinite(i) else "–"

@@ -15,7 +15,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.report import figures, findings, page, places, sheet_map, uncertainty_text, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.places import Places
-from shakeslide.report.score_tables import interval, rows_of
+from shakeslide.report.score_tables import interval
 
 NAME = "summary.pdf"
 SHEET = (8.27, 11.69)
@@ -99,14 +99,13 @@ def _told(run: Artefacts) -> list[str]:
     hardest, files = findings.strictest(run), places.best_map(run)
     cell = run.positives.plain_cell
     text = []
-    found = next(
-        (r for r in run.evaluation.get("captured", ()) if _is(r, hardest, files.model)), None
-    )
-    if found is not None:
-        parts = [
-            f"{100 * share:.0f}{words.NBSP}% in the first {100 * float(area):.0f}{words.NBSP}%"
-            for area, share in found["shares"].items()
-        ]
+    found = run.evaluation.captured_by(hardest, files.model)
+    parts = [
+        f"{100 * share:.0f}{words.NBSP}% in the first {100 * float(area):.0f}{words.NBSP}%"
+        for area, share in found.items()
+        if share is not None
+    ]
+    if parts:
         text.append(
             f"Tested on {_ground(hardest)}: of all {cell}s, a search from the highest values "
             f"of the map downwards finds {words.joined(parts)} of the ground."
@@ -125,7 +124,7 @@ def _shown(run: Artefacts, files: MapFiles) -> str:
             f"the model learnt from a sample of which {words.share(run.samples.label.mean())} are "
             f"{cell}s; in the area it is {share}."
         )
-    if run.evaluation.get("calibration") == "none":
+    if not run.evaluation.calibrated:
         return (
             f"The map shows the probability that a cell is a {cell}, brought to the area's own "
             f"share of such cells ({share}) but not calibrated: trust its order more than its "
@@ -139,20 +138,18 @@ def _shown(run: Artefacts, files: MapFiles) -> str:
 def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
     hardest, model = findings.strictest(run), best_model(run)
     cell = run.positives.plain_cell
-    row = next(r for r in rows_of(run, hardest) if r["model"] == model)
-    value, bounds = interval(row, "roc_auc")
+    auc = run.evaluation.of(hardest, model).roc_auc
+    value, bounds = interval(auc, "roc_auc")
     # AUC is the share of such pairs (Hanley and McNeil 1982).
     text = [
         f"Tested on {_ground(hardest)}, the {_name(model)} puts a {cell} above a clear one in "
-        f"{100 * row['roc_auc']['mean']:.0f} of 100 pairs (AUC {value}"
+        f"{100 * (auc.mean or 0.0):.0f} of 100 pairs (AUC {value}"
         + (f", 95{words.NBSP}% interval {bounds})." if bounds else ").")
         + lead(run)
     ]
-    area = next(
-        (r for r in run.evaluation.get("summary_area") or () if _is(r, hardest, model)), None
-    )
-    if area is not None and area["precision"]["mean"] is not None:
-        hundred = 100 * area["precision"]["mean"]
+    area = run.evaluation.in_area(hardest).get(model)
+    if area is not None and area.precision.mean is not None:
+        hundred = 100 * area.precision.mean
         text.append(
             f"Of 100 cells that it calls landslide, {hundred:.{int(hundred < 1)}f} are "
             f"{cell}s; the others are false alarms."
@@ -222,10 +219,6 @@ def _name(model: str) -> str:
 
 def _ground(protocol: str) -> str:
     return GROUND.get(protocol, words.PROTOCOLS.get(protocol, protocol))
-
-
-def _is(row: Any, protocol: str, model: str) -> bool:
-    return bool(row["protocol"] == protocol and row["model"] == model)
 
 
 def write(run: Artefacts, inputs: Any) -> Path | None:
@@ -311,8 +304,8 @@ def _map(
     files, cell = places.best_map(run), run.positives.plain_cell
     title = "Susceptibility (ranks the ground)" if files.balanced else files.title
     if files.shows == "probability":
-        raw = run.evaluation.get("calibration") == "none"
-        title = "Probability, not calibrated" if raw else f"Probability of a {cell}"
+        known = run.evaluation.calibrated
+        title = f"Probability of a {cell}" if known else "Probability, not calibrated"
     return sheet_map.draw(
         figure,
         sheet,
@@ -375,20 +368,20 @@ def _places(pen: _Pen, found: Places, ground: str) -> None:
 def _scores(pen: _Pen, run: Artefacts, lowest: float) -> None:
     """Write the AUC of the models where it is hardest, best first, as many as have room."""
     hardest, right = findings.strictest(run), pen.left + pen.width
-    order = sorted(rows_of(run, hardest), key=lambda r: -(r["roc_auc"]["mean"] or 0.0))
+    order = sorted(run.evaluation.of_protocol(hardest), key=lambda row: -row.auc)
     pen.head("Models compared")
     # Three lines are kept for the note below.
     rows = max(1, min(MOST_ROWS, int((pen.y - lowest - 3 * LINE) / LINE)))
     for row in order[:rows]:
-        value, bounds = interval(row, "roc_auc")
+        value, bounds = interval(row.roc_auc, "roc_auc")
         space = pen.width - (1.1 if bounds else 0.42)
-        name = figures.shortened(words.model_title(str(row["model"])), space, 7.5)
+        name = figures.shortened(words.model_title(row.model), space, 7.5)
         pen.put(pen.left, name, fontsize=7.5)
         pen.put(right - 0.68 * bool(bounds), value, fontsize=7.5, ha="right")
         pen.put(right, bounds.replace(" to ", "–"), fontsize=6.5, color=SOFT, ha="right")
         pen.y -= LINE
     note = f"AUC on {_ground(hardest)}: 0.5 is chance, 1 perfect."
-    if any(interval(r, "roc_auc")[1] for r in order[:rows]):
+    if any(interval(r.roc_auc, "roc_auc")[1] for r in order[:rows]):
         note += f" Small: 95{words.NBSP}% interval."
     more = f" {len(order) - rows} more in the report." if len(order) > rows else ""
     pen.write(note + more, 7.5, SOFT)

@@ -25,7 +25,7 @@ from shakeslide.report import (
 )
 from shakeslide.report.artefacts import Artefacts, ClassShare, class_shares
 from shakeslide.report.drawing import Pictures
-from shakeslide.report.score_tables import best_of, fits, interval, rows_of
+from shakeslide.report.score_tables import fits, interval
 from shakeslide.sources.separation import WHOLE
 from shakeslide.sources.source_files import METHOD_WORDS
 from shakeslide.study.settings import Inventory
@@ -106,7 +106,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "plates": plates(run),
         "places": places.told(run, inputs),
         "confusion": [score_tables.confusion(run, p) for p in run.protocols],
-        "threshold": run.evaluation["threshold"],
+        "threshold": run.evaluation.threshold,
         "counts": run.samples.counts,
         "clear_drawn": _clear(run),
         "sources_drawn": int(run.sources.sum()),
@@ -150,9 +150,9 @@ def facts(run: Artefacts) -> list[Fact]:
     counts = run.samples.counts
     dx, dy = grids.cell_size(run.grid)
     protocol = findings.strictest(run)
-    best = best_of(run, protocol, "roc_auc")
-    level = findings.level_with(run, protocol, str(best["model"]))
-    name = "; ".join(text for text in (best["model"].upper(), level) if text)
+    best = run.evaluation.best(protocol, "roc_auc")
+    level = findings.level_with(run, protocol, best.model)
+    name = "; ".join(text for text in (best.model.upper(), level) if text)
     return [
         Fact(words.area(counts["mapped_cells"] * dx * dy), "mapped area with all factors"),
         Fact(_cell(dx, dy), f"cells, {counts['mapped_cells']:,} of them"),
@@ -162,7 +162,7 @@ def facts(run: Artefacts) -> list[Fact]:
             f"of the usable cells are {run.positives.cells}{run.positives.aside}",
         ),
         Fact(
-            words.score("roc_auc", best["roc_auc"]["mean"]),
+            words.score("roc_auc", best.roc_auc.mean),
             f"best AUC, {words.PROTOCOLS.get(protocol, protocol)} ({name})",
         ),
     ]
@@ -274,21 +274,22 @@ PAPER = Markup('the paper of <a href="#cite">Li et al. (2021)</a>')
 
 
 def _pixel(run: Artefacts) -> Markup:
-    best, train = best_of(run, "pixel", "oa"), float(run.settings["samples"]["train_share"])
-    oa = words.score("oa", best["oa"]["mean"], best["oa"]["sd"], 1)
-    level = findings.level_with(run, "pixel", str(best["model"]), "oa")
+    best = run.evaluation.best("pixel", "oa")
+    train = float(run.settings["samples"]["train_share"])
+    oa = words.score("oa", best.oa.mean, best.oa.sd, 1)
+    level = findings.level_with(run, "pixel", best.model, "oa")
     first = (
         f"On cells drawn at random, {words.share(train)} for training and {words.share(1 - train)} "
-        f"for testing ({fits(run, 'pixel')}), {words.model_title(best['model']).lower()} "
+        f"for testing ({fits(run, 'pixel')}), {words.model_title(best.model).lower()} "
         f"was right most often: for {oa} of the cells at a threshold of "
-        f"{run.evaluation['threshold']:g}{f' ({level})' if level else ''}, "
-        f"with an AUC of {words.score('roc_auc', best['roc_auc']['mean'])}."
+        f"{run.evaluation.threshold:g}{f' ({level})' if level else ''}, "
+        f"with an AUC of {words.score('roc_auc', best.roc_auc.mean)}."
     )
-    sae = next((r for r in rows_of(run, "pixel") if r["model"] == "sae"), None)
+    sae = next((r for r in run.evaluation.of_protocol("pixel") if r.model == "sae"), None)
     # Markup escapes what is put into it.
     text, way = [Markup("{}").format(first)], Markup("the way of {}").format(PAPER)
     if sae is not None:
-        own = words.score("oa", sae["oa"]["mean"], sae["oa"]["sd"], 1)
+        own = words.score("oa", sae.oa.mean, sae.oa.sd, 1)
         told = "That is the model of {}."
         if sae is not best:
             told = "The model of {}, the stacked sparse autoencoder, reached {}."
@@ -300,12 +301,12 @@ def _pixel(run: Artefacts) -> Markup:
 
 
 def _held_out(run: Artefacts, protocol: str) -> str:
-    best = best_of(run, protocol, "roc_auc")
-    value, bounds = interval(best, "roc_auc")
-    level = findings.level_with(run, protocol, str(best["model"]))
+    best = run.evaluation.best(protocol, "roc_auc")
+    value, bounds = interval(best.roc_auc, "roc_auc")
+    level = findings.level_with(run, protocol, best.model)
     return (
         f"With {words.PROTOCOLS.get(protocol, protocol)} ({fits(run, protocol)}), "
-        f"{words.model_title(best['model']).lower()} ranks best, with an AUC of {value}"
+        f"{words.model_title(best.model).lower()} ranks best, with an AUC of {value}"
         + (f" (95{words.NBSP}% interval {bounds})" if bounds else "")
         + (f", {level}." if level else ".")
     )

@@ -18,6 +18,7 @@ from shakeslide.core.files import replacing
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.geo import grid as grids
 from shakeslide.io import raster
+from shakeslide.learning import bundle
 from shakeslide.report import cartography, findings, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import View
@@ -198,7 +199,7 @@ def find(run: Artefacts) -> Places | None:
         float(sums.expected.sum()),
         run.samples.counts["source_cells"] * math.prod(grids.cell_size(run.grid)),
         float(sums.ground.sum()),
-        run.evaluation.get("calibration") != "none",
+        run.evaluation.calibrated,
     )
 
 
@@ -222,10 +223,9 @@ def side_of(shape: tuple[int, int], cell: tuple[float, float]) -> float:
 
 def _shares(run: Artefacts, model: str) -> Shares:
     """Return what a model's manifest says of its sample, without which the run's samples do."""
-    path = run.out / "models" / model / "manifest.json"
-    if path.exists():
-        about = json.loads(path.read_text(encoding="utf-8"))["about"]
-        return float(about["sample_share"]), float(about["prevalence"])
+    about = bundle.trained_on(run.out / "models" / model)
+    if about is not None:
+        return about.sample_share, about.prevalence
     return float(run.samples.label.mean()), run.samples.prevalence
 
 

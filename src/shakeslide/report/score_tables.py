@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from shakeslide.report import published, words
 from shakeslide.report.artefacts import Artefacts
+from shakeslide.results.evaluation_document import Spread, Summary
 
 SHOWN = ("oa", "precision", "recall", "f1", "mcc", "roc_auc", "pr_auc", "brier", "ece")
 """Measures in the table of scores."""
@@ -21,23 +21,12 @@ Cell = tuple[str, str]
 """A score and its spread or interval, as printed."""
 
 
-def rows_of(run: Artefacts, protocol: str) -> list[Mapping[str, Any]]:
-    """Return the summary's rows of a protocol, one per model."""
-    return [r for r in run.evaluation["summary"] if r["protocol"] == protocol]
-
-
-def best_of(run: Artefacts, protocol: str, measure: str) -> Mapping[str, Any]:
-    """Return the row of the model with the highest mean of a measure."""
-    # A score that is not defined is never the best.
-    return max(rows_of(run, protocol), key=lambda r: r[measure]["mean"] or 0.0)
-
-
 def fits(run: Artefacts, protocol: str) -> str:
     """Return how often each model was fitted under a protocol: "3 repeats", "5 folds"."""
-    records = [r for r in run.evaluation["records"] if r["protocol"] == protocol]
-    n = max(int(r["n"]) for r in rows_of(run, protocol))
+    n = max(row.n for row in run.evaluation.of_protocol(protocol))
+    folds = any(record.fold > 0 for record in run.evaluation.records_of(protocol))
     # Repeats have fold 0 only.
-    word = "fold" if any(r["fold"] > 0 for r in records) else "repeat"
+    word = "fold" if folds else "repeat"
     return f"{n} {word}" + ("s" if n > 1 else "")
 
 
@@ -67,9 +56,9 @@ class ScoreTable:
 
 def of_protocol(run: Artefacts, protocol: str) -> ScoreTable:
     """Return the table of scores of a protocol, at the balance of the samples."""
-    rows = rows_of(run, protocol)
+    rows = run.evaluation.of_protocol(protocol)
     # The first record of a fit is the one at the balance of the samples.
-    first = next(r for r in run.evaluation["records"] if r["protocol"] == protocol)
+    first = run.evaluation.records_of(protocol)[0]
     top = {m: _top(rows, m) for m in SHOWN}
     return ScoreTable(
         protocol,
@@ -77,31 +66,31 @@ def of_protocol(run: Artefacts, protocol: str) -> ScoreTable:
         [words.heading(m) for m in SHOWN],
         [
             ScoreRow(
-                r["model"],
-                [_spread(r, m) for m in SHOWN],
+                r.model,
+                [_spread(r.of(m), m) for m in SHOWN],
                 # By equality with the best: several may share it.
-                [r[m]["mean"] is not None and r[m]["mean"] == top[m] for m in SHOWN],
+                [(mean := r.of(m).mean) is not None and mean == top[m] for m in SHOWN],
             )
             for r in rows
         ],
         fits(run, protocol),
-        all(int(r["n"]) == 1 for r in rows),
-        int(first["n_train"]),
-        int(first["n_test"]),
-        float(first["prevalence"]),
+        all(r.n == 1 for r in rows),
+        first.n_train,
+        first.n_test,
+        first.prevalence,
     )
 
 
-def _spread(row: Mapping[str, Any], measure: str) -> Cell:
-    value, sd = words.score_parts(measure, row[measure]["mean"], row[measure]["sd"])
+def _spread(spread: Spread, measure: str) -> Cell:
+    value, sd = words.score_parts(measure, spread.mean, spread.sd)
     return value, f"± {sd}" if sd else ""
 
 
-def _top(rows: Sequence[Mapping[str, Any]], measure: str) -> float | None:
-    known = [r[measure]["mean"] for r in rows if r[measure]["mean"] is not None]
+def _top(rows: Sequence[Summary], measure: str) -> float | None:
+    known = [mean for r in rows if (mean := r.of(measure).mean) is not None]
     if not known:
         return None
-    return float(min(known) if measure in LOW_IS_GOOD else max(known))
+    return min(known) if measure in LOW_IS_GOOD else max(known)
 
 
 # ------------------------------------------------------------------ protocols side by side
@@ -121,19 +110,20 @@ def side_by_side(run: Artefacts) -> list[Side]:
     for model in run.models:
         cells = []
         for protocol in run.protocols:
-            rows = rows_of(run, protocol)
-            row = next(r for r in rows if r["model"] == model)
+            rows = run.evaluation.of_protocol(protocol)
+            row = run.evaluation.of(protocol, model)
             for m in SIDE_BY_SIDE:
-                cells.append((interval(row, m), row[m]["mean"] == _top(rows, m)))
+                spread = row.of(m)
+                cells.append((interval(spread, m), spread.mean == _top(rows, m)))
         out.append(Side(model, cells))
     return out
 
 
-def interval(row: Mapping[str, Any], measure: str) -> Cell:
+def interval(spread: Spread, measure: str, digits: int = 1) -> Cell:
     """Return a score and its 95 % interval, "" where none is known."""
-    told = row[measure]
     value, low, high = (
-        words.score_parts(measure, told.get(k), digits=1)[0] for k in ("mean", "low", "high")
+        words.score_parts(measure, number, digits=digits)[0]
+        for number in (spread.mean, spread.low, spread.high)
     )
     return value, "" if "–" in (low, high) else f"{low} to {high}"
 
@@ -148,7 +138,7 @@ class Captured:
 
 def captured(run: Artefacts) -> tuple[list[str], list[Captured]]:
     """Return the shares of area, as heads of columns, and a row per model; empty if not told."""
-    told = {(r["protocol"], r["model"]): r["shares"] for r in run.evaluation.get("captured", ())}
+    told = {(r.protocol, r.model): r.shares for r in run.evaluation.captured}
     if not told:
         return [], []
     shares = list(next(iter(told.values())))
@@ -157,9 +147,9 @@ def captured(run: Artefacts) -> tuple[list[str], list[Captured]]:
         cells = []
         for protocol in run.protocols:
             for share in shares:
-                top = max(told[protocol, m][share] for m in run.models)
+                top = max(told[protocol, m][share] or 0.0 for m in run.models)
                 value = told[protocol, model][share]
-                cells.append((f"{100 * value:.0f}", value == top))
+                cells.append(("–" if value is None else f"{100 * value:.0f}", value == top))
         rows.append(Captured(model, cells))
     return [f"{100 * float(s):.0f}{words.NBSP}%" for s in shares], rows
 
@@ -180,12 +170,12 @@ def compared(run: Artefacts) -> list[Comparison]:
     """Return the scores under the paper's protocol beside the published ones."""
     return [
         Comparison(
-            r["model"],
-            [_spread(r, m) for m in COMPARED],
-            [_published(r["model"], m) for m in COMPARED],
+            r.model,
+            [_spread(r.of(m), m) for m in COMPARED],
+            [_published(r.model, m) for m in COMPARED],
         )
-        for r in rows_of(run, "pixel")
-        if r["model"] in published.SCORES
+        for r in run.evaluation.of_protocol("pixel")
+        if r.model in published.SCORES
     ]
 
 
@@ -214,14 +204,14 @@ class Matrix:
 def confusion(run: Artefacts, protocol: str) -> tuple[str, list[Matrix]]:
     """Return the confusion matrices of a protocol."""
     out = []
-    for r in run.evaluation["confusion"]:
-        if r["protocol"] == protocol:
-            mapped = r["tp"] + r["fn"], r["fp"] + r["tn"]
+    for r in run.evaluation.confusion:
+        if r.protocol == protocol:
+            mapped = r.tp + r.fn, r.fp + r.tn
             rows = [
-                ("landslide", [_part(r["tp"], mapped[0]), _part(r["fn"], mapped[0])]),
-                ("clear", [_part(r["fp"], mapped[1]), _part(r["tn"], mapped[1])]),
+                ("landslide", [_part(r.tp, mapped[0]), _part(r.fn, mapped[0])]),
+                ("clear", [_part(r.fp, mapped[1]), _part(r.tn, mapped[1])]),
             ]
-            out.append(Matrix(r["model"], rows))
+            out.append(Matrix(r.model, rows))
     return protocol, out
 
 

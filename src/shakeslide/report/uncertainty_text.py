@@ -60,7 +60,7 @@ class Applicability:
 
 def spreads(run: Artefacts) -> list[Spread]:
     """Return the spread of each model that has an ensemble."""
-    threshold = float(run.evaluation["threshold"])
+    threshold = run.evaluation.threshold
     return [_spread(files, threshold) for files in run.maps if files.spread is not None]
 
 
@@ -103,7 +103,7 @@ def uncalibrated(run: Artefacts, told: Mapping[str, float]) -> str:
     told : mapping
         As returned by `means`.
     """
-    if not told or run.evaluation.get("calibration", "none") != "none":
+    if not told or run.evaluation.calibrated:
         return ""
     return (
         'the probabilities are not calibrated (calibration = "none" in [models]): averaged over '

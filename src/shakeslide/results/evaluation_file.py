@@ -1,26 +1,44 @@
-"""The tables of an evaluation: one record per fit and prevalence, and what they come to."""
+"""From the fits of all protocols to the tables of evaluation.json."""
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shakeslide.core import documents
 from shakeslide.core.files import replacing
 from shakeslide.evaluation import audit, intervals
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.evaluation.splits import Split
+from shakeslide.learning.bundle import Method
+from shakeslide.learning.judgement import Curve, Judgement, Scores
 from shakeslide.learning.validation import Plan
+from shakeslide.results import evaluation_document
+from shakeslide.results.evaluation_document import (
+    Balance,
+    Captured,
+    Difference,
+    Evaluation,
+    ModelConfusion,
+    ModelRates,
+    ModelReliability,
+    ModelRoc,
+    Offset,
+    Pair,
+    Spread,
+    Summary,
+    Truth,
+    summary_of,
+)
 from shakeslide.sampling.sampling import Samples
 
 REPLICATES = 500
@@ -28,15 +46,13 @@ REPLICATES = 500
 FEWEST = 5
 """Splits, and landslides or blocks, from which on an interval is told: fewer hardly say how far
 scores vary."""
-COMPARED = ("oa", "roc_auc", "brier")
-"""Measures in which models are compared in pairs."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one fit: what is told of it, and the probabilities of the test rows."""
+    """What came of one fit: what is measured, and the probabilities of the test rows."""
 
-    told: Mapping[str, Any]
+    judgement: Judgement
     probability: NDArray[np.float32]
 
 
@@ -67,10 +83,10 @@ class Outcome:
 
 def save_result(path: Path, result: Result) -> Result:
     """Write a result, renamed into place; return it as it will be read."""
-    text = json.dumps(finite(result.told)).encode()
+    text = documents.to_json(result.judgement)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, told=np.frombuffer(text, np.uint8), probability=result.probability)
-    return Result(json.loads(text), result.probability)
+    return Result(documents.from_json(Judgement, text), result.probability)
 
 
 def known_result(path: Path) -> Result | None:
@@ -78,7 +94,8 @@ def known_result(path: Path) -> Result | None:
     try:
         # No pickle: nothing in a file is executed.
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            return Result(dict(json.loads(file["told"].tobytes())), file["probability"])
+            judgement = documents.from_json(Judgement, file["told"].tobytes())
+            return Result(judgement, file["probability"])
     except (OSError, ValueError, LookupError, TypeError, EOFError, RecursionError, BadZipFile):
         return None
 
@@ -89,8 +106,10 @@ def write(
     samples: Samples,
     threshold: float,
     plan: Plan,
+    *,
+    calibration: Method,
     truth: NDArray[np.float32] | None = None,
-    about: Mapping[str, Any] | None = None,
+    events: Sequence[str] = (),
 ) -> list[Path]:
     """Write `evaluation.json` and `evaluation.csv`.
 
@@ -106,103 +125,74 @@ def write(
         Probability from which a cell counted as predicted landslide.
     plan : Plan
         How it was split.
+    calibration : {"none", "platt", "isotonic"}
+        How probabilities were calibrated.
     truth : array, (samples,), optional
         The known probability of failure of each sample, at the area's share of sources.
-    about : mapping, optional
-        What else is told, as it is.
+    events : sequence of str
+        Names of the earthquakes of the protocol `event`.
     """
-    records = [
-        record
-        for o in outcomes
-        for results in o.results.values()
-        for result in results
-        for record in result.told["records"]
-    ]
-    balance = _Balance(samples)
-    summary = [row for o in outcomes for row in _summary(o, samples, threshold, None)]
-    text = {
-        "records": records,
-        "summary": summary,
-        "summary_area": [
-            row for o in outcomes for row in _summary(o, samples, threshold, balance.area)
-        ],
-        "pairs": [row for o in outcomes for row in _pairs(o)],
-        "optimism": _optimism(outcomes),
-        "confusion": _of_first(outcomes, "confusion"),
-        "roc": [_mean_curve(o, m, "roc", "fpr", "tpr") for o in outcomes for m in o.results],
-        "reliability": [
-            _mean_curve(o, m, "reliability", "predicted", "observed")
-            for o in outcomes
-            for m in o.results
-        ],
-        "rates": [
-            _mean_curve(o, m, "rates", "area", "prediction", "success")
-            for o in outcomes
-            for m in o.results
-        ],
-        "captured": [_captured(o, m) for o in outcomes for m in o.results],
-        "threshold": threshold,
-        "prevalence": {"sample": balance.sample, "area": balance.area},
-        "block_size": plan.block_size,
-        "buffer": plan.buffer,
-        "replicates": REPLICATES,
-        "truth": None if truth is None else _truth(outcomes, samples, threshold, truth),
-        **(about or {}),
-    }
-    paths = [out / "evaluation.json", out / "evaluation.csv"]
-    with replacing(paths[0]) as temporary:
-        temporary.write_text(json.dumps(finite(text), indent=1), encoding="utf-8")
-    with replacing(paths[1]) as temporary:
-        pd.DataFrame(records).to_csv(temporary, index=False)
-    return paths
-
-
-class _Balance:
-    """Share of source cells in the samples and in the area."""
-
-    def __init__(self, samples: Samples) -> None:
-        self.sample = float(samples.label.mean())
-        self.area = samples.prevalence
-
-
-def finite(value: Any) -> Any:
-    """Turn NaN into null: NaN is no JSON."""
-    if isinstance(value, Mapping):
-        return {k: finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+    each = [(o, model) for o in outcomes for model in o.results]
+    evaluation = Evaluation(
+        records=tuple(
+            record
+            for o, model in each
+            for result in o.results[model]
+            for record in result.judgement.records
+        ),
+        summary=tuple(row for o in outcomes for row in _summary(o, samples, threshold, None)),
+        summary_area=tuple(
+            row for o in outcomes for row in _summary(o, samples, threshold, samples.prevalence)
+        ),
+        pairs=tuple(row for o in outcomes for row in _pairs(o)),
+        optimism=tuple(_optimism(outcomes)),
+        confusion=tuple(_confusion(o, m) for o, m in each),
+        roc=tuple(_roc(o, m) for o, m in each),
+        reliability=tuple(_reliability(o, m) for o, m in each),
+        rates=tuple(_rates(o, m) for o, m in each),
+        captured=tuple(_captured(o, m) for o, m in each),
+        threshold=threshold,
+        prevalence=Balance(float(samples.label.mean()), samples.prevalence),
+        block_size=plan.block_size,
+        buffer=plan.buffer,
+        replicates=REPLICATES,
+        truth=None if truth is None else _truth(outcomes, samples, threshold, truth),
+        calibration=calibration,
+        events=tuple(events),
+    )
+    path, table = evaluation_document.save(out, evaluation), out / "evaluation.csv"
+    with replacing(table) as temporary:
+        pd.DataFrame(list(map(asdict, evaluation.records))).to_csv(temporary, index=False)
+    return [path, table]
 
 
 def _summary(
     outcome: Outcome, samples: Samples, threshold: float, prevalence: float | None
-) -> list[dict[str, Any]]:
+) -> list[Summary]:
     """Mean, standard deviation over splits, and bootstrap interval of each measure by model."""
     rows = []
     for model, results in outcome.results.items():
         which = 0 if prevalence is None else 1
-        told = pd.DataFrame([r.told["records"][which] for r in results])
-        row: dict[str, Any] = {
-            "protocol": outcome.protocol,
-            "model": model,
-            "n": len(told),
-            "prevalence": float(told["prevalence"].mean()),
-        }
+        records = [r.judgement.records[which] for r in results]
         # Earthquakes differ in their share of sources: no one share is that of all areas tested.
         several = outcome.samples is not None and prevalence is not None
         bounds = {} if several else _intervals(outcome, results, samples, threshold, prevalence)
-        for m in [*MEASURES, "fit_s"]:
-            values = told[m].to_numpy(float)
-            row[m] = {
-                "mean": float(values.mean()),
-                "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
-            }
-            if m in bounds:
-                row[m] |= {"low": bounds[m].low, "high": bounds[m].high}
-        rows.append(row)
+        measures = {
+            m: _spread(np.array([r.of(m) for r in records], float), bounds.get(m))
+            for m in [*MEASURES, "fit_s"]
+        }
+        share = float(np.mean([r.prevalence for r in records]))
+        rows.append(summary_of(outcome.protocol, model, len(records), share, measures))
     return rows
+
+
+def _spread(values: NDArray[np.float64], bounds: intervals.Interval | None) -> Spread:
+    return Spread(
+        mean=float(values.mean()),
+        sd=float(values.std(ddof=1)) if len(values) > 1 else None,
+        low=None if bounds is None else bounds.low,
+        high=None if bounds is None else bounds.high,
+    )
 
 
 def _intervals(
@@ -233,48 +223,52 @@ def _intervals(
     )
 
 
-def _pairs(outcome: Outcome) -> list[dict[str, Any]]:
+def _pairs(outcome: Outcome) -> list[Pair]:
     """Differences between models on the same splits, with corrected resampled intervals.
 
     Fewer than `FEWEST` splits give none: their spread is known from too few numbers.
     """
+    return [
+        Pair(
+            outcome.protocol,
+            model,
+            other,
+            oa=_difference(outcome, model, other, "oa"),
+            roc_auc=_difference(outcome, model, other, "roc_auc"),
+            brier=_difference(outcome, model, other, "brier"),
+        )
+        for model, other in combinations(outcome.results, 2)
+    ]
+
+
+def _difference(outcome: Outcome, model: str, other: str, measure: str) -> Difference:
     n_train = [len(s.train) for s in outcome.splits]
     n_test = [len(s.test) for s in outcome.splits]
-    rows = []
-    for a, b in combinations(outcome.results, 2):
-        row: dict[str, Any] = {"protocol": outcome.protocol, "model": a, "other": b}
-        for m in COMPARED:
-            values, others = (_values(outcome, k, m) for k in (a, b))
-            d = intervals.paired_difference(values, others, n_train, n_test)
-            row[m] = {"mean": d.estimate, "low": None, "high": None, "p_value": None}
-            if len(outcome.splits) >= FEWEST:
-                row[m] |= {"low": d.low, "high": d.high, "p_value": d.p_value}
-        rows.append(row)
-    return rows
+    values, others = (_values(outcome, k, measure) for k in (model, other))
+    d = intervals.paired_difference(values, others, n_train, n_test)
+    if len(outcome.splits) < FEWEST:
+        return Difference(d.estimate)
+    return Difference(d.estimate, d.low, d.high, d.p_value)
 
 
-def _optimism(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def _optimism(outcomes: Sequence[Outcome]) -> list[Offset]:
     """Points by which `pixel` lies above the other protocols, by model."""
     protocols = [o.protocol for o in outcomes]
     if "pixel" not in protocols:
         return []
     rows = []
     for model in outcomes[0].results:
-        above = {
-            m: audit.optimism({o.protocol: _values(o, model, m) for o in outcomes})
+        oa, auc = (
+            audit.optimism({o.protocol: _values(o, model, m) for o in outcomes})
             for m in ("oa", "roc_auc")
-        }
-        rows += [
-            {"protocol": p, "model": model, **{m: above[m][p] for m in above}}
-            for p in protocols
-            if p != "pixel"
-        ]
+        )
+        rows += [Offset(p, model, oa=oa[p], roc_auc=auc[p]) for p in protocols if p != "pixel"]
     return rows
 
 
-def _values(outcome: Outcome, model: str, measure: str) -> list[float]:
+def _values(outcome: Outcome, model: str, measure: str) -> NDArray[np.float64]:
     """A measure of each split, at the balance of the samples."""
-    return [r.told["records"][0][measure] for r in outcome.results[model]]
+    return np.array([r.judgement.balanced.of(measure) for r in outcome.results[model]], float)
 
 
 def _truth(
@@ -282,47 +276,63 @@ def _truth(
     samples: Samples,
     threshold: float,
     truth: NDArray[np.float32],
-) -> dict[str, Any]:
+) -> Truth:
     """Scores of the true probabilities on the samples, and how far each model stays below them."""
     outcomes = [o for o in outcomes if o.samples is None]
     known = np.isfinite(truth)
     # Models are judged at the balance of the samples: so is the truth.
     balanced = correct_prior(truth[known], samples.prevalence, float(samples.label.mean()))
     best = scores(samples.label[known], balanced, threshold)
+
+    def below(outcome: Outcome, model: str, measure: str) -> float:
+        return best[measure] - float(np.mean(_values(outcome, model, measure)))
+
     gaps = [
-        {
-            "protocol": o.protocol,
-            "model": model,
-            **{m: best[m] - float(np.mean(_values(o, model, m))) for m in ("oa", "roc_auc")},
-        }
+        Offset(o.protocol, m, oa=below(o, m, "oa"), roc_auc=below(o, m, "roc_auc"))
         for o in outcomes
-        for model in o.results
+        for m in o.results
     ]
-    return {"scores": {m: best[m] for m in MEASURES}, "gaps": gaps}
+    return Truth(Scores(**{m: best[m] for m in MEASURES}), tuple(gaps))
 
 
-def _of_first(outcomes: Sequence[Outcome], what: str) -> list[dict[str, Any]]:
-    """Return a table of each model's first split."""
-    return [
-        {"protocol": o.protocol, "model": m, **results[0].told[what]}
-        for o in outcomes
-        for m, results in o.results.items()
-    ]
+def _confusion(outcome: Outcome, model: str) -> ModelConfusion:
+    """Return the confusion matrix of a model's first split."""
+    first = outcome.results[model][0].judgement.confusion
+    return ModelConfusion(outcome.protocol, model, first.tp, first.fp, first.fn, first.tn)
 
 
-def _mean_curve(outcome: Outcome, model: str, what: str, *columns: str) -> dict[str, Any]:
-    """Mean of a curve over the splits."""
-    curves = [r.told[what] for r in outcome.results[model]]
-    length = min(len(c[columns[0]]) for c in curves)
-    return {
-        "protocol": outcome.protocol,
-        "model": model,
-        **{k: np.mean([c[k][:length] for c in curves], axis=0).tolist() for k in columns},
-    }
+def mean_curve(curves: Sequence[Curve]) -> Curve:
+    """Return the mean of curves over the splits, as long as the shortest of them."""
+    length = min(map(len, curves))
+    return tuple(np.mean([np.array(c[:length], float) for c in curves], axis=0).tolist())
 
 
-def _captured(outcome: Outcome, model: str) -> dict[str, Any]:
+def _roc(outcome: Outcome, model: str) -> ModelRoc:
+    curves = [r.judgement.roc for r in outcome.results[model]]
+    fpr, tpr = mean_curve([c.fpr for c in curves]), mean_curve([c.tpr for c in curves])
+    return ModelRoc(outcome.protocol, model, fpr, tpr)
+
+
+def _reliability(outcome: Outcome, model: str) -> ModelReliability:
+    curves = [r.judgement.reliability for r in outcome.results[model]]
+    predicted = mean_curve([c.predicted for c in curves])
+    observed = mean_curve([c.observed for c in curves])
+    return ModelReliability(outcome.protocol, model, predicted, observed)
+
+
+def _rates(outcome: Outcome, model: str) -> ModelRates:
+    curves = [r.judgement.rates for r in outcome.results[model]]
+    return ModelRates(
+        outcome.protocol,
+        model,
+        area=mean_curve([c.area for c in curves]),
+        prediction=mean_curve([c.prediction for c in curves]),
+        success=mean_curve([c.success for c in curves]),
+    )
+
+
+def _captured(outcome: Outcome, model: str) -> Captured:
     """Share of the landslides in the most susceptible shares of the area, mean over splits."""
-    told = [r.told["captured"] for r in outcome.results[model]]
-    shares = {s: float(np.mean([t[s] for t in told])) for s in told[0]}
-    return {"protocol": outcome.protocol, "model": model, "shares": shares}
+    told = [r.judgement.captured for r in outcome.results[model]]
+    shares = {s: float(np.mean(np.array([t[s] for t in told], float))) for s in told[0]}
+    return Captured(outcome.protocol, model, shares)
