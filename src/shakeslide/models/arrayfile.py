@@ -77,6 +77,7 @@ def read(path: str | os.PathLike[str], max_bytes: int = 2**32) -> Arrays:
 
 def _header_problem(data: bytes) -> str | None:
     """Return what is wrong with a file's header, or None."""
+    # The format: eight bytes of the header's length, the header in JSON, the data.
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(_MAX_HEADER, len(data) - 8):
         return "its header is longer than the file"
@@ -86,6 +87,7 @@ def _header_problem(data: bytes) -> str | None:
         return "its header is not JSON"
     if not isinstance(header, dict):
         return "its header is not a table"
+    # The only entry that describes no array.
     header.pop("__metadata__", None)
     for name, info in header.items():
         problem = _entry_problem(info, len(data) - 8 - length)

@@ -73,6 +73,7 @@ class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """
         p = self._positive_probability(self._rows(X))
         both = np.empty((p.size, 2))
+        # Written in place, without a temporary as long as the rows.
         np.subtract(1.0, p, out=both[:, 0])
         both[:, 1] = p
         return both
@@ -133,6 +134,7 @@ class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         reader = ArrayReader(cls.__name__, arrays)
         model = cls(**_checked_params(cls, params))
         classes = reader.take("classes", None, (2,))
+        # Column 1 is the larger label's: labels the other way round would turn every map round.
         if classes.dtype.kind not in "biuf" or not classes[0] < classes[1]:
             raise reader.error("classes", "must hold two numbers in rising order")
         model.classes_ = classes
@@ -148,6 +150,7 @@ class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         classes, labels = np.unique(target, return_inverse=True)
         if classes.size != 2:
             plural = "class" if classes.size == 1 else "classes"
+            # scikit-learn's checks of estimators look for these words.
             raise ValueError(
                 "Only binary classification is supported. "
                 f"{type(self).__name__} needs two classes in y; got {classes.size} {plural}."
@@ -284,4 +287,5 @@ def _checked_params(cls: type[Model], params: Mapping[str, Any]) -> dict[str, An
         if name not in known:
             hint = did_you_mean(str(name), known)
             raise InputError(f"stored {cls.__name__}: unknown parameter '{name}'.{hint}")
+    # JSON has lists only, where `units` was a tuple.
     return {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}

@@ -48,6 +48,7 @@ class GaussianNaiveBayes(Model):
     def _restore(self, reader: ArrayReader) -> None:
         self.mean_ = reader.take("mean", np.float64, (2, None))
         self.n_features_in_ = self.mean_.shape[1]
+        # What `_log_odds` divides by and takes logarithms of must be positive.
         tiny = np.finfo(np.float64).tiny
         self.variance_ = reader.take("variance", np.float64, self.mean_.shape, low=tiny)
         self.prior_ = reader.take("prior", np.float64, (2,), low=tiny, high=1.0)
@@ -60,6 +61,7 @@ def _log_odds(
     variance: NDArray[np.float64],
     prior: NDArray[np.float64],
 ) -> NDArray[np.float64]:
+    # In logarithms: the product of many small densities would underflow.
     constant = np.log(prior[1]) - np.log(prior[0])
     for j in range(X.shape[1]):
         constant += 0.5 * (np.log(variance[0, j]) - np.log(variance[1, j]))

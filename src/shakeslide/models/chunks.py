@@ -38,6 +38,7 @@ def predict_in_chunks(
     """
     n, features = X.shape
     out: NDArray[Any] | None = None
+    # Once even without rows: only `f` knows the shape and the type of its result.
     for start in range(0, max(n, 1), rows):
         chunk = X[start : start + rows]
         if len(chunk) < rows:

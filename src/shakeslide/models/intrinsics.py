@@ -21,9 +21,11 @@ from shakeslide.core.compiled import fma
 
 # 2**u on [-0.5, 0.5], a least-squares fit at Chebyshev nodes, relative error below 2e-8
 _NODES = 0.5 * np.cos(np.pi * (np.arange(400) + 0.5) / 400)
+# Weighted by the inverse of the function: the relative error becomes least.
 _C0, _C1, _C2, _C3, _C4, _C5, _C6 = np.polynomial.polynomial.polyfit(
     _NODES, 2.0**_NODES, 6, w=2.0**-_NODES
 ).astype(np.float32)
+# exp(−x) = 2**(−x log2 e).
 _MINUS_LOG2E = np.float32(-1.4426950408889634)
 _SHIFT = np.float32(1.5 * 2**23)  # adding it rounds a float32 to an integer in its lowest bits
 # Powers of two that are normal float32 numbers; beyond them the sigmoid is 0 or 1.
@@ -36,6 +38,7 @@ def _power_of_two(typing_context: Any, shifted: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         int32 = ir.IntType(32)
+        # The exponent of a float32 lies above 23 bits of mantissa.
         bits = builder.shl(builder.bitcast(args[0], int32), ir.Constant(int32, 23))
         # The bits of 1.0, to whose exponent n is added.
         bits = builder.add(bits, ir.Constant(int32, 0x3F800000))

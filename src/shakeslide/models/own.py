@@ -99,6 +99,7 @@ class OwnModel(Model):
                 raise ValueError(f"predict_proba gave shape {p.shape}, not ({len(rows)}, 2)")
             return p[:, 1]
 
+        # In chunks: whatever products the estimator uses, no row changes another's bits.
         p: NDArray[np.float64] = self._called(
             "predict_proba", lambda: predict_in_chunks(positive, X)
         )
@@ -111,6 +112,7 @@ class OwnModel(Model):
                 "needs to_arrays() and from_arrays(arrays, params)"
             )
         own = self._called("to_arrays", self.estimator_.to_arrays)
+        # The prefix keeps the package's names apart from ours.
         parts = {f"{_PREFIX}{k}": np.asarray(v) for k, v in dict(own).items()}
         for key, value in parts.items():
             if value.dtype.kind not in "biuf":

@@ -24,6 +24,7 @@ _inside = 0
 _holder: _Holder | None = None
 
 
+# Once: threadpoolctl searches all loaded libraries for those of BLAS.
 @cache
 def _controller() -> Any:
     return ThreadpoolController()
@@ -38,6 +39,7 @@ class _Holder(threading.Thread):
     """A thread that holds the limit: threadpoolctl lets only the one that set it lift it again."""
 
     def __init__(self) -> None:
+        # A daemon: an interpreter that ends doesn't wait for it.
         super().__init__(daemon=True, name="one BLAS thread")
         self.set, self.over = threading.Event(), threading.Event()
 

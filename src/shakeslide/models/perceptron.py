@@ -55,6 +55,7 @@ class MultilayerPerceptron(StackedAutoencoder):
         device: str = "auto",
         random_state: int | None = None,
     ) -> None:
+        # Sparsity is a term of pre-training; with beta 0 any activation passes the checks.
         super().__init__(
             units=units,
             beta=0.0,

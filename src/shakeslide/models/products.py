@@ -88,6 +88,7 @@ def _shuffled(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
 
 def _spread(builder: Any, scalar: Any, lanes: int) -> Any:
     """The same number in all lanes."""
+    # Every lane is taken from lane 0, so that the others may hold anything.
     nothing = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
     first = builder.insert_element(nothing, scalar, ir.Constant(ir.IntType(32), 0))
     return _shuffled(builder, first, nothing, [0] * lanes)
@@ -153,6 +154,7 @@ def tile(rows: int, registers: int, register_bytes: int = _BYTES) -> Callable[..
             columns = [builder.add(args[4], _number(j * lanes)) for j in range(registers)]
             places = [(i, j) for i in range(rows) for j in range(registers)]
             zero = ir.Constant(right.vector, [0.0] * lanes)
+            # Loaded even where it isn't added: a choice of values needs no branch.
             starts = [
                 builder.select(args[5], result.load(rows_here[i], columns[j]), zero)
                 for i, j in places
@@ -164,6 +166,7 @@ def tile(rows: int, registers: int, register_bytes: int = _BYTES) -> Callable[..
                 vectors = [right.load(k, column) for column in columns]
                 ends = []
                 for i, j in places:
+                    # Spread once for all registers of a row of the tile.
                     if j == 0:
                         scalar = builder.load(left.place(rows_here[i], k))
                         factor = _spread(builder, scalar, lanes)
@@ -241,6 +244,7 @@ def _row_sum(typing_context: Any, h: Any, row: Any) -> Any:
     return h.dtype(h, types.int64), generate
 
 
+# Narrower and lower tiles compute what whole ones leave at the edges.
 _wide, _narrow = tile(_HIGH, _WIDE), tile(_HIGH, 1)
 _long, _short = tile(1, _LONG), tile(1, 1)
 _square = square()

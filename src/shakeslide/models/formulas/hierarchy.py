@@ -91,6 +91,7 @@ def priorities(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]
     """
     n = len(matrix)
     values, vectors = np.linalg.eig(matrix)
+    # Perron: the largest eigenvalue of a positive matrix is real, and so is its vector.
     first = int(np.argmax(values.real))
     # An eigenvector's sign is arbitrary; the components of the principal one share theirs.
     weights = np.abs(vectors[:, first].real)
@@ -190,6 +191,7 @@ class AnalyticHierarchy(RawModel):
         rows = X[:, self.column_]
         tables = [self._classes(f, rows[:, k], y) for k, f in enumerate(self._used)]
         most = max(edges.size for edges, _ in tables)
+        # No value exceeds the padding: factors with fewer classes need no count of them.
         self.edge_: NDArray[np.float32] = np.full(
             (len(tables), most), np.finfo(np.float32).max, np.float32
         )
@@ -206,6 +208,7 @@ class AnalyticHierarchy(RawModel):
         """Return the limits of a factor's classes and their ratings."""
         given = (self.ratings or {}).get(factor.code)
         if factor.kind == "categorical":
+            # Of the legend and the whole grid too: training rows need not show every class.
             codes = np.array(
                 sorted({*factor.legend, *self._present.get(factor.code, ()), *np.unique(values)})
             )
@@ -258,6 +261,7 @@ def _frequency_ratings(
 ) -> NDArray[np.float64]:
     """Return each class's frequency ratio over the largest; classes without rows have ratio 1."""
     count = edges.size + 1
+    # A value equal to a limit belongs to the class below, as in `_weighted_ratings`.
     place = np.searchsorted(edges, values, side="left")
     hit, miss = (np.bincount(place[y == c], minlength=count) for c in (1, 0))
     # Half a row more keeps the ratio finite where no negative fell

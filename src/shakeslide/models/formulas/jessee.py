@@ -24,6 +24,7 @@ LAND_COVER = {
 }  # fmt: skip
 """Coefficients of the land covers of GlobCover."""
 OUTPUTS = ("probability", "coverage")
+# The model of 2018 has no upper limits of PGV and CTI: `min` with this changes nothing.
 NO_LIMIT = float("inf")
 
 
@@ -201,6 +202,7 @@ class Jessee2022(Jessee2018):
         pgv, slope, cti, pga = values
         classes = properties[0][:, 0] + properties[1][:, 0]
         p = self._shown(_probability(pgv, slope, cti, classes, 211.0, 19.0))
+        # The share too: `areal_coverage` alone leaves exp(−7.592) where P is 0.
         return np.where((slope < 2.0) | (pga < 0.02), 0.0, p)
 
 

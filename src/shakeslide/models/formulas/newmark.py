@@ -148,6 +148,7 @@ class Newmark(Formula):
             d = displacement_arias(critical, shaking)
         else:
             with_magnitude = self.form == "jibson2007_magnitude"
+            # Compiled code takes a number, not None; without magnitude it isn't read.
             magnitude = float(self.magnitude or 0.0) if with_magnitude else 0.0
             d = displacement_pga(critical, shaking, with_magnitude, magnitude)
         p: NDArray[np.float64] = failure_probability(d)
@@ -196,6 +197,7 @@ def displacement_pga(
     """
     out = np.zeros(critical.size)
     for i in range(critical.size):
+        # No shaking, no displacement: the ratio below would divide by 0.
         if pga[i] <= 0.0:
             continue
         r = max(critical[i] / pga[i], SMALLEST)

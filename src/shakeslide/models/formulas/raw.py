@@ -199,6 +199,7 @@ class Formula(RawModel):
     def _gain(q: Quantity, factor: Described, conversion: Conversion) -> float | None:
         if factor.kind == "categorical":
             return None
+        # A factor without a unit is a plain number, which is all that unit 1 asks for.
         return 1.0 if q.unit == "1" and not factor.unit else conversion(factor.unit, q.unit)
 
     def describe(
@@ -259,6 +260,7 @@ class Formula(RawModel):
             place = np.clip(np.searchsorted(codes, value), 0, codes.size - 1)
             known &= codes[place] == value
             properties.append(table[place])
+        # A class that the formula doesn't know has no probability, rather than a low one.
         return np.where(known, self._evaluate(values, properties), np.nan)
 
     def _arrays(self) -> Arrays:

@@ -24,6 +24,7 @@ from shakeslide.models.logistic import logistic
 from shakeslide.models.parallel import one_blas_thread
 
 _VECTORS = 512  # support vectors of one kernel block: 4,096 rows by 512 doubles are 16 MB
+# As many as libsvm takes for its probabilities.
 _FOLDS = 5
 _MOST_MONOMIALS = 3500  # a Newton step costs their cube
 _ROWS_PER_MONOMIAL = 4

@@ -147,6 +147,7 @@ def _load(
         column = x[j]
         for i in range(rows):
             column[i] = X[start + i, j] - centre[j]
+        # Rows that fill up stand at the centre, where every monomial is finite.
         for i in range(rows, block):
             column[i] = 0.0
         for i in range(block):
@@ -204,6 +205,7 @@ def _moments(
     for start in range(0, len(X), _BLOCK):
         rows = _load(X, start, centre, gamma, parent, variable, top, x, low)
         g[:rows] = row_weights[start : start + rows]
+        # What fills the block up has no weight in the sums.
         g[rows:] = 0.0
         lower += np.dot(low, g)
         for j in range(centre.size):
@@ -398,8 +400,10 @@ class _Problem:
             pull = self.C * share * self.signs
             gradient = np.append(w - self.map.scale * self._moments(pull), -pull.sum())
             before, rounded = rounded, (share > 0) & (share < 1)
+            # The identity plus squares is positive definite: Cholesky's factors exist.
             factor = cho_factor(self._hessian(rounded, width), lower=True, overwrite_a=True)
             step = -cho_solve(factor, gradient)
+            # Margins are linear in the weights: one pass over the rows serves every step size.
             change = self.signs * (self._values(step[:-1]) + step[-1])
             size = self._line_search(margins, change, w, step, width)
             w, b = w + size * step[:-1], b + size * step[-1]
@@ -407,8 +411,10 @@ class _Problem:
             settled = np.array_equal(before, rounded) and abs(size - 1) < 1e-6
             if settled or np.abs(size * change).max() < 1e-3 * width:
                 break
+        # Without a rounded row nothing fixes the intercept.
         if not rounded.any():
             b = middle_intercept(self.signs * margins - b, self.signs)
+        # At the minimum w = Σ pull φ: the pulls are the dual coefficients.
         return PolynomialMachine(self.map, w, float(b), float(np.abs(pull).sum()))
 
     def _line_search(

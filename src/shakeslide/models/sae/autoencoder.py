@@ -43,6 +43,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "device": ("auto", "cpu", "cuda"),
 }
 _RANGES: dict[str, tuple[float, float]] = {
+    # The divergence is infinite at 0 and 1.
     "rho": (1e-6, 1 - 1e-6),
     "beta": (0, np.inf),
     "weight_decay": (0, np.inf),
@@ -54,9 +55,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "check_every": (1, 2**40),
     "members": (1, 10_000),
 }
+# Of NVIDIA's driver on Linux, and of Linux inside Windows.
 _CARD_DRIVERS = ("/dev/nvidiactl", "/dev/dxg")
 _HEADS: dict[str, Callable[[int], Model]] = {
     "naive_bayes": lambda seed: GaussianNaiveBayes(),
+    # scikit-learn takes seeds of 32 bits.
     "svm": lambda seed: SupportVectorMachine(random_state=seed % 2**32),
 }
 
@@ -234,6 +237,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         beyond = rows.min() < -NEARLY or rows.max() > 1 + NEARLY
         if beyond and self.activation in BOUNDED:
             self.limits_ = np.stack([rows.min(axis=0), rows.max(axis=0)])
+            # Level 4 is the line that calls `fit`.
             warnings.warn(
                 f"sae: features from {rows.min():.4g} to {rows.max():.4g} are scaled to [0, 1], "
                 "column by column: the autoencoder takes no others",
@@ -411,6 +415,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        # `transform` gives float32 whatever it is given.
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
@@ -551,6 +556,7 @@ def _torch() -> ModuleType:
 
 def _twin(model: StackedAutoencoder, **changes: Any) -> StackedAutoencoder:
     """The same fitted model with other parameters."""
+    # Shallow: the twin shares the networks, which prediction doesn't change.
     twin = copy.copy(model)
     for name, value in changes.items():
         setattr(twin, name, value)
@@ -558,6 +564,7 @@ def _twin(model: StackedAutoencoder, **changes: Any) -> StackedAutoencoder:
 
 
 def _is_number(value: object) -> bool:
+    # True and False are ints to Python.
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 

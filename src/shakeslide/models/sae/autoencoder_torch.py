@@ -129,6 +129,7 @@ class _Stack:
         right = torch.zeros_like(loss)
         slopes = None
         parts = [slice(k, k + _ROWS) for k in range(0, n, _ROWS)]
+        # A pass of its own: the mean over the whole batch comes before any part's gradient.
         if self.loss == kernels.RECONSTRUCTION and self.beta > 0:
             sums = [self._forward(theta, rows, index, p, self.first + 1)[-1].sum(1) for p in parts]
             # Kept off 0 and 1, where the divergence is infinite.
@@ -141,6 +142,7 @@ class _Stack:
             acts = self._forward(theta, rows, index, part, len(self.plan))
             if self.loss == kernels.CROSS_ENTROPY:
                 y = torch.stack([y[i[part]] for y, i in zip(labels, index, strict=True)])
+                # A softmax of two depends on the difference alone: the slopes are opposite.
                 z = acts[-1][..., 1] - acts[-1][..., 0]
                 d = (torch.sigmoid(z) - y) / n
                 delta = torch.stack([-d, d], dim=-1)
@@ -203,6 +205,7 @@ class _Stack:
             self._biases(grad, k).add_(delta.sum(1))
             if k > self.first:
                 below = delta @ self._weights(theta, k)
+                # Only the units in training are held sparse.
                 if slopes is not None and k == self.first + 1:
                     below += slopes.unsqueeze(1)
                 delta = self._through(below, acts[k], k - 1)
@@ -216,6 +219,7 @@ class _Stack:
             b1, b2 = kernels.ADAM_1, kernels.ADAM_2
             moments[0].mul_(b1).add_(grad, alpha=1 - b1)
             moments[1].mul_(b2).addcmul_(grad, grad, value=1 - b2)
+            # Corrected for moments that start at 0, as in `sae_kernels.update`.
             root = (moments[1] / (1 - b2 ** (step + 1))).sqrt_().add_(kernels.ADAM_EPSILON)
             change = moments[0] / (1 - b1 ** (step + 1)) / root
         for k in range(self.first, len(self.plan)):

@@ -86,6 +86,7 @@ def _member(onnx: Any, network: Network, activation: str, name: str) -> tuple[li
             numpy_helper.from_array(np.ascontiguousarray(b), f"{label}_biases"),
         ]
         inputs = [at, f"{label}_weights", f"{label}_biases"]
+        # Our weights are (outputs, inputs): Gemm is to turn them.
         nodes.append(helper.make_node("Gemm", inputs, [f"{label}_sum"], transB=1))
         at = f"{label}_sum"
         if k == last:

@@ -16,6 +16,7 @@ from shakeslide.models.base import ArrayReader, Arrays
 from shakeslide.models.sae.sae_network import AUTOENCODER_PARTS, aligned_zeros, parameter_count
 from shakeslide.models.sae.sae_training import Member, phase_plan
 
+# A part of the mark: raised with the layout, it makes older states another training's.
 _FORMAT = 1
 
 
@@ -62,6 +63,7 @@ def resume(path: Path, member: Member, mark: str) -> bool:
     if stored is None or stored.tobytes().hex() != mark:
         return False
     reader = ArrayReader(f"training {path}", arrays)
+    # Phase −1 is that of a member that has not begun.
     place = reader.take("place", np.int64, (3,), low=-1)
     member.phase, member.step, member.best_step = (int(v) for v in place)
     # Trained to its end: the stack is that of the last phase, fine-tuning.
@@ -80,6 +82,7 @@ def resume(path: Path, member: Member, mark: str) -> bool:
     best = reader.names("best")
     if "best" in best:
         member.best = reader.take("best", np.float32, (size,))
+    # Past the reader, which refuses infinity: that is its value before the first look.
     member.best_loss = float(arrays["best_loss"][0])
     sizes = [member.X.shape[1], *member.settings.units]
     for k, (n_in, n_out) in enumerate(itertools.pairwise(sizes), start=1):

@@ -33,6 +33,7 @@ RHO, BETA, RECONSTRUCTION_SCALE, DECAY = range(4)  # places in a settings array
 BLOCK = 512  # rows that pass the whole stack together: their activations stay in the L2 cache
 # The divergence is infinite where a mean activation is 0 or 1.
 _KL_MARGIN = 1e-6
+# As Kingma & Ba (2015) advise.
 ADAM_1, ADAM_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -62,6 +63,7 @@ def _activate(z: Any, bias: Any, units: int, activation: int) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def _through_activation(delta: Any, h: Any, units: int, activation: int) -> None:
     """Multiply dJ/dh by dh/dz, written in terms of h, in place."""
+    # Python's own numbers would widen float32 to double.
     one = h.dtype.type(1)
     zero = h.dtype.type(0)
     for i in range(units):
@@ -187,6 +189,7 @@ def _backward(
             product(_layer(theta, plan[k, WEIGHTS], p_out, p_in).T, delta, below, False)
             if k == first + 1 and sparsity.size:
                 for i in range(plan[k, INPUTS]):
+                    # Not the columns behind: what fills up must move nothing.
                     for j in range(rows):
                         below[i, j] += sparsity[i]
             _through_activation(below, h, plan[k, INPUTS], plan[k - 1, ACTIVATION])
@@ -311,6 +314,7 @@ def add_gradient(
     units = plan[layers - 1, OUTPUTS]
     p_out = plan[layers - 1, PADDED_OUT]
     value, right, kl = 0.0, 0.0, 0.0
+    # Of the whole batch, of which these rows may be a part.
     scale = theta.dtype.type(1.0 / n)
     for begin in range(start, start + rows, BLOCK):
         size = min(BLOCK, start + rows - begin)
@@ -325,6 +329,7 @@ def add_gradient(
                 value += v
                 right += r
         else:
+            # A higher autoencoder gives back the features below it, not the rows.
             target = _layer(acts, offsets[first], plan[first, PADDED_IN], columns)
             _reconstruction_delta(out, target, delta, units, scale * settings[RECONSTRUCTION_SCALE])
             _through_activation(delta, out, units, plan[layers - 1, ACTIVATION])
@@ -376,6 +381,7 @@ def update(
             (biases, biases + plan[k, PADDED_OUT], settings[DECAY] * theta.dtype.type(0)),
         ):
             w, g = theta[lo:hi], grad[lo:hi]
+            # Decoupled from the moments after Loshchilov & Hutter (2019), arXiv:1711.05101.
             keep = one - rate * decay
             if optimiser == SGD:
                 for i in range(w.size):

@@ -148,6 +148,7 @@ def build_plan(sizes: Sequence[int], activations: Sequence[int]) -> NDArray[np.i
         plan[k] = n_in, n_out, _padded(n_in), p_out, offset, 0, activations[k]
         offset += p_out * _padded(n_in)
         plan[k, BIASES] = offset
+        # Filled up, so that the next layer's weights begin at a cache line too.
         offset += _padded(p_out)
     return plan
 

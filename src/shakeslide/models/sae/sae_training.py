@@ -68,6 +68,7 @@ def learning_rates(schedule: str, peak: float, steps: int) -> NDArray[np.float32
     """
     if schedule == "constant":
         return np.full(steps, peak, dtype=np.float32)
+    # The shape and its numbers are those of PyTorch's OneCycleLR.
     top = 0.3 * steps - 1
     step = np.arange(steps)
     up = np.clip(step / max(top, 1e-9), 0, 1)
@@ -227,6 +228,7 @@ class Member:
         curves = {name: np.concatenate(parts) for name, parts in sorted(self.curves.items())}
         means = kernels.mean_activations(self.theta, self.plan, self.X)
         units = self.plan[:-1, OUTPUTS]
+        # `means` has a row more, that of the softmax.
         mean_activation = [row[:n].copy() for row, n in zip(means, units, strict=False)]
         return Network(self.theta, self.plan, self.decoders, mean_activation, curves)
 
@@ -302,6 +304,7 @@ def _train_together(
         left = [m for m in members if m.phase <= m.depth]
         if not left:
             break
+        # Those furthest behind go first, until all stand at the same step.
         lead = min(left, key=lambda m: (m.phase, m.step))
         group = [m for m in left if _in_step(m, lead)]
         stop = min(lead.phase_steps(), _segment_end(lead))
@@ -344,6 +347,7 @@ def _advance(member: Member, stop: int, curve: NDArray[np.float64]) -> None:
     member.curves.setdefault(member.curve_name, []).append(curve)
     member.step = stop
     if member.fine_tuning and _look(member):
+        # As if it were the last one: `_next_phase` then brings the best parameters back.
         member.step = member.phase_steps()
 
 
@@ -410,6 +414,7 @@ def _run_large(
     if member.loss == kernels.RECONSTRUCTION and member.settings.beta > 0:
 
         def sums(part: tuple[int, int]) -> NDArray[np.float32]:
+            # Scratch of its own: other parts run at the same time.
             work = kernels.workspace(plan, kernels.BLOCK, theta)
             out: NDArray[np.float32] = kernels.activation_sums(
                 theta, plan, first + 1, member.rows, index, part[0], part[1], work[0]
@@ -448,6 +453,7 @@ def _next_phase(member: Member) -> None:
     s = member.settings
     if 0 <= member.phase < member.depth and s.pretrain_steps > 0:
         k, theta, plan = member.phase, member.theta, member.plan
+        # Copied now: fine-tuning moves the encoders away from their decoders.
         views = [view(theta, plan, j) for j in (k, k + 1) for view in (weight_view, bias_view)]
         member.decoders.append(tuple(view.copy() for view in views))
     member.phase += 1
@@ -469,6 +475,7 @@ def _next_phase(member: Member) -> None:
         else:
             # Glorot's factor for sigmoids doesn't concern the softmax
             init = "xavier" if member.fine_tuning and s.init == "glorot4" else s.init
+            # A stream per layer: none depends on how many numbers another has drawn.
             rng = generator(member.seed, 0, member.phase, k - member.phase)
             weights[:] = draw_weights(rng, weights.shape[1], weights.shape[0], init)
 
@@ -483,6 +490,7 @@ def phase_plan(member: Member) -> NDArray[np.int64]:
 
 def _look(member: Member) -> bool:
     """Note loss and accuracy of the watched rows; tell whether to stop."""
+    # The last step is looked at too, multiple or not.
     if member.step % member.settings.check_every and member.step < member.phase_steps():
         return False
     for name, (X, y) in member.watched.items():

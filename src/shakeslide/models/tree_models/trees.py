@@ -163,6 +163,7 @@ def _breadth_first(
     rank[order] = np.arange(order.size)
     leaf = tree.left[order] < 0
     child = np.where(leaf, rank[order], rank[tree.left[order]])
+    # Column 0 is always there: a row at its leaf goes on comparing, to no effect.
     feature = np.where(leaf, 0, tree.feature[order]).astype(np.int32)
     threshold = np.where(leaf, _NEVER, _rounded_down(tree.threshold[order]))
     value = np.where(leaf, tree.value[order], 0.0)
@@ -184,6 +185,7 @@ def _depths(child: NDArray[np.int32], root: NDArray[np.int64]) -> NDArray[np.int
 
 @njit(nogil=True, cache=True)
 def _depths_of_trees(child: NDArray[np.int32], root: NDArray[np.int64]) -> NDArray[np.int64]:
+    # Children lie behind their parent: one pass from front to back gives every level.
     level = np.zeros(child.size, dtype=np.int64)
     depth = np.zeros(root.size - 1, dtype=np.int64)
     for t in range(depth.size):
@@ -214,8 +216,10 @@ def _sum_of_leaves(
         rows = min(_ROWS, n - start)
         for i in range(rows):
             for j in range(m):
+                # Turned: a node's place is its feature times `_ROWS`, plus the row.
                 block[j * _ROWS + i] = X[start + i, j]
         for t in range(depth.size):
+            # The whole block, filled or not: a fixed count needs no loop for a remainder.
             for i in range(_ROWS):
                 node[i] = np.uint32(root[t])
             for _ in range(depth[t]):
