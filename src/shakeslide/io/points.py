@@ -88,6 +88,7 @@ def _coordinates(chunk: pa.Array) -> NDArray[np.float64] | None:
         return None
     _, offsets, data = chunk.buffers()
     width = np.int64 if pa.types.is_large_binary(chunk.type) else np.int32
+    # A slice shares the buffers of the whole: the offset says where it begins in them.
     at = np.frombuffer(offsets, width)[chunk.offset : chunk.offset + len(chunk) + 1]
     size = int(at[1] - at[0])
     if size not in LAYOUTS or (np.diff(at) != size).any():

@@ -237,7 +237,6 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         beyond = rows.min() < -NEARLY or rows.max() > 1 + NEARLY
         if beyond and self.activation in BOUNDED:
             self.limits_ = np.stack([rows.min(axis=0), rows.max(axis=0)])
-            # Level 4 is the line that calls `fit`.
             warnings.warn(
                 f"sae: features from {rows.min():.4g} to {rows.max():.4g} are scaled to [0, 1], "
                 "column by column: the autoencoder takes no others",
