@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 PAGES = {
+    "public": ("Public names", [""]),
     "study": (
         "Studies and runs",
         [
@@ -97,13 +98,17 @@ SETTINGS = ("study.settings", "study.factor_settings", "study.model_settings")
 
 def modules() -> list[str]:
     """Return the modules in the reference."""
-    return [f"shakeslide.{name}" for _, names in PAGES.values() for name in names]
+    return [_full(name) for _, names in PAGES.values() for name in names]
+
+
+def _full(name: str) -> str:
+    return f"shakeslide.{name}" if name else "shakeslide"
 
 
 def public_names(module: ModuleType) -> list[str]:
     """Return what a module offers: its `__all__`, else the functions and classes made in it."""
     if hasattr(module, "__all__"):
-        return list(module.__all__)
+        return [name for name in module.__all__ if not name.startswith("__")]
     made = (
         (name, value)
         for name, value in vars(module).items()
@@ -160,12 +165,13 @@ def pages() -> dict[str, str]:
     for page, (title, names) in PAGES.items():
         lines = [f"# {title}", ""]
         for name in names:
-            lines += section(importlib.import_module(f"shakeslide.{name}"), known)
+            lines += section(importlib.import_module(_full(name)), known)
         out[page] = "\n".join(lines)
     listed = "\n".join(PAGES)
     out["index"] = (
-        "# Python API\n\nEverything that the command line does can be done from Python; [the "
-        "gallery](../gallery/index.rst) has examples.\n\n"
-        f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
+        "# Python API\n\n[Using shakeslide from Python](../python.md) shows the names that "
+        "most notebooks need, on one page, and [the gallery](../gallery/index.rst) has examples. "
+        "The pages below are the reference: the names of `import shakeslide`, then the modules "
+        f"behind them.\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
     )
     return out

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from shakeslide import pipeline
+from shakeslide import pipeline, synthetic
 from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
 from shakeslide.study import settings as study
@@ -40,3 +40,20 @@ def finished(site_study: Path, tmp_path_factory: pytest.TempPathFactory) -> pipe
     pipeline.explain(run)
     pipeline.map_(run)
     return run
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with `demo/data` and `demo/run` as of `make demo`, but small; tests copy it."""
+    folder = tmp_path_factory.mktemp("demo")
+    scenario = synthetic.Scenario(seed=3, rows=160, cols=160, prevalence=0.06)
+    path = synthetic.write(synthetic.make(scenario), folder / "demo" / "data")
+    text = path.read_text(encoding="utf-8").replace('["lr", "svm", "rf", "sae"]', '["rf"]')
+    text = text.replace("most = 6000", "most = 400").replace("repeats = 2", "repeats = 1")
+    text = text.replace('["pixel", "block"]', '["pixel"]')
+    text = text.replace("folds = 2\n", "folds = 2\nblock_size = 1000\nbuffer = 50\n")
+    path.write_text(text + "\n[models.rf]\nn_estimators = 5\n[map]\napplicability = false\n")
+    run = open_run(path, folder / "demo" / "run")
+    for stage in (pipeline.prepare, pipeline.sample, pipeline.train):
+        stage(run)
+    return folder

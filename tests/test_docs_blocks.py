@@ -22,7 +22,6 @@ from typing import Any
 
 import pytest
 
-from shakeslide import pipeline, synthetic
 from shakeslide.cli import app
 from shakeslide.factors import aftershocks
 from shakeslide.report import figures
@@ -30,7 +29,6 @@ from shakeslide.study import settings
 from shakeslide.study.factor_settings import PAPER_FACTORS
 
 from . import plugin
-from .conftest import open_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -63,20 +61,9 @@ def blocks(page: Path) -> list[Block]:
 
 
 @pytest.fixture(scope="session")
-def earthquake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with `demo/data` and `demo/run` like those of `make demo`, but small."""
-    folder = tmp_path_factory.mktemp("docs")
-    scenario = synthetic.Scenario(seed=3, rows=160, cols=160, prevalence=0.06)
-    path = synthetic.write(synthetic.make(scenario), folder / "demo" / "data")
-    text = path.read_text(encoding="utf-8").replace('["lr", "svm", "rf", "sae"]', '["rf"]')
-    text = text.replace("most = 6000", "most = 400").replace("repeats = 2", "repeats = 1")
-    text = text.replace('["pixel", "block"]', '["pixel"]')
-    text = text.replace("folds = 2\n", "folds = 2\nblock_size = 1000\nbuffer = 50\n")
-    path.write_text(text + "\n[models.rf]\nn_estimators = 5\n[map]\napplicability = false\n")
-    run = open_run(path, folder / "demo" / "run")
-    for stage in (pipeline.prepare, pipeline.sample, pipeline.train):
-        stage(run)
-    return folder
+def earthquake(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the demo, which the pages change."""
+    return shutil.copytree(demo, tmp_path_factory.mktemp("docs") / "copy")
 
 
 @pytest.fixture

@@ -96,8 +96,11 @@ def test_importers_finds_imports() -> None:
     assert importers("safetensors")
 
 
-def test_only_models_know_weights_and_only_they_and_the_known_truth_learn() -> None:
-    for library, parts in (("safetensors", ["models"]), ("sklearn", ["models", "synthetic"])):
+def test_only_models_know_weights_and_only_they_the_known_truth_and_the_face_learn() -> None:
+    for library, parts in (
+        ("safetensors", ["models"]),
+        ("sklearn", ["models", "synthetic", "api"]),
+    ):
         allowed = tuple(f"shakeslide.{part}." for part in parts)
         assert not [m for m in importers(library) if not m.startswith(allowed)]
 

@@ -114,10 +114,7 @@ def _open(
     from shakeslide.study import settings as study
 
     loaded, document = study.load(path, data, overrides or [])
-    # Many studies have a `study.toml`: their folders tell them apart.
-    folder = out or Path("runs") / (
-        path.resolve().parent.name if path.stem == "study" else path.stem
-    )
+    folder = out or study.default_folder(path)
     run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet), verify)
     # A look makes no folder, and so has no place for a log.
     if only_look and not (folder.exists() and os.access(folder, os.W_OK)):

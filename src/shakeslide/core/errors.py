@@ -14,7 +14,16 @@ MOST_NAMED = 30
 
 
 class InputError(Exception):
-    """Wrong input from the user: one line that says what, where, and what to do."""
+    """Wrong input from the user: one line that says what is wrong, where, and what to do.
+
+    Examples
+    --------
+    >>> try:
+    ...     ss.open_study("no/study.toml")
+    ... except ss.InputError as error:
+    ...     print("no/study.toml" in str(error))
+    True
+    """
 
 
 LONGEST = 120

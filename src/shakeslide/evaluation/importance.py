@@ -48,6 +48,18 @@ def information_gain(
     -------
     float
         Bits, from 0 (nothing) to H(y) (everything; 1 if the sample is balanced).
+
+    Raises
+    ------
+    ValueError
+        If x and y are not one-dimensional, of one length and not empty.
+
+    Examples
+    --------
+    >>> ss.information_gain([5, 5, 7, 7], [0, 0, 1, 1], categorical=True)
+    1.0
+    >>> ss.information_gain([5, 7, 5, 7], [0, 0, 1, 1], categorical=True)
+    0.0
     """
     values, label = np.asarray(x, dtype=np.float64), np.asarray(y)
     if values.ndim != 1 or values.shape != label.shape or values.size == 0:

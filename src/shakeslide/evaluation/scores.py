@@ -77,6 +77,12 @@ def scores(
     ValueError
         If lengths differ, there are no rows, a value is out of range or not finite, or there is
         a `sample_share` but no `prevalence`.
+
+    Examples
+    --------
+    >>> told = ss.scores([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    >>> told["oa"], told["roc_auc"]
+    (0.5, 0.75)
     """
     ranking = rank(y, p, weights)
     if prevalence is not None:

@@ -127,11 +127,7 @@ class FittedModel:
         -------
         array, (rows,) float32
         """
-        whole = np.isfinite(raw).all(axis=1)
-        out = np.full(len(raw), np.nan, np.float32)
-        if whole.any():
-            out[whole] = chunks.predict_in_chunks(self._probability, raw[whole])
-        return out
+        return chunks.predict_whole_rows(self._probability, raw)
 
     def _probability(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         p = self.estimator.predict_proba(self.encoder.transform(raw))[:, 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -113,14 +114,21 @@ def some_cells(model: FittedModel, stack: xr.DataArray, tiles: int = 16) -> NDAr
     return np.ascontiguousarray(np.concatenate(parts))
 
 
+class Predicts(Protocol):
+    """A trained model of raw factors, as `FittedModel` is one."""
+
+    def predict(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of each row, (rows,), of raw factors (rows, factors)."""
+
+
 def predict_block(
-    model: FittedModel, block: NDArray[np.float32], columns: Sequence[int]
+    model: Predicts, block: NDArray[np.float32], columns: Sequence[int]
 ) -> NDArray[np.float32]:
-    """Return the probability of each cell of a block.
+    """Return the probability of each cell of a block, (rows, cols) float32.
 
     Parameters
     ----------
-    model : FittedModel
+    model : FittedModel or another that predicts rows
         Trained.
     block : array, (factors, rows, cols) float32
         Raw factors.

@@ -51,3 +51,25 @@ def predict_in_chunks(
         out[start : start + rows] = result[: n - start]
     assert out is not None  # the loop runs at least once
     return out
+
+
+def predict_whole_rows(
+    f: Callable[[NDArray[np.float32]], NDArray[Any]], X: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Apply `f` in chunks to the rows that are finite; the others get NaN.
+
+    Parameters
+    ----------
+    f : callable
+        As for `predict_in_chunks`; gives one value per row.
+    X : ndarray of float32, shape (n, n_features)
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+    """
+    whole = np.isfinite(X).all(axis=1)
+    out = np.full(len(X), np.nan, np.float32)
+    if whole.any():
+        out[whole] = predict_in_chunks(f, X[whole])
+    return out

@@ -33,6 +33,14 @@ class FrequencyRatio(Model):
         1 in bins without training rows.
     sigmoid_ : tuple of float
         a and b of p = 1/(1+exp(a index + b)).
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.FrequencyRatio().fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     def __init__(self, bins: int = 10) -> None:

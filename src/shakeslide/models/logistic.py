@@ -24,6 +24,14 @@ class LogisticRegression(Model):
     ----------
     coef_ : ndarray of float64, shape (n_features,)
     intercept_ : float
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.LogisticRegression().fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     def __init__(self, C: float = 1.0, max_iter: int = 1000) -> None:

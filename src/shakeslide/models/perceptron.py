@@ -33,6 +33,14 @@ class MultilayerPerceptron(StackedAutoencoder):
     See Also
     --------
     StackedAutoencoder : what these parameters and the fitted attributes mean.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.MultilayerPerceptron((8,), steps=500, random_state=0).fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     def __init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.pipeline.inputs import check, extract_sources, only_looking, prepare, sample
 from shakeslide.pipeline.mapping import map_
 from shakeslide.pipeline.models import evaluate, explain, explain_place, train, tune
@@ -11,6 +12,7 @@ from shakeslide.pipeline.reporting import provenance, report
 from shakeslide.pipeline.run import Run
 
 __all__ = [
+    "STAGES",
     "Run",
     "check",
     "evaluate",
@@ -29,8 +31,14 @@ __all__ = [
 ]
 
 
-def run_all(run: Run) -> Path:
-    """Look at the layers, walk all stages and return the report's path."""
+STAGES = ("prepare", "sample", "train", "evaluate", "explain", "map", "report")
+"""The stages of `run_all` in their order."""
+
+
+def run_all(run: Run, until: str = "report") -> Path:
+    """Check the layers, run the stages up to one of `STAGES`, and return the report's path."""
+    if until not in STAGES:
+        raise InputError(f"no stage is called '{until}'.{did_you_mean(until, STAGES)}")
     # Of the models the run itself tells.
     rows = [row for row in check(run) if row.name != "models"]
     told = [f"{row.name}: {text}" for row in rows for text in row.warnings]
@@ -39,6 +47,7 @@ def run_all(run: Run) -> Path:
     # Tells before the long work which models are left out.
     _ = run.models
     prepare(run, told)
-    for stage in (sample, train, evaluate, explain, map_):
+    after = (sample, train, evaluate, explain, map_, report)
+    for stage in after[: STAGES.index(until)]:
         stage(run)
-    return report(run)
+    return run.out / "report.html"

@@ -427,6 +427,12 @@ def load(
     return validate(document, base, str(path)), document
 
 
+def default_folder(path: Path) -> Path:
+    """Return the folder of results of a study file: named as its folder, or as the file itself."""
+    # Many studies have a `study.toml`: their folders tell them apart.
+    return Path("runs") / (path.resolve().parent.name if path.stem == "study" else path.stem)
+
+
 def validate(document: Mapping[str, Any], base: Path, where: str) -> Study:
     """Return the study of a parsed document; errors name `where`."""
     try:

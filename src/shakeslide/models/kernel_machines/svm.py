@@ -64,6 +64,14 @@ class SupportVectorMachine(Model):
         Bound of the error that the cut series brings to a decision value; 0 for the exact kernel.
     sigmoid_ : tuple of float
         Platt's a and b.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.SupportVectorMachine(gamma=1.0, random_state=0).fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     def __init__(

@@ -140,6 +140,15 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         Least and greatest value of each column of `fit`, where they are scaled.
     seeds_ : list of int
         Seed of each member: a network of one member with it as `random_state` is the same network.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.StackedAutoencoder((8, 8), pretrain_steps=50, steps=500, random_state=0)
+    >>> model = model.fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     def __init__(

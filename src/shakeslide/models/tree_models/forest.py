@@ -105,6 +105,14 @@ class RandomForest(_TreeModel):
     trees_ : TreeEnsemble
     feature_importances_ : ndarray of float64, shape (n_features,)
         Mean decrease of impurity; only after `fit`, it is not stored.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.RandomForest(random_state=0).fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     _leaf_range = (0.0, 1.0)
@@ -163,6 +171,14 @@ class DecisionTree(_TreeModel):
         Fewest training rows in a leaf.
     random_state : int or None
         Decides between splits that are equally good.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.DecisionTree(random_state=0).fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     _leaf_range = (0.0, 1.0)
@@ -205,6 +221,14 @@ class AdaBoost(_TreeModel):
     learning_rate : float
         Shrinks every tree's weight.
     random_state : int or None
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.AdaBoost(n_estimators=10, random_state=0).fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     def __init__(
@@ -263,6 +287,14 @@ class GradientBoosting(_TreeModel):
     ----------
     baseline_ : float
         Log-odds before the first tree.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.GradientBoosting(max_iter=10, random_state=0).fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
     """
 
     def __init__(

@@ -1,0 +1,204 @@
+"""What a finished run holds, as xarray and pandas take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import odc.geo.xr  # gives xarray objects their accessor `odc`
+import pandas as pd
+import xarray as xr
+
+from shakeslide.core.errors import InputError, did_you_mean
+from shakeslide.evaluation import landslide_groups
+from shakeslide.factors import stack as stacks
+from shakeslide.factors.stack import FactorInfo
+from shakeslide.learning import bundle
+from shakeslide.learning.bundle import FittedModel
+from shakeslide.pipeline import Run
+from shakeslide.sampling import sampling
+
+INDEX = ("x", "y", "landslide")
+"""Levels of the index of `samples`."""
+
+
+def folder_of(run: str | PathLike[str] | Run) -> Path:
+    """Return the folder of results of a run."""
+    return run.out if isinstance(run, Run) else Path(run)
+
+
+def open_factors(run: str | PathLike[str] | Run) -> xr.Dataset:
+    """Open the factors of a run as a lazy Dataset; values are read when they are used.
+
+    Parameters
+    ----------
+    run : path or Run
+        Folder of results, at least prepared (`run` with ``until="prepare"``).
+
+    Returns
+    -------
+    Dataset
+        A float32 variable (y, x) per factor, named by its code: NaN where it has no value. The
+        attributes of a variable are `long_name`, `units`, `kind` ("continuous", "circular",
+        "axial" or "categorical"), `definition` and `source`; those of classes also `flag_values`
+        and `flag_meanings`, and, once cells are sampled, `class_values` and `class_cells`: how
+        many valid cells of the mapped extent each class has. Coordinates are those of cell
+        centres in metres of the grid's CRS; ``F.odc.geobox`` is the grid.
+
+    Raises
+    ------
+    InputError
+        No factors there, or damaged ones.
+
+    Examples
+    --------
+    >>> F = ss.open_factors("demo/run")
+    >>> dict(F.sizes)
+    {'y': 160, 'x': 160}
+    >>> F["SLO"].units, F["SLO"].kind, F.odc.crs.epsg
+    ('deg', 'continuous', 32648)
+    """
+    folder = folder_of(run)
+    drawn = folder / "samples.parquet"
+    samples = sampling.load(drawn) if drawn.is_file() else None
+    codes = [f.code for f in samples.factors] if samples else _codes(folder)
+    areas = samples.class_areas if samples else {}
+    files = {code: folder / "factors" / f"{code}.tif" for code in codes}
+    grid = stacks.stored_grid(next(iter(files.values())))
+    variables = {}
+    for code, path in files.items():
+        # A stack of one factor: using one does not read the others.
+        values = stacks.stored(folder / "factors", [code]).data[0]
+        info = stacks.file_info(path)
+        variables[code] = (("y", "x"), values, attributes(info) | _class_cells(areas.get(code)))
+    return xr.Dataset(variables, coords=odc.geo.xr.xr_coords(grid))
+
+
+def _codes(folder: Path) -> list[str]:
+    found = sorted(path.stem for path in (folder / "factors").glob("*.tif"))
+    if not found:
+        raise InputError(
+            f"{folder}: contains no factors; run `shakeslide prepare` or "
+            'shakeslide.run(..., until="prepare") first'
+        )
+    return found
+
+
+def attributes(info: FactorInfo) -> dict[str, Any]:
+    """Return what is known of a factor as attributes of a variable."""
+    out: dict[str, Any] = {
+        "long_name": info.name,
+        "units": info.unit,
+        "kind": info.kind,
+        "definition": info.definition,
+        "source": info.source,
+    }
+    if info.legend:
+        out |= {"flag_values": [*info.legend], "flag_meanings": [*info.legend.values()]}
+    return out
+
+
+def _class_cells(cells: dict[int, int] | None) -> dict[str, list[int]]:
+    if cells is None:
+        return {}
+    return {"class_values": [*cells], "class_cells": [*cells.values()]}
+
+
+def info_of(variable: xr.DataArray) -> FactorInfo:
+    """Return what the attributes of a variable of `open_factors` say of its factor."""
+    a = variable.attrs
+    names = zip(a.get("flag_values", ()), a.get("flag_meanings", ()), strict=True)
+    return FactorInfo(
+        code=str(variable.name),
+        name=str(a.get("long_name", "")),
+        unit=str(a.get("units", "")),
+        kind=str(a.get("kind", "continuous")),
+        legend={int(k): str(v) for k, v in names},
+    )
+
+
+def chosen(factors: xr.Dataset, codes: Sequence[str]) -> list[xr.DataArray]:
+    """Return the variables of some factors, in their order; `InputError` names one that misses."""
+    known = [str(name) for name in factors.data_vars]
+    for code in codes:
+        if code not in known:
+            raise InputError(f"the factors have no '{code}'.{did_you_mean(code, known)}")
+    return [factors[code] for code in codes]
+
+
+def samples(run: str | PathLike[str] | Run) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """Read the sampled cells of a run, for scikit-learn.
+
+    Parameters
+    ----------
+    run : path or Run
+        Folder of results, at least sampled (`run` with ``until="sample"``).
+
+    Returns
+    -------
+    X : DataFrame, shape (n_samples, n_factors)
+        Raw values of the factors, float32, a column per code. Its index has the levels `x` and
+        `y`, the cell's centre in metres, and `landslide`, the number of its landslide (0 for cells
+        clear of landslides): the splitters of this package take places and landslides from it.
+    y : Series, shape (n_samples,)
+        1 in a landslide source, 0 clear.
+    groups : Series, shape (n_samples,)
+        Landslide of each row; clear cells belong to the landslide nearest to them. scikit-learn's
+        ``GroupKFold`` keeps landslides together with it.
+
+    Raises
+    ------
+    InputError
+        No samples there, or a damaged file.
+
+    Examples
+    --------
+    >>> X, y, groups = ss.samples("demo/run")
+    >>> X.shape, float(y.mean())
+    ((800, 14), 0.5)
+    >>> X.index.names
+    FrozenList(['x', 'y', 'landslide'])
+    """
+    drawn = sampling.load(folder_of(run) / "samples.parquet")
+    table = drawn.table
+    columns = [table["x"], table["y"], table["landslide_id"]]
+    index = pd.MultiIndex.from_arrays(columns, names=INDEX)
+    X = pd.DataFrame(drawn.raw, index=index, columns=[f.code for f in drawn.factors])
+    y = pd.Series(drawn.label, index=index, name="label")
+    nearest = landslide_groups(drawn.label, table["landslide_id"], table["x"], table["y"])
+    return X, y, pd.Series(np.asarray(nearest), index=index, name="landslide")
+
+
+def load_model(path: str | PathLike[str] | Run, name: str | None = None) -> FittedModel:
+    """Read a trained model of a run: its encoder and its estimator. Nothing in it is executed.
+
+    Parameters
+    ----------
+    path : path or Run
+        Folder of the model, or of results when `name` is given.
+    name : str, optional
+        Of the model: "rf", "sae", ...
+
+    Returns
+    -------
+    FittedModel
+        Its `predict` takes raw factors, shape (n_rows, n_factors), and returns probabilities,
+        shape (n_rows,); `predict_map` takes it as it takes a pipeline.
+
+    Raises
+    ------
+    InputError
+        No model there, or a damaged one.
+
+    Examples
+    --------
+    >>> model = ss.load_model("demo/run", "rf")
+    >>> X, y, groups = ss.samples("demo/run")
+    >>> model.predict(X[[f.code for f in model.factors]].to_numpy()).shape
+    (800,)
+    """
+    folder = folder_of(path)
+    return bundle.load(folder if name is None else folder / "models" / name)
