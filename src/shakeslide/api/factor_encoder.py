@@ -185,4 +185,5 @@ def _landslides(y: ArrayLike | None, rows: int, *, required: bool) -> NDArray[np
     known = np.unique(label)
     if label.shape != (rows,) or known.size != 2:
         raise ValueError(f"y must hold {rows} labels of two classes, landslides and clear cells")
-    return (label == known[1]).astype(np.int8)
+    landslides: NDArray[np.int8] = (label == known[1]).astype(np.int8)
+    return landslides

@@ -74,8 +74,9 @@ def predict_map(model: Any, factors: xr.Dataset) -> xr.DataArray:
     if known:
         bundle.require_factors(model, [info_of(variable) for variable in used])
     rows = model if known else _Classifier(model, tuple(codes))
-    values = _stacked(used).map_blocks(
+    values = da.map_blocks(
         partial(prediction.predict_block, rows, columns=range(len(used))),
+        _stacked(used),
         # Of its own: dask would else look through the model for one that depends on it.
         name=f"predict-{uuid4().hex}",
         drop_axis=0,
@@ -106,7 +107,8 @@ def _stacked(used: Sequence[xr.DataArray]) -> da.Array:
         if set(variable.dims) != set(DIMS):
             raise InputError(f"factor {variable.name}: has dimensions {variable.dims}, not (y, x)")
     parts = [da.asarray(v.transpose(*DIMS).data.astype(np.float32, copy=False)) for v in used]
-    return da.stack(parts).rechunk({0: -1})
+    whole: da.Array = da.stack(parts).rechunk({0: -1})
+    return whole
 
 
 @dataclass(frozen=True)
