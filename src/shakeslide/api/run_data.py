@@ -7,13 +7,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import odc.geo.xr  # gives xarray objects their accessor `odc`
 import pandas as pd
 import xarray as xr
 
 from shakeslide.core.errors import InputError, did_you_mean
-from shakeslide.evaluation import landslide_groups
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning import bundle
@@ -168,8 +166,7 @@ def samples(run: str | PathLike[str] | Run) -> tuple[pd.DataFrame, pd.Series, pd
     index = pd.MultiIndex.from_arrays(columns, names=INDEX)
     X = pd.DataFrame(drawn.raw, index=index, columns=[f.code for f in drawn.factors])
     y = pd.Series(drawn.label, index=index, name="label")
-    nearest = landslide_groups(drawn.label, table["landslide_id"], table["x"], table["y"])
-    return X, y, pd.Series(np.asarray(nearest), index=index, name="landslide")
+    return X, y, pd.Series(drawn.landslide_groups(), index=index, name="landslide")
 
 
 def load_model(path: str | PathLike[str] | Run, name: str | None = None) -> FittedModel:

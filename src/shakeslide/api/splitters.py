@@ -1,6 +1,7 @@
 """The protocols of validation as splitters of scikit-learn.
 
-They take places and landslides from the index of `samples`, or from columns of these names.
+They take places and landslides from the index of `samples`, or from columns of these names. Rows of
+several earthquakes have a level or column `event` too: no landslide, block or neighbour is shared.
 """
 
 from __future__ import annotations
@@ -143,6 +144,7 @@ class LandslideKFold(_Protocol):
             repeats=self.repeats,
             seed=self.random_state,
             folds=self.n_splits,
+            event=_level(X, "event"),
         )
 
     def _count(self) -> int:
@@ -213,6 +215,7 @@ class BlockKFold(_Protocol):
             repeats=self.repeats,
             seed=self.random_state,
             origin=self.origin,
+            event=_level(X, "event"),
         )
 
     def _count(self) -> int:
