@@ -51,7 +51,7 @@ def write_geotiff(
     tags: Mapping[str, str] | None = None,
     description: str = "",
     colours: Mapping[int, tuple[int, int, int, int]] | None = None,
-    cloud_optimised: Literal["average", "mode"] | None = None,
+    cloud_optimised: Literal["average", "mode", "nearest"] | None = None,
     threads: int = 1,
 ) -> None:
     """Write one band from its tiles in one ordered pass, and rename it into place.
@@ -72,7 +72,7 @@ def write_geotiff(
         Returns the values of a tile, (rows, cols).
     dtype, nodata, tags, description, colours
         Of the band.
-    cloud_optimised : {"average", "mode"}, optional
+    cloud_optimised : {"average", "mode", "nearest"}, optional
         Make a cloud-optimised GeoTIFF whose overviews are resampled so.
     threads : int
         That pack blocks; the bytes do not depend on it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -194,7 +195,9 @@ def _near_blocks(
 ) -> NDArray[np.bool_]:
     """Tell which points lie within `reach` of one of the blocks, along the axes."""
     near = np.zeros(len(x), bool)
-    steps = [0.0] if reach == 0 else [-reach, 0.0, reach]
+    # As close as a block is wide: none of the tested ones lies between two steps.
+    count = math.ceil(reach / size)
+    steps = np.linspace(-reach, reach, 2 * count + 1) if count else [0.0]
     for dx in steps:
         for dy in steps:
             # Points beyond the corner belong to no block.

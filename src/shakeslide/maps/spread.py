@@ -343,7 +343,8 @@ def write_area(
         lambda t: _unmasked(prediction.load_shard(shards, t), t, masks),
         tags={"unit": "1", "threshold": f"{threshold:.6g}", "meaning": meaning},
         description=meaning,
-        cloud_optimised="average",
+        # Means would draw places beyond the limit as within it.
+        cloud_optimised="nearest",
     )
     # The limit lies in the middle of the ramp.
     style.write_probability(path.with_suffix(".qml"), 2 * threshold)
