@@ -50,10 +50,13 @@ def make(settings, code, sources):
 
 
 steps = FactorFunction(
-    "continuous", "m", ("dem",), "elevation in steps", "us", make, settings=BandSettings
+    kind="continuous", unit="m", inputs=("dem",), definition="elevation in steps", citation="us",
+    make=make, settings=BandSettings,
 )
-bare = FactorFunction("continuous", "m", ("dem",), "elevation", "us",
-                      lambda s, c, o: Made(Steps(1.0, 0.0), source="dem.tif"))
+bare = FactorFunction(
+    kind="continuous", unit="m", inputs=("dem",), definition="elevation", citation="us",
+    make=lambda s, c, o: Made(Steps(1.0, 0.0), source="dem.tif"),
+)
 wrong = 3
 '''
 ENTRIES = """[shakeslide.factors]

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors import terrain
-from shakeslide.factors.catalogue import project_point
+from shakeslide.factors.epicentre import project_point
 from shakeslide.factors.factor import FactorFunction, Made, Sources, TileInputs
 from shakeslide.geo import projection
 from shakeslide.study.factor_settings import FactorBase

@@ -15,8 +15,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
-from shakeslide.factors.computations import ReadCodes
 from shakeslide.factors.factor import TileInputs
+from shakeslide.factors.layer_values import ReadCodes
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import vector as vectors

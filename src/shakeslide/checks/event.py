@@ -12,7 +12,8 @@ from odc.geo.geobox import GeoBox
 from shakeslide.checks.rows import FAR, LayerRow
 from shakeslide.checks.vectors import distance_to
 from shakeslide.core.errors import InputError
-from shakeslide.factors.catalogue import layer_of, project_point
+from shakeslide.factors.catalogue import layer_of
+from shakeslide.factors.epicentre import project_point
 from shakeslide.study.factor_settings import FactorBase
 from shakeslide.study.settings import Event
 

@@ -7,7 +7,7 @@ around a tile, and a function of the tile. A `FactorFunction` makes factors from
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -82,7 +82,7 @@ class TileInputs:
         return terrain.Derivatives(slope, terrain.turned(aspect, self.tile, north), curvature)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Factor:
     """One factor of a study, ready to be computed on any tile.
 
@@ -156,6 +156,7 @@ class Made:
     """What a function makes of its settings: the computation and what is known only then."""
 
     compute: Callable[[TileInputs], Float]
+    _: KW_ONLY
     halo: tuple[int, int] = (0, 0)
     legend: Mapping[int, str] = field(default_factory=dict)
     unit: str | None = None
@@ -225,7 +226,7 @@ class Sources:
         return self.layers[name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FactorFunction:
     """A way to make factors, named by `function` in a factor's table.
 

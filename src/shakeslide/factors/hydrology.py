@@ -32,8 +32,6 @@ from shakeslide.io.geotiff import write_geotiff
 
 BYTES_PER_CELL = 48
 """Memory that flow directions and upstream areas take at their peak, measured."""
-FLATTEST = 1e-3
-"""Least tangent of the slope in the wetness index, which is infinite on level ground."""
 METHOD = f"pyflwdir {pyflwdir.__version__}, steepest of eight"
 """Part of the fingerprints: another method gives other files."""
 
@@ -315,59 +313,3 @@ def _write(path: Path, grid: GeoBox, values: Float) -> None:
     )
 
 
-# ------------------------------------------------------------------ on tiles
-
-
-@dataclass(frozen=True)
-class ReadWater:
-    """Values of a file made from the flow, on the tile."""
-
-    product: Product
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        return _read(self.product, inputs)
-
-
-def _read(product: Product, inputs: TileInputs) -> Float:
-    """Read a product on a tile; NaN where there is no elevation."""
-    # Upstream area jumps beside a river, where a value in between belongs to no cell.
-    how: Literal["nearest", "bilinear"] = "nearest" if product.kind == "area" else "bilinear"
-    source = raster.RasterSource(product.path, resampling=how)
-    values = source.read(grids.window(inputs.grid, inputs.tile))
-    values[np.isnan(inputs.elevation()[0])] = np.nan
-    return values
-
-
-@dataclass(frozen=True)
-class Wetness:
-    """Topographic wetness from upstream area and slope."""
-
-    product: Product
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        # One width for all directions of flow, for cells need not be square.
-        width = np.sqrt(inputs.dx * inputs.dy)
-        area = _read(self.product, inputs).astype(np.float64) * 1e6
-        tangent = np.tan(np.radians(inputs.derivatives.slope_deg.astype(np.float64)))
-        index: Float = np.log(area / width / np.maximum(tangent, FLATTEST)).astype(np.float32)
-        return index
-
-
-@dataclass(frozen=True)
-class DistanceToRivers:
-    """Distance to rivers that were found from the flow."""
-
-    product: Product
-
-    def __call__(self, inputs: TileInputs) -> Float:
-        """Compute the tile."""
-        segments = _segments(self.product.path)
-        return np.asarray(nearest.nearest(inputs.x, inputs.y, segments)[0], np.float32)
-
-
-# Every tile asks for it.
-@lru_cache(maxsize=4)
-def _segments(path: Path) -> nearest.Segments:
-    return nearest.Segments(*np.ascontiguousarray(np.load(path).T))

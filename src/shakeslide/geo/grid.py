@@ -443,6 +443,12 @@ def bounds(grid: GeoBox) -> BoundingBox:
     return grid.extent.boundingbox
 
 
+def longer_side(grid: GeoBox) -> float:
+    """Return the longer side of a grid in metres."""
+    box = bounds(grid)
+    return float(max(box.right - box.left, box.top - box.bottom))
+
+
 def describe(grid: GeoBox) -> dict[str, object]:
     """Return the grid as plain values: CRS, shape, transform."""
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -260,36 +260,28 @@ def _which(value: Any) -> str:
     return str(given) if given in FACTOR_FUNCTIONS else OWN
 
 
-FactorSettings = Annotated[
-    Annotated[ValueFactor, Tag("value")]
-    | Annotated[CategoryFactor, Tag("category")]
-    | Annotated[BearingFactor, Tag("bearing")]
-    | Annotated[LineDirectionFactor, Tag("line_direction")]
-    | Annotated[DensityFactor, Tag("density")]
-    | Annotated[DistanceFactor, Tag("distance")]
-    | Annotated[ElevationFactor, Tag("elevation")]
-    | Annotated[SlopeFactor, Tag("slope")]
-    | Annotated[AspectFactor, Tag("aspect")]
-    | Annotated[CurvatureFactor, Tag("curvature")]
-    | Annotated[TpiFactor, Tag("tpi")]
-    | Annotated[ReliefFactor, Tag("relief")]
-    | Annotated[RoughnessFactor, Tag("roughness")]
-    | Annotated[NorthnessFactor, Tag("northness")]
-    | Annotated[EastnessFactor, Tag("eastness")]
-    | Annotated[UpstreamAreaFactor, Tag("upstream_area")]
-    | Annotated[WetnessFactor, Tag("wetness")]
-    | Annotated[HeightAboveRiverFactor, Tag("height_above_river")]
-    | Annotated[RiverDistanceFactor, Tag("river_distance")]
-    | Annotated[OwnFactor, Tag(OWN)],
-    Discriminator(_which),
-]
+def _built_in() -> dict[str, type[FactorBase]]:
+    """Return the classes above that name a function, by its name."""
+    found = {}
+    for settings in globals().values():
+        if isinstance(settings, type) and issubclass(settings, FactorBase):
+            function = settings.model_fields.get("function")
+            if function is not None and not function.is_required():
+                found[str(function.default)] = settings
+    return found
 
-FACTOR_FUNCTIONS: dict[str, type[FactorBase]] = {
-    tag.tag: settings
-    for settings, tag in map(typing.get_args, typing.get_args(typing.get_args(FactorSettings)[0]))
-    if settings is not OwnFactor
-}
+
+FACTOR_FUNCTIONS: Mapping[str, type[FactorBase]] = _built_in()
 """Settings of a factor by the name of its function."""
+
+if TYPE_CHECKING:
+    FactorSettings = FactorBase
+else:
+    _tagged = {**FACTOR_FUNCTIONS, OWN: OwnFactor}
+    FactorSettings = Annotated[
+        typing.Union[tuple(Annotated[settings, Tag(tag)] for tag, settings in _tagged.items())],  # noqa: UP007 - made of a list
+        Discriminator(_which),
+    ]
 
 PAPER_FACTORS: dict[str, dict[str, Any]] = {
     "EI": {
