@@ -19,7 +19,7 @@ from rasterio.errors import RasterioIOError
 
 from shakeslide import pipeline
 from shakeslide._version import __version__
-from shakeslide.cli import app
+from shakeslide.cli import app, options
 from shakeslide.factors import stack
 
 from . import small_site as site
@@ -351,8 +351,8 @@ def test_folders_of_options(
         code, _, err = run(capsys, "check", study, option, "")
         assert (code, len(err.splitlines())) == (2, 1)
         assert "is empty" in err
-        assert app._folder("~/a") == tmp_path / "a"
-    assert app._folder("~nobody-at-all/a") == Path("~nobody-at-all/a")
+        assert options.folder("~/a") == tmp_path / "a"
+    assert options.folder("~nobody-at-all/a") == Path("~nobody-at-all/a")
 
 
 def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:

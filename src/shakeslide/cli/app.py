@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shakeslide._version import __version__
+from shakeslide.cli.options import Quiet, StudyOptions, Workers, on_study
 from shakeslide.core import failures, signals
 from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
@@ -41,87 +42,30 @@ WIDE = 120
 """Columns of a terminal from which on `check` shows a table."""
 LIBRARIES = ("rasterio", "pyogrio", "py.warnings")
 """Loggers whose messages go to run.log instead of the terminal."""
+ENGINE = ("workers", "scheduler", "verify")
+"""Options of the commands that compute or read every cell."""
 log = logging.getLogger("shakeslide")
 # Used as a library, it does not print to stderr what nobody asked for.
 log.addHandler(logging.NullHandler())
 
 
-def _folder(text: str) -> Path:
-    """Return the folder of an option, which no shell expands after a `=`."""
-    if not text.strip():
-        raise InputError("--out or --data is empty: is the shell's variable set?")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # a folder that begins with ~ and is nobody's home
-        return Path(text)
-
-
-StudyPath = Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY")]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        parser=_folder,
-        metavar="PATH",
-        help="Folder of results [default: runs/<name of the study's folder or file>].",
-    ),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        parser=_folder,
-        metavar="PATH",
-        help="Folder for relative paths in the study [default: the study file's folder].",
-    ),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Set a key for this command: table.key=value. May be repeated."),
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Threads on this machine [default: all].")
-]
-Scheduler = Annotated[
-    str | None, typer.Option("--scheduler", help="Address of a dask scheduler: tcp://host:8786.")
-]
-Verify = Annotated[
-    bool,
-    typer.Option(
-        "--verify", help="Read all files again, to find damage and changes that kept size and time."
-    ),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print the log.")]
-
-
-def _open(
-    path: Path,
-    out: Path | None,
-    data: Path | None,
-    overrides: list[str] | None,
-    workers: int | None,
-    scheduler: str | None,
-    quiet: bool,
-    verbose: bool,
-    only_look: bool = False,
-    verify: bool = False,
-) -> Any:
+def _open(options: StudyOptions, only_look: bool = False) -> Any:
     # Imported by the commands: --help and --version need no numerical libraries.
     from shakeslide.core.engine import Engine
     from shakeslide.core.progress import Reporter
     from shakeslide.pipeline import Run
     from shakeslide.study import settings as study
 
-    loaded, document = study.load(path, data, overrides or [])
-    folder = out or study.default_folder(path)
-    run = Run(loaded, document, folder, Engine(workers, scheduler), Reporter(quiet), verify)
+    loaded, document = study.load(options.study, options.data, options.set_ or [])
+    folder = options.out or study.default_folder(options.study)
+    engine = Engine(options.workers, options.scheduler)
+    run = Run(loaded, document, folder, engine, Reporter(options.quiet), options.verify)
     # A look makes no folder, and so has no place for a log.
     if only_look and not (folder.exists() and os.access(folder, os.W_OK)):
-        _log_to(Path(os.devnull), verbose)
+        _log_to(Path(os.devnull), options.verbose)
     else:
         _ = run.ledger  # makes the folder, or says why not
-        _log_to(folder / "run.log", verbose)
+        _log_to(folder / "run.log", options.verbose)
     log.info("shakeslide %s: %s", __version__, " ".join(sys.argv[1:]))
     return run
 
@@ -191,25 +135,16 @@ def _tell(quiet: bool, text: object) -> None:
 
 
 def _stage(name: str) -> Callable[..., None]:
-    def command(
-        study: StudyPath,
-        out: Out = None,
-        data: Data = None,
-        set_: Set = None,
-        workers: Workers = None,
-        scheduler: Scheduler = None,
-        verify: Verify = False,
-        quiet: Quiet = False,
-        verbose: Verbose = False,
-    ) -> None:
-        run = _open(study, out, data, set_, workers, scheduler, quiet, verbose, verify=verify)
+    @on_study()
+    def command(options: StudyOptions) -> None:
+        run = _open(options)
         from shakeslide import pipeline
 
         with run.ledger.locked():
             result = getattr(pipeline, name)(run)
             if name in RECORDED:
                 pipeline.provenance(run)
-        _tell(quiet, result or run.out)
+        _tell(options.quiet, result or run.out)
 
     return command
 
@@ -230,21 +165,15 @@ RECORDED = ("prepare", "sample", "train", "evaluate", "map_")
 
 
 @app.command()
-def check(
-    study: StudyPath,
-    out: Out = None,
-    data: Data = None,
-    set_: Set = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
+@on_study(without=ENGINE)
+def check(options: StudyOptions) -> None:
     """Check every layer, list what will be used for what, and find errors before any long work."""
-    run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=True)
+    run = _open(options, only_look=True)
     from shakeslide import pipeline
 
     with pipeline.only_looking(run) as looking:
         rows = pipeline.check(looking)
-        if not quiet:
+        if not options.quiet:
             _show_check(looking, rows)
 
 
@@ -294,8 +223,9 @@ def _show_rows(console: Console, rows: list[Any]) -> None:
 
 
 @app.command()
+@on_study(without=ENGINE)
 def explain(
-    study: StudyPath,
+    options: StudyOptions,
     at: Annotated[
         tuple[float, float] | None,
         typer.Option(
@@ -305,32 +235,28 @@ def explain(
         ),
     ] = None,
     model: Annotated[str, typer.Option("--model", help="Model to explain, with --at.")] = "rf",
-    out: Out = None,
-    data: Data = None,
-    set_: Set = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Rank the factors by importance (importance.json), or explain the probability at one place.
 
     The answer to --at is printed even with -q.
     """
-    run = _open(study, out, data, set_, None, None, quiet, verbose, only_look=at is not None)
+    run = _open(options, only_look=at is not None)
     from shakeslide import pipeline
     from shakeslide.learning import explanation
 
     if at is None:
         with run.ledger.locked():
             pipeline.explain(run)
-        _tell(quiet, run.out / "importance.json")
+        _tell(options.quiet, run.out / "importance.json")
         return
     for line in explanation.lines(pipeline.explain_place(run, model, *at)):
         print(line)
 
 
 @app.command()
+@on_study(without=ENGINE)
 def tune(
-    study: StudyPath,
+    options: StudyOptions,
     model: Annotated[str, typer.Option("--model", help="Model to tune.")] = "sae",
     protocol: Annotated[
         str,
@@ -342,14 +268,9 @@ def tune(
         int,
         typer.Option("--trials", min=2, help="Number of settings to try, earlier trials included."),
     ] = 30,
-    out: Out = None,
-    data: Data = None,
-    set_: Set = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Search for better settings of a model within its training rows: tune/<model>_*.toml."""
-    run = _open(study, out, data, set_, None, None, quiet, verbose)
+    run = _open(options)
     from shakeslide import pipeline
 
     with extra("tune", "tune"):
@@ -357,7 +278,7 @@ def tune(
 
     with run.ledger.locked():
         told = pipeline.tune(run, model, protocol, trials)
-    if quiet:
+    if options.quiet:
         return
     for name, row in (("the study's own settings", told.start), ("the best of", told.best)):
         which = name if row is told.start else f"{name} {len(told.trials)}"
@@ -370,8 +291,9 @@ def tune(
 
 
 @app.command()
+@on_study(without=("scheduler", "verify"))
 def reproduce(
-    study: StudyPath,
+    options: StudyOptions,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -400,20 +322,19 @@ def reproduce(
         int | None,
         typer.Option("--repeats", min=1, help="Number of splits [default: that of the scale]."),
     ] = None,
-    out: Out = None,
-    data: Data = None,
-    set_: Set = None,
-    workers: Workers = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Repeat the paper's tables and figures, and test its claims: reproduce/<T4|F9|...>.csv."""
-    run = _open(study, out, data, set_, workers, None, quiet, verbose)
+    run = _open(options)
     with extra("report", "reproduce"):
         from shakeslide import paper as experiments
 
     with run.ledger.locked():
-        _tell(quiet, experiments.run(run, only or [], scale, protocol, tile, area, repeats))
+        _tell(
+            options.quiet,
+            experiments.run(
+                run, only or [], scale, protocol, tile=tile, area=area, repeats=repeats
+            ),
+        )
 
 
 @app.command()
