@@ -37,14 +37,19 @@ def reference_loss(theta, plan, first, kinds, X, y, rho, beta, decay, scale):
 
 def gradient(theta, plan, first, loss, X, y, settings, slopes=None):
     n = len(X)
-    grad = np.zeros_like(theta)
-    work = kernels.workspace(plan, n, theta)
+    net = kernels.Net(theta, plan)
+    work = kernels.workspace(net, n)
     slopes = np.empty(0, theta.dtype) if slopes is None else slopes
     index = np.arange(n)
     kernels.add_gradient(
-        theta, plan, first, loss, X, y, index, 0, n, n, slopes, settings, grad, work, False, True
+        net,
+        kernels.Task(first, loss, settings),
+        kernels.Rows(X, index, 0, n),
+        kernels.Batch(y, n, slopes),
+        work,
+        False,
     )
-    return grad
+    return work.grad
 
 
 def random_stack(plan, rng):

@@ -78,7 +78,10 @@ def test_penalty_enters_descent_as_four_lambda_w():
     stepped = theta.copy()
     settings = np.array([0.05, 0, 1, 4 * lam])
     kernels.update(
-        stepped, np.zeros_like(theta), plan, 0, kernels.SGD, rate, 0, np.zeros((2, 0)), settings
+        kernels.Net(stepped, plan),
+        kernels.Task(0, kernels.CROSS_ENTROPY, settings),
+        np.zeros_like(theta),
+        kernels.Step(kernels.SGD, rate, 0, np.zeros((2, 0))),
     )
     want = numeric_gradient(
         lambda t: 2 * lam * sum((weight_view(t, plan, k) ** 2).sum() for k in range(2)),
@@ -111,8 +114,9 @@ def test_blocks_add_up_to_the_gradient_of_the_whole():
     theta, X = random_stack(plan, rng), rng.random((kernels.BLOCK * 2 + 77, 3))
     settings = np.array([0.1, 0.5, 1.0, 0.0])
     index = np.arange(len(X))
-    work = kernels.workspace(plan, len(X), theta)
-    sums = kernels.activation_sums(theta, plan, 1, X, index, 0, len(X), work[0])
+    net = kernels.Net(theta, plan)
+    work = kernels.workspace(net, len(X))
+    sums = kernels.activation_sums(net, kernels.Rows(X, index, 0, len(X)), work.acts, 1)
     slopes = kernels.sparsity_slopes(sums / len(X), len(X), settings)
     y = np.zeros(len(X))
     got = gradient(theta, plan, 0, kernels.RECONSTRUCTION, X, y, settings, slopes)
@@ -153,7 +157,10 @@ def test_adamw_is_that_of_its_authors():
     for step in range(5):
         grad, rate = rng.normal(size=theta.size) * (theta != 0), 0.1 / (step + 1)
         kernels.update(
-            theta, grad, plan, 0, kernels.ADAMW, rate, step, moments, np.array([0, 0, 1, decay])
+            kernels.Net(theta, plan),
+            kernels.Task(0, kernels.CROSS_ENTROPY, np.array([0, 0, 1, decay])),
+            grad,
+            kernels.Step(kernels.ADAMW, rate, step, moments),
         )
         m, v = 0.9 * m + 0.1 * grad, 0.999 * v + 0.001 * grad**2
         m_hat, v_hat = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from shakeslide.core.compiled import kernel
 from shakeslide.models.base import ArrayReader, Arrays, Model
 from shakeslide.models.logistic import logistic
 
@@ -54,7 +54,7 @@ class GaussianNaiveBayes(Model):
         self.prior_ = reader.take("prior", np.float64, (2,), low=tiny, high=1.0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _log_odds(
     X: NDArray[np.float32],
     mean: NDArray[np.float64],

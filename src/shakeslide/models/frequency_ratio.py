@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from shakeslide.core.compiled import kernel
 from shakeslide.core.errors import InputError
 from shakeslide.models.base import ArrayReader, Arrays, Model
 from shakeslide.models.kernel_machines.platt import platt_sigmoid
@@ -85,7 +85,7 @@ class FrequencyRatio(Model):
         self.sigmoid_ = (float(a), float(b))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sum_of_ratios(
     X: NDArray[np.float32], edges: NDArray[np.float32], ratio: NDArray[np.float64]
 ) -> NDArray[np.float64]:

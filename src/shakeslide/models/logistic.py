@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression as _LogisticRegression
 
+from shakeslide.core.compiled import kernel
 from shakeslide.models.base import ArrayReader, Arrays, Model
 
 
@@ -58,7 +58,7 @@ class LogisticRegression(Model):
         self.n_features_in_ = self.coef_.size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def linear_scores(
     X: NDArray[np.float32], coef: NDArray[np.float64], intercept: float
 ) -> NDArray[np.float64]:
@@ -76,7 +76,7 @@ def linear_scores(
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def logistic(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return 1 / (1 + exp(-z)), (n,), without overflow, of each of `z`, (n,)."""
     out = np.empty_like(z)

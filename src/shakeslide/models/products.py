@@ -17,8 +17,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from llvmlite import binding, ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from shakeslide.core.compiled import kernel
 
 LANE = 16  # columns come in multiples of this: the floats of a 64-byte cache line
 
@@ -251,7 +253,7 @@ _square = square()
 _sum_of_row = cast(Callable[..., Any], intrinsic(_row_sum))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def product(w: Any, h: Any, out: Any, add: bool) -> None:
     """Write ``w @ h`` to `out`, or add it to what `out` holds.
 
@@ -296,7 +298,7 @@ def product(w: Any, h: Any, out: Any, add: bool) -> None:
             _short(w, h, out, i, j, add)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def transpose(h: Any, out: Any) -> None:
     """Write the transpose of `h` to `out`.
 
@@ -321,7 +323,7 @@ def transpose(h: Any, out: Any) -> None:
             _square(h, out, i, j)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def row_sums(h: Any, out: Any, add: bool) -> None:
     """Write the sum of every row of `h` to `out`, or add it to what `out` holds.
 

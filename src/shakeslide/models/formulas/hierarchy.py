@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from shakeslide.core.compiled import kernel
 from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.models.base import ArrayReader, Arrays
 from shakeslide.models.formulas.raw import Conversion, Described, RawModel
@@ -299,7 +299,7 @@ def _checked_ratings(code: str, values: NDArray[np.float64]) -> NDArray[np.float
     return values
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _weighted_ratings(
     X: NDArray[np.float32],
     weight: NDArray[np.float64],

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from shakeslide.core.compiled import kernel
 from shakeslide.core.errors import InputError
 from shakeslide.models.formulas.raw import Formula, Quantity
 
@@ -206,7 +206,7 @@ class Jessee2022(Jessee2018):
         return np.where((slope < 2.0) | (pga < 0.02), 0.0, p)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _probability(
     pgv: NDArray[np.float64],
     slope: NDArray[np.float64],
@@ -227,7 +227,7 @@ def _probability(
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def areal_coverage(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the share of the area, (n,), that landslides cover at probability `p`, (n,)."""
     out = np.empty(p.size)

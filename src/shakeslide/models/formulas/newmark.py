@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from shakeslide.core.compiled import kernel
 from shakeslide.core.errors import InputError
 from shakeslide.models.base import ArrayReader
 from shakeslide.models.formulas.raw import Formula, Quantity
@@ -155,7 +155,7 @@ class Newmark(Formula):
         return p
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def critical_acceleration(
     slope: NDArray[np.float64], strength: NDArray[np.float64], t: float, m: float
 ) -> NDArray[np.float64]:
@@ -187,7 +187,7 @@ def critical_acceleration(
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def displacement_pga(
     critical: NDArray[np.float64], pga: NDArray[np.float64], with_magnitude: bool, magnitude: float
 ) -> NDArray[np.float64]:
@@ -211,7 +211,7 @@ def displacement_pga(
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def displacement_arias(
     critical: NDArray[np.float64], arias: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -226,7 +226,7 @@ def displacement_arias(
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def failure_probability(cm: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return P = 0.335 [1 − exp(−0.048 D^1.565)], (n,), of displacements D in cm, (n,)."""
     out = np.empty(cm.size)

@@ -14,14 +14,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from shakeslide.core.compiled import fma
+from shakeslide.core.compiled import fma, kernel
 from shakeslide.models.base import ArrayReader, Arrays
 from shakeslide.models.parallel import one_blas_thread, processors
 
@@ -31,6 +30,19 @@ _GROUPS = 16  # parts of the rows whose sums are added in order, whoever compute
 _COLUMNS = 4096  # rows of one part of a Hessian
 
 Float64 = NDArray[np.float64]
+
+
+class Monomials(NamedTuple):
+    """What the kernels need of a `TaylorMap`; monomials from `top` on have the highest degree.
+
+    `parent` and `variable` have shape (monomials,), `centre` shape (features,).
+    """
+
+    centre: Float64
+    gamma: float
+    parent: NDArray[np.int64]
+    variable: NDArray[np.int64]
+    top: int
 
 
 def kernel_error(gamma: float, radius: float, degree: int) -> float:
@@ -78,6 +90,11 @@ class TaylorMap:
                 scale.append(math.sqrt((2 * self.gamma) ** k / repeats))
         return np.array(parent), np.array(variable), np.array(scale), top
 
+    @cached_property
+    def _monomials(self) -> Monomials:
+        parent, variable, _, top = self._structure
+        return Monomials(self.centre, self.gamma, parent, variable, top)
+
     @property
     def size(self) -> int:
         """Number of monomials."""
@@ -102,8 +119,7 @@ class TaylorMap:
         -------
         ndarray of float64, shape (n,)
         """
-        parent, variable, _, top = self._structure
-        out: Float64 = _evaluate(X, self.centre, self.gamma, parent, variable, top, weights)
+        out: Float64 = _evaluate(X, self._monomials, weights)
         return out
 
     def moments(self, X: NDArray[Any], row_weights: Float64) -> Float64:
@@ -111,8 +127,7 @@ class TaylorMap:
 
         `X` has shape (n, n_features), `row_weights` (n,).
         """
-        parent, variable, _, top = self._structure
-        out: Float64 = _moments(X, self.centre, self.gamma, parent, variable, top, row_weights)
+        out: Float64 = _moments(X, self._monomials, row_weights)
         return out
 
     def expand(self, X: NDArray[Any]) -> Float64:
@@ -120,9 +135,8 @@ class TaylorMap:
 
         The rows, `X`, have shape (n, n_features).
         """
-        parent, variable, scale, _ = self._structure
-        out: Float64 = _expand(X, self.centre, self.gamma, parent, variable)
-        out *= scale[:, np.newaxis]
+        out: Float64 = _expand(X, self._monomials)
+        out *= self.scale[:, np.newaxis]
         return out
 
 
@@ -131,12 +145,10 @@ def monomials(features: int, degree: int) -> int:
     return math.comb(features + degree, degree)
 
 
-@njit(nogil=True, cache=True)
-def _load(
-    X: NDArray[Any], start: int, centre: Float64, gamma: float, parent: NDArray[np.int64],
-    variable: NDArray[np.int64], top: int, x: Float64, low: Float64,
-) -> int:  # fmt: skip
-    """Centred features and monomials below the top degree of a block of rows."""
+@kernel
+def _load(X: NDArray[Any], start: int, of: Monomials, top: int, x: Float64, low: Float64) -> int:
+    """Centred features, and the first `top` monomials, of a block of rows."""
+    centre, gamma, parent, variable, _ = of
     block = x.shape[1]
     rows: int = min(block, len(X) - start)
     # The place of the constant monomial: first the squared distance d² from the centre, then
@@ -161,16 +173,14 @@ def _load(
     return rows
 
 
-@njit(nogil=True, cache=True)
-def _evaluate(
-    X: NDArray[Any], centre: Float64, gamma: float, parent: NDArray[np.int64],
-    variable: NDArray[np.int64], top: int, weights: Float64,
-) -> Float64:  # fmt: skip
+@kernel
+def _evaluate(X: NDArray[Any], of: Monomials, weights: Float64) -> Float64:
+    centre, _, parent, variable, top = of
     x, low = np.zeros((centre.size, _LANES)), np.zeros((top, _LANES))
     total, inner = np.zeros(_LANES), np.zeros(_LANES)
     out = np.empty(len(X))
     for start in range(0, len(X), _LANES):
-        rows = _load(X, start, centre, gamma, parent, variable, top, x, low)
+        rows = _load(X, start, of, top, x, low)
         total[:] = 0.0
         for r in range(top):
             w, monomial = weights[r], low[r]
@@ -194,16 +204,14 @@ def _evaluate(
     return out
 
 
-@njit(nogil=True, cache=True)
-def _moments(
-    X: NDArray[Any], centre: Float64, gamma: float, parent: NDArray[np.int64],
-    variable: NDArray[np.int64], top: int, row_weights: Float64,
-) -> Float64:  # fmt: skip
+@kernel
+def _moments(X: NDArray[Any], of: Monomials, row_weights: Float64) -> Float64:
+    centre, _, parent, variable, top = of
     x, low = np.zeros((centre.size, _BLOCK)), np.zeros((top, _BLOCK))
     lower, upper = np.zeros(top), np.zeros((top, centre.size))
     g = np.zeros(_BLOCK)
     for start in range(0, len(X), _BLOCK):
-        rows = _load(X, start, centre, gamma, parent, variable, top, x, low)
+        rows = _load(X, start, of, top, x, low)
         g[:rows] = row_weights[start : start + rows]
         # What fills the block up has no weight in the sums.
         g[rows:] = 0.0
@@ -221,16 +229,14 @@ def _moments(
     return out
 
 
-@njit(nogil=True, cache=True)
-def _expand(
-    X: NDArray[Any], centre: Float64, gamma: float, parent: NDArray[np.int64],
-    variable: NDArray[np.int64],
-) -> Float64:  # fmt: skip
+@kernel
+def _expand(X: NDArray[Any], of: Monomials) -> Float64:
+    centre, parent = of.centre, of.parent
     n = len(X)
     x, low = np.zeros((centre.size, _LANES)), np.zeros((parent.size, _LANES))
     out = np.empty((parent.size, n))
     for start in range(0, n, _LANES):
-        rows = _load(X, start, centre, gamma, parent, variable, parent.size, x, low)
+        rows = _load(X, start, of, parent.size, x, low)
         for r in range(parent.size):
             for i in range(rows):
                 out[r, start + i] = low[r, i]

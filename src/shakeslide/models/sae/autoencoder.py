@@ -298,7 +298,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         X: NDArray[np.float32],
         y: NDArray[np.uint8],
         unlabelled: list[NDArray[np.float32]],
-        watched: dict[str, training.Rows],
+        watched: dict[str, training.Labelled],
         settings: training.Settings,
         seed: int,
     ) -> training.Member:

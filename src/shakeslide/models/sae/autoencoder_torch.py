@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from shakeslide.core.compiled import kernel
 from shakeslide.models.chunks import CHUNK_ROWS
 from shakeslide.models.intrinsics import bits_of_float, float_of_bits, sigmoid
 from shakeslide.models.products import LANE
@@ -85,7 +85,7 @@ class TorchSteps:
         labels = [self._put(m.y) for m in members]
         batches = [o.rows(step, step + rates.size).reshape(rates.size, -1) for o in orders]
         every, curves = record_every(members[0]), []
-        stack = _Stack(plan, first, members[0].loss, members[0].numbers())
+        stack = _Stack(plan, first, members[0].loss, members[0].task().settings)
         for s, rate in enumerate(rates.tolist()):
             want = (step + s) % every == 0
             index = [torch.from_numpy(b[s]).to(self.device) for b in batches]
@@ -275,7 +275,7 @@ class Bfloat16Network:
         return out
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _activate_bfloat16(bits: Any, bias: Any, kind: int) -> None:
     """Add biases and apply the activation to bfloat16 numbers given as their bits, in place."""
     n, units = bits.shape

@@ -16,11 +16,11 @@ with the places `RHO` to `DECAY`; `rates`, (steps,).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from shakeslide.core.compiled import kernel
 from shakeslide.models.intrinsics import sigmoid
 from shakeslide.models.products import LANE, product, row_sums, transpose
 
@@ -37,7 +37,78 @@ _KL_MARGIN = 1e-6
 ADAM_1, ADAM_2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+class Net(NamedTuple):
+    """A stack of layers.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (parameters,)
+        Weights and biases.
+    plan : ndarray of int64, shape (layers, 7)
+        How they lie.
+    """
+
+    theta: Any
+    plan: Any
+
+
+class Rows(NamedTuple):
+    """Rows ``index[start:start + count]`` of `X`, which has shape (all rows, inputs)."""
+
+    X: Any
+    index: Any
+    start: Any
+    count: Any
+
+
+class Batch(NamedTuple):
+    """What rows of one step share: all labels, the batch's size, sparsity's slopes by unit.
+
+    Empty slopes with a sparsity weight mean that the rows are the whole batch and a single block:
+    the mean activation is taken on the way.
+    """
+
+    y: Any
+    size: Any
+    slopes: Any
+
+
+class Task(NamedTuple):
+    """What is trained: layers `first` and up, for a loss; `settings` are numbers by place."""
+
+    first: Any
+    loss: Any
+    settings: Any
+
+
+class Work(NamedTuple):
+    """Scratch of `add_gradient`, and the gradient that it makes; all of one dimension."""
+
+    acts: Any
+    deltas: Any
+    turned: Any
+    grad: Any
+
+
+class Step(NamedTuple):
+    """One step of an optimiser: its rate and number, and AdamW's moments (2, parameters)."""
+
+    optimiser: Any
+    rate: Any
+    number: Any
+    moments: Any
+
+
+class Schedule(NamedTuple):
+    """Steps: the rate of each, the number of the first, and how often the loss is noted."""
+
+    optimiser: Any
+    rates: Any
+    first: Any
+    every: Any
+
+
+@kernel
 def _activate(z: Any, bias: Any, units: int, activation: int) -> None:
     """Add biases and apply the activation to the first `units` rows of `z`, in place."""
     for i in range(units):
@@ -60,7 +131,7 @@ def _activate(z: Any, bias: Any, units: int, activation: int) -> None:
                 row[j] += b
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _through_activation(delta: Any, h: Any, units: int, activation: int) -> None:
     """Multiply dJ/dh by dh/dz, written in terms of h, in place."""
     # Python's own numbers would widen float32 to double.
@@ -80,13 +151,13 @@ def _through_activation(delta: Any, h: Any, units: int, activation: int) -> None
                 d[j] = d[j] if a[j] > 0 else zero
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _filled_up(rows: int) -> int:
     """Rows and what fills them up to whole registers."""
     return (rows + LANE - 1) // LANE * LANE
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def activation_offsets(plan: Any, rows: int) -> Any:
     """Place of every layer's input, and of the last output, in scratch for `rows` rows."""
     layers = len(plan)
@@ -97,7 +168,7 @@ def activation_offsets(plan: Any, rows: int) -> Any:
     return offsets
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scratch(size: int, like: Any) -> Any:
     """Zeros that start at a cache line, which no load of a register then straddles."""
     room = np.zeros(size + LANE, dtype=like.dtype)
@@ -105,18 +176,18 @@ def _scratch(size: int, like: Any) -> Any:
     return room[skip : skip + size]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _activations(plan: Any, rows: int, like: Any) -> Any:
     """Scratch for all activations of blocks of up to `rows` rows."""
     return _scratch(activation_offsets(plan, _filled_up(min(rows, BLOCK)))[-1], like)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _layer(flat: Any, offset: int, units: int, rows: int) -> Any:
     return flat[offset : offset + units * rows].reshape(units, rows)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _clear(h: Any, units: int, rows: int) -> None:
     """Put zeros behind the first `units` units and the first `rows` columns."""
     for i in range(len(h)):
@@ -124,19 +195,21 @@ def _clear(h: Any, units: int, rows: int) -> None:
             h[i, j] = 0
 
 
-@njit(nogil=True, cache=True)
-def _gather(X: Any, index: Any, start: int, rows: int, out: Any) -> None:
-    """Copy rows of `X` into the columns of `out`, and zeros into those behind."""
-    for i in range(rows):
-        source = X[index[start + i]]
+@kernel
+def _gather(rows: Rows, out: Any) -> None:
+    """Copy rows into the columns of `out`, and zeros into those behind."""
+    for i in range(rows.count):
+        source = rows.X[rows.index[rows.start + i]]
         for j in range(source.size):
             out[j, i] = source[j]
-    _clear(out, X.shape[1], rows)  # scratch of another block's shape may have left numbers there
+    # Scratch of another block's shape may have left numbers there.
+    _clear(out, rows.X.shape[1], rows.count)
 
 
-@njit(nogil=True, cache=True)
-def _forward(theta: Any, plan: Any, acts: Any, offsets: Any, rows: int, layers: int) -> None:
+@kernel
+def _forward(net: Net, acts: Any, offsets: Any, rows: int, layers: int) -> None:
     """Pass `rows` columns through the first `layers` layers."""
+    theta, plan = net
     for k in range(layers):
         p_in, p_out = plan[k, PADDED_IN], plan[k, PADDED_OUT]
         w = _layer(theta, plan[k, WEIGHTS], p_out, p_in)
@@ -146,33 +219,32 @@ def _forward(theta: Any, plan: Any, acts: Any, offsets: Any, rows: int, layers: 
         _activate(z, bias, plan[k, OUTPUTS], plan[k, ACTIVATION])
 
 
-@njit(nogil=True, cache=True)
-def _pass(
-    theta: Any, plan: Any, X: Any, index: Any, start: int, rows: int, acts: Any, layers: int
-) -> Any:
-    """Pass rows ``index[start:start+rows]`` through the first `layers` layers.
+@kernel
+def _pass(net: Net, rows: Rows, acts: Any, layers: int) -> Any:
+    """Pass rows through the first `layers` layers.
 
     Returns
     -------
     tuple
         Columns that the rows take in `acts`, and the places of its layers.
     """
-    columns = _filled_up(rows)
-    offsets = activation_offsets(plan, columns)
-    _gather(X, index, start, rows, _layer(acts, 0, plan[0, PADDED_IN], columns))
-    _forward(theta, plan, acts, offsets, columns, layers)
+    columns = _filled_up(rows.count)
+    offsets = activation_offsets(net.plan, columns)
+    _gather(rows, _layer(acts, 0, net.plan[0, PADDED_IN], columns))
+    _forward(net, acts, offsets, columns, layers)
     return columns, offsets
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _backward(
-    theta: Any, plan: Any, first: int, acts: Any, deltas: Any, offsets: Any, rows: int,
-    sparsity: Any, grad: Any, turned: Any, add: bool,
-) -> None:  # fmt: skip
+    net: Net, first: int, work: Work, offsets: Any, rows: int, sparsity: Any, add: bool
+) -> None:
     """Gradient of layers `first` and up from dJ/dz of the last, which lies in `deltas`.
 
     `sparsity` holds dJ/dh that every row adds at the units of layer `first` (none if empty).
     """
+    theta, plan = net
+    acts, deltas, turned, grad = work
     columns = _filled_up(rows)
     last = len(plan) - 1
     for k in range(last, first - 1, -1):
@@ -195,24 +267,22 @@ def _backward(
             _through_activation(below, h, plan[k, INPUTS], plan[k - 1, ACTIVATION])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _softmax_delta(
-    out: Any, delta: Any, y: Any, index: Any, start: int, rows: int, scale: Any
-) -> None:
+@kernel
+def _softmax_delta(out: Any, delta: Any, y: Any, rows: Rows, scale: Any) -> None:
     """dJ/dz of cross-entropy, `scale` times per row."""
-    for i in range(rows):
-        d = (sigmoid(out[1, i] - out[0, i]) - y[index[start + i]]) * scale
+    for i in range(rows.count):
+        d = (sigmoid(out[1, i] - out[0, i]) - y[rows.index[rows.start + i]]) * scale
         delta[1, i] = d
         delta[0, i] = -d
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _softmax_loss(out: Any, y: Any, index: Any, start: int, rows: int) -> Any:
+@kernel
+def _softmax_loss(out: Any, y: Any, rows: Rows) -> Any:
     """Sum of cross-entropy and number of rows told right."""
     loss, right = 0.0, 0.0
-    for i in range(rows):
+    for i in range(rows.count):
         z = np.float64(out[1, i]) - np.float64(out[0, i])
-        label = y[index[start + i]]
+        label = y[rows.index[rows.start + i]]
         against = -z if label > 0 else z
         # ln(1 + exp(x)) without overflow.
         loss += max(against, 0.0) + np.log1p(np.exp(-abs(against)))
@@ -220,7 +290,7 @@ def _softmax_loss(out: Any, y: Any, index: Any, start: int, rows: int) -> Any:
     return loss, right
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _reconstruction_delta(out: Any, target: Any, delta: Any, units: int, scale: Any) -> None:
     """dJ/dy of half the squared error, `scale` times per row."""
     for i in range(units):
@@ -228,7 +298,7 @@ def _reconstruction_delta(out: Any, target: Any, delta: Any, units: int, scale: 
             delta[i, j] = (out[i, j] - target[i, j]) * scale
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _squared_error(out: Any, target: Any, units: int, rows: int) -> float:
     total = 0.0
     for i in range(units):
@@ -238,7 +308,7 @@ def _squared_error(out: Any, target: Any, units: int, rows: int) -> float:
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sparsity_slopes(rho_hat: Any, n: int, settings: Any) -> Any:
     """d(beta KL)/dh, (units,), the same for all n rows; `rho_hat`, (units,): mean activations."""
     slopes = np.zeros_like(rho_hat)
@@ -249,7 +319,7 @@ def sparsity_slopes(rho_hat: Any, n: int, settings: Any) -> Any:
     return slopes
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sparsity_penalty(rho_hat: Any, rho: float) -> float:
     """Sum over units of KL(rho || rho_hat), rho_hat kept 1e-6 away from 0 and 1."""
     total = 0.0
@@ -259,30 +329,31 @@ def sparsity_penalty(rho_hat: Any, rho: float) -> float:
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_sums(h: Any, rows: int, sums: Any) -> None:
     """Add activations of the first `rows` columns to `sums`; the columns behind become zero."""
     _clear(h, len(h), rows)
     row_sums(h, sums, True)
 
 
-@njit(nogil=True, cache=True)
-def activation_sums(
-    theta: Any, plan: Any, layers: int, X: Any, index: Any, start: int, rows: int, acts: Any
-) -> Any:
+@kernel
+def activation_sums(net: Net, rows: Rows, acts: Any, layers: int) -> Any:
     """Sum over rows of the activations behind the first `layers` layers, (units,)."""
+    plan = net.plan
     p_out = plan[layers - 1, PADDED_OUT]
-    sums = np.zeros(p_out, dtype=theta.dtype)
-    for begin in range(start, start + rows, BLOCK):
-        size = min(BLOCK, start + rows - begin)
-        columns, offsets = _pass(theta, plan, X, index, begin, size, acts, layers)
+    sums = np.zeros(p_out, dtype=net.theta.dtype)
+    end = rows.start + rows.count
+    for begin in range(rows.start, end, BLOCK):
+        size = min(BLOCK, end - begin)
+        columns, offsets = _pass(net, Rows(rows.X, rows.index, begin, size), acts, layers)
         _add_sums(_layer(acts, offsets[layers], p_out, columns), size, sums)
     return sums[: plan[layers - 1, OUTPUTS]]
 
 
-@njit(nogil=True, cache=True)
-def penalty(theta: Any, plan: Any, first: int) -> float:
+@kernel
+def penalty(net: Net, first: int) -> float:
     """Sum of the squared weights of layers `first` and up (without biases)."""
+    theta, plan = net
     total = 0.0
     for k in range(first, len(plan)):
         size = plan[k, PADDED_IN] * plan[k, PADDED_OUT]
@@ -292,16 +363,11 @@ def penalty(theta: Any, plan: Any, first: int) -> float:
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def add_gradient(
-    theta: Any, plan: Any, first: int, loss: int, X: Any, y: Any, index: Any, start: int,
-    rows: int, n: int, slopes: Any, settings: Any, grad: Any, work: Any, want_loss: bool,
-    fresh: bool,
-) -> Any:  # fmt: skip
-    """Gradient of rows ``index[start:start+rows]`` of a batch of `n`, without the L2 penalty.
-
-    Written to `grad` if `fresh`, else added. An empty `slopes` with a sparsity weight means that
-    the rows are the whole batch and a single block: the mean activation is taken on the way.
+    net: Net, task: Task, rows: Rows, batch: Batch, work: Work, want_loss: bool
+) -> Any:
+    """Write the gradient of rows of a batch, without the L2 penalty, to `work.grad`.
 
     Returns
     -------
@@ -309,71 +375,72 @@ def add_gradient(
         Sum of the rows' losses (0 unless `want_loss`), number of rows told right, and the KL term
         (0 unless taken on the way).
     """
-    acts, deltas, turned = work
+    plan, first, settings = net.plan, task.first, task.settings
     layers = len(plan)
     units = plan[layers - 1, OUTPUTS]
     p_out = plan[layers - 1, PADDED_OUT]
     value, right, kl = 0.0, 0.0, 0.0
     # Of the whole batch, of which these rows may be a part.
-    scale = theta.dtype.type(1.0 / n)
-    for begin in range(start, start + rows, BLOCK):
-        size = min(BLOCK, start + rows - begin)
-        columns, offsets = _pass(theta, plan, X, index, begin, size, acts, layers)
-        out = _layer(acts, offsets[layers], p_out, columns)
-        delta = _layer(deltas, offsets[layers], p_out, columns)
-        here = slopes
-        if loss == CROSS_ENTROPY:
-            _softmax_delta(out, delta, y, index, begin, size, scale)
+    scale = net.theta.dtype.type(1.0 / batch.size)
+    end = rows.start + rows.count
+    for begin in range(rows.start, end, BLOCK):
+        size = min(BLOCK, end - begin)
+        block = Rows(rows.X, rows.index, begin, size)
+        columns, offsets = _pass(net, block, work.acts, layers)
+        out = _layer(work.acts, offsets[layers], p_out, columns)
+        delta = _layer(work.deltas, offsets[layers], p_out, columns)
+        here = batch.slopes
+        if task.loss == CROSS_ENTROPY:
+            _softmax_delta(out, delta, batch.y, block, scale)
             if want_loss:
-                v, r = _softmax_loss(out, y, index, begin, size)
+                v, r = _softmax_loss(out, batch.y, block)
                 value += v
                 right += r
         else:
             # A higher autoencoder gives back the features below it, not the rows.
-            target = _layer(acts, offsets[first], plan[first, PADDED_IN], columns)
+            target = _layer(work.acts, offsets[first], plan[first, PADDED_IN], columns)
             _reconstruction_delta(out, target, delta, units, scale * settings[RECONSTRUCTION_SCALE])
             _through_activation(delta, out, units, plan[layers - 1, ACTIVATION])
             if want_loss:
                 error = _squared_error(out, target, units, size)
                 value += 0.5 * error * settings[RECONSTRUCTION_SCALE]
-            if slopes.size == 0 and settings[BETA] > 0:
-                sums = np.zeros(plan[first, PADDED_OUT], dtype=theta.dtype)
-                _add_sums(_layer(acts, offsets[first + 1], sums.size, columns), size, sums)
+            if here.size == 0 and settings[BETA] > 0:
+                sums = np.zeros(plan[first, PADDED_OUT], dtype=net.theta.dtype)
+                _add_sums(_layer(work.acts, offsets[first + 1], sums.size, columns), size, sums)
                 rho_hat = sums[: plan[first, OUTPUTS]] * scale
-                here = sparsity_slopes(rho_hat, n, settings)
+                here = sparsity_slopes(rho_hat, batch.size, settings)
                 if want_loss:
                     kl = settings[BETA] * sparsity_penalty(rho_hat, settings[RHO])
         _clear(delta, units, size)  # what fills up moves nothing and isn't moved
-        add = begin > start or not fresh
-        _backward(theta, plan, first, acts, deltas, offsets, size, here, grad, turned, add)
+        _backward(net, first, work, offsets, size, here, add=begin > rows.start)
     return value, right, kl
 
 
-@njit(nogil=True, cache=True)
-def workspace(plan: Any, rows: int, like: Any) -> Any:
-    """Scratch of `add_gradient` for blocks of up to `rows` rows: three flat vectors like `like`."""
-    acts, deltas = _activations(plan, rows, like), _activations(plan, rows, like)
+@kernel
+def workspace(net: Net, rows: int) -> Work:
+    """Scratch of `add_gradient` for blocks of up to `rows` rows: flat vectors like `theta`."""
+    theta, plan = net
+    acts, deltas = _activations(plan, rows, theta), _activations(plan, rows, theta)
     turned = _filled_up(min(rows, BLOCK)) * plan[:, PADDED_IN].max()
-    return acts, deltas, _scratch(turned, like)
+    return Work(acts, deltas, _scratch(turned, theta), _scratch(theta.size, theta))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def update(
-    theta: Any, grad: Any, plan: Any, first: int, optimiser: int, rate: Any, step: int,
-    moments: Any, settings: Any,
-) -> None:  # fmt: skip
+@kernel
+def update(net: Net, task: Task, grad: Any, step: Step) -> None:
     """One step of gradient descent, or of AdamW, on layers `first` and up.
 
     The penalty 2 lambda |W|² enters as its gradient 4 lambda W, DECAY being 4 lambda: in plain
     descent it is a part of the gradient, in AdamW it is decoupled from the moments.
     """
+    theta, plan = net
+    settings, rate, moments = task.settings, step.rate, step.moments
     one = theta.dtype.type(1)
     b1, b2 = theta.dtype.type(ADAM_1), theta.dtype.type(ADAM_2)
     # The moments start at 0, for which both are corrected (Kingma and Ba 2015, arXiv:1412.6980).
-    c1 = theta.dtype.type(1.0 / (1.0 - ADAM_1 ** (step + 1)))
-    c2 = theta.dtype.type(1.0 / (1.0 - ADAM_2 ** (step + 1)))
+    c1 = theta.dtype.type(1.0 / (1.0 - ADAM_1 ** (step.number + 1)))
+    c2 = theta.dtype.type(1.0 / (1.0 - ADAM_2 ** (step.number + 1)))
     eps = theta.dtype.type(ADAM_EPSILON)
-    for k in range(first, len(plan)):
+    for k in range(task.first, len(plan)):
         begin, biases = plan[k, WEIGHTS], plan[k, BIASES]
         for lo, hi, decay in (
             (begin, begin + plan[k, PADDED_IN] * plan[k, PADDED_OUT], settings[DECAY]),
@@ -383,7 +450,7 @@ def update(
             w, g = theta[lo:hi], grad[lo:hi]
             # Decoupled from the moments after Loshchilov & Hutter (2019), arXiv:1711.05101.
             keep = one - rate * decay
-            if optimiser == SGD:
+            if step.optimiser == SGD:
                 for i in range(w.size):
                     w[i] = w[i] * keep - rate * g[i]
             else:
@@ -394,12 +461,9 @@ def update(
                     w[i] = w[i] * keep - rate * (m[i] * c1) / (np.sqrt(v[i] * c2) + eps)
 
 
-@njit(nogil=True, cache=True)
-def run_steps(
-    theta: Any, moments: Any, plan: Any, first: int, loss: int, X: Any, y: Any, order: Any,
-    batch: int, rates: Any, step: int, optimiser: int, settings: Any, every: int,
-) -> Any:  # fmt: skip
-    """Train in place for ``rates.size`` steps, `batch` rows of `order` each.
+@kernel
+def run_steps(net: Net, task: Task, rows: Rows, y: Any, moments: Any, schedule: Schedule) -> Any:
+    """Train in place: each step of the schedule takes the next ``rows.count`` rows.
 
     Returns
     -------
@@ -407,45 +471,46 @@ def run_steps(
         Step, mean loss (reconstruction: the whole J; cross-entropy: without the penalty) and share
         of rows told right, at every `every`-th step, measured on its batch before the update.
     """
-    work = workspace(plan, batch, theta)
-    grad = _scratch(theta.size, theta)
-    curve = np.zeros((rates.size // every + 1, 3))
+    theta, batch, settings = net.theta, rows.count, task.settings
+    work = workspace(net, batch)
+    curve = np.zeros((schedule.rates.size // schedule.every + 1, 3))
     recorded = 0
     empty = np.empty(0, dtype=theta.dtype)
-    for s in range(rates.size):
-        want = (step + s) % every == 0
+    for s in range(schedule.rates.size):
+        number = schedule.first + s
+        want = number % schedule.every == 0
+        here = Rows(rows.X, rows.index, rows.start + s * batch, batch)
         slopes, spread = empty, 0.0
         # A batch of several blocks needs its mean activation before the first of them goes back.
-        if batch > BLOCK and loss == RECONSTRUCTION and settings[BETA] > 0:
-            sums = activation_sums(theta, plan, first + 1, X, order, s * batch, batch, work[0])
+        if batch > BLOCK and task.loss == RECONSTRUCTION and settings[BETA] > 0:
+            sums = activation_sums(net, here, work.acts, task.first + 1)
             rho_hat = sums / theta.dtype.type(batch)
             slopes = sparsity_slopes(rho_hat, batch, settings)
             spread = settings[BETA] * sparsity_penalty(rho_hat, settings[RHO])
-        value, right, kl = add_gradient(
-            theta, plan, first, loss, X, y, order, s * batch, batch, batch, slopes, settings,
-            grad, work, want, True,
-        )  # fmt: skip
+        value, right, kl = add_gradient(net, task, here, Batch(y, batch, slopes), work, want)
         if want:
-            curve[recorded, 0] = step + s
+            curve[recorded, 0] = number
             curve[recorded, 1] = value / batch + kl + spread
-            if loss == RECONSTRUCTION:
-                curve[recorded, 1] += 0.5 * settings[DECAY] * penalty(theta, plan, first)
+            if task.loss == RECONSTRUCTION:
+                curve[recorded, 1] += 0.5 * settings[DECAY] * penalty(net, task.first)
             curve[recorded, 2] = right / batch
             recorded += 1
-        update(theta, grad, plan, first, optimiser, rates[s], step + s, moments, settings)
+        step = Step(schedule.optimiser, schedule.rates[s], number, moments)
+        update(net, task, work.grad, step)
     return curve[:recorded]
 
 
-@njit(nogil=True, cache=True)
-def mean_activations(theta: Any, plan: Any, X: Any) -> Any:
+@kernel
+def mean_activations(net: Net, X: Any) -> Any:
     """Mean over rows of every layer's activations, shape (layers, most units), zeros behind."""
+    theta, plan = net
     layers = len(plan)
     means = np.zeros((layers, plan[:, PADDED_OUT].max()))
     acts = _activations(plan, len(X), theta)
+    index = np.arange(len(X))
     for begin in range(0, len(X), BLOCK):
         size = min(BLOCK, len(X) - begin)
-        index = np.arange(begin, begin + size)
-        columns, offsets = _pass(theta, plan, X, index, 0, size, acts, layers)
+        columns, offsets = _pass(net, Rows(X, index, begin, size), acts, layers)
         for k in range(layers):
             sums = np.zeros(plan[k, PADDED_OUT], dtype=theta.dtype)
             _add_sums(_layer(acts, offsets[k + 1], sums.size, columns), size, sums)
@@ -454,16 +519,17 @@ def mean_activations(theta: Any, plan: Any, X: Any) -> Any:
     return means
 
 
-@njit(nogil=True, cache=True)
-def outputs(theta: Any, plan: Any, layers: int, X: Any) -> Any:
+@kernel
+def outputs(net: Net, layers: int, X: Any) -> Any:
     """Activations behind the first `layers` layers, shape (rows, units of the last of them)."""
+    theta, plan = net
     n = len(X)
+    index = np.arange(n)
     result = np.empty((n, plan[layers - 1, OUTPUTS]), dtype=theta.dtype)
     acts = _activations(plan, n, theta)
     for begin in range(0, n, BLOCK):
         size = min(BLOCK, n - begin)
-        index = np.arange(begin, begin + size)
-        columns, offsets = _pass(theta, plan, X, index, 0, size, acts, layers)
+        columns, offsets = _pass(net, Rows(X, index, begin, size), acts, layers)
         last = _layer(acts, offsets[layers], plan[layers - 1, PADDED_OUT], columns)
         for i in range(size):
             for j in range(result.shape[1]):

@@ -72,7 +72,7 @@ class Network:
         The rows, `X`, have shape (n_samples, n_features).
         """
         out: NDArray[np.float32] = kernels.outputs(
-            self.theta, self.plan, len(self.plan) if layers is None else layers, X
+            kernels.Net(self.theta, self.plan), len(self.plan) if layers is None else layers, X
         )
         return out
 

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from shakeslide.core.errors import InputError
 from shakeslide.models.sae import sae_kernels as kernels
-from shakeslide.models.sae.sae_kernels import INPUTS, OUTPUTS
+from shakeslide.models.sae.sae_kernels import (
+    INPUTS,
+    OUTPUTS,
+    Batch,
+    Net,
+    Rows,
+    Schedule,
+    Step,
+    Task,
+)
 from shakeslide.models.sae.sae_network import (
     Autoencoder,
     Network,
@@ -34,7 +43,7 @@ _GROUPS = 16  # parts of a large batch: their gradients are added in order, whoe
 _LARGE = 8 * kernels.BLOCK  # rows from which a batch is worth several threads
 _CHECKPOINT_SECONDS = 2.0
 
-Rows = tuple[NDArray[np.float32], NDArray[np.uint8]]
+Labelled = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -150,7 +159,7 @@ class Member:
     X: NDArray[np.float32]
     y: NDArray[np.float32]
     pretraining_X: NDArray[np.float32]
-    watched: dict[str, Rows] = field(default_factory=dict)
+    watched: dict[str, Labelled] = field(default_factory=dict)
     theta: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     moments: NDArray[np.float32] = field(default_factory=lambda: np.empty((2, 0), np.float32))
     plan: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 7), np.int64))
@@ -212,21 +221,28 @@ class Member:
             return self.total_steps()
         return self.settings.pretrain_steps * max(self.phase, 0) + self.step
 
-    def numbers(self) -> NDArray[np.float32]:
-        """Return the settings of the kernels for the present phase, (4,) float32.
+    @property
+    def net(self) -> Net:
+        """The stack in training, as the kernels take it."""
+        return Net(self.theta, self.plan)
 
-        They are the sparsity ρ, its weight β, the scale of the loss and 4 times the weight decay.
+    def task(self) -> Task:
+        """Return what the kernels do in the present phase.
+
+        Its settings, (4,) float32, are the sparsity ρ, its weight β, the scale of the loss and 4 times
+        the weight decay.
         """
         s = self.settings
         features = int(self.plan[self.first, INPUTS])
         scale = 1.0 / features if s.loss_reduction == "mean" else 1.0
         # The gradient of 2λW² is 4λW.
-        return np.array([s.rho, s.beta, scale, 4.0 * s.weight_decay], dtype=np.float32)
+        numbers = np.array([s.rho, s.beta, scale, 4.0 * s.weight_decay], dtype=np.float32)
+        return Task(self.first, self.loss, numbers)
 
     def network(self) -> Network:
         """The trained network."""
         curves = {name: np.concatenate(parts) for name, parts in sorted(self.curves.items())}
-        means = kernels.mean_activations(self.theta, self.plan, self.X)
+        means = kernels.mean_activations(self.net, self.X)
         units = self.plan[:-1, OUTPUTS]
         # `means` has a row more, that of the softmax.
         mean_activation = [row[:n].copy() for row, n in zip(means, units, strict=False)]
@@ -382,21 +398,20 @@ def _run_small(
     member: Member, order: BatchOrder, rates: NDArray[np.float32], pool: ThreadPoolExecutor
 ) -> NDArray[np.float64]:
     """Steps of batches that one thread computes."""
+    index = order.rows(member.step, member.step + rates.size)
+    schedule = Schedule(
+        optimiser=OPTIMISERS[member.settings.optimiser],
+        rates=rates,
+        first=member.step,
+        every=record_every(member),
+    )
     curve: NDArray[np.float64] = kernels.run_steps(
-        member.theta,
-        member.moments,
-        member.plan,
-        member.first,
-        member.loss,
-        member.rows,
+        member.net,
+        member.task(),
+        Rows(member.rows, index, 0, member.batch),
         member.y,
-        order.rows(member.step, member.step + rates.size),
-        member.batch,
-        rates,
-        member.step,
-        OPTIMISERS[member.settings.optimiser],
-        member.numbers(),
-        record_every(member),
+        member.moments,
+        schedule,
     )
     return curve
 
@@ -405,46 +420,45 @@ def _run_large(
     member: Member, order: BatchOrder, rates: NDArray[np.float32], pool: ThreadPoolExecutor
 ) -> NDArray[np.float64]:
     """One step of a large batch: gradients of its parts, in memory that doesn't grow with it."""
-    theta, plan, first, numbers = member.theta, member.plan, member.first, member.numbers()
+    net, task = member.net, member.task()
     index, n = order.rows(member.step, member.step + 1), member.batch
     bounds = [n * k // _GROUPS for k in range(_GROUPS + 1)]
-    parts = [(start, stop - start) for start, stop in itertools.pairwise(bounds)]
+    parts = [Rows(member.rows, index, a, b - a) for a, b in itertools.pairwise(bounds)]
     want = member.step % record_every(member) == 0
     slopes, spread = np.zeros(0, dtype=np.float32), 0.0
     if member.loss == kernels.RECONSTRUCTION and member.settings.beta > 0:
 
-        def sums(part: tuple[int, int]) -> NDArray[np.float32]:
+        def sums(part: Rows) -> NDArray[np.float32]:
             # Scratch of its own: other parts run at the same time.
-            work = kernels.workspace(plan, kernels.BLOCK, theta)
-            out: NDArray[np.float32] = kernels.activation_sums(
-                theta, plan, first + 1, member.rows, index, part[0], part[1], work[0]
-            )
+            work = kernels.workspace(net, kernels.BLOCK)
+            out: NDArray[np.float32] = kernels.activation_sums(net, part, work.acts, task.first + 1)
             return out
 
         mean = (np.sum(list(pool.map(sums, parts)), axis=0, dtype=np.float64) / n).astype(
             np.float32
         )
-        slopes = kernels.sparsity_slopes(mean, n, numbers)
+        slopes = kernels.sparsity_slopes(mean, n, task.settings)
         spread = member.settings.beta * kernels.sparsity_penalty(mean, member.settings.rho)
 
-    def gradient(part: tuple[int, int]) -> tuple[NDArray[np.float32], float, float]:
-        grad = aligned_zeros(theta.size)
-        work = kernels.workspace(plan, kernels.BLOCK, theta)
-        value, right, _ = kernels.add_gradient(
-            theta, plan, first, member.loss, member.rows, member.y, index, part[0], part[1], n,
-            slopes, numbers, grad, work, want, True,
-        )  # fmt: skip
-        return grad, value, right
+    batch = Batch(member.y, n, slopes)
+
+    def gradient(part: Rows) -> tuple[NDArray[np.float32], float, float]:
+        work = kernels.workspace(net, kernels.BLOCK)
+        value, right, _ = kernels.add_gradient(net, task, part, batch, work, want)
+        return work.grad, value, right
 
     grads, values, rights = zip(*pool.map(gradient, parts), strict=True)
     total = np.sum(grads, axis=0)
     loss = sum(values) / n + spread
     if want and member.loss == kernels.RECONSTRUCTION:
-        loss += 2.0 * member.settings.weight_decay * kernels.penalty(theta, plan, first)
-    optimiser = OPTIMISERS[member.settings.optimiser]
-    kernels.update(
-        theta, total, plan, first, optimiser, rates[0], member.step, member.moments, numbers
+        loss += 2.0 * member.settings.weight_decay * kernels.penalty(net, task.first)
+    step = Step(
+        optimiser=OPTIMISERS[member.settings.optimiser],
+        rate=rates[0],
+        number=member.step,
+        moments=member.moments,
     )
+    kernels.update(net, task, total, step)
     return np.array([[member.step, loss, sum(rights) / n]] if want else np.empty((0, 3)))
 
 
@@ -494,7 +508,7 @@ def _look(member: Member) -> bool:
     if member.step % member.settings.check_every and member.step < member.phase_steps():
         return False
     for name, (X, y) in member.watched.items():
-        logits = kernels.outputs(member.theta, member.plan, len(member.plan), X)
+        logits = kernels.outputs(member.net, len(member.plan), X)
         z = logits[:, 1].astype(np.float64) - logits[:, 0]
         loss = float(np.logaddexp(0.0, np.where(y > 0, -z, z)).mean())
         accuracy = float(np.mean((z > 0) == (y > 0)))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from shakeslide.core.compiled import kernel
 from shakeslide.models.base import ArrayReader, Arrays
 
 _ROWS = 256  # rows that walk a tree together; their positions and features stay in cache
@@ -183,7 +183,7 @@ def _depths(child: NDArray[np.int32], root: NDArray[np.int64]) -> NDArray[np.int
     return depth
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _depths_of_trees(child: NDArray[np.int32], root: NDArray[np.int64]) -> NDArray[np.int64]:
     # Children lie behind their parent: one pass from front to back gives every level.
     level = np.zeros(child.size, dtype=np.int64)
@@ -197,7 +197,7 @@ def _depths_of_trees(child: NDArray[np.int32], root: NDArray[np.int64]) -> NDArr
     return depth
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sum_of_leaves(
     X: NDArray[np.float32],
     steps: NDArray[np.uint64],
