@@ -30,7 +30,7 @@ from shakeslide.synthetic.large.tiled_drainage import Inflow, accumulate_tiles, 
 from shakeslide.synthetic.large.tiled_relief import fade
 from shakeslide.synthetic.mountains import DROP, edges
 from shakeslide.synthetic.relief import MARGIN
-from shakeslide.synthetic.runout import make_landslides
+from shakeslide.synthetic.runout import RunOut, make_landslides
 
 SCENARIO = Scenario(seed=5, rows=560, cols=600, prevalence=0.05)
 TILE = 256
@@ -175,7 +175,7 @@ def run(folder: Path, failed: np.ndarray, z: np.ndarray, tile: int, share: float
     ground, box = plane(folder, z, "z"), Box(0, 0, *z.shape)
     fails = plane(folder, failed.astype(np.uint8), "failed")
     return make_slides(
-        fails, View(ground, box), 25.0, 1, share, folder=folder, tile=tile, workers=2
+        fails, View(ground, box), RunOut(25.0, share, 1), folder=folder, tile=tile, workers=2
     )
 
 

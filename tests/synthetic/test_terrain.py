@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from shakeslide.factors.terrain import derivatives
 from shakeslide.synthetic import SyntheticEarthquake
 from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
-from shakeslide.synthetic.mountains import CONCAVITY, HILLSLOPE_AREA, STEEPNESS, Ground, evolve
+from shakeslide.synthetic.mountains import (
+    CONCAVITY,
+    HILLSLOPE_AREA,
+    STEEPNESS,
+    Erosion,
+    Ground,
+    evolve,
+)
 from shakeslide.synthetic.noise import Floats
 from shakeslide.synthetic.relief import MARGIN, Frame, cascade, lay_floodplains, make_relief
 
@@ -76,7 +83,7 @@ def test_a_finished_landscape_follows_the_stream_power_law() -> None:
     ones = np.ones(shape, np.float32)
     still = np.zeros(shape, np.float32)
     ground = Ground(ones, ones, 100.0 * ones)
-    z = evolve(z, ground, cell, steps=150, step=60.0, creep=0.0, inflow=still, seed=2)
+    z = evolve(z, ground, cell, erosion=Erosion(150, 60.0, 0.0), inflow=still, seed=2)
     receivers = steepest_receivers(z)
     area = accumulate(receivers, still)[5:-5, 5:-5].ravel() * cell**2
     here, there = np.divmod(receivers, shape[1])
@@ -104,7 +111,7 @@ def test_twice_the_uplift_makes_twice_the_slope() -> None:
     slopes = []
     for uplift in (0.5, 1.0):
         ground = Ground(ones, uplift * ones, 100.0 * ones)
-        z = evolve(start, ground, 100.0, steps=120, step=60.0, creep=0.0, inflow=still, seed=2)
+        z = evolve(start, ground, 100.0, erosion=Erosion(120, 60.0, 0.0), inflow=still, seed=2)
         slopes.append(np.median(np.tan(np.radians(derivatives(z, 100.0, 100.0).slope_deg))))
     assert slopes[1] / slopes[0] == pytest.approx(2.0, abs=0.25)
 

@@ -41,7 +41,7 @@ SMALLEST = 24
 """Fewest rows or columns of a map."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """Settings of a synthetic earthquake; the same settings always give the same earthquake.
 
@@ -194,7 +194,7 @@ class Earthquake:
         return shake(self.rupture, x, y, hanging_wall=s.hanging_wall, patchiness=s.patchiness)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SyntheticEarthquake(Earthquake):
     """A synthetic earthquake: what a user would see of it, and the truth.
 
@@ -302,15 +302,33 @@ def _surface(scenario: Scenario, rupture: Rupture, relief: Relief, motion: Motio
     area = accumulate(steepest_receivers(relief.elevation), relief.inflow)
     drainage = np.ascontiguousarray(area[inner]) * np.float32(scenario.cell**2 / 1e6)
     low, high = (np.float32(q) for q in np.percentile(z, [2, 98]))
-    return make_surface(x, y, scenario.cell, z, drainage, (low, high), rupture.structure, motion)
+    bare = BareGround(x=x, y=y, cell=scenario.cell, elevation=z, drainage=drainage)
+    return make_surface(bare, (low, high), rupture.structure, motion)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BareGround:
+    """The ground of a map or a window of it, before rock, soil and land cover.
+
+    Attributes
+    ----------
+    x, y : array (cols,), (rows,)
+        Coordinates (m).
+    cell : float
+        Cell size (m).
+    elevation, drainage : array (rows, cols)
+        Elevation (m) and drainage area (km2).
+    """
+
+    x: Axis
+    y: Axis
+    cell: float
+    elevation: Floats
+    drainage: Floats
 
 
 def make_surface(
-    x: Axis,
-    y: Axis,
-    cell: float,
-    z: Floats,
-    drainage: Floats,
+    bare: BareGround,
     span: tuple[np.float32, np.float32],
     structure: geology.Structure,
     motion: Motion,
@@ -319,18 +337,14 @@ def make_surface(
 
     Parameters
     ----------
-    x, y : array (cols,), (rows,)
-        Coordinates (m).
-    cell : float
-        Cell size (m).
-    z, drainage : array (rows, cols)
-        Elevation (m) and drainage area (km2).
+    bare : BareGround
     span : (float, float)
         2nd and 98th percentile of the map's elevation (m).
     structure : Structure
     motion : Motion
         On the same cells.
     """
+    x, y, cell, z, drainage = bare.x, bare.y, bare.cell, bare.elevation, bare.drainage
     slope = derivatives(z, cell, cell).slope_deg
     height = (z - span[0]) / max(span[1] - span[0], np.float32(1.0))
     wide_height = gaussian_filter(height, 6.0, truncate=2.0)
@@ -347,7 +361,10 @@ def make_surface(
         cover[a] = geology.land_cover(structure, x, rows, height[a], slope[a], drainage[a])
 
     by_strips(strip, y.size)
-    return Surface(x, y, cell, z, drainage, motion.pga, rock, soil, cover)
+    return Surface(
+        x=x, y=y, cell=cell, elevation=z, drainage=drainage, pga=motion.pga, rock=rock, soil=soil,
+        cover=cover,
+    )  # fmt: skip
 
 
 def make(scenario: Scenario) -> SyntheticEarthquake:
@@ -388,8 +405,9 @@ def make(scenario: Scenario) -> SyntheticEarthquake:
         scenario.seed, slides, surface, scenario.mapped_share, scenario.smallest_mapped
     )
     return SyntheticEarthquake(
-        scenario, rupture, aftershock_sequence(rupture, scenario.seed), relief,
-        surface, motion.pgv, p_star, failed, slides, mapping,
+        scenario, rupture, aftershock_sequence(rupture, scenario.seed), relief=relief,
+        surface=surface, pgv=motion.pgv, p_star=p_star, failed=failed, landslides=slides,
+        mapping=mapping,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ displaced at random within their cells, so that valleys do not follow the axes o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,9 +102,27 @@ def _flow_order(z: Floats, fixed: Mask, lower: Mask, order: Order, donors: Mask)
     return n
 
 
+class _Receivers(NamedTuple):
+    """Scratch for the lower neighbours of a cell: row and column, share of the flow, distance."""
+
+    cells: Any
+    share: Any
+    distance: Any
+
+
+class _Flow(NamedTuple):
+    """Where water runs: lower neighbours as bits, cells in order, cells drained, nodes' shifts."""
+
+    lower: Any
+    order: Any
+    area: Any
+    shift: Any
+
+
 @inlined
-def _shares(z: Any, r: Any, c: Any, bits: Any, shift: Any, cells: Any, w: Any, d: Any) -> Any:
+def _shares(z: Any, r: Any, c: Any, bits: Any, shift: Any, out: _Receivers) -> Any:
     """Lower neighbours (row and column), shares of the flow (slope^1.5), distances in cells."""
+    cells, w, d = out
     unit = np.float32(JITTER / 127.0)
     total = np.float32(0.0)
     here = z[r, c]
@@ -137,7 +155,7 @@ def _spread_area(
     cols = np.int32(z.shape[1])
     cells = np.empty((8, 2), np.int64)
     w = np.empty(8, np.float32)
-    d = np.empty(8, np.float32)
+    receivers = _Receivers(cells, w, np.empty(8, np.float32))
     for r in range(z.shape[0]):
         for c in range(cols):
             area[r, c] = np.float32(1.0) + inflow[r, c]
@@ -146,27 +164,19 @@ def _spread_area(
         c = i - r * cols
         bits = lower[r, c]
         if bits:
-            for n in range(_shares(z, r, c, bits, shift, cells, w, d)):
+            for n in range(_shares(z, r, c, bits, shift, receivers)):
                 area[cells[n, 0], cells[n, 1]] += w[n] * area[r, c]
 
 
 @kernel
-def _incise(
-    z: Floats,
-    old: Floats,
-    lower: Mask,
-    order: Order,
-    area: Floats,
-    ground: Floats,
-    cell: float,
-    step: float,
-    shift: Shifts,
-) -> None:
+def _incise(z: Floats, old: Floats, flow: _Flow, ground: Floats, cell: float, step: float) -> None:
     """One implicit step of uplift and stream-power incision, in place, from the outlets up."""
+    lower, order, area, shift = flow
     cols = np.int32(z.shape[1])
     cells = np.empty((8, 2), np.int64)
     w = np.empty(8, np.float32)
     d = np.empty(8, np.float32)
+    receivers = _Receivers(cells, w, d)
     hillslope = np.float32(HILLSLOPE_AREA / (cell * cell))
     pace = np.float32((cell * cell) ** CONCAVITY / STEEPNESS * step / cell)
     power = np.float32(CONCAVITY)
@@ -178,7 +188,7 @@ def _incise(
         bits = lower[r, c]
         if bits == 0:
             continue
-        count = _shares(old, r, c, bits, shift, cells, w, d)
+        count = _shares(old, r, c, bits, shift, receivers)
         rate = pace * (area[r, c] + hillslope) ** power * ground[r, c, 0]
         steepest = ground[r, c, 2] * side
         # Implicit: z = (old + U dt + Σ f z_below) / (1 + Σ f), heights below being new already.
@@ -254,14 +264,21 @@ class Ground:
     steepest: Floats
 
 
+@dataclass(frozen=True)
+class Erosion:
+    """How long a terrain evolves: steps, uplift in each (m), hillslope diffusion in each (m2)."""
+
+    steps: int
+    step: float
+    creep: float
+
+
 def evolve(
     z: Floats,
     ground: Ground,
     cell: float,
     *,
-    steps: int,
-    step: float,
-    creep: float,
+    erosion: Erosion,
     inflow: Floats,
     seed: int,
     place: Place | None = None,
@@ -276,10 +293,8 @@ def evolve(
         Erodibility and uplift relative to their means, steepest stable slope (tangent).
     cell : float
         Cell size (m).
-    steps, step : int, float
-        Number of steps, and uplift within each (m).
-    creep : float
-        Hillslope diffusion within a step, D dt (m2).
+    erosion : Erosion
+        For how long, and how.
     inflow : array (rows, cols)
         Cells that drain into the edge cells from outside.
     seed : int
@@ -306,12 +321,13 @@ def evolve(
     first = place.row * place.width + place.col
     shift = _displacements(seed, z.shape[0], z.shape[1], first, place.width)
     # Well below the limit of stability, 0.25.
+    creep = erosion.creep
     substeps = int(np.ceil(creep / cell**2 / 0.2))
-    for _ in range(steps):
+    for _ in range(erosion.steps):
         _flow_order(z, fixed, lower, order, donors)
         _spread_area(z, lower, order, inflow, shift, area)
         other[:] = z
-        _incise(z, other, lower, order, area, stacked, cell, step, shift)
+        _incise(z, other, _Flow(lower, order, area, shift), stacked, cell, erosion.step)
         for _ in range(substeps):
             _creep(z, fixed, creep / cell**2 / substeps, other)
             z, other = other, z

@@ -8,7 +8,8 @@ a map can be made alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,24 @@ from shakeslide.core.compiled import inlined, kernel
 Floats = NDArray[np.float32]
 Axis = NDArray[np.floating[Any]]
 Seed = int | tuple[int, ...]
+
+
+class _Lattice(NamedTuple):
+    """Values at the nodes of a lattice, and the row and column of its first node."""
+
+    values: Any
+    row0: Any
+    col0: Any
+
+
+@dataclass(frozen=True)
+class _Octave:
+    """Spacing of a lattice (m), how far and where to its features stretch, and its weight."""
+
+    spacing: float
+    stretch: float
+    azimuth: float
+    weight: float
 
 
 @inlined
@@ -61,16 +80,15 @@ def _spline(t: Any) -> Any:
 
 @kernel
 def _blend(
-    lattice: Floats,
-    row0: int,
-    col0: int,
+    nodes: _Lattice,
     x: Axis,
     y: Axis,
-    along: tuple[float, float],
-    across: tuple[float, float],
-    out: Floats,
+    turn: tuple[tuple[float, float], tuple[float, float]],
     weight: float,
+    out: Floats,
 ) -> None:
+    lattice, row0, col0 = nodes
+    along, across = turn
     for r in range(y.size):
         for c in range(x.size):
             u = x[c] * along[0] + y[r] * along[1]
@@ -112,17 +130,8 @@ def _blend(
             out[r, c] += weight * (b0 * s0 + b1 * s1 + b2 * s2 + b3 * s3)
 
 
-def _add_octave(
-    out: Floats,
-    seed: int,
-    x: Axis,
-    y: Axis,
-    spacing: float,
-    stretch: float,
-    azimuth: float,
-    w: float,
-) -> None:
-    angle = np.radians(azimuth)
+def _add_octave(out: Floats, seed: int, x: Axis, y: Axis, octave: _Octave) -> None:
+    angle, spacing, stretch = np.radians(octave.azimuth), octave.spacing, octave.stretch
     along = (np.sin(angle) / (spacing * stretch), np.cos(angle) / (spacing * stretch))
     across = (np.cos(angle) / spacing, -np.sin(angle) / spacing)
     corners_x = np.array([x[0], x[0], x[-1], x[-1]])
@@ -132,8 +141,8 @@ def _add_octave(
     # With the nodes beyond the corners that splines reach.
     col0, row0 = int(np.floor(u.min())) - 2, int(np.floor(v.min())) - 2
     cols, rows = int(np.floor(u.max())) + 4 - col0, int(np.floor(v.max())) + 4 - row0
-    lattice = _lattice(seed, row0, col0, rows, cols)
-    _blend(lattice, row0, col0, x, y, along, across, out, w)
+    lattice = _Lattice(_lattice(seed, row0, col0, rows, cols), row0, col0)
+    _blend(lattice, x, y, (along, across), octave.weight, out)
 
 
 def _key(seed: Seed, octave: int) -> int:
@@ -178,7 +187,8 @@ def gaussian_field(
     for k, (spacing, share) in enumerate(zip(spacings, shares, strict=True)):
         # Directions that do not come again, so that lattices of octaves never lie alike.
         turn = azimuth if azimuth is not None else 23.0 + 67.3 * k
-        _add_octave(out, _key(seed, k), x, y, float(spacing), stretch, turn, float(np.sqrt(share)))
+        octave = _Octave(float(spacing), stretch, turn, float(np.sqrt(share)))
+        _add_octave(out, _key(seed, k), x, y, octave)
     return out
 
 
@@ -188,15 +198,9 @@ REACH = 5
 
 @kernel
 def _blend_oriented(
-    lattice: Floats,
-    row0: int,
-    col0: int,
-    u: Axis,
-    v: Axis,
-    azimuth: Floats,
-    stretch: float,
-    out: Floats,
+    nodes: _Lattice, u: Axis, v: Axis, azimuth: Floats, stretch: float, out: Floats
 ) -> None:
+    lattice, row0, col0 = nodes
     across = np.float32(1.0 / (REACH / stretch) ** 2)
     along = np.float32(1.0 / REACH**2)
     for r in range(out.shape[0]):
@@ -245,7 +249,7 @@ def oriented_field(
     u, v = x / spacing, -y / spacing
     row0, col0 = int(np.floor(v[0])) - REACH - 1, int(np.floor(u[0])) - REACH - 1
     rows, cols = int(np.ceil(v[-1])) + REACH + 2 - row0, int(np.ceil(u[-1])) + REACH + 2 - col0
-    lattice = _lattice(_key(seed, 0), row0, col0, rows, cols)
+    lattice = _Lattice(_lattice(_key(seed, 0), row0, col0, rows, cols), row0, col0)
     out = np.empty(azimuth.shape, np.float32)
-    _blend_oriented(lattice, row0, col0, u, v, azimuth, stretch, out)
+    _blend_oriented(lattice, u, v, azimuth, stretch, out)
     return out

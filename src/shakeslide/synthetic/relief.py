@@ -17,7 +17,7 @@ from shakeslide.synthetic.drainage import (
     steepest_receivers,
     upstream_order,
 )
-from shakeslide.synthetic.mountains import DROP, Ground, Place, edges, evolve
+from shakeslide.synthetic.mountains import DROP, Erosion, Ground, Place, edges, evolve
 from shakeslide.synthetic.noise import Axis, Floats, gaussian_field
 
 WARP = 2.0
@@ -241,14 +241,21 @@ def lay_floodplains(z: Floats, receivers: Ints, area: Floats, cell: float) -> No
         flat[i] = max(flat[i], floor[i])
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Number of a level in its cascade, and whether it is the finest."""
+
+    number: int
+    last: bool
+
+
 def refine(
     coarse: Floats,
     inflow: Floats,
     frame: Frame,
     ground: Ground,
     *,
-    level: int,
-    last: bool,
+    stage: Stage,
     seed: int,
     place: Place | None = None,
 ) -> Floats:
@@ -262,10 +269,8 @@ def refine(
         Cells that drain into the edge cells from outside.
     frame : Frame
     ground : Ground
-    level : int
-        Number of the level in the cascade.
-    last : bool
-        Whether it is the finest one.
+    stage : Stage
+        Which level of the cascade it is.
     seed : int
     place : Place, optional
         Where the grid lies in its level, if it is but a window of it.
@@ -276,17 +281,18 @@ def refine(
         Elevation (m) without pits.
     """
     place = place or Place(0, 0, frame.cols)
-    rough = gaussian_field((seed, 17, level), frame.x, frame.y, [1.5 * frame.cell, 4 * frame.cell])
+    rough = gaussian_field(
+        (seed, 17, stage.number), frame.x, frame.y, [1.5 * frame.cell, 4 * frame.cell]
+    )
     start = _double(coarse, *inflow.shape)
-    if not last:
-        start = _warp(start, (seed, 31, level), place)
+    if not stage.last:
+        start = _warp(start, (seed, 31, stage.number), place)
     start += np.float32(0.08 * frame.cell) * rough
     fill_depressions(start, edges(start.shape), DROP)
-    steps, step = (5, 25.0) if last else (9, 30.0)
-    return evolve(
-        start, ground, frame.cell, steps=steps, step=step, creep=CREEP * step,
-        inflow=inflow, seed=100 * seed + level, place=place,
-    )  # fmt: skip
+    steps, step = (5, 25.0) if stage.last else (9, 30.0)
+    erosion = Erosion(steps, step, CREEP * step)
+    seed = 100 * seed + stage.number
+    return evolve(start, ground, frame.cell, erosion=erosion, inflow=inflow, seed=seed, place=place)
 
 
 def _coarsest(
@@ -298,10 +304,9 @@ def _coarsest(
     wide = gaussian_field((seed, 18), x, y, [3 * cell, 8 * cell])
     start = regional(frame) + np.float32(60.0) * rough + np.float32(60.0) * wide
     fill_depressions(start, edges(start.shape), DROP)
-    return evolve(
-        start, ground, cell, steps=STEPS, step=60.0, creep=CREEP * 60.0,
-        inflow=np.zeros(start.shape, np.float32), seed=100 * seed,
-    )  # fmt: skip
+    erosion = Erosion(STEPS, 60.0, CREEP * 60.0)
+    still = np.zeros(start.shape, np.float32)
+    return evolve(start, ground, cell, erosion=erosion, inflow=still, seed=100 * seed)
 
 
 def carve(
@@ -327,7 +332,7 @@ def carve(
         inflow = entering(z, area, window).on((2 * rows, 2 * cols))
         z = refine(
             z[row : row + rows, col : col + cols], inflow, frame, ground(frame),
-            level=k, last=k == len(levels) - 1, seed=seed,
+            stage=Stage(k, last=k == len(levels) - 1), seed=seed,
         )  # fmt: skip
     return z, inflow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,29 @@ class Landslides:
     count: int
 
 
+class RunOut(NamedTuple):
+    """How landslides run out: cell size (m), probability that two merge, and seed."""
+
+    cell: float
+    amalgamation: float
+    seed: int
+
+
+class Ids(NamedTuple):
+    """What chance goes by, and an id that each id belongs to: arrays (ids + 1,), int32."""
+
+    names: Ints
+    parent: Ints
+
+
+class _Starts(NamedTuple):
+    """Source cells of each landslide one after another, where each begins, and its friction."""
+
+    cells: Any
+    starts: Any
+    friction: Any
+
+
 @kernel
 def _root(parent: Ints, i: int) -> int:
     while parent[i] != i:
@@ -51,23 +74,15 @@ def _root(parent: Ints, i: int) -> int:
 
 
 @kernel
-def _run_out(
-    z: Floats,
-    owner: Ints,
-    cells: Ints,
-    starts: Ints,
-    friction: Floats,
-    cell: float,
-    amalgamation: float,
-    seed: int,
-    names: Ints,
-    parent: Ints,
-) -> None:
+def _run_out(z: Floats, owner: Ints, slides: _Starts, how: RunOut, ids: Ids) -> None:
     """Let every landslide run down by the energy line; `owner` gains the run-outs, in place.
 
-    `parent` receives the parent of each id: ids that merged lead to the same root. Chance goes by
-    the names of the ids.
+    `ids.parent` receives the parent of each id: ids that merged lead to the same root. Chance goes
+    by the names of the ids.
     """
+    cells, starts, friction = slides
+    cell, amalgamation, seed = how
+    names, parent = ids
     rows, cols = z.shape
     count = starts.size - 1
     stamp = np.zeros(z.shape, np.int32)
@@ -133,17 +148,7 @@ def _run_out(
         parent[i] = _root(parent, i)
 
 
-def run_out(
-    z: Floats,
-    sources: Ints,
-    owner: Ints,
-    friction: Floats,
-    cell: float,
-    amalgamation: float,
-    seed: int,
-    names: Ints,
-    parent: Ints,
-) -> None:
+def run_out(z: Floats, sources: Ints, owner: Ints, friction: Floats, how: RunOut, ids: Ids) -> None:
     """Let landslides run out, one after another.
 
     Parameters
@@ -156,16 +161,12 @@ def run_out(
         Ids of all landslides on what they cover; gains the run-outs, in place.
     friction : array (n,)
         Tangent of the angle of reach of the ids 1 to n.
-    cell : float
-        Cell size (m).
-    amalgamation : float
+    how : RunOut
         See `make_landslides`.
-    seed : int
-    names : array (ids + 1,), int32
-        What chance goes by, of every id in `owner`.
-    parent : array (ids + 1,), int32
-        An id that each id belongs to, itself if it is the first of its landslide; receives the
-        mergers, in place: afterwards ids of one landslide have the same parent.
+    ids : Ids
+        Of every id in `owner`. An id is its own parent if it is the first of its landslide;
+        `parent` receives the mergers, in place: afterwards ids of one landslide have the same
+        parent.
     """
     flat = np.flatnonzero(sources)
     ids = sources.ravel()[flat]
@@ -173,7 +174,7 @@ def run_out(
     cells = flat[order].astype(np.int32)
     sizes = np.bincount(ids, minlength=friction.size + 1)[1:]
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    _run_out(z, owner, cells, starts, friction, cell, amalgamation, seed, names, parent)
+    _run_out(z, owner, _Starts(cells, starts, friction), how, ids)
 
 
 def mobility(areas: NDArray[np.floating[Any]], rng: np.random.Generator) -> Floats:
@@ -212,7 +213,7 @@ def make_landslides(
     whole = labels.copy()
     names = np.arange(count + 1).astype(np.int32)
     parent = names.copy()
-    run_out(z, labels, whole, friction, cell, amalgamation, seed, names, parent)
+    run_out(z, labels, whole, friction, RunOut(cell, amalgamation, seed), Ids(names, parent))
     roots, new = np.unique(parent[1:], return_inverse=True)
     rename = np.concatenate([[0], new + 1]).astype(np.int32)
     return Landslides(rename[labels], rename[whole], roots.size)

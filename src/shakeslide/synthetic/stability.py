@@ -41,7 +41,7 @@ class Interactions:
     hidden_strength: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Surface:
     """The map's surface.
 
@@ -68,7 +68,7 @@ class Surface:
     cover: Codes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Slopes:
     """Infinite slopes, one per cell, and the shaking at each.
 
@@ -159,17 +159,20 @@ def slopes(surface: Surface, start: int, stop: int, rupture: Rupture, how: Inter
     # Level ground would be infinitely wet.
     gradient = np.tan(np.radians(np.maximum(found.slope_deg, 1.0)))
     wetness = np.log(surface.drainage[rows] * 1e6 / surface.cell / gradient)
-    arrays = (
-        found.slope_deg,
-        cohesion,
-        friction,
-        geology.table("weight")[rock],
-        thickness,
-        np.clip((wetness - 6.0) / 5.0, 0.0, 1.0),
-        _shaking(surface, rows, terrain, z, rupture, how),
-    )
     inner = slice(above, above + stop - start)
-    return Slopes(*(np.asarray(a, np.float32)[inner] for a in arrays))
+
+    def kept(values: NDArray[Any]) -> Floats:
+        return np.asarray(values, np.float32)[inner]
+
+    return Slopes(
+        slope=kept(found.slope_deg),
+        cohesion=kept(cohesion),
+        friction=kept(friction),
+        weight=kept(geology.table("weight")[rock]),
+        thickness=kept(thickness),
+        wet=kept(np.clip((wetness - 6.0) / 5.0, 0.0, 1.0)),
+        shaking=kept(_shaking(surface, rows, terrain, z, rupture, how)),
+    )
 
 
 def _strips(rows: int, most: int) -> Iterator[tuple[int, int]]:

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from shakeslide.synthetic.large.planes import Box, Plane, View, in_order, tiles
 from shakeslide.synthetic.mappers import Extent, found_by_size
-from shakeslide.synthetic.runout import Ints, mobility, run_out
+from shakeslide.synthetic.runout import Ids, Ints, RunOut, mobility, run_out
 
 REACH = 4000.0
 """Farthest that a landslide runs out beyond its tile (m), or half a tile where that is less."""
@@ -97,9 +97,8 @@ def _group(
 
 
 def _run_tile(
-    groups: _Groups, tile: int, window: Box, z: View, root: Ints, cell: float, share: float,
-    seed: int,
-) -> NDArray[np.int64]:  # fmt: skip
+    groups: _Groups, tile: int, window: Box, z: View, root: Ints, how: RunOut
+) -> NDArray[np.int64]:
     """Let the landslides that begin in a tile run out; return pairs of groups now joined."""
     whole = groups.whole.read(window)
     names = np.unique(np.r_[np.int32(0), whole.ravel()])
@@ -114,12 +113,12 @@ def _run_tile(
     _, first, same = np.unique(root[names], return_index=True, return_inverse=True)
     parent = first[same].astype(np.int32)
     friction = groups.friction[names[1 : count + 1]]
-    run_out(z.read(window), sources, owner, friction, cell, share, seed, names, parent)
+    run_out(z.read(window), sources, owner, friction, how, Ids(names, parent))
     groups.whole.write(window, names[owner])
     return np.stack([names, names[parent]]).astype(np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Slides:
     """Landslides in files; index 0 of all arrays is stable ground.
 
@@ -152,9 +151,7 @@ class Slides:
 def make_slides(
     failed: Plane,
     z: View,
-    cell: float,
-    seed: int,
-    amalgamation: float,
+    how: RunOut,
     *,
     folder: Path,
     tile: int,
@@ -168,7 +165,7 @@ def make_slides(
         1 where cells fail.
     z : View
         Elevation (m) on the same cells.
-    cell, seed, amalgamation : float, int, float
+    how : RunOut
         As for `runout.make_landslides`.
     folder : Path
         For the files.
@@ -178,11 +175,11 @@ def make_slides(
     """
     boxes = tiles(failed.shape, tile)
     whole = Plane(folder / "whole", failed.shape, np.int32).create()
-    groups = _group(failed, whole, boxes, cell, seed, workers)
+    groups = _group(failed, whole, boxes, how.cell, how.seed, workers)
     count = int(groups.starts[-1])
     root = np.arange(count).astype(np.int32)
     # Tiles of one turn lie a tile apart: half of it each, and they reach no common cell.
-    reach = min(int(REACH / cell), tile // 2)
+    reach = min(int(REACH / how.cell), tile // 2)
     for turn in ((0, 0), (0, 1), (1, 0), (1, 1)):
         now = [
             k for k, b in enumerate(boxes) if (b.top // tile % 2, b.left // tile % 2) == turn
@@ -190,7 +187,7 @@ def make_slides(
 
         def work(k: int, root: Ints = root) -> NDArray[np.int64]:
             window = boxes[k].grown(reach, failed.shape)
-            return _run_tile(groups, k, window, z, root, cell, amalgamation, seed)
+            return _run_tile(groups, k, window, z, root, how)
 
         merged = list(in_order(work, now, workers))
         links = np.concatenate([np.stack([np.arange(count), root]), *merged], axis=1)
@@ -225,12 +222,15 @@ def _measured(whole: Plane, failed: Plane, ids: Ints, boxes: list[Box], workers:
         bottom[present] = np.maximum(bottom[present], reach[0])
         left[present] = np.minimum(left[present], reach[1])
         right[present] = np.maximum(right[present], reach[2])
-    return Slides(whole, failed, ids, cells, first, bottom, left, right)
+    return Slides(
+        whole=whole, failed=failed, ids=ids, cells=cells, first=first, bottom=bottom, left=left,
+        right=right,
+    )  # fmt: skip
 
 
 def choose(
-    slides: Slides, seed: int, cell: float, smallest: float, extent: Extent | None,
-    boxes: list[Box], workers: int,
+    slides: Slides, how: RunOut, smallest: float, extent: Extent | None, boxes: list[Box],
+    workers: int,
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Return which landslides are in the inventory, as `mappers.map_landslides` chooses.
 
@@ -240,7 +240,7 @@ def choose(
         By number; [0], stable ground, is False.
     """
     mapped = np.zeros(slides.cells.size, bool)
-    mapped[1:] = found_by_size(seed, slides.cells[1:] * cell**2, smallest)
+    mapped[1:] = found_by_size(how.seed, slides.cells[1:] * how.cell**2, smallest)
     if extent is None:
         return mapped
     within = np.zeros(slides.cells.size, np.int64)

@@ -24,6 +24,7 @@ from shakeslide.io.gdal import options
 from shakeslide.synthetic.draw import draw_failures
 from shakeslide.synthetic.earthquake import (
     LOWEST,
+    BareGround,
     Earthquake,
     Scenario,
     ground,
@@ -40,10 +41,11 @@ from shakeslide.synthetic.large.landslides import choose, make_slides, parts
 from shakeslide.synthetic.large.planes import Box, Plane, View, in_order, tiles
 from shakeslide.synthetic.large.rivers import river_pieces
 from shakeslide.synthetic.large.tiled_drainage import accumulate_tiles, drain
-from shakeslide.synthetic.large.tiled_relief import Terrain, make_terrain, terrain_in
+from shakeslide.synthetic.large.tiled_relief import Terrain, Work, make_terrain, terrain_in
 from shakeslide.synthetic.mappers import Extent, extent_nodes, make_extent, void_field
 from shakeslide.synthetic.noise import Axis, Floats
 from shakeslide.synthetic.relief import cascade
+from shakeslide.synthetic.runout import RunOut
 from shakeslide.synthetic.shaking import Rupture, aftershock_sequence, make_rupture
 from shakeslide.synthetic.stability import Slopes, Surface, probabilities, slopes, strength_for
 from shakeslide.synthetic.study_files import (
@@ -104,7 +106,8 @@ class _Map:
         motion = self.event.motion_at(x, y)
         structure = self.event.rupture.structure
         z = self.elevation.read(box)
-        return make_surface(x, y, cell, z, drainage, self.span, structure, motion), motion.pgv
+        bare = BareGround(x=x, y=y, cell=cell, elevation=z, drainage=drainage)
+        return make_surface(bare, self.span, structure, motion), motion.pgv
 
     def slopes(self, box: Box) -> Slopes:
         """Infinite slopes of a box."""
@@ -266,12 +269,17 @@ class _Maker:
     def heights(self, rupture: Rupture, terrain: Terrain) -> list[float]:
         """Write elevation and drainage area; return percentiles 2 and 98 of the elevation."""
         s = self.scenario
-        carved, inflow = make_terrain(
-            s.rows, s.cols, s.cell,
-            lambda frame: ground(rupture, frame), lambda frame: regional(rupture, frame), s.seed,
-            journal=self.journal, tile=self.tile, whole=self.whole, workers=self.workers,
-            reporter=self.reporter,
+        work = Work(
+            seed=s.seed, journal=self.journal, tile=self.tile, whole=self.whole,
+            workers=self.workers, reporter=self.reporter,
         )  # fmt: skip
+        carved, inflow = make_terrain(
+            (s.rows, s.cols),
+            s.cell,
+            lambda frame: ground(rupture, frame),
+            lambda frame: regional(rupture, frame),
+            work,
+        )
         span = self.stretch(View(carved, terrain.inner), terrain.elevation.create())
         accumulate_tiles(terrain.elevation, terrain.area.create(), inflow, self.tile, self.workers)
         return span
@@ -430,12 +438,13 @@ class _Maker:
         """Let landslides run out and write those that are mapped."""
         s, boxes = self.scenario, tiles(land.shape, self.tile)
         self.reporter.say("Letting landslides run out ...")
+        how = RunOut(s.cell, s.amalgamation, s.seed)
+        folder = self.journal.folder
         slides = make_slides(
-            failed, land.elevation, s.cell, s.seed, s.amalgamation,
-            folder=self.journal.folder, tile=self.tile, workers=self.workers,
-        )  # fmt: skip
+            failed, land.elevation, how, folder=folder, tile=self.tile, workers=self.workers
+        )
         extent = self.extent(land)
-        mapped = choose(slides, s.seed, s.cell, s.smallest_mapped, extent, boxes, self.workers)
+        mapped = choose(slides, how, s.smallest_mapped, extent, boxes, self.workers)
         names = ("landslides", "sources")
         with ExitStack() as stack:
             advance = stack.enter_context(self.reporter.task("Landslides", int(mapped.sum())))

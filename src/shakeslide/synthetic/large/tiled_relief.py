@@ -23,6 +23,7 @@ from shakeslide.synthetic.noise import Floats
 from shakeslide.synthetic.relief import (
     Frame,
     Level,
+    Stage,
     carve,
     cascade,
     entering,
@@ -93,17 +94,46 @@ def _within(box: Box, frame: Frame) -> Frame:
     return Frame(*box.shape, frame.cell, left, top)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """How a terrain is carved.
+
+    Attributes
+    ----------
+    seed : int
+        Of all that chance decides.
+    journal : Journal
+        What is done; files are in its folder.
+    tile : int
+        Cells a side of a tile, even.
+    whole : int
+        Levels with at most the square of so many cells are carved in memory.
+    workers : int
+        Tiles worked on at a time.
+    reporter : Reporter
+        Shows progress.
+    """
+
+    seed: int
+    journal: Journal
+    tile: int
+    whole: int
+    workers: int
+    reporter: Reporter
+
+
 @dataclass(frozen=True)
 class _Levels:
     """Levels of a terrain in files, which are named by the number of the level."""
 
     levels: list[Level]
     ground: Callable[[Frame], Ground]
-    seed: int
-    folder: Path
-    tile: int
-    workers: int
-    reporter: Reporter
+    work: Work
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self.work.journal.folder
 
     def files(self, number: int) -> list[str]:
         """Names of the files of elevation, drainage area and inflow of a level."""
@@ -124,7 +154,7 @@ class _Levels:
 
     def carve_whole(self, number: int, regional: Callable[[Frame], Floats]) -> None:
         """Carve all levels up to one in memory."""
-        z, inflow = carve(self.levels, number + 1, self.ground, regional, self.seed)
+        z, inflow = carve(self.levels, number + 1, self.ground, regional, self.work.seed)
         terrain, everything = self.terrain(number), Box(0, 0, *z.shape)
         terrain.elevation.create().write(everything, z)
         terrain.area.create().write(everything, accumulate(steepest_receivers(z), inflow))
@@ -135,13 +165,13 @@ class _Levels:
         """Carve a level tile by tile from the coarser one before it."""
         coarse, fine = self.terrain(number - 1), self.terrain(number)
         elevation = fine.elevation.create()
-        flows, boxes = [], tiles(elevation.shape, self.tile)
+        flows, boxes = [], tiles(elevation.shape, self.work.tile)
 
         def work(box: Box) -> tuple[Box, Floats, Inflow]:
             return self._tile(coarse, number, box)
 
-        with self.reporter.task(f"Terrain, {fine.frame.cell:g} m", len(boxes)) as advance:
-            for joined, part, inflow in in_order(work, boxes, self.workers):
+        with self.work.reporter.task(f"Terrain, {fine.frame.cell:g} m", len(boxes)) as advance:
+            for joined, part, inflow in in_order(work, boxes, self.work.workers):
                 elevation.write(joined, elevation.read(joined) + part)
                 flows.append(inflow)
                 advance(1)
@@ -151,8 +181,8 @@ class _Levels:
             np.concatenate([f.cells for f in flows]),
         )
         self._keep(number, inflow)
-        drain(elevation, self.workers)
-        accumulate_tiles(elevation, fine.area.create(), inflow, self.tile, self.workers)
+        drain(elevation, self.work.workers)
+        accumulate_tiles(elevation, fine.area.create(), inflow, self.work.tile, self.work.workers)
 
     def _tile(self, coarse: Terrain, number: int, box: Box) -> tuple[Box, Floats, Inflow]:
         """Where a tile is to be added, its weighted heights, and water from outside the frame."""
@@ -173,8 +203,8 @@ class _Levels:
         water = entering(z, area, (*corner, *source.shape))
         part = _within(window, frame)
         fine = refine(
-            z[inside], water.on(window.shape), part, self.ground(part), level=number,
-            last=number == len(self.levels) - 1, seed=self.seed,
+            z[inside], water.on(window.shape), part, self.ground(part),
+            stage=Stage(number, last=number == len(self.levels) - 1), seed=self.work.seed,
             place=Place(window.top, window.left, shape[1]),
         )  # fmt: skip
         row, col = np.divmod(water.source.astype(np.int64), wide.shape[1])
@@ -200,44 +230,30 @@ class _Levels:
             return box, z[box.within(window)]
 
         filled.create()
-        for box, z in in_order(work, tiles(shape, self.tile), self.workers):
+        for box, z in in_order(work, tiles(shape, self.work.tile), self.work.workers):
             filled.write(box, z)
-        drain(filled, self.workers)
+        drain(filled, self.work.workers)
 
 
 def make_terrain(
-    rows: int,
-    cols: int,
+    size: tuple[int, int],
     cell: float,
     ground: Callable[[Frame], Ground],
     regional: Callable[[Frame], Floats],
-    seed: int,
-    *,
-    journal: Journal,
-    tile: int,
-    whole: int,
-    workers: int,
-    reporter: Reporter,
+    work: Work,
 ) -> tuple[Plane, Inflow]:
     """Carve a terrain on ever finer grids, as `relief.make_relief` does, of any size.
 
     Parameters
     ----------
-    rows, cols, cell : int, int, float
-        Size of the map and of a cell (m).
+    size : (int, int)
+        Rows and columns of the map.
+    cell : float
+        Size of a cell (m).
     ground, regional : callable
         As for `relief.make_relief`.
-    seed : int
-    journal : Journal
-        Levels that are done are not carved again; files are in its folder.
-    tile : int
-        Cells a side of a tile, even.
-    whole : int
-        Levels with at most the square of so many cells are carved in memory.
-    workers : int
-        Tiles worked on at a time.
-    reporter : Reporter
-        Shows progress.
+    work : Work
+        What is carved, where and how; levels that are done are not carved again.
 
     Returns
     -------
@@ -247,18 +263,18 @@ def make_terrain(
     inflow : Inflow
         Water from outside the frame.
     """
-    levels = cascade(rows, cols, cell)
+    levels, journal = cascade(*size, cell), work.journal
     last = len(levels) - 1
-    fits = [level.frame.rows * level.frame.cols <= whole**2 for level in levels]
+    fits = [level.frame.rows * level.frame.cols <= work.whole**2 for level in levels]
     first = max(sum(fits), 1) - 1
-    made = _Levels(levels, ground, seed, journal.folder, tile, workers, reporter)
+    made = _Levels(levels, ground, work)
     filled = Plane(journal.folder / "filled", made.terrain(last).elevation.shape, np.float32)
     for k in range(first, len(levels)):
         step = f"terrain of {levels[k].frame.cell:g} m"
         if any(s in journal.steps for s in (step, FLOODPLAINS)):
             continue
         if k == first:
-            reporter.say(f"Carving the terrain from cells of {levels[0].frame.cell:g} m ...")
+            work.reporter.say(f"Carving the terrain from cells of {levels[0].frame.cell:g} m ...")
             made.carve_whole(k, regional)
         else:
             made.double(k)
