@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from shakeslide.core.compiled import kernel
 from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
 from shakeslide.evaluation.ranking import FloatArray
@@ -176,7 +176,7 @@ def from_arrays(arrays: Mapping[str, ArrayLike]) -> Applicability:
     return Applicability(centre, factor, reference, float(scalars[0]), float(scalars[1]))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _nearest(rows: Any, columns: Any, out: Any) -> None:
     """Distance from each row to the nearest of the reference rows; NaN for one with a gap.
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
+from shakeslide.core.compiled import kernel
 from shakeslide.core.random_streams import generator
 from shakeslide.evaluation.curves import bin_index
 from shakeslide.evaluation.ranking import BoolArray, FloatArray, IntArray, checked, rank
@@ -380,7 +380,7 @@ def _divided(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     return ratio
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _ranked_areas(
     weight: FloatArray,
     group: IntArray,

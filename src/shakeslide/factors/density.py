@@ -10,7 +10,7 @@ fixed on the map: a cell gets the same bytes whatever tile it is computed in.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,14 @@ Values = NDArray[np.floating[Any]]
 _ONE_PLACE = 1e-3  # metres: nearer points differ by rounding only
 _BLOCK = 8.0  # bandwidths along x that share an origin of polynomials
 _HEADROOM = 1000.0  # no coefficient of a point of weight 1 is larger, with blocks of that length
+
+
+class _Points(NamedTuple):
+    """Points by rising y, and their weights: three arrays of one length."""
+
+    x: Any
+    y: Any
+    weight: Any
 
 
 @inlined
@@ -41,14 +49,13 @@ def _first_beyond(x: Any, value: float, at: bool, pace: float) -> int:
 
 
 @kernel
-def _expand(
-    y: float, px: Any, py: Any, weight: Any, h: float, origin: float, ends: Any, terms: Any
-) -> None:
+def _expand(y: float, points: _Points, h: float, origin: float, ends: Any, terms: Any) -> None:
     """Chord and polynomial of each point along one row of cells.
 
     With q and t the point's and the cell's distance from `origin` in bandwidths and
     a = 1 - (dy/h)², the kernel is (g + 2qt - t²)², g = a - q², on the chord |t - q| < √a.
     """
+    px, py, weight = points
     low, high = ends[0], ends[1]
     c0, c1, c2, c3, c4 = terms[0], terms[1], terms[2], terms[3], terms[4]
     scale = 1 / h
@@ -113,7 +120,8 @@ def _block_end(x: Any, left: int, size: float, block: int, pace: float) -> int:
 
 
 @kernel
-def _sweep(x: Any, y: Any, px: Any, py: Any, weight: Any, h: float, gain: float, out: Any) -> None:
+def _sweep(x: Any, y: Any, points: _Points, h: float, gain: float, out: Any) -> None:
+    px, py, weight = points
     cols, size = x.size, _BLOCK * h
     pace = (cols - 1) / (x[-1] - x[0]) if cols > 1 else 1.0
     # Five of eight numbers are used: a column then fills one line of the cache.
@@ -124,13 +132,13 @@ def _sweep(x: Any, y: Any, px: Any, py: Any, weight: Any, h: float, gain: float,
         if first == last:
             out[i] = 0
             continue
-        near = slice(first, last)
+        here = _Points(px[first:last], py[first:last], weight[first:last])
         left = 0
         while left < cols:
             block = math.floor(x[left] / size)
             right = _block_end(x, left, size, block, pace)
             origin = (block + 0.5) * size
-            _expand(y[i], px[near], py[near], weight[near], h, origin, ends, terms)
+            _expand(y[i], here, h, origin, ends, terms)
             _enter(x[left:right], pace, ends, terms, last - first, change)
             _add_up(x[left:right], origin, h, gain, change, out[i, left:right])
             left = right
@@ -185,8 +193,8 @@ def quartic_density(
         scale = 2.0**62 / (_HEADROOM * total)
         # 3/(π h²) of the kernel, per km² instead of m².
         gain = 3e6 / (math.pi * bandwidth**2 * scale)
-        ordered = east[order], north[order], weight[order] * scale
-        _sweep(xs, ys, *ordered, float(bandwidth), gain, out)
+        points = _Points(east[order], north[order], weight[order] * scale)
+        _sweep(xs, ys, points, float(bandwidth), gain, out)
     return out
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,39 @@ Lines = Sequence[NDArray[np.floating[Any]]]
 _TALL, _WIDE = 8, 16  # rows and columns of a leaf; 16 float32 fill a line of the cache
 _FEW = 2  # candidates that are compared in a whole block rather than dividing it
 _MARGIN = 4e-6  # of the largest coordinate: some times the rounding errors of pruning
+
+
+class _Row(NamedTuple):
+    """A segment as seen from a row of cells: its vector, what depends on y alone, 1 / length²."""
+
+    py2: Any
+    qy2: Any
+    pydx: Any
+    pydy: Any
+    dx: Any
+    dy: Any
+    inverse: Any
+
+
+class _Candidates(NamedTuple):
+    """Segments in float64 (n, 4), their indices, and the origin of their float32 copies."""
+
+    exact: Any
+    names: Any
+    x: Any
+    y: Any
+
+
+class _Pool(NamedTuple):
+    """Lists of candidates one behind the other, and scratch for one of them.
+
+    `ends` are float32 coordinates (4, room) and `index` places among all candidates (room,).
+    """
+
+    ends: Any
+    index: Any
+    vector: Any
+    chosen: Any
 
 
 @dataclass(frozen=True)
@@ -89,7 +122,7 @@ class Segments:
         return cls(px, py, px, py)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Subsections:
     """Pieces of lines.
 
@@ -156,12 +189,12 @@ def subsections(lines: Lines, length: float) -> Subsections:
     chord = np.array([_chord(piece) for piece in pieces]).reshape(-1, 2)
     counts = [len(piece) - 1 for piece in pieces]
     return Subsections(
-        np.ascontiguousarray(middle[:, 0]),
-        np.ascontiguousarray(middle[:, 1]),
-        _axis(chord[:, 0], chord[:, 1]),
-        np.array(owner, np.int32),
-        _joined(pieces),
-        np.repeat(np.arange(len(pieces), dtype=np.int32), counts),
+        x=np.ascontiguousarray(middle[:, 0]),
+        y=np.ascontiguousarray(middle[:, 1]),
+        azimuth_deg=_axis(chord[:, 0], chord[:, 1]),
+        line=np.array(owner, np.int32),
+        segments=_joined(pieces),
+        piece=np.repeat(np.arange(len(pieces), dtype=np.int32), counts),
     )
 
 
@@ -229,21 +262,20 @@ def _inverse(dx: Any, dy: Any) -> Any:
 
 
 @inlined
-def _squared(
-    px: Any, qx: Any, py2: Any, qy2: Any, pydx: Any, pydy: Any, dx: Any, dy: Any, inverse: Any
-) -> Any:
+def _squared(px: Any, qx: Any, row: _Row) -> Any:
     """Squared distance to a segment from the offsets to its start (p) and to its end (q)."""
-    along = fma(px, dx, pydy) * inverse
-    cross = fma(px, dy, -pydx)
-    side = cross * cross * inverse
-    start, end = fma(px, px, py2), fma(qx, qx, qy2)
+    along = fma(px, row.dx, row.pydy) * row.inverse
+    cross = fma(px, row.dy, -row.pydx)
+    side = cross * cross * row.inverse
+    start, end = fma(px, px, row.py2), fma(qx, qx, row.qy2)
     return start if along <= 0 else (end if along >= 1 else side)
 
 
 @inlined
 def _squared_to(x: Any, y: Any, x0: Any, y0: Any, x1: Any, y1: Any) -> Any:
     dx, dy, py, qy = x1 - x0, y1 - y0, y - y0, y - y1
-    return _squared(x - x0, x - x1, py * py, qy * qy, py * dx, py * dy, dx, dy, _inverse(dx, dy))
+    row = _Row(py * py, qy * qy, py * dx, py * dy, dx=dx, dy=dy, inverse=_inverse(dx, dy))
+    return _squared(x - x0, x - x1, row)
 
 
 @minimum
@@ -316,8 +348,9 @@ def _mark(vector: Any, hx: Any, hy: Any, bound: Any, keep: Any) -> None:
 
 
 @kernel
-def _bounds(ends: Any, k: int, cx: Any, cy: Any, hx: Any, hy: Any, margin: Any) -> Any:
+def _bounds(ends: Any, k: int, block: Any, margin: Any) -> Any:
     """Distances of one candidate from the corners of a block, and a margin."""
+    cx, cy, hx, hy = block
     x0, y0, x1, y1 = ends[0, k], ends[1, k], ends[2, k], ends[3, k]
     nw = margin + math.sqrt(_squared_to(cx - hx, cy + hy, x0, y0, x1, y1))
     ne = margin + math.sqrt(_squared_to(cx + hx, cy + hy, x0, y0, x1, y1))
@@ -327,28 +360,27 @@ def _bounds(ends: Any, k: int, cx: Any, cy: Any, hx: Any, hy: Any, margin: Any) 
 
 
 @kernel
-def _survivors(
-    pool: Any, index: Any, start: int, stop: int, block: Any, margin: Any, vector: Any, chosen: Any
-) -> int:
+def _survivors(pool: _Pool, start: int, stop: int, block: Any, margin: Any) -> int:
     """Copy the candidates that may win somewhere in a block behind their list; the new end.
 
     Pruning is done in float32: `margin` is well above its rounding errors.
     """
     n = stop - start
     cx, cy, hx, hy = block
-    _measure(pool, start, stop, cx, cy, vector)
+    ends, index, vector, chosen = pool
+    _measure(ends, start, stop, cx, cy, vector)
     squared, keep, found = vector[2, :n], chosen[0, :n], chosen[1]
     least = _smallest(squared)
     best = 0
     while squared[best] > least:
         best += 1
-    _mark(vector, hx, hy, _bounds(pool, start + best, cx, cy, hx, hy, margin), keep)
+    _mark(vector, hx, hy, _bounds(ends, start + best, block, margin), keep)
     m = 0
     for k in range(n):
         found[m] = start + k
         m += keep[k]
     for r in range(4):
-        row = pool[r]
+        row = ends[r]
         for k in range(m):
             row[stop + k] = row[found[k]]
     for k in range(m):
@@ -357,8 +389,11 @@ def _survivors(
 
 
 @kernel
-def _evaluate(xs: Any, ys: Any, exact: Any, names: Any, index: Any, least: Any, which: Any) -> None:
+def _evaluate(
+    xs: Any, ys: Any, candidates: _Candidates, index: Any, least: Any, which: Any
+) -> None:
     """Squared distance and index for a leaf's cells by comparing all its candidates."""
+    exact, names = candidates.exact, candidates.names
     least[:] = np.inf
     for k in index:
         x0, y0, x1, y1, name = exact[k, 0], exact[k, 1], exact[k, 2], exact[k, 3], names[k]
@@ -366,10 +401,9 @@ def _evaluate(xs: Any, ys: Any, exact: Any, names: Any, index: Any, least: Any, 
         inverse = _inverse(dx, dy)
         for i in range(ys.size):
             py, qy = ys[i] - y0, ys[i] - y1
-            py2, qy2, pydx, pydy = py * py, qy * qy, py * dx, py * dy
+            row = _Row(py * py, qy * qy, py * dx, py * dy, dx=dx, dy=dy, inverse=inverse)
             for j in range(_WIDE):
-                px, qx = xs[j] - x0, xs[j] - x1
-                d2 = _squared(px, qx, py2, qy2, pydx, pydy, dx, dy, inverse)
+                d2 = _squared(xs[j] - x0, xs[j] - x1, row)
                 # Strictly nearer, and candidates in order: of equals the one of lowest index
                 # stays.
                 closer = d2 < least[i, j]
@@ -421,16 +455,16 @@ def _quarter(block: Any, start: int, stop: int, stack: Any, top: int) -> int:
 
 
 @kernel
-def _divide(
-    x: Any, y: Any, exact: Any, names: Any, ox: float, oy: float, distance: Any, nearest: Any
-) -> None:
+def _divide(x: Any, y: Any, candidates: _Candidates, distance: Any, nearest: Any) -> None:
     """Quarter the tile until few candidates are left per block."""
+    exact, _, ox, oy = candidates
     n = exact.shape[0]
     rows, cols = distance.shape
-    pool, index = np.empty((4, 4 * n), np.float32), np.arange(4 * n).astype(np.int32)
-    extent = max(_localise(exact, ox, oy, pool), abs(x[0] - ox), abs(y[0] - oy))
+    ends = np.empty((4, 4 * n), np.float32)
+    extent = max(_localise(exact, ox, oy, ends), abs(x[0] - ox), abs(y[0] - oy))
     margin = np.float32(_MARGIN * extent)
     vector, chosen = np.empty((3, n), np.float32), np.empty((2, n), np.uint32)
+    pool = _Pool(ends, np.arange(4 * n).astype(np.int32), vector, chosen)
     least, which = np.empty((_TALL, _WIDE)), np.empty((_TALL, _WIDE), np.int32)
     stack = np.empty((256, 6), np.int64)  # three for every halving of 2⁶⁴ would be 192
     for m, value in enumerate((0, rows, 0, cols, 0, n)):
@@ -441,21 +475,21 @@ def _divide(
         r0, r1, c0, c1 = stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3]
         start, stop = stack[top, 4], stack[top, 5]
         if stop - start > 1:
-            if 2 * stop - start > index.size:
-                pool, index = _grow(pool), _grow(index)
+            if 2 * stop - start > pool.index.size:
+                pool = _Pool(_grow(pool.ends), _grow(pool.index), vector, chosen)
             cx, cy = (x[c0] + x[c1 - 1]) / 2 - ox, (y[r0] + y[r1 - 1]) / 2 - oy
             hx, hy = abs(x[c1 - 1] - x[c0]) / 2, abs(y[r1 - 1] - y[r0]) / 2
             block = np.float32(cx), np.float32(cy), np.float32(hx), np.float32(hy)
-            end = _survivors(pool, index, start, stop, block, margin, vector, chosen)
+            end = _survivors(pool, start, stop, block, margin)
             start, stop = stop, end
         if stop - start > _FEW and (c1 - c0 > _WIDE or r1 - r0 > _TALL):
             top = _quarter((r0, r1, c0, c1), start, stop, stack, top)
             continue
-        near = index[start:stop]
+        near = pool.index[start:stop]
         for r in range(r0, r1, _TALL):
             for c in range(c0, c1, _WIDE):
                 xs, ys = x[c : c + _WIDE], y[r : min(r + _TALL, r1)]
-                _evaluate(xs, ys, exact, names, near, least, which)
+                _evaluate(xs, ys, candidates, near, least, which)
                 _store(least, which, r, c, distance, nearest)
 
 
@@ -510,5 +544,5 @@ def nearest(
         near = _within(*ends, cx, cy, (reach * (1 + _MARGIN)) ** 2)
         exact = np.stack([values[near] for values in ends], axis=1)
         padded = np.append(xs, np.full(_WIDE, xs[-1]))  # leaves are whole
-        _divide(padded, ys, exact, near, cx, cy, distance, index)
+        _divide(padded, ys, _Candidates(exact, near, cx, cy), distance, index)
     return distance, index

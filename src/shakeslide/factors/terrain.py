@@ -190,10 +190,12 @@ def turned(angle: Floats, tile: Tile, directions: Directions) -> Floats:
 
 
 @inlined
-def _angles(
-    nw: Any, n: Any, ne: Any, w: Any, e: Any, sw: Any, s: Any, se: Any, kx: Any, ky: Any
-) -> Any:
-    """Slope and aspect by Horn's weights; differences first, which rounds least."""
+def _angles(around: tuple[Any, ...], kx: Any, ky: Any) -> Any:
+    """Slope and aspect by Horn's weights; differences first, which rounds least.
+
+    `around`: the neighbours nw, n, ne, w, e, sw, s, se.
+    """
+    nw, n, ne, w, e, sw, s, se = around
     rising, falling = np.float32(ne - sw), np.float32(se - nw)
     gx = kx * fma(_2, np.float32(e - w), rising + falling)
     gy = ky * fma(_2, np.float32(n - s), rising - falling)
@@ -212,14 +214,13 @@ def _or(value: Any, other: Any) -> Any:
 
 
 @inlined
-def _angles_voids(
-    nw: Any, n: Any, ne: Any, w: Any, c: Any, e: Any, sw: Any, s: Any, se: Any, kx: Any, ky: Any
-) -> Any:
+def _angles_voids(around: tuple[Any, ...], c: Any, kx: Any, ky: Any) -> Any:
     """As `_angles`, where a neighbour without elevation has the centre's."""
-    return _angles(
+    nw, n, ne, w, e, sw, s, se = around
+    filled = (
         _or(nw, c), _or(n, c), _or(ne, c), _or(w, c), _or(e, c), _or(sw, c), _or(s, c), _or(se, c),
-        kx, ky,
     )  # fmt: skip
+    return _angles(filled, kx, ky)
 
 
 @kernel
@@ -230,9 +231,8 @@ def _derive_row(
     kx, ky, cx, cy = gain[0], gain[1], gain[2], gain[3]
     for j in range(slope.size):
         n, w, c, e, s = north[j + 1], mid[j], mid[j + 1], mid[j + 2], south[j + 1]
-        slope[j], aspect[j] = _angles(
-            north[j], n, north[j + 2], w, e, south[j], s, south[j + 2], kx, ky
-        )
+        around = north[j], n, north[j + 2], w, e, south[j], s, south[j + 2]
+        slope[j], aspect[j] = _angles(around, kx, ky)
         curvature[j] = fma(cx, _bend(w, e, c), cy * _bend(n, s, c))
 
 
@@ -245,9 +245,8 @@ def _derive_row_voids(
     nan = np.float32(np.nan)
     for j in range(slope.size):
         n, w, c, e, s = north[j + 1], mid[j], mid[j + 1], mid[j + 2], south[j + 1]
-        steepness, azimuth = _angles_voids(
-            north[j], n, north[j + 2], w, c, e, south[j], s, south[j + 2], kx, ky
-        )
+        around = north[j], n, north[j + 2], w, e, south[j], s, south[j + 2]
+        steepness, azimuth = _angles_voids(around, c, kx, ky)
         # With a void on one side the ground goes straight on, and does not bend.
         bend = fma(cx, _or(_bend(w, e, c), _0), cy * _or(_bend(n, s, c), _0))
         void = math.isnan(c)
@@ -275,7 +274,7 @@ def _derive_side(
     nw, n, ne = _side(north, last, repeat)
     w, c, e = _side(mid, last, repeat)
     sw, s, se = _side(south, last, repeat)
-    out[0], out[1] = _angles_voids(nw, n, ne, w, c, e, sw, s, se, gain[0], gain[1])
+    out[0], out[1] = _angles_voids((nw, n, ne, w, e, sw, s, se), c, gain[0], gain[1])
     out[2] = _0 if edge else gain[3] * _or(_bend(n, s, c), _0)
     if math.isnan(c):
         out[:] = np.nan

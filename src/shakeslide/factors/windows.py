@@ -8,7 +8,7 @@ summed in whole steps of 2⁻¹⁶ m as 64-bit integers, where no order of summa
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,16 +243,26 @@ def _number_without_voids(widths: Any, i: int, rows: int, number: Any) -> None:
             number[j] += times * widths[k, j]
 
 
+class _Annulus(NamedTuple):
+    """An annulus of cells: its greatest half width, its outline, and how it is cut at the edges.
+
+    `widths` is how many of its cells lie in a column's row, (rows from the centre, columns).
+    """
+
+    wide: Any
+    pairs: Any
+    blocks: Any
+    widths: Any
+
+
 @kernel
-def _tpi_panel(
-    z: Any, start: int, stop: int, wide: int, outline: Any, widths: Any, by_sd: bool, out: Any
-) -> None:
+def _tpi_panel(z: Any, start: int, stop: int, annulus: _Annulus, by_sd: bool, out: Any) -> None:
     """Columns start..stop of the TPI, row by row from running sums of steps and of cells.
 
     Cells are counted only while there are voids in the ring of rows.
     """
     rows, cols = z.shape
-    pairs, blocks = outline
+    wide, pairs, blocks, widths = annulus
     scale, powers = (_COARSE, 2) if by_sd else (_FINE, 1)
     tall, n = len(widths) - 1, stop - start
     # A row more than the annulus is tall: its sums are differences of two rows.
@@ -349,7 +359,8 @@ def tpi(
     for start in range(0, cols if dem.size else 0, _PANEL):
         stop = min(start + _PANEL, cols)
         inside = np.ascontiguousarray(widths[:, start:stop])
-        _tpi_panel(dem, start, stop, wide, outline, inside, divide_by_sd, out)
+        annulus = _Annulus(wide, *outline, inside)
+        _tpi_panel(dem, start, stop, annulus, divide_by_sd, out)
     return out
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
-from numba import njit
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
+from shakeslide.core.compiled import kernel
 from shakeslide.core.errors import InputError
 
 EXACT = 1 << 53
@@ -203,7 +203,7 @@ def span(dtype: str) -> str:
     return f"{dtype}, whole numbers from {limits.min} to {limits.max}"
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def blank(values: Any, missing: Any) -> None:
     """Make NaN, in place, of what is missing and of what is not finite.
 

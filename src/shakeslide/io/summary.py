@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyproj
-from numba import njit
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from shakeslide.core.compiled import kernel
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io.raster import RasterInfo, RasterSource
@@ -129,7 +129,7 @@ class Summary:
         return out
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _ends(values: Any) -> Any:
     """Number of values, both ends and what comes next to them, and zeros."""
     known = low_count = high_count = zeros = 0

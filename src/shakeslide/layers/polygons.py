@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
-from numba import njit
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from shakeslide.core.compiled import kernel
 from shakeslide.geo.grid import Tile
 from shakeslide.study.factor_settings import Overlap
 
@@ -142,15 +142,15 @@ class Polygons:
         mixed = np.zeros((rows, cols), np.bool_)
         by_class = np.argsort(class_of, kind="stable")
         covered = np.zeros(len(values), np.int64)
-        edges, boxes = self.edges * each, self.boxes * each
-        _pile(edges, self.start, boxes, class_of, np.arange(len(class_of)), top, mixed, covered)
+        shapes = _Shapes(self.edges * each, self.start, self.boxes * each)
+        _pile(shapes, class_of, np.arange(len(class_of)), top, mixed, covered)
         visible = np.bincount(top[top >= 0], minlength=len(values))
         if not mixed.any():
             return Overlaps()
         covered[:] = 0
         again = np.full((rows, cols), -1, np.int64)
         # Class by class, a cell is counted once for each of its classes.
-        _pile(edges, self.start, boxes, class_of, by_class, again, np.zeros_like(mixed), covered)
+        _pile(shapes, class_of, by_class, again, np.zeros_like(mixed), covered)
         hidden = {
             float(v): 1.0 - seen / all_of
             for v, seen, all_of in zip(values, visible, covered, strict=True)
@@ -175,7 +175,8 @@ class Polygons:
         out = np.full(tile.shape, fill)
         chosen = np.nonzero(near)[0]
         if len(chosen):
-            _burn(self.edges, self.start, self.values, chosen, tile.row0, tile.col0, out)
+            shapes = _Shapes(self.edges, self.start, self.boxes)
+            _burn(shapes, self.values, chosen, tile.row0, tile.col0, out)
         return out
 
     def centres(self, shape: tuple[int, int]) -> NDArray[np.int64]:
@@ -186,13 +187,22 @@ class Polygons:
         array, (polygons,) int64
         """
         out = np.zeros(len(self.values), np.int64)
-        _count(self.edges, self.start, self.boxes, shape[0], shape[1], out)
+        _count(_Shapes(self.edges, self.start, self.boxes), shape[0], shape[1], out)
         return out
 
 
-@njit(nogil=True, cache=True)
-def _burn(edges: Any, start: Any, values: Any, chosen: Any, row0: int, col0: int, out: Any) -> None:
+class _Shapes(NamedTuple):
+    """Edges, where each polygon's begin, and boxes, as in `Polygons`."""
+
+    edges: Any
+    start: Any
+    boxes: Any
+
+
+@kernel
+def _burn(shapes: _Shapes, values: Any, chosen: Any, row0: int, col0: int, out: Any) -> None:
     """Burn the chosen polygons, in their order."""
+    edges, start = shapes.edges, shapes.start
     rows = out.shape[0]
     count = np.zeros(rows + 1, np.int64)
     for k in chosen:
@@ -200,7 +210,7 @@ def _burn(edges: Any, start: Any, values: Any, chosen: Any, row0: int, col0: int
         _fill(crossings, count, values[k], col0, out)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _crossings(edges: Any, begin: int, end: int, row0: int, rows: int, count: Any) -> Any:
     """Columns where edges cross the centre lines of rows; row r's are count[r] to count[r + 1]."""
     # Counted first, so that one array holds the crossings of all rows.
@@ -226,9 +236,10 @@ def _crossings(edges: Any, begin: int, end: int, row0: int, rows: int, count: An
     return crossings
 
 
-@njit(nogil=True, cache=True)
-def _count(edges: Any, start: Any, boxes: Any, rows: int, cols: int, out: Any) -> None:
+@kernel
+def _count(shapes: _Shapes, rows: int, cols: int, out: Any) -> None:
     """Count the centres that each polygon holds, whatever lies over it."""
+    edges, start, boxes = shapes
     for k in range(out.size):
         if not (boxes[k, 3] > 0 and boxes[k, 1] < rows and boxes[k, 2] > 0 and boxes[k, 0] < cols):
             continue
@@ -243,14 +254,13 @@ def _count(edges: Any, start: Any, boxes: Any, rows: int, cols: int, out: Any) -
                 out[k] += max(0, min(cols, int(np.ceil(xs[i + 1] - 0.5))) - first)
 
 
-@njit(nogil=True, cache=True)
-def _pile(
-    edges: Any, start: Any, boxes: Any, class_of: Any, order: Any, top: Any, mixed: Any, laid: Any
-) -> None:
+@kernel
+def _pile(shapes: _Shapes, class_of: Any, order: Any, top: Any, mixed: Any, laid: Any) -> None:
     """Lay polygons on one another in an order: the class on top, and where classes differ.
 
     `laid` counts how often a polygon of each class was laid on another class or on bare ground.
     """
+    edges, start, boxes = shapes
     rows, cols = top.shape
     for k in order:
         if not (boxes[k, 3] > 0 and boxes[k, 1] < rows and boxes[k, 2] > 0 and boxes[k, 0] < cols):
@@ -272,7 +282,7 @@ def _pile(
                         top[row0 + r, c] = own
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _rows_crossed(y0: float, y1: float, row0: int, rows: int) -> tuple[int, int]:
     """Rows of the tile whose centre line an edge crosses, half open: low < y <= high."""
     low, high = min(y0, y1), max(y0, y1)
@@ -282,7 +292,7 @@ def _rows_crossed(y0: float, y1: float, row0: int, rows: int) -> tuple[int, int]
     return first, max(first, last)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill(crossings: Any, count: Any, value: float, col0: int, out: Any) -> None:
     """Fill between pairs of crossings: centres with left <= x < right."""
     rows, cols = out.shape
