@@ -27,9 +27,11 @@ from shakeslide.sampling import encoding
 from .models import described
 
 FACTORS = (
-    FactorInfo("SLO", "Slope", "deg", "continuous", {}),
-    FactorInfo("SLOA", "Aspect", "deg", "circular", {}),
-    FactorInfo("LITH", "Lithology", "", "categorical", {1: "granite", 2: "marl"}),
+    FactorInfo(code="SLO", name="Slope", unit="deg", kind="continuous", legend={}),
+    FactorInfo(code="SLOA", name="Aspect", unit="deg", kind="circular", legend={}),
+    FactorInfo(
+        code="LITH", name="Lithology", unit="", kind="categorical", legend={1: "granite", 2: "marl"}
+    ),
 )
 ABOUT = TrainedOn(seed=1, rows=200, sample_share=0.5, prevalence=0.1)
 
@@ -56,7 +58,10 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle.save(model("lr"), folder / "lr")
     quantities = described.rows(np.random.default_rng(1).random((50, 7)))
     y = np.arange(50) % 2
-    infos = tuple(FactorInfo(f.code, f.code, f.unit, f.kind, f.legend) for f in described.FACTORS)
+    infos = tuple(
+        FactorInfo(code=f.code, name=f.code, unit=f.unit, kind=f.kind, legend=f.legend)
+        for f in described.FACTORS
+    )
     areas = {"LITH": {1: 1, 2: 1, 3: 1}, "LC": {1: 1, 2: 1, 3: 1}}
     encoder = encoding.fit(
         quantities, y, [(f.code, f.kind) for f in infos], areas, "raw", identity=True

@@ -26,8 +26,14 @@ def drawn() -> sampling.Samples:
     areas = pd.DataFrame({"factor": "LITH", "x": [5.0], "y": [5.0], "code": [2], "cells": [9]})
     areas["event"] = 0
     factors = (
-        FactorInfo("SLO", "Slope", "degrees", "continuous", {}),
-        FactorInfo("LITH", "Lithology", "", "categorical", {1: "chalk", 2: "marl"}),
+        FactorInfo(code="SLO", name="Slope", unit="degrees", kind="continuous", legend={}),
+        FactorInfo(
+            code="LITH",
+            name="Lithology",
+            unit="",
+            kind="categorical",
+            legend={1: "chalk", 2: "marl"},
+        ),
     )
     counts = {"source_cells": 20, "clear_cells": 80}
     return sampling.Samples(pd.DataFrame(columns), factors, areas, counts, Positive.POINTS)

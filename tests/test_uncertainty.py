@@ -204,7 +204,7 @@ def test_members_of_a_broken_ensemble_are_trained_once(
             raise KeyboardInterrupt
         return fit(recipe, samples, rows, *args, **kw)
 
-    def write(members: list, *_: object) -> list[Path]:
+    def write(members: list, *_: object, **__: object) -> list[Path]:
         mapped.append(members[0].name)
         if mapped == ["rf", "sae"]:
             raise KeyboardInterrupt

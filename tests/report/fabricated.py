@@ -21,7 +21,7 @@ from shakeslide.evaluation.collinearity import correlations
 from shakeslide.evaluation.scores import MEASURES
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo import grid as grids
-from shakeslide.io.geotiff import write_geotiff
+from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.layers.positives import Positive
 from shakeslide.learning import bundle, explanation
 from shakeslide.learning.bundle import TrainedOn
@@ -39,11 +39,47 @@ CLASS_NAMES = {1: f"{EVIL} & gneiss", 2: "片麻岩", 3: r"schist $\bad{$"}
 LIMITS = {1: "low (0 to 0.5)", 2: "high (0.5 to 1)"}
 
 FACTORS = {
-    "DEM": FactorInfo("DEM", "Elevation", "m", "continuous", {}, "elevation", f"dem.tif {EVIL}"),
-    "SLOA": FactorInfo("SLOA", "Slope aspect", "deg", "circular", {}, "downslope direction"),
-    "FD": FactorInfo("FD", f"Fault direction {EVIL}", "deg", "axial", {}, "azimuth mod 180"),
-    "TPI": FactorInfo("TPI", "Topographic position index", "m", "continuous", {}, "z - mean"),
-    "LITH": FactorInfo("LITH", "Lithology", "class", "categorical", CLASS_NAMES, "class"),
+    "DEM": FactorInfo(
+        code="DEM",
+        name="Elevation",
+        unit="m",
+        kind="continuous",
+        legend={},
+        definition="elevation",
+        source=f"dem.tif {EVIL}",
+    ),
+    "SLOA": FactorInfo(
+        code="SLOA",
+        name="Slope aspect",
+        unit="deg",
+        kind="circular",
+        legend={},
+        definition="downslope direction",
+    ),
+    "FD": FactorInfo(
+        code="FD",
+        name=f"Fault direction {EVIL}",
+        unit="deg",
+        kind="axial",
+        legend={},
+        definition="azimuth mod 180",
+    ),
+    "TPI": FactorInfo(
+        code="TPI",
+        name="Topographic position index",
+        unit="m",
+        kind="continuous",
+        legend={},
+        definition="z - mean",
+    ),
+    "LITH": FactorInfo(
+        code="LITH",
+        name="Lithology",
+        unit="class",
+        kind="categorical",
+        legend=CLASS_NAMES,
+        definition="class",
+    ),
 }
 MODELS = ("lr", "rf", "sae")
 SCORES = {"lr": 0.78123, "rf": 0.85678, "sae": 0.83451}
@@ -61,7 +97,13 @@ THRESHOLD = 0.75
 """Of the map of applicability."""
 
 
-def write_raster(path: Path, values: np.ndarray, grid: GeoBox = GRID, **options: Any) -> None:
+def write_raster(
+    path: Path,
+    values: np.ndarray,
+    grid: GeoBox = GRID,
+    tags: dict[str, str] | None = None,
+    cloud_optimised: Any = None,
+) -> None:
     """Write an array through the project's own writer, in tiles."""
     dtype = "uint8" if values.dtype == np.uint8 else "float32"
     nodata = 0 if dtype == "uint8" else np.nan
@@ -70,9 +112,8 @@ def write_raster(path: Path, values: np.ndarray, grid: GeoBox = GRID, **options:
         grid,
         grids.tiles(grid, 64),
         lambda t: values[t.row0 : t.row1, t.col0 : t.col1],
-        dtype=dtype,
-        nodata=nodata,
-        **options,
+        BandToWrite(dtype=dtype, nodata=nodata, tags=tags or {}),
+        cloud_optimised=cloud_optimised,
     )
 
 

@@ -327,7 +327,9 @@ def test_classes_have_their_colours_and_names(run_folder: Path) -> None:
 
 
 def test_the_rarest_classes_share_a_colour(tmp_path: Path) -> None:
-    info = FactorInfo("ST", "Soil", "class", "categorical", {}, "class")
+    info = FactorInfo(
+        code="ST", name="Soil", unit="class", kind="categorical", legend={}, definition="class"
+    )
     values = np.repeat(np.arange(1, 21), np.arange(1, 21)).astype(np.float32)
     values = np.pad(values, (0, 6), constant_values=np.nan).reshape(8, 27)
     path = tmp_path / "ST.tif"
@@ -340,7 +342,9 @@ def test_the_rarest_classes_share_a_colour(tmp_path: Path) -> None:
 
 
 def test_few_values_are_drawn_in_steps(tmp_path: Path) -> None:
-    info = FactorInfo("EI", "Intensity", "MMI", "continuous", {}, "value")
+    info = FactorInfo(
+        code="EI", name="Intensity", unit="MMI", kind="continuous", legend={}, definition="value"
+    )
     values = np.repeat([7.25, 7.75, 8.5], 20).astype(np.float32).reshape(6, 10)
     write_raster(tmp_path / "EI.tif", values, grid(6, 10), tags={"code": "EI"})
     one = colouring.show(
@@ -366,7 +370,9 @@ def test_diverging_scale_has_its_middle_at_zero(run_folder: Path) -> None:
     )
 )
 def test_any_values_can_be_drawn(values: np.ndarray) -> None:
-    info = FactorInfo("X", "Something", "", "continuous", {}, "")
+    info = FactorInfo(
+        code="X", name="Something", unit="", kind="continuous", legend={}, definition=""
+    )
     one = colouring._continuous(info, values, None)
     assert one.rgb.shape == (5, 6, 3)
     grey = np.round(255 * np.array(colouring.NODATA))

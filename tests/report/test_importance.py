@@ -265,7 +265,10 @@ def test_many_factors_still_fit_their_sheet() -> None:
     rng = np.random.default_rng(3)
     codes = [f"F{i:02}" for i in range(24)]
     told = collinearity_of({c: rng.normal(size=300) for c in codes})
-    infos = {c: FactorInfo(c, c, "m", "continuous", {}, c) for c in codes}
+    infos = {
+        c: FactorInfo(code=c, name=c, unit="m", kind="continuous", legend={}, definition=c)
+        for c in codes
+    }
     with figures.style():
         figure = importance_charts.collinearity(told, infos)
     assert figure.get_size_inches().max() < 9.5

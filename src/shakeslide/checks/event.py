@@ -30,7 +30,18 @@ def event_rows(event: Event, grid: GeoBox, factors: Mapping[str, FactorBase]) ->
         rows.append(epicentre_row(event.epicentre, event, grid, factors))
     if warnings := _doubts(event):
         said = "" if event.time is None else f"{event.time:%Y-%m-%d %H:%M}"
-        rows.append(LayerRow("event", "", "", "", None, said, "record", warnings=warnings))
+        rows.append(
+            LayerRow(
+                name="event",
+                file="",
+                kind="",
+                crs="",
+                coverage=None,
+                values=said,
+                use="record",
+                warnings=warnings,
+            )
+        )
     return rows
 
 
@@ -76,14 +87,14 @@ def epicentre_row(
     # Factors without a layer are made from the epicentre.
     codes = [c for c, f in factors.items() if not layer_of(f)]
     return LayerRow(
-        "epicentre",
-        "",
-        "point",
-        event.crs,
-        None,
-        f"{lon:g}, {lat:g}"
+        name="epicentre",
+        file="",
+        kind="point",
+        crs=event.crs,
+        coverage=None,
+        values=f"{lon:g}, {lat:g}"
         + ("" if distance == 0 else f"; {distance / 1000:,.1f} km off the grid"),
-        f"factors {', '.join(codes)}" if codes else "record",
+        use=f"factors {', '.join(codes)}" if codes else "record",
         warnings=warnings,
     )
 

@@ -34,16 +34,16 @@ def mask_row(settings: Mask, name: str, coarse: GeoBox) -> LayerRow:
     rows, cols = grids.shape_of(coarse)
     share = float(loaded.covers(Tile((0, 0), 0, rows, 0, cols)).mean())
     return LayerRow(
-        name,
-        settings.path.name,
-        "mask",
-        "",
-        share,
-        "",
-        f"no samples; maps show {settings.map_value}",
-        settings.source,
-        list(loaded.notes),
-        [] if share > 0 else [_unmasked(settings, name, coarse)],
+        name=name,
+        file=settings.path.name,
+        kind="mask",
+        crs="",
+        coverage=share,
+        values="",
+        use=f"no samples; maps show {settings.map_value}",
+        source=settings.source,
+        notes=list(loaded.notes),
+        warnings=[] if share > 0 else [_unmasked(settings, name, coarse)],
     )
 
 
@@ -88,16 +88,16 @@ def part_row(name: str, layer: Layer, use: str, grid: GeoBox) -> LayerRow:
     box = shapely.box(*grids.bounds(grid).bbox)
     here = int(shapely.intersects(features.geometry, box).sum())
     return LayerRow(
-        name,
-        layer.path.name,
-        counted(len(features.geometry), features.kind),
-        grids.crs_name(features.crs),
-        None,
-        f"{here:,} on the grid" + (f"; where {layer.where}" if layer.where else ""),
-        use,
-        layer.source,
-        features.notes,
-        [] if here else ["none of it lies on the grid: is its CRS right?"],
+        name=name,
+        file=layer.path.name,
+        kind=counted(len(features.geometry), features.kind),
+        crs=grids.crs_name(features.crs),
+        coverage=None,
+        values=f"{here:,} on the grid" + (f"; where {layer.where}" if layer.where else ""),
+        use=use,
+        source=layer.source,
+        notes=features.notes,
+        warnings=[] if here else ["none of it lies on the grid: is its CRS right?"],
     )
 
 
@@ -144,16 +144,16 @@ def inventory_row(
     areas = loaded.areas
     size = f"{areas.sum() / 1e6:.3g} km² in all, median {np.median(areas):.4g} m²"
     return LayerRow(
-        "inventory",
-        settings.path.name if settings.path is not None else "",
-        counted(loaded.count, loaded.kind),
-        loaded.crs,
-        None,
-        size if loaded.kind == "polygon" else "",
-        f"positives: {loaded.positives.what}",
-        settings.source,
-        loaded.notes,
-        [w for w in warnings if w],
+        name="inventory",
+        file=settings.path.name if settings.path is not None else "",
+        kind=counted(loaded.count, loaded.kind),
+        crs=loaded.crs,
+        coverage=None,
+        values=size if loaded.kind == "polygon" else "",
+        use=f"positives: {loaded.positives.what}",
+        source=settings.source,
+        notes=loaded.notes,
+        warnings=[w for w in warnings if w],
     )
 
 

@@ -36,6 +36,7 @@ def check_layers(
     factors: Mapping[str, FactorBase],
     landslides: Inventory,
     grid: GeoBox,
+    *,
     event: Event | None = None,
     masks: Sequence[Mask] = (),
     least: Sequence[Least] = (),
@@ -72,7 +73,9 @@ def check_layers(
     """
     event = event or Event()
     rows = factor_rows(layers, factors, grid, event, reading)
-    return rows + landslide_rows(landslides, masks, grid, event, least, asked, reading)
+    return rows + landslide_rows(
+        landslides, masks, grid, event, least=least, asked=asked, reading=reading
+    )
 
 
 def landslide_rows(
@@ -126,7 +129,9 @@ def factor_rows(
         if is_vector(layers[name]):
             rows.append(vector_row(name, layers[name], use, coarse))
         else:
-            rows.append(raster_row(name, layers[name], use, coarse, grid, event, reading))
+            rows.append(
+                raster_row(name, layers[name], use, coarse, grid, event=event, reading=reading)
+            )
     about = [_size_warning(grid, len(factors)), *grids.remarks(grid)]
     # The DEM's row comes first, and from the DEM comes the grid.
     rows[0] = replace(rows[0], warnings=[*rows[0].warnings, *(text for text in about if text)])
@@ -214,7 +219,16 @@ def _size_warning(grid: GeoBox, factors: int) -> str:
 def models_row(used: Sequence[str], remarks: Sequence[str]) -> LayerRow:
     """Return what there is to say of the models: which run, which cannot and why."""
     text = ", ".join(used)
-    return LayerRow("models", "", "", "", None, "", f"runs {text}", warnings=list(remarks))
+    return LayerRow(
+        name="models",
+        file="",
+        kind="",
+        crs="",
+        coverage=None,
+        values="",
+        use=f"runs {text}",
+        warnings=list(remarks),
+    )
 
 
 def with_factors(rows: Sequence[LayerRow], factors: Sequence[Factor]) -> list[LayerRow]:

@@ -87,16 +87,16 @@ def raster_row(
     aligned = raster.aligned_offset(info.grid.affine, info.crs, grid) is not None
     how = "nearest" if use.classes else "bilinear"
     return LayerRow(
-        name,
-        layer.path.name,
-        f"{kind}, {info.grid.shape[0]} x {info.grid.shape[1]}",
-        grids.crs_name(info.crs),
-        share,
-        text,
-        use.text + ("" if aligned else f"; resampled ({how})"),
-        layer.source,
-        notes,
-        coverage_warning(share) + warnings,
+        name=name,
+        file=layer.path.name,
+        kind=f"{kind}, {info.grid.shape[0]} x {info.grid.shape[1]}",
+        crs=grids.crs_name(info.crs),
+        coverage=share,
+        values=text,
+        use=use.text + ("" if aligned else f"; resampled ({how})"),
+        source=layer.source,
+        notes=notes,
+        warnings=coverage_warning(share) + warnings,
     )
 
 

@@ -213,13 +213,13 @@ def _require_blocks(
 def _plan(grid: GeoBox, asked: Asked, size: float) -> validation.Plan:
     evaluation = asked.evaluation
     return validation.Plan(
-        asked.samples.train_share,
-        1,
-        evaluation.folds,
-        size,
-        evaluation.buffer,
-        validation.origin(grid),
-        asked.seed,
+        train_share=asked.samples.train_share,
+        repeats=1,
+        folds=evaluation.folds,
+        block_size=size,
+        buffer=evaluation.buffer,
+        origin=validation.origin(grid),
+        seed=asked.seed,
     )
 
 

@@ -13,7 +13,7 @@ FAR = 200_000.0
 """Metres from the grid beyond which a layer, or the epicentre, is suspected to be elsewhere."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerRow:
     """What `check` says of one layer.
 

@@ -51,16 +51,16 @@ def vector_row(name: str, layer: Layer, use: Uses, coarse: GeoBox) -> LayerRow:
             f'its texts look garbled ({bad!r}): name their encoding, for example encoding = "UTF-8"'
         )
     return LayerRow(
-        name,
-        layer.path.name,
-        counted(len(features), kind),
-        grids.crs_name(features.crs),
-        coverage,
-        _column_text(features, layer, use),
-        use.text,
-        layer.source,
-        features.notes,
-        [w for w in warnings if w],
+        name=name,
+        file=layer.path.name,
+        kind=counted(len(features), kind),
+        crs=grids.crs_name(features.crs),
+        coverage=coverage,
+        values=_column_text(features, layer, use),
+        use=use.text,
+        source=layer.source,
+        notes=features.notes,
+        warnings=[w for w in warnings if w],
     )
 
 

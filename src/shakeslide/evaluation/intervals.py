@@ -123,7 +123,7 @@ def bootstrap(
         As `scores.scores`.
     """
     settings = Settings(threshold, prevalence, sample_share)
-    return replicates(y, p, groups, part, settings, n, seed).intervals(level)
+    return replicates(y, p, groups, part, settings, n=n, seed=seed).intervals(level)
 
 
 def bootstrap_difference(
@@ -150,7 +150,7 @@ def bootstrap_difference(
         As for `bootstrap`; both are scored on the same replicates.
     """
     settings = Settings(threshold, prevalence, sample_share)
-    first, second = (replicates(y, q, groups, part, settings, n, seed) for q in (p, other))
+    first, second = (replicates(y, q, groups, part, settings, n=n, seed=seed) for q in (p, other))
     difference = Replicates(first.estimate - second.estimate, first.values - second.values)
     return difference.intervals(level)
 

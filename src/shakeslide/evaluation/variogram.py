@@ -24,7 +24,7 @@ FEWEST_PAIRS = 50
 FEWEST_POINTS = 30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Variogram:
     """Half the mean squared difference of two values, by their distance.
 
@@ -145,7 +145,17 @@ def variogram(
     chance = (1 + sum(other >= gain for other in shuffled)) / (1 + SHUFFLES)
     sill = nugget + float(steps.sum())
     reached = _longest(ranges, steps, sill)
-    return Variogram(lag, semivariance, count, ranges, steps, nugget, sill, reached, chance)
+    return Variogram(
+        lag=lag,
+        semivariance=semivariance,
+        pairs=count,
+        ranges=ranges,
+        steps=steps,
+        nugget=nugget,
+        sill=sill,
+        range=reached,
+        chance=chance,
+    )
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from shakeslide.factors import nearest
 from shakeslide.factors.factor import Float, Sources, TileInputs
 from shakeslide.geo import grid as grids
 from shakeslide.io import raster
-from shakeslide.io.geotiff import write_geotiff
+from shakeslide.io.geotiff import BandToWrite, write_geotiff
 
 BYTES_PER_CELL = 48
 """Memory that flow directions and upstream areas take at their peak, measured."""
@@ -309,7 +309,11 @@ def _places(ends: NDArray[np.int64], grid: GeoBox) -> NDArray[np.float64]:
 def _write(path: Path, grid: GeoBox, values: Float) -> None:
     cut = grids.tiles(grid, grids.tile_size(grid))
     write_geotiff(
-        path, grid, cut, lambda t: values[t.row0 : t.row1, t.col0 : t.col1], tags={"made": METHOD}
+        path,
+        grid,
+        cut,
+        lambda t: values[t.row0 : t.row1, t.col0 : t.col1],
+        BandToWrite(tags={"made": METHOD}),
     )
 
 

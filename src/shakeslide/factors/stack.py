@@ -25,13 +25,13 @@ from rasterio.windows import Window
 
 from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
-from shakeslide.core.files import is_shard, replacing, save_shard
-from shakeslide.core.progress import Advance, silent
+from shakeslide.core.files import replacing
 from shakeslide.factors.factor import Factor, Float, TileInputs
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
-from shakeslide.io.geotiff import write_geotiff
+from shakeslide.io.geotiff import BandToWrite, write_geotiff
+from shakeslide.io.tile_jobs import Shards, TileJob
 
 
 def compute_tile(
@@ -92,33 +92,19 @@ IN_MEMORY = 1 << 30
 again. More than that waits in files, from which a broken run goes on."""
 
 
-def write(
-    factors: Sequence[Factor],
-    grid: GeoBox,
-    size: int,
-    dem: raster.RasterSource,
-    folder: Path,
-    shards: Path,
-    engine: Engine,
-    advance: Advance = silent,
-) -> None:
-    """Compute the factors and write `folder/<CODE>.tif`, going on from the shards of a broken run.
+def write(factors: Sequence[Factor], size: int, dem: raster.RasterSource, job: TileJob) -> None:
+    """Compute the factors and write `<CODE>.tif` each, going on from the shards of a broken run.
 
     Fewer than `IN_MEMORY` bytes on this machine wait in memory instead of in shards.
 
     Parameters
     ----------
-    factors, grid, size, dem
+    factors, size, dem
         As for `computed`.
-    folder : Path
-        Where the GeoTIFFs go.
-    shards : Path
-        Folder of tile shards, which belongs to exactly these factors and layers.
-    engine : Engine
-        Runs the tiles.
-    advance : callable
-        Called with 1 per tile computed and per file written: tiles + factors in all.
+    job : TileJob
+        It advances by tiles + factors in all.
     """
+    grid, engine, advance = job.grid, job.engine, job.advance
     cut = grids.tiles(grid, size)
     compute = _Compute(tuple(factors), grid, dem)
     rows, cols = grids.shape_of(grid)
@@ -128,13 +114,16 @@ def write(
         engine.map(whole.fill, cut, advance)
         load = whole.tile
     else:
-        load = _LoadShard(shards)
-        todo = [t for t in cut if not is_shard(load.path(t))]
+        load = job.shards.load
+        todo = [t for t in cut if not job.shards.has(t)]
         advance(len(cut) - len(todo))
-        engine.map(_Shard(compute, load), todo, advance)
+        engine.map(_Shard(compute, job.shards), todo, advance)
     # Files are few: threads within each keep all processors busy to the end.
     threads = 1 if engine.scheduler else engine.threads
-    writer = _FactorFile(tuple(factors), grid, tuple(cut), folder, load, threads)
+    writer = _FactorFile(
+        factors=tuple(factors), grid=grid, tiles=tuple(cut), folder=job.folder, load=load,
+        threads=threads,
+    )  # fmt: skip
     engine.map(writer, range(len(factors)), advance)
 
 
@@ -145,7 +134,11 @@ def retag(factor: Factor, grid: GeoBox, size: int, folder: Path, engine: Engine)
     """
     values = _Read((folder / f"{factor.code}.tif",))
     threads = 1 if engine.scheduler else engine.threads
-    _FactorFile((factor,), grid, tuple(grids.tiles(grid, size)), folder, values, threads)(0)
+    writer = _FactorFile(
+        factors=(factor,), grid=grid, tiles=tuple(grids.tiles(grid, size)), folder=folder,
+        load=values, threads=threads,
+    )  # fmt: skip
+    writer(0)
 
 
 @dataclass(frozen=True)
@@ -163,29 +156,15 @@ class _Whole:
 
 
 @dataclass(frozen=True)
-class _LoadShard:
-    """Reads the file in which a tile waits."""
-
-    folder: Path
-
-    def path(self, tile: Tile) -> Path:
-        return self.folder / f"{tile.name}.npy"
-
-    def __call__(self, tile: Tile) -> Float:
-        # Mapped, because the file of a factor takes a single layer of each tile.
-        return np.asarray(np.load(self.path(tile), mmap_mode="r"))
-
-
-@dataclass(frozen=True)
 class _Shard:
     block: Callable[[Tile], Float]
-    shards: _LoadShard
+    shards: Shards
 
     def __call__(self, tile: Tile) -> None:
-        save_shard(self.block(tile), self.shards.path(tile))
+        self.shards.save(tile, self.block(tile))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _FactorFile:
     factors: tuple[Factor, ...]
     grid: GeoBox
@@ -201,13 +180,15 @@ class _FactorFile:
             self.grid,
             self.tiles,
             lambda t: self.load(t)[i],
-            tags=factor.tags(),
-            description=f"{factor.name} ({factor.unit})" if factor.unit else factor.name,
+            BandToWrite(
+                tags=factor.tags(),
+                description=f"{factor.name} ({factor.unit})" if factor.unit else factor.name,
+            ),
             threads=self.threads,
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FactorInfo:
     """What a factor's file says of itself."""
 

@@ -309,7 +309,7 @@ def _derive(z: Any, gain: Any, slope: Any, aspect: Any, curvature: Any) -> None:
             else:
                 _derive_row(north, z[i], south, no_bend if edge else gain, *out)
         for j in (0, cols - 1):
-            _derive_side(north, z[i], south, j > 0, edge, gain, side)
+            _derive_side(north, z[i], south, j > 0, edge, gain=gain, out=side)
             slope[i, j], aspect[i, j], curvature[i, j] = side
         north_voids, mid_voids = mid_voids, south_voids
 

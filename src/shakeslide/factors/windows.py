@@ -181,7 +181,7 @@ def _annulus(
         at, at2 = pairs[p], pairs[p + 1]
         low, high = columns[(i + at[0]) % ring], columns[(i + at[1]) % ring]
         low2, high2 = columns[(i + at2[0]) % ring], columns[(i + at2[1]) % ring]
-        _add_columns(low, high, at, low2, high2, at2, sums)
+        _add_columns(low, high, at, low2, high2, at2=at2, sums=sums)
     for at in blocks:
         _add_block(table[(i + at[0]) % ring], table[(i + at[1]) % ring], at, band, sums)
 
@@ -295,10 +295,10 @@ def _tpi_panel(z: Any, start: int, stop: int, annulus: _Annulus, by_sd: bool, ou
         if at < 0:
             continue
         for p in range(powers):
-            _annulus(columns[p], table[p], at + ring, pairs, blocks, band, sums[p])
+            _annulus(columns[p], table[p], at + ring, pairs, blocks, band=band, sums=sums[p])
         whole = tall <= at < rows - tall and not counting
         if counting:
-            _annulus(cells, cell_table, at + ring, pairs, blocks, cell_band, number)
+            _annulus(cells, cell_table, at + ring, pairs, blocks, band=cell_band, sums=number)
         # Away from edges and voids the number is that of the row above.
         elif not (whole and settled):
             _number_without_voids(widths, at, rows, number)

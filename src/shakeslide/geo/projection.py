@@ -32,7 +32,7 @@ DEGREE = 111_320.0
 """Metres of a degree of latitude, nearly."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ground:
     """The ground at places of a map; arrays of one shape, NaN where the CRS shows no ground.
 
@@ -112,15 +112,15 @@ def ground(crs: CRS, x: NDArray[Any], y: NDArray[Any]) -> Ground:
         )
         nx, ny = np.sum(along_x * to_north, axis=0), np.sum(along_y * to_north, axis=0)
         return Ground(
-            lon,
-            lat,
-            np.sqrt(mean + apart),
+            lon=lon,
+            lat=lat,
+            longest=np.sqrt(mean + apart),
             # Rounding may leave less than 0.
-            np.sqrt(np.maximum(mean - apart, 0)),
-            np.sqrt(np.maximum(area2, 0)),
+            shortest=np.sqrt(np.maximum(mean - apart, 0)),
+            area=np.sqrt(np.maximum(area2, 0)),
             # The inverse of the metric tensor turns products with both axes into components.
-            (yy * nx - xy * ny) / area2,
-            (xx * ny - xy * nx) / area2,
+            east=(yy * nx - xy * ny) / area2,
+            north=(xx * ny - xy * nx) / area2,
         )
 
 
@@ -276,7 +276,7 @@ def _shape(grid: GeoBox) -> tuple[int, int]:
 # ------------------------------------------------------------------ how well it fits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Distortion:
     """What a grid's projection does to lengths, areas and directions on it.
 
@@ -325,17 +325,17 @@ def distortion(grid: GeoBox) -> Distortion:
     north = seen.north_deg[known]
     a = grid.affine
     return Distortion(
-        float(middle.scale_error[0]),
-        float(errors[np.argmax(np.abs(errors))]) if errors.size else math.nan,
-        float((1 / seen.longest[known] - 1).min(initial=math.inf)),
-        float((1 / seen.shortest[known] - 1).max(initial=-math.inf)),
-        float(1 / middle.area[0] - 1),
-        float(middle.north_deg[0]),
-        float(north[np.argmax(np.abs(north))]) if north.size else math.nan,
-        bool(known.all()),
-        seen.lon[known],
-        seen.lat[known],
-        float(np.sqrt(abs(a.a * a.e) * middle.area[0])),
+        centre=float(middle.scale_error[0]),
+        worst=float(errors[np.argmax(np.abs(errors))]) if errors.size else math.nan,
+        low=float((1 / seen.longest[known] - 1).min(initial=math.inf)),
+        high=float((1 / seen.shortest[known] - 1).max(initial=-math.inf)),
+        area=float(1 / middle.area[0] - 1),
+        north=float(middle.north_deg[0]),
+        most_turned=float(north[np.argmax(np.abs(north))]) if north.size else math.nan,
+        whole=bool(known.all()),
+        lon=seen.lon[known],
+        lat=seen.lat[known],
+        side=float(np.sqrt(abs(a.a * a.e) * middle.area[0])),
     )
 
 

@@ -7,6 +7,7 @@ order of the workers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,17 +41,42 @@ TIFF = {
 predictor 2 (differences of neighbours) packs floats as well as 3, twice as fast both ways."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class BandToWrite:
+    """What a file says of its band beside the values.
+
+    Attributes
+    ----------
+    dtype : str
+        Type of its numbers.
+    nodata : float
+        Value of cells without data.
+    tags : mapping of str to str
+        Of the file.
+    description : str
+        A few words.
+    colours : mapping of int to (int, int, int, int), optional
+        Red, green, blue and opacity of each class.
+    """
+
+    dtype: str = "float32"
+    nodata: float = np.nan
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    colours: Mapping[int, tuple[int, int, int, int]] | None = None
+
+
+FLOATS = BandToWrite()
+"""A band of numbers of which nothing more is said."""
+
+
 def write_geotiff(
     path: Path,
     grid: GeoBox,
     cut: Sequence[Tile],
     load: Callable[[Tile], NDArray[Any]],
+    band: BandToWrite = FLOATS,
     *,
-    dtype: str = "float32",
-    nodata: float = np.nan,
-    tags: Mapping[str, str] | None = None,
-    description: str = "",
-    colours: Mapping[int, tuple[int, int, int, int]] | None = None,
     cloud_optimised: Literal["average", "mode", "nearest"] | None = None,
     threads: int = 1,
 ) -> None:
@@ -70,8 +96,8 @@ def write_geotiff(
         All tiles of the grid.
     load : callable
         Returns the values of a tile, (rows, cols).
-    dtype, nodata, tags, description, colours
-        Of the band.
+    band : BandToWrite
+        What the file says of it.
     cloud_optimised : {"average", "mode", "nearest"}, optional
         Make a cloud-optimised GeoTIFF whose overviews are resampled so.
     threads : int
@@ -82,8 +108,8 @@ def write_geotiff(
         "height": grid.shape[0],
         "width": grid.shape[1],
         "count": 1,
-        "dtype": dtype,
-        "nodata": nodata,
+        "dtype": band.dtype,
+        "nodata": band.nodata,
         "crs": grids.crs_of(grid).to_wkt(),
         "transform": grid.affine,
         "num_threads": threads,
@@ -95,12 +121,12 @@ def write_geotiff(
             profile.pop(key)
     with rasterio.Env(**options()), replacing(path, check=damage) as temporary:
         with rasterio.open(temporary, "w", **profile) as dst:
-            dst.update_tags(**(tags or {}))
-            if description:
-                dst.set_band_description(1, description)
-            if colours:
-                dst.write_colormap(1, dict(colours))
-            for row0, strip in _strips(grids.shape_of(grid), cut, load, dtype):
+            dst.update_tags(**band.tags)
+            if band.description:
+                dst.set_band_description(1, band.description)
+            if band.colours:
+                dst.write_colormap(1, dict(band.colours))
+            for row0, strip in _strips(grids.shape_of(grid), cut, load, band.dtype):
                 dst.write(strip, 1, window=Window(0, row0, strip.shape[1], strip.shape[0]))
         if cloud_optimised:
             _to_cog(temporary, cloud_optimised)

@@ -44,7 +44,7 @@ MOST_CELLS = 1 << 26
 """Cells of a masked raster that are held in memory to be resampled; of more, some are left out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RasterInfo:
     """What a raster says of itself.
 
@@ -97,18 +97,18 @@ def info(
         _require_place(src, path)
         _require_degrees(own, file_crs, path)
         return RasterInfo(
-            GeoBox((src.height, src.width), own.affine, file_crs),
-            file_crs,
-            own.dtype,
-            own.nodata,
-            src.count,
-            src.tags(),
-            units.spelled(src.units[band - 1] or src.tags().get("unit", "")),
-            src.scales[band - 1],
-            src.offsets[band - 1],
-            src.colorinterp[band - 1].name == "palette",
-            height_unit,
-            _remarks(own),
+            grid=GeoBox((src.height, src.width), own.affine, file_crs),
+            crs=file_crs,
+            dtype=own.dtype,
+            nodata=own.nodata,
+            bands=src.count,
+            tags=src.tags(),
+            unit=units.spelled(src.units[band - 1] or src.tags().get("unit", "")),
+            scale=src.scales[band - 1],
+            offset=src.offsets[band - 1],
+            colours=src.colorinterp[band - 1].name == "palette",
+            height_unit=height_unit,
+            notes=_remarks(own),
         )
 
 
@@ -214,6 +214,7 @@ class RasterSource:
     """
 
     path: Path
+    _: dataclasses.KW_ONLY
     band: int = 1
     crs: str | None = None
     nodata: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class VectorSource:
 
     path: Path
     name: str = "layer"
+    _: KW_ONLY
     layer: str | None = None
     column: str | None = None
     where: str | None = None

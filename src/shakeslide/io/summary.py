@@ -33,7 +33,7 @@ BEYOND = 0.99e20
 """From here on too, which fill values of climate data and of floats exceed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """What the values of a raster are.
 
@@ -77,8 +77,9 @@ class Summary:
         known, low, below, low_count, high, above, high_count, zeros, least = _ends(flat)
         distinct = _distinct(flat, most)
         return cls(
-            flat.size, known, low, below, low_count, high, above, high_count, zeros, least,
-            distinct,
+            cells=flat.size, known=known, low=low, next_low=below, low_count=low_count, high=high,
+            next_high=above, high_count=high_count, zeros=zeros, least=least,
+            distinct=distinct,
         )  # fmt: skip
 
     def joined(self, other: Summary, most: int = 0) -> Summary:
@@ -91,17 +92,17 @@ class Summary:
             both = np.union1d(self.distinct, other.distinct)
             distinct = both if both.size <= most else None
         return Summary(
-            self.cells + other.cells,
-            self.known + other.known,
-            low,
-            min(rising, default=math.inf),
-            sum(s.low_count for s in (self, other) if s.low == low),
-            high,
-            max(falling, default=-math.inf),
-            sum(s.high_count for s in (self, other) if s.high == high),
-            self.zeros + other.zeros,
-            min(self.least, other.least),
-            distinct,
+            cells=self.cells + other.cells,
+            known=self.known + other.known,
+            low=low,
+            next_low=min(rising, default=math.inf),
+            low_count=sum(s.low_count for s in (self, other) if s.low == low),
+            high=high,
+            next_high=max(falling, default=-math.inf),
+            high_count=sum(s.high_count for s in (self, other) if s.high == high),
+            zeros=self.zeros + other.zeros,
+            least=min(self.least, other.least),
+            distinct=distinct,
         )
 
     def share(self, count: int) -> str:

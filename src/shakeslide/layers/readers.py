@@ -46,14 +46,14 @@ def raster_source(layer: Layer, categorical: bool = False, name: str = "") -> ra
     """Return how to read a raster layer; classes are exact, and never interpolated."""
     return raster.RasterSource(
         layer.path,
-        layer.band,
-        layer.crs,
-        layer.nodata,
-        "nearest" if categorical else "bilinear",
-        field_of(layer, name),
-        layer.scale,
-        layer.layer,
-        categorical,
+        band=layer.band,
+        crs=layer.crs,
+        nodata=layer.nodata,
+        resampling="nearest" if categorical else "bilinear",
+        field=field_of(layer, name),
+        scale=layer.scale,
+        layer=layer.layer,
+        classes=categorical,
     )
 
 
@@ -131,17 +131,17 @@ def vector_source(layer: Layer | Inventory, name: str) -> vector.VectorSource:
     return vector.VectorSource(
         layer.path,
         name,
-        layer.layer,
-        getattr(layer, "column", None),
-        layer.where,
-        layer.crs,
-        layer.x,
-        layer.y,
-        layer.encoding,
-        layer.swap_xy,
-        layer.wkt,
-        getattr(layer, "time", None),
-        layer.date,
+        layer=layer.layer,
+        column=getattr(layer, "column", None),
+        where=layer.where,
+        crs=layer.crs,
+        x=layer.x,
+        y=layer.y,
+        encoding=layer.encoding,
+        swap_xy=layer.swap_xy,
+        wkt=layer.wkt,
+        time=getattr(layer, "time", None),
+        date=layer.date,
     )
 
 

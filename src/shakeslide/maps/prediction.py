@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
-from shakeslide.core.engine import Engine
-from shakeslide.core.files import is_shard, save_shard
-from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import raster, style
-from shakeslide.io.geotiff import write_geotiff
+from shakeslide.io.geotiff import BandToWrite, write_geotiff
+from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.layers.masks import Masks
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.models.formulas.raw import RawModel
@@ -47,22 +45,16 @@ class _PredictTile:
 @dataclass(frozen=True)
 class _ToShard:
     block: Callable[[Tile, NDArray[np.float32]], NDArray[np.float32]]
-    shards: Path
+    shards: Shards
 
     def __call__(self, tile: Tile, block: NDArray[np.float32]) -> None:
-        save_shard(self.block(tile, block), self.shards / _npy(tile))
-
-
-def _npy(tile: Tile) -> str:
-    return f"{tile.name}.npy"
+        self.shards.save(tile, self.block(tile, block))
 
 
 def to_shards(
     block: Callable[[Tile, NDArray[np.float32]], NDArray[np.float32]],
     stack: xr.DataArray,
-    shards: Path,
-    engine: Engine,
-    advance: Advance = silent,
+    job: TileJob,
 ) -> list[Tile]:
     """Compute something on every tile of a stack that has no shard yet; return all tiles.
 
@@ -72,24 +64,16 @@ def to_shards(
         (tile, raw factors (factors, rows, cols) float32) -> (..., rows, cols) float32.
     stack : DataArray
         The lazy factor stack, (factor, y, x).
-    shards : Path
-        Folder where tiles wait.
-    engine, advance
-        Where to run, and how to tell: 1 per tile.
+    job : TileJob
+        It advances by 1 per tile.
     """
     pairs = list(stacks.blocks(stack))
-    todo = [(t, b) for t, b in pairs if not is_shard(shards / _npy(t))]
-    advance(len(pairs) - len(todo))
+    todo = [(t, b) for t, b in pairs if not job.shards.has(t)]
+    job.advance(len(pairs) - len(todo))
     # Neither hashed for a name nor searched for tasks: dask would walk through the whole model.
-    call = delayed(_ToShard(block, shards), pure=False, traverse=False)
-    engine.run([call(t, b) for t, b in todo], advance)
+    call = delayed(_ToShard(block, job.shards), pure=False, traverse=False)
+    job.engine.run([call(t, b) for t, b in todo], job.advance)
     return [t for t, _ in pairs]
-
-
-def load_shard(shards: Path, tile: Tile) -> NDArray[np.float32]:
-    """Return a tile's stored values, (rows, cols) or (bands, rows, cols) float32."""
-    # Mapped, for of several bands one at a time is wanted.
-    return np.asarray(np.load(shards / _npy(tile), mmap_mode="r"))
 
 
 def columns_of(model: FittedModel, stack: xr.DataArray) -> tuple[int, ...]:
@@ -151,13 +135,10 @@ def predict_block(
 def write_maps(
     model: FittedModel,
     stack: xr.DataArray,
-    grid: GeoBox,
+    job: TileJob,
+    *,
     breaks: Sequence[float],
     shows: str,
-    folder: Path,
-    shards: Path,
-    engine: Engine,
-    advance: Advance = silent,
     masks: Masks | None = None,
 ) -> list[Path]:
     """Write `<model>_probability.tif` and `<model>_class.tif` with a QGIS style each.
@@ -168,29 +149,25 @@ def write_maps(
         Trained.
     stack : DataArray
         The lazy factor stack, (factor, y, x).
-    grid : GeoBox
-        Its grid.
+    job : TileJob
+        It advances by 1 per tile predicted, and 1 per map written.
     breaks : sequence of float
         Limits between classes of susceptibility, ascending.
     shows : {"susceptibility", "probability"}
         What the probability map shows, see `shown`.
-    folder, shards : Path
-        Where the maps go, and where their tiles wait.
-    engine, advance
-        Where to run, and how to tell: 1 per tile predicted, and 1 per map written.
     masks : Masks, optional
         Ground that shows what the study states instead of a prediction.
     """
     call = _PredictTile(model, columns_of(model, stack), masks)
-    cut = to_shards(call, stack, shards, engine, advance)
-    probability = folder / f"{model.name}_probability.tif"
-    classes = folder / f"{model.name}_class.tif"
-    _write_probability(model, probability, grid, cut, shards, shows)
-    advance(1)
+    cut = to_shards(call, stack, job)
+    probability = job.folder / f"{model.name}_probability.tif"
+    classes = job.folder / f"{model.name}_class.tif"
+    _write_probability(model, probability, cut, job, shows)
+    job.advance(1)
     what = "the formula's values" if is_formula(model) else "susceptibility"
     # Classes are of susceptibility, whatever the other map shows.
-    _write_classes(model.name, classes, grid, cut, lambda t: load_shard(shards, t), breaks, what)
-    advance(1)
+    _write_classes(model.name, classes, _Tiles(job.grid, cut, job.shards.load), breaks, what)
+    job.advance(1)
     return [probability, classes]
 
 
@@ -219,30 +196,35 @@ def reclassify(name: str, grid: GeoBox, size: int, breaks: Sequence[float], fold
 
         cut = grids.tiles(grid, size)
         what = "the formula's values" if src.tags().get("shows") == FORMULA else "susceptibility"
-        _write_classes(name, folder / f"{name}_class.tif", grid, cut, load, breaks, what)
+        path = folder / f"{name}_class.tif"
+        _write_classes(name, path, _Tiles(grid, cut, load), breaks, what)
 
 
 def _write_probability(
-    model: FittedModel, path: Path, grid: GeoBox, cut: Sequence[Tile], shards: Path, shows: str
+    model: FittedModel, path: Path, cut: Sequence[Tile], job: TileJob, shows: str
 ) -> None:
     kind = FORMULA if is_formula(model) else shows
     title = title_of(model, shows)
     write_geotiff(
         path,
-        grid,
+        job.grid,
         cut,
-        lambda t: shown(model, load_shard(shards, t), kind),
-        tags={
-            "model": model.name,
-            "unit": "1",
-            "shows": kind,
-            "title": title,
-            "meaning": meaning(model, shows),
-        },
-        description=f"{model.name}: {meaning(model, shows)}",
+        lambda t: shown(model, job.shards.load(t), kind),
+        BandToWrite(
+            tags={
+                "model": model.name,
+                "unit": "1",
+                "shows": kind,
+                "title": title,
+                "meaning": meaning(model, shows),
+            },
+            description=f"{model.name}: {meaning(model, shows)}",
+        ),
         cloud_optimised="average",
     )
-    style.write_probability(path.with_suffix(".qml"), _greatest(model, cut, shards, kind), title)
+    style.write_probability(
+        path.with_suffix(".qml"), _greatest(model, cut, job.shards, kind), title
+    )
 
 
 SHOWS = {
@@ -300,35 +282,40 @@ def shown(model: FittedModel, p: NDArray[np.float32], shows: str) -> NDArray[np.
     return np.asarray(corrected, np.float32)
 
 
-def _greatest(model: FittedModel, cut: Sequence[Tile], shards: Path, shows: str) -> float:
+def _greatest(model: FittedModel, cut: Sequence[Tile], shards: Shards, shows: str) -> float:
     """Return the upper end of the style's ramp: 1 for susceptibility, else the highest value."""
     if shows == "susceptibility":
         return 1.0
     # With `initial`, for a tile may have no values.
-    highs = [np.nanmax(shown(model, load_shard(shards, t), shows), initial=0.0) for t in cut]
+    highs = [np.nanmax(shown(model, shards.load(t), shows), initial=0.0) for t in cut]
     # A ramp from 0 to 0 would have no colours.
     return max(float(max(highs)), 1e-6)
 
 
+@dataclass(frozen=True)
+class _Tiles:
+    """The tiles of a grid, and what loads the susceptibility of each."""
+
+    grid: GeoBox
+    cut: Sequence[Tile]
+    load: Callable[[Tile], NDArray[np.float32]]
+
+
 def _write_classes(
-    name: str,
-    path: Path,
-    grid: GeoBox,
-    cut: Sequence[Tile],
-    load: Callable[[Tile], NDArray[np.float32]],
-    breaks: Sequence[float],
-    what: str,
+    name: str, path: Path, tiles: _Tiles, breaks: Sequence[float], what: str
 ) -> None:
     names = style.class_names(breaks)
     write_geotiff(
         path,
-        grid,
-        cut,
-        lambda t: classify(load(t), breaks),
-        dtype="uint8",
-        nodata=NO_CLASS,
-        tags={"model": name} | {f"class_{k}": v for k, v in names.items()},
-        description=f"{name}: classes of {what}",
+        tiles.grid,
+        tiles.cut,
+        lambda t: classify(tiles.load(t), breaks),
+        BandToWrite(
+            dtype="uint8",
+            nodata=NO_CLASS,
+            tags={"model": name} | {f"class_{k}": v for k, v in names.items()},
+            description=f"{name}: classes of {what}",
+        ),
         # A mean of classes is no class.
         cloud_optimised="mode",
     )

@@ -14,9 +14,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 
-from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
 from shakeslide.core.progress import Advance, silent
@@ -24,7 +22,8 @@ from shakeslide.evaluation import applicability, importance
 from shakeslide.evaluation.applicability import Applicability
 from shakeslide.geo.grid import Tile
 from shakeslide.io import style
-from shakeslide.io.geotiff import write_geotiff
+from shakeslide.io.geotiff import BandToWrite, write_geotiff
+from shakeslide.io.tile_jobs import TileJob
 from shakeslide.layers.masks import Masks
 from shakeslide.learning import training
 from shakeslide.learning.bundle import FittedModel
@@ -149,12 +148,9 @@ class _SpreadTile:
 def write_spread(
     members: Sequence[FittedModel],
     stack: xr.DataArray,
-    grid: GeoBox,
+    job: TileJob,
+    *,
     shows: str,
-    folder: Path,
-    shards: Path,
-    engine: Engine,
-    advance: Advance = silent,
     masks: Masks | None = None,
 ) -> list[Path]:
     """Write `<model>_mean.tif` and `<model>_sd.tif`: mean and spread of an ensemble.
@@ -163,33 +159,35 @@ def write_spread(
     ----------
     members : sequence of FittedModel
         Two at least, of one model.
-    stack, grid, shows, folder, shards, engine, advance, masks
+    stack, job, shows, masks
         As for `prediction.write_maps`, `stack` (factor, y, x); masked cells have no value.
     """
     name = members[0].name
     call = _SpreadTile(tuple(members), prediction.columns_of(members[0], stack), shows)
-    cut = prediction.to_shards(call, stack, shards, engine, advance)
+    cut = prediction.to_shards(call, stack, job)
     said = (
         (0, "mean", f"{name}: mean of {len(members)} members trained on redrawn landslides"),
         (1, "sd", f"{name}: standard deviation of {len(members)} such members"),
     )
     paths = []
     for band, what, meaning in said:
-        path = folder / f"{name}_{what}.tif"
+        path = job.folder / f"{name}_{what}.tif"
         write_geotiff(
             path,
-            grid,
+            job.grid,
             cut,
             # `band` is bound now: a lambda would see the last one.
-            lambda t, band=band: _unmasked(prediction.load_shard(shards, t)[band], t, masks),  # type: ignore[misc]
-            tags={"model": name, "unit": "1", "shows": shows, "meaning": meaning},
-            description=meaning,
+            lambda t, band=band: _unmasked(job.shards.load(t)[band], t, masks),  # type: ignore[misc]
+            BandToWrite(
+                tags={"model": name, "unit": "1", "shows": shows, "meaning": meaning},
+                description=meaning,
+            ),
             cloud_optimised="average",
         )
-        highest = max(_highest(prediction.load_shard(shards, t)[band]) for t in cut)
+        highest = max(_highest(job.shards.load(t)[band]) for t in cut)
         style.write_probability(path.with_suffix(".qml"), max(highest, 1e-6))
         paths.append(path)
-    advance(1)
+    job.advance(1)
     return paths
 
 
@@ -312,16 +310,7 @@ class _AreaTile:
         return out.reshape(block.shape[1:])
 
 
-def write_area(
-    area: Area,
-    stack: xr.DataArray,
-    grid: GeoBox,
-    folder: Path,
-    shards: Path,
-    engine: Engine,
-    advance: Advance = silent,
-    masks: Masks | None = None,
-) -> Path:
+def write_area(area: Area, stack: xr.DataArray, job: TileJob, masks: Masks | None = None) -> Path:
     """Write `applicability.tif`: how unlike the training data each cell is.
 
     Its tag `threshold` is the limit of the area of applicability. `stack` is the lazy factor stack,
@@ -329,24 +318,26 @@ def write_area(
     """
     codes = [str(c) for c in stack.coords["factor"].values]
     call = _AreaTile(area, tuple(codes.index(c) for c in area.codes))
-    cut = prediction.to_shards(call, stack, shards, engine, advance)
+    cut = prediction.to_shards(call, stack, job)
     threshold = area.applicability.threshold
     meaning = (
         "dissimilarity to the training data (0: as in it, 1: as far from it as its rows are from "
         f"each other); above {threshold:.3g} unlike anything the models were trained on"
     )
-    path = folder / "applicability.tif"
+    path = job.folder / "applicability.tif"
     write_geotiff(
         path,
-        grid,
+        job.grid,
         cut,
-        lambda t: _unmasked(prediction.load_shard(shards, t), t, masks),
-        tags={"unit": "1", "threshold": f"{threshold:.6g}", "meaning": meaning},
-        description=meaning,
+        lambda t: _unmasked(job.shards.load(t), t, masks),
+        BandToWrite(
+            tags={"unit": "1", "threshold": f"{threshold:.6g}", "meaning": meaning},
+            description=meaning,
+        ),
         # Means would draw places beyond the limit as within it.
         cloud_optimised="nearest",
     )
     # The limit lies in the middle of the ramp.
     style.write_probability(path.with_suffix(".qml"), 2 * threshold)
-    advance(1)
+    job.advance(1)
     return path

@@ -20,6 +20,7 @@ from shakeslide.factors import stack as stacks
 from shakeslide.factors.factor import Factor, Whole
 from shakeslide.geo import grid as grids
 from shakeslide.io import vector
+from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.layers import inventory
 from shakeslide.learning import validation
 from shakeslide.maps import prediction
@@ -60,7 +61,10 @@ def prepare(run: Run, told: Collection[str] | None = None) -> None:
         run.reporter.task(f"prepare {len(stale)} factors", total) as on,
     ):
         folder = run.out / "factors"
-        stacks.write(stale, run.grid, run.tile, run.dem, folder, shards, run.engine, on)
+        job = TileJob(
+            grid=run.grid, folder=folder, shards=Shards(shards), engine=run.engine, advance=on
+        )
+        stacks.write(stale, run.tile, run.dem, job)
         stacks.save_legends(run.factors, folder / "legends.json")
     for f in stale:
         run.ledger.record(
@@ -162,12 +166,12 @@ def extract_sources(run: Run) -> Path:
             run.grid,
             run.dem.read,
             work / run.sources_mark,
-            recipes.recipe(settings),
-            recipes.scaling(settings),
-            landslides.sources,
-            pair,
-            run.engine,
-            on,
+            recipe=recipes.recipe(settings),
+            scaling=recipes.scaling(settings),
+            mapped=landslides.sources,
+            images=pair,
+            engine=run.engine,
+            advance=on,
         )
         if extracted.table.empty:
             raise InputError(
@@ -211,11 +215,11 @@ def sample(run: Run) -> None:
                 infos,
                 landslides,
                 run.grid,
-                run.study.samples.negatives_per_positive,
-                run.study.samples.most,
-                run.study.study.seed,
-                run.engine,
-                on,
+                ratio=run.study.samples.negatives_per_positive,
+                most=run.study.samples.most,
+                seed=run.study.study.seed,
+                engine=run.engine,
+                advance=on,
             )
         drawn = _with_blocks(run, drawn)
         paths = sampling.save(drawn, path)
@@ -307,16 +311,16 @@ def _rows(run: Run) -> list[checks.LayerRow]:
         study.active_factors,
         study.inventory,
         run.grid,
-        study.event,
-        study.masks,
-        checks.needs(
+        event=study.event,
+        masks=study.masks,
+        least=checks.needs(
             study.samples,
             study.evaluation,
             study.models.calibration,
             [run.recipe(n) for n in study.models.use],
         ),
-        checks.Asked(study.samples, study.evaluation, study.study.seed, study.sources),
-        reading,
+        asked=checks.Asked(study.samples, study.evaluation, study.study.seed, study.sources),
+        reading=reading,
     )
     _, remarks = images(study.sources, run.grid)
     rows[-1] = replace(rows[-1], warnings=[*rows[-1].warnings, *remarks])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shakeslide.core.failures import guarded
 from shakeslide.core.progress import Advance
 from shakeslide.factors import stack as stacks
+from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.learning import bundle, training
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction, spread
@@ -51,20 +52,27 @@ def map_(run: Run) -> None:
                 paths = prediction.write_maps(
                     model,
                     stack,
-                    run.grid,
-                    run.study.map.breaks,
-                    run.study.map.shows,
-                    run.out / "maps",
-                    places[name],
-                    run.engine,
-                    on,
-                    run.masks,
+                    _job(run, places[name], on),
+                    breaks=run.study.map.breaks,
+                    shows=run.study.map.shows,
+                    masks=run.masks,
                 )
             styles = [p.with_suffix(s) for p in paths for s in (".qml", ".sld")]
             files, mark = [*paths, *styles], run.map_mark(name)
             run.ledger.record(f"map-{name}", mark, files, taken[0], run.class_labels)
             shutil.rmtree(places[name], ignore_errors=True)
     doubt(run)
+
+
+def _job(run: Run, shards: Path, on: Advance) -> TileJob:
+    """Return how maps are made whose tiles wait in a folder."""
+    return TileJob(
+        grid=run.grid,
+        folder=run.out / "maps",
+        shards=Shards(shards),
+        engine=run.engine,
+        advance=on,
+    )
 
 
 def _reclassify(run: Run, fresh: Sequence[str]) -> list[str]:
@@ -108,13 +116,9 @@ def _spread(run: Run) -> None:
                 paths = spread.write_spread(
                     _members(run, name, samples, train, on),
                     run.stack(),
-                    run.grid,
-                    run.study.map.shows,
-                    run.out / "maps",
-                    places[name],
-                    run.engine,
-                    on,
-                    run.masks,
+                    _job(run, places[name], on),
+                    shows=run.study.map.shows,
+                    masks=run.masks,
                 )
             run.ledger.record(f"spread-{name}", mark, paths, taken[0])
             shutil.rmtree(places[name], ignore_errors=True)
@@ -156,8 +160,6 @@ def _applicability(run: Run) -> None:
     with timed("applicability") as taken, run.reporter.task("applicability", total) as on:
         area = spread.fit_area(samples, first_split(run, samples).train, run.study.study.seed)
         paths = spread.save_area(area, run.out / "models" / "applicability")
-        path = spread.write_area(
-            area, run.stack(), run.grid, run.out / "maps", shards, run.engine, on, run.masks
-        )
+        path = spread.write_area(area, run.stack(), _job(run, shards, on), run.masks)
     run.ledger.record("applicability", mark, [*paths, path], taken[0])
     shutil.rmtree(shards, ignore_errors=True)

@@ -257,6 +257,7 @@ def draw(
     factors: Sequence[stacks.FactorInfo],
     inventory: Inventory,
     grid: GeoBox,
+    *,
     ratio: float,
     most: int | None,
     seed: int,
@@ -301,7 +302,9 @@ def draw(
         wanted = round(ratio * sources)
         _require_cells(counts, wanted)
         if sum(len(d.clear) for d in drawn) >= wanted:
-            return _collect(drawn, counts, sources, wanted, factors, inventory, grid)
+            return _collect(
+                drawn, counts, sources, wanted, factors=factors, inventory=inventory, grid=grid
+            )
         # Twice what the first draw suggests, so that a third is hardly ever needed.
         share = min(1.0, share * 2 * wanted / max(1, sum(len(d.clear) for d in drawn)))
 

@@ -114,6 +114,7 @@ def extract(
     grid: GeoBox,
     read: Read,
     folder: Path,
+    *,
     recipe: Recipe | None = None,
     scaling: Scaling | None = None,
     mapped: Polygons | None = None,
@@ -151,15 +152,15 @@ def extract(
     intake = take_in(shapes, (box.left, box.bottom, box.right, box.top))
     held = Polygons.on_grid(intake.shapes, np.arange(1.0, len(intake.shapes) + 1), grid)
     work = _Work(
-        intake,
-        held,
-        grid,
-        read,
-        recipe or Recipe(),
-        scaling or Scaling(),
-        None if mapped is None else _Mapped.sorted(mapped),
-        images,
-        folder,
+        intake=intake,
+        held=held,
+        grid=grid,
+        read=read,
+        recipe=recipe or Recipe(),
+        scaling=scaling or Scaling(),
+        mapped=None if mapped is None else _Mapped.sorted(mapped),
+        images=images,
+        folder=folder,
     )
     cut = chunks(held, grids.shape_of(grid))
     # Differences of rounded sums: they add up to the number of outlines.
@@ -213,7 +214,7 @@ class _Looked:
     outlined: Cells
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Found:
     """A landslide of a chunk."""
 
@@ -248,7 +249,7 @@ class _Mapped:
         return self.order[first:last]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Work:
     """Works on one chunk and leaves its table in a file."""
 
@@ -317,15 +318,15 @@ class _Work:
         regions = _regions(pieces, inside & ~kept, tile)
         return [
             _Found(
-                k + 1,
-                i,
-                s,
-                regions[i - 1],
-                tile,
-                ",".join([*flags, *s.flags]),
-                ",".join(reasons),
-                verdict,
-                contrast,
+                number=k + 1,
+                piece=i,
+                separated=s,
+                regions=regions[i - 1],
+                window=tile,
+                flags=",".join([*flags, *s.flags]),
+                split=",".join(reasons),
+                change=verdict,
+                contrast=contrast,
             )
             for i, s in enumerate(pieces, 1)
         ]

@@ -14,7 +14,7 @@ from shakeslide.synthetic.noise import Axis, Floats, gaussian_field
 Codes = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rock:
     """A mapped rock unit: strength of its regolith and the GLiM class it belongs to.
 
@@ -32,15 +32,87 @@ class Rock:
 
 
 ROCKS = (
-    Rock("granite", "pa", 22.0, 35.5, 23.0, 0.88, 0.0),
-    Rock("gneiss", "mt", 21.5, 35.5, 23.0, 0.90, 0.2),
-    Rock("schist", "mt", 18.5, 33.0, 22.0, 1.05, 0.8),
-    Rock("phyllite", "mt", 17.0, 32.5, 21.5, 1.12, 1.0),
-    Rock("limestone", "sc", 21.5, 35.0, 23.0, 0.90, 0.5),
-    Rock("sandstone", "ss", 20.0, 34.0, 22.0, 0.98, 0.6),
-    Rock("flysch", "sm", 17.5, 32.5, 21.5, 1.10, 0.9),
-    Rock("basalt", "vb", 20.5, 35.0, 24.0, 0.93, 0.1),
-    Rock("alluvium", "su", 10.0, 34.0, 19.0, 1.12, 0.0),
+    Rock(
+        name="granite",
+        glim="pa",
+        cohesion=22.0,
+        friction=35.5,
+        weight=23.0,
+        erodibility=0.88,
+        layered=0.0,
+    ),
+    Rock(
+        name="gneiss",
+        glim="mt",
+        cohesion=21.5,
+        friction=35.5,
+        weight=23.0,
+        erodibility=0.90,
+        layered=0.2,
+    ),
+    Rock(
+        name="schist",
+        glim="mt",
+        cohesion=18.5,
+        friction=33.0,
+        weight=22.0,
+        erodibility=1.05,
+        layered=0.8,
+    ),
+    Rock(
+        name="phyllite",
+        glim="mt",
+        cohesion=17.0,
+        friction=32.5,
+        weight=21.5,
+        erodibility=1.12,
+        layered=1.0,
+    ),
+    Rock(
+        name="limestone",
+        glim="sc",
+        cohesion=21.5,
+        friction=35.0,
+        weight=23.0,
+        erodibility=0.90,
+        layered=0.5,
+    ),
+    Rock(
+        name="sandstone",
+        glim="ss",
+        cohesion=20.0,
+        friction=34.0,
+        weight=22.0,
+        erodibility=0.98,
+        layered=0.6,
+    ),
+    Rock(
+        name="flysch",
+        glim="sm",
+        cohesion=17.5,
+        friction=32.5,
+        weight=21.5,
+        erodibility=1.10,
+        layered=0.9,
+    ),
+    Rock(
+        name="basalt",
+        glim="vb",
+        cohesion=20.5,
+        friction=35.0,
+        weight=24.0,
+        erodibility=0.93,
+        layered=0.1,
+    ),
+    Rock(
+        name="alluvium",
+        glim="su",
+        cohesion=10.0,
+        friction=34.0,
+        weight=19.0,
+        erodibility=1.12,
+        layered=0.0,
+    ),
 )
 ALLUVIUM = len(ROCKS) - 1
 BEDDED = (1, 2, 3, 4, 5, 6, 7)

@@ -169,10 +169,10 @@ def run_out(z: Floats, sources: Ints, owner: Ints, friction: Floats, how: RunOut
         parent.
     """
     flat = np.flatnonzero(sources)
-    ids = sources.ravel()[flat]
-    order = np.argsort(ids, kind="stable")
+    labels = sources.ravel()[flat]
+    order = np.argsort(labels, kind="stable")
     cells = flat[order].astype(np.int32)
-    sizes = np.bincount(ids, minlength=friction.size + 1)[1:]
+    sizes = np.bincount(labels, minlength=friction.size + 1)[1:]
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     _run_out(z, owner, _Starts(cells, starts, friction), how, ids)
 

@@ -62,7 +62,7 @@ def intensity(pgv: Array) -> Array:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rupture:
     """A thrust that breaks the surface, dipping under the hanging wall.
 
@@ -220,7 +220,15 @@ def make_rupture(seed: int, magnitude: float, extent: float) -> Rupture:
     hypocentre = (start + 0.12 * length, 0.55 * width)
     if rng.random() < 0.5:
         start, end, hypocentre = -end, -start, (-hypocentre[0], hypocentre[1])
-    return Rupture(structure, magnitude, start, end, float(rng.uniform(30, 42)), width, hypocentre)
+    return Rupture(
+        structure=structure,
+        magnitude=magnitude,
+        start=start,
+        end=end,
+        dip=float(rng.uniform(30, 42)),
+        width=width,
+        hypocentre=hypocentre,
+    )
 
 
 @dataclass(frozen=True)

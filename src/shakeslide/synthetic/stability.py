@@ -69,7 +69,7 @@ class Surface:
     cover: Codes
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Slopes:
     """Infinite slopes, one per cell, and the shaking at each.
 

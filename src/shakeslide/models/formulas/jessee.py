@@ -184,7 +184,14 @@ class Jessee2022(Jessee2018):
         land_cover: str = "LC",
     ) -> None:
         super().__init__(
-            output, lithology_classes, land_cover_classes, pgv, slope, cti, lithology, land_cover
+            output,
+            lithology_classes,
+            land_cover_classes,
+            pgv=pgv,
+            slope=slope,
+            cti=cti,
+            lithology=lithology,
+            land_cover=land_cover,
         )
         self.pga = pga
 

@@ -37,7 +37,7 @@ class Tree:
     value: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TreeEnsemble:
     """Trees one behind another.
 
@@ -80,7 +80,15 @@ class TreeEnsemble:
         ).astype(np.int32)
         feature, threshold, value = (np.concatenate([p[k] for p in parts]) for k in (1, 2, 3))
         depth = _depths(child, root)
-        return cls(child, feature, threshold, value, root, depth, n_features)
+        return cls(
+            child=child,
+            feature=feature,
+            threshold=threshold,
+            value=value,
+            root=root,
+            depth=depth,
+            n_features=n_features,
+        )
 
     @classmethod
     def restore(cls, reader: ArrayReader, *, low: float | None, high: float | None) -> TreeEnsemble:
@@ -109,7 +117,15 @@ class TreeEnsemble:
             raise reader.error("child", "points outside its tree or back")
         if not (threshold[leaf] == _NEVER).all():
             raise reader.error("threshold", "lets a row leave a leaf")
-        return cls(child, feature, threshold, value, root, _depths(child, root), n_features)
+        return cls(
+            child=child,
+            feature=feature,
+            threshold=threshold,
+            value=value,
+            root=root,
+            depth=_depths(child, root),
+            n_features=n_features,
+        )
 
     def arrays(self) -> Arrays:
         """Return everything but the depths, which follow from the children.

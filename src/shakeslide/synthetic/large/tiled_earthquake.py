@@ -215,7 +215,15 @@ def write_large(
             reporter.say(f"Going on after what is done: {', '.join(kept.steps)}")
         else:
             prepare(folder)
-        _Maker(scenario, folder, kept, tile, whole, workers, reporter).run()
+        _Maker(
+            scenario=scenario,
+            folder=folder,
+            journal=kept,
+            tile=tile,
+            whole=whole,
+            workers=workers,
+            reporter=reporter,
+        ).run()
     return folder / "study.toml"
 
 
@@ -229,7 +237,7 @@ def _check_room(scenario: Scenario, folder: Path, taken: int, free: int) -> None
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Maker:
     """One making of an earthquake, step by step."""
 
