@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +23,7 @@ from shakeslide.core.compiled import kernel
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import save_shard
 from shakeslide.core.fingerprints import fingerprint
-from shakeslide.factors import nearest
-from shakeslide.factors.factor import Float, Sources, TileInputs
+from shakeslide.factors.factor import Float, Sources
 from shakeslide.geo import grid as grids
 from shakeslide.io import raster
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
@@ -315,5 +313,3 @@ def _write(path: Path, grid: GeoBox, values: Float) -> None:
         lambda t: values[t.row0 : t.row1, t.col0 : t.col1],
         BandToWrite(tags={"made": METHOD}),
     )
-
-

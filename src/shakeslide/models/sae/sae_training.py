@@ -229,8 +229,8 @@ class Member:
     def task(self) -> Task:
         """Return what the kernels do in the present phase.
 
-        Its settings, (4,) float32, are the sparsity ρ, its weight β, the scale of the loss and 4 times
-        the weight decay.
+        Its settings, (4,) float32, are the sparsity ρ, its weight β, the scale of the loss and 4
+        times the weight decay.
         """
         s = self.settings
         features = int(self.plan[self.first, INPUTS])
