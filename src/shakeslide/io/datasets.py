@@ -16,17 +16,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOEr
 from rasterio.io import MemoryFile
 
 from shakeslide.core.errors import InputError, did_you_mean, shortened
-from shakeslide.io import ascii_grid, containers, shakemap, views, virtual
+from shakeslide.io import ascii_grid, containers, shakemap, suffixes, views, virtual
 from shakeslide.io.gdal import REFERS_TO_WEB, is_offline, is_web, one_line, options
 
-SUFFIXES = (
-    ".tif", ".tiff", ".vrt", ".asc", ".img", ".bil", ".bip", ".bsq", ".nc", ".nc4", ".hgt", ".grd",
-    ".dt0", ".dt1", ".dt2", ".flt", ".jp2", ".dem", ".rst", ".sdat", ".h5", ".hdf", ".hdf5", ".he5",
-    ".adf", ".ers", ".xyz", ".grb", ".grib", ".grib2", ".zarr", ".mbtiles", ".png", ".jpg", ".gtx",
-)  # fmt: skip
-"""Suffixes of rasters: how they are known in an archive, and whose messages are a raster's."""
-TABLES = (".csv", ".tsv", ".parquet", ".geojson", ".geojsonl", ".kml", ".gpx", ".fgb", ".shp")
-"""Suffixes of what is never a raster, though GDAL would take some tables for one."""
 NAMED_BY_PREFIX = {"netCDF": "NETCDF", "HDF5": "HDF5", "HDF5Image": "HDF5", "GPKG": "GPKG"}
 """Drivers whose rasters can be opened by name, and the prefix of that."""
 
@@ -115,7 +107,7 @@ def _may_be_raster(name: str) -> bool:
     pictures = (".png", ".jpg")  # previews, in an archive
     suffix = containers.suffix_of(name)
     return (
-        suffix in SUFFIXES
+        suffix in suffixes.RASTERS
         and suffix not in pictures
         # An Esri grid is a folder of .adf files, of which hdr.adf stands for all.
         and (suffix != ".adf" or name.lower().endswith("hdr.adf"))
@@ -193,7 +185,7 @@ def is_raster(path: Path) -> bool:
     containers.require_file(path)
     containers.require_files_beside(containers.on_disk(path))
     suffix = containers.suffix_of(path.name)
-    if suffix in TABLES:
+    if suffix in suffixes.NEVER_RASTERS:
         return False
     try:
         name = containers.gdal_name(path, _may_be_raster, "raster")

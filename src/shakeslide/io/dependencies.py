@@ -19,7 +19,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from shakeslide.core.errors import InputError
-from shakeslide.io import containers, virtual
+from shakeslide.io import containers, suffixes, virtual
 from shakeslide.io.gdal import options
 
 PARTS = {
@@ -35,8 +35,6 @@ PARTS = {
 """Files that belong to a vector file, by its suffix, and are named as it is."""
 JOURNALS = ("-wal", "-journal")
 """What SQLite keeps beside a file (GeoPackage) that has not been closed."""
-TABLES = (".csv", ".tsv", ".txt", ".geojson", ".geojsonl", ".kml", ".gpx", ".parquet", ".fgb")
-"""Files that are never rasters of several files."""
 ASIDE = (".ovr", ".aux.xml", ".qix", ".sbn", ".sbx", ".rrd")
 """Overviews, indices and sidecars that are not read."""
 
@@ -89,7 +87,7 @@ def _named_by(file: Path) -> Iterator[Path]:
         yield from (file.with_suffix(s) for s in (part, part.upper()))
     yield from (file.with_name(file.name + end) for end in JOURNALS)
     yield from virtual.places_of(file)
-    if suffix not in TABLES and suffix not in PARTS:
+    if suffix not in suffixes.ALONE and suffix not in PARTS:
         yield from _listed_by_gdal(file)
 
 

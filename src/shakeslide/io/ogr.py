@@ -22,7 +22,17 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
 from shakeslide.core.errors import InputError, did_you_mean, shortened
-from shakeslide.io import containers, datasets, date_filters, gdal, points, tables, views, virtual
+from shakeslide.io import (
+    containers,
+    datasets,
+    date_filters,
+    gdal,
+    points,
+    suffixes,
+    tables,
+    views,
+    virtual,
+)
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points
 from shakeslide.io.records import Records, Shapes, VectorSource, asked, mentioned, require, spelled
@@ -33,8 +43,6 @@ DAMAGED = ("sqlite", "malformed", "not a database", "not recognized as being", "
 """What GDAL's messages hold of files that are not whole."""
 CURVED, SURFACES = range(8, 15), range(15, 18)
 """Numbers of types in WKB that GEOS does not hold: arcs, and surfaces of triangles."""
-SUFFIXES = (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".kml", ".tab", ".mif")
-"""How a vector is known in an archive."""
 RESTORING = Lock()
 
 
@@ -133,7 +141,7 @@ def gdal_path(path: Path) -> str:
 
 
 def _may_be_vector(name: str) -> bool:
-    return containers.suffix_of(name) in SUFFIXES
+    return containers.suffix_of(name) in suffixes.VECTORS_IN_ARCHIVES
 
 
 def _raise_if_raster(source: VectorSource) -> None:
@@ -229,10 +237,15 @@ def _encoding(source: VectorSource) -> dict[str, str]:
     return {} if source.encoding is None else {"encoding": source.encoding}
 
 
+def layers_of(path: str) -> list[str]:
+    """Return the layers with geometries of a file, by its name for GDAL."""
+    # Tables without geometry (styles, metadata) are no layers here.
+    return [str(name) for name, shape in pyogrio.list_layers(path) if shape is not None]
+
+
 def _choose_layer(source: VectorSource, path: str) -> tuple[str, list[str]]:
     """Return the layer to read and the others of the file."""
-    # Tables without geometry (styles, metadata) are no layers here.
-    layers = [str(name) for name, shape in pyogrio.list_layers(path) if shape is not None]
+    layers = layers_of(path)
     if not layers:
         _raise_if_raster(source)
         raise InputError(f"{source.where_it_is}: holds no layer with geometries")

@@ -13,17 +13,16 @@ import pandas as pd
 import shapely
 
 from shakeslide.core.errors import InputError, counted
-from shakeslide.io import xml
+from shakeslide.io import suffixes, xml
 from shakeslide.io.records import Records
 
-SUFFIXES = (".xml", ".qml", ".quakeml")
 COLUMNS = ("id", "time", "magnitude", "depth_km")
 """Columns of the points."""
 
 
 def is_quakeml(path: Path) -> bool:
     """Tell by its content whether a file is QuakeML."""
-    return path.suffix.lower() in SUFFIXES and xml.root_name(path) == "quakeml"
+    return path.suffix.lower() in suffixes.QUAKEML and xml.root_name(path) == "quakeml"
 
 
 def read(path: Path) -> Records:

@@ -25,12 +25,11 @@ from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
 
 from shakeslide.core.errors import InputError, did_you_mean
-from shakeslide.io import units, xml
+from shakeslide.io import suffixes, units, xml
 
 Float = NDArray[np.float32]
 
 ROOT = "shakemap_grid"
-HDF_SUFFIXES = (".hdf", ".hdf5", ".h5")
 COMPONENTS = "arrays/imts"
 COMPONENT = "GREATER_OF_TWO_HORIZONTAL"
 """The component that ShakeMap's own products show."""
@@ -110,7 +109,7 @@ def is_shakemap(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix == ".xml":
         return xml.root_name(path) == ROOT
-    if suffix in HDF_SUFFIXES and path.is_file() and h5py.is_hdf5(path):
+    if suffix in suffixes.SHAKEMAPS and path.is_file() and h5py.is_hdf5(path):
         try:
             with h5py.File(path, "r") as file:
                 return COMPONENTS in file
@@ -137,7 +136,7 @@ def read(path: Path) -> ShakeMap:
 
 @lru_cache(maxsize=8)
 def _read(path: Path, _modified: int, _size: int) -> ShakeMap:
-    return _read_hdf(path) if path.suffix.lower() in HDF_SUFFIXES else _read_xml(path)
+    return _read_hdf(path) if path.suffix.lower() in suffixes.SHAKEMAPS else _read_xml(path)
 
 
 def geotiff(path: Path, field: str) -> bytes:

@@ -26,14 +26,11 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataSourceError
 
 from shakeslide.core.errors import InputError, shortened
-from shakeslide.io import date_filters
+from shakeslide.io import date_filters, suffixes
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points
 from shakeslide.io.records import Records, Shapes, VectorSource, asked, listed, require, spelled
 
-TEXTS = (".csv", ".tsv", ".txt")
-COLUMNAR = (".parquet", ".geoparquet", ".pq", ".feather", ".arrow")
-FEATHER = (".feather", ".arrow")
 SEPARATORS = ",;\t|"
 BOMS = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -61,12 +58,12 @@ LOOKED_AT = 50
 
 def is_text_table(path: Path) -> bool:
     """Tell by its name whether a file is a table as text."""
-    return path.suffix.lower() in TEXTS
+    return path.suffix.lower() in suffixes.TEXTS
 
 
 def is_columnar(path: Path) -> bool:
     """Tell by its name whether a file is a Parquet or Feather table."""
-    return path.suffix.lower() in COLUMNAR
+    return path.suffix.lower() in suffixes.COLUMNAR
 
 
 # ------------------------------------------------------------------ text
@@ -398,7 +395,7 @@ def read_columnar(source: VectorSource, more: Sequence[str] = ()) -> Records:
     InputError
         A damaged file, or one without coordinates.
     """
-    feather = source.path.suffix.lower() in FEATHER
+    feather = source.path.suffix.lower() in suffixes.FEATHER
     try:
         schema = _schema(source.path, feather)
         geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyogrio
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
@@ -24,17 +23,11 @@ from shakeslide.io import (
     quakeml,
     raster,
     shakemap,
+    suffixes,
     tables,
     vector,
 )
 from shakeslide.study.settings import Inventory, Layer
-
-VECTOR_SUFFIXES = (
-    ".shp", ".geojson", ".geojsonl", ".json", ".csv", ".tsv", ".txt", ".kml", ".kmz", ".fgb",
-    ".gml", ".gpkg", ".gpx", ".tab", ".mif", ".parquet", ".gdb", ".sqlite", ".dxf", ".xml",
-)  # fmt: skip
-"""Suffixes of what is called a vector where GDAL reads it as nothing at all."""
-
 
 LARGEST = 1 << 24
 """Whole numbers up to this are exact in float32, the type of a factor's file."""
@@ -155,7 +148,7 @@ def is_vector(layer: Layer) -> bool:
     """
     # Only the name tells, for the message on what is missing.
     if not containers.exists(layer.path):
-        return containers.suffix_of(layer.path.name) in VECTOR_SUFFIXES
+        return containers.suffix_of(layer.path.name) in suffixes.VECTORS
     containers.require_file(layer.path)
     if shakemap.is_shakemap(layer.path):
         return False
@@ -165,7 +158,7 @@ def is_vector(layer: Layer) -> bool:
         return True
     if not datasets.is_raster(layer.path):
         suffix = containers.suffix_of(layer.path.name)
-        return suffix in VECTOR_SUFFIXES or bool(_vector_layers(layer.path))
+        return suffix in suffixes.VECTORS or bool(_vector_layers(layer.path))
     # Formats that may hold rasters and vectors.
     both = containers.suffix_of(layer.path.name) in (".gpkg", ".sqlite", ".gdb", ".zip")
     vectors = _vector_layers(layer.path) if both else []
@@ -183,14 +176,13 @@ def _vector_layers(path: Path) -> list[str]:
     """Return the layers with geometries of a file, none where it is no vector."""
     try:
         with gdal.vectors():
-            listed = pyogrio.list_layers(ogr.gdal_path(path))
+            return ogr.layers_of(ogr.gdal_path(path))
     except (DataSourceError, DataLayerError):
         return []
     except InputError:  # an archive that holds no vector, or several
         if datasets.is_raster(path):
             return []
         raise
-    return [str(name) for name, shape in listed if shape is not None]
 
 
 def source_text(layer: Layer) -> str:
