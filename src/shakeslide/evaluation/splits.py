@@ -246,7 +246,12 @@ def block(
             near = np.zeros(positive.size, dtype=bool)
             for part in laid:
                 near[part.rows] = within(
-                    part.x, part.y, part.block, test[part.rows], size, buffer=buffer,
+                    part.x,
+                    part.y,
+                    part.block,
+                    test[part.rows],
+                    size,
+                    buffer=buffer,
                     origin=part.origin,
                 )
             yield _split("block", repeat, fold, positive, ~test & ~near, test)
