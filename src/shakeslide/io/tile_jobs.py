@@ -30,13 +30,11 @@ class Shards:
         return is_shard(self.path(tile))
 
     def save(self, tile: Tile, values: NDArray[np.float32]) -> None:
-        """Leave the values of a tile."""
+        """Leave the values of a tile, (rows, cols) or (bands, rows, cols) float32."""
         save_shard(values, self.path(tile))
 
     def load(self, tile: Tile) -> NDArray[np.float32]:
-        """Return the values of a tile, of which only what is used is read.
-
-        Shape (bands, rows, cols) or (rows, cols), float32.
+        """Return the values of a tile as they were saved: (rows, cols) or (bands, rows, cols) float32.
         """
         # Mapped, because the file of a factor takes a single layer of each tile.
         return np.asarray(np.load(self.path(tile), mmap_mode="r"))
