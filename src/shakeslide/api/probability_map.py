@@ -21,7 +21,7 @@ from shakeslide.api.run_data import chosen, info_of
 from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
-from shakeslide.io.geotiff import write_geotiff
+from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction
@@ -172,8 +172,10 @@ def write_map(probability: xr.DataArray, path: str | PathLike[str]) -> Path:
         grid,
         grids.tiles(grid, grids.tile_size(grid)),
         strips.tile,
-        tags={key: text for key, text in tags.items() if text},
-        description=str(probability.attrs.get("long_name", probability.name or "")),
+        BandToWrite(
+            tags={key: text for key, text in tags.items() if text},
+            description=str(probability.attrs.get("long_name", probability.name or "")),
+        ),
         cloud_optimised="average",
     )
     return path

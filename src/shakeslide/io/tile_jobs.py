@@ -34,8 +34,7 @@ class Shards:
         save_shard(values, self.path(tile))
 
     def load(self, tile: Tile) -> NDArray[np.float32]:
-        """Return the values of a tile as they were saved: (rows, cols) or (bands, rows, cols) float32.
-        """
+        """Return the values of a tile, (rows, cols) or (bands, rows, cols) float32."""
         # Mapped, because the file of a factor takes a single layer of each tile.
         return np.asarray(np.load(self.path(tile), mmap_mode="r"))
 
