@@ -24,7 +24,7 @@ from shakeslide.results import evaluation_document, importance_document
 from shakeslide.results.evaluation_document import Summary
 from shakeslide.results.importance_document import Importance
 
-from .report.fabricated import evaluation
+from .report.fabricated import PROVENANCE, evaluation
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ def importance() -> Importance:
     return Importance((Gain("A", 0.2), Gain("B", None)), together, (model,))
 
 
-@pytest.mark.parametrize("make", [lambda: TREE, lambda: evaluation(2), importance])
+@pytest.mark.parametrize(
+    "make", [lambda: TREE, lambda: evaluation(2), importance, lambda: PROVENANCE]
+)
 def test_what_is_written_is_read(tmp_path: Path, make: Callable[[], Document]) -> None:
     document, path = make(), tmp_path / "a.json"
     documents.write(path, document)

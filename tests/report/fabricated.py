@@ -26,9 +26,10 @@ from shakeslide.layers.positives import Positive
 from shakeslide.learning import bundle, explanation
 from shakeslide.learning.bundle import TrainedOn
 from shakeslide.learning.explanation import Dependence, Gain, Loss, ModelImportance
-from shakeslide.results import evaluation_document, importance_document
+from shakeslide.results import evaluation_document, importance_document, provenance_document
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
+from shakeslide.results.provenance_document import Provenance
 from shakeslide.sampling import sampling
 
 CELL = 30.0
@@ -248,7 +249,7 @@ def evaluation_values(repeats: int, protocols: tuple[str, ...]) -> dict[str, Any
     }
 
 
-PROVENANCE: Mapping[str, Any] = {
+PROVENANCE_VALUES: Mapping[str, Any] = {
     "written": "2026-01-02T03:04:05+00:00",
     "shakeslide": "0.1.0",
     "python": "3.11.0",
@@ -270,6 +271,7 @@ PROVENANCE: Mapping[str, Any] = {
     "seconds": {"factor-DEM": 0.4, "model-rf": 130.0, "map-rf": None},
     "command": ["shakeslide", "run", f"{EVIL}.toml"],
 }
+PROVENANCE = documents.from_json(Provenance, json.dumps(PROVENANCE_VALUES).encode())
 
 
 def layer_row(name: str, **more: Any) -> dict[str, Any]:
@@ -333,7 +335,7 @@ def fabricate(out: Path, repeats: int = 3, positives: Positive = Positive.SOURCE
     sampling.save(samples, out / "samples.parquet")
     evaluation_document.save(out, evaluation(repeats))
     importance_document.save(out, importance(samples))
-    write_json(out / "provenance.json", PROVENANCE)
+    provenance_document.save(out, PROVENANCE)
     return out
 
 

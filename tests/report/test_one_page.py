@@ -195,8 +195,9 @@ def test_all_texts_lie_on_the_sheet_and_apart(
     name = "a model of an installed package"
     more = tuple(replace(first, model=f"{name} {k}") for k in range(models))
     run = evaluated(run, summary=(*run.evaluation.summary, *more))
-    settings = {**run.settings, "study": {**run.settings["study"], "name": name}}
-    run = replace(run, provenance={**run.provenance, "settings": settings})
+    settings = run.provenance.settings
+    settings = {**settings, "study": {**settings["study"], "name": name}}
+    run = replace(run, provenance=replace(run.provenance, settings=settings))
     maps = [replace(f, shows="probability") for f in run.maps]
     figure = drawn(replace(run, maps=maps), tmp_path, monkeypatch, {**INPUTS, "layers": layers})
     figure.canvas.draw()

@@ -23,7 +23,7 @@ from shakeslide.layers.positives import Positive
 from shakeslide.learning.bundle import TrainedOn
 from shakeslide.report import artefacts, figures, published, words
 from shakeslide.report import page as report_page
-from shakeslide.results import evaluation_document
+from shakeslide.results import evaluation_document, provenance_document
 from shakeslide.results.evaluation_document import Spread, summary_of
 from shakeslide.sampling import sampling
 
@@ -505,9 +505,10 @@ def settled(tmp_path: Path, inventory: dict[str, Any], positives: Positive, **mo
     """Return the page of a run whose study has this inventory."""
     out = fabricate(tmp_path / "run", 1, positives)
     study = {"inventory": inventory, **more.pop("study", {})}
-    told = dict(PROVENANCE) | {"study": study}
-    told["settings"] = dict(PROVENANCE["settings"]) | more.pop("settings", {})
-    write_json(out / "provenance.json", told)
+    told = replace(
+        PROVENANCE, study=study, settings={**PROVENANCE.settings, **more.pop("settings", {})}
+    )
+    provenance_document.save(out, told)
     for name, value in more.items():
         write_json(out / f"{name}.json", value)
     report.write(out, INPUTS)

@@ -7,21 +7,29 @@ import platform
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from shakeslide._version import __version__
+from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
-from shakeslide.core.files import replacing
 from shakeslide.geo import grid as grids
 from shakeslide.io import vector
 from shakeslide.layers import inventory
 from shakeslide.layers.readers import vector_source
 from shakeslide.pipeline.inputs import check
 from shakeslide.pipeline.run import Run, need, timed
+from shakeslide.results import provenance_document
+from shakeslide.results.provenance_document import (
+    GridRecord,
+    InputRecord,
+    ModelSettings,
+    Provenance,
+)
 from shakeslide.study.factor_settings import DensityFactor, LineDirectionFactor
 
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn", "rasterio", "geopandas", "odc-geo", "dask")
@@ -37,59 +45,58 @@ def provenance(run: Run) -> Path:
 
     What is there stays where nothing but the circumstances differ: it says how results were made.
     """
-    path, text = run.out / "provenance.json", _provenance(run)
+    made = _provenance(run)
     # A record that cannot be read is written anew.
-    with suppress(OSError, ValueError, RecursionError):
-        known = json.loads(path.read_text(encoding="utf-8"))
-        # Both as read from JSON, where tuples are lists.
-        if isinstance(known, dict) and _lasting(known) == _lasting(json.loads(text)):
-            return path
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+    with suppress(InputError):
+        known = provenance_document.load(run.out)
+        if replace(known, **{key: getattr(made, key) for key in CIRCUMSTANCES}) == made:
+            return run.out / provenance_document.NAME
+    return provenance_document.save(run.out, made)
 
 
-def _lasting(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in told.items() if k not in CIRCUMSTANCES}
-
-
-def _provenance(run: Run) -> str:
-    made = run.ledger.all_made()
-    text = {
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "shakeslide": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "seed": run.study.study.seed,
-        "study": run.document,
-        "settings": {
-            key: value
-            for key, value in run.study.essence(lambda path: path.name, shown=True).items()
-            if key not in ("layers", "inventory")
-        },
-        "models": {
-            n: {"angles": (r := run.recipe(n)).angles, "params": r.make(0).get_params()}
-            for n in run.models
-        },
-        "grid": grids.describe(run.grid) | {"tile": run.tile},
-        "inputs": _inputs(run),
-        "hash": "blake2b, 96 bits, without times of writing",
+def _provenance(run: Run) -> Provenance:
+    stages = run.ledger.all_made()
+    settings = run.study.essence(lambda path: path.name, shown=True)
+    return Provenance(
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+        shakeslide=__version__,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        libraries={name: version(name) for name in LIBRARIES},
+        seed=run.study.study.seed,
+        study=_plain(run.document),
+        settings=_plain({k: v for k, v in settings.items() if k not in ("layers", "inventory")}),
+        models={name: _model(run, name) for name in run.models},
+        grid=GridRecord(
+            crs=grids.crs_name(run.grid.crs),
+            rows=int(run.grid.shape[0]),
+            cols=int(run.grid.shape[1]),
+            transform=tuple(float(v) for v in tuple(run.grid.affine)[:6]),
+            tile=run.tile,
+        ),
+        inputs={name.removeprefix("layers."): _input(run, p) for name, p in run.inputs.items()},
+        hash="blake2b, 96 bits, without times of writing",
         # The record is written before the report, whose time is not known yet.
-        "seconds": {k: v.get("seconds") for k, v in made.items() if k != "report"},
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-    }
-    return json.dumps(text, indent=1, ensure_ascii=False, default=str)
+        seconds={k: v.get("seconds") for k, v in stages.items() if k != "report"},
+        command=(Path(sys.argv[0]).name, *sys.argv[1:]),
+    )
 
 
-def _inputs(run: Run) -> dict[str, Any]:
-    """Return the hash of each input, and of each file behind it where there are several."""
-    inputs: dict[str, Any] = {}
-    for name, path in run.inputs.items():
-        told = {"file": path.name, "content": run.ledger.content(path)}
-        parts = run.ledger.parts(path)
-        inputs[name.removeprefix("layers.")] = told | ({"files": parts} if len(parts) > 1 else {})
-    return inputs
+def _model(run: Run, name: str) -> ModelSettings:
+    recipe = run.recipe(name)
+    return ModelSettings(recipe.angles, _plain(recipe.make(0).get_params()))
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as JSON has them, dates and the like as text."""
+    plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return plain
+
+
+def _input(run: Run, path: Path) -> InputRecord:
+    """Return the hash of an input, and of each file behind it where there are several."""
+    parts = run.ledger.parts(path)
+    return InputRecord(path.name, run.ledger.content(path), parts if len(parts) > 1 else None)
 
 
 @guarded("report")

@@ -17,9 +17,10 @@ from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
 from shakeslide.learning import bundle
-from shakeslide.results import evaluation_document, importance_document
+from shakeslide.results import evaluation_document, importance_document, provenance_document
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
+from shakeslide.results.provenance_document import Provenance
 from shakeslide.sampling import sampling
 
 
@@ -99,7 +100,7 @@ class Artefacts:
         The drawn cells.
     evaluation : Evaluation
         evaluation.json.
-    provenance : mapping
+    provenance : Provenance
         provenance.json.
     factors : sequence of FactorFile
         In the samples' order.
@@ -119,7 +120,7 @@ class Artefacts:
     grid: GeoBox
     samples: sampling.Samples
     evaluation: Evaluation
-    provenance: Mapping[str, Any]
+    provenance: Provenance
     factors: Sequence[FactorFile]
     maps: Sequence[MapFiles]
     importance: Importance | None = None
@@ -131,12 +132,6 @@ class Artefacts:
     def positives(self) -> Positive:
         """What a positive cell is, with the words for it."""
         return self.samples.positives
-
-    @property
-    def written(self) -> Mapping[str, Any]:
-        """The study file as it was written."""
-        written: Mapping[str, Any] = self.provenance["study"]
-        return written
 
     @property
     def landslides_sampled(self) -> int:
@@ -154,12 +149,6 @@ class Artefacts:
     def protocols(self) -> list[str]:
         """Protocols of the evaluation."""
         return self.evaluation.protocols
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Settings of the study, defaults included."""
-        settings: Mapping[str, Any] = self.provenance["settings"]
-        return settings
 
     def factor(self, code: str) -> FactorFile | None:
         """Return a factor by its code, None if the study does without."""
@@ -189,7 +178,7 @@ def load(out: Path) -> Artefacts:
     factors = [_factor(out / "factors" / f"{f.code}.tif") for f in samples.factors]
     if not factors:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
-    provenance = _json(out / "provenance.json", "run")
+    provenance = provenance_document.load(out)
     told, extracted = out / "sources.json", samples.positives is Positive.EXTRACTED
     mapped = [m for name in evaluation.models if (m := _maps(out / "maps", name))]
     return Artefacts(

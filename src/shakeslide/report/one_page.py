@@ -242,7 +242,7 @@ def write(run: Artefacts, inputs: Any) -> Path | None:
         figure, sheet = figures.new(*SHEET)
         width = SHEET[0] - 2 * EDGE
         pen = _Pen(sheet, EDGE, width, SHEET[1] - EDGE)
-        _title(pen, figures.plain(str(run.settings["study"]["name"])) or "Landslide study")
+        _title(pen, figures.plain(run.provenance.study_name) or "Landslide study")
         pen.write(
             " · ".join(
                 t for t in ("Landslides of an earthquake", page.event_line(inputs["event"])) if t
@@ -398,7 +398,7 @@ def _foot(sheet: Axes, run: Artefacts, width: float) -> None:
     _rule(sheet, EDGE + 0.06, width)
     texts = (
         page.citation(run),
-        f"Made {str(run.provenance['written'])[:10]}; all of it: report.html",
+        f"Made {run.provenance.written[:10]}; all of it: report.html",
     )
     for text, x, side in zip(texts, (EDGE, EDGE + width), ("left", "right"), strict=True):
         sheet.text(x, EDGE, text, fontsize=6.2, color=SOFT, va="top", ha=side)

@@ -67,12 +67,11 @@ def environment() -> jinja2.Environment:
 
 def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
     """Return everything the page prints."""
-    study, means = run.settings["study"], uncertainty_text.means(run)
+    means = uncertainty_text.means(run)
     warnings = [(row["name"], text) for row in inputs["layers"] for text in row["warnings"]]
     if doubt := uncertainty_text.uncalibrated(run, means):
         warnings.append(("maps", doubt))
     return {
-        "study": study,
         "event": event_line(inputs["event"]),
         "facts": facts(run),
         "summary": summary(run),
@@ -110,7 +109,7 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "counts": run.samples.counts,
         "clear_drawn": _clear(run),
         "sources_drawn": int(run.sources.sum()),
-        "test_share": 1 - float(run.settings["samples"]["train_share"]),
+        "test_share": 1 - run.provenance.train_share,
         "settings": settings(run),
         "provenance": run.provenance,
         "citation": citation(run),
@@ -217,7 +216,7 @@ def _landslides(run: Artefacts) -> str:
 
 def definitions(run: Artefacts) -> str:
     """Return what a positive, a clear and a usable cell are."""
-    inventory = run.written.get("inventory", {})
+    inventory = run.provenance.study.get("inventory", {})
     around = [", the buffer around it"] if inventory.get("buffer") else []
     around += [" and all ground of unclear standing"] if inventory.get("ambiguous") else []
     small = (
@@ -262,7 +261,7 @@ def trained(run: Artefacts) -> str:
     if not rows:
         return ""
     count = " to ".join(f"{n:,}" for n in dict.fromkeys((rows[0], rows[-1])))
-    share = float(run.settings["samples"]["train_share"])
+    share = run.provenance.train_share
     return (
         f"The mapped models are trained on {count} of {len(run.samples.table):,} sampled cells, "
         f"the first random split (train_share = {share:g}), not on all of them."
@@ -275,7 +274,7 @@ PAPER = Markup('the paper of <a href="#cite">Li et al. (2021)</a>')
 
 def _pixel(run: Artefacts) -> Markup:
     best = run.evaluation.best("pixel", "oa")
-    train = float(run.settings["samples"]["train_share"])
+    train = run.provenance.train_share
     oa = words.score("oa", best.oa.mean, best.oa.sd, 1)
     level = findings.level_with(run, "pixel", best.model, "oa")
     first = (
@@ -379,10 +378,10 @@ def model_map(run: Artefacts, model: str) -> ModelMap:
 
 def settings(run: Artefacts) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return all settings table by table; layers as written, the models' as they were used."""
-    written = run.written
+    written, used = run.provenance.study, run.provenance.settings
     inventory = {k: f.default for k, f in Inventory.model_fields.items()}
     given = {
-        **run.settings,
+        **used,
         **{f"layers.{name}": values for name, values in written.get("layers", {}).items()},
         "inventory": inventory | written.get("inventory", {}),
     }
@@ -391,10 +390,10 @@ def settings(run: Artefacts) -> list[tuple[str, list[tuple[str, str]]]]:
     for name, values in given.items():
         if name not in ("models", "factors"):
             tables += _tables(str(name), values)
-    for code, values in (run.settings.get("factors") or {}).items():
+    for code, values in (used.get("factors") or {}).items():
         tables.append((f"factors.{code}", words.flat(values)))
-    for name, values in run.provenance["models"].items():
-        params = {"angles": values["angles"], **values["params"]}
+    for name, model in run.provenance.models.items():
+        params = {"angles": model.angles, **model.params}
         tables.append((f"models.{name}", words.flat(params)))
     return [(name, rows) for name, rows in tables if rows]
 
@@ -415,8 +414,8 @@ def _tables(name: str, values: Any) -> list[tuple[str, list[tuple[str, str]]]]:
 
 def citation(run: Artefacts) -> str:
     """Return how to cite the software."""
-    year = str(run.provenance["written"])[:4]
+    year = run.provenance.written[:4]
     return (
-        f"The shakeslide developers ({year}): shakeslide {run.provenance['shakeslide']}, software "
+        f"The shakeslide developers ({year}): shakeslide {run.provenance.shakeslide}, software "
         "for predicting earthquake-induced landslides."
     )

@@ -89,7 +89,7 @@ def project(run: Artefacts, inputs: Mapping[str, Any]) -> ElementTree.Element:
         "Maps": _maps(run),
         "Factors": _factors(run),
     }
-    name = str(run.settings["study"]["name"])
+    name = run.provenance.study_name
     root = ElementTree.Element("qgis", projectname=name, version=VERSION)
     _child(root, "title", name)
     crs = grids.crs_of(run.grid)
