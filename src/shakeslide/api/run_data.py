@@ -106,7 +106,7 @@ def _class_cells(cells: dict[int, int] | None) -> dict[str, list[int]]:
 
 
 def info_of(variable: xr.DataArray) -> FactorInfo:
-    """Return what the attributes of a variable of `open_factors` say of its factor."""
+    """Return what the attributes of a variable (y, x) of `open_factors` say of its factor."""
     a = variable.attrs
     names = zip(a.get("flag_values", ()), a.get("flag_meanings", ()), strict=True)
     return FactorInfo(
@@ -119,7 +119,13 @@ def info_of(variable: xr.DataArray) -> FactorInfo:
 
 
 def chosen(factors: xr.Dataset, codes: Sequence[str]) -> list[xr.DataArray]:
-    """Return the variables of some factors, in their order; `InputError` names one that misses."""
+    """Return the variables of some factors, (y, x) each, in the order of `codes`.
+
+    Raises
+    ------
+    InputError
+        A code is not among the factors.
+    """
     known = [str(name) for name in factors.data_vars]
     for code in codes:
         if code not in known:
