@@ -21,11 +21,6 @@ class Positive(StrEnum):
     POINTS = "points"
     """The cell that a mapped point lies in."""
 
-    @classmethod
-    def named(cls, value: object) -> Positive | None:
-        """Return the member that a file names, None where it names none."""
-        return cls(value) if isinstance(value, str) and value in set(cls) else None
-
     @property
     def is_source(self) -> bool:
         """Whether a positive cell is where the slope failed, run-out excluded."""
