@@ -307,7 +307,7 @@ def test_only_what_changed_is_redone(finished: pipeline.Run, tmp_path: Path) -> 
 
 def test_a_model_of_other_settings_is_not_judged(finished: pipeline.Run, tmp_path: Path) -> None:
     run = copied(finished, tmp_path / "run", "models.rf.max_depth=4")
-    with pytest.raises(InputError, match=r"model-rf was made with other settings.*train"):
+    with pytest.raises(InputError, match=r"judged-rf was made with other settings.*train"):
         pipeline.evaluate(run)
 
 

@@ -30,9 +30,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "reruns.md"
 COLUMNS = ("factors", "samples", "models", "evaluation", "importance", "maps", "report")
 KINDS = {
     "factor": "factors", "samples": "samples", "model": "models", "evaluation": "evaluation",
-    "importance": "importance", "map": "maps", "spread": "maps", "applicability": "maps",
-    "report": "report",
+    "judged": "models", "importance": "importance", "map": "maps", "spread": "maps",
+    "applicability": "maps", "report": "report",
 }  # fmt: skip
+TRAINED = {"model", "judged"}
 BESIDE = {"names", "blocks", "classes"}
 """Words of the table for what is written beside values that stay."""
 MASK = '[[masks]]\npath = "lithology.gpkg"\nwhere = "unit = \'granite\'"\nmap_value = 0\n'
@@ -45,7 +46,7 @@ SETTINGS = {
     "map.shows": "probability", "map.members": 2, "masks.0.map_value": "nodata",
     "models.rf.max_depth": 3, "models.calibration": "isotonic", "samples.train_share": 0.3,
     "samples.most": 50, "inventory.where": "year > 2001", "study.seed": 8,
-    "factors.RER.window": 300,
+    "factors.RER.window": 300, "map.fitted_on": "training",
 }  # fmt: skip
 
 
@@ -143,6 +144,7 @@ def test_a_change_redoes_what_the_table_says(row: str, recorded: Path, tmp_path:
     several = {
         "elevation's": {f.code for f in run.factors if "dem" in f.layers},
         "of models": set(run.mapped_models),
+        "judged": set(run.stored_models),
     }
     for column, (anew, renamed) in stale(run).items():
         word = rows()[row][column]
@@ -166,9 +168,9 @@ def test_the_table_has_a_row_for_each_change() -> None:
 @pytest.mark.parametrize(
     ("table", "kinds"),
     [
-        ("study", {"samples", "model", "evaluation", "importance", "map", "applicability"}),
-        ("samples", {"samples", "model", "evaluation", "importance", "map", "applicability"}),
-        ("models", {"model", "evaluation", "importance", "map"}),
+        ("study", {"samples", *TRAINED, "evaluation", "importance", "map", "applicability"}),
+        ("samples", {"samples", *TRAINED, "evaluation", "importance", "map", "applicability"}),
+        ("models", {*TRAINED, "evaluation", "importance", "map"}),
         ("evaluation", {"evaluation"}),
         ("map", {"map", "applicability"}),
     ],
@@ -187,6 +189,12 @@ def test_a_new_key_of_a_table_counts(table: str, kinds: set[str], unchanged: pip
     one, two = marks(1), marks(2)
     assert {i.split("-")[0] for i in one if one[i] != two[i]} == kinds
     assert all(one[i] != two[i] for i in one if i.split("-")[0] in kinds)
+
+
+def test_mapped_models_do_not_depend_on_the_training_share(recorded: Path) -> None:
+    before, after = (opened(recorded, *more).results for more in ([], ["samples.train_share=0.3"]))
+    changed = {item.split("-")[0] for item in before if before[item] != after[item]}
+    assert changed == {"judged", "evaluation", "importance"}
 
 
 def fits(run: pipeline.Run) -> dict[tuple[str, str], str]:

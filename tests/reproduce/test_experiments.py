@@ -302,7 +302,7 @@ def test_an_area_of_ones_own(reproduced: Reproduced, tmp_path: Path) -> None:
 
 def test_units_and_layers_equal_direct_computation(reproduced: Reproduced) -> None:
     b = reproduced.bench
-    model = bundle.load(reproduced.run.out / "models" / "sae")
+    model = bundle.load(reproduced.run.model_folder(reproduced.run.judged("sae")))
     units = table(reproduced, "F10")
     assert list(units.groupby("layer")["unit"].count()) == [8, 8]
     split, y = b.splits[0], b.samples.label

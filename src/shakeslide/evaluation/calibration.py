@@ -65,6 +65,10 @@ class Calibration(Protocol):
         """Return calibrated probabilities of the shape and floating type of `p`."""
         ...
 
+    def shifted(self, log_odds: float) -> Calibration:
+        """Return the same calibration with all log-odds that it gives moved by so much."""
+        ...
+
     def to_arrays(self) -> dict[str, FloatArray]:
         """Return the named arrays that `from_arrays` makes it from again.
 
@@ -89,6 +93,10 @@ class Platt:
         calibrated = expit(self.slope * _log_odds(values) + self.intercept)
         return _typed_like(calibrated, values)
 
+    def shifted(self, log_odds: float) -> Platt:
+        """Return the same calibration with all log-odds that it gives moved by so much."""
+        return Platt(self.slope, self.intercept + log_odds)
+
     def to_arrays(self) -> dict[str, FloatArray]:
         """Return the named array that `from_arrays` makes it from again: `platt`, (2,)."""
         return {"platt": np.array([self.slope, self.intercept])}
@@ -111,6 +119,10 @@ class Isotonic:
         """Return calibrated probabilities of the shape and floating type of `p`."""
         values = np.asarray(p)
         return _typed_like(np.interp(values, self.p, self.calibrated), values)
+
+    def shifted(self, log_odds: float) -> Isotonic:
+        """Return the same calibration with all log-odds that it gives moved by so much."""
+        return Isotonic(self.p, expit(_log_odds(self.calibrated) + log_odds))
 
     def to_arrays(self) -> dict[str, FloatArray]:
         """Return the named array that `from_arrays` makes it from again: `isotonic`, (2, k)."""

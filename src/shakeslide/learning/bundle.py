@@ -73,6 +73,8 @@ class TrainedOn:
         Fingerprint of the samples.
     positives : Positive or None
         What a positive cell is.
+    fitted_on : {"all", "training"} or None
+        Samples of the study: all, or the training rows of its first split.
     """
 
     seed: int
@@ -86,6 +88,7 @@ class TrainedOn:
     fit_s: float | None = None
     data: str = ""
     positives: Positive | None = None
+    fitted_on: Literal["all", "training"] | None = None
 
 
 @dataclass(frozen=True)
@@ -345,6 +348,15 @@ def range_warnings(model: FittedModel, raw: NDArray[np.float32]) -> list[str]:
     ]
 
 
+FITTED_ON: Mapping[str, str] = {
+    "all": "- Fitted on all samples, so no sample is left to test it. The scores in evaluation.json "
+    "are those of models that were fitted on training rows alone.",
+    "training": "- Fitted on the training rows of the first random split of cells (protocol pixel). "
+    "evaluation.json contains its scores on the test rows.",
+}
+"""Whose scores stand beside a model, by `TrainedOn.fitted_on`."""
+
+
 def _literal(text: object) -> str:
     """Return a text on one line that Markdown shows as it is, HTML and links in it too."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(str(text).split()))
@@ -366,6 +378,7 @@ def card(model: FittedModel) -> str:
             f"({about.sample_share:.3g} of them positive; the share of positives among "
             f"the usable cells of the area is {about.prevalence:.3g})",
             *([f"- Positives: {positives.what}."] if positives else []),
+            *([FITTED_ON[about.fitted_on]] if about.fitted_on else []),
             f"- Seed: {about.seed}",
             "- The output is a susceptibility at the share of positives in the training sample, "
             "not the share of the area that fails.",

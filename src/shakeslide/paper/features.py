@@ -54,7 +54,7 @@ def needs(bench: Bench) -> None:
     """Raise `InputError` unless the run has what F10 draws."""
     need(bench.run, bench.run.wanted_factors)
     if model_maps.is_stored(bench, "sae"):
-        need(bench.run, bench.run.wanted_models(["sae"]))
+        need(bench.run, bench.run.wanted_judged(["sae"]))
 
 
 def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:

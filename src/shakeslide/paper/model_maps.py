@@ -26,6 +26,7 @@ from shakeslide.maps import prediction
 from shakeslide.paper import outcomes, parts_of_map, scale
 from shakeslide.paper.bench import MODELS, THRESHOLD, Bench
 from shakeslide.paper.outcomes import Told
+from shakeslide.pipeline.models import judged_model
 from shakeslide.pipeline.run import need
 from shakeslide.report import (
     artefacts,
@@ -81,7 +82,7 @@ def needs_models(bench: Bench) -> None:
     """Raise `InputError` unless the run has its factors and the models that F11 takes from it."""
     needs_factors(bench)
     stored = [m for m in AREA_MODELS if is_stored(bench, m)]
-    need(bench.run, bench.run.wanted_models(stored))
+    need(bench.run, bench.run.wanted_judged(stored))
 
 
 def panel(bench: Bench, advance: Advance) -> Told:
@@ -149,7 +150,7 @@ def predicted(bench: Bench, advance: Advance) -> Told:
         "Compare the paper's Figure 8.",
         settings={"threshold": THRESHOLD, "shows": run.study.map.shows}
         | {"models": outcomes.described([run.recipe(m) for m in names])},
-        fits=[run.train_mark(m) for m in names],
+        fits=[run.model_mark(m) for m in names],
     )
 
 
@@ -304,7 +305,7 @@ def fitted_for(bench: Bench, name: str, split: Split, advance: Advance) -> Fitte
     if not is_stored(bench, name):
         return bench.models(bench.recipe(name), [split], advance)[0]
     advance(1)
-    return bundle.load(bench.run.out / "models" / name)
+    return judged_model(bench.run, name)
 
 
 def _hits(p: NDArray[np.float32], standing: NDArray[np.uint8]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from shakeslide.learning import bundle, training
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction, spread
 from shakeslide.pipeline.inputs import samples_of
-from shakeslide.pipeline.models import first_split, is_stored
+from shakeslide.pipeline.models import is_stored, mapped_rows
 from shakeslide.pipeline.run import Run, need, timed
 from shakeslide.sampling.sampling import Samples
 
@@ -107,14 +107,14 @@ def _spread(run: Run) -> None:
         return
     need(run, run.wanted_factors | {"samples": run.sample_mark})
     samples = samples_of(run)
-    train = first_split(run, samples).train
+    rows = mapped_rows(run, samples)
     tiles = prediction.tile_count(run.grid, run.tile)
     with run.reporter.task("spread", (members + tiles + 1) * len(stale)) as on:
         for name in stale:
             mark = run.spread_mark(name)
             with timed(f"spread {name}") as taken:
                 paths = spread.write_spread(
-                    _members(run, name, samples, train, on),
+                    _members(run, name, samples, rows, on),
                     run.stack(),
                     _job(run, places[name], on),
                     shows=run.study.map.shows,
@@ -158,7 +158,7 @@ def _applicability(run: Run) -> None:
     samples = samples_of(run)
     total = prediction.tile_count(run.grid, run.tile) + 1
     with timed("applicability") as taken, run.reporter.task("applicability", total) as on:
-        area = spread.fit_area(samples, first_split(run, samples).train, run.study.study.seed)
+        area = spread.fit_area(samples, mapped_rows(run, samples), run.study.study.seed)
         paths = spread.save_area(area, run.out / "models" / "applicability")
         path = spread.write_area(area, run.stack(), _job(run, shards, on), run.masks)
     run.ledger.record("applicability", mark, [*paths, path], taken[0])

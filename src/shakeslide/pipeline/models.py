@@ -15,10 +15,11 @@ from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
 from shakeslide.core.files import Steps, replacing
 from shakeslide.core.fingerprints import fingerprint
+from shakeslide.core.progress import Advance
 from shakeslide.evaluation import splits
 from shakeslide.geo.grid import Tile
 from shakeslide.layers.readers import raster_source
-from shakeslide.learning import bundle, explanation, training, validation
+from shakeslide.learning import bundle, explanation, final_model, training, validation
 from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.place import cell_at
 from shakeslide.pipeline.run import Run, need, timed
@@ -32,60 +33,70 @@ if TYPE_CHECKING:
 
 @guarded("train")
 def train(run: Run) -> None:
-    """Train each model on the first split: `models/<model>/`."""
-    names = run.stored_models
-    stale = [m for m in names if not is_stored(run, f"model-{m}", run.train_mark(m))]
-    _rename(run, [m for m in names if m not in stale])
+    """Train each model: `models/<model>/`.
+
+    Where the mapped models are fitted on all samples, those that are judged are trained too, on the
+    first split: `models/<model>/judged/`.
+    """
+    wanted = run.wanted_trained
+    stale = [item for item, mark in wanted.items() if not is_stored(run, item, mark)]
+    _rename(run, [item for item in wanted if item not in stale])
     if not stale:
-        run.reporter.say(f"train: {', '.join(names)} are up to date")
+        run.reporter.say(f"train: {', '.join(run.stored_models)} are up to date")
         return
     need(run, {"samples": run.sample_mark})
     samples = samples_of(run)
-    # The first split is the same however many follow.
-    plan = replace(run.plan(samples), repeats=1)
-    first = validation.chosen_splits(samples, "pixel", plan)
     with run.reporter.task("train", len(stale)) as on:
-        for name in stale:
-            with timed(f"train {name}") as taken:
-                fit = validation.fit(run.recipe(name), samples, first, plan, on)[0]
+        for item in stale:
+            with timed(f"train {item}") as taken:
+                fit = _fitted(run, item, samples, on)
                 about = replace(
                     fit.model.about,
                     study=run.study.study.name,
                     fit_s=fit.seconds,
                     data=run.sample_mark,
                     positives=samples.positives,
+                    fitted_on="all" if run.is_final(item) else "training",
                 )
-                folder = run.out / "models" / name
+                folder = run.model_folder(item)
                 bundle.save(replace(fit.model, about=about), folder)
             # Without the folder of an ensemble's members, which are recorded by themselves.
             files = [p for p in folder.iterdir() if p.is_file()]
-            mark, labels = run.train_mark(name), run.model_labels
-            run.ledger.record(f"model-{name}", mark, files, taken[0], labels)
+            run.ledger.record(item, wanted[item], files, taken[0], run.model_labels)
+
+
+def _fitted(run: Run, item: str, samples: sampling.Samples, on: Advance) -> training.Fit:
+    """Fit a model on all samples where it is mapped so, else on the first split's training rows."""
+    name = item.partition("-")[2]
+    if run.is_final(item):
+        return final_model.fit(run.recipe(name), samples, run.study.study.seed, on)
+    # The first split is the same however many follow.
+    plan = replace(run.plan(samples), repeats=1)
+    return validation.fit(run.recipe(name), samples, [first_split(run, samples)], plan, on)[0]
 
 
 def _rename(run: Run, fresh: Sequence[str]) -> None:
     """Write the names of study and factors into models anew where these alone have changed."""
     now = {f.code: f for f in run.factors}
-    for name in fresh:
-        if run.ledger.is_fresh(f"model-{name}", run.train_mark(name), run.model_labels):
+    for item in fresh:
+        if run.ledger.is_fresh(item, run.wanted_trained[item], run.model_labels):
             continue
-        folder = run.out / "models" / name
+        folder = run.model_folder(item)
         model = bundle.load(folder)
         named = tuple(info.named_as(now[info.code]) for info in model.factors)
         about = replace(model.about, study=run.study.study.name)
         bundle.save(replace(model, factors=named, about=about), folder)
-        run.ledger.relabel(f"model-{name}", run.model_labels)
+        run.ledger.relabel(item, run.model_labels)
 
 
 def is_stored(run: Run, item: str, mark: str, labels: str | None = None) -> bool:
     """Tell whether a trained model is up to date and can be read."""
     if not run.ledger.is_fresh(item, mark, labels):
         return False
-    name = item.partition("-")[2]
     try:
-        bundle.load(run.out / "models" / name)
+        bundle.load(run.model_folder(item))
     except InputError as error:
-        run.reporter.say(f"train: {error}; {name} is trained again")
+        run.reporter.say(f"train: {error}; {item.partition('-')[2]} is trained again")
         return False
     return True
 
@@ -96,7 +107,7 @@ def evaluate(run: Run) -> None:
     if run.ledger.is_fresh("evaluation", run.evaluation_mark):
         run.reporter.say("evaluate: evaluation.json is up to date")
         return
-    need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
+    need(run, {"samples": run.sample_mark} | run.wanted_judged(run.stored_models))
     samples = samples_of(run)
     plan = run.plan(samples)
     truth = known_truth(run, samples)
@@ -207,7 +218,7 @@ def _fits(
     stored = [s for s in chosen if kept and s.protocol == "pixel" and s.repeat == 0]
     fits: list[training.Fit] = []
     for _ in stored:
-        model = bundle.load(run.out / "models" / name)
+        model = judged_model(run, name)
         fits.append(training.Fit(model, model.about.fit_s or 0.0))
         on(1)
     # What is stored is the first of `chosen`, so that the order holds.
@@ -255,7 +266,7 @@ def explain(run: Run) -> None:
     if run.ledger.is_fresh("importance", mark):
         run.reporter.say("explain: importance.json is up to date")
         return
-    need(run, {"samples": run.sample_mark} | run.wanted_models(run.stored_models))
+    need(run, {"samples": run.sample_mark} | run.wanted_judged(run.stored_models))
     samples = samples_of(run)
     split = first_split(run, samples)
     seed = run.study.study.seed
@@ -265,7 +276,7 @@ def explain(run: Run) -> None:
     folders = run.ledger.shards("explain", list(map(run.train_mark, models)))
     with timed("explain") as taken, run.reporter.task("explain", len(models)) as on:
         for name, folder in zip(models, folders, strict=True):
-            model = bundle.load(run.out / "models" / name)
+            model = judged_model(run, name)
             told.append(explanation.explain(model, samples, split, seed, Steps(folder)))
             on(1)
     together = explanation.collinearity(samples)
@@ -314,5 +325,17 @@ def explain_place(run: Run, name: str, x: float, y: float) -> explanation.Attrib
 
 
 def first_split(run: Run, samples: sampling.Samples) -> splits.Split:
-    """Return the split on which `train` fits the models that are mapped."""
+    """Return the split on whose training rows `train` fits the models that are judged."""
     return validation.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]
+
+
+def mapped_rows(run: Run, samples: sampling.Samples) -> NDArray[np.int64]:
+    """Return the rows that the mapped models are fitted on."""
+    if run.maps_all:
+        return np.arange(len(samples.table))
+    return first_split(run, samples).train
+
+
+def judged_model(run: Run, name: str) -> bundle.FittedModel:
+    """Return a model as it was fitted on the training rows of the first split."""
+    return bundle.load(run.model_folder(run.judged(name)))

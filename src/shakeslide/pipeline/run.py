@@ -47,8 +47,8 @@ OF_NO_VALUE = ("preset", "network")
 """[study]: what fills other tables, and what may be read."""
 WHICH_MAPS = ("models", "spread", "applicability")
 """[map]: which maps are made, not what is on them."""
-OF_SOME_MAPS = ("shows", "members", "breaks")
-"""[map]: what the marks of models' maps, of ensembles and of classes hold by themselves."""
+OF_SOME_MAPS = ("shows", "members", "breaks", "fitted_on")
+"""[map]: what the marks of models, their maps, ensembles and classes hold by themselves."""
 
 
 @dataclass(frozen=True)
@@ -232,18 +232,29 @@ class Run:
         return fingerprint(self.factor_labels, self.study.study.name)
 
     def train_mark(self, name: str) -> str:
-        """Fingerprint of a trained model."""
+        """Fingerprint of a model that is judged: fitted on training rows."""
+        return self._fit_mark(name, self._training)
+
+    def model_mark(self, name: str) -> str:
+        """Fingerprint of the model that is mapped."""
+        return self._fit_mark(name, "all samples" if self.maps_all else self._training)
+
+    @property
+    def _training(self) -> list[Any]:
+        """How training rows are chosen among the samples."""
+        return [getattr(self.study.samples, key) for key in OF_TRAINING]
+
+    def _fit_mark(self, name: str, rows: Any) -> str:
         recipe = self.recipe(name)
-        return fingerprint(
-            self.sample_mark,
-            name,
-            recipe.angles,
-            recipe.params,
-            self._all_models,
-            [getattr(self.study.samples, key) for key in OF_TRAINING],
-            # Only of packages' models: the marks of ours stay as they are.
-            *([recipe.origin] if recipe.origin else []),
-        )
+        # Only of packages' models: the marks of ours stay as they are.
+        origin = [recipe.origin] if recipe.origin else []
+        how = [name, recipe.angles, recipe.params, self._all_models]
+        return fingerprint(self.sample_mark, *how, rows, *origin)
+
+    @property
+    def maps_all(self) -> bool:
+        """Whether the mapped models are fitted on all samples, apart from the judged ones."""
+        return self.study.maps_fitted_on == "all"
 
     @property
     def _all_models(self) -> dict[str, Any]:
@@ -287,14 +298,14 @@ class Run:
         return {
             **{f"factor-{code}": text for code, text in self.factor_labels.items()},
             "samples": self.sample_labels,
-            **{f"model-{n}": self.model_labels for n in self.stored_models},
+            **dict.fromkeys(self.wanted_trained, self.model_labels),
             **{f"map-{n}": self.class_labels for n in self.mapped_models},
         }
 
     @property
     def results(self) -> dict[str, str]:
         """Fingerprints of all artefacts that a report is made from."""
-        results = self.wanted_factors | self.wanted_models(self.stored_models)
+        results = self.wanted_factors | self.wanted_trained
         results |= {"samples": self.sample_mark, "evaluation": self.evaluation_mark}
         results |= {f"map-{n}": self.map_mark(n) for n in self.mapped_models}
         results |= {f"spread-{n}": self.spread_mark(n) for n in self.spread_models}
@@ -376,15 +387,38 @@ class Run:
         return {f"factor-{code}": mark for code, mark in self.factor_marks.items()}
 
     def wanted_models(self, names: Sequence[str]) -> dict[str, str]:
-        """Artefacts of trained models and their fingerprints."""
-        return {f"model-{n}": self.train_mark(n) for n in names}
+        """Artefacts of the models that are mapped and their fingerprints."""
+        return {f"model-{n}": self.model_mark(n) for n in names}
+
+    def wanted_judged(self, names: Sequence[str]) -> dict[str, str]:
+        """Artefacts of the models that are judged and their fingerprints."""
+        return {self.judged(n): self.train_mark(n) for n in names}
+
+    @property
+    def wanted_trained(self) -> dict[str, str]:
+        """Artefacts of all trained models and their fingerprints."""
+        return self.wanted_judged(self.stored_models) | self.wanted_models(self.stored_models)
+
+    def judged(self, name: str) -> str:
+        """Artefact of a model as it is judged: fitted on the training rows of the first split."""
+        return f"{'judged' if self.maps_all else 'model'}-{name}"
+
+    def is_final(self, item: str) -> bool:
+        """Whether an artefact is a model that is fitted on all samples."""
+        return self.maps_all and not item.startswith("judged-")
+
+    def model_folder(self, item: str) -> Path:
+        """Folder of a trained model, by its artefact."""
+        kind, _, name = item.partition("-")
+        folder = self.out / "models" / name
+        return folder / "judged" if kind == "judged" else folder
 
     def map_mark(self, name: str) -> str:
         """Fingerprint of a model's maps, but for the classes' limits."""
         # Their ground is in the mark of the samples, and so in that of the model.
         masks = [m.map_value for m in self.study.masks]
         return fingerprint(
-            self.train_mark(name), self.study.map.shows, self._all_maps, masks, self.tile
+            self.model_mark(name), self.study.map.shows, self._all_maps, masks, self.tile
         )
 
     @property
@@ -426,8 +460,7 @@ class Run:
 
     def member_mark(self, name: str) -> str:
         """Fingerprint of a member of a model's ensemble, whatever their number."""
-        # More members are trained beside those that are there.
-        return fingerprint(self.train_mark(name), "member")
+        return fingerprint(self.model_mark(name), "member")
 
     def require_maps(self) -> None:
         """Raise `InputError` where [map] asks for models that are not in use, or for no spread."""
@@ -446,9 +479,9 @@ class Run:
     @property
     def area_mark(self) -> str:
         """Fingerprint of the area of applicability."""
-        training = [getattr(self.study.samples, key) for key in OF_TRAINING]
+        rows = "all samples" if self.maps_all else self._training
         block = self.study.evaluation.block_size
-        return fingerprint(self.sample_mark, training, block, self._all_maps, self.tile)
+        return fingerprint(self.sample_mark, rows, block, self._all_maps, self.tile)
 
     @property
     def mapped_models(self) -> list[str]:
@@ -481,6 +514,7 @@ MADE_BY = {
     "factor": "prepare",
     "samples": "sample",
     "model": "train",
+    "judged": "train",
     "evaluation": "evaluate",
     "importance": "explain",
     "map": "map",

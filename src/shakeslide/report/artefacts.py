@@ -114,6 +114,8 @@ class Artefacts:
         sources.json, where the positives are source areas told from outlines; else empty.
     trained : mapping of str to int
         Rows that each mapped model was trained on; without those that learn nothing.
+    fitted_on_all : bool
+        Whether the mapped models were fitted on all samples, apart from those that were scored.
     """
 
     out: Path
@@ -127,6 +129,7 @@ class Artefacts:
     applicability: Path | None = None
     extraction: Mapping[str, Any] = field(default_factory=dict)
     trained: Mapping[str, int] = field(default_factory=dict)
+    fitted_on_all: bool = False
 
     @property
     def positives(self) -> Positive:
@@ -193,6 +196,7 @@ def load(out: Path) -> Artefacts:
         _existing(out / "maps" / "applicability.tif"),
         _json(told, "sources") if extracted and told.exists() else {},
         {m.model: n for m in mapped if (n := _rows(out / "models" / m.model))},
+        any(_is_on_all(out / "models" / m.model) for m in mapped),
     )
 
 
@@ -200,6 +204,12 @@ def _rows(folder: Path) -> int:
     """Return how many rows a stored model was trained on, 0 where it learnt nothing from them."""
     about = bundle.trained_on(folder)
     return 0 if about is None or about.static else about.rows
+
+
+def _is_on_all(folder: Path) -> bool:
+    """Return whether a stored model was fitted on all samples."""
+    about = bundle.trained_on(folder)
+    return about is not None and about.fitted_on == "all"
 
 
 def _json(path: Path, stage: str) -> dict[str, Any]:

@@ -147,6 +147,11 @@ def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
         + (f", 95{words.NBSP}% interval {bounds})." if bounds else ").")
         + lead(run)
     ]
+    if run.fitted_on_all and model in run.trained:
+        text.append(
+            f"The map's model is fitted on all {len(run.samples.table):,} sampled cells; the "
+            "scores are those of models fitted on a part of them and tested on the rest."
+        )
     area = run.evaluation.in_area(hardest).get(model)
     if area is not None and area.precision.mean is not None:
         hundred = 100 * area.precision.mean

@@ -260,6 +260,11 @@ def trained(run: Artefacts) -> str:
     rows = sorted(set(run.trained.values()))
     if not rows:
         return ""
+    if run.fitted_on_all:
+        return (
+            f"The mapped models are fitted on all {len(run.samples.table):,} sampled cells. The "
+            "scores are those of models that were fitted on training cells alone."
+        )
     count = " to ".join(f"{n:,}" for n in dict.fromkeys((rows[0], rows[-1])))
     share = run.provenance.train_share
     return (

@@ -59,9 +59,10 @@ class StudyInfo(Settings):
     """Title on the report."""
     description: ShownText = ""
     """A sentence or two for the report."""
-    preset: Literal["paper"] = "paper"
-    """Factors and model settings used where the study gives none: `paper`, the 14 factors and the
-    settings of the paper."""
+    preset: Literal["standard", "paper"] = "standard"
+    """What is used where the study gives no settings. Both presets have the 14 factors and the
+    model settings of the paper. `standard`: mapped models are fitted on all samples. `paper`: they
+    are trained on `train_share` of the samples, as in the paper (see `fitted_on` in `[map]`)."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Random seed: the same seed gives the same results, byte for byte."""
     network: bool = False
@@ -277,8 +278,7 @@ class Samples(Settings):
     most: Annotated[Annotated[int, Field(ge=10)] | None, Default("all")] = None
     """Greatest number of source cells, sampled at random."""
     train_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the samples used for training in the `pixel` protocol (the paper: 0.2). Stored and
-    mapped models are trained on the training rows of the first such split."""
+    """Share of the samples used for training in the `pixel` protocol (the paper: 0.2)."""
 
 
 class Evaluation(Settings):
@@ -317,6 +317,13 @@ class Maps(Settings):
 
     models: Annotated[Annotated[list[ModelName], Once] | None, Default("all trained models")] = None
     """Models to map."""
+    fitted_on: Annotated[
+        Literal["all", "training"] | None, Default("all, or training with the preset `paper`")
+    ] = None
+    """Samples that the mapped models are fitted on. `all`: every sample. A calibration is then
+    fitted on predictions for held-out landslides, and its level is set so that the expected
+    landslide area equals the mapped one. `training`: the training rows of the first split of
+    `pixel`. Scores are always those of models that were fitted on training rows alone."""
     shows: Literal["susceptibility", "probability"] = "susceptibility"
     """`susceptibility`: probability at the share of sources in the training sample. `probability`:
     corrected to the share of source cells in the training area, that is, the expected share of the
@@ -385,6 +392,13 @@ class Study(Settings):
                     f'add a factor with layer = "{name}"'
                 )
         return self
+
+    @property
+    def maps_fitted_on(self) -> Literal["all", "training"]:
+        """Samples that the mapped models are fitted on, by [map] fitted_on or the preset."""
+        if self.map.fitted_on is not None:
+            return self.map.fitted_on
+        return "training" if self.study.preset == "paper" else "all"
 
     @property
     def active_factors(self) -> dict[str, FactorBase]:
