@@ -16,7 +16,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.layers.inventory import load as load_inventory
 from shakeslide.learning import bundle, final_model, training, validation
-from shakeslide.samples import sampling
+from shakeslide.sampling import sampling
 
 from . import small_site as site
 from .test_path import copied, digest, read

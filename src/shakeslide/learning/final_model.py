@@ -19,7 +19,7 @@ from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation.calibration import Calibration, correct_prior
 from shakeslide.learning import training
 from shakeslide.learning.training import CALIBRATION_FOLDS, Fit, Recipe
-from shakeslide.samples.sampling import Samples
+from shakeslide.sampling.sampling import Samples
 
 FARTHEST = 10.0
 """Log-odds by which a calibration is moved at most."""
