@@ -18,14 +18,22 @@ from scipy.optimize import brentq
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation.calibration import Calibration, correct_prior
 from shakeslide.learning import training
-from shakeslide.learning.training import CALIBRATION_FOLDS, Fit, Recipe
+from shakeslide.learning.training import Fit, Recipe
 from shakeslide.sampling.sampling import Samples
 
+CLEAR_CELLS = 200_000
+"""Clear cells on which the level of a calibration is set; fewer where there are fewer."""
 FARTHEST = 10.0
 """Log-odds by which a calibration is moved at most."""
 
 
-def fit(recipe: Recipe, samples: Samples, seed: int, advance: Advance = silent) -> Fit:
+def fit(
+    recipe: Recipe,
+    samples: Samples,
+    seed: int,
+    ground: Samples | None = None,
+    advance: Advance = silent,
+) -> Fit:
     """Fit a model on all samples.
 
     Parameters
@@ -36,35 +44,37 @@ def fit(recipe: Recipe, samples: Samples, seed: int, advance: Advance = silent) 
         All samples.
     seed : int
         Of the study.
+    ground : Samples, optional
+        All source cells of the area and many of its clear cells. The level of a calibration is set
+        on them; without them it stays as it was fitted.
     advance : callable
         Called with the number of fits done, in fractions: 1 in all.
     """
     rows = [np.arange(len(samples.table))]
     seeds = [training.seed_of(seed, recipe.name, "all", 0, 0)]
-    if recipe.calibration == "none":
-        return training.fit(recipe, samples, rows, seeds, advance=advance)[0]
+    (fitted,) = training.fit(recipe, samples, rows, seeds, advance=advance)
+    model = fitted.model
+    if model.calibration is None or ground is None:
+        return fitted
     start = time.perf_counter()
-    training.require_enough(recipe, samples, rows)
-    share = CALIBRATION_FOLDS / (CALIBRATION_FOLDS + 1)
-    ((order, held_out),) = training.held_out(
-        recipe, samples, rows, seeds, [samples.class_areas], training.part_of(advance, share)
-    )
-    label = samples.label[order]
-    fitted = training.calibrated(recipe, label, held_out)
-    model = training.fit(
-        recipe,
-        samples,
-        rows,
-        seeds,
-        advance=training.part_of(advance, 1 - share),
-        calibrations=[fitted],
-    )[0].model
-    # Sources are all known to the model; of the clear ground it has seen a sample.
-    sources = replace(model, calibration=None).predict(samples.raw[samples.label == 1])
+    plain = replace(model, calibration=None).predict(ground.raw)
     level = levelled(
-        fitted, sources, held_out[label == 0], float(samples.label.mean()), samples.prevalence
+        model.calibration,
+        plain[ground.label == 1],
+        plain[_unseen(ground, samples)],
+        float(model.about["sample_share"]),
+        ground.prevalence,
     )
-    return Fit(replace(model, calibration=level), time.perf_counter() - start)
+    seconds = fitted.seconds + time.perf_counter() - start
+    return Fit(replace(model, calibration=level), seconds)
+
+
+def _unseen(ground: Samples, samples: Samples) -> NDArray[np.bool_]:
+    """Tell which clear cells of the ground are no samples: those stand for nearly all of it."""
+    cells = [t["row"].to_numpy() << 32 | t["col"].to_numpy() for t in (ground.table, samples.table)]
+    clear = np.asarray(ground.label == 0)
+    unseen = clear & ~np.isin(*cells)
+    return unseen if unseen.any() else clear
 
 
 def levelled(
@@ -80,11 +90,15 @@ def levelled(
     ----------
     calibration : Calibration
         Fitted on the balance of the sample.
-    sources, clear : arrays, float32
-        Probabilities before calibration: of source cells by the model that is mapped, and of clear
-        cells by a model that was not trained on them, as it meets them on the map.
+    sources, clear : arrays, (cells,) float32
+        Probabilities of the area's source cells and clear cells by the model, before calibration.
     sample_share, prevalence : float
         Share of sources in the sample and in the area.
+
+    Returns
+    -------
+    Calibration
+        The same one where no shift within `FARTHEST` does it.
     """
 
     def excess(log_odds: float) -> float:

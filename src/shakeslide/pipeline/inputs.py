@@ -22,7 +22,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.io import vector
 from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.layers import inventory
-from shakeslide.learning import validation
+from shakeslide.learning import final_model, validation
 from shakeslide.maps import prediction
 from shakeslide.pipeline.run import Run, need, timed
 from shakeslide.sampling import sampling
@@ -208,24 +208,40 @@ def sample(run: Run) -> None:
         extract_sources(run)
     with timed("sample") as taken:
         landslides = inventory.load(run.inventory, run.grid, run.masks)
-        infos = factor_infos(run)
-        with run.reporter.task("sample", prediction.tile_count(run.grid, run.tile)) as on:
-            drawn = sampling.draw(
-                run.stack(),
-                infos,
-                landslides,
-                run.grid,
-                ratio=run.study.samples.negatives_per_positive,
-                most=run.study.samples.most,
-                seed=run.study.study.seed,
-                engine=run.engine,
-                advance=on,
-            )
+        asked = run.study.samples
+        drawn = _draw(run, landslides, asked.negatives_per_positive, asked.most)
         drawn = _with_blocks(run, drawn)
         paths = sampling.save(drawn, path)
     run.ledger.record("samples", run.sample_mark, paths, taken[0], run.sample_labels)
     for line in _sample_lines(drawn, landslides):
         run.reporter.say(line)
+
+
+def _draw(
+    run: Run, landslides: inventory.Inventory, ratio: float, most: int | None, label: str = "sample"
+) -> sampling.Samples:
+    """Draw cells; `ratio` and `most` as for `sampling.draw`."""
+    with run.reporter.task(label, prediction.tile_count(run.grid, run.tile)) as on:
+        return sampling.draw(
+            run.stack(),
+            factor_infos(run),
+            landslides,
+            run.grid,
+            ratio=ratio,
+            most=most,
+            seed=run.study.study.seed,
+            engine=run.engine,
+            advance=on,
+        )
+
+
+def ground_of(run: Run, samples: sampling.Samples) -> sampling.Samples:
+    """Draw the cells on which calibrations are levelled: all sources, and many clear cells."""
+    need(run, run.wanted_factors)
+    clear = min(final_model.CLEAR_CELLS, int(samples.counts["clear_cells"]))
+    landslides = inventory.load(run.inventory, run.grid, run.masks)
+    ratio = clear / samples.counts["source_cells"]
+    return _draw(run, landslides, ratio, None, "cells for calibration")
 
 
 def factor_infos(run: Run) -> list[stacks.FactorInfo]:

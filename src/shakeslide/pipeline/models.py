@@ -20,7 +20,7 @@ from shakeslide.evaluation import splits
 from shakeslide.geo.grid import Tile
 from shakeslide.layers.readers import raster_source
 from shakeslide.learning import bundle, explanation, final_model, training, validation
-from shakeslide.pipeline.inputs import samples_of
+from shakeslide.pipeline.inputs import ground_of, samples_of
 from shakeslide.pipeline.place import cell_at
 from shakeslide.pipeline.run import Run, need, timed
 from shakeslide.results import evaluation_file, importance_document
@@ -46,10 +46,13 @@ def train(run: Run) -> None:
         return
     need(run, {"samples": run.sample_mark})
     samples = samples_of(run)
+    calibrated = run.study.models.calibration != "none"
+    levelled = calibrated and any(map(run.is_final, stale))
+    ground = ground_of(run, samples) if levelled else None
     with run.reporter.task("train", len(stale)) as on:
         for item in stale:
             with timed(f"train {item}") as taken:
-                fit = _fitted(run, item, samples, on)
+                fit = _fitted(run, item, samples, ground, on)
                 about = replace(
                     fit.model.about,
                     study=run.study.study.name,
@@ -65,12 +68,13 @@ def train(run: Run) -> None:
             run.ledger.record(item, wanted[item], files, taken[0], run.model_labels)
 
 
-def _fitted(run: Run, item: str, samples: sampling.Samples, on: Advance) -> training.Fit:
+def _fitted(
+    run: Run, item: str, samples: sampling.Samples, ground: sampling.Samples | None, on: Advance
+) -> training.Fit:
     """Fit a model on all samples where it is mapped so, else on the first split's training rows."""
     name = item.partition("-")[2]
     if run.is_final(item):
-        return final_model.fit(run.recipe(name), samples, run.study.study.seed, on)
-    # The first split is the same however many follow.
+        return final_model.fit(run.recipe(name), samples, run.study.study.seed, ground, on)
     plan = replace(run.plan(samples), repeats=1)
     return validation.fit(run.recipe(name), samples, [first_split(run, samples)], plan, on)[0]
 
