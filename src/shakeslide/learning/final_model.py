@@ -71,7 +71,10 @@ def fit(
 
 def _unseen(ground: Samples, samples: Samples) -> NDArray[np.bool_]:
     """Tell which clear cells of the ground are no samples: those stand for nearly all of it."""
-    cells = [t["row"].to_numpy() << 32 | t["col"].to_numpy() for t in (ground.table, samples.table)]
+    cells = [
+        t["row"].to_numpy(np.int64) << 32 | t["col"].to_numpy(np.int64)
+        for t in (ground.table, samples.table)
+    ]
     clear = np.asarray(ground.label == 0)
     unseen = clear & ~np.isin(*cells)
     return unseen if unseen.any() else clear

@@ -460,6 +460,7 @@ class Run:
 
     def member_mark(self, name: str) -> str:
         """Fingerprint of a member of a model's ensemble, whatever their number."""
+        # More members are trained beside those that are there.
         return fingerprint(self.model_mark(name), "member")
 
     def require_maps(self) -> None:
