@@ -60,7 +60,7 @@ def test_a_samples_probability_is_its_map_value(calibrated: pipeline.Run, model:
     samples = sampling.load(calibrated.out / "samples.parquet")
     fitted = bundle.load(calibrated.out / "models" / model)
     about, t = fitted.about, samples.table
-    p = correct_prior(fitted.predict(samples.raw), about["sample_share"], about["prevalence"])
+    p = correct_prior(fitted.predict(samples.raw), about.sample_share, about.prevalence)
     mapped = read(calibrated.out / "maps" / f"{model}_probability.tif")
     assert (p == mapped[t.row, t.col]).all()
 
@@ -72,8 +72,8 @@ def test_the_mapped_model_is_fitted_on_all_samples_and_the_judged_one_is_not(
     split = validation.chosen_splits(samples, "pixel", finished.plan(samples))[0]
     folder = finished.out / "models" / "rf"
     mapped, judged = (bundle.load(f).about for f in (folder, folder / "judged"))
-    assert (mapped["rows"], mapped["fitted_on"]) == (len(samples.table), "all")
-    assert (judged["rows"], judged["fitted_on"]) == (len(split.train), "training")
+    assert (mapped.rows, mapped.fitted_on) == (len(samples.table), "all")
+    assert (judged.rows, judged.fitted_on) == (len(split.train), "training")
     assert "Fitted on all samples" in (folder / "card.md").read_text(encoding="utf-8")
 
 
@@ -89,7 +89,7 @@ def test_nothing_fitted_on_all_samples_is_judged_or_explained(
         before = getattr(module, name)
 
         def call(model: bundle.FittedModel, *arguments: Any) -> Any:
-            rows.append(model.about["rows"])
+            rows.append(model.about.rows)
             return before(model, *arguments)
 
         monkeypatch.setattr(module, name, call)

@@ -349,10 +349,10 @@ def range_warnings(model: FittedModel, raw: NDArray[np.float32]) -> list[str]:
 
 
 FITTED_ON: Mapping[str, str] = {
-    "all": "- Fitted on all samples, so no sample is left to test it. The scores in evaluation.json "
-    "are those of models that were fitted on training rows alone.",
-    "training": "- Fitted on the training rows of the first random split of cells (protocol pixel). "
-    "evaluation.json contains its scores on the test rows.",
+    "all": "- Fitted on all samples, so no sample is left to test it. The scores in "
+    "evaluation.json are those of models that were fitted on training rows alone.",
+    "training": "- Fitted on the training rows of the first random split of cells (protocol "
+    "pixel). evaluation.json contains its scores on the test rows.",
 }
 """Whose scores stand beside a model, by `TrainedOn.fitted_on`."""
 

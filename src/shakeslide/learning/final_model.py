@@ -62,7 +62,7 @@ def fit(
         model.calibration,
         plain[ground.label == 1],
         plain[_unseen(ground, samples)],
-        float(model.about["sample_share"]),
+        model.about.sample_share,
         ground.prevalence,
     )
     seconds = fitted.seconds + time.perf_counter() - start
