@@ -19,6 +19,7 @@ from shakeslide.layers.positives import Positive
 
 from . import small_site as site
 from .conftest import open_run
+from .lines import lacks
 
 GRID_XML = """<shakemap_grid xmlns="http://earthquake.usgs.gov/eqcenter/shakemap">
 <event magnitude="7.0" lat="{lat}" lon="73.30" event_timestamp="2005-10-08T03:50:40"/>
@@ -82,7 +83,7 @@ def test_a_sound_study_has_few_remarks(study: Path) -> None:
     remarks = {name: row.warnings for name, row in rows.items() if row.warnings}
     assert list(remarks) == ["lithology", "inventory"]
     assert "covers 75.0 % of the grid" in remarks["lithology"][0]
-    assert remarks["inventory"][0].startswith("whole outlines are learnt, run-out included")
+    assert not lacks(remarks["inventory"][0], "whole outlines", "positives_from")
     assert remarks["inventory"][1].startswith("1 of 51 hold no cell's centre")
     assert rows["dem"].use == "factors DEM, SLO, SLOA, TPI, SC, RER"
 
@@ -269,7 +270,7 @@ def test_a_cell_of_untagged_nodata_among_classes(study: Path) -> None:
     site.raster(study.parent / "soil.tif", np.where(soil < 0, 255, soil).astype(np.uint8))
     row = check(study)["soil"]
     assert row.values == "3 classes: 1, 3, 255"
-    assert "if it means missing data, set nodata = 255" in "; ".join(row.warnings)
+    assert not lacks("; ".join(row.warnings), "nodata = 255")
 
 
 def test_untagged_nodata_in_a_mask_and_in_the_truth(study: Path) -> None:
@@ -335,7 +336,7 @@ def test_zeros_as_voids(study: Path) -> None:
 def test_feet(study: Path) -> None:
     with rasterio.open(study.parent / "dem.tif", "r+") as dst:
         dst.units = ("ft",)
-    assert "set scale = 0.3048 to convert them to metres in [layers.dem]" in refused(study)
+    assert not lacks(refused(study), "scale = 0.3048", "[layers.dem]")
     row = check(study, "layers.dem.scale=0.3048")["dem"]
     low, high = (float(v) for v in row.values.split(" to "))
     z = site.elevation() * 0.3048
@@ -344,7 +345,7 @@ def test_feet(study: Path) -> None:
 
 def test_heights_of_the_crs_in_feet(study: Path) -> None:
     write_dem(study, site.elevation(), crs="EPSG:32643+6360")
-    assert "elevations in US survey foot: set scale = 0.3048006" in refused(study)
+    assert not lacks(refused(study), "US survey foot", "scale = 0.3048006")
     row = check(study, "layers.dem.scale=0.3048006")["dem"]
     assert row.crs == "EPSG:32643"
 
@@ -361,7 +362,7 @@ def test_cells_that_are_not_square(study: Path) -> None:
 
 def test_steps_and_stripes(study: Path) -> None:
     write_dem(study, np.round(site.elevation() / 5) * 5)
-    assert "has elevations in steps of 5 m at cells of 30 m" in warned(study, "dem")
+    assert not lacks(warned(study, "dem"), "steps of 5 m", "30 m")
     stripes = 4 * np.random.default_rng(1).standard_normal(site.ROWS)[:, None]
     write_dem(study, site.elevation() + stripes)
     assert "is striped (rows shifted by about" in warned(study, "dem")
@@ -373,7 +374,7 @@ def test_a_stated_scale_is_applied_and_said(study: Path) -> None:
     with rasterio.open(path, "r+") as dst:
         dst.scales, dst.offsets = (0.1,), (5.0,)
     row = check(study)["dem"]
-    assert "scale 0.1 and offset 5 of the file applied" in row.notes
+    assert not lacks("; ".join(row.notes), "scale 0.1", "offset 5")
     assert float(row.values.split(" to ")[1]) == pytest.approx(site.elevation().max() + 5, abs=0.06)
 
 
@@ -387,14 +388,14 @@ def test_a_stale_sidecar(study: Path) -> None:
         '<MDI key="STATISTICS_MAXIMUM">100</MDI></Metadata></PAMRasterBand></PAMDataset>'
     )
     sidecar.write_text(text)
-    assert "dem.tif.aux.xml is stale: it states values from 0 to 100" in warned(study, "dem")
+    assert not lacks(warned(study, "dem"), "dem.tif.aux.xml", "0 to 100")
     sidecar.write_text(text.replace(">100<", ">9000<"))
     assert warned(study, "dem") == ""
     sidecar.write_text(
         '<PAMDataset><PAMRasterBand band="1"><NoDataValue>7</NoDataValue></PAMRasterBand>'
         "</PAMDataset>"
     )
-    assert "names nodata 7, which is not read: set nodata = 7" in warned(study, "dem")
+    assert not lacks(warned(study, "dem"), "nodata = 7")
     sidecar.write_text("<PAMDataset>")
     assert warned(study, "dem") == ""
 
@@ -409,7 +410,7 @@ def own_factor(study: Path, values: np.ndarray, more: str = "", **profile: objec
 def test_whole_numbers_that_may_be_classes(study: Path) -> None:
     classes = (np.mgrid[0 : site.ROWS, 0 : site.COLS][0] // 20).astype(np.uint8)
     own_factor(study, classes)
-    assert 'if they are classes, set function = "category"' in warned(study, "own")
+    assert not lacks(warned(study, "own"), 'function = "category"')
     assert warned(study, "own", "factors.OWN.unit=MMI") == ""
 
 
@@ -423,7 +424,7 @@ def test_acceleration_in_another_unit(study: Path) -> None:
 def test_a_raster_without_crs(study: Path) -> None:
     values = np.ones((site.ROWS, site.COLS), np.float32)
     own_factor(study, values, crs=None)
-    assert 'own.tif: has no CRS; give it with `crs = "EPSG:..."`' in refused(study)
+    assert not lacks(refused(study), "own.tif: has no CRS", "`crs = ")
 
 
 def test_a_raster_across_the_180th_meridian(tmp_path: Path) -> None:
@@ -462,7 +463,7 @@ def test_a_raster_across_the_180th_meridian(tmp_path: Path) -> None:
     )
     rows = check(study)
     assert rows["lon"].coverage == 1.0
-    assert "extends beyond longitude 180 and is read across it" in rows["lon"].notes
+    assert not lacks("; ".join(rows["lon"].notes), "longitude 180")
     assert rows["epicentre"].warnings == rows["fault"].warnings == []
     run = open_run(study, study.parent / "out")
     assert [f.code for f in run.factors] == [*keep, "LON", "DF"]
@@ -488,7 +489,7 @@ def test_intensity_from_a_shakemap(study: Path) -> None:
     assert row.kind == "ShakeMap, 9 x 9"
     assert row.values.count("MMI") == 1
     assert row.coverage == 1.0
-    assert "the file states no unit of MMI; MMI assumed" in row.notes
+    assert not lacks("; ".join(row.notes), "MMI assumed")
     run = open_run(study, study.parent / "out")
     pipeline.prepare(run)
     with rasterio.open(run.out / "factors" / "EI.tif") as src:
@@ -545,7 +546,7 @@ def test_polygons_in_the_wrong_order(study: Path) -> None:
 def test_a_layer_of_another_place(study: Path) -> None:
     far = shapely.LineString([site.point(20_000, 0), site.point(20_000, 50)])
     site.frame([far]).to_file(study.parent / "faults.gpkg")
-    assert "its nearest feature lies 595 km from the grid" in warned(study, "faults")
+    assert not lacks(warned(study, "faults"), "595 km")
 
 
 def test_texts_in_a_wrong_encoding(study: Path) -> None:
@@ -585,7 +586,7 @@ def test_aftershocks_with_the_main_shock(study: Path) -> None:
 def test_epicentre_swapped(study: Path) -> None:
     said = refused(study, "event.epicentre=[34.66, 73.30]")
     assert "[event] epicentre = [34.66, 73.3] lies" in said
-    assert "but [73.3, 34.66] lies near it: write [longitude, latitude]" in said
+    assert not lacks(said, "[73.3, 34.66]", "[longitude, latitude]")
 
 
 def test_epicentre_elsewhere(study: Path) -> None:
@@ -603,14 +604,15 @@ def test_masks_are_listed(study: Path) -> None:
     rows = check(study)
     assert rows["masks.lake"].coverage == pytest.approx(0.1)
     assert rows["masks.lake"].use == "no samples; maps show 0"
-    assert rows["masks.2"].warnings == ["covers no cell of the grid: is its CRS right?"]
+    (warning,) = rows["masks.2"].warnings
+    assert not lacks(warning, "covers no cell", "CRS")
 
 
 def test_landslides_of_other_dates(study: Path) -> None:
     edit(study, "magnitude = 7.0", "magnitude = 7.0\ntime = 2005-10-08T03:50:40Z")
     assert "dated" not in warned(study, "inventory", "inventory.date=year")
     said = warned(study, "inventory", "inventory.date=year", "inventory.where=1 = 1")
-    assert "10 of 61 landslides are dated before the earthquake (from 2001-01-01 on)" in said
+    assert not lacks(said, "10 of 61 landslides", "2001-01-01")
 
 
 def test_landslides_that_are_in_it_twice(study: Path) -> None:
@@ -621,7 +623,7 @@ def test_landslides_that_are_in_it_twice(study: Path) -> None:
     gpd.pd.concat([frame, frame.iloc[[0, 1]], moved]).to_file(path)
     said = warned(study, "inventory")
     assert "2 of 54 landslides appear twice" in said
-    assert "1 pairs of landslides have nearly the same outline" in said
+    assert not lacks(said, "1 pairs")
 
 
 def test_a_landslide_as_large_as_the_map(study: Path) -> None:
@@ -629,20 +631,20 @@ def test_a_landslide_as_large_as_the_map(study: Path) -> None:
     frame = gpd.read_file(path)
     frame.loc[0, "geometry"] = site.box(0, 0, site.COLS / 2, site.ROWS)
     frame.to_file(path)
-    assert "one of its polygons covers 50 % of the grid" in warned(study, "inventory")
+    assert not lacks(warned(study, "inventory"), "50 % of the grid")
 
 
 def test_tiny_landslides_are_counted(study: Path) -> None:
     assert "1 of 51 hold no cell's centre" in warned(study, "inventory")
     row = check(study, "inventory.small=most_covered")["inventory"]
     assert "hold no cell's centre" not in "; ".join(row.warnings)
-    assert "1 landslides without a cell centre keep the cell they cover most" in row.notes
+    assert not lacks("; ".join(row.notes), "1 landslides without a cell centre")
 
 
 def test_what_is_learnt_is_told(study: Path) -> None:
     whole = check(study)["inventory"]
     assert whole.use == f"positives: {Positive.OUTLINES.what}"
-    assert 'set positives_from = "extracted" in [inventory]' in whole.warnings[0]
+    assert not lacks(whole.warnings[0], 'positives_from = "extracted"', "[inventory]")
     told = check(study, "inventory.positives_from=extracted")["inventory"]
     assert told.use == f"positives: {Positive.EXTRACTED.what}"
     mapped = check(study, "inventory.source_where=1 = 1")["inventory"]
@@ -656,7 +658,7 @@ def test_further_layers_of_the_inventory_are_listed(study: Path) -> None:
     count = len(gpd.read_file(study.parent / "landslides.gpkg", where="year <> 2005"))
     assert (row.kind, row.file) == (f"{count} polygons", "landslides.gpkg")
     assert row.values == f"{count} on the grid; where year <> 2005"
-    assert row.use == "neither positive nor negative: no clear cells there"
+    assert row.use.startswith("neither positive nor negative")
     frame = gpd.read_file(study.parent / "landslides.gpkg").iloc[:3]
     frame.geometry = frame.translate(1e5, 0)
     frame.to_file(study.parent / "elsewhere.gpkg")
@@ -723,8 +725,5 @@ def test_classes_too_small_to_learn_from_are_named(study: Path) -> None:
     site.raster(study.parent / "soil.tif", codes, nodata=-1)
     rows = check(study)
     told = {n: "; ".join(rows[n].warnings) for n in ("lithology", "soil")}
-    assert (
-        "1 of its 4 classes cover less than 0.1 % of the area each (travertine)"
-        in told["lithology"]
-    )
-    assert "1 of its 3 classes cover less than 0.1 % of the area each (77)" in told["soil"]
+    assert not lacks(told["lithology"], "1 of its 4 classes", "0.1 %", "(travertine)")
+    assert not lacks(told["soil"], "1 of its 3 classes", "0.1 %", "(77)")

@@ -26,6 +26,7 @@ from shakeslide.models import parallel
 from shakeslide.study.factor_settings import RESERVED
 
 from . import small_site as site
+from .lines import lacks
 from .test_cli import edit, error, run
 
 
@@ -163,9 +164,7 @@ def test_an_aftershock_at_zero_zero(study: Path, capsys: pytest.CaptureFixture[s
 def test_magnitudes_that_are_none(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     by_magnitude = "--set", "factors.AF.weight=magnitude"
     shocks(study, magnitude=[np.nan, np.nan, np.nan, *[4.5] * 37])
-    assert "aftershocks: 3 earthquakes without magnitude count" in told(
-        capsys, study, *by_magnitude
-    )
+    assert not lacks(told(capsys, study, *by_magnitude), "aftershocks: 3 earthquakes")
     shocks(study, magnitude=[45.0, 12.0, *[4.5] * 38])
     line = error(capsys, study, *by_magnitude)
     holds(line, "aftershocks.csv (aftershocks)", "2 magnitudes above 10 (up to 45)", "where =")
@@ -329,7 +328,7 @@ def test_a_grid_beyond_measure_is_told_fast(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = told(capsys, study, "--set", "grid.resolution=0.05")
-    assert "warning: dem: the grid has 9,720,000,000 cells" in text
+    assert not lacks(text, "warning: dem: ", "9,720,000,000 cells")
     assert "14 factors alone take 544 GB" in text
 
 
@@ -391,7 +390,7 @@ def test_check_on_a_narrow_terminal_keeps_names_whole(
         monkeypatch.setenv("COLUMNS", width)
         code, out, _ = run(capsys, "check", study, "--out", study.parent / "out")
         assert code == 0
-        assert "Grid: 150 rows x 180 columns, cells of 30 x 30 m, EPSG:32643" in out
+        assert not lacks(out, "150 rows x 180 columns", "30 x 30 m", "EPSG:32643")
         assert path.name in out
         assert ("┃" in out) == (width == "160")
 

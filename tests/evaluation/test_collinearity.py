@@ -144,8 +144,9 @@ def test_pairs_to_think_about() -> None:
     assert found.pairs()[0].correlation < -0.9
     assert len(found.pairs(0.95)) == 1
     remarks = found.remarks()
-    assert remarks[0].startswith("A and B go together (r = -0.98)")
-    assert any(r.startswith("A says little that the others do not (VIF 2") for r in remarks)
+    assert remarks[0].startswith("A and B ")
+    assert "(r = -0.98)" in remarks[0]
+    assert any(r.startswith("A ") and "(VIF 2" in r for r in remarks)
 
 
 def test_rows_with_gaps_are_left_out() -> None:

@@ -430,7 +430,7 @@ def test_no_value_is_told_of_altered_pictures(run_folder: Path, tmp_path: Path) 
     seen, _ = loaded(altered, tmp_path, script)
     value, told = seen["rf-probability"]
     assert value is None
-    assert told.startswith("Susceptibility (RF): not told, this browser alters pictures")
+    assert told.startswith("Susceptibility (RF): not shown")
     value, told = seen["lr-probability"]
     assert value["value"] > 0.5
     assert told.startswith("Susceptibility (LR): 0.")

@@ -1,8 +1,9 @@
-"""What the scores come to: the page says what evaluation.json holds, and no more."""
+"""What follows from the scores: the page states what evaluation.json contains, and no more."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -22,10 +23,6 @@ from .fabricated import GAPS, INPUTS, MODELS, OPTIMISM, SCORES, evaluation, fabr
 from .test_page import Page, numbers
 
 
-def plain(text: str) -> str:
-    return text.replace(words.NBSP, " ")
-
-
 @pytest.fixture(scope="module")
 def page(run_folder: Path) -> Page:
     return Page((run_folder / "report.html").read_text(encoding="utf-8"))
@@ -41,14 +38,23 @@ def changed(run_folder: Path, **changes: Any) -> artefacts.Artefacts:
 
 
 def test_flattery_is_told_in_plain_sentences(page: Page) -> None:
-    text = plain(page.text)
     # The means of three repeats are 0.2 points above the scores; blocks lie 8 points lower.
-    assert (
-        "Random forest: on cells of landslides it has partly seen it is right for 85.9 %; on "
-        "blocks of 870 m held out whole for 77.9 %: 7.4 points of the first figure are memory of "
-        "the neighbourhood (+5.1 points of AUC)."
-    ) in text
-    assert "nothing of the first figure is memory of the neighbourhood (−0.3 points; 0.0" in text
+    text = page.fact("optimism", model="rf", protocol="block", optimistic="true")
+    assert [wanted in text for wanted in ("85.9 %", "77.9 %", "870 m", "+7.4", "+5.1")] == 5 * [
+        True
+    ]
+    text = page.fact("optimism", model="lr", optimistic="false")
+    assert "−0.3" in text
+    assert " 0.0)" in text
+
+
+def test_optimism_that_is_not_known_is_not_claimed(run_folder: Path) -> None:
+    rows = tuple(
+        replace(r, oa=None, roc_auc=None) for r in artefacts.load(run_folder).evaluation.optimism
+    )
+    found = findings.optimism(changed(run_folder, optimism=rows))
+    assert found is not None
+    assert {(one.optimistic, one.points, one.auc) for one in found.models} == {(None, "–", "–")}
 
 
 def test_flattery_of_each_model_in_the_table(page: Page) -> None:
@@ -93,14 +99,8 @@ def test_scores_in_the_area_stand_beside_those_in_the_samples(run_folder: Path, 
 
 
 def test_alarms_are_told_for_the_area(run_folder: Path, page: Page) -> None:
-    wanted = (
-        "In the area, where 3 % of the usable cells are source cells, 8.4 of 100 cells that "
-        "random forest calls landslide are source cells; in the samples, where 50 % of the cells "
-        "are, it is 77."
-    )
-    # In the summary and in its section.
-    assert plain(page.text).count(wanted) == 2
-    assert findings.alarms(changed(run_folder, summary_area=())) == ""
+    assert numbers(page.fact("alarms", model="rf")) == [100, 8.4, 3, 50, 77]
+    assert findings.alarms(changed(run_folder, summary_area=())) is None
 
 
 def test_shares_are_drawn_at_their_place() -> None:
@@ -121,12 +121,16 @@ def test_shares_are_drawn_at_their_place() -> None:
 
 
 def test_only_resolved_differences_are_called_so(run_folder: Path, page: Page) -> None:
-    text = plain(page.text)
-    assert (
-        "In AUC 3 of 3 differences are resolved: RF above LR by 3.8, SAE above LR by 2.7 and RF "
-        "above SAE by 1.1 points."
-    ) in text
-    assert "In AUC none of 3 differences is resolved" in text
+    told = {d.protocol: d for d in findings.differences(artefacts.load(run_folder))}
+    above = [(a, b, round(points, 1)) for a, b, points in told["pixel"].above]
+    assert above == [("rf", "lr", 3.8), ("sae", "lr", 2.7), ("rf", "sae", 1.1)]
+    assert told["block"].above == told["pixel"].level == []
+    assert len(told["block"].level) == 3
+    text = page.fact("differences", protocol="pixel", judged="3", significant="3")
+    assert re.findall(r"([A-Z]+) \w+ ([A-Z]+) by ([\d.]+)", text) == [
+        (a.upper(), b.upper(), f"{points:.1f}") for a, b, points in above
+    ]
+    assert page.told("differences", protocol="block", judged="3", significant="0")
     html = (run_folder / "report.html").read_text(encoding="utf-8")
     for protocol, bold in (("pixel", 9), ("block", 0)):
         table = html[html.index(f'data-pairs="{protocol}"') :]
@@ -224,9 +228,7 @@ def test_a_single_split_resolves_nothing(run_folder: Path) -> None:
         for pair in evaluation(2).pairs
     )
     for table in findings.differences(changed(run_folder, pairs=pairs)):
-        assert table.sentences == [
-            "From so few splits no difference can be judged: five are needed at least."
-        ]
+        assert (table.judged, table.above, table.level) == (0, [], [])
         assert not any(cell.resolved for _, _, cells in table.rows for cell in cells)
 
 
@@ -234,8 +236,9 @@ def test_a_single_split_resolves_nothing(run_folder: Path) -> None:
 
 
 def test_gap_to_the_known_truth(run_folder: Path, page: Page) -> None:
-    assert "right for 90.0 % of the cells, with an AUC of 0.950" in plain(page.text)
-    assert "Random forest stays 5.2 points of AUC below that ceiling" in plain(page.text)
+    text = page.fact("truth", model="rf")
+    assert [float(v) for v in re.findall(r"\d+\.\d", text)] == [90.0, 0.9, 5.2]
+    assert "below" in text
     rows = page.rows("truth")
     for model, cells in rows.items():
         wanted = [100 * (SCORES[model] - 0.9), -100 * GAPS[model]] * 2
@@ -252,28 +255,23 @@ def test_the_truth_of_other_earthquakes_is_not_known(run_folder: Path) -> None:
     found = findings.truth(run)
     assert found is not None
     assert found.protocols == ["pixel", "block"]
-    assert "below that ceiling (spatial blocks held out)" in found.sentence
+    assert (found.model, found.protocol) == ("rf", "block")
+    assert found.gap == pytest.approx(100 * GAPS["rf"])
     alone = findings.truth(changed(run_folder, summary=by_event))
     assert alone is not None
     assert alone.protocols == []
-    assert alone.sentence.endswith("but by luck.")
+    assert alone.model == ""
 
 
-@pytest.mark.parametrize(
-    ("way", "wanted"),
-    [
-        ("none", "as the models gave them"),
-        ("platt", "a logistic curve"),
-        ("isotonic", "a rising staircase"),
-    ],
-)
-def test_calibration_is_told(run_folder: Path, way: str, wanted: str) -> None:
-    assert wanted in findings.calibration(changed(run_folder, calibration=way))
+@pytest.mark.parametrize("way", ["none", "platt", "isotonic"])
+def test_calibration_is_told(run_folder: Path, way: str) -> None:
+    assert findings.calibration(changed(run_folder, calibration=way)) == way
 
 
-def test_calibration_stands_with_the_reliability(page: Page) -> None:
-    part = page.text.split("Reliability")[1].split("Confusion matrices")[0]
-    assert "as the models gave them" in part
+def test_calibration_stands_with_the_reliability(run_folder: Path, page: Page) -> None:
+    assert page.told("calibration", calibration="none")
+    text = (run_folder / "report.html").read_text(encoding="utf-8")
+    assert text.index('id="reliability"') < text.index('data-fact="calibration"')
 
 
 # ------------------------------------------------------------------ runs of one model
@@ -287,10 +285,9 @@ def test_an_evaluation_that_says_less_is_reported_all_the_same(tmp_path: Path) -
     (out / "importance.json").unlink()
     report.write(out, INPUTS)
     page = Page((out / "report.html").read_text(encoding="utf-8"))
-    for title in ("How much of it is memory", "known truth", "Which model is better"):
-        assert title not in page.text
-    assert "Which factors matter" not in page.text
-    assert "side by side" in page.text
+    ids = {a.get("id") for _, a in page.elements}
+    assert not ids & {"optimism", "truth", "differences", "importance"}
+    assert page.rows("sides")
     names = {p.stem for p in (out / "figures").iterdir()}
     assert not {n for n in names if n.startswith(("optimism", "balances", "differences"))}
     assert not names & {"information_gain", "permutation", "dependence", "collinearity"}

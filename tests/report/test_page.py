@@ -21,7 +21,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
 from shakeslide.learning.bundle import TrainedOn
-from shakeslide.report import artefacts, figures, published, words
+from shakeslide.report import artefacts, figures, places, published, words
 from shakeslide.report import page as report_page
 from shakeslide.results import evaluation_document, provenance_document
 from shakeslide.results.evaluation_document import Spread, summary_of
@@ -54,6 +54,7 @@ class Page(HTMLParser):
         self.open: list[tuple[str, dict[str, str | None]]] = []
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
+        self.facts: list[tuple[dict[str, str | None], list[str]]] = []
         self.tables: list[tuple[dict[str, Any], list[tuple[dict[str, Any], list[str]]]]] = []
         self.feed(text)
         assert not self.open
@@ -62,6 +63,8 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append((tag, dict(attrs)))
+        if "data-fact" in dict(attrs):
+            self.facts.append((self.open[-1][1], []))
         if tag == "table":
             self.tables.append((dict(attrs), []))
         elif tag == "tr":
@@ -77,6 +80,9 @@ class Page(HTMLParser):
         if "script" in inside:
             return
         self.texts.append(data)
+        for attrs, texts in self.facts:
+            if any(attrs is a for _, a in self.open):
+                texts.append(data)
         if inside & {"td", "th"} and ("span", {"class": "short"}) not in self.open:
             self.tables[-1][1][-1][1][-1] += data
 
@@ -84,6 +90,25 @@ class Page(HTMLParser):
     def text(self) -> str:
         """All text, without style."""
         return " ".join(" ".join(self.texts).split())
+
+    def told(self, name: str, **data: str) -> list[str]:
+        """Texts of the elements that state a fact, with these data attributes."""
+        wanted = {"data-fact": name} | {f"data-{k}": v for k, v in data.items()}
+        return [
+            " ".join("".join(texts).replace("\u00a0", " ").split())
+            for attrs, texts in self.facts
+            if wanted.items() <= attrs.items()
+        ]
+
+    def fact(self, name: str, **data: str) -> str:
+        """Text of the one element that states a fact."""
+        (text,) = self.told(name, **data)
+        return text
+
+    def data(self, name: str) -> dict[str, str | None]:
+        """Data attributes of the one element that states a fact, without `data-`."""
+        (attrs,) = (a for a, _ in self.facts if a["data-fact"] == name)
+        return {k.removeprefix("data-"): v for k, v in attrs.items()}
 
     def rows(self, kind: str, **attributes: str) -> dict[str, list[str]]:
         """Cells of the rows of models of a table of this class."""
@@ -207,8 +232,7 @@ def test_published_scores_stand_beside(page: Page) -> None:
             scale = 100 if measure in PERCENT else 1
             wanted = [scale * v for v in (known.mean, known.sd) if v is not None]
             assert printed == pytest.approx(wanted)
-    assert "not as what to expect" in page.text
-    assert "Wenchuan" in page.text
+    assert published.AREA in page.fact("published")
 
 
 def test_published_figures() -> None:
@@ -239,16 +263,29 @@ def test_confusion_matrices(page: Page) -> None:
 
 def test_counts_and_facts(page: Page) -> None:
     known = 70 * 56 - 72
-    for wanted in (f"{known:,}", "70 × 56", "3.46", "2.63", "M 7.25", "34.600° S, 73.300° E"):
+    for wanted in (f"{known:,}", "70 × 56", "M 7.25", "34.600° S, 73.300° E"):
         assert wanted in page.text.replace("\u00a0", " ")
-    assert "random forest" in page.text
-    assert "85.9 ± 0.2 %" in page.text.replace("\u00a0", " ")  # the best, in the summary
-    assert "(3 repeats)" in page.text
-    assert "(3 folds)" in page.text
-    assert "Square blocks of 870 m are held out" in page.text
-    # Among the key numbers stands the best AUC of the protocol that flatters least.
-    wanted = "best AUC, spatial blocks held out (RF; not resolved from SAE, LR) 0.849"
-    assert wanted in page.text
+    assert "85.9 ± 0.2 %" in page.fact("best", protocol="pixel", model="rf")
+    assert "3 repeats" in page.fact("best", protocol="pixel")
+    assert "3 folds" in page.fact("best", protocol="block")
+    assert "870 m" in page.fact("blocks")
+    assert "3.46 km²" in page.fact("key-area")
+    assert "2.63 %" in page.fact("key-share")
+    # The best AUC of the strictest protocol, and the models that are as good.
+    auc = page.fact("key-auc")
+    assert auc.endswith("0.849")
+    assert re.findall(r"\b(RF|SAE|LR)\b", auc) == ["RF", "SAE", "LR"]
+
+
+def test_the_map_comes_first(run_folder: Path, page: Page) -> None:
+    found = places.find(artefacts.load(run_folder))
+    assert found is not None
+    answer, first = page.fact("answer", place="A"), found.ranked[0]
+    assert first.centre.replace("\u00a0", " ") in answer
+    assert places.hectares(first.expected) in answer
+    ids = [str(a["id"]) for t, a in page.elements if t == "section"]
+    assert ids[:3] == ["maps", "summary", "good"]
+    assert ids.index("scores") < ids.index("factors")
 
 
 def test_warnings_are_told(page: Page) -> None:
@@ -283,16 +320,16 @@ def test_remarks_of_every_layer_are_told_and_escaped(tmp_path: Path) -> None:
 def test_samples_drawn_of_more_source_cells_are_told(tmp_path: Path, page: Page) -> None:
     # 200 cells about the median elevation: 100 are sources, as many as there are.
     # The landslides of the samples are numbered from 1 to 7.
-    assert "100 source cells of 7 of 11 mapped landslides and 100 clear cells" in page.text
-    assert "Every usable source cell is a positive" in page.text
+    assert numbers(page.fact("sampled"))[:4] == [100, 7, 11, 100]
+    assert page.data("positives")["drawn"] == page.data("positives")["of"] == "100"
     out = fabricate(tmp_path / "run", repeats=1)
     samples = sampling.load(out / "samples.parquet")
     more = dataclasses.replace(samples, counts=dict(samples.counts) | {"source_cells": 4321})
     sampling.save(more, out / "samples.parquet")
     report.write(out, INPUTS)
     told = Page((out / "report.html").read_text(encoding="utf-8"))
-    assert "100 of 4,321 source cells of 7 of 11 mapped landslides" in told.text
-    assert "Of the usable source cells 100 were drawn as positives" in told.text
+    assert numbers(told.fact("sampled").replace(",", ""))[:5] == [100, 4321, 7, 11, 100]
+    assert (told.data("positives")["drawn"], told.data("positives")["of"]) == ("100", "4321")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -326,13 +363,13 @@ def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
     parts: list[float] = []
     report.write(out, inputs, parts.append)
     page = Page((out / "report.html").read_text(encoding="utf-8"))
-    assert "Of a single repeat: its spread is not known" in page.text
-    assert "side by side" not in page.text.split("Beside the published")[0]
+    assert page.data("scores")["single"] == "true"
+    assert not [a for a, _ in page.tables if "sides" in (a.get("class") or "")]
     rows = page.rows("scores")
     assert rows["lr"][1] == "–"
     assert len(numbers(rows["rf"][0])) == 1
-    assert "Warnings" not in page.text
-    assert "The study file names none." in page.text
+    assert not [a for _, a in page.elements if a.get("class") == "warning"]
+    assert page.told("no-sources")
     assert sum(parts) == pytest.approx(1.0)
     assert min(parts) > 0
 
@@ -519,37 +556,36 @@ def settled(tmp_path: Path, inventory: dict[str, Any], positives: Positive, **mo
 def test_whole_outlines_are_never_called_sources(tmp_path: Path) -> None:
     asked = {"path": "all.gpkg", "buffer": 50.0, "ambiguous": [{"path": "x"}]}
     page = settled(tmp_path, asked, Positive.OUTLINES)
-    whole = "landslide cells (whole outlines, run-out included)"
+    learnt = Positive.OUTLINES
     text = page.text.replace("\u00a0", " ")
-    assert f"100 {whole} of 7 of 11 mapped landslides" in text
-    assert f"of the usable cells are {whole} 2.63 %" in text
-    assert (
-        "A landslide cell is a cell whose centre lies in the outline of a whole landslide" in text
-    )
-    clear = "A clear cell lies outside every mapped landslide, the buffer around it and all ground"
-    assert text.count(clear) == 1
-    assert "the probability that a cell is a landslide cell (whole outlines, run-out" in text
-    assert f"{whole.capitalize()} 100" in " ".join(text.split())
+    assert learnt.cells == "landslide cells"
+    for fact in ("sampled", "key-share", "shown"):
+        assert learnt.aside in page.fact(fact), fact
+    assert learnt.definition in page.fact("definitions")
+    for word in ("buffer", "ambiguous"):
+        assert word in page.fact("definitions")
     # Factors, layers and data have sources too; "no source areas" is said on purpose.
     for word in ("source cell", "landslide source", "are sources", "of sources", "sources among"):
         assert word not in text, word
         assert not [a for _, a in page.elements if word in str(a.get("alt"))], word
     alts = [str(a.get("alt")) for _, a in page.elements]
-    assert "Map of the sampled landslide cells and clear cells over shaded relief" in alts
+    assert any("sampled landslide cells" in alt for alt in alts)
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_mapped_sources_are_called_so(tmp_path: Path) -> None:
     page = settled(tmp_path, {"path": "all.gpkg"}, Positive.SOURCES)
-    assert page.text.count("A source cell is a cell whose centre lies in a mapped source area") == 1
-    assert "of the usable cells are source cells 2.63" in page.text
+    assert Positive.SOURCES.definition in page.fact("definitions")
+    assert Positive.SOURCES.cells in page.fact("key-share")
     assert "whole outlines" not in page.text
+    for word in ("buffer", "ambiguous"):
+        assert word not in page.fact("definitions")
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_cells_of_points_are_called_so(tmp_path: Path) -> None:
     page = settled(tmp_path, {"path": "all.gpkg"}, Positive.POINTS)
-    assert "100 landslide cells (cells of mapped points) of 7 of 11" in page.text
+    assert Positive.POINTS.aside in page.fact("sampled")
     assert "whole outlines" not in page.text
 
 
@@ -562,18 +598,15 @@ def test_how_sources_were_told_is_in_the_summary(tmp_path: Path) -> None:
         "source_m2": 3.0e6,
     }
     page = settled(tmp_path, {"path": "a.gpkg"}, Positive.EXTRACTED, sources=told)
-    text = page.text.replace("\u00a0", " ")
-    assert (
-        "100 source cells (source areas extracted from the outlines) of 7 of 11 mapped landslides"
-        in text
-    )
-    assert "75 % of the outlined area is source" in text
-    ways = "they were taken by scar (S3) in 442 and by area (S2) in 30; 2,205 were kept whole."
-    assert f"Of 2,677 landslides {ways}" in text
+    assert Positive.EXTRACTED.aside in page.fact("sampled")
+    text = page.fact("extraction")
+    assert re.findall(r"[\d,]+ ?%?|S\d", text) == [
+        "75 %", "2,677 ", "442 ", "S3", "30 ", "S2", "2,205 ",
+    ]  # fmt: skip
     # What lies there of another way of learning is not told.
     (tmp_path / "other").mkdir()
     plain = settled(tmp_path / "other", {"path": "a.gpkg"}, Positive.OUTLINES, sources=told)
-    assert "kept whole" not in plain.text
+    assert not plain.told("extraction")
 
 
 # ------------------------------------------------------------------ what the maps show
@@ -596,61 +629,59 @@ def test_means_of_the_maps_stand_beside_the_areas_share(tmp_path: Path, calibrat
         probability(out, model, 0.02 * (k + 1))
     evaluation_document.save(out, replace(evaluation(1), calibration=calibration))
     report.write(out, INPUTS)
-    text = Page((out / "report.html").read_text(encoding="utf-8")).text.replace("\u00a0", " ")
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
     # 560 of 70 x 56 - 72 cells have twice the value.
     means = [f"{2 * (k + 1) * (1 + 560 / (70 * 56 - 72)):.3g} %" for k in range(3)]
     told = f"{means[0]} (LR), {means[1]} (RF) and {means[2]} (SAE)"
-    assert f"the mean of a map would be about that share; it is {told}." in text
-    assert "averaged over the ground it is the share that fails" not in text
-    warned = f"averaged over the map they are {told}, while 2.63 % of the usable cells"
-    assert ("maps : the probabilities are not calibrated" in text) == (calibration == "none")
-    assert (warned in text) == (calibration == "none")
+    for share in (told, "2.63 %"):
+        assert share in page.fact("shown", shows="probability")
+        assert [share in text for text in page.told("uncalibrated")] == (
+            [True] if calibration == "none" else []
+        )
 
 
 def test_susceptibility_needs_no_calibration(page: Page) -> None:
-    assert 'calibration = "none" in [models]' not in page.text
+    assert not page.told("uncalibrated")
+    assert page.told("shown", shows="susceptibility")
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_rows_of_the_mapped_models_are_told(tmp_path: Path, page: Page) -> None:
-    assert "The mapped models are trained on" not in page.text
+    assert not page.told("trained")
     out = fabricate(tmp_path / "run", repeats=1)
     about = TrainedOn(seed=7, rows=40, sample_share=0.5, prevalence=0.03)
     for model in ("lr", "rf"):
         write_manifest(out, model, about)
     write_manifest(out, "sae", replace(about, static=True, rows=50))
     report.write(out, INPUTS)
-    told = Page((out / "report.html").read_text(encoding="utf-8")).text
-    wanted = "trained on 40 of 200 sampled cells, the first random split (train_share = 0.2)"
-    assert wanted in told
+    told = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert numbers(told.fact("trained")) == [40, 200, 0.2]
 
 
 # ------------------------------------------------------------------ plain words
 
 
 def test_leads_that_are_not_resolved_are_said_so(page: Page) -> None:
-    text = page.text.replace("\u00a0", " ")
-    # Those of the fabricated pixel protocol are resolved, those of the blocks are not.
-    assert re.search(
-        r"ranks best, with an AUC of 0\.849 \([^)]*\), not resolved from SAE, LR\.", text
-    )
-    assert "was right most often: for 85.9 ± 0.2 % of the cells at a threshold of 0.5, with" in text
+    # Those of the fabricated pixel protocol are significant, those of the blocks are not.
+    blocks, pixels = (page.fact("best", protocol=p, model="rf") for p in ("block", "pixel"))
+    assert re.search(r"0\.849 .*SAE, LR", blocks)
+    assert re.search(r"85\.9 ± 0\.2 % at a threshold of 0\.5;", pixels)
 
 
 def test_the_paper_is_named_where_it_is_first_spoken_of(run_folder: Path, page: Page) -> None:
     text = (run_folder / "report.html").read_text(encoding="utf-8")
-    summary = text[text.index('<section id="summary">') : text.index('<section id="maps">')]
+    summary = text[text.index('<section id="summary">') : text.index('<section id="good">')]
     first = summary.index("paper")
-    assert summary[first:].startswith('paper of <a href="#cite">Li et al. (2021)</a>')
-    assert 'id="cite"' in text
-    assert "rightly" not in page.text
+    assert re.match(r'paper \w+ <a href="#cite">Li et al\.', summary[first:])
+    assert [a for _, a in page.elements if a.get("id") == "cite"]
 
 
 def test_factors_are_named_beside_their_codes(page: Page) -> None:
-    assert "By itself, Elevation (DEM) tells most about where the source cells are" in page.text
+    assert "Elevation (DEM)" in page.fact("gain", code="DEM")
     names = [rows[i][1][0] for a, rows in page.tables if "permutation" in (a.get("class") or "")
              for i in range(len(rows)) if "data-model" in rows[i][0]]  # fmt: skip
-    assert names[0] == "DEM and TPI Elevation, Topographic position index"
+    assert names[0].split(" ", 3)[:3] == ["DEM", "and", "TPI"]
+    assert names[0].endswith("Elevation, Topographic position index")
 
 
 @pytest.mark.usefixtures("undrawn")

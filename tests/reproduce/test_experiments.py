@@ -345,8 +345,8 @@ def test_silhouette_and_fisher_ratio() -> None:
         (0.001, 0.02, "gain"),
         (-0.02, 0.004, "no gain"),
         (0.001, 0.004, "no gain"),
-        (-0.01, 0.02, "not resolved"),
-        (np.nan, np.nan, "not resolved"),
+        (-0.01, 0.02, "inconclusive"),
+        (np.nan, np.nan, "inconclusive"),
     ],
 )
 def test_gain(low: float, high: float, said: str) -> None:
@@ -375,7 +375,7 @@ def test_intervals_need_five_splits(count: int) -> None:
 def test_claims_are_told_with_intervals(reproduced: Reproduced) -> None:
     told = json.loads((reproduced.folder / "claims.json").read_text())["claims"]
     assert [c["claim"] for c in told] == ["lead", "factors", "depth"]
-    assert {c["verdict"] for c in told} <= {"holds", "does not hold", "not resolved"}
+    assert {c["verdict"] for c in told} <= {"holds", "does not hold", "inconclusive"}
     oa = {m: accuracies(reproduced, direct(reproduced, m)) for m in ("rf", "sae")}
     sizes = [[len(s.train) for s in reproduced.bench.splits],
              [len(s.test) for s in reproduced.bench.splits]]  # fmt: skip
@@ -383,7 +383,7 @@ def test_claims_are_told_with_intervals(reproduced: Reproduced) -> None:
     # Of two splits only drawing landslides anew tells how sure the lead is.
     assert told[0]["differences"]["rf"]["low"] is None
     assert told[0]["bootstrap"]["rf"]["low"] <= ahead.estimate
-    assert told[0]["verdict"] == "not resolved"
+    assert told[0]["verdict"] == "inconclusive"
     assert "too few" in told[0]["finding"]
     assert told[0]["bootstrap"]["rf"]["mean"] == pytest.approx(ahead.estimate)
     assert claims.verdict_line(told[0]).startswith(told[0]["verdict"])
@@ -414,7 +414,7 @@ def test_the_claim_of_factors(
         for name, oa in (("rf", rf), ("sae", sae))
     }
     assert claims.factors(several, by, 14)["verdict"] == said
-    assert claims.factors(several, by, 7)["verdict"] == "not resolved"
+    assert claims.factors(several, by, 7)["verdict"] == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -424,7 +424,7 @@ def test_the_claim_of_factors(
         ([0.70, 0.80, 0.80], "does not hold"),
         ([0.70, 0.80, 0.75], "does not hold"),
         ([0.70, 0.80, 0.75, 0.85], "holds"),
-        ([0.70, 0.80], "not resolved"),
+        ([0.70, 0.80], "inconclusive"),
     ],
 )
 def test_the_claim_of_depth(reproduced: Reproduced, oa: list[float], said: str) -> None:

@@ -22,6 +22,7 @@ from shakeslide.sources.change import Cover, Images, Rule, trim
 from shakeslide.sources.image_pairs import images
 from shakeslide.study.settings import Layer, Sources
 
+from ..lines import lacks
 from ..stored import scaled, store
 from . import terrain
 from .terrain import CELL, rectangle
@@ -361,7 +362,7 @@ def test_doubtful_pairs_are_told(pair: dict[str, Layer], tmp_path: Path) -> None
     wide = rasterio.Affine(10 * CELL, 0, terrain.WEST, 0, -10 * CELL, terrain.NORTH)
     coarse = write(tmp_path / "coarse.tif", values[:6, :5].copy(), transform=wide)
     _, remarks = images(Sources(before=pair["before"], after=Layer(path=coarse)), grid)
-    assert "sources.after has cells of 200 m, the grid of 20 m" in remarks[0]
+    assert not lacks(remarks[0], "sources.after", "200 m", " 20 m")
 
 
 @pytest.mark.parametrize(

@@ -280,11 +280,11 @@ def tune(
         told = pipeline.tune(run, model, protocol, trials)
     if options.quiet:
         return
-    for name, row in (("the study's own settings", told.start), ("the best of", told.best)):
+    for name, row in (("settings of the study", told.start), ("the best of", told.best)):
         which = name if row is told.start else f"{name} {len(told.trials)}"
         print(f"log loss {row['log_loss']:.4f}, ROC-AUC {row['roc_auc']:.4f}: {which}")
     if told.best is told.start:
-        print("nothing tried was better than the study's own settings")
+        print("no trial was better than the settings of the study")
     else:
         print(f"In the study file:\n{tuning.as_toml(told)}")
     print(run.out / "tune")

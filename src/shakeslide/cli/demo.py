@@ -55,8 +55,8 @@ def run(
     """
     if size < SMALLEST and not only_data:
         raise InputError(
-            f"--size {size}: give {SMALLEST} or more, or --only-data to make the layers alone; on "
-            "less ground some blocks leave no landslide to train on"
+            f"--size {size}: give {SMALLEST} or more, or add --only-data to make only the "
+            "layers; on a smaller map some blocks leave no landslides for training"
         )
     reporter = Reporter(quiet)
     data = out / "data"
@@ -73,9 +73,9 @@ def run(
 
 
 def _earthquake(wanted: synthetic.Scenario, folder: Path, workers: int, reporter: Reporter) -> Path:
-    """Make the earthquake's files where they are not there as they were made; say why.
+    """Make the files of the earthquake where they are missing or changed, and print why.
 
-    A study file that was changed since is kept: it is there to be tried with.
+    A study file that was changed since is kept: users experiment with it.
     """
     ledger = Ledger(folder, reporter.say)
     mark, study_file = fingerprint(asdict(wanted), __version__), folder / "study.toml"

@@ -85,13 +85,17 @@ class Collinearity:
     def remarks(self) -> list[str]:
         """Return what to think about, a line each."""
         lines = [
-            f"{p.first} and {p.second} go together (r = {p.correlation:.2f}): read their "
+            f"{p.first} and {p.second} are correlated (r = {p.correlation:.2f}): read their "
             "importance as one, or leave one out"
             for p in self.pairs()
         ]
         for code, vif in self.inflated().items():
             much = vif >= STRONGLY_INFLATED
-            what = "says little that the others do not" if much else "is partly told by the others"
+            what = (
+                "adds little to the other factors"
+                if much
+                else "is partly explained by the other factors"
+            )
             lines.append(f"{code} {what} (VIF {vif:.1f})")
         constant = [c for c, v in zip(self.codes, self.vif, strict=True) if np.isnan(v)]
         return lines + [f"{code} does not vary in the sample" for code in constant]

@@ -263,7 +263,7 @@ def _factor(values: Mapping[str, Any]) -> FactorInfo:
     factor = FactorInfo.from_dict(values)
     texts = {k: v for k, v in factor.__dict__.items() if k != "legend"}
     if wrong := [k for k, v in texts.items() if not isinstance(v, str)]:
-        raise TypeError(f"{wrong[0]} of a factor is no text")
+        raise TypeError(f"{wrong[0]} of a factor is not a text")
     return factor
 
 

@@ -164,7 +164,7 @@ def collinearity(samples: Samples) -> Collinear:
     try:
         told = correlations(samples.raw, list(kinds), kinds)
     except ValueError as error:
-        return Collinear(tuple(kinds), (f"collinearity is not known: {error}",))
+        return Collinear(tuple(kinds), (f"collinearity cannot be computed: {error}",))
     return stored(told)
 
 
@@ -313,7 +313,7 @@ def attribute(
     """
     if not np.isfinite(row).all():
         missing = [f.code for f, v in zip(model.factors, row, strict=True) if not np.isfinite(v)]
-        raise InputError(f"the cell has no value of {', '.join(missing)}, so no probability")
+        raise InputError(f"the cell has no value of {', '.join(missing)}, so it has no probability")
     rng = np.random.default_rng(np.random.SeedSequence([seed, 78]))
     # The question is what sets the place apart from ground that did not fail.
     clear = np.nonzero(samples.label == 0)[0]

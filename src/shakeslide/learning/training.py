@@ -253,8 +253,8 @@ def _calibrations(
     fewest = min(int(samples.label[r].sum()) for r in rows)
     if fewest < least:
         raise InputError(
-            f'[models] calibration = "{recipe.calibration}" needs {least:,} source cells to train '
-            f"on, but a split has {fewest:,}; choose another, or leave calibration out"
+            f'[models] calibration = "{recipe.calibration}" needs at least {least:,} source '
+            f"cells for training, but a split has {fewest:,}; choose another calibration, or none"
         )
     inner, inner_seeds, inner_regions = [], [], []
     for r, seed, region in zip(rows, seeds, regions, strict=True):

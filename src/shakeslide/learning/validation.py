@@ -93,7 +93,7 @@ def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
         The samples are too few for it, or lie in too few places.
     """
     if len(samples.table) < FEWEST_POINTS:
-        raise InputError(f"{len(samples.table)} samples are too few, it needs {FEWEST_POINTS}")
+        raise InputError(f"{len(samples.table)} samples are too few; it needs {FEWEST_POINTS}")
     recipe = training.Recipe("lr", "sincos", {})
     probability = np.full(len(samples.table), np.nan)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 5]))

@@ -1,8 +1,8 @@
 """The paper's three claims, each tested with intervals; a verdict whichever way it goes.
 
 A difference is a gain where its 95 % interval lies above zero and reaches half a point, no gain
-where the whole interval lies below half a point, and not resolved otherwise. Fewer than five splits
-give no interval, so that nothing is resolved.
+where the whole interval lies below half a point, and inconclusive otherwise. Fewer than five splits
+give no interval, so that every claim is inconclusive.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shakeslide.paper.bench import THRESHOLD, Bench, measured
 from shakeslide.report import words
 from shakeslide.results.evaluation_file import FEWEST, Result
 
-Verdict = Literal["holds", "does not hold", "not resolved"]
+Verdict = Literal["holds", "does not hold", "inconclusive"]
 
 MATERIAL = 0.005
 """Share from which a difference in accuracy counts: half a point."""
@@ -35,15 +35,15 @@ TESTED_IN = {"lead": "T5", "factors": "F12", "depth": "F10"}
 """Which experiment tests which claim."""
 
 
-def gain(difference: Mapping[str, float]) -> Literal["gain", "no gain", "not resolved"]:
-    """Say what an interval tells, see the module."""
+def gain(difference: Mapping[str, float]) -> Literal["gain", "no gain", "inconclusive"]:
+    """Return the verdict of an interval, see the module."""
     low, high = difference["low"], difference["high"]
     if not (np.isfinite(low) and np.isfinite(high)):
-        return "not resolved"
+        return "inconclusive"
     # Before the gain: one that is certain but below half a point does not count.
     if high < MATERIAL:
         return "no gain"
-    return "gain" if low > 0 else "not resolved"
+    return "gain" if low > 0 else "inconclusive"
 
 
 def lead(bench: Bench, results: Mapping[str, Sequence[Result]]) -> dict[str, Any]:
@@ -66,19 +66,19 @@ def lead(bench: Bench, results: Mapping[str, Sequence[Result]]) -> dict[str, Any
     }
     redrawn = {m: _redrawn(bench, results["sae"], results[m]) for m in rivals}
     low, high = ahead[best]["low"], ahead[best]["high"]
-    verdict: Verdict = "not resolved"
+    verdict: Verdict = "inconclusive"
     if low >= ABOUT:
         verdict = "holds"
     elif high < ABOUT:
         verdict = "does not hold"
     return {
         "claim": "lead",
-        "published": "the autoencoder is ahead of the second best by about 7 points of OA",
+        "published": "the OA of the autoencoder is about 7 points higher than the second best",
         "verdict": verdict,
-        "rule": "holds if the interval of the lead over the best rival lies above 6 points, does "
-        "not hold if it lies below",
+        "rule": "holds if the interval of the lead over the best rival is above 6 points, does "
+        "not hold if it is below",
         "finding": f"over {best.upper()}, the best rival, {_points(ahead[best])}; "
-        f"{_redrawn_words(bench)}, {_interval(redrawn[best])}",
+        f"{_redrawn_words(bench)} {_interval(redrawn[best])}",
         "best_rival": best,
         "differences": ahead,
         "bootstrap": redrawn,
@@ -87,7 +87,7 @@ def lead(bench: Bench, results: Mapping[str, Sequence[Result]]) -> dict[str, Any
 
 def _redrawn_words(bench: Bench) -> str:
     """Say what the second interval is: the doubt that the test rows bring, not the training."""
-    return f"with the tested {'blocks' if bench.protocol == 'block' else 'landslides'} redrawn"
+    return f"bootstrap of the tested {'blocks' if bench.protocol == 'block' else 'landslides'}"
 
 
 def _redrawn(bench: Bench, results: Sequence[Result], others: Sequence[Result]) -> dict[str, float]:
@@ -139,14 +139,14 @@ def factors(
     start = printed_figures.FLAT_FROM
     if count <= start or any(start not in r for r in results.values()):
         reason = f"the study has {count} factors" if count <= start else f"{start} were not tried"
-        return told | {"verdict": "not resolved", "finding": reason}
+        return told | {"verdict": "inconclusive", "finding": reason}
     gains = {
         m: summaries.difference(measured(by[count], "oa"), measured(by[start], "oa"), bench.splits)
         for m, by in results.items()
     }
     found = {m: gain(d) for m, d in gains.items()}
     shallow = [m for m in found if m != "sae"]
-    verdict: Verdict = "not resolved"
+    verdict: Verdict = "inconclusive"
     if any(found[m] == "gain" for m in shallow) or found["sae"] == "no gain":
         verdict = "does not hold"
     elif all(found[m] == "no gain" for m in shallow) and found["sae"] == "gain":
@@ -157,7 +157,7 @@ def factors(
     ]
     return told | {
         "verdict": verdict,
-        "finding": f"from {start} to {count} factors (in brackets {_redrawn_words(bench)}), "
+        "finding": f"from {start} to {count} factors (in parentheses: {_redrawn_words(bench)}), "
         f"{'; '.join(parts)}",
         "differences": gains,
         "bootstrap": redrawn,
@@ -165,7 +165,7 @@ def factors(
 
 
 def depth(bench: Bench, measures: Mapping[str, Sequence[NDArray[np.float64]]]) -> dict[str, Any]:
-    """Test that deeper features tell the classes better apart.
+    """Test that deeper features separate the classes better.
 
     Parameters
     ----------
@@ -173,18 +173,18 @@ def depth(bench: Bench, measures: Mapping[str, Sequence[NDArray[np.float64]]]) -
         With the splits.
     measures : mapping of str to sequence of array, (splits,)
         `oa`, the held-out accuracy of a logistic regression on the inputs, on layer 1, 2, ...;
-        `fisher` and `silhouette` of the same, which are told but decide nothing.
+        `fisher` and `silhouette` of the same, which are reported but do not decide.
     """
     accuracy = measures["oa"]
     told: dict[str, Any] = {
         "claim": "depth",
-        "published": "features of higher layers are more abstract and tell landslides better apart",
-        "rule": "holds if a logistic regression on the highest layer's features gains on that on "
-        "the first's, does not hold if it gains less than half a point",
+        "published": "features of higher layers are more abstract and separate landslides better",
+        "rule": "holds if a logistic regression on features of the highest layer is better than "
+        "on those of the first, does not hold if it gains less than half a point",
     }
     # Inputs and one layer: no deeper features to compare.
     if len(accuracy) < 3:
-        return told | {"verdict": "not resolved", "finding": "the autoencoder has one layer"}
+        return told | {"verdict": "inconclusive", "finding": "the autoencoder has one layer"}
     whole = summaries.difference(accuracy[-1], accuracy[1], bench.splits)
     steps = {
         f"{k - 1} to {k}": summaries.difference(accuracy[k], accuracy[k - 1], bench.splits)
@@ -199,7 +199,7 @@ def depth(bench: Bench, measures: Mapping[str, Sequence[NDArray[np.float64]]]) -
     beside = "; ".join(
         f"{names[m]} {words.signed(d['mean'], 3)} {_interval(d, 1, 3)}" for m, d in others.items()
     )
-    verdict: Verdict = "not resolved"
+    verdict: Verdict = "inconclusive"
     if gain(whole) == "no gain":
         verdict = "does not hold"
     elif gain(whole) == "gain":
@@ -221,7 +221,7 @@ def _interval(difference: Mapping[str, float], scale: float = 100, digits: int =
     """Return the ends as printed, or that there are none."""
     ends = [difference[k] for k in ("low", "high")]
     if not np.isfinite(ends).all():
-        return "[no interval: too few to judge]"
+        return "[no interval: too few splits]"
     low, high = (words.signed(scale * v, digits) for v in ends)
     return f"[{low}, {high}]"
 

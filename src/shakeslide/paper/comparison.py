@@ -97,8 +97,8 @@ def counts(bench: Bench, advance: Advance) -> Told:
         title="Samples",
         table=table,
         figure=plots.counts(table),
-        caption="Samples of the first split, beside the published ones (Table 2; its test cells as "
-        "they add up: 1,311,024, not 1,211,024).",
+        caption="Samples of the first split and the published ones (Table 2; its test cells sum to "
+        "1,311,024, not 1,211,024).",
         settings={
             "counts": dict(bench.samples.counts),
             "prevalence": bench.samples.prevalence,

@@ -1,4 +1,4 @@
-"""Where the paper is silent or contradicts itself, and what is done here."""
+"""Gaps and contradictions in the paper, and what is done here."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ LEDGER: tuple[tuple[str, str], ...] = (
     (
         "Table 5 (OA, precision, recall) cannot come from the balanced test set: precision and "
         f"recall imply OA {_implied()} % for LR, SVM, RF and the autoencoder",
-        "printed beside ours as published. `shakeslide audit` tells for any such figures what they "
-        "imply",
+        "printed beside ours as published. `shakeslide audit` computes what such figures imply",
     ),
     (
         "the best learning rate of Table 4 reaches OA 86.72 %, Table 5 has 91.88 % for the same "
@@ -37,14 +36,14 @@ LEDGER: tuple[tuple[str, str], ...] = (
         "relief window 1 km, subsections of 5 km, bandwidth by the rule of thumb; all are settings",
     ),
     (
-        "nothing is said of calibration",
-        "none in these experiments, whatever the study says; maps (F5, F8, F9, F11) are the run's, "
-        "calibrated if the study says so",
+        "calibration is not mentioned",
+        "no calibration in these experiments; the maps (F5, F8, F9, F11) are those of the run, "
+        "calibrated if the study sets it",
     ),
     (
         "units, layers, iterations and learning rate were chosen on the test set",
-        "F6, F7 and T4 show such curves, but nothing is chosen by them; `shakeslide tune` judges "
-        "settings on a part of the training rows",
+        "F6, F7 and T4 show such curves, but no setting is chosen from them; `shakeslide tune` "
+        "compares settings on validation rows taken from the training rows",
     ),
     (
         "equations 5 to 7 ascend the loss; 8 and 9 lack the activation; recall is described as "
@@ -57,20 +56,21 @@ LEDGER: tuple[tuple[str, str], ...] = (
     ),
     (
         'the cells "represent the whole landslides", yet "only the initiation areas" are samples',
-        "positives are source cells; whole outlines are kept out of the negatives",
+        "positives are source cells; negatives lie outside whole outlines",
     ),
     (
         "23,029 of about 197,000 mapped landslides were used",
-        "negatives may hide landslides: `[[inventory.ambiguous]]` keeps what is unclear out",
+        "negatives may contain landslides: `[[inventory.ambiguous]]` excludes uncertain ground",
     ),
     (
         "aftershocks, surface rupture and frequency ratios are known only after the event",
         "any factor can be left out of a study: `[factors.AF]` `use = false`",
     ),
     (
-        "cells are split at random: neighbours of one landslide lie on both sides",
-        "`--protocol landslide` and `--protocol block` hold whole landslides and whole squares of "
-        "land back; the results below say under which protocol they were made",
+        "cells are split at random: cells of one landslide are in the training and the test data "
+        "(leakage)",
+        "`--protocol landslide` and `--protocol block` hold out whole landslides and whole square "
+        "blocks; the results below name their protocol",
     ),
 )
 """(in the paper, here)."""

@@ -109,8 +109,8 @@ def growing(bench: Bench, advance: Advance) -> Told:
         table=table,
         figure=plots.factor_count(gains, table),
         caption="Left: information gain of each factor on the training rows (10 classes of equal "
-        "frequency, categories by class). Right: OA of each model on the k factors of most "
-        f"information, ranked anew on the training rows of each of {len(bench.splits)} splits, "
+        "frequency, categories by class). Right: OA of each model on the k factors with the "
+        f"highest gain, ranked on the training rows of each of {len(bench.splits)} splits, "
         "mean ± sd. The paper's Figure 12 prints no numbers.",
         reductions=reductions,
         settings={

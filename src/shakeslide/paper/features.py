@@ -79,7 +79,7 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
         for m in plots.LAYER_MEASURES
     }
     own = model_maps.is_stored(bench, "sae")
-    said = "the run's own network" if own else f"a network trained on fold {split.fold}"
+    said = "the network of the run" if own else f"a network trained on fold {split.fold}"
     return Told(
         title="Features of one tile",
         table=units,
@@ -87,8 +87,8 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
         caption=f"Tile {place.index[0]},{place.index[1]} by {said}: (a) raw factors, (b) "
         f"features of {SHOWN} units of each layer, those of the highest Fisher ratio on the "
         "training rows, (c) weights from the highest layer to the two classes, (d) probabilities; "
-        "lines: mapped landslides. Compare the paper's Figure 10. How well features tell the "
-        "classes apart is in F10_layers.",
+        "lines: mapped landslides. Compare the paper's Figure 10. F10_layers shows how well the "
+        "features separate the classes.",
         reductions=[
             *scale.repeats_told(len(bench.splits)),
             *scale.steps_told(bench.scale),
@@ -108,10 +108,10 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
         further_figures={
             "_layers": (
                 plots.layers(layers),
-                "How well the autoencoder's features tell landslides apart on test rows, mean ± sd "
-                f"of {len(bench.splits)} splits: accuracy of a logistic regression fitted on the "
-                "features of the training rows; scatter between the classes over that inside "
-                "them; mean silhouette. Inputs: the encoded factors.",
+                "How well the features of the autoencoder separate landslides on test rows, mean ± "
+                f"sd of {len(bench.splits)} splits: accuracy of a logistic regression fitted on "
+                "the features of the training rows; scatter between the classes divided by that "
+                "within them; mean silhouette. Inputs: the encoded factors.",
             )
         },
     )

@@ -145,8 +145,8 @@ def predicted(bench: Bench, advance: Advance) -> Told:
         title="Maps of four models",
         table=pd.DataFrame(rows),
         figure=_four(bench, names, limits),
-        caption=f"Cells with a probability of {THRESHOLD:g} at least on the balance of the "
-        f"training sample (orange), by the models of the run, whatever the protocol.{none} "
+        caption=f"Cells with a probability of at least {THRESHOLD:g} at the share of sources in "
+        f"the training sample (orange), by the models of the run, for any protocol.{none} "
         "Compare the paper's Figure 8.",
         settings={"threshold": THRESHOLD, "shows": run.study.map.shows}
         | {"models": outcomes.described([run.recipe(m) for m in names])},
@@ -244,7 +244,7 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
         told[name] = p
         rows.append({"model": name, **_hits(p, labels)})
     trained = int(np.isin(rows_in, split.train).sum())
-    seen = f"{trained:,} of the {len(rows_in):,} sampled cells here were trained on"
+    seen = f"{trained:,} of the {len(rows_in):,} sampled cells here were training cells"
     rings = cartography.outline_rings(landslides.shapes, view)
     return Told(
         title="Two models over one area",
@@ -252,7 +252,7 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
         figure=_pair(view, told, rings, rows, bench),
         caption=f"Autoencoder and frequency ratio in {chosen.said}; lines: mapped landslides. "
         f"{seen[0].upper()}{seen[1:]}. Hits: share of source cells with a probability of "
-        f"{THRESHOLD:g} at least; false alarms: share of clear cells. Compare the paper's Figure "
+        f"at least {THRESHOLD:g}; false alarms: share of clear cells. Compare the paper's Figure "
         "11.",
         reductions=[] if is_stored(bench, "sae") else scale.steps_told(bench.scale),
         settings={

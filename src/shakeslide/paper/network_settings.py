@@ -40,7 +40,7 @@ def learning_rates(bench: Bench, advance: Advance) -> Told:
         figure=plots.learning_rates(table),
         caption="Autoencoder by learning rate of fine-tuning (and of pre-training, unless the "
         f"study sets it), mean ± sd of {len(bench.splits)} splits, and the published scores (Table "
-        "4). With a fixed number of steps a low rate does not arrive.",
+        "4). With a fixed number of steps, training at a low rate does not converge.",
         reductions=[*scale.repeats_told(len(bench.splits)), *scale.steps_told(bench.scale)],
         **_kept(bench, recipes, results, "learning_rate", bench.splits),
     )
@@ -107,7 +107,7 @@ def structure(bench: Bench, advance: Advance) -> Told:
         caption=f"OA of the autoencoder by hidden units ({high} layers) and by layers ({width} "
         f"units), mean ± sd of {len(bench.sweep)} splits; best here: "
         f"{best['units']} and {best['depth']}; published: 110 and 3 (Figure 6, which prints no "
-        "numbers). Judged on test rows, as in the paper; nothing is chosen by it here.",
+        "numbers). Scored on test rows, as in the paper; no setting is chosen from it here.",
         reductions=reductions,
         **told,
     )

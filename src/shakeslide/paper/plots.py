@@ -234,7 +234,7 @@ def factor_count(gains: pd.DataFrame, table: pd.DataFrame) -> Figure:
         )  # fmt: skip
     panel.xaxis.set_major_locator(MaxNLocator(14, integer=True))
     panel.set_xlim(0.5, most + 0.5)
-    panel.set_xlabel("Factors, those of most information first")
+    panel.set_xlabel("Number of factors, by information gain")
     panel.set_ylabel("Overall accuracy, test cells (%)")
     panel.set_title("(b)", loc="left")
     panel.legend(loc="lower right", frameon=False, ncols=2, handlelength=2.8)

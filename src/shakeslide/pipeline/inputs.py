@@ -142,7 +142,7 @@ def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
 def extract_sources(run: Run) -> Path:
     """Tell source areas from run-outs: `sources.gpkg`, `sources.json`, a figure."""
     with extra("report", "sources"):
-        from shakeslide.report import source_charts
+        from shakeslide.report import charts
 
     path = run.out / "sources.gpkg"
     if run.ledger.is_fresh("sources", run.sources_mark):
@@ -183,7 +183,7 @@ def extract_sources(run: Run) -> Path:
         paths = source_files.write(extracted, run.grid, run.out, about, notes)
         told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
         paths.append(run.out / "figures" / "area_frequency.png")
-        source_charts.write_frequency(told["frequency"], paths[-1])
+        charts.write_frequency(told["frequency"], paths[-1])
     run.ledger.record("sources", run.sources_mark, paths, taken[0])
     shutil.rmtree(work, ignore_errors=True)
     for line in source_files.lines(extracted, notes):

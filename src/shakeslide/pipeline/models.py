@@ -239,7 +239,7 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
     with extra("tune", "tune"):
         from shakeslide.learning import tuning
     with extra("report", "tune"):
-        from shakeslide.report import tuning_charts
+        from shakeslide.report import charts
 
     if name not in run.models:
         raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")
@@ -259,7 +259,7 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
         pd.DataFrame(told.trials).to_csv(temporary, index=False)
     with replacing(stem.with_suffix(".toml")) as temporary:
         temporary.write_text(tuning.as_toml(told) + "\n", encoding="utf-8")
-    tuning_charts.write_history(name, told.trials, stem.with_suffix(".png"))
+    charts.write_history(name, told.trials, stem.with_suffix(".png"))
     return told
 
 

@@ -1,9 +1,10 @@
-"""Charts of the report: scores beside the published ones, ROC curves, confusion matrices."""
+"""Charts: scores, ROC curves, confusion matrices, sizes of landslides, search for settings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -171,7 +172,7 @@ def protocols(evaluation: Evaluation, names: Sequence[str]) -> Figure:
             axes.set_yticklabels([])
     if truth is not None:
         sheet.plot([0.52, 0.68], [0.1, 0.1], color=TRUTH, linewidth=1.0, linestyle=TRUTH_LINE)
-        sheet.text(0.75, 0.1, "the true probabilities, judged alike", fontsize=8.5, va="center")
+        sheet.text(0.75, 0.1, "known probabilities, same test cells", fontsize=8.5, va="center")
     for j, name in enumerate(names):
         mark, colour = PROTOCOL_MARKS[j % len(PROTOCOL_MARKS)]
         y = 0.1 + 0.17 * (keys - 1 - j)
@@ -282,3 +283,92 @@ def _dots(axes: Axes, rows: Sequence[Summary], measure: str) -> None:
                 color=figures.COLOURS["sae"], elinewidth=1,
             )  # fmt: skip
     _measure_axis(axes, [row.model for row in reversed(rows)], measure)
+
+
+# ------------------------------------------------------------------ sizes of landslides
+
+SIZES = {"landslides": ("#0072b2", "o", "whole landslides"), "sources": ("#d55e00", "s", "sources")}
+
+
+def frequency(told: Mapping[str, Any]) -> Figure:
+    """Return the density of landslides by area on logarithmic axes, with the fitted tails.
+
+    Parameters
+    ----------
+    told : mapping
+        `frequency` of sources.json: of whole landslides and of sources, `area` (m²), `density`
+        (landslides per m²) and `tail` (alpha, its error, the least area, count) or None.
+    """
+    figure, _ = figures.new(5.2, 4.2)
+    axes = figures.axes_at(figure, 0.7, 0.5, 4.35, 3.35)
+    axes.set_title("Size distribution of landslides", loc="left")
+    axes.grid(color=GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.set(xscale="log", yscale="log")
+    # Plain numbers: powers would need mathematics, which the style leaves out.
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    for name, (colour, mark, label) in SIZES.items():
+        part = told[name]
+        if not part["area"]:
+            continue
+        axes.plot(part["area"], part["density"], mark, color=colour, markersize=3.5, label=label)
+        tail = part["tail"]
+        if tail is None:
+            continue
+        area = np.geomspace(tail["least"], max(part["area"]), 40)
+        # The tail holds `count` landslides.
+        density = tail["count"] * (tail["alpha"] - 1) / tail["least"]
+        density = density * (area / tail["least"]) ** -tail["alpha"]
+        text = f"exponent {tail['alpha']:.2f} ± {tail['error']:.2f} above {tail['least']:,.0f} m²"
+        axes.plot(area, density, color=colour, linewidth=1.4, label=text)
+    axes.set_xlabel("Area (m²)")
+    axes.set_ylabel("Landslides per m² of area class")
+    axes.legend(loc="lower left", frameon=False)
+    return figure
+
+
+def write_frequency(told: Mapping[str, Any], path: Path) -> None:
+    """Draw the density of landslides by area into a PNG."""
+    with figures.style():
+        figures.write(frequency(told), path)
+
+
+# ------------------------------------------------------------------ search for settings
+
+
+def history(model: str, trials: Sequence[Mapping[str, Any]]) -> Figure:
+    """Return the log loss of every trial, the best so far, and that of the settings of the study.
+
+    Parameters
+    ----------
+    model : str
+        Its name.
+    trials : sequence of mapping
+        With `number` and `log_loss`, in their order, the study's own settings first.
+    """
+    number = np.array([t["number"] for t in trials]) + 1
+    loss = np.array([t["log_loss"] for t in trials])
+    figure, _ = figures.new(5.2, 3.2)
+    axes = figures.axes_at(figure, 0.65, 0.5, 4.4, 2.35)
+    axes.set_title(f"{model.upper()}: search for settings", loc="left")
+    axes.grid(color=GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.axhline(loss[0], color="#8c96a0", linewidth=1.0, linestyle=(0, (4, 2)),
+                 label="settings of the study")  # fmt: skip
+    axes.plot(number, loss, "o", color="#56b4e9", markersize=4, label="a trial")
+    axes.step(number, np.minimum.accumulate(loss), where="post", color="#0072b2", linewidth=1.6,
+              label="best so far")  # fmt: skip
+    # A few very bad trials must not flatten the rest.
+    low, high = loss.min(), max(np.quantile(loss, 0.9), loss[0])
+    axes.set_ylim(low - 0.08 * (high - low + 1e-9), high + 0.25 * (high - low + 1e-9))
+    axes.set_xlabel("Trial")
+    axes.set_ylabel("Log loss on validation rows")
+    axes.legend(loc="upper right", frameon=False)
+    return figure
+
+
+def write_history(model: str, trials: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the history of a search into a PNG."""
+    with figures.style():
+        figures.write(history(model, trials), path)

@@ -185,7 +185,7 @@ def _applicability(run: Artefacts, view: View, shade: Float | None, folder: Path
     return figures.save(
         map_figures.applicability(run.applicability, told.threshold, told.outside, view, shade),
         folder / "applicability.png",
-        "Map of the ground that is unlike anything the model was trained on",
+        "Map of the area outside the training conditions",
         embed_width=900,
         photo=True,
     )
@@ -218,7 +218,7 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
     protocols = figures.save(
         charts.protocols(told, run.protocols),
         folder / "protocols.png",
-        "Accuracy and AUC of all models under all protocols; the figures are in the table",
+        "Accuracy and AUC of all models under all protocols; the values are in the table",
     )
     scores = None
     # The paper's own protocol: scores under others are not beside its figures.
@@ -226,7 +226,7 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
         scores = figures.save(
             charts.scores(told.of_protocol("pixel")),
             folder / "scores.png",
-            "Scores of all models beside the published ones; the figures are in the table",
+            "Scores of all models and the published ones; the values are in the table",
         )
     done()
     return Charts(protocols, scores, roc, reliability, rates, *_judgement(run, folder))
@@ -239,20 +239,20 @@ def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None
         optimism = figures.save(
             findings_charts.optimism(told.optimism, run.models, run.protocols),
             folder / "optimism.png",
-            "Points by which random cells flatter each model; the figures are in the table",
+            "Optimism of random splits for each model; the values are in the table",
         )
     hardest = findings.strictest(run)
     if any(table.protocol == hardest for table in findings.area_tables(run)):
         balances = figures.save(
             findings_charts.balances(told, hardest, run.positives),
             folder / "balances.png",
-            "Precision and PR-AUC in the samples and in the area; the figures are in the table",
+            "Precision and PR-AUC in the samples and in the area; the values are in the table",
         )
     differences = {
         table.protocol: figures.save(
             findings_charts.differences(told.pairs_of(table.protocol), run.models),
             folder / f"differences_{table.protocol}.png",
-            f"Differences between the models, {table.protocol} protocol; they are in the table",
+            f"Differences between the models, {table.protocol} protocol; values are in the table",
         )
         for table in findings.differences(run)
     }
@@ -268,7 +268,7 @@ def _importance(run: Artefacts, folder: Path) -> ImportanceCharts:
     def save(figure: Figure, name: str, alt: str, embed_width: int = 1200) -> Drawn:
         return figures.save(figure, folder / f"{name}.png", alt, embed_width=embed_width)
 
-    about = "; the figures are in the table"
+    about = "; the values are in the table"
     return ImportanceCharts(
         save(
             importance_charts.gain(told.information_gain, infos),
@@ -278,7 +278,7 @@ def _importance(run: Artefacts, folder: Path) -> ImportanceCharts:
         save(
             importance_charts.permutation(told),
             "permutation",
-            f"Fall of the AUC of each model when groups of factors are shuffled{about}",
+            f"Loss of AUC of each model when groups of factors are shuffled{about}",
         ),
         save(
             importance_charts.dependence(told.models, infos),

@@ -1,8 +1,8 @@
-"""What the scores come to: flattery of random cells, the area's balance, differences, the truth."""
+"""What follows from the scores: optimism, the area's balance, differences, the known truth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shakeslide.report import words
@@ -15,32 +15,15 @@ AREA_MEASURES = ("oa", "precision", "f1", "mcc", "pr_auc")
 DIFFERED = ("oa", "roc_auc", "brier")
 """Measures in which models are compared in pairs."""
 MOST_NAMED = 4
-"""Models that are named where one is not told apart from them; more are counted."""
+"""Models that are named where none differs significantly; more are counted."""
 LEVEL = 0.95
 """Of the intervals of differences."""
 REFERENCE = "pixel"
 
-CALIBRATIONS: Mapping[str, str] = {
-    "none": (
-        "The probabilities are as the models gave them: nothing was done to bring them onto the "
-        "line."
-    ),
-    "platt": (
-        "The probabilities were calibrated by Platt's way: a logistic curve, fitted on cells held "
-        "back from the training, stretches and shifts their log-odds. It keeps the ranking of "
-        "the cells."
-    ),
-    "isotonic": (
-        "The probabilities were calibrated by isotonic regression: a rising staircase, fitted on "
-        "cells held back from the training, gives each level of probability the share of "
-        "positives found at it. Cells on one step of it can no longer be ranked among themselves."
-    ),
-}
-
 
 def strictest(run: Artefacts, among: Sequence[str] | None = None) -> str:
-    """Return the protocol of the evaluation, or of some of its protocols, that flatters least."""
-    # In the order of `words.PROTOCOLS`, from the kindest on.
+    """Return the strictest protocol of the evaluation, or of some of its protocols."""
+    # In the order of `words.PROTOCOLS`, the strictest last.
     order = list(words.PROTOCOLS)
     return max(among or run.protocols, key=lambda p: order.index(p) if p in order else -1)
 
@@ -52,34 +35,59 @@ def ranked(run: Artefacts) -> list[MapFiles]:
 
 
 def calibration(run: Artefacts) -> str:
-    """Return what was done to the probabilities."""
-    return CALIBRATIONS[run.evaluation.calibration]
+    """Return how the probabilities were calibrated."""
+    return run.evaluation.calibration
 
 
 # ------------------------------------------------------------------ optimism
 
 
 @dataclass(frozen=True)
-class Optimism:
-    """What random cells add to the scores, in points.
+class Overestimate:
+    """By how much random splits overestimate one model.
 
     Attributes
     ----------
-    sentences : sequence of str
-        One per model, against the strictest protocol.
+    model, protocol : str
+        The model, and the strictest protocol, with which `pixel` is compared.
+    random, held_out : str
+        Accuracy under `pixel` and under that protocol, as printed.
+    points, auc : str
+        Difference in percentage points of accuracy and of AUC, as printed with its sign.
+    optimistic : bool or None
+        Whether random splits overestimate the accuracy; None where that is not known.
+    """
+
+    model: str
+    protocol: str
+    random: str
+    held_out: str
+    points: str
+    auc: str
+    optimistic: bool | None
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """By how many percentage points random splits overestimate the scores.
+
+    Attributes
+    ----------
+    models : sequence of Overestimate
+        Each model against the strictest protocol.
     protocols : sequence of str
         Those that `pixel` is compared with.
     rows : sequence of (model, cells)
         Points of accuracy and of AUC, protocol by protocol.
     """
 
-    sentences: Sequence[str]
+    models: Sequence[Overestimate]
     protocols: Sequence[str]
     rows: Sequence[tuple[str, Sequence[str]]]
 
 
 def optimism(run: Artefacts) -> Optimism | None:
-    """Return by how much random cells flatter each model, None where that is not known."""
+    """Return by how much random splits overestimate each model, None where that is not known."""
     told = {(r.protocol, r.model): r for r in run.evaluation.optimism}
     protocols = [p for p in run.protocols if any(p == key[0] for key in told)]
     if not protocols:
@@ -89,40 +97,16 @@ def optimism(run: Artefacts) -> Optimism | None:
         for m in run.models
     ]
     hardest = strictest(run)
-    sentences = [_flattery(run, m, told[hardest, m]) for m in run.models if (hardest, m) in told]
-    return Optimism(sentences, protocols, rows)
+    models = [_overestimate(run, m, told[hardest, m]) for m in run.models if (hardest, m) in told]
+    return Optimism(models, protocols, rows)
 
 
-def _flattery(run: Artefacts, model: str, above: Offset) -> str:
-    """Return in a sentence how much of a model's accuracy on random cells is lost elsewhere."""
-    protocol, auc = above.protocol, words.signed(above.roc_auc, 1)
-    seen, unseen = (_accuracy(run, p, model) for p in (REFERENCE, protocol))
-    name, points = words.model_title(model), above.oa
-    text = f"{name}: on cells of landslides it has partly seen it is right for {seen}; "
-    text += f"{_ground(run, protocol)} for {unseen}: "
-    if points is None:
-        return text + "the difference is not known."
-    # What is printed must be what the sentence says.
-    if float(f"{points:.1f}") > 0:
-        text += (
-            f"{points:.1f} points of the first figure are memory of the neighbourhood"
-            f" ({auc} points of AUC)."
-        )
-    else:
-        text += (
-            "nothing of the first figure is memory of the neighbourhood"
-            f" ({words.signed(points, 1)} points; {auc} of AUC)."
-        )
-    return text
-
-
-def _ground(run: Artefacts, protocol: str) -> str:
-    if protocol == "block":
-        size = run.evaluation.block_size
-        return f"on blocks {'of ' + words.length(size) + ' ' if size else ''}held out whole"
-    if protocol == "event":
-        return "on earthquakes it has not seen at all"
-    return "on landslides it has not seen at all" if protocol == "landslide" else "held out"
+def _overestimate(run: Artefacts, model: str, above: Offset) -> Overestimate:
+    random, held_out = (_accuracy(run, p, model) for p in (REFERENCE, above.protocol))
+    points, auc = (words.signed(above.of(k), 1) for k in SIDE_BY_SIDE)
+    # The sentence must agree with the rounded number that it prints.
+    optimistic = None if above.oa is None else points.startswith("+")
+    return Overestimate(model, above.protocol, random, held_out, points, auc, optimistic)
 
 
 def _accuracy(run: Artefacts, protocol: str, model: str) -> str:
@@ -192,28 +176,47 @@ def _printed(spread: Spread, measure: str) -> Cell:
     return interval(spread, measure, digits=2 if small else 1)
 
 
-def alarms(run: Artefacts) -> str:
-    """Return in a sentence how many of the cells called landslides are, in the area."""
+@dataclass(frozen=True)
+class Alarms:
+    """How many of 100 cells that the best model classifies as landslide are positives.
+
+    Attributes
+    ----------
+    model : str
+        The model.
+    area, sample : str
+        Of 100 cells, at the area's share of positives and at that of the samples, as printed;
+        `sample` is "" where it is not known.
+    area_share, sample_share : float
+        Those shares.
+    """
+
+    model: str
+    area: str
+    sample: str
+    area_share: float
+    sample_share: float
+
+
+def alarms(run: Artefacts) -> Alarms | None:
+    """Return the best model's precision at the area's share of positives, None if not known."""
     protocol = strictest(run)
     rows = run.evaluation.in_area(protocol)
     known = {name: mean for name, r in rows.items() if (mean := r.precision.mean) is not None}
     if not known:
-        return ""
+        return None
     best = run.evaluation.best(protocol, "roc_auc").model
     row = rows[best if best in known else next(iter(known))]
     # The same model, so that the two shares differ by the balance alone.
     balanced = run.evaluation.of(protocol, row.model)
-    hundred = 100 * known[row.model]
-    text = (
-        f"In the area, where {words.share(row.prevalence)} of the usable cells are "
-        f"{run.positives.cells}, {hundred:.{0 if hundred >= 10 else 1}f} of 100 cells that "
-        f"{words.model_title(row.model).lower()} calls landslide are {run.positives.cells}"
+    hundred, mean = 100 * known[row.model], balanced.precision.mean
+    return Alarms(
+        row.model,
+        f"{hundred:.{0 if hundred >= 10 else 1}f}",
+        "" if mean is None else f"{100 * mean:.0f}",
+        row.prevalence,
+        balanced.prevalence,
     )
-    if balanced.precision.mean is None:
-        return text + "."
-    many = f"{100 * balanced.precision.mean:.0f}"
-    share = words.share(balanced.prevalence)
-    return text + f"; in the samples, where {share} of the cells are, it is {many}."
 
 
 # ------------------------------------------------------------------ differences between models
@@ -239,11 +242,29 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """Differences between all pairs of models under one protocol."""
+    """Differences between all pairs of models under one protocol.
+
+    Attributes
+    ----------
+    protocol, splits : str
+        The protocol, and how often each model was fitted: "3 repeats".
+    judged : int
+        Pairs whose AUC has an interval.
+    above : sequence of (better, worse, points)
+        Pairs whose AUC differs significantly, and by how many percentage points.
+    level : sequence of (model, model)
+        Judged pairs whose AUC does not differ significantly.
+    measures : sequence of str
+        Heads of columns.
+    rows : sequence of (model, model, cells)
+        First minus second, measure by measure.
+    """
 
     protocol: str
     splits: str
-    sentences: Sequence[str]
+    judged: int
+    above: Sequence[tuple[str, str, float]]
+    level: Sequence[tuple[str, str]]
     measures: Sequence[str]
     rows: Sequence[tuple[str, str, Sequence[Difference]]]
 
@@ -257,7 +278,9 @@ def differences(run: Artefacts) -> list[Differences]:
             continue
         rows = [(r.model, r.other, [_printed_difference(r, m) for m in DIFFERED]) for r in pairs]
         heads = ["Accuracy (points)", "AUC (points)", words.MEASURES["brier"]]
-        tables.append(Differences(protocol, fits(run, protocol), _verdict(pairs), heads, rows))
+        judged, above, level = _verdict(pairs)
+        splits = fits(run, protocol)
+        tables.append(Differences(protocol, splits, judged, above, level, heads, rows))
     return tables
 
 
@@ -275,7 +298,7 @@ def _printed_difference(pair: Pair, measure: str) -> Difference:
 def unresolved(
     run: Artefacts, protocol: str, model: str, measure: str = "roc_auc"
 ) -> list[str] | None:
-    """Return the models that one is not told apart from, best first.
+    """Return the models that do not differ significantly from one, best first.
 
     Parameters
     ----------
@@ -304,17 +327,18 @@ def unresolved(
 
 
 def level_with(run: Artefacts, protocol: str, model: str, measure: str = "roc_auc") -> str:
-    """Return from which models one is not told apart: "not resolved from SAE, LR"; "" if from all.
+    """Return than which models one is "not significantly better"; "" if it is better than all.
 
     Parameters as for `unresolved`.
     """
     level = unresolved(run, protocol, model, measure)
     if level is None:
         known = run.evaluation.pairs_of(protocol)
-        return "not judged against the others: too few splits" if known else ""
+        return "too few splits to compare models" if known else ""
     if len(level) > MOST_NAMED:
-        return f"not resolved from {len(level)} of {len(run.models) - 1} others"
-    return f"not resolved from {', '.join(m.upper() for m in level)}" if level else ""
+        return f"not significantly better than {len(level)} of {len(run.models) - 1} others"
+    names = ", ".join(m.upper() for m in level)
+    return f"not significantly better than {names}" if level else ""
 
 
 def _p_value(value: float | None) -> str:
@@ -323,42 +347,35 @@ def _p_value(value: float | None) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.{2 if value >= 0.1 else 3}f}"
 
 
-def _verdict(pairs: Sequence[Pair]) -> list[str]:
-    """Return which models can be told apart by their AUC."""
+def _verdict(
+    pairs: Sequence[Pair],
+) -> tuple[int, list[tuple[str, str, float]], list[tuple[str, str]]]:
+    """Return the number of judged pairs, those whose AUC differs significantly, and the others."""
     known = [pair for pair in pairs if pair.roc_auc.known]
-    if not known:
-        return ["From so few splits no difference can be judged: five are needed at least."]
     above, level = [], []
     for pair in known:
-        names, lead = (pair.model.upper(), pair.other.upper()), pair.roc_auc.mean or 0.0
+        names, lead = (pair.model, pair.other), pair.roc_auc.mean or 0.0
         if pair.roc_auc.resolved:
             better, worse = names if lead > 0 else names[::-1]
-            above.append(f"{better} above {worse} by {abs(100 * lead):.1f}")
+            above.append((better, worse, abs(100 * lead)))
         else:
-            level.append(" and ".join(names))
-    if not above:
-        return [
-            f"In AUC none of {len(known)} differences is resolved: on these data the models cannot "
-            "be told apart."
-        ]
-    text = [
-        f"In AUC {len(above)} of {len(known)} differences are resolved: "
-        f"{words.joined(above)} points."
-    ]
-    if level:
-        text.append(f"Not to be told apart on these data: {words.joined(level, '; ')}.")
-    return text
+            level.append(names)
+    return len(known), above, level
 
 
-def by_chance(run: Artefacts) -> str:
-    """Return a warning of how many differences chance alone would let stand out."""
+@dataclass(frozen=True)
+class ByChance:
+    """How many of the pairs of equally good models would appear significant by chance."""
+
+    pairs: int
+    expected: float
+
+
+def by_chance(run: Artefacts) -> ByChance:
+    """Return how many differences would appear significant by chance, as no test is corrected."""
     count = max((len(d.rows) for d in differences(run)), default=0)
-    # Of equal models, an interval leaves 0 out as often as its level allows.
-    expected = (1 - LEVEL) * count
-    return (
-        f"Each interval is judged by itself: among {count} pairs of equal models, chance would "
-        f"show {expected:.1g} as resolved."
-    )
+    # Of equal models, an interval excludes 0 as often as its level allows.
+    return ByChance(count, (1 - LEVEL) * count)
 
 
 # ------------------------------------------------------------------ the known truth
@@ -366,12 +383,28 @@ def by_chance(run: Artefacts) -> str:
 
 @dataclass(frozen=True)
 class Truth:
-    """How far the models stay below the probabilities that the failures were drawn from."""
+    """How far the models stay below the probabilities that the failures were drawn from.
 
-    sentence: str
+    Attributes
+    ----------
+    scores : sequence of str
+        Accuracy and AUC of the known probabilities, as printed.
+    protocols : sequence of str
+        Those for which the gaps are known.
+    rows : sequence of (model, cells)
+        Points above (+) or below (−) the known probabilities, protocol by protocol.
+    model, protocol : str
+        The best model under the strictest of these protocols; "" where no gap is known.
+    gap : float
+        Its points of AUC below the known probabilities.
+    """
+
     scores: Sequence[str]
     protocols: Sequence[str]
     rows: Sequence[tuple[str, Sequence[str]]]
+    model: str = ""
+    protocol: str = ""
+    gap: float = 0.0
 
 
 def truth(run: Artefacts) -> Truth | None:
@@ -390,21 +423,13 @@ def truth(run: Artefacts) -> Truth | None:
             for m in SIDE_BY_SIDE
         ]
         rows.append((model, cells))
-    best = [words.score(m, told.scores.of(m), digits=1) for m in SIDE_BY_SIDE]
-    sentence = (
-        f"Here the probability that each cell fails is known, for the failures were drawn from it. "
-        f"Whoever knew it would be right for {best[0]} of the cells, with an AUC of {best[1]}: no "
-        "model can do better but by luck."
-    )
+    scores = [words.score(m, told.scores.of(m), digits=1) for m in SIDE_BY_SIDE]
     if not protocols:
-        return Truth(sentence, best, protocols, rows)
+        return Truth(scores, protocols, rows)
     # It is known of this study's own cells, not of other earthquakes'.
     hardest = strictest(run, protocols)
-    top = run.evaluation.best(hardest, "roc_auc").model
-    gap = gaps[hardest, top].roc_auc
-    if gap is not None:
-        name = words.model_title(top)
-        low = f"{100 * abs(gap):.1f} points of AUC {'below' if gap >= 0 else 'above'}"
-        place = words.PROTOCOLS.get(hardest, hardest)
-        sentence += f" {name} stays {low} that ceiling ({place})."
-    return Truth(sentence, best, protocols, rows)
+    best = run.evaluation.best(hardest, "roc_auc").model
+    gap = gaps[hardest, best].roc_auc
+    if gap is None:
+        return Truth(scores, protocols, rows)
+    return Truth(scores, protocols, rows, best, hardest, 100 * gap)

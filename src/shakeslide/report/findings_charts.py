@@ -1,4 +1,4 @@
-"""Charts of what the scores come to: flattery, the area's balance, differences between models."""
+"""Charts of optimism, of scores at the area's balance, and of differences between models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shakeslide.report.charts import GRID, PROTOCOL_MARKS
 from shakeslide.report.findings import REFERENCE
 from shakeslide.results.evaluation_document import Evaluation, Offset, Pair
 
-POINTS = {"oa": "Overall accuracy (points)", "roc_auc": "ROC-AUC (points)"}
+POINTS = {"oa": "Overall accuracy (percentage points)", "roc_auc": "ROC-AUC (percentage points)"}
 UNRESOLVED = "#eceff1"
 QUIET = "#5a626b"
 WIDEST = 7.4
@@ -28,7 +28,7 @@ MOST_BESIDE = 6
 
 
 def optimism(offsets: Sequence[Offset], models: Sequence[str], protocols: Sequence[str]) -> Figure:
-    """Return by how many points random cells flatter each model, against the other protocols.
+    """Return by how many percentage points random splits overestimate each model.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def optimism(offsets: Sequence[Offset], models: Sequence[str], protocols: Sequen
         legends.swatch(sheet, left, at, 0.16, 0.1, colour)
         what = words.PROTOCOLS.get(protocol, protocol)
         sheet.text(
-            left + 0.23, at, f"{REFERENCE} above {protocol}: {what}", fontsize=8.5, va="center"
+            left + 0.23, at, f"{REFERENCE} minus {protocol} ({what})", fontsize=8.5, va="center"
         )
     return figure
 
@@ -140,7 +140,7 @@ def balances(
 
 
 def differences(pairs: Sequence[Pair], models: Sequence[str]) -> Figure:
-    """Return by how many points each model lies above each other, coloured where resolved."""
+    """Return by how many points each model lies above each other, coloured where significant."""
     beside = len(models) <= MOST_BESIDE
     left = figures.room(models)
     # All fit the widest sheet: with many models the squares shrink.
@@ -156,10 +156,10 @@ def differences(pairs: Sequence[Pair], models: Sequence[str]) -> Figure:
         axes = figures.axes_at(figure, left + i * step[0], bottom, side, side)
         _draw_matrix(axes, pairs, models, measure)
     legends.swatch(sheet, 0.12, 0.38, 0.2, 0.12, UNRESOLVED)
-    sheet.text(0.4, 0.38, "not resolved: the 95 % interval holds 0", fontsize=8, va="center")
+    sheet.text(0.4, 0.38, "not significant: the 95 % interval includes 0", fontsize=8, va="center")
     for x, shade in ((0.12, 0.2), (0.22, 0.8)):
         legends.swatch(sheet, x, 0.16, 0.1, 0.12, mpl.colormaps["PuOr"](shade))
-    text = "resolved: row below column, row above column (row minus column)"
+    text = "significant: row below column, row above column (row minus column)"
     sheet.text(0.4, 0.16, text, fontsize=8, va="center")
     return figure
 
@@ -200,7 +200,7 @@ def _draw_matrix(axes: Axes, pairs: Sequence[Pair], models: Sequence[str], measu
 def difference_matrix(
     pairs: Sequence[Pair], models: Sequence[str], measure: str
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return how many points the model of a row lies above that of a column, and if resolved.
+    """Return how many points the model of a row lies above that of a column, and if significant.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def permutation(importance: Importance) -> Figure:
     axes.set_yticks(range(len(table)), labels[::-1])
     axes.set_ylim(-0.5, len(table) - 0.5)
     _bare(axes)
-    axes.set_xlabel("Fall of the ROC-AUC when shuffled (points)")
+    axes.set_xlabel("Loss of ROC-AUC when shuffled (percentage points)")
     return figure
 
 
@@ -252,10 +252,8 @@ def collinearity(told: Collinear, infos: Mapping[str, FactorInfo]) -> Figure:
     bar = figures.axes_at(figure, left, 0.6, min(0.55 * side + 0.2, 2.4), 0.09)
     drawn = legends.colour_bar(figure, bar, Normalize(-1, 1), mpl.colormaps["PuOr_r"], 7)
     drawn.set_ticks([-1, -CLOSE, 0, CLOSE, 1])
-    bar.set_xlabel("Correlation; framed: 0.7 or more", fontsize=7.5, labelpad=1.5)
-    sheet.text(
-        left, 0.08, "Italic: an angle or classes are in it, the value has no sign", fontsize=7.5
-    )
+    bar.set_xlabel("Correlation (framed: 0.7 or more)", fontsize=7.5, labelpad=1.5)
+    sheet.text(left, 0.08, "Italic: an angle or classes; the value has no sign", fontsize=7.5)
     return figure
 
 

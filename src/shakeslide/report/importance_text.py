@@ -1,11 +1,10 @@
-"""What importance.json says of the factors, as the page prints it."""
+"""Importance and correlation of the factors, as the page prints them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shakeslide.evaluation.collinearity import CLOSE
 from shakeslide.learning.explanation import Collinear
 from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts
@@ -22,8 +21,17 @@ class GroupRow:
 
 
 @dataclass(frozen=True)
+class Most:
+    """The group of factors whose shuffling lowers a model's AUC most, and by how many points."""
+
+    model: str
+    factors: Sequence[tuple[str, str]]
+    points: float
+
+
+@dataclass(frozen=True)
 class ImportanceText:
-    """Tables and sentences on the factors.
+    """Importance of the factors.
 
     Attributes
     ----------
@@ -33,8 +41,10 @@ class ImportanceText:
         Explained models and their AUC before shuffling.
     groups : sequence of GroupRow
         Greatest mean loss first; points of AUC, their spread, and whether the model's greatest.
-    sentences : sequence of str
-        What stands out.
+    first : (code, name, bits) or None
+        The factor with the greatest information gain.
+    most : sequence of Most
+        The factors on which each model depends most.
     classes : sequence of (code, names)
         Codes of the classes on the curves and what they stand for.
     """
@@ -42,7 +52,8 @@ class ImportanceText:
     gain: Sequence[tuple[str, str, str]]
     models: Sequence[tuple[str, str]]
     groups: Sequence[GroupRow]
-    sentences: Sequence[str]
+    first: tuple[str, str, str] | None
+    most: Sequence[Most]
     classes: Sequence[tuple[str, str]]
 
 
@@ -61,7 +72,8 @@ def importance(run: Artefacts) -> ImportanceText | None:
         gain,
         models,
         _groups(told, names),
-        _sentences(told, names, run.positives.cells),
+        next((row for row in gain if row[2] != "–"), None),
+        _most(told, names),
         _classes(run),
     )
 
@@ -86,30 +98,15 @@ def _groups(importance: Importance, names: Mapping[str, str]) -> list[GroupRow]:
     return rows
 
 
-def _sentences(told: Importance, names: Mapping[str, str], cells: str) -> list[str]:
-    def named(code: str) -> str:
-        return f"{names[code]} ({code})" if code in names else code
-
-    known = [(g.code, g.bits) for g in told.information_gain if g.bits is not None]
-    text = []
-    if known:
-        code, bits = known[0]
-        text.append(
-            f"By itself, {named(code)} tells most about where the {cells} are: "
-            f"{bits:.2f} of at most 1 bit."
-        )
-    for model in told.models:
+def _most(importance: Importance, names: Mapping[str, str]) -> list[Most]:
+    found = []
+    for model in importance.models:
         rows = [(r.mean, r.codes) for r in model.permutation if r.mean is not None]
-        if not rows:
-            continue
-        loss, codes = max(rows, key=lambda row: row[0])
-        text.append(
-            f"{words.model_title(model.model)} leans most on "
-            f"{words.joined([named(c) for c in codes])}: "
-            f"with {'it' if len(codes) == 1 else 'them'} shuffled, its AUC falls by "
-            f"{100 * loss:.1f} points."
-        )
-    return text
+        if rows:
+            loss, codes = max(rows, key=lambda row: row[0])
+            factors = [(code, names.get(code, "")) for code in codes]
+            found.append(Most(model.model, factors, 100 * loss))
+    return found
 
 
 def _classes(run: Artefacts) -> list[tuple[str, str]]:
@@ -127,16 +124,16 @@ def _classes(run: Artefacts) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class CollinearText:
-    """How far the factors repeat each other, in words.
+    """How strongly the factors are correlated.
 
     Attributes
     ----------
-    known : bool
-        Whether the samples are enough to say it.
-    sentence : str
-        How many pairs are close, or why that is not known.
+    unknown : str
+        Why it is not known; "" where it is.
+    close, pairs : int
+        Pairs correlated by `CLOSE` or more, and all pairs.
     remarks : sequence of str
-        What to think about.
+        Advice.
     vif : sequence of (code, name, value)
         Variance inflation, in the factors' order.
     method : str
@@ -145,8 +142,9 @@ class CollinearText:
         Cells it was made from.
     """
 
-    known: bool
-    sentence: str
+    unknown: str
+    close: int
+    pairs: int
     remarks: Sequence[str]
     vif: Sequence[tuple[str, str, str]]
     method: str
@@ -157,24 +155,17 @@ METHODS: Mapping[str, str] = {"pearson": "Pearson's r", "spearman": "Spearman's 
 
 
 def collinear(run: Artefacts) -> CollinearText | None:
-    """Return how far the factors repeat each other, None where the run does not say."""
+    """Return how strongly the factors are correlated, None where the run does not say."""
     if run.importance is None:
         return None
     told = run.importance.collinearity
-    # Too few rows: what is told instead is why.
+    # With too few rows, the remark is the reason.
     if not told.known:
-        why = told.remarks[0]
-        return CollinearText(False, f"{why[:1].upper()}{why[1:]}.", [], [], "", 0)
+        return CollinearText(told.remarks[0], 0, 0, [], [], "", 0)
     names = {f.info.code: f.info.name for f in run.factors}
-    count, most = len(told.pairs), len(told.codes) * (len(told.codes) - 1) // 2
-    if most == 1:
-        by = f"{CLOSE:g} or more" if count else f"less than {CLOSE:g}"
-        sentence = f"The only pair is correlated by {by}."
-    else:
-        some = f"{count or 'None'} of {most} pairs {'are' if count > 1 else 'is'}"
-        sentence = f"{some} correlated by {CLOSE:g} or more."
+    close, pairs = len(told.pairs), len(told.codes) * (len(told.codes) - 1) // 2
     vif = [(c, names.get(c, ""), printed_vif(told, i)) for i, c in enumerate(told.codes)]
-    return CollinearText(True, sentence, told.remarks, vif, METHODS[told.method], told.rows)
+    return CollinearText("", close, pairs, told.remarks, vif, METHODS[told.method], told.rows)
 
 
 def printed_vif(told: Collinear, i: int) -> str:

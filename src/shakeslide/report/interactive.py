@@ -370,7 +370,7 @@ def _valued(
         title,
         [colour(v) for v in np.linspace(low, high, 13)],
         (f"{low:.3g}", f"{high:.3g}" + (" and more" if more else "")),
-        [(map_figures.OUTSIDE, "unlike anything the models were trained on")] * (limit < math.inf),
+        [(map_figures.OUTSIDE, "outside the training conditions")] * (limit < math.inf),
         _precision(byte),
     )
     data = {

@@ -179,7 +179,7 @@ def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
     y = box.top - 0.43
     title = f"Standard deviation of the probability ({files.model.upper()})"
     drawn.sheet.text(box.left, y, title, fontsize=8, va="center")
-    note = "pale: sure · dark: depends on the landslides mapped"
+    note = "pale: low · dark: depends on which landslides were mapped"
     drawn.sheet.text(box.left, y - 0.2, note, fontsize=7, va="center", color=legends.SOFT)
     return drawn.figure
 
@@ -219,7 +219,7 @@ def applicability(
     title = "Dissimilarity to the training data"
     drawn.sheet.text(box.left, y, title, fontsize=8.5, va="center")
     legends.swatch(drawn.sheet, box.left, y - 0.27, 0.2, 0.12, OUTSIDE)
-    text = f"unlike anything the model was\ntrained on ({words.share(outside)} of the area)"
+    text = f"outside the training conditions\n({words.share(outside)} of the area)"
     drawn.sheet.text(box.left + 0.28, y - 0.27, text, fontsize=8, va="center", linespacing=1.1)
     return drawn.figure
 

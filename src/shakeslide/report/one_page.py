@@ -1,4 +1,4 @@
-"""A summary on one sheet of A4, as PDF: what the people who decide need of a run."""
+"""A summary of a run on one sheet of A4, as PDF, for decision makers."""
 
 from __future__ import annotations
 
@@ -37,13 +37,11 @@ BODY, LINE = 9.0, 0.172
 TITLE_SIZES, TITLE_LINES = (17.0, 13.0, 10.0), 2
 """Sizes of the study's name, of which the largest is taken that needs so few lines."""
 
-PROPER = ("AdaBoost", "Allstadt", "Newmark", "Nowicki")
-"""First words of models' names that keep their capital within a sentence."""
 GROUND: Mapping[str, str] = {
-    "pixel": "cells drawn at random (too kind: the model has seen cells beside them)",
-    "landslide": "landslides kept out of the training",
-    "block": "blocks of land kept out of the training",
-    "event": "earthquakes kept out of the training",
+    "pixel": "cells drawn at random (overestimates: the model was trained on cells next to them)",
+    "landslide": "landslides not used for training",
+    "block": "blocks of land not used for training",
+    "event": "earthquakes not used for training",
 }
 """What a protocol tests on, in plain words."""
 
@@ -80,8 +78,8 @@ class _Pen:
 
 
 FORMULA_LIMITS = (
-    "It is a published formula for this ground and this shaking; of buildings, roads or people it "
-    "says nothing."
+    "It is a published formula, applied to this ground and this shaking. It does not cover "
+    "buildings, roads or people."
 )
 
 
@@ -91,8 +89,8 @@ def best_model(run: Artefacts) -> str:
 
 
 def statements(run: Artefacts, inputs: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what the sheet says in words, by its headings."""
-    return {"What the map tells": _told(run), "How far to trust it": _trust(run, inputs)}
+    """Return the statements of the sheet by heading."""
+    return {"What the map shows": _told(run), "Reliability": _trust(run, inputs)}
 
 
 def _told(run: Artefacts) -> list[str]:
@@ -100,15 +98,15 @@ def _told(run: Artefacts) -> list[str]:
     cell = run.positives.plain_cell
     text = []
     found = run.evaluation.captured_by(hardest, files.model)
-    parts = [
-        f"{100 * share:.0f}{words.NBSP}% in the first {100 * float(area):.0f}{words.NBSP}%"
-        for area, share in found.items()
-        if share is not None
-    ]
-    if parts:
+    known = {float(area): share for area, share in found.items() if share is not None}
+    if known:
+        ground, cells = (
+            words.joined([f"{100 * part:.0f}{words.NBSP}%" for part in parts])
+            for parts in (known.keys(), known.values())
+        )
         text.append(
-            f"Tested on {_ground(hardest)}: of all {cell}s, a search from the highest values "
-            f"of the map downwards finds {words.joined(parts)} of the ground."
+            f"Tested on {_ground(hardest)}: the {ground} of the ground with the highest values "
+            f"contain {cells} of all {cell}s."
         )
     if files.formula:
         return [*text, f"The map shows the {files.meaning}.", FORMULA_LIMITS]
@@ -121,14 +119,13 @@ def _shown(run: Artefacts, files: MapFiles) -> str:
     if files.balanced:
         return (
             "The map ranks the ground. Its values are not the share of the ground that fails: "
-            f"the model learnt from a sample of which {words.share(run.samples.label.mean())} are "
-            f"{cell}s; in the area it is {share}."
+            f"{words.share(run.samples.label.mean())} of the cells in the training sample are "
+            f"{cell}s, in the area {share}."
         )
     if not run.evaluation.calibrated:
         return (
-            f"The map shows the probability that a cell is a {cell}, brought to the area's own "
-            f"share of such cells ({share}) but not calibrated: trust its order more than its "
-            "values."
+            f"The map shows the probability that a cell is a {cell}, corrected to their share in "
+            f"the area ({share}) but not calibrated: its order is more reliable than its values."
         )
     return (
         f"The map shows the probability that a cell is a {cell}; {share} of the area's cells are."
@@ -142,9 +139,9 @@ def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
     value, bounds = interval(auc, "roc_auc")
     # AUC is the share of such pairs (Hanley and McNeil 1982).
     text = [
-        f"Tested on {_ground(hardest)}, the {_name(model)} puts a {cell} above a clear one in "
-        f"{100 * (auc.mean or 0.0):.0f} of 100 pairs (AUC {value}"
-        + (f", 95{words.NBSP}% interval {bounds})." if bounds else ").")
+        f"Tested on {_ground(hardest)}, the {words.within_sentence(model)} ranks a {cell} above a "
+        f"clear cell in {100 * (auc.mean or 0.0):.0f} of 100 pairs (AUC {value}"
+        + (f", 95{words.NBSP}% confidence interval {bounds})." if bounds else ").")
         + lead(run)
     ]
     if run.fitted_on_all and model in run.trained:
@@ -156,35 +153,35 @@ def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
     if area is not None and area.precision.mean is not None:
         hundred = 100 * area.precision.mean
         text.append(
-            f"Of 100 cells that it calls landslide, {hundred:.{int(hundred < 1)}f} are "
+            f"Of 100 cells that it classifies as landslide, {hundred:.{int(hundred < 1)}f} are "
             f"{cell}s; the others are false alarms."
         )
     # A formula was trained on nothing that ground could be unlike.
     unlike = uncertainty_text.applicability(run)
     if unlike is not None and not places.best_map(run).formula:
         text.append(
-            f"{words.share(unlike.outside)} of the area is unlike anything the model was trained "
-            "on: the scores do not hold there."
+            f"{words.share(unlike.outside)} of the area is outside the training conditions: the "
+            "scores do not apply there."
         )
     if (found := places.find(run)) is not None and (doubt := found.against_mapped(FIRST)):
         text.append(doubt)
     spread = next((s for s in uncertainty_text.spreads(run) if s.model == model), None)
     if spread is not None and spread.undecided is not None:
         text.append(
-            f"For {words.share(spread.undecided)} of the area the class depends on which "
-            "landslides happened to be mapped."
+            f"For {words.share(spread.undecided)} of the area the class is uncertain: it depends "
+            "on which landslides were mapped."
         )
     return [*text, *_limits_of_data(run, inputs)]
 
 
 def _limits_of_data(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
-    """Return what a reader must know of the data; how they were cleaned is the report's."""
+    """Return the limits of the data; the report lists how they were cleaned."""
     text, counts = [], run.samples.counts
     # Cells with all factors, for only these are mapped.
     known = counts["valid_cells"] / counts["cells"]
     if known < COVERED:
         text.append(
-            f"For {words.share(1 - known)} of the area the map is blank: data are missing there."
+            f"The map is blank for {words.share(1 - known)} of the area: data are missing there."
         )
     landslides = int(counts["landslides"])
     if landslides <= FEW:
@@ -200,26 +197,20 @@ def _limits_of_data(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
 
 
 def lead(run: Artefacts) -> str:
-    """Return which models the best one cannot be told apart from, "" where it stands alone."""
+    """Return than which models the best is not significantly better, "" if better than all."""
     level = findings.unresolved(run, findings.strictest(run), best_model(run))
     if level is None:
-        return " Whether it is truly better than the other models cannot be judged from these data."
+        return " There are too few tests to compare it with the other models."
     if not level:
         return ""
-    names = [_name(model) for model in level]
+    names = [words.within_sentence(model) for model in level]
     over = (
         f"the {len(level)} other models"
         # All others, where there are three or more: their names would say less.
         if len(level) == len(run.models) - 1 > 2
         else words.joined(names)
     )
-    return f" Its lead over {over} is not resolved: they may be as good."
-
-
-def _name(model: str) -> str:
-    """Return a model's name within a sentence."""
-    title = words.model_title(model)
-    return title if title.split()[0] in PROPER else title[:1].lower() + title[1:]
+    return f" It is not significantly better than {over}."
 
 
 def _ground(protocol: str) -> str:
@@ -342,7 +333,7 @@ def _facts(pen: _Pen, run: Artefacts, inputs: Mapping[str, Any]) -> None:
 
 def _places(pen: _Pen, found: Places, ground: str) -> None:
     """Write the first places: letter, centre, expected area, share of the square's ground."""
-    pen.head("Where to look first")
+    pen.head("Where most is expected")
     right = pen.left + pen.width
     columns = (right - 0.82, right - 0.36, right)
     for x, text in zip(columns, ("expected", "mapped", "share"), strict=True):
@@ -361,12 +352,12 @@ def _places(pen: _Pen, found: Places, ground: str) -> None:
             pen.put(x, text, fontsize=7.5, ha="right")
         pen.y -= LINE
     note = (
-        f"Hectares of {ground} in squares of {words.length(found.side)}; expected: the sum of "
-        f"probability × area, and as a share of the square. {found.together(FIRST, ground)} "
+        f"Hectares of {ground} in squares of {words.length(found.side)}; expected: sum of "
+        f"probability × area; share: of the square. {found.together(FIRST, ground)} "
         f"More in {places.TABLE}."
     )
     if not found.calibrated:
-        note += " Not calibrated: trust the order more than the hectares."
+        note += " Not calibrated: the order is more reliable than the hectares."
     pen.write(note, 7.5, SOFT)
 
 
@@ -385,9 +376,9 @@ def _scores(pen: _Pen, run: Artefacts, lowest: float) -> None:
         pen.put(right - 0.68 * bool(bounds), value, fontsize=7.5, ha="right")
         pen.put(right, bounds.replace(" to ", "–"), fontsize=6.5, color=SOFT, ha="right")
         pen.y -= LINE
-    note = f"AUC on {_ground(hardest)}: 0.5 is chance, 1 perfect."
+    note = f"AUC on {_ground(hardest)}: 0.5 is chance, 1 is perfect."
     if any(interval(r.roc_auc, "roc_auc")[1] for r in order[:rows]):
-        note += f" Small: 95{words.NBSP}% interval."
+        note += f" Small: 95{words.NBSP}% confidence interval."
     more = f" {len(order) - rows} more in the report." if len(order) > rows else ""
     pen.write(note + more, 7.5, SOFT)
 
@@ -403,7 +394,7 @@ def _foot(sheet: Axes, run: Artefacts, width: float) -> None:
     _rule(sheet, EDGE + 0.06, width)
     texts = (
         page.citation(run),
-        f"Made {run.provenance.written[:10]}; all of it: report.html",
+        f"Made {run.provenance.written[:10]}; details: report.html",
     )
     for text, x, side in zip(texts, (EDGE, EDGE + width), ("left", "right"), strict=True):
         sheet.text(x, EDGE, text, fontsize=6.2, color=SOFT, va="top", ha=side)

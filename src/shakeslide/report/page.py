@@ -1,4 +1,4 @@
-"""The page: what the templates need, in the words and numbers they print."""
+"""The page: the facts that its templates put into words."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from shakeslide.core.files import replacing
+from shakeslide.evaluation.collinearity import CLOSE
 from shakeslide.geo import grid as grids
 from shakeslide.io.style import class_colours
 from shakeslide.report import (
@@ -61,6 +61,9 @@ def environment() -> jinja2.Environment:
         "seconds": words.seconds,
         "plain": words.plain,
         "title_of": words.model_title,
+        "named": words.within_sentence,
+        "joined": words.joined,
+        "protocol_words": lambda p: words.PROTOCOLS.get(p, p),
     }
     return templates
 
@@ -68,18 +71,19 @@ def environment() -> jinja2.Environment:
 def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
     """Return everything the page prints."""
     means = uncertainty_text.means(run)
-    warnings = [(row["name"], text) for row in inputs["layers"] for text in row["warnings"]]
-    if doubt := uncertainty_text.uncalibrated(run, means):
-        warnings.append(("maps", doubt))
     return {
         "event": event_line(inputs["event"]),
         "facts": facts(run),
-        "summary": summary(run),
-        "warnings": warnings,
+        "sampled": sampled(run),
+        "judged": [judged(run, p) for p in run.protocols],
+        "strictest": findings.strictest(run),
+        "warnings": [(row["name"], text) for row in inputs["layers"] for text in row["warnings"]],
+        "uncalibrated": uncertainty_text.uncalibrated(run, means),
+        "means": uncertainty_text.means_text(means) if means else "",
         "positives": run.positives,
-        "means": bool(means),
-        "formulas": words.joined([f.model.upper() for f in run.maps if f.formula] or [""]),
-        "trained": trained(run),
+        "formulas": [f for f in findings.ranked(run) if f.formula],
+        "balanced": next((f.balanced for f in run.maps if not f.formula), None),
+        "trained": sorted(set(run.trained.values())),
         "layers": inputs["layers"],
         "run": run,
         "pictures": pictures,
@@ -96,27 +100,26 @@ def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> di
         "applicability": uncertainty_text.applicability(run),
         "importance": importance_text.importance(run),
         "collinear": importance_text.collinear(run),
+        "close": CLOSE,
         "captured": score_tables.captured(run),
         "compared": score_tables.compared(run),
         "published": published,
         "interactive": interactive.interactive_map(run, inputs),
-        "colours": colours(run),
         "maps": [model_map(run, f.model) for f in findings.ranked(run)],
         "plates": plates(run),
-        "places": places.told(run, inputs),
+        "places": places.find(run),
+        "best_map": places.best_map(run) if run.maps else None,
         "confusion": [score_tables.confusion(run, p) for p in run.protocols],
         "threshold": run.evaluation.threshold,
         "counts": run.samples.counts,
-        "clear_drawn": _clear(run),
-        "sources_drawn": int(run.sources.sum()),
-        "test_share": 1 - run.provenance.train_share,
+        "train_share": run.provenance.train_share,
         "settings": settings(run),
         "provenance": run.provenance,
         "citation": citation(run),
     }
 
 
-# ------------------------------------------------------------------ in words
+# ------------------------------------------------------------------ summary
 
 
 def event_line(event: Mapping[str, Any]) -> str:
@@ -138,8 +141,9 @@ def event_line(event: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Fact:
-    """A key number of the study."""
+    """A key number of the study: what it is, its value and its label as printed."""
 
+    name: str
     value: str
     label: str
 
@@ -153,14 +157,16 @@ def facts(run: Artefacts) -> list[Fact]:
     level = findings.level_with(run, protocol, best.model)
     name = "; ".join(text for text in (best.model.upper(), level) if text)
     return [
-        Fact(words.area(counts["mapped_cells"] * dx * dy), "mapped area with all factors"),
-        Fact(_cell(dx, dy), f"cells, {counts['mapped_cells']:,} of them"),
-        Fact(words.count(counts["landslides"]), "mapped landslides"),
+        Fact("area", words.area(counts["mapped_cells"] * dx * dy), "mapped area with all factors"),
+        Fact("cells", _cell(dx, dy), f"cells, {counts['mapped_cells']:,} of them"),
+        Fact("landslides", words.count(counts["landslides"]), "mapped landslides"),
         Fact(
+            "share",
             words.share(run.samples.prevalence),
             f"of the usable cells are {run.positives.cells}{run.positives.aside}",
         ),
         Fact(
+            "auc",
             words.score("roc_auc", best.roc_auc.mean),
             f"best AUC, {words.PROTOCOLS.get(protocol, protocol)} ({name})",
         ),
@@ -175,64 +181,74 @@ def _cell(dx: float, dy: float) -> str:
     )
 
 
-def summary(run: Artefacts) -> list[str]:
-    """Return the run in a few sentences: what was done, then point by point what came of it."""
-    names = words.joined([words.model_title(m).lower() for m in run.models])
-    text: list[str] = [
-        f"{_drawn_sources(run)} of {_landslides(run)} mapped landslides and {_clear(run):,} clear "
-        f"cells were sampled. {definitions(run)} {len(run.factors)} factors describe each cell. "
-        f"From these, {names} were trained and judged."
-    ]
-    if run.extraction:
-        text.append(extraction(run.extraction))
-    for protocol in run.protocols:
-        told = _pixel(run) if protocol == "pixel" else _held_out(run, protocol)
-        # Where `event` is there too, it is stricter than blocks.
-        if protocol == "block" == findings.strictest(run) and len(run.protocols) > 1:
-            told += " The blocks tell best what to expect where no landslide has been mapped."
-        text.append(told)
-    if alarms := findings.alarms(run):
-        text.append(alarms)
-    if (unlike := uncertainty_text.applicability(run)) is not None:
-        text.append(
-            f"Of the area {words.share(unlike.outside)} is unlike anything the models were trained "
-            "on."
-        )
-    return text
+@dataclass(frozen=True)
+class Sampled:
+    """The samples of a run.
+
+    Attributes
+    ----------
+    positives, of : int
+        Positive cells drawn, and those that there are.
+    clear : int
+        Clear cells drawn.
+    landslides, of_landslides : int
+        Landslides with a drawn cell, and those mapped.
+    buffer, ambiguous, small : bool
+        Whether clear cells keep off the landslides' surroundings and off ambiguous ground, and
+        whether a landslide without a cell centre has the cell that it covers most.
+    extraction : Extraction or None
+        How source areas were extracted, where the positives are such.
+    """
+
+    positives: int
+    of: int
+    clear: int
+    landslides: int
+    of_landslides: int
+    buffer: bool
+    ambiguous: bool
+    small: bool
+    extraction: Extraction | None
 
 
-def _drawn_sources(run: Artefacts) -> str:
-    """Return how many positive cells were sampled, and of how many if not of all."""
-    drawn, there = int(run.sources.sum()), int(run.samples.counts["source_cells"])
-    count = f"{drawn:,}" if drawn == there else f"{drawn:,} of {there:,}"
-    return f"{count} {run.positives.cells}{run.positives.aside}"
+@dataclass(frozen=True)
+class Extraction:
+    """How source areas were extracted from outlines.
+
+    Attributes
+    ----------
+    landslides, whole : int
+        All landslides, and those of which the whole outline was kept.
+    share : float
+        Share of the outlined area that is source.
+    methods : sequence of (str, int)
+        Each method in words and its number of landslides.
+    """
+
+    landslides: int
+    whole: int
+    share: float
+    methods: Sequence[tuple[str, int]]
 
 
-def _landslides(run: Artefacts) -> str:
-    """Return how many landslides the sampled cells lie in, and of how many if not in all."""
-    some, there = run.landslides_sampled, int(run.samples.counts["landslides"])
-    return f"{there:,}" if some == there else f"{some:,} of {there:,}"
-
-
-def definitions(run: Artefacts) -> str:
-    """Return what a positive, a clear and a usable cell are."""
-    inventory = run.provenance.study.get("inventory", {})
-    around = [", the buffer around it"] if inventory.get("buffer") else []
-    around += [" and all ground of unclear standing"] if inventory.get("ambiguous") else []
-    small = (
-        ", or that a landslide without a cell centre covers most"
-        if inventory.get("small") == "most_covered"
-        else ""
+def sampled(run: Artefacts) -> Sampled:
+    """Return the numbers and definitions of the samples."""
+    counts, inventory = run.samples.counts, run.provenance.study.get("inventory", {})
+    return Sampled(
+        int(run.sources.sum()),
+        int(counts["source_cells"]),
+        int((~run.sources).sum()),
+        run.landslides_sampled,
+        int(counts["landslides"]),
+        bool(inventory.get("buffer")),
+        bool(inventory.get("ambiguous")),
+        inventory.get("small") == "most_covered",
+        extraction(run.extraction) if run.extraction else None,
     )
-    return (
-        f"{run.positives.definition}{small}. A clear cell lies outside every mapped landslide"
-        f"{''.join(around)}. Usable cells are all of both kinds, in the mapped area and with a "
-        "value of every factor."
-    )
 
 
-def extraction(told: Mapping[str, Any]) -> str:
-    """Return in a sentence how source areas were told from outlines.
+def extraction(told: Mapping[str, Any]) -> Extraction:
+    """Return how source areas were extracted from outlines.
 
     Parameters
     ----------
@@ -242,82 +258,55 @@ def extraction(told: Mapping[str, Any]) -> str:
     methods = dict(told["methods"])
     whole = methods.pop(WHOLE, 0)
     ways = [
-        ("as mapped" if name == "S0" else f"by {METHOD_WORDS.get(name, name)}") + f" in {n:,}"
+        ("as mapped" if name == "S0" else f"by {METHOD_WORDS.get(name, name)}", n)
         for name, n in methods.items()
     ]
-    share = 100 * told["source_m2"] / max(told["area_m2"], 1e-9)
-    taken = f"they were taken {words.joined(ways)}" if ways else ""
-    kept = f"{whole:,} were kept whole" if whole else ""
-    return (
-        "The source areas were told from the outlines by shakeslide sources: "
-        f"{share:.0f}{words.NBSP}% of the outlined area is source. Of {told['landslides']:,} "
-        f"landslides {'; '.join(text for text in (taken, kept) if text)}."
-    )
+    share = told["source_m2"] / max(told["area_m2"], 1e-9)
+    return Extraction(int(told["landslides"]), int(whole), share, ways)
 
 
-def trained(run: Artefacts) -> str:
-    """Return how many of the samples the mapped models were trained on; "" where not known."""
-    rows = sorted(set(run.trained.values()))
-    if not rows:
-        return ""
-    if run.fitted_on_all:
-        return (
-            f"The mapped models are fitted on all {len(run.samples.table):,} sampled cells. The "
-            "scores are those of models that were fitted on training cells alone."
-        )
-    count = " to ".join(f"{n:,}" for n in dict.fromkeys((rows[0], rows[-1])))
-    share = run.provenance.train_share
-    return (
-        f"The mapped models are trained on {count} of {len(run.samples.table):,} sampled cells, "
-        f"the first random split (train_share = {share:g}), not on all of them."
-    )
+@dataclass(frozen=True)
+class Judged:
+    """The best model under one protocol.
+
+    Attributes
+    ----------
+    protocol, fits, model : str
+        The protocol, how often each model was fitted ("5 folds"), and the best model.
+    oa, auc, bounds : str
+        Its accuracy, its AUC and that one's 95 % interval, as printed.
+    level : str
+        Than which models it is not significantly better, "" if it is better than all.
+    sae : str
+        Accuracy of the paper's model where that is another one, else "".
+    """
+
+    protocol: str
+    fits: str
+    model: str
+    oa: str
+    auc: str
+    bounds: str
+    level: str
+    sae: str
 
 
-PAPER = Markup('the paper of <a href="#cite">Li et al. (2021)</a>')
-"""Where the summary first speaks of it."""
-
-
-def _pixel(run: Artefacts) -> Markup:
-    best = run.evaluation.best("pixel", "oa")
-    train = run.provenance.train_share
-    oa = words.score("oa", best.oa.mean, best.oa.sd, 1)
-    level = findings.level_with(run, "pixel", best.model, "oa")
-    first = (
-        f"On cells drawn at random, {words.share(train)} for training and {words.share(1 - train)} "
-        f"for testing ({fits(run, 'pixel')}), {words.model_title(best.model).lower()} "
-        f"was right most often: for {oa} of the cells at a threshold of "
-        f"{run.evaluation.threshold:g}{f' ({level})' if level else ''}, "
-        f"with an AUC of {words.score('roc_auc', best.roc_auc.mean)}."
-    )
-    sae = next((r for r in run.evaluation.of_protocol("pixel") if r.model == "sae"), None)
-    # Markup escapes what is put into it.
-    text, way = [Markup("{}").format(first)], Markup("the way of {}").format(PAPER)
-    if sae is not None:
-        own = words.score("oa", sae.oa.mean, sae.oa.sd, 1)
-        told = "That is the model of {}."
-        if sae is not best:
-            told = "The model of {}, the stacked sparse autoencoder, reached {}."
-        text.append(Markup(told).format(PAPER, own))
-        way = Markup("that paper's way")
-    last = "To split so is {}, and it flatters: training and test cells share landslides."
-    text.append(Markup(last).format(way))
-    return Markup(" ").join(text)
-
-
-def _held_out(run: Artefacts, protocol: str) -> str:
-    best = run.evaluation.best(protocol, "roc_auc")
+def judged(run: Artefacts, protocol: str) -> Judged:
+    """Return the best model under a protocol: of `pixel` by accuracy, as in the paper, else AUC."""
+    measure = "oa" if protocol == "pixel" else "roc_auc"
+    best = run.evaluation.best(protocol, measure)
     value, bounds = interval(best.roc_auc, "roc_auc")
-    level = findings.level_with(run, protocol, best.model)
-    return (
-        f"With {words.PROTOCOLS.get(protocol, protocol)} ({fits(run, protocol)}), "
-        f"{words.model_title(best.model).lower()} ranks best, with an AUC of {value}"
-        + (f" (95{words.NBSP}% interval {bounds})" if bounds else "")
-        + (f", {level}." if level else ".")
+    sae = next((r for r in run.evaluation.of_protocol(protocol) if r.model == "sae"), best)
+    return Judged(
+        protocol,
+        fits(run, protocol),
+        best.model,
+        words.score("oa", best.oa.mean, best.oa.sd, 1),
+        value,
+        bounds,
+        findings.level_with(run, protocol, best.model, measure),
+        "" if sae is best else words.score("oa", sae.oa.mean, sae.oa.sd, 1),
     )
-
-
-def _clear(run: Artefacts) -> int:
-    return int((~run.sources).sum())
 
 
 # ------------------------------------------------------------------ maps
@@ -325,10 +314,9 @@ def _clear(run: Artefacts) -> int:
 
 @dataclass(frozen=True)
 class ModelMap:
-    """What is said beside a model's maps."""
+    """The classes of a model's map with their colours."""
 
     model: str
-    shows: str
     classes: Sequence[tuple[ClassShare, str]]
 
 
@@ -341,41 +329,11 @@ def plates(run: Artefacts) -> list[str]:
     return [files.model for files in findings.ranked(run)][:MOST_PLATES]
 
 
-def colours(run: Artefacts) -> list[str]:
-    """Return what the maps show, in sentences: trained models' first, then each formula's."""
-    learnt = [files for files in run.maps if not files.formula]
-    text = [_shown(run, learnt[0].balanced)] if learnt else []
-    for files in findings.ranked(run):
-        if files.formula:
-            name = words.model_title(files.model)
-            text.append(f"The map of {name} shows the {files.meaning}.")
-    return text
-
-
-def _shown(run: Artefacts, balanced: bool) -> str:
-    """Return what the maps of trained models show."""
-    cell, share = f"{run.positives.cell}{run.positives.aside}", words.share(run.samples.prevalence)
-    if balanced:
-        return (
-            f"Colours show susceptibility: the probability that a cell is a {cell} on the balance "
-            f"of the training sample, where {words.share(run.samples.label.mean())} of the cells "
-            f"are {run.positives.cells}. In the whole area {share} of the usable cells are, so "
-            "these values are not the share of the ground that fails; they rank it."
-        )
-    means = uncertainty_text.means_text(uncertainty_text.means(run))
-    return (
-        f"Colours show the probability that a cell is a {cell}, corrected from the balance of the "
-        f"sample to the area's own share of them: {share} of the usable cells. Were the "
-        "probabilities right on average, the mean of a map would be about that share; it is "
-        f"{means}."
-    )
-
-
 def model_map(run: Artefacts, model: str) -> ModelMap:
     """Return the shares of a model's classes with their colours."""
     files = next(f for f in run.maps if f.model == model)
     shares = class_shares(run, files)
-    return ModelMap(model, files.shows, list(zip(shares, class_colours(len(shares)), strict=True)))
+    return ModelMap(model, list(zip(shares, class_colours(len(shares)), strict=True)))
 
 
 # ------------------------------------------------------------------ record

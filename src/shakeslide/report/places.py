@@ -25,7 +25,7 @@ from shakeslide.report.cartography import View
 
 TABLE, OUTLINES = "places.csv", "places.geojson"
 MOST = 10
-"""Places that are told."""
+"""Places in the tables."""
 MOST_SQUARES = 2000
 """Squares that a map is cut into at most, edges aside; at least there are a sixth as many."""
 LEAST_CELLS = 10
@@ -134,17 +134,17 @@ class Places:
     calibrated: bool
 
     def together(self, count: int, ground: str) -> str:
-        """Return in a sentence what the first places hold; `ground` names what is expected."""
+        """Return in a sentence the shares of the first places; `ground` names what is expected."""
         first = self.ranked[:count]
         shares = (
             f"{100 * sum(getattr(p, what) for p in first) / getattr(self, what):.2g}{words.NBSP}%"
             for what in ("expected", "ground", "mapped")
         )
         expected, area, mapped = shares
-        which = "The square holds" if len(first) == 1 else f"The {NUMBERS[len(first)]} squares hold"
+        which = "square contains" if len(first) == 1 else f"{NUMBERS[len(first)]} squares contain"
         return (
-            f"{which} {expected} of the expected {ground} in {area} of the ground, and {mapped} of "
-            "what was mapped."
+            f"The first {which} {expected} of the expected {ground} on {area} of the ground, and "
+            f"{mapped} of the mapped {ground}."
         )
 
     def against_mapped(self, count: int) -> str:
@@ -156,8 +156,8 @@ class Places:
             f"expected and {hectares(mapped)}{words.NBSP}ha were mapped: "
         )
         if expected > FAR * mapped:
-            return told + "the map's values are too high there, or landslides are not yet mapped."
-        return told + "the map's values are too low there." if mapped > FAR * expected else ""
+            return told + "the map overestimates there, or not all landslides are mapped yet."
+        return told + "the map underestimates there." if mapped > FAR * expected else ""
 
 
 def hectares(square_metres: float) -> str:
@@ -331,51 +331,6 @@ def _mapped(run: Artefacts, sums: Sums) -> NDArray[np.float64]:
     # Where cells were drawn, each stands for its share of those left out.
     each = run.samples.counts["source_cells"] / len(table)
     return cells * each * math.prod(grids.cell_size(run.grid))
-
-
-# ------------------------------------------------------------------ in words
-
-
-@dataclass(frozen=True)
-class Told:
-    """The first places with what the page says of them."""
-
-    places: Places
-    sentences: Sequence[str]
-
-
-def told(run: Artefacts, inputs: Mapping[str, Any]) -> Told | None:
-    """Return the first places of a run in words, None where there are none."""
-    found = find(run)
-    if found is None:
-        return None
-    cell, ground = run.positives.plain_cell, run.positives.ground
-    files = best_map(run)
-    prevalence = words.share(run.samples.prevalence)
-    model = words.model_title(found.model)
-    corrected = (
-        f", after correcting it to the area's own share of {cell}s ({prevalence})"
-        if files.balanced
-        else ""
-    )
-    trained = "" if files.formula else " The model was trained on some of what was mapped."
-    text = [
-        f"The map is cut into {words.count(found.squares)} squares of {words.length(found.side)} "
-        f"on round coordinates of {grids.crs_name(run.grid.crs)}. They are ranked by the "
-        f"{ground} that the best map ({model}) expects in them: the sum of probability times "
-        f"area over their cells{corrected}.",
-        found.together(MOST, ground) + trained,
-        f"Over the whole map {words.share(found.expected / found.ground)} of the ground is "
-        f"expected to be {ground}; by the inventory {prevalence} is.",
-    ]
-    if doubt := found.against_mapped(MOST):
-        text.append(doubt)
-    if not found.calibrated:
-        text.append(
-            "The probabilities are not calibrated: trust the order of the places more than the "
-            "hectares."
-        )
-    return Told(found, text)
 
 
 # ------------------------------------------------------------------ files

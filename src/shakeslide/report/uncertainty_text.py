@@ -1,4 +1,4 @@
-"""How sure the maps are: spread of an ensemble, and ground unlike the training data."""
+"""Uncertainty of the maps: spread of an ensemble, area outside the training conditions."""
 
 from __future__ import annotations
 
@@ -95,22 +95,15 @@ def means(run: Artefacts) -> dict[str, float]:
     return {f.model: mean_of(f.probability) for f in run.maps if f.shows == "probability"}
 
 
-def uncalibrated(run: Artefacts, told: Mapping[str, float]) -> str:
-    """Return a warning where probabilities are shown that nothing was done to calibrate, else "".
+def uncalibrated(run: Artefacts, told: Mapping[str, float]) -> bool:
+    """Return whether maps show probabilities that were not calibrated.
 
     Parameters
     ----------
     told : mapping
         As returned by `means`.
     """
-    if not told or run.evaluation.calibrated:
-        return ""
-    return (
-        'the probabilities are not calibrated (calibration = "none" in [models]): averaged over '
-        f"the map they are {means_text(told)}, while {words.share(run.samples.prevalence)} of the "
-        f"usable cells are {run.positives.cells}; single values may be farther off (see "
-        'Reliability): take them as a ranking, or set calibration = "platt"'
-    )
+    return bool(told) and not run.evaluation.calibrated
 
 
 def means_text(told: Mapping[str, float]) -> str:
@@ -130,7 +123,7 @@ def mean_of(path: Path) -> float:
 
 
 def applicability(run: Artefacts) -> Applicability | None:
-    """Return how much of the area is unlike the training data, None where the run does not say.
+    """Return how much of the area lies outside the training conditions, None if not known.
 
     Raises
     ------

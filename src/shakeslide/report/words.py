@@ -1,4 +1,4 @@
-"""Numbers and names as a reader meets them."""
+"""Numbers and names as they are printed."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ MODELS: Mapping[str, str] = {
     "jessee2022": "Allstadt et al. 2022",
 }
 
+PROPER = ("AdaBoost", "Allstadt", "Newmark", "Nowicki")
+"""First words of models' names that keep their capital within a sentence."""
+
 PROTOCOLS: Mapping[str, str] = {
     "pixel": "cells drawn at random",
     "landslide": "whole landslides held out",
@@ -53,6 +56,12 @@ UNITS: Mapping[str, str] = {"deg": "°", "1/100 m": "1/(100 m)", "class": ""}
 def model_title(name: str) -> str:
     """Return a model's name in words."""
     return MODELS.get(name, name)
+
+
+def within_sentence(model: str) -> str:
+    """Return a model's name within a sentence."""
+    title = model_title(model)
+    return title if title.startswith(PROPER) else title[:1].lower() + title[1:]
 
 
 def unit(text: str) -> str:

@@ -134,7 +134,7 @@
       place.push(`${degrees(lat, "NS")}, ${degrees(lon, "EW")}`);
     }
     const value = valueAt(u, v);
-    const none = layer && layer.altered ? "not told, this browser alters pictures" : "no value";
+    const none = layer && layer.altered ? "not shown, because this browser alters pictures" : "no value";
     const title = chooser.selectedOptions[0].text;
     told.textContent = `${title}: ${value ? written(value) : none} · ${place.join(" · ")}`;
   };
