@@ -342,7 +342,7 @@ def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:
     evaluation_document.save(out, replace(result, summary=rows))
     report.write(out, INPUTS)
     text = (out / "report.html").read_text(encoding="utf-8")
-    table = text[text.index('data-protocol="pixel"') :]
+    table = text[text.index('class="numbers scores" data-protocol="pixel"') :]
     rows = {m: table[table.index(f'data-model="{m}"') :] for m in MODELS}
     bold = {m: re.findall(r'class="best">([\d.]+)', r[: r.index("</tr>")]) for m, r in rows.items()}
     assert "0.100" in bold["lr"]
