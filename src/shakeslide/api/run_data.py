@@ -183,7 +183,8 @@ def load_model(path: str | PathLike[str] | Run, name: str | None = None) -> Fitt
     path : path or Run
         Folder of the model, or of results when `name` is given.
     name : str, optional
-        Of the model: "rf", "sae", ...
+        Of the model: "rf", "sae", ... Where maps use a model that was fitted on all samples, this
+        is that one, and "rf/judged" the one that was evaluated.
 
     Returns
     -------
