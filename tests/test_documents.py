@@ -24,7 +24,7 @@ from shakeslide.results import evaluation_document, importance_document
 from shakeslide.results.evaluation_document import Summary
 from shakeslide.results.importance_document import Importance
 
-from .report.fabricated import PROVENANCE, evaluation
+from .report.fabricated import PROVENANCE, evaluation, sources_record
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def importance() -> Importance:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: TREE, lambda: evaluation(2), importance, lambda: PROVENANCE]
+    "make", [lambda: TREE, lambda: evaluation(2), importance, lambda: PROVENANCE, sources_record]
 )
 def test_what_is_written_is_read(tmp_path: Path, make: Callable[[], Document]) -> None:
     document, path = make(), tmp_path / "a.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
 from shakeslide.results.provenance_document import Provenance
 from shakeslide.sampling import sampling
+from shakeslide.sources.source_files import Frequencies, Frequency, SourcesRecord
 
 CELL = 30.0
 GRID = GeoBox((70, 56), Affine(CELL, 0, 340_000, 0, -CELL, 3_840_000), CRS("EPSG:32643"))
@@ -384,6 +385,15 @@ def write_uncertainty(out: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     tags = {"threshold": str(THRESHOLD)}
     write_raster(out / "maps" / "applicability.tif", index, tags=tags, cloud_optimised="average")
     return mean, sd, index
+
+
+def sources_record(**told: Any) -> SourcesRecord:
+    """Return the record of an extraction; what is not told is nothing."""
+    none = Frequency(None, (), (), ())
+    empty: dict[str, Any] = dict.fromkeys((f.name for f in fields(SourcesRecord)), 0)
+    empty |= {k: {} for k in ("split_for", "dropped_for", "flags", "methods", "change", "settings")}
+    empty |= {"left_out": (), "notes": (), "frequency": Frequencies(none, none)}
+    return SourcesRecord(**{**empty, **told})
 
 
 def write_manifest(out: Path, model: str, about: TrainedOn) -> None:

@@ -17,6 +17,7 @@ import pytest
 import rasterio
 
 from shakeslide import report
+from shakeslide.core import documents
 from shakeslide.core.errors import InputError
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
@@ -26,6 +27,7 @@ from shakeslide.report import page as report_page
 from shakeslide.results import evaluation_document, provenance_document
 from shakeslide.results.evaluation_document import Spread, summary_of
 from shakeslide.sampling import sampling
+from shakeslide.sources import source_files
 
 from .fabricated import (
     EVIL,
@@ -36,6 +38,7 @@ from .fabricated import (
     evaluation,
     fabricate,
     layer_row,
+    sources_record,
     write_json,
     write_manifest,
     write_raster,
@@ -546,8 +549,8 @@ def settled(tmp_path: Path, inventory: dict[str, Any], positives: Positive, **mo
         PROVENANCE, study=study, settings={**PROVENANCE.settings, **more.pop("settings", {})}
     )
     provenance_document.save(out, told)
-    for name, value in more.items():
-        write_json(out / f"{name}.json", value)
+    if "sources" in more:
+        documents.write(out / source_files.NAME, more["sources"])
     report.write(out, INPUTS)
     return Page((out / "report.html").read_text(encoding="utf-8"))
 
@@ -591,12 +594,12 @@ def test_cells_of_points_are_called_so(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_how_sources_were_told_is_in_the_summary(tmp_path: Path) -> None:
-    told = {
-        "landslides": 2677,
-        "methods": {"S3": 442, "S2": 30, "whole": 2205},
-        "area_m2": 4.0e6,
-        "source_m2": 3.0e6,
-    }
+    told = sources_record(
+        landslides=2677,
+        methods={"S3": 442, "S2": 30, "whole": 2205},
+        area_m2=4.0e6,
+        source_m2=3.0e6,
+    )
     page = settled(tmp_path, {"path": "a.gpkg"}, Positive.EXTRACTED, sources=told)
     assert Positive.EXTRACTED.aside in page.fact("sampled")
     text = page.fact("extraction")

@@ -244,7 +244,7 @@ def test_mapped_sources_and_small_outlines_are_left_alone(tmp_path: Path) -> Non
     found = slope.extracted(shapes, tmp_path, with_images=True, mapped=mapped)
     assert found.table["change"].tolist() == ["mapped", "few_cells"]
     assert found.table["method"].tolist() == ["S0", "whole"]
-    assert found.account()["change"] == {"few_cells": 1, "mapped": 1}
+    assert found.account().change == {"few_cells": 1, "mapped": 1}
 
 
 # ------------------------------------------------------------------ files of a study

@@ -165,13 +165,13 @@ def test_every_outline_is_accounted_for(tmp_path: Path) -> None:
     ]  # fmt: skip
     made = sources.extract(np.array(shapes, object), GRID, reader(z), tmp_path)
     account = made.account()
-    assert account["outlines"] == 6
-    assert account["kept"] + account["split"] + account["dropped"] == 6
-    assert account["left_out"] == [
-        {"landslide": 2, "reason": "no elevation under it"},
-        {"landslide": 3, "reason": "no geometry"},
-        {"landslide": 4, "reason": "duplicate of landslide 1"},
-        {"landslide": 5, "reason": "off the grid"},
+    assert account.outlines == 6
+    assert account.kept + account.split + account.dropped == 6
+    assert [(left.landslide, left.reason) for left in account.left_out] == [
+        (2, "no elevation under it"),
+        (3, "no geometry"),
+        (4, "duplicate of landslide 1"),
+        (5, "off the grid"),
     ]
     assert account["dropped_for"] == {
         "duplicate": 1, "no elevation under it": 1, "no geometry": 1, "off the grid": 1
@@ -249,5 +249,5 @@ def test_mapped_sources_are_used_where_they_are(tmp_path: Path) -> None:
 def test_an_inventory_of_nothing_gives_an_empty_table(tmp_path: Path) -> None:
     made = sources.extract(np.array([None], object), GRID, reader(hills()), tmp_path)
     assert len(made.table) == 0
-    assert made.account()["dropped"] == 1
+    assert made.account().dropped == 1
     assert grids.shape_of(GRID) == (ROWS, COLS)

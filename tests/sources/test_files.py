@@ -65,6 +65,7 @@ def test_full_disk_is_told_in_one_line(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(source_files, "_layers", fails)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, free))
+    record = source_files.summary(extracted, {})
     with pytest.raises(error, match="the disk is full" if error is InputError else "commit"):
-        source_files.write(extracted, GRID, tmp_path, {})
+        source_files.write(extracted, GRID, tmp_path, record)
     assert not list(tmp_path.glob("*.gpkg"))

@@ -54,10 +54,10 @@ def test_few_or_equal_areas_have_no_tail() -> None:
 def test_density_counts_every_landslide() -> None:
     a = np.random.default_rng(4).lognormal(7, 1, 5000)
     told = distribution(a, 20)
-    assert sum(told["count"]) == 5000
-    assert distribution(np.full(9, 625.0))["count"] == [9]
-    assert distribution(np.zeros(3)) == {"area": [], "density": [], "count": []}
+    assert sum(told.number) == 5000
+    assert distribution(np.full(9, 625.0)).number == (9,)
+    assert distribution(np.zeros(3)) == ((), (), ())
     ratio = (a.max() / a.min()) ** (1 / 20)
-    middle, density, count = (np.array(told[k]) for k in ("area", "density", "count"))
+    middle, density, count = map(np.array, told)
     width = middle * (np.sqrt(ratio) - 1 / np.sqrt(ratio))
     assert density * width == pytest.approx(count, rel=1e-6)

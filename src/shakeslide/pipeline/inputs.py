@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Collection, Hashable, Iterator, Sequence
@@ -180,10 +179,10 @@ def extract_sources(run: Run) -> Path:
             )
         # Names without folders: the file is the same wherever the study lies.
         about = settings.essence(lambda path: path.name)
-        paths = source_files.write(extracted, run.grid, run.out, about, notes)
-        told = json.loads((run.out / "sources.json").read_text(encoding="utf-8"))
+        record = source_files.summary(extracted, about, notes)
+        paths = source_files.write(extracted, run.grid, run.out, record)
         paths.append(run.out / "figures" / "area_frequency.png")
-        charts.write_frequency(told["frequency"], paths[-1])
+        charts.write_frequency(record.frequency, paths[-1])
     run.ledger.record("sources", run.sources_mark, paths, taken[0])
     shutil.rmtree(work, ignore_errors=True)
     for line in source_files.lines(extracted, notes):

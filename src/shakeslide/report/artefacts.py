@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,8 @@ from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
 from shakeslide.results.provenance_document import Provenance
 from shakeslide.sampling import sampling
+from shakeslide.sources import source_files
+from shakeslide.sources.source_files import SourcesRecord
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ class Artefacts:
         importance.json; None where the run did not ask.
     applicability : Path or None
         Map of how unlike the training data each cell is, where the run made one.
-    extraction : mapping
-        sources.json, where the positives are source areas told from outlines; else empty.
+    extraction : SourcesRecord or None
+        sources.json, where the positives are source areas extracted from outlines.
     trained : mapping of str to int
         Rows that each mapped model was trained on; without those that learn nothing.
     fitted_on_all : bool
@@ -127,7 +128,7 @@ class Artefacts:
     maps: Sequence[MapFiles]
     importance: Importance | None = None
     applicability: Path | None = None
-    extraction: Mapping[str, Any] = field(default_factory=dict)
+    extraction: SourcesRecord | None = None
     trained: Mapping[str, int] = field(default_factory=dict)
     fitted_on_all: bool = False
 
@@ -182,7 +183,7 @@ def load(out: Path) -> Artefacts:
     if not factors:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
     provenance = provenance_document.load(out)
-    told, extracted = out / "sources.json", samples.positives is Positive.EXTRACTED
+    extracted = samples.positives is Positive.EXTRACTED
     mapped = [m for name in evaluation.models if (m := _maps(out / "maps", name))]
     return Artefacts(
         out,
@@ -194,7 +195,7 @@ def load(out: Path) -> Artefacts:
         mapped,
         importance_document.load(out),
         _existing(out / "maps" / "applicability.tif"),
-        _json(told, "sources") if extracted and told.exists() else {},
+        source_files.load(out) if extracted else None,
         {m.model: n for m in mapped if (n := _rows(out / "models" / m.model))},
         any(_is_on_all(out / "models" / m.model) for m in mapped),
     )
@@ -210,18 +211,6 @@ def _is_on_all(folder: Path) -> bool:
     """Return whether a stored model was fitted on all samples."""
     about = bundle.trained_on(folder)
     return about is not None and about.fitted_on == "all"
-
-
-def _json(path: Path, stage: str) -> dict[str, Any]:
-    if not path.exists():
-        raise InputError(f"{path}: is not there; run `shakeslide {stage}` first")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is damaged ({error}); run `shakeslide {stage}`") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: is no result of shakeslide; run `shakeslide {stage}`")
-    return value
 
 
 def _factor(path: Path) -> FactorFile:

@@ -22,6 +22,7 @@ from shakeslide.results.evaluation_document import (
     ModelRoc,
     Summary,
 )
+from shakeslide.sources.source_files import Frequencies
 
 PROTOCOL_MARKS = (("o", "#8c96a0"), ("s", "#0072b2"), ("D", "#d55e00"), ("^", "#000000"))
 """Mark and colour of the protocols in their order."""
@@ -287,17 +288,17 @@ def _dots(axes: Axes, rows: Sequence[Summary], measure: str) -> None:
 
 # ------------------------------------------------------------------ sizes of landslides
 
-SIZES = {"landslides": ("#0072b2", "o", "whole landslides"), "sources": ("#d55e00", "s", "sources")}
+SIZES = (("#0072b2", "o", "whole landslides"), ("#d55e00", "s", "sources"))
+"""Colour, mark and name of whole landslides and of sources."""
 
 
-def frequency(told: Mapping[str, Any]) -> Figure:
+def frequency(told: Frequencies) -> Figure:
     """Return the density of landslides by area on logarithmic axes, with the fitted tails.
 
     Parameters
     ----------
-    told : mapping
-        `frequency` of sources.json: of whole landslides and of sources, `area` (m²), `density`
-        (landslides per m²) and `tail` (alpha, its error, the least area, count) or None.
+    told : Frequencies
+        Of whole landslides and of sources.
     """
     figure, _ = figures.new(5.2, 4.2)
     axes = figures.axes_at(figure, 0.7, 0.5, 4.35, 3.35)
@@ -308,19 +309,18 @@ def frequency(told: Mapping[str, Any]) -> Figure:
     # Plain numbers: powers would need mathematics, which the style leaves out.
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    for name, (colour, mark, label) in SIZES.items():
-        part = told[name]
-        if not part["area"]:
+    for part, (colour, mark, label) in zip((told.landslides, told.sources), SIZES, strict=True):
+        if not part.area:
             continue
-        axes.plot(part["area"], part["density"], mark, color=colour, markersize=3.5, label=label)
-        tail = part["tail"]
+        axes.plot(part.area, part.density, mark, color=colour, markersize=3.5, label=label)
+        tail = part.tail
         if tail is None:
             continue
-        area = np.geomspace(tail["least"], max(part["area"]), 40)
+        area = np.geomspace(tail.least, max(part.area), 40)
         # The tail holds `count` landslides.
-        density = tail["count"] * (tail["alpha"] - 1) / tail["least"]
-        density = density * (area / tail["least"]) ** -tail["alpha"]
-        text = f"exponent {tail['alpha']:.2f} ± {tail['error']:.2f} above {tail['least']:,.0f} m²"
+        scale = tail.count * (tail.alpha - 1) / tail.least
+        density = scale * (area / tail.least) ** -tail.alpha
+        text = f"exponent {tail.alpha:.2f} ± {tail.error:.2f} above {tail.least:,.0f} m²"
         axes.plot(area, density, color=colour, linewidth=1.4, label=text)
     axes.set_xlabel("Area (m²)")
     axes.set_ylabel("Landslides per m² of area class")
@@ -328,7 +328,7 @@ def frequency(told: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def write_frequency(told: Mapping[str, Any], path: Path) -> None:
+def write_frequency(told: Frequencies, path: Path) -> None:
     """Draw the density of landslides by area into a PNG."""
     with figures.style():
         figures.write(frequency(told), path)

@@ -27,7 +27,7 @@ from shakeslide.report.artefacts import Artefacts, ClassShare, class_shares
 from shakeslide.report.drawing import Pictures
 from shakeslide.report.score_tables import fits, interval
 from shakeslide.sources.separation import WHOLE
-from shakeslide.sources.source_files import METHOD_WORDS
+from shakeslide.sources.source_files import METHOD_WORDS, SourcesRecord
 from shakeslide.study.settings import Inventory
 
 NAME = "report.html"
@@ -243,26 +243,19 @@ def sampled(run: Artefacts) -> Sampled:
         bool(inventory.get("buffer")),
         bool(inventory.get("ambiguous")),
         inventory.get("small") == "most_covered",
-        extraction(run.extraction) if run.extraction else None,
+        extraction(run.extraction) if run.extraction is not None else None,
     )
 
 
-def extraction(told: Mapping[str, Any]) -> Extraction:
-    """Return how source areas were extracted from outlines.
-
-    Parameters
-    ----------
-    told : mapping
-        sources.json.
-    """
-    methods = dict(told["methods"])
+def extraction(told: SourcesRecord) -> Extraction:
+    """Return how source areas were extracted from outlines."""
+    methods = dict(told.methods)
     whole = methods.pop(WHOLE, 0)
     ways = [
         ("as mapped" if name == "S0" else f"by {METHOD_WORDS.get(name, name)}", n)
         for name, n in methods.items()
     ]
-    share = told["source_m2"] / max(told["area_m2"], 1e-9)
-    return Extraction(int(told["landslides"]), int(whole), share, ways)
+    return Extraction(told.landslides, whole, told.source_share, ways)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,43 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """An outline that was left out: its row in the inventory, and why."""
+
+    landslide: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """What became of the outlines.
+
+    Attributes
+    ----------
+    outlines : int
+        All of them: `kept` whole, `split` into several landslides, or `dropped`.
+    landslides : int
+        Landslides that came of them.
+    split_for, dropped_for, flags, methods, change : mapping of str to int
+        How many by reason, remark, method and result of the images.
+    left_out : tuple of LeftOut
+        Those that were dropped, one by one.
+    """
+
+    outlines: int
+    kept: int
+    split: int
+    dropped: int
+    landslides: int
+    split_for: Mapping[str, int]
+    dropped_for: Mapping[str, int]
+    flags: Mapping[str, int]
+    methods: Mapping[str, int]
+    change: Mapping[str, int]
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True)
 class Extracted:
     """Sources, and what became of every outline.
 
@@ -78,26 +115,24 @@ class Extracted:
     dropped: dict[int, Reason]
     count: int
 
-    def account(self) -> dict[str, Any]:
+    def account(self) -> Account:
         """Return how many outlines were kept, divided and left out, and why; they add up."""
         pieces = self.table.groupby("landslide").size()
         divided = int((pieces > 1).sum())
         first = self.table[self.table["piece"] == 1]
-        return {
-            "outlines": self.count,
-            "kept": len(pieces) - divided,
-            "split": divided,
-            "dropped": len(self.dropped),
-            "landslides": len(self.table),
-            "split_for": _tally(first["split"]),
-            "dropped_for": _counts([r.kind for r in self.dropped.values()]),
-            "flags": _tally(self.table["flags"]),
-            "methods": _counts(self.table["method"].tolist()),
-            "change": _tally(first["change"]),
-            "left_out": [
-                {"landslide": k, "reason": str(self.dropped[k])} for k in sorted(self.dropped)
-            ],
-        }
+        return Account(
+            outlines=self.count,
+            kept=len(pieces) - divided,
+            split=divided,
+            dropped=len(self.dropped),
+            landslides=len(self.table),
+            split_for=_tally(first["split"]),
+            dropped_for=_counts([r.kind for r in self.dropped.values()]),
+            flags=_tally(self.table["flags"]),
+            methods=_counts(self.table["method"].tolist()),
+            change=_tally(first["change"]),
+            left_out=tuple(LeftOut(k, str(self.dropped[k])) for k in sorted(self.dropped)),
+        )
 
 
 def _tally(texts: pd.Series) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,15 @@ def _tail(a: NDArray[np.float64]) -> Tail | None:
     return Tail(alpha, (alpha - 1.0) / n**0.5, float(a[0]), n, distance)
 
 
-def distribution(area: NDArray[np.float64], bins: int = 30) -> dict[str, list[float]]:
+class Distribution(NamedTuple):
+    """Landslides by area in bins: geometric middle (m²), landslides per m², and their number."""
+
+    area: tuple[float, ...]
+    density: tuple[float, ...]
+    number: tuple[int, ...]
+
+
+def distribution(area: NDArray[np.float64], bins: int = 30) -> Distribution:
     """Return the density of landslides by area, in bins of equal width in the logarithm.
 
     Parameters
@@ -103,21 +112,20 @@ def distribution(area: NDArray[np.float64], bins: int = 30) -> dict[str, list[fl
 
     Returns
     -------
-    dict
-        `area`: geometric middle of each bin that is not empty (m²); `density`: landslides per m²;
-        `count`: landslides.
+    Distribution
+        Of the bins that are not empty.
     """
     a = np.asarray(area, np.float64)
     a = a[a > 0]
     if len(a) == 0:
-        return {"area": [], "density": [], "count": []}
+        return Distribution((), (), ())
     # Wider by a little, so that equal areas have a bin and rounding leaves none out.
     edges = np.geomspace(a.min(), max(a.max(), a.min() * 1.001) * (1 + 1e-9), bins + 1)
     count = np.histogram(a, edges)[0]
     held = count > 0
     middle = np.sqrt(edges[1:] * edges[:-1])
-    return {
-        "area": middle[held].tolist(),
-        "density": (count / np.diff(edges))[held].tolist(),
-        "count": count[held].tolist(),
-    }
+    return Distribution(
+        area=tuple(middle[held].tolist()),
+        density=tuple((count / np.diff(edges))[held].tolist()),
+        number=tuple(count[held].tolist()),
+    )

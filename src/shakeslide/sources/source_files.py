@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from shakeslide.core import documents
+from shakeslide.core.documents import Document
 from shakeslide.core.files import replacing
 from shakeslide.geo import grid as grids
 from shakeslide.io.geopackage import undated
 from shakeslide.sources import change
-from shakeslide.sources.extraction import Extracted
+from shakeslide.sources.extraction import Account, Extracted
 from shakeslide.sources.outlines import Shapes
 from shakeslide.sources.separation import WHOLE
-from shakeslide.sources.size_frequency import distribution, fit_tail
+from shakeslide.sources.size_frequency import Tail, distribution, fit_tail
 
+NAME = "sources.json"
 LAYERS = ("source", "runout", "crown")
 """Layers of `sources.gpkg`: source areas, run-outs and crowns, one landslide a row in each."""
 UNCHANGED = "unchanged"
@@ -35,8 +38,7 @@ def write(
     extracted: Extracted,
     grid: GeoBox,
     out: Path,
-    about: Mapping[str, Any],
-    notes: Sequence[str] = (),
+    record: SourcesRecord,
 ) -> list[Path]:
     """Write `sources.gpkg` and `sources.json`.
 
@@ -48,25 +50,21 @@ def write(
         Whose CRS the polygons are in.
     out : Path
         Folder of the run.
-    about : mapping
-        Settings, for the record.
-    notes : sequence of str
-        What reading the inventory has repaired or left out before.
+    record : SourcesRecord
+        What is told of it (`summary`).
 
     Returns
     -------
     list of Path
         The two files.
     """
-    paths = [out / "sources.gpkg", out / "sources.json"]
+    paths = [out / "sources.gpkg", out / NAME]
     # Undated: the same bytes every time.
     with replacing(paths[0], check=_damage) as temporary, undated():
         # GDAL makes a new file, but opens one that is there, and an empty one is no GeoPackage.
         temporary.unlink()
         _layers(extracted.table, temporary, grid)
-    with replacing(paths[1]) as temporary:
-        text = summary(extracted) | {"notes": list(notes), "settings": dict(about)}
-        temporary.write_text(json.dumps(text, indent=1), encoding="utf-8")
+    documents.write(paths[1], record)
     return paths
 
 
@@ -103,32 +101,123 @@ def _layer(table: pd.DataFrame, name: str, grid: GeoBox) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(columns, geometry=np.asarray(geometry, object), crs=crs)
 
 
-def summary(extracted: Extracted) -> dict[str, Any]:
-    """Return what became of the outlines, and the frequency of areas with its tail.
+@dataclass(frozen=True)
+class Frequency:
+    """Density of landslides by area, of equal length, and its tail.
 
-    Areas of landslides (source and run-out) and of sources (m²); volumes (m³).
+    Attributes
+    ----------
+    tail : Tail or None
+        None where there are too few for it.
+    area : tuple of float
+        Middle of each class (m²).
+    density : tuple of float
+        Landslides per m² of area class.
+    count : tuple of int
+        Landslides.
+    """
+
+    tail: Tail | None
+    area: tuple[float, ...]
+    density: tuple[float, ...]
+    count: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Frequencies:
+    """Frequency of the areas of whole landslides and of their sources."""
+
+    landslides: Frequency
+    sources: Frequency
+
+
+@dataclass(frozen=True)
+class SourcesRecord(Account, Document):
+    """sources.json: what became of the outlines, and what came of them.
+
+    Attributes
+    ----------
+    area_m2, source_m2, unchanged_m2 : float
+        Areas of landslides (source and run-out), of sources, and of ground that images took out.
+    volume_m3 : float
+        Of all landslides.
+    frequency : Frequencies
+        Of areas.
+    notes : tuple of str
+        What reading the inventory has repaired or left out before.
+    settings : mapping
+        The table [sources].
+    """
+
+    schema_number: ClassVar[int] = 1
+    made_by: ClassVar[str] = "sources"
+
+    area_m2: float
+    source_m2: float
+    unchanged_m2: float
+    volume_m3: float
+    frequency: Frequencies
+    notes: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+    @property
+    def source_share(self) -> float:
+        """Share of the outlined area that is source."""
+        return self.source_m2 / max(self.area_m2, 1e-9)
+
+
+def load(out: Path) -> SourcesRecord | None:
+    """Read a run's sources.json; None where the run has none.
+
+    Raises
+    ------
+    InputError
+        It is damaged, or of another version of shakeslide.
+    """
+    path = out / NAME
+    return documents.read(path, SourcesRecord) if path.exists() else None
+
+
+def summary(
+    extracted: Extracted, about: Mapping[str, Any], notes: Sequence[str] = ()
+) -> SourcesRecord:
+    """Return the record of an extraction.
+
+    Parameters
+    ----------
+    extracted : Extracted
+        What was found.
+    about : mapping
+        The table [sources].
+    notes : sequence of str
+        What reading the inventory has repaired or left out before.
     """
     table = extracted.table
-    return extracted.account() | {
-        "area_m2": float(table["area_m2"].sum()),
-        "source_m2": float(table["source_m2"].sum()),
-        "unchanged_m2": float(table["unchanged_m2"].sum()),
-        "volume_m3": float(table["volume_m3"].sum()),
-        "frequency": {
-            name: _frequency(table[column].to_numpy(np.float64))
-            for name, column in (("landslides", "area_m2"), ("sources", "source_m2"))
-        },
-    }
+    account = extracted.account()
+    return SourcesRecord(
+        **{f.name: getattr(account, f.name) for f in fields(account)},
+        area_m2=float(table["area_m2"].sum()),
+        source_m2=float(table["source_m2"].sum()),
+        unchanged_m2=float(table["unchanged_m2"].sum()),
+        volume_m3=float(table["volume_m3"].sum()),
+        frequency=Frequencies(
+            landslides=frequency(table["area_m2"].to_numpy(np.float64)),
+            sources=frequency(table["source_m2"].to_numpy(np.float64)),
+        ),
+        notes=tuple(notes),
+        settings=dict(about),
+    )
 
 
-def _frequency(area: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
-    tail = fit_tail(area)
-    return {"tail": None if tail is None else asdict(tail)} | distribution(area)
+def frequency(area: NDArray[np.float64]) -> Frequency:
+    """Return the frequency of areas, (n,) in m²."""
+    held = distribution(area)
+    return Frequency(fit_tail(area), held.area, held.density, held.number)
 
 
 def reasons(extracted: Extracted) -> list[str]:
     """Return for each reason how many outlines were left out."""
-    return [f"{n:,} left out: {why}" for why, n in extracted.account()["dropped_for"].items()]
+    return [f"{n:,} left out: {why}" for why, n in extracted.account().dropped_for.items()]
 
 
 METHOD_WORDS = {
@@ -147,15 +236,14 @@ def lines(extracted: Extracted, notes: Sequence[str] = ()) -> list[str]:
     told = extracted.account()
     share = 100 * extracted.table["source_m2"].sum() / max(extracted.table["area_m2"].sum(), 1e-9)
     text = [
-        f"{told['landslides']:,} landslides of {told['outlines']:,} outlines "
-        f"({told['split']:,} divided, {told['dropped']:,} left out); "
+        f"{told.landslides:,} landslides of {told.outlines:,} outlines "
+        f"({told.split:,} divided, {told.dropped:,} left out); "
         f"{share:.0f} % of their area is source",
-        "method: "
-        + ", ".join(f"{METHOD_WORDS[name]}: {n:,}" for name, n in told["methods"].items()),
+        "method: " + ", ".join(f"{METHOD_WORDS[name]}: {n:,}" for name, n in told.methods.items()),
     ]
     text += reasons(extracted)
-    text += [f"{n:,} outlines divided for {why}" for why, n in told["split_for"].items()]
-    text += _change_lines(told["change"], extracted.table)
+    text += [f"{n:,} outlines divided for {why}" for why, n in told.split_for.items()]
+    text += _change_lines(told.change, extracted.table)
     return text + list(notes)
 
 
