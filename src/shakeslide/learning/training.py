@@ -93,14 +93,6 @@ TOGETHER = ("sae",)
 """Models whose fits are trained side by side."""
 
 
-def modern_params() -> dict[str, Any]:
-    """Return the parameters of the autoencoder's present-day settings."""
-    params = dict(StackedAutoencoder.modern().get_params())
-    # Each fit has its own seed.
-    del params["random_state"]
-    return params
-
-
 def seed_of(seed: int, model: str, protocol: str, repeat: int, fold: int) -> int:
     """Return the seed of one fit, from the study's seed and what is fitted."""
     # crc32, because `hash` gives a text another number in each process.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError, did_you_mean
@@ -30,6 +30,22 @@ _PAPER = "Remote Sens. 2021, 13, 3436"
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Other defaults of a model, which a study chooses by `settings` in the model's table.
+
+    Attributes
+    ----------
+    params : mapping
+        Constructor parameters.
+    angles : {"raw", "sincos"}
+        How angles are given to it.
+    """
+
+    params: Mapping[str, Any]
+    angles: Literal["raw", "sincos"]
+
+
+@dataclass(frozen=True)
 class ModelEntry:
     """One model that a study can name.
 
@@ -45,6 +61,10 @@ class ModelEntry:
         Whether nothing is learnt from labels: a published formula.
     own : str
         Entry point of a package's estimator; empty for the models of this package.
+    of_event : tuple of str
+        Parameters that the event gives by the same name where the study does not.
+    variants : mapping of str to Variant
+        Other defaults, by their name.
     """
 
     cls: type[Model]
@@ -53,6 +73,8 @@ class ModelEntry:
     params: Mapping[str, Any] = field(default_factory=dict)
     static: bool = False
     own: str = ""
+    of_event: tuple[str, ...] = ()
+    variants: Mapping[str, Variant] = field(default_factory=dict)
 
     @property
     def raw(self) -> bool:
@@ -78,6 +100,13 @@ class ModelEntry:
         return self.cls(**{**self.params, **params})
 
 
+def _modern() -> dict[str, Any]:
+    """Return the parameters of the autoencoder's present-day settings."""
+    params = dict(StackedAutoencoder.modern().get_params())
+    del params["random_state"]
+    return params
+
+
 MODELS: dict[str, ModelEntry] = {
     "sae": ModelEntry(
         StackedAutoencoder,
@@ -90,6 +119,7 @@ MODELS: dict[str, ModelEntry] = {
             "pretrain_steps": 2_000,
             "batch_size": 256,
         },
+        variants={"modern": Variant(_modern(), "sincos")},
     ),
     "lr": ModelEntry(LogisticRegression, "logistic regression, L2", _PAPER, {"C": 1.0}),
     "svm": ModelEntry(
@@ -125,6 +155,7 @@ MODELS: dict[str, ModelEntry] = {
         "Newmark displacement of an infinite slope",
         "Jibson 2007, Eng. Geol. 91:209; Jibson et al. 2000, Eng. Geol. 58:271",
         static=True,
+        of_event=("magnitude",),
     ),
     "jessee2018": ModelEntry(
         Jessee2018,

@@ -206,25 +206,22 @@ def sample(run: Run) -> None:
     if run.study.inventory.positives_from == "extracted":
         extract_sources(run)
     with timed("sample") as taken:
-        landslides = inventory.load(run.inventory, run.grid, run.masks)
         asked = run.study.samples
-        drawn = _draw(run, landslides, asked.negatives_per_positive, asked.most)
+        drawn = _draw(run, asked.negatives_per_positive, asked.most)
         drawn = _with_blocks(run, drawn)
         paths = sampling.save(drawn, path)
     run.ledger.record("samples", run.sample_mark, paths, taken[0], run.sample_labels)
-    for line in _sample_lines(drawn, landslides):
+    for line in _sample_lines(drawn, run.landslides):
         run.reporter.say(line)
 
 
-def _draw(
-    run: Run, landslides: inventory.Inventory, ratio: float, most: int | None, label: str = "sample"
-) -> sampling.Samples:
+def _draw(run: Run, ratio: float, most: int | None, label: str = "sample") -> sampling.Samples:
     """Draw cells; `ratio` and `most` as for `sampling.draw`."""
     with run.reporter.task(label, prediction.tile_count(run.grid, run.tile)) as on:
         return sampling.draw(
             run.stack(),
             factor_infos(run),
-            landslides,
+            run.landslides,
             run.grid,
             ratio=ratio,
             most=most,
@@ -238,9 +235,8 @@ def ground_of(run: Run, samples: sampling.Samples) -> sampling.Samples:
     """Draw the cells on which calibrations are levelled: all sources, and many clear cells."""
     need(run, run.wanted_factors)
     clear = min(final_model.CLEAR_CELLS, int(samples.counts["clear_cells"]))
-    landslides = inventory.load(run.inventory, run.grid, run.masks)
     ratio = clear / samples.counts["source_cells"]
-    return _draw(run, landslides, ratio, None, "cells for calibration")
+    return _draw(run, ratio, None, "cells for calibration")
 
 
 def factor_infos(run: Run) -> list[stacks.FactorInfo]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from shakeslide._version import __version__
+from shakeslide.checks import LayerRow
 from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
 from shakeslide.geo import grid as grids
 from shakeslide.io import vector
+from shakeslide.io.records import Shapes
 from shakeslide.layers import inventory
 from shakeslide.layers.readers import vector_source
 from shakeslide.pipeline.inputs import check
@@ -100,8 +102,11 @@ def _input(run: Run, path: Path) -> InputRecord:
 
 
 @guarded("report")
-def report(run: Run) -> Path:
-    """Write `figures/*.png`, `report.html`, `summary.pdf` and the QGIS project of the run."""
+def report(run: Run, rows: Sequence[LayerRow] | None = None) -> Path:
+    """Write `figures/*.png`, `report.html`, `summary.pdf` and the QGIS project of the run.
+
+    `rows` are those of `check`, where the layers were checked before.
+    """
     with extra("report", "report"):
         from shakeslide import report as reports
 
@@ -110,14 +115,14 @@ def report(run: Run) -> Path:
     if ledger.is_fresh("report", mark):
         run.reporter.say("report: report.html is up to date")
         if not ledger.is_fresh("report", mark, labels):
-            reports.write_project(run.out, report_inputs(run))
+            reports.write_project(run.out, report_inputs(run, rows))
             ledger.relabel("report", labels)
         return run.out / "report.html"
     _remove_stale(run)
     # Before the report, which prints it.
     provenance(run)
     with timed("report") as taken, run.reporter.task("report", 1) as on:
-        page = reports.write(run.out, report_inputs(run), on)
+        page = reports.write(run.out, report_inputs(run, rows), on)
     ledger.record("report", mark, reports.files(run.out), taken[0], labels)
     return page
 
@@ -133,14 +138,21 @@ def _remove_stale(run: Run) -> None:
             path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def report_inputs(run: Run) -> dict[str, Any]:
+def _outlines(run: Run) -> Shapes:
+    """Return the outlines of the landslides as mapped."""
+    if run.inventory == run.study.inventory:
+        return run.landslides.shapes
+    return inventory.load(run.study.inventory, run.grid, run.masks).shapes
+
+
+def report_inputs(run: Run, rows: Sequence[LayerRow] | None = None) -> dict[str, Any]:
     """Return what the report needs beside the artefacts.
 
     Layers as checked, the event, the landslides' outlines, and the lines and points that factors
     are made from, to be drawn over their maps.
     """
     return {
-        "layers": [row.to_dict() for row in check(run)],
+        "layers": [row.to_dict() for row in (check(run) if rows is None else rows)],
         "event": run.study.event.model_dump(mode="json"),
         "inventory": {
             "path": str(run.study.inventory.path),
@@ -148,7 +160,7 @@ def report_inputs(run: Run) -> dict[str, Any]:
             "where": run.study.inventory.where,
             "crs": vector.crs_of(inventory.layer_of(run.study.inventory)),
         },
-        "outlines": inventory.load(run.study.inventory, run.grid, run.masks).shapes,
+        "outlines": _outlines(run),
         "marks": {
             code: vector.read(
                 vector_source(run.study.layers[f.layer], f.layer), grids.crs_of(run.grid)

@@ -25,15 +25,17 @@ from shakeslide.factors.catalogue import build
 from shakeslide.factors.factor import Factor, Sources
 from shakeslide.geo import grid as grids
 from shakeslide.io import datasets, gdal, raster
+from shakeslide.layers.inventory import Inventory as Landslides
+from shakeslide.layers.inventory import load as load_landslides
 from shakeslide.layers.masks import Masks
 from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.readers import raster_info, raster_source
-from shakeslide.learning import training, validation
+from shakeslide.learning import recipes, validation
+from shakeslide.learning.training import Recipe
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
 from shakeslide.results.ledger import Ledger
 from shakeslide.sampling import sampling
-from shakeslide.sampling.encoding import Angles
 from shakeslide.study.schema import Settings
 from shakeslide.study.settings import Inventory, Layer, Study
 
@@ -171,6 +173,11 @@ class Run:
         if not self.study.sources.mapped:
             update |= {"sources": None, "source_where": None}
         return self.study.inventory.model_copy(update=update)
+
+    @cached_property
+    def landslides(self) -> Landslides:
+        """The landslides as sampled, read once; after `sources` where these are extracted."""
+        return load_landslides(self.inventory, self.grid, self.masks)
 
     @property
     def codes(self) -> list[str]:
@@ -431,20 +438,9 @@ class Run:
         """Fingerprint of the classes of susceptibility."""
         return fingerprint(self.study.map.breaks)
 
-    def recipe(self, name: str) -> training.Recipe:
+    def recipe(self, name: str) -> Recipe:
         """Return how a model is trained: the preset's settings and what the study changes."""
-        settings = self.study.models.settings_of(name)
-        params = settings.model_dump(exclude={"angles", "settings"}, exclude_none=True)
-        params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
-        if name == "newmark" and self.study.event.magnitude is not None:
-            # A magnitude in the model's own table comes before the event's.
-            params.setdefault("magnitude", self.study.event.magnitude)
-        modern = getattr(settings, "settings", "paper") == "modern"
-        if modern:
-            # What the study sets itself goes before the preset.
-            params = training.modern_params() | params
-        angles: Angles = getattr(settings, "angles", None) or ("sincos" if modern else "raw")
-        return training.Recipe(name, angles, params, self.study.models.calibration)
+        return recipes.recipe(name, self.study.models, self.study.event)
 
     @property
     def spread_models(self) -> list[str]:
