@@ -334,7 +334,7 @@ def first_split(run: Run, samples: sampling.Samples) -> splits.Split:
 
 
 def mapped_rows(run: Run, samples: sampling.Samples) -> NDArray[np.int64]:
-    """Return the rows that the mapped models are fitted on."""
+    """Return the numbers of the rows that the mapped models are fitted on, (n,) int64."""
     if run.maps_all:
         return np.arange(len(samples.table))
     return first_split(run, samples).train
