@@ -47,9 +47,12 @@ def samples(run: Path) -> Iterator[tuple[str, str]]:
 
 
 def weights(run: Path) -> Iterator[tuple[str, str]]:
-    for path in sorted((run / "models").glob("*/weights.safetensors")):
+    for folder in sorted(path.parent for path in (run / "models").glob("*/weights.safetensors")):
+        # Those that are scored, where others are mapped.
+        judged = folder / "judged" / "weights.safetensors"
+        path = judged if judged.exists() else folder / "weights.safetensors"
         for name, array in sorted(load_file(path).items()):
-            yield f"models/{path.parent.name}/{name}", digest(array)
+            yield f"models/{folder.name}/{name}", digest(array)
 
 
 def scores(run: Path) -> Iterator[tuple[str, str]]:
