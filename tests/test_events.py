@@ -196,8 +196,14 @@ def twins() -> events.Events:
     areas = pd.DataFrame({"factor": "LITH", "x": squares, "y": squares, "code": 1, "cells": 10})
     areas["event"] = 0
     factors = (
-        FactorInfo("SLO", "Slope", "deg", "continuous", {}),
-        FactorInfo("LITH", "Lithology", "", "categorical", {1: "chalk", 2: "marl"}),
+        FactorInfo(code="SLO", name="Slope", unit="deg", kind="continuous", legend={}),
+        FactorInfo(
+            code="LITH",
+            name="Lithology",
+            unit="",
+            kind="categorical",
+            legend={1: "chalk", 2: "marl"},
+        ),
     )
     counts = {"source_cells": 120, "clear_cells": 9000}
     one = sampling.Samples(table, factors, areas, counts)

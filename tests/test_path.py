@@ -233,9 +233,9 @@ def test_a_place_is_explained_by_parts_that_add_up(finished: pipeline.Run) -> No
     x, y = site.point(30.5, 40.5)
     told = pipeline.explain_place(finished, "lr", x, y)
     mapped = read(finished.out / "maps" / "lr_probability.tif")[40, 30]
-    assert told["probability"] == mapped
-    total = sum(part["log_odds"] for part in told["parts"])
-    here, there = (np.log(p / (1 - p)) for p in (told["probability"], told["background"]))
+    assert told.probability == mapped
+    total = sum(part.log_odds for part in told.parts)
+    here, there = (np.log(p / (1 - p)) for p in (told.probability, told.background))
     assert total == pytest.approx(here - there, abs=1e-6)
     with pytest.raises(InputError, match="off the grid"):
         pipeline.explain_place(finished, "lr", x + 1e6, y)

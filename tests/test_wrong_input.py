@@ -148,7 +148,7 @@ def test_bandwidths_that_show_nothing(study: Path, capsys: pytest.CaptureFixture
     small = told(capsys, study, "--set", "factors.AF.bandwidth=5")
     holds(small, "warning: aftershocks: AF: bandwidth 5 m", "(30 m)", "[factors.AF]")
     wide = told(capsys, study, "--set", "factors.AF.bandwidth=5500")
-    holds(wide, "warning: aftershocks: AF: bandwidth 6 km is wider than the grid (5.4 km)")
+    holds(wide, "warning: aftershocks: AF: bandwidth 5.5 km", "(5.4 km)")
     fair = told(capsys, study, "--set", "factors.AF.bandwidth=5300")
     assert "warning: aftershocks" not in fair
 

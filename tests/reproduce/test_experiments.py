@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import geopandas as gpd
@@ -200,7 +201,7 @@ def test_factors_are_ranked_on_training_rows(reproduced: Reproduced) -> None:
     oa = []
     for split in b.splits:
         gains = explanation.information_gain(b.samples, split.train)
-        best = [g["code"] for g in gains[:3]]
+        best = [g.code for g in gains[:3]]
         few = bench.with_factors(b.samples, best)
         assert [f.code for f in few.factors] == [c for c in b.codes if c in best]
         fit = validation.fit(reproduced.run.recipe("rf"), few, [split], b.plan)[0]
@@ -211,7 +212,7 @@ def test_factors_are_ranked_on_training_rows(reproduced: Reproduced) -> None:
     assert (gain["gain_mean"].diff().dropna() <= 0).all()
     first = explanation.information_gain(b.samples, b.splits[0].train)
     second = explanation.information_gain(b.samples, b.splits[1].train)
-    bits = [{g["code"]: g["bits"] for g in one} for one in (first, second)]
+    bits = [{g.code: g.bits for g in one} for one in (first, second)]
     code = gain["code"].iloc[0]
     assert gain["gain_mean"].iloc[0] == pytest.approx((bits[0][code] + bits[1][code]) / 2)
 
@@ -268,8 +269,16 @@ def test_the_area_is_judged_by_the_inventory(reproduced: Reproduced) -> None:
     area = parts_of_map.chosen_area(run.grid, reproduced.bench.samples, None)
     t = area.tile
     assert (t.row1 - t.row0, t.col1 - t.col0) == (100, 100)
-    with rasterio.open(run.out / "maps" / "sae_probability.tif") as src:
-        p = src.read(1)[t.row0 : t.row1, t.col0 : t.col1]
+    model = bundle.load(run.model_folder("judged-sae"))  # that the experiments judge and map
+    raw = []
+    for info in model.factors:
+        with rasterio.open(run.out / "factors" / f"{info.code}.tif") as src:
+            raw.append(src.read(1)[t.row0 : t.row1, t.col0 : t.col1].ravel())
+    cells = np.stack(raw, axis=1)
+    valid = np.isfinite(cells).all(axis=1)
+    p = np.full(len(cells), np.nan, np.float32)
+    p[valid] = model.predict(cells[valid])
+    p = p.reshape(t.row1 - t.row0, t.col1 - t.col0)
     landslides = inventory.load(run.study.inventory, run.grid, run.masks)
     whole = tiles(run.grid, 10**6)[0]
     standing = landslides.label(whole).standing[t.row0 : t.row1, t.col0 : t.col1]
@@ -390,7 +399,8 @@ def test_claims_are_told_with_intervals(reproduced: Reproduced) -> None:
 
 
 def result(oa: float, cells: int) -> Result:
-    return Result({"records": [{"oa": oa}]}, np.zeros(cells, np.float32))
+    scores = SimpleNamespace(of=lambda measure: {"oa": oa}[measure])
+    return Result(SimpleNamespace(balanced=scores), np.zeros(cells, np.float32))
 
 
 @pytest.mark.parametrize(

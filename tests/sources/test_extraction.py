@@ -173,10 +173,10 @@ def test_every_outline_is_accounted_for(tmp_path: Path) -> None:
         (4, "duplicate of landslide 1"),
         (5, "off the grid"),
     ]
-    assert account["dropped_for"] == {
+    assert account.dropped_for == {
         "duplicate": 1, "no elevation under it": 1, "no geometry": 1, "off the grid": 1
     }  # fmt: skip
-    assert account["flags"]["smaller_than_a_cell"] == 1
+    assert account.flags["smaller_than_a_cell"] == 1
 
 
 def test_outline_smaller_than_a_cell_is_all_source(tmp_path: Path) -> None:
