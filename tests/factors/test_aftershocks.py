@@ -234,3 +234,9 @@ def test_numbers_that_cannot_be_counted_with_are_refused(
     with pytest.raises(InputError, match=r"\[factors\.AF\]") as caught:
         chosen(layer, **options)
     assert key in str(caught.value)
+
+
+def test_rows_repeat_where_all_columns_are_equal() -> None:
+    x = np.array([1.0, 0.0, 1.0, -0.0, 1.0])
+    magnitude = np.array([np.nan, 5.0, np.nan, 5.0, 4.0])
+    assert aftershocks._repeated([x, magnitude]).tolist() == [False, False, True, True, False]

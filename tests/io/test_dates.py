@@ -84,3 +84,14 @@ def test_times_of_day_alone_need_their_dates() -> None:
         dates.times(pd.Series(["03:50:40Z", "04:10:00Z"]), "hour", "here")
     with pytest.raises(InputError, match="2005-10-08"):
         dates.times(pd.Series(["03:50:40Z", "soon"]), "hour", "here")
+
+
+def test_blocks_of_texts_are_parsed_alike_and_mistakes_counted_over_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = pd.Series(["2005-10-08T03:50:40Z", "", "2005/1/2", None, "1999"], index=[9, 3, 5, 1, 7])
+    whole = dates.times(given, "time", "a.csv")
+    monkeypatch.setattr(dates, "BLOCK", 2)
+    pd.testing.assert_series_equal(dates.times(given, "time", "a.csv"), whole)
+    with pytest.raises(InputError, match=r"'time'.*3 values.*'8 Oct'"):
+        dates.times(pd.Series(["8 Oct", "2005", "x", "y"]), "time", "a.csv")

@@ -53,5 +53,3 @@ ITERATIONS = (20_000, 30_000)
 """Steps named by the conclusions, and by section 4.1."""
 FLAT_FROM = 7
 """Factors beyond which the accuracies of shallow models remain or fall, section 5.3."""
-LEAD = 0.07
-"""By which the autoencoder is said to be ahead of the second best, section 4.2."""

@@ -17,7 +17,6 @@ CITATION = (
 DOI = "https://doi.org/10.3390/rs13173436"
 AREA = "the area of the 2008 Wenchuan earthquake, 12.5 m cells"
 REPEATS = 20
-TEST_SHARE = 0.8
 
 
 @dataclass(frozen=True)
