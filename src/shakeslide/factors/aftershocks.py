@@ -193,7 +193,8 @@ def _repeated(columns: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
     # A number per row first: to compare millions of rows column by column takes gigabytes.
     keys = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
-        plain = column + 0.0 if column.dtype.kind == "f" else column  # no minus zero
+        # 0 and -0 are equal, but not every version of pandas hashes them alike.
+        plain = column + 0.0 if column.dtype.kind == "f" else column
         # Multiplied first: the same values in another column give another number.
         keys = keys * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(plain, categorize=False)
     suspects = np.flatnonzero(pd.Series(keys).duplicated(keep=False))
