@@ -1,0 +1,1 @@
+"""From maps of probability to numbers: areas, people, alert levels, on arrays."""
