@@ -250,7 +250,7 @@ def autoencoder_map() -> list[dict[str, str]]:
     many = StackedAutoencoder(steps=20, pretrain_steps=0, members=20, random_state=0).fit(X, y)
     some = map_rows[: 1 << 17]
     e, f = paired(
-        lambda: side_by_side(many.predict_spread, some),
+        lambda: side_by_side(many.predict_proba, some),
         lambda: side_by_side(model.predict_proba, some),
     )
     return [

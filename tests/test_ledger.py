@@ -32,8 +32,8 @@ def test_a_copy_with_other_times_is_as_fresh(out: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(out, tmp_path / "copy", copy_function=shutil.copyfile)
     os.utime(copy / "maps" / "a.tif", (1, 1))
     assert fresh(copy)
-    recorded = Ledger(copy).made("map-a")["files"][str(Path("maps") / "a.tif")]
-    assert recorded[1] == 1_000_000_000
+    recorded = Ledger(copy).made("map-a").files[str(Path("maps") / "a.tif")]
+    assert recorded.time == 1_000_000_000
 
 
 @pytest.mark.parametrize("content", [b"value", b"valueS", None])
@@ -66,7 +66,7 @@ def test_a_damaged_record_is_none_and_said_once(text: str, out: Path) -> None:
     said: list[str] = []
     ledger = Ledger(out, said.append)
     assert not ledger.is_fresh("map-a", "mark")
-    assert ledger.made("map-a") == {}
+    assert ledger.made("map-a") is None
     assert len(said) == 1
     assert "map-a.json" in said[0]
     assert "damaged" in str(ledger.why_stale("map-a", "mark"))
@@ -87,7 +87,7 @@ def test_an_input_that_changes_while_it_is_read_is_found_out(
         os.utime(layer, ns=(before, before))
     with pytest.raises(InputError, match=r"dem\.tif: changed while it was read"):
         ledger.record("map-b", "mark", [], 1.0)
-    assert Ledger(out).made("map-b") == {}
+    assert Ledger(out).made("map-b") is None
 
 
 def test_a_shapefile_is_all_of_its_files(out: Path, tmp_path: Path) -> None:

@@ -39,9 +39,9 @@ def test_test_rows_are_never_looked_at(
         training, "fit", lambda r, s, rows, *a: seen.update(rows[0]) or real(r, s, rows, *a)
     )
     recipe = training.Recipe("lr", "raw", {})
-    told = tuning.tune(recipe, samples, protocol, plan, 2, tmp_path / "journal")
+    told = tuning.tune(recipe, samples, protocol, plan, count=2, journal=tmp_path / "journal")
     assert seen == set(fitted)
-    assert [t["number"] for t in told.trials] == [0, 1]
+    assert [t.number for t in told.trials] == [0, 1]
 
 
 def test_it_finds_better_settings_and_goes_on(finished: pipeline.Run, tmp_path: Path) -> None:
@@ -50,19 +50,23 @@ def test_it_finds_better_settings_and_goes_on(finished: pipeline.Run, tmp_path: 
     # Grown to the last leaf it is always sure, and often wrong.
     recipe = training.Recipe("tree", "sincos", {"max_depth": None})
     journal = tmp_path / "tree.journal"
-    first = tuning.tune(recipe, samples, "landslide", plan, 4, journal)
-    more = tuning.tune(recipe, samples, "landslide", plan, 12, journal)
+    first = tuning.tune(recipe, samples, "landslide", plan, count=4, journal=journal)
+    more = tuning.tune(recipe, samples, "landslide", plan, count=12, journal=journal)
     assert more.trials[:4] == first.trials
     assert len(more.trials) == 12
-    drawn = {(t.get("max_depth"), t.get("min_samples_leaf")) for t in more.trials}
+    drawn = {
+        tuple(t.settings.get(k) for k in ("max_depth", "min_samples_leaf")) for t in more.trials
+    }
     assert len(drawn) > 8  # going on does not draw the same again
-    assert more.best["log_loss"] < more.start["log_loss"] - 0.01
-    again = tuning.tune(recipe, samples, "landslide", plan, 12, journal)
+    assert more.best.log_loss < more.start.log_loss - 0.01
+    again = tuning.tune(recipe, samples, "landslide", plan, count=12, journal=journal)
     assert again == more
-    at_once = tuning.tune(recipe, samples, "landslide", plan, 12, tmp_path / "other.journal")
+    at_once = tuning.tune(
+        recipe, samples, "landslide", plan, count=12, journal=tmp_path / "other.journal"
+    )
     assert at_once == more
     journal.write_bytes(journal.read_bytes()[:-30])
-    assert tuning.tune(recipe, samples, "landslide", plan, 4, journal) == first
+    assert tuning.tune(recipe, samples, "landslide", plan, count=4, journal=journal) == first
 
 
 def test_a_search_that_was_stopped_fits_no_trial_twice(
@@ -81,10 +85,12 @@ def test_a_search_that_was_stopped_fits_no_trial_twice(
 
     monkeypatch.setattr(training, "fit", fit)
     with pytest.raises(KeyboardInterrupt):
-        tuning.tune(recipe, samples, "pixel", plan, 4, journal)
-    told = tuning.tune(recipe, samples, "pixel", plan, 4, journal)
+        tuning.tune(recipe, samples, "pixel", plan, count=4, journal=journal)
+    told = tuning.tune(recipe, samples, "pixel", plan, count=4, journal=journal)
     assert len(fits) == 5  # the third was broken off
-    assert told == tuning.tune(recipe, samples, "pixel", plan, 4, tmp_path / "at_once.journal")
+    assert told == tuning.tune(
+        recipe, samples, "pixel", plan, count=4, journal=tmp_path / "at_once.journal"
+    )
 
 
 def test_spaces_are_settings_of_the_models() -> None:

@@ -15,7 +15,18 @@ from shakeslide.paper.scale import Scale
 
 from ..conftest import open_run
 
-TINY = Scale("tiny", 2, 2, 40, 10, 60, 3, (4, 6), (1, 2), (1, 3, 7))
+TINY = Scale(
+    name="tiny",
+    repeats=2,
+    sweep_repeats=2,
+    steps=40,
+    pretrain_steps=10,
+    curve_steps=60,
+    looks=3,
+    units=(4, 6),
+    depths=(1, 2),
+    counts=(1, 3, 7),
+)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from shakeslide.paper import (
     summaries,
 )
 from shakeslide.paper.scale import PAPER, QUICK
+from shakeslide.paper.summaries import MeanDifference
 from shakeslide.report import figures, words
 from shakeslide.results.evaluation_file import Result
 
@@ -359,7 +360,7 @@ def test_silhouette_and_fisher_ratio() -> None:
     ],
 )
 def test_gain(low: float, high: float, said: str) -> None:
-    assert claims.gain({"low": low, "high": high}) == said
+    assert claims.gain(MeanDifference(0.0, low, high)) == said
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 6])
@@ -370,14 +371,14 @@ def test_intervals_need_five_splits(count: int) -> None:
     sizes = [6] * count, [4] * count
     told = summaries.difference(first, second, splits)
     ends = summaries.interval(first, splits)
-    assert told["mean"] == pytest.approx(np.mean(first - second))
+    assert told.mean == pytest.approx(np.mean(first - second))
     if count < 5:
-        assert np.isnan([*ends, told["low"], told["high"]]).all()
+        assert np.isnan([*ends, *told.ends]).all()
         assert "too few" in claims._points(told)
         return
     wanted = intervals.corrected_interval(first, *sizes)
     assert ends == pytest.approx((wanted.low, wanted.high))
-    assert told["high"] == intervals.paired_difference(first, second, *sizes).high
+    assert told.high == intervals.paired_difference(first, second, *sizes).high
     assert "too few" not in claims._points(told)
 
 
@@ -395,7 +396,9 @@ def test_claims_are_told_with_intervals(reproduced: Reproduced) -> None:
     assert told[0]["verdict"] == "inconclusive"
     assert "too few" in told[0]["finding"]
     assert told[0]["bootstrap"]["rf"]["mean"] == pytest.approx(ahead.estimate)
-    assert claims.verdict_line(told[0]).startswith(told[0]["verdict"])
+    tested = claims.read(reproduced.folder)
+    assert [json.loads(json.dumps(claims.to_values(c))) for c in tested] == told
+    assert claims.verdict_line(tested[0]).startswith(told[0]["verdict"])
 
 
 def result(oa: float, cells: int) -> Result:
@@ -423,8 +426,8 @@ def test_the_claim_of_factors(
         }
         for name, oa in (("rf", rf), ("sae", sae))
     }
-    assert claims.factors(several, by, 14)["verdict"] == said
-    assert claims.factors(several, by, 7)["verdict"] == "inconclusive"
+    assert claims.factors(several, by, 14).verdict == said
+    assert claims.factors(several, by, 7).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -441,7 +444,7 @@ def test_the_claim_of_depth(reproduced: Reproduced, oa: list[float], said: str) 
     values = [np.array([v, v + 0.0001] * 3) for v in oa]
     measures = {"oa": values, "fisher": values, "silhouette": values}
     several = replace(reproduced.bench, splits=reproduced.bench.splits * 3)
-    assert claims.depth(several, measures)["verdict"] == said
+    assert claims.depth(several, measures).verdict == said
 
 
 # ------------------------------------------------------------------ going on, other protocols

@@ -22,11 +22,16 @@ from shakeslide.cli import demo
 from shakeslide.core.errors import InputError
 from shakeslide.synthetic import Scenario, create, make, runout, write, write_large
 from shakeslide.synthetic.drainage import accumulate, fill_depressions, steepest_receivers
-from shakeslide.synthetic.large import landslides, tiled_drainage, tiled_earthquake, tiled_relief
+from shakeslide.synthetic.large import (
+    tiled_drainage,
+    tiled_earthquake,
+    tiled_landslides,
+    tiled_relief,
+)
 from shakeslide.synthetic.large.journal import journal
-from shakeslide.synthetic.large.landslides import Slides, make_slides
 from shakeslide.synthetic.large.planes import Box, Plane, View, tiles
 from shakeslide.synthetic.large.tiled_drainage import Inflow, accumulate_tiles, count_pits, drain
+from shakeslide.synthetic.large.tiled_landslides import Slides, make_slides
 from shakeslide.synthetic.large.tiled_relief import fade
 from shakeslide.synthetic.mountains import DROP, edges
 from shakeslide.synthetic.relief import MARGIN
@@ -219,7 +224,7 @@ def test_landslides_merge_across_tiles(
     slope: tuple[np.ndarray, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where all that touch merge, the order in which they run does not matter."""
-    for module in (landslides, runout):
+    for module in (tiled_landslides, runout):
         monkeypatch.setattr(module, "mobility", lambda area, _: np.full(area.size, 0.5, np.float32))
     found = run(tmp_path, *slope, 64, 1.0)
     expected = make_landslides(*slope, 25.0, 1, amalgamation=1.0)

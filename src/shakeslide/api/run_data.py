@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import odc.geo.xr  # gives xarray objects their accessor `odc`
 import pandas as pd
@@ -85,9 +84,9 @@ def _codes(folder: Path) -> list[str]:
     return found
 
 
-def attributes(info: FactorInfo) -> dict[str, Any]:
+def attributes(info: FactorInfo) -> dict[str, str | list[int] | list[str]]:
     """Return what is known of a factor as attributes of a variable."""
-    out: dict[str, Any] = {
+    out: dict[str, str | list[int] | list[str]] = {
         "long_name": info.name,
         "units": info.unit,
         "kind": info.kind,

@@ -282,7 +282,7 @@ def tune(
         return
     for name, row in (("settings of the study", told.start), ("the best of", told.best)):
         which = name if row is told.start else f"{name} {len(told.trials)}"
-        print(f"log loss {row['log_loss']:.4f}, ROC-AUC {row['roc_auc']:.4f}: {which}")
+        print(f"log loss {row.log_loss:.4f}, ROC-AUC {row.roc_auc:.4f}: {which}")
     if told.best is told.start:
         print("no trial was better than the settings of the study")
     else:

@@ -95,7 +95,7 @@ def default(model: type[Settings], key: str) -> Any:
 def _factors() -> list[str]:
     lines = ["# --- Factors: the 14 factors of the paper are used unless use = false.", ""]
     for code, preset in PAPER_FACTORS.items():
-        lines += _table(f"factors.{code}", FACTOR_FUNCTIONS[preset["function"]], shown=preset)
+        lines += _table(f"factors.{code}", FACTOR_FUNCTIONS[str(preset["function"])], shown=preset)
     lines += [
         "# Further factors have a code that you choose. Any layer can be a factor, for example the",
         "# peak ground acceleration:",

@@ -8,10 +8,10 @@ names the command which makes it anew.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -22,6 +22,10 @@ from shakeslide.core.files import replacing
 
 SCHEMA = "schema"
 """Key of the number of a document's form."""
+JsonValue: TypeAlias = (
+    "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+)
+"""What JSON holds."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,9 @@ def _first(error: ValidationError) -> str:
 # ------------------------------------------------------------------ values
 
 
-def to_values(value: object) -> dict[str, Any]:
+def to_values(value: object) -> dict[str, JsonValue]:
     """Return a frozen dataclass as JSON has it: mappings, lists, texts and finite numbers."""
-    values: dict[str, Any] = finite(_adapter(type(value)).dump_python(value, mode="json"))
+    values: dict[str, JsonValue] = finite(_adapter(type(value)).dump_python(value, mode="json"))
     return values
 
 

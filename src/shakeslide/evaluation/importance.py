@@ -24,7 +24,7 @@ from shakeslide.evaluation.curves import roc_auc_of
 from shakeslide.evaluation.ranking import FloatArray, IntArray, rank
 
 Predict = Callable[[NDArray[Any]], ArrayLike]
-Score = Callable[[ArrayLike, ArrayLike], float]
+
 Columns = Sequence[int]
 
 
@@ -170,7 +170,7 @@ class Importance:
 
 def roc_auc(y: ArrayLike, p: ArrayLike) -> float:
     """Area under the ROC curve."""
-    return roc_auc_of(rank(y, p))
+    return float(roc_auc_of(rank(y, p)))
 
 
 def permutation_importance(
@@ -179,12 +179,11 @@ def permutation_importance(
     y: ArrayLike,
     groups: Sequence[Columns],
     *,
-    score: Score = roc_auc,
     repeats: int = 5,
     seed: int = 0,
     keep: Keep = anew,
 ) -> Importance:
-    """Importance of groups of columns for a score on rows that were not trained on.
+    """Importance of groups of columns for the area under the ROC curve of rows not trained on.
 
     Correlated factors belong in one group: shuffled one at a time, each hides behind the others
     and the rows become impossible (Strobl et al. 2008, BMC Bioinformatics 9:307).
@@ -199,8 +198,6 @@ def permutation_importance(
         Their labels.
     groups : sequence of sequences of int
         Columns of each group.
-    score : callable
-        From labels and probabilities to a number that is the greater the better.
     repeats : int
         Number of shuffles; a repeat shuffles every group alike.
     seed : int
@@ -215,9 +212,9 @@ def permutation_importance(
         order = generator(seed, "permutation", repeat).permutation(x.shape[0])
         shuffled, taken = x.copy(), list(columns)
         shuffled[:, taken] = x[order[:, None], taken]
-        return float(score(y, predict(shuffled)))
+        return roc_auc(y, predict(shuffled))
 
-    baseline = keep("baseline", lambda: float(score(y, predict(x))))
+    baseline = keep("baseline", lambda: roc_auc(y, predict(x)))
     drop = np.empty((len(groups), repeats))
     for index, repeat in np.ndindex(drop.shape):
         step = partial(after_shuffle, repeat, groups[index])

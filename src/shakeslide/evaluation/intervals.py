@@ -80,15 +80,12 @@ def bootstrap(
     p: ArrayLike,
     groups: ArrayLike,
     part: ArrayLike | None = None,
+    settings: Settings | None = None,
     *,
-    threshold: float = 0.5,
-    prevalence: float | None = None,
-    sample_share: float | None = None,
     n: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Intervals of every score by drawing groups with replacement.
+    """95 % intervals of every score by drawing groups with replacement.
 
     Parameters
     ----------
@@ -99,12 +96,10 @@ def bootstrap(
     part : array_like of int, shape (rows,), optional
         Which split each row was tested in. Rows of each are scored among themselves and the
         scores averaged; a group is drawn alike in all.
-    threshold, prevalence, sample_share
-        As for `scores.scores`.
+    settings : Settings, optional
+        How to score; default: with threshold 0.5, at the balance of the rows.
     n : int
         Number of replicates.
-    level : float
-        Coverage wanted.
     seed : int
         Seed; equal seeds and groups draw equal replicates, whatever the probabilities.
 
@@ -122,8 +117,7 @@ def bootstrap(
     ValueError
         As `scores.scores`.
     """
-    settings = Settings(threshold, prevalence, sample_share)
-    return replicates(y, p, groups, part, settings, n=n, seed=seed).intervals(level)
+    return replicates(y, p, groups, part, settings, n=n, seed=seed).intervals()
 
 
 def bootstrap_difference(
@@ -132,27 +126,22 @@ def bootstrap_difference(
     other: ArrayLike,
     groups: ArrayLike,
     part: ArrayLike | None = None,
+    settings: Settings | None = None,
     *,
-    threshold: float = 0.5,
-    prevalence: float | None = None,
-    sample_share: float | None = None,
     n: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> dict[str, Interval]:
-    """Intervals of the differences in score between two models on the same rows.
+    """95 % intervals of the differences in score between two models on the same rows.
 
     Parameters
     ----------
     p, other : array_like, shape (rows,)
         Probabilities of the two; positive differences mean that `p` scores higher.
-    y, groups, part, threshold, prevalence, sample_share, n, level, seed
+    y, groups, part, settings, n
         As for `bootstrap`; both are scored on the same replicates.
     """
-    settings = Settings(threshold, prevalence, sample_share)
-    first, second = (replicates(y, q, groups, part, settings, n=n, seed=seed) for q in (p, other))
+    first, second = (replicates(y, q, groups, part, settings, n=n) for q in (p, other))
     difference = Replicates(first.estimate - second.estimate, first.values - second.values)
-    return difference.intervals(level)
+    return difference.intervals()
 
 
 def replicates(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import dask.array as da
 import numpy as np
@@ -188,6 +188,18 @@ class _FactorFile:
         )
 
 
+class FactorRecord(TypedDict):
+    """A `FactorInfo` as JSON has it: classes are numbered in text."""
+
+    code: str
+    name: str
+    unit: str
+    kind: str
+    legend: dict[str, str]
+    definition: NotRequired[str]
+    source: NotRequired[str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class FactorInfo:
     """What a factor's file says of itself."""
@@ -204,15 +216,38 @@ class FactorInfo:
         """Return the same values under the name and source that a factor has now."""
         return replace(self, name=factor.name, definition=factor.definition, source=factor.source)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> FactorRecord:
         """Return plain values for JSON."""
-        return self.__dict__ | {"legend": {str(k): v for k, v in self.legend.items()}}
+        return {
+            "code": self.code,
+            "name": self.name,
+            "unit": self.unit,
+            "kind": self.kind,
+            "legend": {str(k): v for k, v in self.legend.items()},
+            "definition": self.definition,
+            "source": self.source,
+        }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> FactorInfo:
-        """Return the factor of plain values."""
-        legend = {int(k): str(v) for k, v in dict(values["legend"]).items()}
-        return cls(**{**values, "legend": legend})
+    def from_dict(cls, values: FactorRecord) -> FactorInfo:
+        """Return the factor of plain values.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, AttributeError
+            A key is missing or unknown, or has no such value.
+        """
+        if unknown := set(values) - {field.name for field in fields(cls)}:
+            raise TypeError(f"unknown keys {sorted(unknown)}")
+        return cls(
+            code=values["code"],
+            name=values["name"],
+            unit=values["unit"],
+            kind=values["kind"],
+            legend={int(k): str(v) for k, v in values["legend"].items()},
+            definition=values.get("definition", ""),
+            source=values.get("source", ""),
+        )
 
 
 def file_info(path: Path) -> FactorInfo:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,26 +20,24 @@ from pydantic import Field
 
 from shakeslide._version import __version__
 from shakeslide.core import documents
+from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import InputError, shortened
 from shakeslide.core.files import replacing
 from shakeslide.evaluation import calibration
 from shakeslide.evaluation.calibration import Calibration
-from shakeslide.factors.stack import FactorInfo
+from shakeslide.factors.stack import FactorInfo, FactorRecord
 from shakeslide.layers.positives import Positive
 from shakeslide.models import chunks, storage
-from shakeslide.models.base import Model
+from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.formulas.raw import RawModel
-from shakeslide.sampling.encoding import Angles, Encoder
+from shakeslide.sampling.encoding import Angles, Encoder, EncoderRecord
 
 Method = Literal["none", "platt", "isotonic"]
 """How probabilities are calibrated."""
 FORMAT = 1
 """Version of the folder's layout."""
 MANIFEST = "manifest.json"
-KEYS = {
-    "format", "shakeslide", "model", "params", "factors", "encoder", "calibration", "about",
-}  # fmt: skip
-"""What a manifest holds."""
+
 LARGEST_MANIFEST = 2**26
 """Bytes of the largest manifest that is read."""
 OUTSIDE = 0.1
@@ -89,6 +87,19 @@ class TrainedOn:
     data: str = ""
     positives: Positive | None = None
     fitted_on: Literal["all", "training"] | None = None
+
+
+class Manifest(TypedDict):
+    """A model's folder as its `manifest.json` describes it; the weights lie beside it."""
+
+    format: int
+    shakeslide: NotRequired[str]
+    model: str
+    params: dict[str, ModelParameter]
+    factors: list[FactorRecord]
+    encoder: EncoderRecord
+    calibration: NotRequired[dict[str, list[float]] | None]
+    about: dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
@@ -146,7 +157,7 @@ def save(model: FittedModel, folder: Path) -> None:
     manifest = folder / MANIFEST
     manifest.unlink(missing_ok=True)
     storage.write(folder / "weights.safetensors", arrays)
-    text = {
+    text: Manifest = {
         "format": FORMAT,
         "shakeslide": __version__,
         "model": model.name,
@@ -235,31 +246,31 @@ def _damage_named(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: is damaged: it is nested too deeply") from error
 
 
-def _manifest(path: Path) -> dict[str, Any]:
-    """Read a manifest of this version."""
+def _manifest(path: Path) -> Manifest:
+    """Read a manifest of this version; only its keys are checked here."""
     # Before it is read: parsing takes many times its size in memory.
     if path.stat().st_size > LARGEST_MANIFEST:
         raise InputError(
             f"{path}: is larger than {LARGEST_MANIFEST / 1e6:g} MB, so it is not a manifest of "
             "shakeslide; run `shakeslide train`"
         )
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    manifest: Manifest = json.loads(path.read_text(encoding="utf-8"))
     # First, for another format has other keys.
     if manifest["format"] != FORMAT:
         raise InputError(
             f"{path}: format {manifest['format']} was written by another version of "
             f"shakeslide ({manifest.get('shakeslide')}); this one reads format {FORMAT}"
         )
-    if unknown := set(manifest) - KEYS:
+    if unknown := set(manifest) - set(Manifest.__annotations__):
         raise ValueError(f"unknown keys {sorted(unknown)}")
     return manifest
 
 
-def _about(manifest: Mapping[str, Any]) -> TrainedOn:
+def _about(manifest: Manifest) -> TrainedOn:
     return documents.from_json(TrainedOn, json.dumps(manifest["about"]).encode())
 
 
-def _factor(values: Mapping[str, Any]) -> FactorInfo:
+def _factor(values: FactorRecord) -> FactorInfo:
     factor = FactorInfo.from_dict(values)
     texts = {k: v for k, v in factor.__dict__.items() if k != "legend"}
     if wrong := [k for k, v in texts.items() if not isinstance(v, str)]:

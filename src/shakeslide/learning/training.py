@@ -6,7 +6,6 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from shakeslide.evaluation.calibration import Calibration, Platt, fit_isotonic, 
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.io import units
 from shakeslide.learning.bundle import FittedModel, Method, TrainedOn
-from shakeslide.models.base import Model
+from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.formulas.raw import Described, RawModel
 from shakeslide.models.own import GROUP, OwnModel
 from shakeslide.models.registry import entry
@@ -48,7 +47,7 @@ class Recipe:
 
     name: str
     angles: Angles
-    params: Mapping[str, Any]
+    params: Mapping[str, ModelParameter]
     calibration: Method = "none"
 
     def make(self, seed: int) -> Model:

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
@@ -23,13 +22,14 @@ from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation import scores, splits
 from shakeslide.learning import training
 from shakeslide.learning import validation as trials
+from shakeslide.models.base import ModelParameter
 from shakeslide.sampling.sampling import Samples
 
 VALIDATED = 0.25
 """Share of the training rows' groups on which settings are judged."""
 
 
-def _network(trial: optuna.Trial) -> dict[str, Any]:
+def _network(trial: optuna.Trial) -> dict[str, ModelParameter]:
     width = trial.suggest_int("width", 20, 200, step=10)
     return {
         "units": (width,) * trial.suggest_int("depth", 1, 4),
@@ -39,7 +39,7 @@ def _network(trial: optuna.Trial) -> dict[str, Any]:
     }
 
 
-def _sae(trial: optuna.Trial) -> dict[str, Any]:
+def _sae(trial: optuna.Trial) -> dict[str, ModelParameter]:
     return _network(trial) | {
         "pretrain_learning_rate": trial.suggest_float(
             "pretrain_learning_rate", 1e-2, 2.0, log=True
@@ -49,7 +49,7 @@ def _sae(trial: optuna.Trial) -> dict[str, Any]:
     }
 
 
-SPACES: Mapping[str, Callable[[optuna.Trial], dict[str, Any]]] = {
+SPACES: Mapping[str, Callable[[optuna.Trial], dict[str, ModelParameter]]] = {
     "sae": _sae,
     "mlp": _network,
     "lr": lambda t: {"C": t.suggest_float("C", 1e-3, 1e3, log=True)},
@@ -84,6 +84,32 @@ SPACES: Mapping[str, Callable[[optuna.Trial], dict[str, Any]]] = {
 
 
 @dataclass(frozen=True)
+class Trial:
+    """Settings that were tried.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    log_loss, roc_auc : float
+        On the rows that were held out.
+    settings : mapping
+        Model parameters, where they differ from the study's.
+    """
+
+    number: int
+    log_loss: float
+    roc_auc: float
+    settings: Mapping[str, ModelParameter]
+
+    @property
+    def row(self) -> dict[str, ModelParameter]:
+        """The trial as a row of a table."""
+        scores = {"number": self.number, "log_loss": self.log_loss, "roc_auc": self.roc_auc}
+        return {**scores, **self.settings}
+
+
+@dataclass(frozen=True)
 class Tuned:
     """What a search found.
 
@@ -91,19 +117,19 @@ class Tuned:
     ----------
     model, protocol : str
         What was tuned, under which protocol.
-    trials : list of dict
-        number, log_loss, roc_auc and the settings of each trial, in their order.
-    start : dict
-        The same for the study's own settings, which are the first trial.
-    best : dict
-        The trial with the least log loss.
+    trials : list of Trial
+        In their order.
+    start : Trial
+        The study's own settings, which are tried first.
+    best : Trial
+        The one with the least log loss.
     """
 
     model: str
     protocol: str
-    trials: list[dict[str, Any]]
-    start: dict[str, Any]
-    best: dict[str, Any]
+    trials: list[Trial]
+    start: Trial
+    best: Trial
 
 
 def validation(
@@ -134,6 +160,7 @@ def tune(
     samples: Samples,
     protocol: str,
     plan: trials.Plan,
+    *,
     count: int,
     journal: Path,
     advance: Advance = silent,
@@ -198,11 +225,10 @@ def tune(
         search.optimize(objective, n_trials=1)
         _keep_trials(search.trials, journal)
     told = [
-        {"number": t.number, "log_loss": t.value, "roc_auc": t.user_attrs["roc_auc"]}
-        | t.user_attrs["params"]
+        Trial(t.number, t.value or 0.0, t.user_attrs["roc_auc"], t.user_attrs["params"])
         for t in search.trials
     ]
-    best = min(told, key=lambda t: t["log_loss"])
+    best = min(told, key=lambda t: t.log_loss)
     return Tuned(recipe.name, protocol, told, told[0], best)
 
 
@@ -241,10 +267,8 @@ def _known_trials(journal: Path) -> list[FrozenTrial]:
 
 def as_toml(tuned: Tuned) -> str:
     """Return the best settings as the study file takes them."""
-    skipped = ("number", "log_loss", "roc_auc")
     lines = [f"[models.{tuned.model}]"]
-    for key, value in tuned.best.items():
-        if key not in skipped:
-            text = list(value) if isinstance(value, list | tuple) else value
-            lines.append(f"{key} = {text:.4g}" if isinstance(text, float) else f"{key} = {text}")
+    for key, value in tuned.best.settings.items():
+        text = list(value) if isinstance(value, list | tuple) else value
+        lines.append(f"{key} = {text:.4g}" if isinstance(text, float) else f"{key} = {text}")
     return "\n".join(lines)

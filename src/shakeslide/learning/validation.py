@@ -238,7 +238,15 @@ def judge(
     fpr, tpr = curves.roc_on_grid(y, p, ROC_POINTS)
     reliability = curves.reliability(y, p, RELIABILITY_BINS)
     captured = curves.captured(y, p, SHARES, weights)
-    measured = _measured(model.name, seconds, share, p, samples, split, threshold)
+    records, confusion = _measured(
+        samples,
+        split,
+        p,
+        model=model.name,
+        seconds=seconds,
+        sample_share=share,
+        threshold=threshold,
+    )
     judgement = Judgement(
         model=model.name,
         fit_s=seconds,
@@ -254,8 +262,8 @@ def judge(
             success=_success(model, samples, split),
         ),
         threshold=threshold,
-        records=measured[0],
-        confusion=measured[1],
+        records=records,
+        confusion=confusion,
     )
     return judgement, p
 
@@ -284,18 +292,25 @@ def at_threshold(
     """
     told = judgement
     records, confusion = _measured(
-        told.model, told.fit_s, told.sample_share, p, samples, split, threshold
+        samples,
+        split,
+        p,
+        model=told.model,
+        seconds=told.fit_s,
+        sample_share=told.sample_share,
+        threshold=threshold,
     )
     return replace(told, threshold=threshold, records=records, confusion=confusion)
 
 
 def _measured(
+    samples: Samples,
+    split: Split,
+    p: NDArray[np.float32],
+    *,
     model: str,
     seconds: float,
     sample_share: float,
-    p: NDArray[np.float32],
-    samples: Samples,
-    split: Split,
     threshold: float,
 ) -> tuple[tuple[Record, Record], Confusion]:
     """Measure at the balance of the samples, and at the area's."""

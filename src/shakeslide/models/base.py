@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -15,7 +15,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.models.arrayfile import Arrays
 
-__all__ = ["ArrayReader", "Arrays", "Model"]
+__all__ = ["ArrayReader", "Arrays", "Model", "ModelParameter"]
+
+ModelParameter: TypeAlias = (
+    "bool | int | float | str | Sequence[ModelParameter] | Mapping[str, ModelParameter] | None"
+)
+"""Value of a constructor parameter of a model: what TOML and JSON can hold."""
 
 
 class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -106,7 +111,9 @@ class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return {"classes": np.asarray(self.classes_), **self._arrays()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]) -> Self:
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, ModelParameter]
+    ) -> Self:
         """Rebuild a fitted model; nothing in the arrays is trusted before it was checked.
 
         Parameters
@@ -130,7 +137,9 @@ class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
             ) from error
 
     @classmethod
-    def _from_arrays(cls, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]) -> Self:
+    def _from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, ModelParameter]
+    ) -> Self:
         reader = ArrayReader(cls.__name__, arrays)
         model = cls(**_checked_params(cls, params))
         classes = reader.take("classes", None, (2,))
@@ -281,7 +290,9 @@ class ArrayReader:
             raise InputError(f"stored {self._owner}: unknown arrays: {names}")
 
 
-def _checked_params(cls: type[Model], params: Mapping[str, Any]) -> dict[str, Any]:
+def _checked_params(
+    cls: type[Model], params: Mapping[str, ModelParameter]
+) -> dict[str, ModelParameter]:
     known = cls._get_param_names()
     for name in params:
         if name not in known:

@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError
-from shakeslide.models.base import ArrayReader, Arrays, Model
+from shakeslide.models.base import ArrayReader, Arrays, Model, ModelParameter
 from shakeslide.models.chunks import predict_in_chunks
 
 GROUP = "shakeslide.models"
@@ -40,7 +40,7 @@ class OwnModel(Model):
     def __init__(
         self,
         name: str = "",
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, ModelParameter] | None = None,
         random_state: int | None = None,
     ) -> None:
         self.name = name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError, did_you_mean
-from shakeslide.models.base import Model
+from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.formulas.hierarchy import AnalyticHierarchy
 from shakeslide.models.formulas.jessee import Jessee2018, Jessee2022
 from shakeslide.models.formulas.newmark import Newmark
@@ -41,7 +41,7 @@ class Variant:
         How angles are given to it.
     """
 
-    params: Mapping[str, Any]
+    params: Mapping[str, ModelParameter]
     angles: Literal["raw", "sincos"]
 
 
@@ -70,7 +70,7 @@ class ModelEntry:
     cls: type[Model]
     description: str
     citation: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, ModelParameter] = field(default_factory=dict)
     static: bool = False
     own: str = ""
     of_event: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class ModelEntry:
         """Whether the model takes raw factors, not encoded ones."""
         return issubclass(self.cls, RawModel)
 
-    def make(self, **params: Any) -> Model:
+    def make(self, **params: ModelParameter) -> Model:
         """Return an unfitted model: the paper's parameters, then `params` over them.
 
         Raises
@@ -100,7 +100,7 @@ class ModelEntry:
         return self.cls(**{**self.params, **params})
 
 
-def _modern() -> dict[str, Any]:
+def _modern() -> dict[str, ModelParameter]:
     """Return the parameters of the autoencoder's present-day settings."""
     params = dict(StackedAutoencoder.modern().get_params())
     del params["random_state"]

@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shakeslide.core.errors import InputError
 from shakeslide.models.arrayfile import read, write
-from shakeslide.models.base import Arrays, Model
+from shakeslide.models.base import Arrays, Model, ModelParameter
 from shakeslide.models.own import OwnModel
 from shakeslide.models.registry import MODELS, entry
 
 WEIGHTS_FILE = "weights.safetensors"
 """Name of the file in a model's folder."""
 
-__all__ = ["WEIGHTS_FILE", "dump", "read", "restore", "write"]
+__all__ = ["WEIGHTS_FILE", "ModelDescription", "dump", "read", "restore", "write"]
 
 
-def dump(model: Model) -> tuple[dict[str, Any], Arrays]:
+class ModelDescription(TypedDict):
+    """What JSON holds of a fitted model.
+
+    Attributes
+    ----------
+    model : str
+        Its name in the registry.
+    params : dict
+        Its constructor parameters.
+    """
+
+    model: str
+    params: dict[str, ModelParameter]
+
+
+def dump(model: Model) -> tuple[ModelDescription, Arrays]:
     """Split a fitted model into what JSON holds and what the weights file holds.
 
     Returns
     -------
-    description : dict
-        ``{"model": name in the registry, "params": constructor parameters}``, plain JSON types.
+    description : ModelDescription
+        Plain JSON types.
     arrays : dict of str to ndarray, any shape
         As `Model.arrays` returns them.
 
@@ -48,7 +63,9 @@ def dump(model: Model) -> tuple[dict[str, Any], Arrays]:
     return {"model": names[0], "params": params}, model.arrays()
 
 
-def restore(name: str, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
+def restore(
+    name: str, params: Mapping[str, ModelParameter], arrays: Mapping[str, NDArray[Any]]
+) -> Model:
     """Rebuild the model that `dump` split; everything is checked.
 
     Parameters

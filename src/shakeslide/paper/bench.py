@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from shakeslide import load_model
 from shakeslide.core import documents
 from shakeslide.core.documents import Document
 from shakeslide.core.errors import InputError
@@ -21,6 +22,7 @@ from shakeslide.learning import bundle, training, validation
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.learning.judgement import Curve
 from shakeslide.learning.training import Recipe
+from shakeslide.models.base import ModelParameter
 from shakeslide.models.sae.autoencoder import fit_members
 from shakeslide.paper.scale import Scale
 from shakeslide.pipeline.inputs import samples_of
@@ -89,7 +91,7 @@ class Bench:
         """Folder of the fits."""
         return self.run.ledger.work / "reproduce"
 
-    def recipe(self, name: str, **changes: Any) -> Recipe:
+    def recipe(self, name: str, **changes: ModelParameter) -> Recipe:
         """Return how a model is trained: as the study says, but not calibrated.
 
         The autoencoder is trained as long as the scale says. The paper calibrates nothing, and a
@@ -116,7 +118,7 @@ class Bench:
         rows = [hashlib.blake2b(r.tobytes(), digest_size=12) for r in (split.train, split.test)]
         # With all defaults: where one changes, so does the fit.
         params = recipe.make(0).get_params()
-        return fingerprint(
+        parts = (
             self.run.sample_mark,
             [recipe.name, recipe.angles, params, recipe.calibration],
             list(codes or self.codes),
@@ -125,6 +127,7 @@ class Bench:
             plan,
             THRESHOLD,
         )
+        return fingerprint(*parts)
 
     @property
     def codes(self) -> list[str]:
@@ -179,11 +182,11 @@ class Bench:
     ) -> list[FittedModel]:
         """Return the fitted models themselves; parameters as for `results`."""
         self.results(recipe, splits, advance, keep=True)
-        return [bundle.load(self.cache / self.mark(recipe, s)) for s in splits]
+        return [load_model(self.cache / self.mark(recipe, s)) for s in splits]
 
     def _is_kept(self, mark: str) -> bool:
         try:
-            bundle.load(self.cache / mark)
+            load_model(self.cache / mark)
         except InputError:
             return False
         return True

@@ -196,6 +196,8 @@ def run(
             told = given.get(name, experiment.tell)(bench, on)
             outcomes.write(folder, name, told, bench, time.perf_counter() - start)
         log.info("reproduce %s: %.1f s", name, time.perf_counter() - start)
-    for told_claim in claims.assemble(folder):
-        run.reporter.say(f"reproduce: {claims.verdict_line(told_claim)}")
+    tested = outcomes.tested_claims(folder)
+    claims.write(folder, tested)
+    for claim in tested:
+        run.reporter.say(f"reproduce: {claims.verdict_line(claim)}")
     return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,16 +36,14 @@ def rankings(bench: Bench, splits: Sequence[Split]) -> tuple[pd.DataFrame, list[
     told = [explanation.information_gain(bench.samples, s.train) for s in splits]
     orders = [[gain.code for gain in one] for one in told]
     bits = [{gain.code: gain.bits or 0.0 for gain in one} for one in told]
-    rows: list[dict[str, Any]] = []
+    rows = []
     for factor in bench.samples.factors:
         mean, sd = summaries.spread(np.array([b[factor.code] for b in bits]))
         rank = float(np.mean([o.index(factor.code) + 1 for o in orders]))
-        rows.append(
-            {"code": factor.code, "name": factor.name, "gain_mean": mean, "gain_sd": sd}
-            | {"rank_mean": rank}
-        )
-    rows.sort(key=lambda r: -float(r["gain_mean"]))
-    return pd.DataFrame(rows), orders
+        rows.append((factor.code, factor.name, mean, sd, rank))
+    rows.sort(key=lambda row: -row[2])
+    columns = ["code", "name", "gain_mean", "gain_sd", "rank_mean"]
+    return pd.DataFrame(rows, columns=columns), orders
 
 
 def _best(bench: Bench, order: Sequence[str], count: int) -> tuple[str, ...]:
@@ -95,8 +92,8 @@ def growing(bench: Bench, advance: Advance) -> Told:
             marks += [bench.mark(recipe, s, b) for s, b in zip(bench.splits, best, strict=True)]
             results[m][k] = by
             records += outcomes.records_of(by, factors=k)
-            row: dict[str, Any] = {"model": m, "factors": k}
-            rows.append(row | summaries.summary(by, bench.splits, measures=("oa", "roc_auc")))
+            scores = summaries.summary(by, bench.splits, measures=("oa", "roc_auc"))
+            rows.append({"model": m, "factors": k, **scores})
     table = pd.DataFrame(rows)
     reductions = [
         *scale.repeats_told(len(bench.splits)),

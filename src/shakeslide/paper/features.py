@@ -7,7 +7,7 @@ the network was not trained on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import matplotlib as mpl
 import numpy as np
@@ -17,12 +17,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from shakeslide import LogisticRegression, StackedAutoencoder
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation.splits import Split
 from shakeslide.layers import inventory
 from shakeslide.learning.bundle import FittedModel
-from shakeslide.models.registry import entry
-from shakeslide.models.sae.autoencoder import StackedAutoencoder
 from shakeslide.paper import claims, model_maps, outcomes, parts_of_map, plots, scale, summaries
 from shakeslide.paper.bench import Bench
 from shakeslide.paper.outcomes import Told
@@ -34,6 +33,8 @@ Features = NDArray[np.float32]
 
 SHOWN = 8
 """Units drawn of each layer."""
+PENALTY = 1.0
+"""Inverse of the penalty of the logistic regression on features, as of the paper's."""
 PROBED = 20_000
 """Training rows of the logistic regression on features."""
 TESTED = 100_000
@@ -75,7 +76,7 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
     network = network_of(model)
     depth = len(network.weights_) - 1
     by_layer = {
-        m: [np.array([r[m] for r in records if r["layer"] == k]) for k in range(depth + 1)]
+        m: [values_of(records, m, layer) for layer in range(depth + 1)]
         for m in plots.LAYER_MEASURES
     }
     own = model_maps.is_stored(bench, "sae")
@@ -98,11 +99,11 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
             "split": {"repeat": split.repeat, "fold": split.fold},
             "models": outcomes.described([run.recipe("sae") if own else bench.recipe("sae")]),
             "measured_on": outcomes.described([bench.recipe("sae")]),
-            "probe": {"model": "lr", **entry("lr").params, "rows": PROBED, "test_rows": TESTED},
+            "probe": {"model": "lr", "C": PENALTY, "rows": PROBED, "test_rows": TESTED},
             "silhouette_rows": COMPARED,
         },
         fits=[bench.mark(bench.recipe("sae"), s) for s in bench.splits],
-        records=records,
+        records=[asdict(r) for r in records],
         claim=claims.depth(bench, by_layer),
         further={"_layers": layers},
         further_figures={
@@ -148,34 +149,65 @@ def features(model: FittedModel, raw: Features, layer: int) -> Features:
 # ------------------------------------------------------------------ how they tell classes apart
 
 
-def told_apart(bench: Bench, advance: Advance) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+@dataclass(frozen=True)
+class LayerRecord:
+    """How well the features of a layer separate the classes on the test rows of a split.
+
+    Attributes
+    ----------
+    repeat, fold : int
+        Which split.
+    layer : int
+        Which layer; 0: the inputs.
+    oa : float
+        Held-out accuracy of a logistic regression.
+    fisher : float
+        Scatter between the classes over that within them.
+    silhouette : float
+        Mean silhouette.
+    """
+
+    repeat: int
+    fold: int
+    layer: int
+    oa: float
+    fisher: float
+    silhouette: float
+
+
+def values_of(records: Sequence[LayerRecord], measure: str, layer: int) -> NDArray[np.float64]:
+    """Return a measure of a layer on each split, (splits,) float64."""
+    return np.array([getattr(r, measure) for r in records if r.layer == layer], np.float64)
+
+
+def told_apart(bench: Bench, advance: Advance) -> tuple[pd.DataFrame, list[LayerRecord]]:
     """Return how well each layer's features tell the classes apart on test rows.
 
     Returns
     -------
     DataFrame
         A row per layer (0: the inputs): mean, sd and interval of each measure.
-    list of dict
-        A record per split and layer.
+    list of LayerRecord
+        One per split and layer.
     """
     models = bench.models(bench.recipe("sae"), bench.splits, advance)
     records = [
-        {"repeat": s.repeat, "fold": s.fold, "layer": k, **measures(bench, m, s, k)}
+        measures(bench, m, s, k)
         for s, m in zip(bench.splits, models, strict=True)
         for k in range(len(network_of(m).weights_))
     ]
     rows = []
-    for k in sorted({int(r["layer"]) for r in records}):
-        row: dict[str, Any] = {"layer": k, "n": len(bench.splits)}
+    for k in sorted({r.layer for r in records}):
+        row: dict[str, float] = {"layer": k, "n": len(bench.splits)}
         for m in plots.LAYER_MEASURES:
-            values = np.array([r[m] for r in records if r["layer"] == k])
+            values = values_of(records, m, k)
             row[f"{m}_mean"], row[f"{m}_sd"] = summaries.spread(values)
             row[f"{m}_low"], row[f"{m}_high"] = summaries.interval(values, bench.splits)
         rows.append(row)
     return pd.DataFrame(rows), records
 
 
-def measures(bench: Bench, model: FittedModel, split: Split, layer: int) -> dict[str, float]:
+def measures(bench: Bench, model: FittedModel, split: Split, layer: int) -> LayerRecord:
     """Return held-out OA of a logistic regression, Fisher ratio and silhouette of a layer."""
     # 91 sets these random numbers apart from those of splits and models.
     seed = np.random.SeedSequence([bench.plan.seed, split.repeat, split.fold, 91])
@@ -189,13 +221,16 @@ def measures(bench: Bench, model: FittedModel, split: Split, layer: int) -> dict
     centre, spread = x.mean(axis=0), x.std(axis=0)
     # A unit may be the same for all rows.
     spread = np.where(spread > 0, spread, 1).astype(np.float32)
-    probe = entry("lr").make().fit((x - centre) / spread, y[train])
+    probe = LogisticRegression(C=PENALTY).fit((x - centre) / spread, y[train])
     called = probe.predict((x_test - centre) / spread)
-    return {
-        "oa": float(np.mean(called == y[test])),
-        "fisher": fisher_ratio(x_test, y[test]),
-        "silhouette": silhouette(features(model, raw[some], layer), y[some]),
-    }
+    return LayerRecord(
+        repeat=split.repeat,
+        fold=split.fold,
+        layer=layer,
+        oa=float(np.mean(called == y[test])),
+        fisher=fisher_ratio(x_test, y[test]),
+        silhouette=silhouette(features(model, raw[some], layer), y[some]),
+    )
 
 
 def fisher_ratio(x: Features, y: NDArray[np.int64]) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from shakeslide import load_model
 from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation.splits import Split
@@ -20,7 +21,6 @@ from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
 from shakeslide.layers import inventory
 from shakeslide.layers.inventory import CLEAR, SOURCE
-from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction
 from shakeslide.paper import outcomes, parts_of_map, scale
@@ -108,17 +108,29 @@ def panel(bench: Bench, advance: Advance) -> Told:
     )
 
 
-def _described(file: artefacts.FactorFile, known: NDArray[np.float32], size: int) -> dict[str, Any]:
-    info = file.info
-    told: dict[str, Any] = {"code": info.code, "name": info.name, "unit": info.unit}
-    told |= {"kind": info.kind, "valid": known.size / size}
-    levels = {"min": 0, "p5": 0.05, "median": 0.5, "p95": 0.95, "max": 1}
-    ends = np.quantile(known, list(levels.values())) if known.size else [np.nan] * len(levels)
+LEVELS = {"min": 0, "p5": 0.05, "median": 0.5, "p95": 0.95, "max": 1}
+"""Quantiles by which a factor is described."""
+
+
+def _described(
+    file: artefacts.FactorFile, known: NDArray[np.float32], size: int
+) -> dict[str, str | float]:
+    """Return a row of the table of factors: what a factor is, and its quantiles."""
+    info, categorical = file.info, file.info.kind == "categorical"
     # Codes of classes have no order that quantiles could tell.
-    if info.kind == "categorical":
-        ends = [np.nan] * len(levels)
-    told |= dict(zip(levels, map(float, ends), strict=True))
-    return told | {"classes": len(np.unique(known)) if info.kind == "categorical" else 0}
+    if categorical or not known.size:
+        ends = [float("nan")] * len(LEVELS)
+    else:
+        ends = np.quantile(known, list(LEVELS.values())).tolist()
+    return {
+        "code": info.code,
+        "name": info.name,
+        "unit": info.unit,
+        "kind": info.kind,
+        "valid": known.size / size,
+        **dict(zip(LEVELS, ends, strict=True)),
+        "classes": len(np.unique(known)) if categorical else 0,
+    }
 
 
 # ------------------------------------------------------------------ four maps
@@ -135,7 +147,7 @@ def predicted(bench: Bench, advance: Advance) -> Told:
     names = mapped(bench)
     rows, limits = [], {}
     for name in names:
-        model = bundle.load(run.out / "models" / name)
+        model = load_model(run, name)
         limits[name] = shown_threshold(model, run.study.map.shows)
         rows.append({"model": name, **_called(bench, model, limits[name])})
         advance(1)
@@ -235,20 +247,22 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
     labels = landslides.label(chosen.tile).standing[view.first[0] :: view.step]
     labels = labels[:, view.first[1] :: view.step]
     block = run.stack()[:, view.rows, view.cols].values.astype(np.float32)
-    told, rows = {}, []
+    told, rows = {}, {}
     for name, model in fitted.items():
         columns = tuple(bench.run.codes.index(f.code) for f in model.factors)
         p = prediction.predict_block(model, block, columns)
         # The area need not fill its rectangle of cells.
         p[~inside] = np.nan
         told[name] = p
-        rows.append({"model": name, **_hits(p, labels)})
+        rows[name] = _hits(p, labels)
     trained = int(np.isin(rows_in, split.train).sum())
     seen = f"{trained:,} of the {len(rows_in):,} sampled cells here were training cells"
     rings = cartography.outline_rings(landslides.shapes, view)
     return Told(
         title="Two models over one area",
-        table=pd.DataFrame(rows).assign(sampled_cells=len(rows_in), trained_on=trained),
+        table=pd.DataFrame([{"model": m, **asdict(hits)} for m, hits in rows.items()]).assign(
+            sampled_cells=len(rows_in), trained_on=trained
+        ),
         figure=_pair(view, told, rings, rows, bench),
         caption=f"Autoencoder and frequency ratio in {chosen.said}; lines: mapped landslides. "
         f"{seen[0].upper()}{seen[1:]}. Hits: share of source cells with a probability of "
@@ -259,18 +273,13 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
             "area": {"west_south_east_north": list(_bounds(chosen)), "what": chosen.said},
             "split": {"repeat": split.repeat, "fold": split.fold},
             "models": {
-                m: {"angles": f.about.angles, "params": _params(f)}
+                m: {"angles": f.about.angles, "params": f.estimator.get_params()}
                 for m, f in fitted.items()
             },
         },
         fits=[run.train_mark(m) if is_stored(bench, m) else bench.mark(bench.recipe(m), split)
               for m in AREA_MODELS],
     )  # fmt: skip
-
-
-def _params(model: FittedModel) -> dict[str, Any]:
-    params = model.estimator.get_params()
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in params.items()}
 
 
 def _bounds(chosen: parts_of_map.Area) -> tuple[float, ...]:
@@ -308,7 +317,21 @@ def fitted_for(bench: Bench, name: str, split: Split, advance: Advance) -> Fitte
     return judged_model(bench.run, name)
 
 
-def _hits(p: NDArray[np.float32], standing: NDArray[np.uint8]) -> dict[str, float]:
+@dataclass(frozen=True, kw_only=True)
+class Hits:
+    """Counts of cells in an area, and their shares: a row of F11's table."""
+
+    cells: int
+    source_cells: int
+    clear_cells: int
+    hits: int
+    false_alarms: int
+    hit_rate: float
+    false_alarm_rate: float
+    precision: float
+
+
+def _hits(p: NDArray[np.float32], standing: NDArray[np.uint8]) -> Hits:
     """Count what is predicted right and wrong among source and clear cells."""
     known = np.isfinite(p)
     called = p >= THRESHOLD
@@ -319,23 +342,23 @@ def _hits(p: NDArray[np.float32], standing: NDArray[np.uint8]) -> dict[str, floa
     def ratio(part: int, whole: int) -> float:
         return part / whole if whole else float("nan")
 
-    return {
-        "cells": int(known.sum()),
-        "source_cells": int(source.sum()),
-        "clear_cells": int(clear.sum()),
-        "hits": hits,
-        "false_alarms": alarms,
-        "hit_rate": ratio(hits, int(source.sum())),
-        "false_alarm_rate": ratio(alarms, int(clear.sum())),
-        "precision": ratio(hits, hits + alarms),
-    }
+    return Hits(
+        cells=int(known.sum()),
+        source_cells=int(source.sum()),
+        clear_cells=int(clear.sum()),
+        hits=hits,
+        false_alarms=alarms,
+        hit_rate=ratio(hits, int(source.sum())),
+        false_alarm_rate=ratio(alarms, int(clear.sum())),
+        precision=ratio(hits, hits + alarms),
+    )
 
 
 def _pair(
     view: parts_of_map.PartView,
     told: dict[str, NDArray[np.float32]],
-    rings: Sequence[Any],
-    rows: Sequence[dict[str, Any]],
+    rings: Sequence[cartography.Line],
+    rows: Mapping[str, Hits],
     bench: Bench,
 ) -> Figure:
     shade = cartography.relief(view, relief_path(bench))
@@ -351,7 +374,7 @@ def _pair(
         cartography.frame(axes, view, colouring.paint(rgb, p, shade, colouring.MAP_SHADE))
         cartography.draw_rings(axes, rings, map_figures.OUTLINE, 0.7)
         cartography.graticule(axes, view, (wide, tall))
-        rates = [words.share(rows[i][k]) for k in ("hit_rate", "false_alarm_rate")]
+        rates = [words.share(v) for v in (rows[name].hit_rate, rows[name].false_alarm_rate)]
         sheet.text(left, below + tall + 0.4, f"({'ab'[i]}) {words.model_title(name)}", fontsize=9)
         said = f"hits {rates[0]}, false alarms {rates[1]}"
         sheet.text(left, below + tall + 0.25, said, fontsize=7.5, color=legends.SOFT)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation.splits import Split
@@ -16,7 +16,6 @@ from shakeslide.paper import outcomes, plots, printed_figures, scale, summaries
 from shakeslide.paper.bench import Bench
 from shakeslide.paper.outcomes import Told
 from shakeslide.paper.scale import PAPER
-from shakeslide.results.evaluation_file import Result
 
 
 def rate_fits(bench: Bench) -> int:
@@ -42,26 +41,18 @@ def learning_rates(bench: Bench, advance: Advance) -> Told:
         f"study sets it), mean ± sd of {len(bench.splits)} splits, and the published scores (Table "
         "4). With a fixed number of steps, training at a low rate does not converge.",
         reductions=[*scale.repeats_told(len(bench.splits)), *scale.steps_told(bench.scale)],
-        **_kept(bench, recipes, results, "learning_rate", bench.splits),
+        settings={
+            "models": outcomes.described([bench.recipe("sae")]),
+            "tried": {"learning_rate": list(recipes)},
+        },
+        fits=_marks(bench, recipes.values(), bench.splits),
+        records=[row for v in recipes for row in outcomes.records_of(results[v], learning_rate=v)],
     )
 
 
-def _kept(
-    bench: Bench,
-    recipes: Mapping[Any, Recipe],
-    results: Mapping[Any, Sequence[Result]],
-    what: str,
-    splits: Sequence[Split],
-) -> dict[str, Any]:
-    """Return settings, fingerprints and records of a sweep."""
-    return {
-        "settings": {
-            "models": outcomes.described([bench.recipe("sae")]),
-            "tried": {what: list(recipes)},
-        },
-        "fits": [bench.mark(r, s) for r in recipes.values() for s in splits],
-        "records": [row for v in recipes for row in outcomes.records_of(results[v], **{what: v})],
-    }
+def _marks(bench: Bench, recipes: Iterable[Recipe], splits: Sequence[Split]) -> list[str]:
+    """Return the fingerprints of the fits of a sweep."""
+    return [bench.mark(r, s) for r in recipes for s in splits]
 
 
 def structure_fits(bench: Bench) -> int:
@@ -79,27 +70,20 @@ def structure(bench: Bench, advance: Advance) -> Told:
     recipes = {k: bench.recipe("sae", units=shape) for k, shape in shapes.items()}
     # A shape that is in both sweeps is fitted once, by its mark.
     results = {k: bench.results(r, bench.sweep, advance) for k, r in recipes.items()}
-    rows: list[dict[str, Any]] = [
-        {"sweep": k[0], "value": k[1], "units": " ".join(map(str, shapes[k]))}
-        | summaries.summary(results[k], bench.sweep, measures=("oa",))
-        for k in shapes
-    ]
-    table = pd.DataFrame(rows)
+    scores = {k: summaries.summary(results[k], bench.sweep, measures=("oa",)) for k in shapes}
+    table = pd.DataFrame(
+        [
+            {"sweep": k[0], "value": k[1], "units": " ".join(map(str, shapes[k])), **row}
+            for k, row in scores.items()
+        ]
+    )
     reductions = [*scale.sweep_told(len(bench.sweep)), *scale.steps_told(bench.scale)]
     if bench.scale.units != PAPER.units:
         reductions.append(f"{len(bench.scale.units)} widths (paper: steps of 2)")
     best = {
-        sweep: max((r for r in rows if r["sweep"] == sweep), key=lambda r: float(r["oa_mean"]))[
-            "value"
-        ]
+        sweep: max((k for k in shapes if k[0] == sweep), key=lambda k: scores[k]["oa_mean"])[1]
         for sweep in ("units", "depth")
     }
-    told = _kept(bench, recipes, results, "sweep", bench.sweep)
-    told["settings"]["tried"] = {
-        "units": list(bench.scale.units),
-        "depth": list(bench.scale.depths),
-    }
-    told["settings"]["best"] = best
     return Told(
         title="Hidden units and layers",
         table=table,
@@ -109,7 +93,13 @@ def structure(bench: Bench, advance: Advance) -> Told:
         f"{best['units']} and {best['depth']}; published: 110 and 3 (Figure 6, which prints no "
         "numbers). Scored on test rows, as in the paper; no setting is chosen from it here.",
         reductions=reductions,
-        **told,
+        settings={
+            "models": outcomes.described([bench.recipe("sae")]),
+            "tried": {"units": bench.scale.units, "depth": bench.scale.depths},
+            "best": best,
+        },
+        fits=_marks(bench, recipes.values(), bench.sweep),
+        records=[row for k in recipes for row in outcomes.records_of(results[k], sweep=k)],
     )
 
 
@@ -124,7 +114,7 @@ def iterations(bench: Bench, advance: Advance) -> Told:
     every = max(1, steps // bench.scale.looks)
     recipe = bench.recipe("sae", steps=steps)
     curves = bench.curves(recipe, bench.sweep, every, advance)
-    rows: dict[str, Any] = {"step": curves[0].step}
+    rows: dict[str, NDArray[np.float64] | float] = {"step": np.array(curves[0].step, np.float64)}
     sides = {
         "train": [(c.train_oa, c.train_loss) for c in curves],
         "test": [(c.test_oa, c.test_loss) for c in curves],

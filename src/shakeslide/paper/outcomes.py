@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -18,9 +17,13 @@ from matplotlib.figure import Figure
 
 from shakeslide._version import __version__
 from shakeslide.core import documents
+from shakeslide.core.documents import JsonValue
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.core.files import replacing
 from shakeslide.learning.training import Recipe
+from shakeslide.paper import claims
 from shakeslide.paper.bench import THRESHOLD, Bench
+from shakeslide.paper.claims import Claim, TestedClaim
 from shakeslide.paper.scale import SCALES
 from shakeslide.pipeline.reporting import LIBRARIES
 from shakeslide.report import figures
@@ -54,7 +57,7 @@ class Told:
         Fingerprints of the fits it rests on.
     records : sequence of mapping
         One per fit.
-    claim : mapping
+    claim : Claim, optional
         The verdict on a claim of the paper, where it tests one.
     further : mapping of str to DataFrame
         Further tables by the suffix of their names.
@@ -67,12 +70,126 @@ class Told:
     figure: Figure
     caption: str
     reductions: Sequence[str] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
     fits: Sequence[str] = ()
-    records: Sequence[Mapping[str, Any]] = ()
-    claim: Mapping[str, Any] = field(default_factory=dict)
+    records: Sequence[Mapping[str, JsonValue]] = ()
+    claim: Claim | None = None
     further: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     further_figures: Mapping[str, tuple[Figure, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SplitSize:
+    """Numbers of training and test rows of a split."""
+
+    repeat: int
+    fold: int
+    n_train: int
+    n_test: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """Under what an experiment was made.
+
+    Attributes
+    ----------
+    study : str
+        Its name.
+    after : str
+        The paper.
+    protocol, scale : str
+        How rows were split, and how much was computed.
+    splits : tuple of SplitSize
+        The splits.
+    threshold : float
+        Probability from which a cell counts as a landslide.
+    seed : int
+        Of the study.
+    samples : str
+        Fingerprint of the samples.
+    factors : tuple of str
+        Their codes.
+    block_size, buffer : float
+        Of the protocol `block`, in metres.
+    written : str
+        Time of writing, ISO 8601, UTC.
+    shakeslide, python : str
+        Versions.
+    libraries : mapping of str to str
+        Versions by name.
+    """
+
+    study: str
+    after: str
+    protocol: str
+    scale: str
+    splits: tuple[SplitSize, ...]
+    threshold: float
+    seed: int
+    samples: str
+    factors: tuple[str, ...]
+    block_size: float
+    buffer: float
+    written: str
+    shakeslide: str
+    python: str
+    libraries: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentRecord(Circumstances):
+    """The JSON of an experiment, but for what is kept for readers alone: settings, fits, records.
+
+    Attributes
+    ----------
+    title : str
+        What it is, in a few words.
+    reductions : tuple of str
+        Where it computes less than the paper did.
+    seconds : float
+        Time taken, without the fits of earlier runs.
+    claim : Claim or None
+        The claim that it tests.
+    """
+
+    title: str
+    reductions: tuple[str, ...]
+    seconds: float
+    claim: Claim | None
+
+
+def read(path: Path) -> ExperimentRecord:
+    """Read the JSON that `write` left of an experiment.
+
+    Raises
+    ------
+    InputError
+        It is damaged.
+    """
+    try:
+        return documents.from_json(ExperimentRecord, path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: is damaged ({shortened(error)}); delete it and run `shakeslide reproduce`"
+        ) from error
+
+
+def tested_claims(folder: Path) -> list[TestedClaim]:
+    """Return the claims that the experiments of a folder test."""
+    paths = [folder / f"{experiment}.json" for experiment in claims.TESTED_IN.values()]
+    records = {path.stem: read(path) for path in paths if path.is_file()}
+    return [
+        TestedClaim(
+            **vars(record.claim),
+            experiment=name,
+            protocol=record.protocol,
+            scale=record.scale,
+            reductions=record.reductions,
+        )
+        for name, record in records.items()
+        if record.claim is not None
+    ]
 
 
 def write(folder: Path, name: str, told: Told, bench: Bench, seconds: float) -> list[Path]:
@@ -107,19 +224,19 @@ def write(folder: Path, name: str, told: Told, bench: Bench, seconds: float) -> 
         paths += draw(figure, folder / f"{name}{suffix}", f"{name}. {said} {under}")
     # Last, for it is by this file that `paper_page` finds an experiment.
     path = folder / f"{name}.json"
-    text = {
+    text: dict[str, JsonValue] = {
         "id": name,
         "title": told.title,
         "caption": caption,
-        **circumstances(bench),
+        **documents.to_values(circumstances(bench)),
         "reductions": list(told.reductions),
-        "settings": dict(told.settings),
+        "settings": told.settings,
         "fits": list(told.fits),
         "seconds": round(seconds, 3),
         # With the fits of earlier runs, which `seconds` leaves out.
-        "fit_seconds": sum(float(r.get("fit_s", 0.0)) for r in told.records),
-        "claim": dict(told.claim) or None,
-        "records": [dict(r) for r in told.records],
+        "fit_seconds": sum(v for r in told.records if isinstance(v := r.get("fit_s"), float)),
+        "claim": None if told.claim is None else claims.to_values(told.claim),
+        "records": told.records,
     }
     with replacing(path) as temporary:
         temporary.write_text(
@@ -128,29 +245,26 @@ def write(folder: Path, name: str, told: Told, bench: Bench, seconds: float) -> 
     return [*paths, path]
 
 
-def circumstances(bench: Bench) -> dict[str, Any]:
+def circumstances(bench: Bench) -> Circumstances:
     """Return under what an experiment was made: study, protocol, scale, seed, versions."""
     run = bench.run
-    return {
-        "study": run.study.study.name,
-        "after": f"{CITATION} {DOI}",
-        "protocol": bench.protocol,
-        "scale": bench.scale.name,
-        "splits": [
-            {"repeat": s.repeat, "fold": s.fold, "n_train": len(s.train), "n_test": len(s.test)}
-            for s in bench.splits
-        ],
-        "threshold": THRESHOLD,
-        "seed": run.study.study.seed,
-        "samples": run.sample_mark,
-        "factors": bench.codes,
-        "block_size": bench.plan.block_size,
-        "buffer": bench.plan.buffer,
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "shakeslide": __version__,
-        "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-    }
+    return Circumstances(
+        study=run.study.study.name,
+        after=f"{CITATION} {DOI}",
+        protocol=bench.protocol,
+        scale=bench.scale.name,
+        splits=tuple(SplitSize(s.repeat, s.fold, len(s.train), len(s.test)) for s in bench.splits),
+        threshold=THRESHOLD,
+        seed=run.study.study.seed,
+        samples=run.sample_mark,
+        factors=tuple(bench.codes),
+        block_size=bench.plan.block_size,
+        buffer=bench.plan.buffer,
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+        shakeslide=__version__,
+        python=platform.python_version(),
+        libraries={name: version(name) for name in LIBRARIES},
+    )
 
 
 def _circumstances(bench: Bench, reductions: Sequence[str]) -> str:
@@ -195,22 +309,18 @@ def with_caption(figure: Figure, caption: str) -> None:
     )
 
 
-def described(recipes: Sequence[Recipe]) -> dict[str, Any]:
+def described(recipes: Sequence[Recipe]) -> dict[str, JsonValue]:
     """Return all settings of some models, by name."""
     return {
         r.name: {
             "angles": r.angles,
             "calibration": r.calibration,
-            "params": _plain(r.make(0).get_params()),
+            "params": r.make(0).get_params(),
         }
         for r in recipes
     }
 
 
-def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in params.items()}
-
-
-def records_of(results: Sequence[Result], **said: Any) -> list[dict[str, Any]]:
+def records_of(results: Sequence[Result], **said: JsonValue) -> list[dict[str, JsonValue]]:
     """Return the records of results at the balance of the samples, with what tells them apart."""
     return [{**said, **asdict(r.judgement.balanced)} for r in results]

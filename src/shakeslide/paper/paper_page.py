@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +13,11 @@ from PIL import Image
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
+from shakeslide.paper import claims, outcomes
 from shakeslide.paper.bench import PROTOCOLS
+from shakeslide.paper.claims import ClaimName, TestedClaim
 from shakeslide.paper.contradictions import LEDGER
+from shakeslide.paper.outcomes import ExperimentRecord
 from shakeslide.paper.summaries import MEASURES
 from shakeslide.report import words
 from shakeslide.report.published import CITATION, DOI
@@ -27,7 +28,7 @@ WIDEST = 1100
 """Of a picture in pixels."""
 MOST_ROWS = 14
 """Rows of a sweep's table."""
-CLAIMS = {
+CLAIMS: Mapping[ClaimName, str] = {
     "lead": "The autoencoder is about 7 percentage points more accurate than the second best model",
     "factors": "With more than 7 factors only the accuracy of the autoencoder increases",
     "depth": "Features of higher layers separate landslides better",
@@ -42,25 +43,25 @@ class Results:
     ----------
     folder : Path
         Where.
-    texts : mapping of str to mapping
-        The JSON of each experiment.
-    claims : sequence of mapping
+    records : mapping of str to ExperimentRecord
+        By experiment.
+    claims : sequence of TestedClaim
         Of claims.json.
     """
 
     folder: Path
-    texts: Mapping[str, Mapping[str, Any]]
-    claims: Sequence[Mapping[str, Any]]
+    records: Mapping[str, ExperimentRecord]
+    claims: Sequence[TestedClaim]
 
     @property
-    def first(self) -> Mapping[str, Any]:
-        """The JSON of any experiment, for what all have in common."""
-        return next(iter(self.texts.values()))
+    def first(self) -> ExperimentRecord:
+        """The record of any experiment, for what all have in common."""
+        return next(iter(self.records.values()))
 
     @property
     def title(self) -> str:
         """Study and protocol."""
-        return f"{self.first['study']}, {self.first['protocol']}"
+        return f"{self.first.study}, {self.first.protocol}"
 
     def table(self, name: str) -> pd.DataFrame:
         """Return the values of an experiment."""
@@ -131,16 +132,14 @@ def _read(folder: Path) -> Results | None:
     paths = sorted(folder.glob("[TF]*.json"))
     if not paths:
         return None
-    texts = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in paths}
+    records = {p.stem: outcomes.read(p) for p in paths}
     # The page compares experiments with each other.
-    if len({text["samples"] for text in texts.values()}) > 1:
+    if len({record.samples for record in records.values()}) > 1:
         raise InputError(
             f"{folder}: its experiments were made on different samples; run `shakeslide reproduce` "
             "for all of them again"
         )
-    claims = folder / "claims.json"
-    told = json.loads(claims.read_text(encoding="utf-8"))["claims"] if claims.exists() else []
-    return Results(folder, texts, told)
+    return Results(folder, records, claims.read(folder))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -151,9 +150,9 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def _verdicts(found: Sequence[Results]) -> list[str]:
     rows = []
     for results in found:
-        by = {c["claim"]: c for c in results.claims}
-        said = [f"**{by[k]['verdict']}**" if k in by else "not tested" for k in CLAIMS]
-        scales = sorted({str(text["scale"]) for text in results.texts.values()})
+        by = {c.claim: c for c in results.claims}
+        said = [f"**{by[k].verdict}**" if k in by else "not tested" for k in CLAIMS]
+        scales = sorted({record.scale for record in results.records.values()})
         rows.append([results.title, words.joined(scales), *said])
     return _table(["study, protocol", "scale", *CLAIMS.values()], rows)
 
@@ -165,32 +164,32 @@ def _section(results: Results, path: Path) -> list[str]:
     first = results.first
     lines = [f"### {results.title}", "", _circumstances(results), ""]
     for claim in results.claims:
-        finding = claim["finding"][0].upper() + claim["finding"][1:]
-        lines.append(f"- {CLAIMS[claim['claim']]}: **{claim['verdict']}**. {finding}.")
+        finding = claim.finding[0].upper() + claim.finding[1:]
+        lines.append(f"- {CLAIMS[claim.claim]}: **{claim.verdict}**. {finding}.")
     lines.append("")
     for name, told in _TABLES.items():
-        if name in results.texts:
-            lines += [f"**{name}: {results.texts[name]['title']}**", "", *told(results), ""]
-    slug = re.sub(r"[^a-z0-9]+", "_", f"{first['study']} {first['protocol']}".lower()).strip("_")
+        if name in results.records:
+            lines += [f"**{name}: {results.records[name].title}**", "", *told(results), ""]
+    slug = re.sub(r"[^a-z0-9]+", "_", f"{first.study} {first.protocol}".lower()).strip("_")
     for name in PICTURES:
-        if name in results.texts:
+        if name in results.records:
             picture = _picture(results.folder / f"{name}.png", path, f"{slug}_{name}.png")
-            lines += [f"![{results.texts[name]['title']}]({picture})", ""]
+            lines += [f"![{results.records[name].title}]({picture})", ""]
     return lines
 
 
 def _circumstances(results: Results) -> str:
     first = results.first
-    splits = first["splits"]
-    sizes = f"{splits[0]['n_train']:,} training and {splits[0]['n_test']:,} test cells"
-    what = words.PROTOCOLS.get(first["protocol"], "")
-    reduced = dict.fromkeys(r for text in results.texts.values() for r in text["reductions"])
+    splits, records = first.splits, results.records.values()
+    sizes = f"{splits[0].n_train:,} training and {splits[0].n_test:,} test cells"
+    what = words.PROTOCOLS.get(first.protocol, "")
+    reduced = dict.fromkeys(r for record in records for r in record.reductions)
     less = f" Reduced: {'; '.join(reduced)}." if reduced else ""
-    took = sum(float(text["seconds"]) for text in results.texts.values())
+    took = sum(record.seconds for record in records)
     return (
-        f"Protocol {first['protocol']} ({what}); scale {first['scale']}: {len(splits)} splits, "
-        f"the first of {sizes}; {len(first['factors'])} factors; seed {first['seed']}; "
-        f"shakeslide {first['shakeslide']}. {len(results.texts)} tables and figures took "
+        f"Protocol {first.protocol} ({what}); scale {first.scale}: {len(splits)} splits, "
+        f"the first of {sizes}; {len(first.factors)} factors; seed {first.seed}; "
+        f"shakeslide {first.shakeslide}. {len(records)} tables and figures took "
         f"{words.seconds(took)}.{less}"
     )
 
@@ -207,7 +206,7 @@ def _picture(source: Path, page: Path, name: str) -> str:
     return target.relative_to(page.parent).as_posix()
 
 
-def _score(row: Mapping[Any, Any], measure: str, prefix: str = "") -> str:
+def _score(row: Mapping[Hashable, float], measure: str, prefix: str = "") -> str:
     mean, sd = (float(row[f"{prefix}{measure}_{k}"]) for k in ("mean", "sd"))
     value, spread = words.score_parts(measure, mean, sd)
     return f"{value} ± {spread}" if spread else value

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shakeslide.core.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scale:
     """How much the experiments compute.
 
@@ -49,20 +49,29 @@ class Scale:
 
 # F7 goes on beyond the 30,000 iterations that the paper names.
 PAPER = Scale(
-    "paper", 20, 5, 20_000, 2_000, 40_000, 80, tuple(range(2, 131, 2)), (1, 2, 3, 4, 5, 6), None
+    name="paper",
+    repeats=20,
+    sweep_repeats=5,
+    steps=20_000,
+    pretrain_steps=2_000,
+    curve_steps=40_000,
+    looks=80,
+    units=tuple(range(2, 131, 2)),
+    depths=(1, 2, 3, 4, 5, 6),
+    counts=None,
 )
 # With the paper's 110 units and 7 factors among what is tried, of which it makes claims.
 QUICK = Scale(
-    "quick",
-    2,
-    2,
-    8_000,
-    1_000,
-    12_000,
-    20,
-    (10, 30, 60, 110, 150),
-    (1, 2, 3, 4, 5, 6),
-    (1, 2, 3, 5, 7, 9, 11),
+    name="quick",
+    repeats=2,
+    sweep_repeats=2,
+    steps=8_000,
+    pretrain_steps=1_000,
+    curve_steps=12_000,
+    looks=20,
+    units=(10, 30, 60, 110, 150),
+    depths=(1, 2, 3, 4, 5, 6),
+    counts=(1, 2, 3, 5, 7, 9, 11),
 )
 SCALES: Mapping[str, Scale] = {"quick": QUICK, "paper": PAPER}
 

@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
-from shakeslide.evaluation import intervals
+from shakeslide import corrected_interval, paired_difference
 from shakeslide.evaluation.splits import Split
 from shakeslide.paper.bench import measured
 from shakeslide.report.published import Score
 from shakeslide.results.evaluation_file import FEWEST, Result
 
 MEASURES = ("oa", "precision", "recall", "roc_auc")
+
+
+def _number(value: object) -> object:
+    # JSON has no NaN: what is not known is written as null.
+    return np.nan if value is None else value
+
+
+End = Annotated[float, BeforeValidator(_number)]
+"""End of an interval, NaN where there is none."""
+
+
+@dataclass(frozen=True)
+class MeanDifference:
+    """A mean difference of scores and the ends of its 95 % interval."""
+
+    mean: float
+    low: End
+    high: End
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
 
 
 def spread(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -28,7 +53,7 @@ def summary(
     splits: Sequence[Split],
     published: Mapping[str, Score] | None = None,
     measures: Sequence[str] = MEASURES,
-) -> dict[str, Any]:
+) -> dict[str, float]:
     """Return one row: of each measure mean, sd, 95 % interval, and the published mean and sd.
 
     Parameters
@@ -40,7 +65,7 @@ def summary(
     measures : sequence of str
         Which.
     """
-    row: dict[str, Any] = {"n": len(results)}
+    row: dict[str, float] = {"n": len(results)}
     for m in measures:
         values = measured(results, m)
         row[f"{m}_mean"], row[f"{m}_sd"] = spread(values)
@@ -70,13 +95,13 @@ def interval(values: NDArray[np.float64], splits: Sequence[Split]) -> tuple[floa
     """
     if len(values) < FEWEST:
         return float("nan"), float("nan")
-    told = intervals.corrected_interval(values, *sizes(splits))
+    told = corrected_interval(values, *sizes(splits))
     return told.low, told.high
 
 
 def difference(
     values: NDArray[np.float64], others: NDArray[np.float64], splits: Sequence[Split]
-) -> dict[str, float]:
+) -> MeanDifference:
     """Return the mean difference on the same splits with its 95 % interval, as `interval`.
 
     Parameters
@@ -85,16 +110,11 @@ def difference(
         Two scores on each split; the difference is the first less the second.
     splits : sequence of Split
         The splits.
-
-    Returns
-    -------
-    dict
-        `mean`, `low` and `high`.
     """
     if len(values) < FEWEST:
-        return {"mean": float((values - others).mean()), "low": np.nan, "high": np.nan}
-    told = intervals.paired_difference(values, others, *sizes(splits))
-    return {"mean": told.estimate, "low": told.low, "high": told.high}
+        return MeanDifference(float((values - others).mean()), np.nan, np.nan)
+    told = paired_difference(values, others, *sizes(splits))
+    return MeanDifference(told.estimate, told.low, told.high)
 
 
 def sizes(splits: Sequence[Split]) -> tuple[list[int], list[int]]:

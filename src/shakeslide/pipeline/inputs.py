@@ -216,16 +216,14 @@ def sample(run: Run) -> None:
 
 
 def _draw(run: Run, ratio: float, most: int | None, label: str = "sample") -> sampling.Samples:
-    """Draw cells; `ratio` and `most` as for `sampling.draw`."""
+    """Draw cells; `ratio` and `most` as in `sampling.Wanted`."""
     with run.reporter.task(label, prediction.tile_count(run.grid, run.tile)) as on:
         return sampling.draw(
             run.stack(),
             factor_infos(run),
             run.landslides,
             run.grid,
-            ratio=ratio,
-            most=most,
-            seed=run.study.study.seed,
+            sampling.Wanted(ratio=ratio, most=most, seed=run.study.study.seed),
             engine=run.engine,
             advance=on,
         )

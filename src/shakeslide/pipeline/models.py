@@ -252,14 +252,16 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
     # By its mark: trials of other settings do not count as earlier ones.
     journal = run.ledger.work / "tune" / f"{name}-{protocol}-{mark}.journal"
     with timed(f"tune {name}"), run.reporter.task(f"tune {name}", count) as on:
-        told = tuning.tune(run.recipe(name), samples, protocol, plan, count, journal, on)
+        told = tuning.tune(
+            run.recipe(name), samples, protocol, plan, count=count, journal=journal, advance=on
+        )
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{name}_{protocol}"
     with replacing(stem.with_suffix(".csv")) as temporary:
-        pd.DataFrame(told.trials).to_csv(temporary, index=False)
+        pd.DataFrame([trial.row for trial in told.trials]).to_csv(temporary, index=False)
     with replacing(stem.with_suffix(".toml")) as temporary:
         temporary.write_text(tuning.as_toml(told) + "\n", encoding="utf-8")
-    charts.write_history(name, told.trials, stem.with_suffix(".png"))
+    charts.write_history(name, [t.log_loss for t in told.trials], stem.with_suffix(".png"))
     return told
 
 

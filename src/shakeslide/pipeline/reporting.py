@@ -79,7 +79,7 @@ def _provenance(run: Run) -> Provenance:
         inputs={name.removeprefix("layers."): _input(run, p) for name, p in run.inputs.items()},
         hash="blake2b, 96 bits, without times of writing",
         # The record is written before the report, whose time is not known yet.
-        seconds={k: v.get("seconds") for k, v in stages.items() if k != "report"},
+        seconds={k: v.seconds for k, v in stages.items() if k != "report"},
         command=(Path(sys.argv[0]).name, *sys.argv[1:]),
     )
 

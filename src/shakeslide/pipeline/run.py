@@ -30,7 +30,7 @@ from shakeslide.layers.inventory import load as load_landslides
 from shakeslide.layers.masks import Masks
 from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.readers import raster_info, raster_source
-from shakeslide.learning import recipes, validation
+from shakeslide.learning import model_recipes, validation
 from shakeslide.learning.training import Recipe
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
@@ -440,7 +440,7 @@ class Run:
 
     def recipe(self, name: str) -> Recipe:
         """Return how a model is trained: the preset's settings and what the study changes."""
-        return recipes.recipe(name, self.study.models, self.study.event)
+        return model_recipes.recipe(name, self.study.models, self.study.event)
 
     @property
     def spread_models(self) -> list[str]:

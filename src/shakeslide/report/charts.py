@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -337,18 +337,18 @@ def write_frequency(told: Frequencies, path: Path) -> None:
 # ------------------------------------------------------------------ search for settings
 
 
-def history(model: str, trials: Sequence[Mapping[str, Any]]) -> Figure:
+def history(model: str, losses: Sequence[float]) -> Figure:
     """Return the log loss of every trial, the best so far, and that of the settings of the study.
 
     Parameters
     ----------
     model : str
         Its name.
-    trials : sequence of mapping
-        With `number` and `log_loss`, in their order, the study's own settings first.
+    losses : sequence of float
+        Log loss of each trial, in their order, the study's own settings first.
     """
-    number = np.array([t["number"] for t in trials]) + 1
-    loss = np.array([t["log_loss"] for t in trials])
+    loss = np.array(losses)
+    number = np.arange(1, loss.size + 1)
     figure, _ = figures.new(5.2, 3.2)
     axes = figures.axes_at(figure, 0.65, 0.5, 4.4, 2.35)
     axes.set_title(f"{model.upper()}: search for settings", loc="left")
@@ -368,7 +368,7 @@ def history(model: str, trials: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def write_history(model: str, trials: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write_history(model: str, losses: Sequence[float], path: Path) -> None:
     """Draw the history of a search into a PNG."""
     with figures.style():
-        figures.write(history(model, trials), path)
+        figures.write(history(model, losses), path)

@@ -216,9 +216,7 @@ def _intervals(
         p,
         outcome.groups[rows],
         part,
-        threshold=threshold,
-        prevalence=prevalence,
-        sample_share=None if prevalence is None else share,
+        intervals.Settings(threshold, prevalence, None if prevalence is None else share),
         n=REPLICATES,
     )
 

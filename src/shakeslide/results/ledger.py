@@ -13,11 +13,12 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from shakeslide._version import __version__
-from shakeslide.core import lock
+from shakeslide.core import documents, lock
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing, sweep
 from shakeslide.core.fingerprints import fingerprint
@@ -30,6 +31,39 @@ FILES = (
     ".geojson", ".md", ".safetensors", ".npz", ".npy", ".log",
 )  # fmt: skip
 """Endings of the files that stages make."""
+
+
+class FileState(NamedTuple):
+    """A file as it was: size in bytes, time of its last change in ns, hash of its content."""
+
+    size: int
+    time: int
+    content: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What is recorded of an artefact.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Of everything on which its values depend.
+    labels : str or None
+        Fingerprint of the names and sources beside the values.
+    files : mapping of str to FileState
+        The files it consists of, by their place in the run's folder.
+    seconds : float or None
+        Time that making it took.
+    shakeslide : str
+        Version that made it.
+    """
+
+    fingerprint: str
+    labels: str | None = None
+    files: Mapping[str, FileState]
+    seconds: float | None = None
+    shakeslide: str = __version__
 
 
 class Ledger:
@@ -54,12 +88,12 @@ class Ledger:
             (self.work / "made").mkdir(parents=True, exist_ok=True)
         except (OSError, NotADirectoryError) as error:
             raise InputError(f"--out {out}: cannot be written to: {error}") from error
-        self._hashes: dict[str, Any] = _read_json(self.work / "contents.json") or {}
+        self._hashes = _known_hashes(self.work / "contents.json")
         self._parts: dict[Path, list[Path]] = {}
         self._seen: dict[Path, list[int] | None] = {}
         self._told: set[str] = set()
         self._verify = verify
-        self._verified: dict[str, list[int]] = {}
+        self._verified: dict[str, tuple[int, int]] = {}
         # Factors are made ready by several threads.
         self._one = threading.Lock()
 
@@ -146,25 +180,27 @@ class Ledger:
         key, mark = str(part.resolve()), _stat(part)
         known = self._hashes.get(key)
         trusted = not self._verify or self._verified.get(key) == mark
-        if trusted and isinstance(known, list) and len(known) == 3 and known[:2] == mark:
-            return str(known[2]), True
+        if trusted and known is not None and known.content and known[:2] == mark:
+            return known.content, True
         value = contents.digest(part)
-        self._verified[key] = mark or [0, 0]
-        self._hashes[key] = [*(mark or [0, 0]), value]
+        self._verified[key] = mark or (0, 0)
+        self._hashes[key] = FileState(*(mark or (0, 0)), value)
         return value, False
 
     # -------------------------------------------------------------- artefacts
 
-    def made(self, item: str) -> dict[str, Any]:
-        """Return what is recorded of an artefact, {} if nothing (that can be read)."""
+    def made(self, item: str) -> Made | None:
+        """Return what is recorded of an artefact, None if nothing (that can be read)."""
         path = self.work / "made" / f"{item}.json"
-        known = _read_json(path)
-        if known is None or (known and not _is_record(known)):
+        try:
+            return documents.from_json(Made, path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError):
             if item not in self._told:
                 self._told.add(item)
                 self._say(f"warning: {path}: is damaged, so {item} has to be made again")
-            return {}
-        return known
+            return None
 
     def is_fresh(self, item: str, mark: str, labels: str | None = None) -> bool:
         """Tell whether an artefact was made from just this and its files hold what they held.
@@ -176,36 +212,36 @@ class Ledger:
     def why_stale(self, item: str, mark: str, labels: str | None = None) -> str | None:
         """Return in a few words why an artefact is not fresh, None if it is."""
         known = self.made(item)
-        if not known:
+        if known is None:
             lost = (self.work / "made" / f"{item}.json").exists()
             return "has a damaged record" if lost else "is not made yet"
-        if known["fingerprint"] != mark:
+        if known.fingerprint != mark:
             return "was made with other settings or layers"
-        if labels not in (None, known.get("labels")):
+        if labels not in (None, known.labels):
             return "has other names, sources or limits"
         return None if self._is_whole(item, known) else "has changed since it was made"
 
-    def _is_whole(self, item: str, known: Mapping[str, Any]) -> bool:
+    def _is_whole(self, item: str, known: Made) -> bool:
         """Compare an artefact's files with the record; new times of the same content are noted."""
-        moved = False
-        for name, (size, time, *value) in known["files"].items():
+        moved = {}
+        for name, before in known.files.items():
             now = _stat(self.out / name)
             # Of another size it holds something else: no need to read it.
-            if now is None or now[0] != size:
+            if now is None or now[0] != before.size:
                 return False
             trusted = not self._verify or self._verified.get(name) == now
-            if now[1] == time and trusted:
+            if now[1] == before.time and trusted:
                 continue
-            if [contents.digest(self.out / name)] != value:
+            if contents.digest(self.out / name) != before.content:
                 return False
             self._verified[name] = now
-            if now[1] != time:
+            if now[1] != before.time:
                 # The content is the same: from now on the new time is trusted.
-                known["files"][name], moved = [*now, *value], True
+                moved[name] = FileState(*now, before.content)
         if moved:
             # A finished run may lie where nothing can be written.
             with suppress(OSError, InputError):
-                self._write(item, known)
+                self._write(item, replace(known, files={**known.files, **moved}))
         return True
 
     def record(
@@ -219,45 +255,30 @@ class Ledger:
             An input has changed since it was first looked at: nothing is recorded.
         """
         self.require_unchanged()
+        states = {
+            str(f.relative_to(self.out)): FileState(*(_stat(f) or (0, 0)), contents.digest(f))
+            for f in files
+        }
         self._write(
-            item,
-            {
-                "fingerprint": mark,
-                "labels": labels,
-                "files": {
-                    str(f.relative_to(self.out)): [*(_stat(f) or [0, 0]), contents.digest(f)]
-                    for f in files
-                },
-                "seconds": round(seconds, 3),
-                "shakeslide": __version__,
-            },
+            item, Made(fingerprint=mark, labels=labels, files=states, seconds=round(seconds, 3))
         )
 
     def relabel(self, item: str, labels: str) -> None:
         """Record that the names beside an artefact's values have been written anew."""
         known = self.made(item)
-        paths = [self.out / name for name in known["files"]]
-        self.record(item, known["fingerprint"], paths, known.get("seconds", 0.0), labels)
+        if known is not None:
+            paths = [self.out / name for name in known.files]
+            self.record(item, known.fingerprint, paths, known.seconds or 0.0, labels)
 
-    def _write(self, item: str, record: Mapping[str, Any]) -> None:
-        _write_json(self.work / "made" / f"{item}.json", record)
+    def _write(self, item: str, record: Made) -> None:
+        _write_json(self.work / "made" / f"{item}.json", asdict(record))
 
-    def all_made(self, prefixes: Sequence[str] = ("",)) -> dict[str, dict[str, Any]]:
+    def all_made(self, prefixes: Sequence[str] = ("",)) -> dict[str, Made]:
         """Return the records of all artefacts whose names begin so."""
         names = sorted(f.stem for f in (self.work / "made").glob("*.json"))
         chosen = [n for n in names if any(n.startswith(p) for p in prefixes)]
         # Without damaged ones, of which `made` has said so.
         return {n: known for n in chosen if (known := self.made(n))}
-
-
-def _is_record(known: Mapping[str, Any]) -> bool:
-    """Tell whether a record has the parts of one."""
-    files = known.get("files")
-    return (
-        isinstance(known.get("fingerprint"), str)
-        and isinstance(files, dict)
-        and all(isinstance(state, list) and len(state) >= 2 for state in files.values())
-    )
 
 
 def _require_kind(path: Path) -> None:
@@ -272,13 +293,13 @@ def _place(part: Path, start: Path) -> str:
     return part.relative_to(start).as_posix() if part.is_relative_to(start) else part.name
 
 
-def _stat(path: Path) -> list[int] | None:
+def _stat(path: Path) -> tuple[int, int] | None:
     """Return size and time of a file, None if it is not there."""
     try:
         stat = path.stat()
     except OSError:
         return None
-    return [stat.st_size, stat.st_mtime_ns]
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _state(path: Path) -> list[int] | None:
@@ -290,17 +311,14 @@ def _state(path: Path) -> list[int] | None:
     return [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """Return a record: {} where there is none, None where it is damaged."""
+def _known_hashes(path: Path) -> dict[str, FileState]:
+    """Return the hashes of files that are remembered, none where the record is damaged."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+        return documents.from_json(dict[str, FileState], path.read_bytes())
     except (OSError, ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+        return {}
 
 
-def _write_json(path: Path, value: Mapping[str, Any], durable: bool = True) -> None:
+def _write_json(path: Path, value: Mapping[str, object], durable: bool = True) -> None:
     with replacing(path, durable=durable) as temporary:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")

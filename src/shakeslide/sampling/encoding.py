@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,24 @@ FLAT = -1.0
 """Aspect of flat ground."""
 CLIP = (0.5, 99.5)
 """Percentiles of the training rows that become 0 and 1; values beyond are clipped."""
+
+
+class ColumnRecord(TypedDict):
+    """A `Column` as JSON has it: classes are numbered in text."""
+
+    code: str
+    kind: str
+    low: float
+    high: float
+    ratios: dict[str, float] | None
+
+
+class EncoderRecord(TypedDict):
+    """An `Encoder` as JSON has it."""
+
+    angles: Angles
+    identity: NotRequired[bool]
+    columns: list[ColumnRecord]
 
 
 @dataclass(frozen=True)
@@ -115,7 +133,7 @@ class Encoder:
             at += 1
         return out
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> EncoderRecord:
         """Return plain values for JSON; floats keep all their digits."""
         return {
             "angles": self.angles,
@@ -135,7 +153,7 @@ class Encoder:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Encoder:
+    def from_dict(cls, values: EncoderRecord) -> Encoder:
         """Return the encoder of plain values; wrong ones are an `InputError`."""
         try:
             angles = values["angles"]
@@ -149,21 +167,20 @@ class Encoder:
             raise InputError(f"the model's encoder is damaged: {error!r}") from error
 
 
-def _column(values: Mapping[str, Any]) -> Column:
+def _column(values: ColumnRecord) -> Column:
     low, high = float(values["low"]), float(values["high"])
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"limits of {values['code']} are not finite")
     if low > high:
         raise ValueError(f"limits of {values['code']} are in the wrong order: {low:g} to {high:g}")
-    kind, ratios = str(values["kind"]), values["ratios"]
+    kind, given = str(values["kind"]), values["ratios"]
     if kind not in KINDS:
         raise ValueError(f"kind of {values['code']} = {kind!r}")
-    if (ratios is None) == (kind == "categorical"):
+    if (given is None) == (kind == "categorical"):
         raise ValueError(f"ratios of {values['code']} don't fit its kind")
-    if ratios is not None:
-        ratios = {int(k): float(v) for k, v in ratios.items()}
-        if not all(np.isfinite(v) and abs(k) < 2**31 for k, v in ratios.items()):
-            raise ValueError(f"ratios of {values['code']} are not finite")
+    ratios = None if given is None else {int(k): float(v) for k, v in given.items()}
+    if not all(np.isfinite(v) and abs(k) < 2**31 for k, v in (ratios or {}).items()):
+        raise ValueError(f"ratios of {values['code']} are not finite")
     return Column(str(values["code"]), kind, low, high, ratios)
 
 

@@ -252,15 +252,32 @@ class _DrawTile:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How many cells to draw.
+
+    Attributes
+    ----------
+    ratio : float
+        Clear cells per source cell.
+    most : int or None
+        Draw at most so many source cells.
+    seed : int
+        Of the study.
+    """
+
+    ratio: float
+    most: int | None
+    seed: int
+
+
 def draw(
     stack: xr.DataArray,
     factors: Sequence[stacks.FactorInfo],
     inventory: Inventory,
     grid: GeoBox,
+    wanted: Wanted,
     *,
-    ratio: float,
-    most: int | None,
-    seed: int,
     engine: Engine,
     advance: Advance = silent,
 ) -> Samples:
@@ -276,12 +293,8 @@ def draw(
         The landslides.
     grid : GeoBox
         The grid.
-    ratio : float
-        Clear cells per source cell.
-    most : int, optional
-        Draw at most so many source cells.
-    seed : int
-        Of the study.
+    wanted : Wanted
+        How many cells.
     engine, advance
         Where to run, and how to tell: called once per tile (more often if a first draw falls
         short).
@@ -291,22 +304,22 @@ def draw(
     InputError
         No source cell or too few clear cells with values.
     """
-    share = min(1.0, _first_share(inventory, grid, ratio))
+    share = min(1.0, _first_share(inventory, grid, wanted.ratio))
     while True:
         # 2**64 itself is no 64-bit number.
         below = np.uint64(min(int(share * 2**64), 2**64 - 1))
-        task = _DrawTile(inventory, tuple(factors), seed, below, grids.cell_size(grid))
+        task = _DrawTile(inventory, tuple(factors), wanted.seed, below, grids.cell_size(grid))
         drawn = _run(task, stack, engine, advance)
         counts = _sum([d.counts for d in drawn])
-        sources = min(counts["source_cells"], most or counts["source_cells"])
-        wanted = round(ratio * sources)
-        _require_cells(counts, wanted)
-        if sum(len(d.clear) for d in drawn) >= wanted:
+        sources = min(counts["source_cells"], wanted.most or counts["source_cells"])
+        clear = round(wanted.ratio * sources)
+        _require_cells(counts, clear)
+        if sum(len(d.clear) for d in drawn) >= clear:
             return _collect(
-                drawn, counts, sources, wanted, factors=factors, inventory=inventory, grid=grid
+                drawn, counts, sources, clear, factors=factors, inventory=inventory, grid=grid
             )
         # Twice what the first draw suggests, so that a third is hardly ever needed.
-        share = min(1.0, share * 2 * wanted / max(1, sum(len(d.clear) for d in drawn)))
+        share = min(1.0, share * 2 * clear / max(1, sum(len(d.clear) for d in drawn)))
 
 
 def _first_share(inventory: Inventory, grid: GeoBox, ratio: float) -> float:

@@ -10,12 +10,18 @@ import itertools
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from shakeslide.core.errors import InputError, shortened
 
+TomlValue: TypeAlias = (
+    "bool | int | float | str | date | time | datetime"
+    " | Sequence[TomlValue] | Mapping[str, TomlValue]"
+)
+"""What a key of TOML can have."""
 MOST_BYTES = 1_000_000
 """Size of the largest study file: the parser takes some seconds for it."""
 MOST_PARTS = 20
@@ -44,7 +50,7 @@ TWICE = (
 """How the parser's messages on repeated keys begin."""
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, TomlValue]:
     """Return the tables of a study file.
 
     Raises
@@ -94,7 +100,7 @@ def _bytes(path: Path, where: str) -> bytes:
     return content
 
 
-def parse(text: str, where: str) -> dict[str, Any]:
+def parse(text: str, where: str) -> dict[str, TomlValue]:
     """Return the tables of a TOML text.
 
     Parameters
@@ -132,7 +138,7 @@ def _too_deep(where: str) -> str:
     return f"{where}: has tables or lists nested more than {MOST_PARTS} deep; no setting needs that"
 
 
-def _require_limits(document: dict[str, Any], where: str) -> None:
+def _require_limits(document: Mapping[str, TomlValue], where: str) -> None:
     for value, depth in _walk(document):
         if depth > MOST_PARTS:
             raise InputError(_too_deep(where))
@@ -186,7 +192,7 @@ def _hint(text: str, told: str) -> str:
     return ""
 
 
-def override(document: dict[str, Any], item: str) -> None:
+def override(document: dict[str, TomlValue], item: str) -> None:
     """Set one key of a document, as `--set` asks.
 
     Parameters
@@ -221,7 +227,7 @@ def override(document: dict[str, Any], item: str) -> None:
         table[parts[-1]] = value
 
 
-def _value(text: str, where: str) -> Any:
+def _value(text: str, where: str) -> TomlValue:
     try:
         return parse(f"v = {text}", where)["v"]
     except InputError as error:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError, did_you_mean, shortened
+from shakeslide.study.document import TomlValue
 from shakeslide.study.schema import Default, Moment, Positive, Settings, ShownText
 
 Overlap = Literal["highest", "lowest", "last", "first"]
@@ -283,7 +284,7 @@ else:
         Discriminator(_which),
     ]
 
-PAPER_FACTORS: dict[str, dict[str, Any]] = {
+PAPER_FACTORS: dict[str, dict[str, TomlValue]] = {
     "EI": {
         "function": "value",
         "layer": "intensity",
@@ -317,7 +318,7 @@ RESERVED = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "event"
 """Columns of the samples, which no factor may be called."""
 
 
-def fill_factors(given: Mapping[str, Any]) -> dict[str, Any]:
+def fill_factors(given: Mapping[str, TomlValue]) -> dict[str, dict[str, TomlValue]]:
     """Return the preset's factors with the user's options, then the user's own factors."""
     codes = {code.upper(): code for code in PAPER_FACTORS}
     for code, options in given.items():
@@ -344,8 +345,9 @@ def fill_factors(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"[factors.{code}] function = {shortened(repr(function))} is unknown."
                 f"{did_you_mean(str(function), _known())}"
             )
+    tables = {code: options for code, options in given.items() if isinstance(options, Mapping)}
     return {
-        code: _with_defaults(code, given.get(code, {})) for code in [*PAPER_FACTORS, *_own(given)]
+        code: _with_defaults(code, tables.get(code, {})) for code in [*PAPER_FACTORS, *_own(given)]
     }
 
 
@@ -354,14 +356,14 @@ def _known() -> list[str]:
     return [*FACTOR_FUNCTIONS, *extensions.names(GROUP)]
 
 
-def _own(given: Mapping[str, Any]) -> list[str]:
+def _own(given: Mapping[str, TomlValue]) -> list[str]:
     return [code for code in given if code not in PAPER_FACTORS]
 
 
-def _with_defaults(code: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _with_defaults(code: str, options: Mapping[str, TomlValue]) -> dict[str, TomlValue]:
     """Fill a factor of the preset; one whose function is changed keeps only its name and layer."""
     defaults = PAPER_FACTORS.get(code, {})
     if options.get("function", defaults.get("function")) != defaults.get("function"):
-        keep = set(FACTOR_FUNCTIONS.get(options["function"], OwnFactor).model_fields)
+        keep = set(FACTOR_FUNCTIONS.get(str(options["function"]), OwnFactor).model_fields)
         defaults = {k: v for k, v in defaults.items() if k in keep}
     return {**defaults, **options}

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import did_you_mean, shortened
 from shakeslide.study import filters
 
@@ -200,8 +201,8 @@ class Settings(BaseModel):
         return next((mark.text for mark in marks if isinstance(mark, Default)), "")
 
     def essence(
-        self, content: Callable[[Path], Any], shown: bool = False, but: Collection[str] = ()
-    ) -> dict[str, Any]:
+        self, content: Callable[[Path], JsonValue], shown: bool = False, but: Collection[str] = ()
+    ) -> dict[str, JsonValue]:
         """Return what results depend on: no key that is only shown, files by their content.
 
         Parameters
@@ -223,7 +224,7 @@ class Settings(BaseModel):
         return {k: _essence(v, content, shown) for k, v in every.items() if k not in but}
 
 
-def _essence(value: Any, content: Callable[[Path], Any], shown: bool) -> Any:
+def _essence(value: Any, content: Callable[[Path], JsonValue], shown: bool) -> JsonValue:
     if isinstance(value, Settings):
         return value.essence(content, shown)
     if isinstance(value, Path):
@@ -234,7 +235,8 @@ def _essence(value: Any, content: Callable[[Path], Any], shown: bool) -> Any:
         return {k: _essence(v, content, shown) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_essence(v, content, shown) for v in value]
-    return value
+    plain: JsonValue = value
+    return plain
 
 
 def _holds_bool(value: Any) -> bool:

@@ -23,6 +23,7 @@ from pydantic import (
 
 from shakeslide.core.errors import InputError, did_you_mean, shortened
 from shakeslide.study import document as documents
+from shakeslide.study.document import TomlValue
 from shakeslide.study.factor_settings import (
     EPICENTRE,
     FACTOR_FUNCTIONS,
@@ -408,7 +409,7 @@ class Study(Settings):
 
 def load(
     path: Path, data: Path | None = None, overrides: Sequence[str] = ()
-) -> tuple[Study, dict[str, Any]]:
+) -> tuple[Study, dict[str, TomlValue]]:
     """Read a study file.
 
     Parameters
@@ -447,7 +448,7 @@ def default_folder(path: Path) -> Path:
     return Path("runs") / (path.resolve().parent.name if path.stem == "study" else path.stem)
 
 
-def validate(document: Mapping[str, Any], base: Path, where: str) -> Study:
+def validate(document: Mapping[str, TomlValue], base: Path, where: str) -> Study:
     """Return the study of a parsed document; errors name `where`."""
     try:
         return Study.model_validate(document, context={"base": base})

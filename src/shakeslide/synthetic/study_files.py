@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import rasterio
 import shapely
-from numpy.typing import NDArray
+from affine import Affine
+from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
 
 from shakeslide.core.errors import InputError
@@ -118,8 +119,28 @@ use = ["lr", "svm", "rf", "sae"]
 """
 
 
-def raster_profile(earthquake: Earthquake, dtype: np.dtype[Any], nodata: float) -> dict[str, Any]:
-    """How a raster of the map is written."""
+class RasterProfile(TypedDict):
+    """How GDAL writes a raster: options of `rasterio.open`."""
+
+    driver: str
+    width: int
+    height: int
+    count: int
+    dtype: np.dtype[Any]
+    crs: str
+    transform: Affine
+    compress: str
+    zlevel: int
+    predictor: int
+    nodata: float
+    tiled: bool
+    blockxsize: int
+    blockysize: int
+    bigtiff: str
+
+
+def raster_profile(earthquake: Earthquake, dtype: np.dtype[Any], nodata: float) -> RasterProfile:
+    """Return how a raster of the map is written."""
     rows, cols = earthquake.geobox.shape
     return {
         "driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": dtype,
@@ -141,7 +162,7 @@ def _raster(path: Path, array: NDArray[Any], earthquake: Earthquake) -> None:
 def write_vector(
     path: Path,
     geometry: Any,
-    columns: Mapping[str, Any],
+    columns: Mapping[str, ArrayLike],
     layer: str,
     centre: tuple[float, float],
 ) -> None:
@@ -153,7 +174,7 @@ def write_vector(
 def append_vector(
     path: Path,
     geometry: Any,
-    columns: Mapping[str, Any],
+    columns: Mapping[str, ArrayLike],
     layer: str,
     centre: tuple[float, float],
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,24 @@ def priorities(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]
     return weights / weights.sum(), float(max(ratio, 0.0))
 
 
+class FactorRatings(TypedDict, total=False):
+    """Ratings of a factor's classes, from 0 to 1.
+
+    Attributes
+    ----------
+    limits : sequence of float
+        Rising limits between the classes of a numeric factor.
+    values : sequence of float
+        Ratings below the first limit, between limits and above the last.
+    classes : mapping of str to float
+        Ratings of a categorical factor by the name of the class.
+    """
+
+    limits: Sequence[float] | None
+    values: Sequence[float] | None
+    classes: Mapping[str, float] | None
+
+
 class AnalyticHierarchy(RawModel):
     """Analytic hierarchy process (Saaty 1980): score = Σ weight · rating of the factor's class.
 
@@ -135,7 +153,7 @@ class AnalyticHierarchy(RawModel):
     def __init__(
         self,
         comparisons: Mapping[str, float] | None = None,
-        ratings: Mapping[str, Mapping[str, Any]] | None = None,
+        ratings: Mapping[str, FactorRatings] | None = None,
         bins: int = 10,
     ) -> None:
         self.comparisons = comparisons
@@ -270,7 +288,7 @@ def _frequency_ratings(
     return np.asarray(ratio / ratio.max(), np.float64)
 
 
-def _limits(code: str, given: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _limits(code: str, given: FactorRatings) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     limits = np.asarray(given.get("limits") or [], np.float32)
     values = np.asarray(given.get("values") or [], np.float64)
     if limits.size == 0 or values.size != limits.size + 1 or (np.diff(limits) <= 0).any():
@@ -281,7 +299,7 @@ def _limits(code: str, given: Mapping[str, Any]) -> tuple[NDArray[np.float32], N
 
 
 def _class_ratings(
-    factor: Described, codes: NDArray[Any], given: Mapping[str, Any]
+    factor: Described, codes: NDArray[Any], given: FactorRatings
 ) -> NDArray[np.float64]:
     classes = dict(given.get("classes") or {})
     names = [factor.legend.get(int(c), str(int(c))) for c in codes]

@@ -380,34 +380,13 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         return p
 
     def _positive_probability(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        return self._mean_and_deviation(X)[0]
-
-    def predict_spread(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and standard deviation over members of the probability of ``classes_[1]``.
-
-        Parameters
-        ----------
-        X : array_like, shape (n_samples, n_features)
-
-        Returns
-        -------
-        mean, deviation : ndarray of float64, shape (n_samples,)
-            The mean is that of `predict_proba`; the deviation divides by the number of members.
-        """
-        return self._mean_and_deviation(self._rows(X))
-
-    def _mean_and_deviation(
-        self, X: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         mean = self._member_probability(0, X)
-        squares = np.zeros_like(mean)
-        # Welford's (1962) update: no member's probabilities are kept, no squares cancel.
+        # A running mean: no member's probabilities are kept.
         for k in range(1, len(self.networks_)):
             step = self._member_probability(k, X)
             step -= mean
             mean += step / (k + 1)
-            squares += step * step * (k / (k + 1))
-        return mean, np.sqrt(squares / len(self.networks_))
+        return mean
 
     def precision_error(self, X: ArrayLike) -> tuple[float, float]:
         """Largest and root mean square error of the probabilities that `precision` brings.
@@ -468,12 +447,6 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
                 f"can't reconstruct from layer {layers}: {len(self.decoders_)} are pre-trained"
             )
         return joined(self.decoders_[:layers], self.activation).outputs(rows)
-
-    def reconstruction_error(self, X: ArrayLike, layers: int = 1) -> NDArray[np.float64]:
-        """Root of the mean squared reconstruction error of each (scaled) feature, (n_features,)."""
-        error = self.reconstruct(X, layers).astype(np.float64) - self._rows(X)
-        rmse: NDArray[np.float64] = np.sqrt(np.mean(error**2, axis=0))
-        return rmse
 
     def _settings(self) -> training.Settings:
         """Return checked settings."""

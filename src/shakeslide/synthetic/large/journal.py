@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from shakeslide.core import lock
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
+
+
+class JournalRecord(TypedDict):
+    """A journal as its file has it: what each step told, and sizes of files in bytes."""
+
+    settings: str
+    steps: dict[str, Sequence[float]]
+    sizes: dict[str, int]
 
 
 class Journal:
@@ -31,21 +39,29 @@ class Journal:
 
     def __init__(self, folder: Path, settings: str) -> None:
         self.folder, self._path = folder, folder / "done.json"
-        self._told: dict[str, Any] = {"settings": settings, "steps": {}, "sizes": {}}
+        self._told: JournalRecord = {"settings": settings, "steps": {}, "sizes": {}}
         known = _read(self._path)
-        if known.get("settings") == settings and self._sizes(known["sizes"]) == known["sizes"]:
+        if (
+            known is not None
+            and known["settings"] == settings
+            and self._sizes(known["sizes"]) == known["sizes"]
+        ):
             self._told = known
         else:
             self._keep([])
 
     @property
-    def steps(self) -> dict[str, Any]:
+    def steps(self) -> dict[str, Sequence[float]]:
         """What each step that is done has told, by its name, in the order they were done."""
-        steps: dict[str, Any] = self._told["steps"]
-        return steps
+        return self._told["steps"]
 
     def add(
-        self, step: str, told: Any = None, *, keep: Collection[str], made: Collection[str] = ()
+        self,
+        step: str,
+        told: Sequence[float] = (),
+        *,
+        keep: Collection[str],
+        made: Collection[str] = (),
     ) -> None:
         """Note that a step is done, and delete all files but those of such names.
 
@@ -55,7 +71,7 @@ class Journal:
         beside = [name for name in self._told["sizes"] if name.startswith("..")]
         self._told["sizes"] = self._sizes([*keep, *beside, *(f"../{name}" for name in made)])
         with replacing(self._path) as temporary:
-            temporary.write_text(json.dumps(self._told | {"digest": _digest(self._told)}))
+            temporary.write_text(json.dumps({**self._told, "digest": _digest(self._told)}))
         self._keep([self._path.name, *keep])
 
     def size(self) -> int:
@@ -72,18 +88,20 @@ class Journal:
                 path.unlink()
 
 
-def _digest(told: dict[str, Any]) -> str:
+def _digest(told: JournalRecord) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> JournalRecord | None:
     """Return what a journal told, nothing where it is damaged or was edited."""
     try:
         known = json.loads(path.read_text())
         digest = known.pop("digest")
+        # The digest vouches for the form: only `add` writes one.
+        told: JournalRecord = known
+        return told if digest == _digest(told) else None
     except (OSError, ValueError, RecursionError, LookupError, AttributeError, TypeError):
-        return {}
-    return known if digest == _digest(known) else {}
+        return None
 
 
 _LOCK = "lock"

@@ -13,6 +13,7 @@ import numpy as np
 import rasterio
 import shapely
 from numpy.typing import NDArray
+from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from shakeslide._version import __version__
@@ -37,10 +38,10 @@ from shakeslide.synthetic.failure import FailureCurve, failure_curve
 from shakeslide.synthetic.geology import Codes
 from shakeslide.synthetic.id_polygons import Place, outlines, patches
 from shakeslide.synthetic.large.journal import Journal, journal
-from shakeslide.synthetic.large.landslides import choose, make_slides, parts
 from shakeslide.synthetic.large.planes import Box, Plane, View, in_order, tiles
 from shakeslide.synthetic.large.rivers import river_pieces
 from shakeslide.synthetic.large.tiled_drainage import accumulate_tiles, drain
+from shakeslide.synthetic.large.tiled_landslides import choose, make_slides, parts
 from shakeslide.synthetic.large.tiled_relief import Terrain, Work, make_terrain, terrain_in
 from shakeslide.synthetic.mappers import Extent, extent_nodes, make_extent, void_field
 from shakeslide.synthetic.noise import Axis, Floats
@@ -412,7 +413,7 @@ class _Maker:
                 advance(1)
 
     @contextmanager
-    def _opened(self, event: Earthquake) -> Iterator[dict[str, Any]]:
+    def _opened(self, event: Earthquake) -> Iterator[dict[str, DatasetWriter]]:
         with ExitStack() as stack:
             rasters = {}
             stack.enter_context(rasterio.Env(**options()))
