@@ -20,10 +20,10 @@ from shakeslide.core.files import PART
 from shakeslide.synthetic import Scenario, make, study_files, write, write_large
 from shakeslide.synthetic import relief as whole_relief
 from shakeslide.synthetic.large import (
-    landslides,
     rivers,
     tiled_drainage,
     tiled_earthquake,
+    tiled_landslides,
     tiled_relief,
 )
 from shakeslide.synthetic.large.journal import Journal
@@ -83,7 +83,7 @@ def incomplete(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_neither_the_order_of_tiles_nor_the_number_of_workers_shows(
     incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (tiled_drainage, tiled_earthquake, landslides, tiled_relief, rivers):
+    for module in (tiled_drainage, tiled_earthquake, tiled_landslides, tiled_relief, rivers):
         monkeypatch.setattr(module, "in_order", backwards)
     write_large(INCOMPLETE, tmp_path, tile=TILE, whole=120, workers=1)
     same_files(incomplete, tmp_path)
