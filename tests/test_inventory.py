@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import geopandas as gpd
 import numpy as np
@@ -91,6 +92,32 @@ def test_landslides_without_an_id_stay_alone(tmp_path: Path) -> None:
     shapes = [site.box(5 * i, 5, 4, 4) for i in range(4)]
     path = write(tmp_path / "parts.gpkg", shapes, slide=["a", None, "a", None])
     assert inventory.load(Inventory(path=path, id="slide"), GRID).count == 3
+
+
+def test_each_landslide_keeps_its_date(tmp_path: Path) -> None:
+    shapes = [site.box(5 * i, 5, 4, 4) for i in range(4)]
+    days = ["2005-10-09", "2005-10-08", "2005-10-07", "2005-10-06"]
+    path = write(tmp_path / "parts.gpkg", shapes, slide=["a", None, "b", "a"], day=days)
+    found = inventory.load(Inventory(path=path, id="slide", date="day"), GRID)
+    assert found.dates is not None
+    # Of the parts of one landslide the first day counts; those without an id come last.
+    by_area = dict(zip(found.areas.tolist(), found.dates.dt.day.tolist(), strict=True))
+    assert by_area[shapes[0].area * 2] == 6
+    west = [shapely.bounds(shape)[0] for shape in found.shapes]
+    assert dict(zip(west, found.dates.dt.day, strict=True)) == {
+        shapes[0].bounds[0]: 6,
+        shapes[1].bounds[0]: 8,
+        shapes[2].bounds[0]: 7,
+    }
+
+
+def test_ground_without_a_buffer_shares_the_landslides_edges(tmp_path: Path) -> None:
+    path = write(tmp_path / "slides.gpkg", [site.box(5, 5, 4, 4), site.box(20, 5, 4, 4)])
+    plain = inventory.load(Inventory(path=path), GRID)
+    assert plain.kept_clear.edges is plain.outlines.edges
+    assert plain.kept_clear.values.tolist() == [1.0, 1.0]
+    wide = inventory.load(Inventory(path=path, buffer=30), GRID)
+    assert (labels(wide).standing == EXCLUDED).sum() == 2 * (6 * 6 - 4 * 4)
 
 
 def test_an_attribute_marks_sources(tmp_path: Path) -> None:
@@ -212,7 +239,9 @@ def test_the_most_covered_cell_by_brute_force(seed: int) -> None:
         length, angle = rng.uniform(1, 90), rng.uniform(0, 180)
         thin = shapely.box(x, y, x + length, y + rng.uniform(1, 14))
         shapes.append(_rotated(thin, angle))
-    small = inventory._most_covered(np.array(shapes, object), GRID)
+    # A few at a time, as of many landslides.
+    with mock.patch.object(inventory, "TOGETHER", 3):
+        small = inventory._most_covered(np.array(shapes, object), GRID)
     x, y = np.meshgrid(
         site.WEST + 30 * (np.arange(50) + 0.5), site.NORTH - 30 * (np.arange(40) + 0.5)
     )

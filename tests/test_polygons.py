@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import rasterio.features
 import shapely
 from affine import Affine
@@ -12,6 +13,7 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from shakeslide.geo import grid as grids
+from shakeslide.layers import polygons
 from shakeslide.layers.polygons import Polygons
 
 GRID = GeoBox((60, 70), Affine(20, 0, 5e5, 0, -25, 4e6), CRS("EPSG:32643"))
@@ -98,3 +100,24 @@ def test_centres_are_counted_polygon_by_polygon(seed: int) -> None:
     shapes = blobs(seed, 6)
     counted = Polygons.on_grid(shapes, np.ones(len(shapes)), GRID).centres((60, 70))
     assert counted.tolist() == [int(shapely.contains(s, centres()).sum()) for s in shapes]
+
+
+@pytest.mark.parametrize("together", [1, 2, 7])
+def test_many_polygons_are_taken_apart_in_blocks(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One without parts among them: it has no edges and no box.
+    shapes = np.insert(blobs(1, 6), 2, shapely.Polygon())
+    values = np.arange(1.0, len(shapes) + 1)
+    whole = Polygons.on_grid(shapes, values, GRID)
+    monkeypatch.setattr(polygons, "TOGETHER", together)
+    blocks = Polygons.on_grid(shapes, values, GRID)
+    for name in ("edges", "start", "boxes"):
+        assert np.array_equal(getattr(whole, name), getattr(blocks, name))
+    assert whole.start[2] == whole.start[3]
+    assert np.isinf(whole.boxes[2]).all()
+    for box, shape in zip(whole.boxes, shapes, strict=True):
+        if not shape.is_empty:
+            west, south, east, north = shape.bounds
+            cells = [(west - 5e5) / 20, (4e6 - north) / 25, (east - 5e5) / 20, (4e6 - south) / 25]
+            assert box == pytest.approx(cells)

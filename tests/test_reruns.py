@@ -18,8 +18,10 @@ import rasterio
 import rasterio.shutil
 from pydantic import create_model
 
-from shakeslide import pipeline
+from shakeslide import pipeline, report
 from shakeslide.core.errors import InputError
+from shakeslide.core.files import Steps
+from shakeslide.pipeline import reporting
 from shakeslide.sampling import sampling
 
 from . import small_site as site
@@ -159,6 +161,38 @@ def test_a_change_redoes_what_the_table_says(row: str, recorded: Path, tmp_path:
         else:
             assert anew == several.get(word, {word} - {""}), column
             assert not renamed, column
+
+
+def test_a_report_goes_on_from_its_finished_steps(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def write(out: Path, inputs: object, on: object, steps: Steps) -> Path:
+        steps("first", lambda: made.append("first"))
+        if kill:
+            raise KeyboardInterrupt
+        return out / "report.html"
+
+    monkeypatch.setattr(report, "write", write)
+    monkeypatch.setattr(reporting, "provenance", lambda run: None)
+    home = shutil.copytree(recorded, tmp_path / "home")
+    (home / "run" / ".work" / "made" / "report.json").unlink()
+    run = opened(home)
+    kill = True
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.report(run, [])
+    assert made == ["first"]
+    # Other words on the page: nothing is taken from what was drawn before.
+    other = opened(home, "study.description=Some words")
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.report(other, [])
+    assert len(made) == 2
+    kill = False
+    pipeline.report(other, [])
+    assert len(made) == 2
+    assert not list((home / "run" / ".work").glob("shards/report-*"))
 
 
 def test_the_table_has_a_row_for_each_change() -> None:

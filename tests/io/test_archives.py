@@ -185,9 +185,10 @@ def test_an_archive_that_is_cut_short(pack: Pack, tmp_path: Path) -> None:
         vector.read(vector.VectorSource(path), UTM)
 
 
+@pytest.mark.parametrize("pack", [member, gzipped])
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
-def test_a_table_in_an_archive(name: str, tmp_path: Path) -> None:
+def test_a_table_in_an_archive(name: str, pack: Pack, tmp_path: Path) -> None:
     (tmp_path / name).write_text("x,y\n1,2\n")
-    source = vector.VectorSource(member(tmp_path / name), x="x", y="y", crs="EPSG:32643")
+    source = vector.VectorSource(pack(tmp_path / name), x="x", y="y", crs="EPSG:32643")
     with pytest.raises(InputError, match="unpack it"):
         vector.read(source, UTM)

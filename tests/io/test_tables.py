@@ -85,6 +85,8 @@ def test_the_crs_may_lie_beside_a_table(path: Path) -> None:
     path.with_suffix(".prj").write_text(CRS("EPSG:4326").to_wkt())
     (xy,) = vector.points(vector.read(source(path, crs=""), UTM))
     assert xy == pytest.approx([500_000, 3_762_155], abs=1)
+    assert vector.crs_of(source(path, crs="")) == CRS("EPSG:4326")
+    assert vector.crs_of(source(path)) == UTM
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
@@ -237,7 +239,7 @@ def test_columns_of_dates_and_of_categories(tmp_path: Path, suffix: str) -> None
     kinds, codes = pd.Categorical(["b", None]), pd.Categorical([2**53 + 1, None])
     table = pd.DataFrame({"x": [1.0, 2.0], "y": 0.0, "day": days, "kind": kinds, "code": codes})
     table.to_parquet(path) if suffix == ".parquet" else table.to_feather(path)
-    read = vector.read(source(path, column="kind", time="day", wkt="code", where="x > 0"), UTM)
+    read = vector.read(source(path, column="kind", time="day", date="code", where="x > 0"), UTM)
     assert read.table.kind.dropna().tolist() == ["b"]
     assert read.table.day.dropna().tolist() == ["2005-10-08"]
     assert read.table.code.dropna().tolist() == [2**53 + 1]

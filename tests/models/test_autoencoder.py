@@ -508,8 +508,10 @@ def test_a_raw_table_is_scaled_and_said():
     unit, y = raw_table()
     raw = unit * np.float32([4096, 64, 512]) - np.float32([1024, 0, 0])
     settings = {"units": (8,), "steps": 400, "pretrain_steps": 20, "batch_size": 64}
-    with pytest.warns(UserWarning, match="from -1024 to 3072 are scaled"):
+    with pytest.warns(UserWarning, match="from -1024 to 3072 are scaled") as caught:
         model = StackedAutoencoder(**settings, random_state=0).fit(raw, y)
+    # The warning names the caller's line.
+    assert [warning.filename for warning in caught] == [__file__]
     plain = StackedAutoencoder(**settings, random_state=0).fit(unit, y)
     assert plain.limits_ is None
     assert "limits" not in plain.arrays()

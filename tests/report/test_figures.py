@@ -17,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from PIL import Image
 
+from shakeslide.core.files import Steps
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.report import (
     artefacts,
@@ -508,3 +510,44 @@ def test_the_title_of_a_map_leaves_the_other_entry_free(tmp_path: Path, title: s
     for box in (title_box, entry):
         assert figure.bbox.x0 < box.x0
         assert box.x1 < figure.bbox.x1
+
+
+# ------------------------------------------------------------------ going on after a kill
+
+
+def drawn(folder: Path, steps: Steps | None, count: int) -> list[figures.Drawn]:
+    """Draw so many small figures, the last one beside the page."""
+    with figures.keeping(steps):
+        out = []
+        for i in range(count):
+            figure, sheet = figures.new(0.2, 0.1)
+            sheet.text(0, 0, str(i))
+            out.append(figures.save(figure, folder / f"{i}.png", "a number", embed_width=40))
+        figures.save_alone(figures.new(0.1, 0.1)[0], folder / "alone.png")
+    return out
+
+
+def test_figures_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, out, calls = Steps(tmp_path / "steps"), tmp_path / "out", []
+    plain, write = drawn(tmp_path / "plain", None, 3), figures.write
+
+    def counted(figure: Figure, path: Path) -> Image.Image:
+        calls.append(path.stem)
+        return write(figure, path)
+
+    monkeypatch.setattr(figures, "write", counted)
+    assert (
+        drawn(tmp_path / "out", steps, 2) == [replace(p, path=out / p.path.name) for p in plain][:2]
+    )
+    assert calls == ["0", "1", "alone"]
+    # What is lost, or no longer what was drawn, is drawn again.
+    (out / "0.png").unlink()
+    (out / "alone.png").write_bytes(b"other")
+    calls.clear()
+    assert drawn(out, steps, 3) == [replace(p, path=out / p.path.name) for p in plain]
+    assert calls == ["0", "2", "alone"]
+    for path in (tmp_path / "plain").iterdir():
+        assert path.read_bytes() == (out / path.name).read_bytes()
+    calls.clear()
+    drawn(out, None, 1)
+    assert calls == ["0", "alone"]

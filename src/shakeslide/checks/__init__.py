@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shakeslide.checks.effort import Rows
 from shakeslide.checks.effort import remarks as effort
 from shakeslide.checks.few import needs
 from shakeslide.checks.missing import require_all
@@ -23,6 +24,7 @@ __all__ = [
     "Asked",
     "LayerRow",
     "Reading",
+    "Rows",
     "Uses",
     "check_dem",
     "check_evaluation",

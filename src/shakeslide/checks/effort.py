@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shakeslide.learning.training import Recipe
+from shakeslide.models.kernel_machines.svm import SupportVectorMachine
 from shakeslide.study.settings import Evaluation, Maps
 
 MOST_WEIGHTS = 10_000_000
@@ -17,10 +19,30 @@ MOST_STEPS = 10_000_000
 """Steps of training; the preset has 24,000."""
 MOST_FITS = 10_000
 """Models that are fitted for an evaluation; by default some hundred."""
+MANY_ROWS = 20_000
+"""Samples from which on a support vector machine with its exact kernel takes minutes."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How many samples models are fitted on.
+
+    Attributes
+    ----------
+    judged, mapped : int
+        For the models that are scored, and for those that are mapped.
+    """
+
+    judged: int
+    mapped: int
 
 
 def remarks(
-    recipes: Sequence[Recipe], factors: int, evaluation: Evaluation, maps: Maps
+    recipes: Sequence[Recipe],
+    factors: int,
+    evaluation: Evaluation,
+    maps: Maps,
+    rows: Rows | None = None,
 ) -> list[str]:
     """Return what will take far longer, or far more memory, than usual.
 
@@ -32,10 +54,13 @@ def remarks(
         Factors in use.
     evaluation, maps : Evaluation, Maps
         The tables of the study.
+    rows : Rows, optional
+        How many samples there will be, where that is known.
     """
     out = []
     for recipe in recipes:
         out += [f"[models.{recipe.name}] {text}" for text in _of_model(recipe.params, factors)]
+        out += _of_machine(recipe, factors, rows) if rows is not None else []
     protocols = set(evaluation.protocols)
     splits = evaluation.repeats if "pixel" in protocols else 0
     splits += evaluation.folds * len({"landslide", "block"} & protocols)
@@ -69,3 +94,21 @@ def _of_model(params: Mapping[str, Any], factors: int) -> list[str]:
     if steps > MOST_STEPS:
         out.append(f"steps and pretrain_steps add up to {steps:,}: is that meant?")
     return out
+
+
+def _of_machine(recipe: Recipe, factors: int, rows: Rows) -> list[str]:
+    """Report a support vector machine whose fit for the map takes far longer than the judged one.
+
+    With the exact kernel the time grows at least with the square of the rows.
+    """
+    machine = recipe.make(0)
+    if not isinstance(machine, SupportVectorMachine) or rows.mapped <= max(MANY_ROWS, rows.judged):
+        return []
+    if not machine.is_exact(rows.mapped, factors):
+        return []
+    times = rows.mapped / rows.judged
+    return [
+        f"[models.{recipe.name}] the mapped model is fitted on all {rows.mapped:,} samples, "
+        f"{times:.2g} times as many as the judged one, which takes about {times**2:.2g} times as "
+        'long: set [map] fitted_on = "training", [samples] most, or a smaller gamma, to save time'
+    ]

@@ -116,7 +116,8 @@ def inventory_row(
     # Source areas where there are any, for it is their cells that are sampled.
     polygons = loaded.sources if loaded.sources is not None else loaded.outlines
     most = None if asked is None else asked.samples.most
-    enough = few.require(least, f"{settings.path} (inventory)", *few.counted(polygons, grid, most))
+    landslides, cells = few.counted(polygons, grid, most)
+    enough = few.require(least, f"{settings.path} (inventory)", landslides, cells)
     # Source areas that are still to be extracted are smaller than the outlines.
     certain = loaded.positives is not Positive.EXTRACTED
     doubts = rehearse(loaded, grid, asked) if certain and asked is not None else []
@@ -154,6 +155,7 @@ def inventory_row(
         source=settings.source,
         notes=loaded.notes,
         warnings=[w for w in warnings if w],
+        cells=cells,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError, counted
@@ -75,40 +76,71 @@ def rehearse(landslides: Inventory, grid: GeoBox, asked: Asked) -> list[str]:
             "source: look at [inventory] extent and at [[masks]]"
         )
     most = asked.samples.most or len(sources)
-    sources = _lowest(sources, min(most, len(sources)))
+    sources = sources.lowest(most)
     if lacking := _lacking_clear(len(sources), len(clear), rows * cols, asked):
         return [lacking]
-    clear = _lowest(clear, round(asked.samples.negatives_per_positive * len(sources)))
+    clear = clear.lowest(round(asked.samples.negatives_per_positive * len(sources)))
     # Splits ask for places and labels only, not for factors.
     drawn = sampling.Samples(_placed(sources, clear, grid), (), pd.DataFrame(), {})
     return [*_shares(len(sources), asked), *_splits(drawn, grid, asked)]
 
 
-def _cells(landslides: Inventory, grid: GeoBox) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the source cells with their landslides, and the clear cells."""
-    found: dict[int, list[pd.DataFrame]] = {SOURCE: [], CLEAR: []}
+@dataclass(frozen=True)
+class _Cells:
+    """Cells of one kind: as a table, the millions of clear ones would take five times the memory.
+
+    Attributes
+    ----------
+    place : array, (n,) int32
+        Row times the number of columns of the grid, plus column.
+    landslide : array, (n,) int32
+        Whose source each is; 0 of a clear cell.
+    """
+
+    place: NDArray[np.int32]
+    landslide: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def lowest(self, number: int) -> _Cells:
+        """Return so many cells, evenly spread by chance; the same ones in every check."""
+        if number >= len(self):
+            return self
+        chosen = np.random.default_rng(0).choice(len(self), number, replace=False)
+        chosen = np.sort(chosen)
+        return _Cells(self.place[chosen], self.landslide[chosen])
+
+    def table(self, cols: int) -> pd.DataFrame:
+        """Return row, column and landslide of each cell of a grid of `cols` columns."""
+        row, col = np.divmod(self.place, cols)
+        columns = {"row": row.astype(np.int32), "col": col.astype(np.int32)}
+        return pd.DataFrame({**columns, "landslide_id": self.landslide})
+
+
+def _cells(landslides: Inventory, grid: GeoBox) -> tuple[_Cells, _Cells]:
+    """Return the source cells, and the clear cells."""
+    cols = grids.shape_of(grid)[1]
+    found: dict[int, list[NDArray[np.int32]]] = {SOURCE: [], CLEAR: []}
+    whose: list[NDArray[np.int32]] = []
     for tile in grids.tiles(grid, WINDOW):
         labels = landslides.label(tile)
         for kind, parts in found.items():
             row, col = np.nonzero(labels.standing == kind)
-            columns = {"row": (row + tile.row0).astype(np.int32)}
-            columns["col"] = (col + tile.col0).astype(np.int32)
-            columns["landslide_id"] = labels.landslide[row, col]
-            parts.append(pd.DataFrame(columns))
-    return pd.concat(found[SOURCE]), pd.concat(found[CLEAR])
+            parts.append(((row + tile.row0) * cols + col + tile.col0).astype(np.int32))
+        whose.append(labels.landslide[labels.standing == SOURCE])
+    clear = np.concatenate(found[CLEAR])
+    return (
+        _Cells(np.concatenate(found[SOURCE]), np.concatenate(whose)),
+        _Cells(clear, np.zeros(len(clear), np.int32)),
+    )
 
 
-def _lowest(cells: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Return so many cells, evenly spread by chance; the same ones in every check."""
-    if number >= len(cells):
-        return cells
-    chosen = np.random.default_rng(0).choice(len(cells), number, replace=False)
-    return cells.iloc[np.sort(chosen)]
-
-
-def _placed(sources: pd.DataFrame, clear: pd.DataFrame, grid: GeoBox) -> pd.DataFrame:
+def _placed(sources: _Cells, clear: _Cells, grid: GeoBox) -> pd.DataFrame:
     """Return the drawn cells with label and coordinates."""
-    table = pd.concat([sources.assign(label=1), clear.assign(label=0)], ignore_index=True)
+    cols = grids.shape_of(grid)[1]
+    parts = [sources.table(cols).assign(label=1), clear.table(cols).assign(label=0)]
+    table = pd.concat(parts, ignore_index=True)
     a = grid.affine
     table["x"] = a.c + (table["col"] + 0.5) * a.a
     table["y"] = a.f + (table["row"] + 0.5) * a.e

@@ -29,6 +29,8 @@ class LayerRow:
         What will be done with it.
     notes, warnings : list of str
         What was repaired; what to think about.
+    cells : int
+        Of the inventory: source cells that will be sampled, if all have values of all factors.
     """
 
     name: str
@@ -41,6 +43,7 @@ class LayerRow:
     source: str = ""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    cells: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""

@@ -278,8 +278,11 @@ def _alternation(z: Floats, axis: int) -> tuple[float, float]:
 
 def repeated(shapes: NDArray[np.object_]) -> str:
     """Report outlines, an array (n,) of geometries, that are the same as another."""
+    # To normalise all takes long: the same outlines have the same limits and as many corners.
+    alike = pd.DataFrame(shapely.bounds(shapes)).assign(corners=shapely.get_num_coordinates(shapes))
+    some = shapes[alike.duplicated(keep=False).to_numpy()]
     # Normalised, for the same outline may begin at another corner.
-    count = int(pd.Series(shapely.to_wkb(shapely.normalize(shapes))).duplicated().sum())
+    count = int(pd.Series(shapely.to_wkb(shapely.normalize(some))).duplicated().sum())
     if count == 0:
         return ""
     return (
@@ -337,14 +340,17 @@ def nearly_the_same(shapes: NDArray[np.object_], alike: float = 0.8) -> str:
         Share of their common area that counts as the same.
     """
     tree = shapely.STRtree(shapes)
-    first, second = tree.query(shapes, predicate="intersects")
+    # By their boxes: to test whether they touch would take longer than what follows.
+    first, second = tree.query(shapes)
     # Each pair once, and no shape with itself.
     once = first < second
     first, second = first[once], second[once]
     area = shapely.area(shapes)
     # Outlines of very different size cannot be the same.
     ratio = np.minimum(area[first], area[second]) / np.maximum(area[first], area[second])
-    first, second = first[ratio > alike], second[ratio > alike]
+    # Nor can those whose boxes share less.
+    near = (ratio > alike) & (_shared(shapes, first, second) > 0.99 * alike * area[first])
+    first, second = first[near], second[near]
     shared = shapely.area(shapely.intersection(shapes[first], shapes[second]))
     # Intersection over union (Jaccard's index).
     same = shared / (area[first] + area[second] - shared)
@@ -356,6 +362,16 @@ def nearly_the_same(shapes: NDArray[np.object_], alike: float = 0.8) -> str:
         f"{pairs:,} pairs of landslides have nearly the same outline: if they were mapped twice, "
         "leave one out with where ="
     )
+
+
+def _shared(
+    shapes: NDArray[np.object_], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the area that the boxes of two shapes share, (pairs,)."""
+    box = shapely.bounds(shapes)
+    low = np.maximum(box[first, :2], box[second, :2])
+    high = np.minimum(box[first, 2:], box[second, 2:])
+    return np.asarray(np.maximum(high - low, 0.0).prod(axis=1))
 
 
 def undated(dates: pd.Series, event: Any, years_after: float = 2.0) -> Sequence[str]:

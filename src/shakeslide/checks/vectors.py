@@ -132,7 +132,11 @@ def distance_to(shapes: NDArray[np.object_] | Points, grid: GeoBox) -> float:
     """Return the distance in metres from the grid to the nearest of some geometries, (n,)."""
     if isinstance(shapes, Points):
         return shapes.distance(*grids.bounds(grid).bbox)
-    return float(shapely.distance(shapes, shapely.box(*grids.bounds(grid).bbox)).min())
+    box = shapely.box(*grids.bounds(grid).bbox)
+    # Sooner than the distances of all.
+    if shapely.intersects(shapes, box).any():
+        return 0.0
+    return float(shapely.distance(shapes, box).min())
 
 
 def _column_text(features: vector.Features, layer: Layer, use: Uses) -> str:
@@ -140,7 +144,7 @@ def _column_text(features: vector.Features, layer: Layer, use: Uses) -> str:
         return ""
     column = features.table[layer.column]
     if use.classes:
-        names = sorted({str(v) for v in column.dropna()})
+        names = sorted({str(v) for v in column.dropna().unique()})
         return (
             f"{layer.column}: {len(names)} classes: "
             + ", ".join(names[:6])

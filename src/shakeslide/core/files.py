@@ -186,14 +186,25 @@ class Steps:
 
     folder: Path
 
-    def __call__(self, step: str, make: Callable[[], Result], /) -> Result:
-        """Return what a step gave before, else run it and keep what it gives."""
+    def __call__(
+        self,
+        step: str,
+        make: Callable[[], Result],
+        /,
+        holds: Callable[[Result], bool] = lambda _: True,
+    ) -> Result:
+        """Return what a step gave before, else run it and keep what it gives.
+
+        `holds` looks at what was kept: a file that a step has made beside it may be gone.
+        """
         path = self.folder / f"{step}.json"
         try:
             kept: Result = json.loads(path.read_text(encoding="utf-8"))["result"]
-            return kept
+            if holds(kept):
+                return kept
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
-            result = make()
+            pass
+        result = make()
         with replacing(path, durable=False) as temporary:
             temporary.write_text(json.dumps({"result": result}), encoding="utf-8")
         return result

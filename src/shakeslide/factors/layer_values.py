@@ -71,12 +71,13 @@ def _value(settings: ValueFactor, code: str, sources: Sources) -> Made:
     values = vector.numeric(features, str(layer.column), f"[layers.{settings.layer}]")
     overlap = settings.overlap or _usual_overlap(settings)
     polygons = Polygons.valued(features.geometry, values, sources.grid, overlap)
-    in_file = Polygons.valued(features.geometry, values, sources.grid, "last")
     notes, warnings = _overlap_remarks(polygons, {}, settings, overlap, code, sources.grid)
-    shape = grids.shape_of(sources.grid)
-    if overlap != "last" and in_file.overlaps(shape) == polygons.overlaps(shape):
-        # The file's order says the same: isoseismals from the lowest to the highest.
-        notes, warnings = [*notes, *warnings], []
+    if warnings and overlap != "last":
+        in_file = Polygons.valued(features.geometry, values, sources.grid, "last")
+        shape = grids.shape_of(sources.grid)
+        if in_file.overlaps(shape) == polygons.overlaps(shape):
+            # The file's order says the same: isoseismals from the lowest to the highest.
+            notes, warnings = [*notes, *warnings], []
     return Made(
         BurnPolygons(polygons),
         unit=settings.unit,

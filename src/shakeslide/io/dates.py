@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shakeslide.core.errors import InputError, shortened
@@ -14,6 +16,7 @@ DAY = pd.Timedelta(days=1)
 BLOCK = 200_000
 """Texts that are parsed at once."""
 DATE_ALONE = r"^[0-9]{4}[-/]?[0-9]{1,2}[-/]?[0-9]{1,2}$"
+PLAIN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z?)?$"
 CLOCK = r"^[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]*)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
 
 
@@ -53,8 +56,8 @@ def times(given: pd.Series, column: str, where: str) -> pd.Series:
         return pd.Series(pd.to_datetime(given, utc=True))
     # In blocks: while texts are parsed each is a Python object.
     blocks = [given.iloc[i : i + BLOCK] for i in range(0, max(len(given), 1), BLOCK)]
-    parsed = [_parsed(block) for block in blocks]
-    wrong = pd.concat([text[out.isna() & text.notna() & (text != "")] for text, out in parsed])
+    parsed = [_plain(block) or _parsed(block) for block in blocks]
+    wrong = pd.concat([unread for _, unread in parsed])
     if len(wrong):
         if wrong.str.match(CLOCK).all():
             remedy = "it holds times of day: name the column of their dates with date ="
@@ -64,11 +67,29 @@ def times(given: pd.Series, column: str, where: str) -> pd.Series:
             f"{where}: column '{column}' holds {len(wrong)} values that are not dates "
             f"(e.g. {shortened(str(wrong.iloc[0]), 40)!r}); {remedy}"
         )
-    return pd.Series(pd.concat([out for _, out in parsed]))
+    return pd.Series(pd.concat([out for out, _ in parsed]))
+
+
+def _plain(given: pd.Series) -> tuple[pd.Series, pd.Series] | None:
+    """Return as `_parsed` does, None where some texts are not the plain form of catalogues.
+
+    That form is read by Arrow, ten times as fast and without an object for each text.
+    """
+    if not isinstance(given.dtype, pd.StringDtype):
+        return None
+    texts = pa.array(given, from_pandas=True)
+    if not pc.all(pc.match_substring_regex(texts, PLAIN)).as_py():
+        return None
+    try:
+        moments = pc.utf8_rtrim(texts, "Z").cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:  # no such day, or time of day
+        return None
+    out = pd.Series(moments.to_pandas().to_numpy(), given.index).dt.tz_localize("UTC")
+    return out, given.iloc[:0].astype("string")
 
 
 def _parsed(given: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Return texts without blanks around them, and the times that they state, NaT where none."""
+    """Return the times that texts state, NaT where none, and the texts that state none."""
     text = given.astype("string").str.strip()
     out = pd.Series(pd.to_datetime(text, utc=True, errors="coerce", format="ISO8601"))
     rest = (out.isna() & text.notna() & (text != "")).to_numpy(bool)
@@ -78,7 +99,7 @@ def _parsed(given: pd.Series) -> tuple[pd.Series, pd.Series]:
         again = again.str.replace(r"^(\d{4})/(\d{1,2})/", r"\1-\2-", regex=True)
         again = again.str.replace(r"^(\d{4})$", r"\1-01-01", regex=True)
         out[rest] = pd.to_datetime(again, utc=True, errors="coerce", format="ISO8601")
-    return text, out
+    return out, text[out.isna() & text.notna() & (text != "")]
 
 
 def moments(given: pd.Series, column: str, where: str) -> Moments:

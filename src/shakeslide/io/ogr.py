@@ -309,10 +309,10 @@ def _geometries(
         plain = points.of_wkb(wkb)
         if plain is not None:
             return plain, []
-        wkb = wkb.to_numpy(zero_copy_only=False)
     try:
         return _from_wkb(wkb), []
     except (shapely.errors.GEOSException, NotImplementedError):
+        wkb = _bytes(wkb)
         kinds = {_type_of(w) for w in wkb if w is not None}
     notes = []
     if kinds & set(SURFACES):
@@ -336,8 +336,18 @@ def _geometries(
         ) from error
 
 
-def _from_wkb(wkb: NDArray[np.object_], on_invalid: str = "raise") -> Shapes:
-    return np.asarray(shapely.from_wkb(wkb, on_invalid=on_invalid), object)
+def _from_wkb(wkb: Any, on_invalid: str = "raise") -> Shapes:
+    """Return the geometries of well-known binary, (rows,): of a column of Arrow, or of objects."""
+    # Of a column chunk by chunk: each text of bytes becomes an object of Python's.
+    chunks = wkb.chunks if isinstance(wkb, pa.ChunkedArray) else [wkb]
+    made = [shapely.from_wkb(_bytes(chunk), on_invalid=on_invalid) for chunk in chunks]
+    return np.concatenate(made) if made else np.empty(0, object)
+
+
+def _bytes(wkb: Any) -> NDArray[np.object_]:
+    if isinstance(wkb, pa.ChunkedArray | pa.Array):
+        return np.asarray(wkb.to_numpy(zero_copy_only=False), object)
+    return np.asarray(wkb, object)
 
 
 def _type_of(wkb: bytes) -> int:

@@ -20,6 +20,8 @@ KINDS = {0: "point", 4: "point", 1: "line", 5: "line", 2: "line", 3: "polygon", 
 COLLECTION = 7
 BEYOND = 1e8
 """Metres from the origin of a CRS beyond which there is no Earth."""
+BLOCK = 500_000
+"""Coordinates that are brought into another CRS at once."""
 
 
 def flat(geometry: Shapes | Points) -> Shapes | Points:
@@ -274,10 +276,15 @@ def projected(geometry: Shapes | Points, own: CRS, crs: CRS) -> Shapes | Points:
         return geometry
     # `always_xy`: x first as in the files, whatever order the CRS states.
     change = pyproj.Transformer.from_crs(own.to_wkt(), crs.to_wkt(), always_xy=True)
+    xy = geometry.xy if isinstance(geometry, Points) else shapely.get_coordinates(geometry)
+    moved = np.empty_like(xy)
+    # In blocks, for PROJ works on copies.
+    for first in range(0, len(xy), BLOCK):
+        some = slice(first, first + BLOCK)
+        moved[some] = np.column_stack(change.transform(*xy[some].T))
     if isinstance(geometry, Points):
-        return Points(np.column_stack(change.transform(*geometry.xy.T)))
-    x, y = change.transform(*shapely.get_coordinates(geometry).T)
-    out: Shapes = shapely.set_coordinates(geometry.copy(), np.column_stack([x, y]))
+        return Points(moved)
+    out: Shapes = shapely.set_coordinates(geometry.copy(), moved)
     return out
 
 

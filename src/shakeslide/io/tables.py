@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataSourceError
 
 from shakeslide.core.errors import InputError, shortened
-from shakeslide.io import date_filters, suffixes
+from shakeslide.io import containers, date_filters, suffixes
 from shakeslide.io.gdal import one_line
 from shakeslide.io.points import Points
 from shakeslide.io.records import Records, Shapes, VectorSource, asked, listed, require, spelled
@@ -66,6 +66,11 @@ def is_columnar(path: Path) -> bool:
     return path.suffix.lower() in suffixes.COLUMNAR
 
 
+def is_table(path: Path) -> bool:
+    """Tell by its name whether a file is a table, packed or not."""
+    return containers.suffix_of(path.name) in (*suffixes.TEXTS, *suffixes.COLUMNAR)
+
+
 # ------------------------------------------------------------------ text
 
 
@@ -101,11 +106,19 @@ def read_text(source: VectorSource, more: Sequence[str] = ()) -> Records:
     for name in chosen:
         # One by one: the texts of a column go when it is typed.
         columns[name] = _typed(cells.pop(0), name, header.separator, notes)
-    records = _placed(source, pd.DataFrame(columns), tuple(names), notes, more)
-    beside = source.path.with_suffix(".prj")
-    if beside.is_file() and beside.stat().st_size < LONGEST_CRS:
-        records.crs = beside.read_text(errors="replace").strip() or None
+    table = pd.DataFrame(columns, copy=False)
+    del columns
+    records = _placed(source, table, tuple(names), notes, more)
+    records.crs = crs_beside(source.path)
     return records
+
+
+def crs_beside(path: Path) -> str | None:
+    """Return the CRS that a .prj file beside a table states, None where there is none."""
+    beside = path.with_suffix(".prj")
+    if not beside.is_file() or beside.stat().st_size >= LONGEST_CRS:
+        return None
+    return beside.read_text(errors="replace").strip() or None
 
 
 @dataclass(frozen=True)
@@ -455,7 +468,9 @@ def _placed(
     else:
         column = source.wkt or _wkt_column(source, table, names, notes)
         geometry = _from_wkt(source, table[column])
-    return Records(table[asked(list(table.columns), source, more)], geometry, None, names, notes)
+    # Coordinates are not kept twice.
+    attributes = asked(list(table.columns), replace(source, x=None, y=None, wkt=None), more)
+    return Records(table[attributes], geometry, None, names, notes)
 
 
 def _matching(source: VectorSource, table: pd.DataFrame) -> Any:

@@ -263,7 +263,7 @@ def crs_of(source: VectorSource) -> CRS | None:
     if quakeml.is_quakeml(source.path) or tables.is_columnar(source.path):
         found = _open(source, ()).crs
     elif tables.is_text_table(source.path):
-        return None
+        found = tables.crs_beside(source.path)
     else:
         found = ogr.layer_crs(source)
     return grids.horizontal_crs(found) if found else None
@@ -319,11 +319,10 @@ def _open(source: VectorSource, columns: Sequence[str]) -> Records:
     virtual.require_local(containers.on_disk(source.path))
     if quakeml.is_quakeml(source.path):
         return _open_quakeml(source, columns)
-    if containers.on_disk(source.path) != source.path and (
-        tables.is_columnar(source.path) or tables.is_text_table(source.path)
-    ):
+    if containers.is_packed(source.path) and tables.is_table(source.path):
         raise InputError(
-            f"{source.where_it_is}: is a table in an archive, where tables are not read; unpack it"
+            f"{source.where_it_is}: is a packed table, which is not read; unpack it and name the "
+            "unpacked file"
         )
     if tables.is_columnar(source.path):
         return tables.read_columnar(source, columns)

@@ -25,6 +25,9 @@ from shakeslide.study.settings import Layer
 OUTSIDE, CLEAR, SOURCE, EXCLUDED = 0, 1, 2, 3
 """Standing of a cell: outside the mapped extent, clear of landslides, in a source, neither."""
 
+TOGETHER = 20_000
+"""Landslides whose cells are compared at once."""
+
 Shapes = NDArray[np.object_]
 
 
@@ -145,11 +148,11 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
     landslides = _landslides(features, settings, kind, grid)
     shapes, notes = landslides.shapes, landslides.notes
     sources = _sources(settings, grid, landslides)
-    clear = shapely.buffer(shapes, settings.buffer) if settings.buffer > 0 else shapes
+    outlines = Polygons.on_grid(shapes, np.arange(1.0, len(shapes) + 1), grid)
     return Inventory(
-        outlines=Polygons.on_grid(shapes, np.arange(1.0, len(shapes) + 1), grid),
+        outlines=outlines,
         sources=sources,
-        kept_clear=Polygons.on_grid(clear, np.ones(len(clear)), grid),
+        kept_clear=_kept_clear(outlines, shapes, settings.buffer, grid),
         ambiguous=_ambiguous(settings.ambiguous, grid),
         extent=_extent(settings.extent, grid, landslides),
         shapes=shapes,
@@ -160,6 +163,15 @@ def load(settings: InventorySettings, grid: GeoBox, masks: Masks | None = None) 
         dates=landslides.dates,
         crs=grids.crs_name(features.crs),
     )
+
+
+def _kept_clear(outlines: Polygons, shapes: Shapes, buffer: float, grid: GeoBox) -> Polygons:
+    """Return the ground around the landslides where no negative may lie."""
+    ones = np.ones(len(shapes))
+    # The edges are shared: they may take as much memory as the rest of the inventory.
+    if buffer == 0:
+        return replace(outlines, values=ones)
+    return Polygons.on_grid(shapely.buffer(shapes, buffer), ones, grid)
 
 
 def _require_buffer(buffer: float, grid: GeoBox) -> None:
@@ -225,16 +237,18 @@ def _joined(
     shapes: Shapes, ids: pd.Series, dates: pd.Series | None
 ) -> tuple[Shapes, pd.Series | None]:
     """Return one shape per id, in the order in which the ids come; without id, each its own."""
-    number = pd.Series(pd.factorize(ids)[0])
+    number = np.array(pd.factorize(ids)[0], np.int64)
     alone = number < 0
     number[alone] = number.max() + 1 + np.arange(int(alone.sum()))
-    groups = number.groupby(number, sort=False).indices
-    joined = np.empty(len(groups), object)
-    for i, rows in enumerate(groups.values()):
-        joined[i] = shapes[rows[0]] if len(rows) == 1 else shapely.union_all(shapes[rows])
+    order = np.argsort(number, kind="stable")
+    start = np.flatnonzero(np.diff(number[order], prepend=-1))
+    joined: Shapes = shapes[order[start]]
+    ends = np.append(start[1:], len(order))
+    for i in np.flatnonzero(ends - start > 1):
+        joined[i] = shapely.union_all(shapes[order[start[i] : ends[i]]])
     if dates is None:
         return joined, None
-    first = dates.reset_index(drop=True).groupby(number, sort=False).min()
+    first = dates.reset_index(drop=True).groupby(number).min()
     return joined, first.reset_index(drop=True)
 
 
@@ -247,7 +261,7 @@ def _cells_of_points(shapes: Shapes, grid: GeoBox, notes: list[str]) -> Shapes:
     # A point on the grid's east or south edge is in the last cell.
     col = np.clip(np.floor((xy[:, 0] - a.c) / a.a), 0, cols - 1)
     row = np.clip(np.floor((xy[:, 1] - a.f) / a.e), 0, rows - 1)
-    shared = len(row) - len(set(zip(row.tolist(), col.tolist(), strict=True)))
+    shared = len(row) - len(np.unique(row * cols + col))
     if shared:
         notes.append(f"{shared} points share their cell with another landslide")
     return _cell_boxes(row, col, grid)
@@ -338,22 +352,39 @@ def _most_covered(shapes: Shapes, grid: GeoBox) -> _Small:
     """Return the cell that each landslide without a cell centre covers most (first of equals)."""
     rows, cols = grids.shape_of(grid)
     held = Polygons.on_grid(shapes, np.ones(len(shapes)), grid).centres((rows, cols))
+    without = np.flatnonzero(held == 0)
+    parts = [
+        _most_covered_of(shapes[without[first : first + TOGETHER]], grid)
+        for first in range(0, len(without), TOGETHER)
+    ]
+    if not parts:
+        return _Small(np.empty(0, object), np.empty(0, np.int64))
+    which = [without[i * TOGETHER :][part.which] for i, part in enumerate(parts)]
+    return _Small(np.concatenate([part.cells for part in parts]), np.concatenate(which))
+
+
+def _most_covered_of(shapes: Shapes, grid: GeoBox) -> _Small:
+    """Return the cell that each landslide covers most; those that cover none are left out."""
+    rows, cols = grids.shape_of(grid)
     a = grid.affine
-    cells, which = [], []
-    for i in np.nonzero(held == 0)[0]:
-        west, south, east, north = shapely.bounds(shapes[i])
-        # `a.e` is negative: the north gives the first row.
-        down = np.arange(max(0, (north - a.f) // a.e), min(rows - 1, (south - a.f) // a.e) + 1)
-        right = np.arange(max(0, (west - a.c) // a.a), min(cols - 1, (east - a.c) // a.a) + 1)
-        row, col = (v.ravel() for v in np.meshgrid(down, right, indexing="ij"))
-        if row.size == 0:
-            continue
-        boxes = _cell_boxes(row, col, grid)
-        covered = shapely.area(shapely.intersection(boxes, shapes[i]))
-        if covered.max() > 0:
-            cells.append(boxes[np.argmax(covered)])
-            which.append(i)
-    return _Small(np.array(cells, object), np.array(which, np.int64))
+    west, south, east, north = shapely.bounds(shapes).T
+    # `a.e` is negative: the north gives the first row.
+    top, left = np.maximum(0, (north - a.f) // a.e), np.maximum(0, (west - a.c) // a.a)
+    bottom = np.minimum(rows - 1, (south - a.f) // a.e)
+    right = np.minimum(cols - 1, (east - a.c) // a.a)
+    wide = np.maximum(right - left + 1, 0).astype(np.int64)
+    near = wide * np.maximum(bottom - top + 1, 0).astype(np.int64)
+    # The cells near each landslide, row by row.
+    owner = np.repeat(np.arange(len(shapes)), near)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(near) - near, near)
+    down, along = np.divmod(place, wide[owner])
+    boxes = _cell_boxes(top[owner] + down, left[owner] + along, grid)
+    covered = shapely.area(shapely.intersection(boxes, shapes[owner]))
+    most = np.zeros(len(shapes))
+    np.maximum.at(most, owner, covered)
+    at = np.flatnonzero((covered == most[owner]) & (covered > 0))
+    which, first = np.unique(owner[at], return_index=True)
+    return _Small(boxes[at[first]], which)
 
 
 # ------------------------------------------------------------------ other layers

@@ -21,6 +21,8 @@ from shakeslide.study.factor_settings import Overlap
 
 PREVIEW = 1_000_000
 """Cells of the grid on which overlaps are looked for at most."""
+TOGETHER = 50_000
+"""Polygons that are taken apart at once."""
 
 
 @dataclass(frozen=True)
@@ -77,23 +79,17 @@ class Polygons:
         grid : GeoBox
             The grid.
         """
-        parts, part_of = shapely.get_parts(geometry, return_index=True)
-        rings, ring_of = shapely.get_rings(parts, return_index=True)
-        xy, point_of = shapely.get_coordinates(rings, return_index=True)
-        a = grid.affine
-        cells = np.column_stack([(xy[:, 0] - a.c) / a.a, (xy[:, 1] - a.f) / a.e])
-        # Successive points are an edge where they belong to the same ring.
-        same = point_of[1:] == point_of[:-1]
-        edges = np.hstack([cells[:-1], cells[1:]])[same]
-        owner = part_of[ring_of[point_of[:-1][same]]]
-        # `owner` rises: parts and rings come polygon by polygon.
-        start = np.searchsorted(owner, np.arange(len(geometry) + 1)).astype(np.int64)
-        low, high = (np.full((len(geometry), 2), fill, float) for fill in (np.inf, -np.inf))
-        # Rings are closed: the beginnings of their edges are all of their points.
-        np.minimum.at(low, owner, edges[:, :2])
-        np.maximum.at(high, owner, edges[:, :2])
-        boxes = np.hstack([low, high])
-        return cls(np.ascontiguousarray(edges), start, np.asarray(values, np.float64), boxes)
+        # More than there are edges: of each ring the last point begins none.
+        edges = np.empty((int(shapely.get_num_coordinates(geometry).sum()), 4))
+        count, counts = 0, np.zeros(len(geometry), np.int64)
+        for first in range(0, len(geometry), TOGETHER):
+            some = slice(first, first + TOGETHER)
+            found, owner = _edges(geometry[some], grid)
+            edges[count : count + len(found)] = found
+            counts[some] = np.bincount(owner, minlength=len(counts[some]))
+            count += len(found)
+        edges, start = edges[:count], np.concatenate([[0], np.cumsum(counts)])
+        return cls(edges, start, np.asarray(values, np.float64), _boxes(edges, start))
 
     @classmethod
     def valued(
@@ -191,6 +187,36 @@ class Polygons:
         return out
 
 
+def _edges(
+    geometry: NDArray[np.object_], grid: GeoBox
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the edges of polygons in the grid's cell coordinates, (edges, 4), and whose each is.
+
+    The numbers of the polygons, (edges,) from 0, rise.
+    """
+    parts, part_of = shapely.get_parts(geometry, return_index=True)
+    rings, ring_of = shapely.get_rings(parts, return_index=True)
+    xy, point_of = shapely.get_coordinates(rings, return_index=True)
+    a = grid.affine
+    cells = np.column_stack([(xy[:, 0] - a.c) / a.a, (xy[:, 1] - a.f) / a.e])
+    # Successive points are an edge where they belong to the same ring.
+    begins = np.flatnonzero(point_of[1:] == point_of[:-1])
+    edges = np.hstack([cells[begins], cells[begins + 1]])
+    return edges, np.asarray(part_of[ring_of[point_of[begins]]], np.int64)
+
+
+def _boxes(edges: NDArray[np.float64], start: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return least and greatest x and y of polygons, (polygons, 4); endless where there is none."""
+    boxes = np.repeat([[np.inf, np.inf, -np.inf, -np.inf]], len(start) - 1, axis=0)
+    known = start[1:] > start[:-1]
+    if known.any():
+        # Rings are closed: the beginnings of their edges are all of their points.
+        points, at = edges[:, :2], start[:-1][known]
+        boxes[known, :2] = np.minimum.reduceat(points, at, axis=0)
+        boxes[known, 2:] = np.maximum.reduceat(points, at, axis=0)
+    return boxes
+
+
 class _Shapes(NamedTuple):
     """Edges, where each polygon's begin, and boxes, as in `Polygons`."""
 
@@ -202,12 +228,16 @@ class _Shapes(NamedTuple):
 @kernel
 def _burn(shapes: _Shapes, values: Any, chosen: Any, row0: int, col0: int, out: Any) -> None:
     """Burn the chosen polygons, in their order."""
-    edges, start = shapes.edges, shapes.start
-    rows = out.shape[0]
-    count = np.zeros(rows + 1, np.int64)
+    edges, start, boxes = shapes.edges, shapes.start, shapes.boxes
+    count = np.zeros(out.shape[0] + 1, np.int64)
     for k in chosen:
-        crossings = _crossings(edges, start[k], start[k + 1], row0, rows, count)
-        _fill(crossings, count, values[k], col0, out)
+        # Only the rows that it may reach: there may be a thousand polygons for each row.
+        first = max(0, int(np.floor(boxes[k, 1])) - row0)
+        last = min(out.shape[0], int(np.ceil(boxes[k, 3])) - row0)
+        some = count[: last - first + 1]
+        begin, end = start[k], start[k + 1]
+        crossings = _crossings(edges, begin, end, row0 + first, last - first, some)
+        _fill(crossings, some, values[k], col0, out[first:last])
 
 
 @kernel

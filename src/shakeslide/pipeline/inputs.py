@@ -331,6 +331,7 @@ def _rows(run: Run) -> list[checks.LayerRow]:
         asked=checks.Asked(study.samples, study.evaluation, study.study.seed, study.sources),
         reading=reading,
     )
+    cells = rows[-1].cells
     _, remarks = images(study.sources, run.grid)
     rows[-1] = replace(rows[-1], warnings=[*rows[-1].warnings, *remarks])
     # Making the factors reads what they need, which finds the rest of the errors.
@@ -338,5 +339,15 @@ def _rows(run: Run) -> list[checks.LayerRow]:
     run.require_maps()
     used, remarks = run.usable
     recipes = [run.recipe(name) for name in used]
-    remarks = [*remarks, *checks.effort(recipes, len(run.factors), study.evaluation, study.map)]
+    drawn = _sampled_rows(run, cells)
+    effort = checks.effort(recipes, len(run.factors), study.evaluation, study.map, drawn)
+    remarks = [*remarks, *effort]
     return [*rows, checks.models_row(used, remarks)] if remarks else rows
+
+
+def _sampled_rows(run: Run, sources: int) -> checks.Rows:
+    """Return how many samples models will be fitted on, from the source cells to be sampled."""
+    asked = run.study.samples
+    rows = round(sources * (1 + asked.negatives_per_positive))
+    judged = max(1, round(rows * asked.train_share))
+    return checks.Rows(judged, rows if run.maps_all else judged)

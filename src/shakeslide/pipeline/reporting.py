@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,8 @@ from shakeslide.checks import LayerRow
 from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
+from shakeslide.core.files import Steps
+from shakeslide.core.fingerprints import fingerprint
 from shakeslide.geo import grid as grids
 from shakeslide.io import vector
 from shakeslide.io.records import Shapes
@@ -112,6 +115,8 @@ def report(run: Run, rows: Sequence[LayerRow] | None = None) -> Path:
 
     ledger, mark, labels = run.ledger, run.report_mark, run.report_labels
     need(run, run.results, run.labels)
+    # Also where it is fresh: it clears what a stopped run with other settings left.
+    (work,) = ledger.shards("report", [fingerprint(mark, labels)])
     if ledger.is_fresh("report", mark):
         run.reporter.say("report: report.html is up to date")
         if not ledger.is_fresh("report", mark, labels):
@@ -122,8 +127,9 @@ def report(run: Run, rows: Sequence[LayerRow] | None = None) -> Path:
     # Before the report, which prints it.
     provenance(run)
     with timed("report") as taken, run.reporter.task("report", 1) as on:
-        page = reports.write(run.out, report_inputs(run, rows), on)
+        page = reports.write(run.out, report_inputs(run, rows), on, Steps(work))
     ledger.record("report", mark, reports.files(run.out), taken[0], labels)
+    shutil.rmtree(work, ignore_errors=True)
     return page
 
 

@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shakeslide.report import artefacts, drawing, one_page, page, places, project
+from shakeslide.core.files import Steps
+from shakeslide.report import artefacts, drawing, figures, one_page, page, places, project
 
 __all__ = ["files", "write", "write_project"]
 
 
 def write(
-    out: Path, inputs: Mapping[str, Any], advance: Callable[[float], None] = lambda _: None
+    out: Path,
+    inputs: Mapping[str, Any],
+    advance: Callable[[float], None] = lambda _: None,
+    steps: Steps | None = None,
 ) -> Path:
     """Write figures, QGIS project, `places.*`, `summary.pdf` and `report.html` into `out`.
 
@@ -27,6 +31,8 @@ def write(
         (optional), the landslides' file as `path`, `layer`, `where` and `crs`, for the project.
     advance : callable
         Called with shares of the work that add up to 1.
+    steps : Steps, optional
+        Keeps what is finished, from which a report that was killed goes on.
 
     Returns
     -------
@@ -39,7 +45,8 @@ def write(
         An artefact is missing or damaged.
     """
     run = artefacts.load(out)
-    pictures = drawing.draw(run, inputs, lambda part: advance(0.95 * part))
+    with figures.keeping(steps):
+        pictures = drawing.draw(run, inputs, lambda part: advance(0.95 * part))
     project.write(run, inputs)
     places.write(run)
     one_page.write(run, inputs)

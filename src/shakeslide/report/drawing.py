@@ -121,7 +121,7 @@ def _factors(
             photo=True,
         )
         done()
-    figures.write(factor_maps.panel(shown, view), folder / "factors.png")
+    figures.save_alone(factor_maps.panel(shown, view), folder / "factors.png")
     done()
     return cards
 
@@ -213,7 +213,7 @@ def _charts(run: Artefacts, folder: Path, done: Callable[[], None]) -> Charts:
                 f"Share of {run.positives.cells} found by share of the area, {protocol} protocol",
             )
         matrices = [matrix for matrix in told.confusion if matrix.protocol == protocol]
-        figures.write(charts.confusion(matrices), folder / f"confusion_{protocol}.png")
+        figures.save_alone(charts.confusion(matrices), folder / f"confusion_{protocol}.png")
         done()
     protocols = figures.save(
         charts.protocols(told, run.protocols),

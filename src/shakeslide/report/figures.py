@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
-from shakeslide.core.files import replacing
+from shakeslide.core.files import Steps, replacing
+from shakeslide.io.contents import digest
 
 DPI = 300
 """Resolution of every figure: print quality."""
@@ -83,6 +85,19 @@ class Drawn:
     alt: str
 
 
+_kept: ContextVar[Steps | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def keeping(steps: Steps | None) -> Iterator[None]:
+    """Keep each figure as a finished step while the block runs, and do not draw what is kept."""
+    token = _kept.set(steps)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the style of the report while the block runs."""
@@ -129,11 +144,34 @@ def save(
     photo : bool
         A map with shading (lossy in the page) rather than lines and text.
     """
-    image = write(figure, path)
-    if image.width > embed_width:
-        height = round(image.height * embed_width / image.width)
-        image = image.resize((embed_width, height), Image.Resampling.LANCZOS)
-    return Drawn(path, image.width, image.height, _uri(image, photo), alt)
+
+    def make() -> list[Any]:
+        image = write(figure, path)
+        if image.width > embed_width:
+            height = round(image.height * embed_width / image.width)
+            image = image.resize((embed_width, height), Image.Resampling.LANCZOS)
+        return [digest(path), image.width, image.height, _uri(image, photo)]
+
+    _, width, height, uri = _once(path, make)
+    return Drawn(path, width, height, uri, alt)
+
+
+def save_alone(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG that the page does not carry."""
+
+    def make() -> list[Any]:
+        write(figure, path)
+        return [digest(path)]
+
+    _once(path, make)
+
+
+def _once(path: Path, make: Callable[[], list[Any]]) -> list[Any]:
+    """Return what drawing a figure gives, its file's digest first; what is kept is not drawn."""
+    steps = _kept.get()
+    if steps is None:
+        return make()
+    return steps(path.stem, make, holds=lambda told: bool(told[0] == digest(path)))
 
 
 def write(figure: Figure, path: Path) -> Image.Image:

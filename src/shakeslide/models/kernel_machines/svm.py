@@ -108,6 +108,14 @@ class SupportVectorMachine(Model):
             # must still mean a larger probability
             self.sigmoid_ = platt_sigmoid(self.machine_.decisions(X), y)
 
+    def is_exact(self, rows: int, features: int) -> bool:
+        """Whether so many rows of features between 0 and 1 would need the exact kernel.
+
+        Its time grows with the square of the rows, that of the cut series with their number.
+        """
+        # In the worst case half of the rows are of either class, and all lie in corners.
+        return self._degree(features**0.5 / 2, self.C * rows, rows, features) is None
+
     def _degree(self, radius: float, dual_sum: float, rows: int, features: int) -> int | None:
         degree = 1
         # With fewer rows than that the exact kernel is found sooner

@@ -585,7 +585,10 @@ def fit_members(
         the result.
     """
     nothing = [None] * len(models)
-    checked = [m._training_rows(X, y) for m, X, y in zip(models, Xs, ys, strict=True)]
+    checked = []
+    # No comprehension: before Python 3.12 it is a call, and a warning would name this file.
+    for model, rows, labels in zip(models, Xs, ys, strict=True):
+        checked.append(model._training_rows(rows, labels))
     extras = zip(unlabelled or nothing, monitor or nothing, strict=True)
     groups = [
         model._members(X, y, more, watched)
