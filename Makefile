@@ -6,11 +6,12 @@ STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
 KERNELS := $(VENV)/.kernels-compiled
 
-.PHONY: help install demo test check bench reproduce docs site clean
+.PHONY: help install demo test slow check bench reproduce docs site clean
 
 help:
 	@echo "make demo       set up, then walk the built-in synthetic earthquake from layers to report"
-	@echo "make test       set up, then run the tests"
+	@echo "make test       set up, then run the tests that every change needs"
+	@echo "make slow       the tests that are slow by nature; a plain pytest runs both"
 	@echo "make check      ruff and mypy (strict)"
 	@echo "make bench      speed against peers, as ratios measured in the same run"
 	@echo "make reproduce  the paper's experiments on both studies; hours with SCALE=paper"
@@ -42,8 +43,13 @@ $(KERNELS): $(STAMP) $(shell find src -name '*.py')
 	@touch $@
 
 # Two processes of one thread each, the one that is done first takes tests from the other; the slowest are listed.
+PYTEST := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 --durations-min=5
+
 test: $(KERNELS)
-	@OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 --durations-min=5
+	@$(PYTEST) -m "not slow"
+
+slow: $(KERNELS)
+	@$(PYTEST) -m slow
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check src tests benchmarks docs

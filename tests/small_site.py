@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import geopandas as gpd
 import numpy as np
@@ -128,6 +131,21 @@ def landslides() -> gpd.GeoDataFrame:
 def make(folder: Path) -> Path:
     """Write the site into `folder` and return its study file."""
     folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files().items():
+        (folder / name).write_bytes(content)
+    return folder / "study.toml"
+
+
+@cache
+def files() -> Mapping[str, bytes]:
+    """The site's files by name, made once in each process."""
+    with TemporaryDirectory() as folder:
+        write(Path(folder))
+        return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+def write(folder: Path) -> None:
+    """Make the site's files."""
     raster(folder / "dem.tif", elevation())
     ys, xs = np.mgrid[0:ROWS, 0:COLS]
     raster(folder / "soil.tif", (1 + (xs // 40 + ys // 50) % 3).astype(np.int16), nodata=-1)
@@ -155,6 +173,4 @@ def make(folder: Path) -> Path:
         }
     ).to_csv(folder / "aftershocks.csv", index=False)
     landslides().to_file(folder / "landslides.gpkg")
-    study = folder / "study.toml"
-    study.write_text(STUDY)
-    return study
+    (folder / "study.toml").write_text(STUDY)

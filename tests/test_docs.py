@@ -171,6 +171,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 # ------------------------------------------------------------------ site
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # all pages are made
 def test_site_is_built_without_warnings_and_needs_no_network(tmp_path: Path) -> None:
     for needed in ("sphinx", "furo", "myst_parser", "sphinx_gallery", "latex2mathml", "ziamath"):

@@ -32,6 +32,8 @@ from . import plugin
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WALKED = ("README.md", "tutorial.md", "own_earthquake.md", "python.md")
+"""Pages whose commands are whole runs."""
 NOT_RUN = {
     "shakeslide sources examples/kashmir2005/study.toml": "needs the data of a real earthquake",
     "shakeslide run examples/kashmir2005/study.toml": "needs the data of a real earthquake",
@@ -128,7 +130,11 @@ def validate(body: str, here: Path, where: str) -> None:
     settings.validate(whole, here, where)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.slow] * (p.name in WALKED)) for p in PAGES],
+    ids=lambda p: p.name,
+)
 def test_blocks_run(page: Path, here: Path) -> None:
     for block in blocks(page):
         if block.language == "sh":

@@ -22,6 +22,7 @@ def test_the_readme_names_a_script_that_is_there() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_script_of_the_readme_leaves_a_picture_without_a_display(tmp_path: Path) -> None:
     plain = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     done = subprocess.run(

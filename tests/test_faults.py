@@ -90,7 +90,9 @@ WRITES = """
 
 
 @pytest.mark.parametrize(
-    ("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)], ids=["SIGINT", "SIGTERM"]
+    ("number", "workers"),
+    [(signal.SIGINT, 1), pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow)],
+    ids=["SIGINT", "SIGTERM"],
 )
 def test_a_stop_is_a_line_and_leaves_no_temporary_files(
     start: Start, site_study: Path, tmp_path: Path, number: signal.Signals, workers: int
@@ -288,8 +290,14 @@ def disk(
 @pytest.mark.parametrize(
     ("stage", "share"),
     [
-        *(("prepare", 0.3), ("prepare", 0.97), ("sources", 0.3), ("sample", 0.6), ("train", 0.3)),
-        *(("evaluate", 0.5), ("explain", 0.5), ("map", 0.3), ("map", 0.9), ("report", 0.0)),
+        ("sample", 0.6),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                *(("prepare", 0.3), ("prepare", 0.97), ("sources", 0.3), ("train", 0.3)),
+                *(("evaluate", 0.5), ("explain", 0.5), ("map", 0.3), ("map", 0.9), ("report", 0.0)),
+            )
+        ),
     ],
 )
 def test_a_full_disk_is_one_line_and_then_all_is_as_ever(
@@ -318,6 +326,7 @@ def test_a_full_disk_is_one_line_and_then_all_is_as_ever(
     assert small_disk.missing(disk.out, finished.out) == []
 
 
+@pytest.mark.slow
 def test_what_libraries_write_to_stderr_goes_to_the_log(
     start: Start, site_study: Path, disk: small_disk.SmallDisk
 ) -> None:

@@ -9,7 +9,7 @@ from benchmarks import damage, fuzz
 
 from shakeslide import pipeline
 
-SEED, CASES, PARTS = 2026, range(36), 12
+SEED, CASES, PARTS, QUICK = 2026, range(36), 12, 1
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> fuzz.Site:
 
 
 @pytest.mark.filterwarnings("ignore")  # of what the libraries say of damaged files
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [QUICK, *(pytest.param(k, marks=pytest.mark.slow) for k in range(PARTS) if k != QUICK)]
+)
 def test_damage_of_every_kind_is_refused_or_right(tiny: fuzz.Site, part: int) -> None:
     wrong = [p for n in CASES[part::PARTS] for p in fuzz.run_case(tiny, SEED, n)]
     assert wrong == []

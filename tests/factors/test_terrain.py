@@ -102,7 +102,14 @@ def test_agrees_with_stored_gdaldem_output_to_the_edges(mode: str, voids: bool, 
 
 @pytest.mark.skipif(shutil.which("gdaldem") is None, reason="gdaldem is not installed")
 @pytest.mark.parametrize("mode", ["slope", "aspect", "roughness"])
-@pytest.mark.parametrize("shape", [(2, 2), (2, 9), (9, 2), (3, 3), (33, 70)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (2, 9),
+        (33, 70),
+        *(pytest.param(s, marks=pytest.mark.slow) for s in [(2, 2), (9, 2), (3, 3)]),
+    ],
+)
 def test_agrees_with_gdaldem_to_the_edges(
     mode: str, shape: tuple[int, int], tmp_path: Path
 ) -> None:

@@ -430,6 +430,7 @@ np.savez(sys.argv[2], *[w for m in models for w in (*m.weights_, *m.curves_.valu
 """
 
 
+@pytest.mark.slow
 def test_killed_training_resumes_to_the_same_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
     script = tmp_path / "train.py"

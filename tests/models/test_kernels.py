@@ -49,6 +49,7 @@ for values in (out, turned, sums, p):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # compiles kernels from nothing
 def test_code_from_the_cache_gives_the_bits_of_code_just_compiled(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}

@@ -22,7 +22,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
 from shakeslide.learning.bundle import TrainedOn
-from shakeslide.report import artefacts, figures, places, published, words
+from shakeslide.report import artefacts, drawing, figures, places, published, words
 from shakeslide.report import page as report_page
 from shakeslide.results import evaluation_document, provenance_document
 from shakeslide.results.evaluation_document import Spread, summary_of
@@ -400,6 +400,16 @@ def test_outlines_and_marks_are_drawn_where_given(coarse_run: Path, tmp_path: Pa
     assert changed == {*(f"map_{m}.png" for m in MODELS), "factor_FD.png", "factors.png"}
 
 
+def test_same_pictures_same_page(
+    run_folder: Path, undrawn: drawing.Pictures, tmp_path: Path
+) -> None:
+    out = fabricate(tmp_path / "run")
+    write_uncertainty(out)
+    report.write(out, INPUTS)
+    assert (out / "report.html").read_bytes() == (run_folder / "report.html").read_bytes()
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("coarse")
 def test_same_run_same_bytes(coarse_run: Path, tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")

@@ -83,7 +83,10 @@ def has_qgis() -> bool:
     return subprocess.run([PYTHON, "-I", "-c", look], check=False).returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not has_qgis(), reason="QGIS's Python is not on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not has_qgis(), reason="QGIS's Python is not on this machine"),
+]
 
 
 @pytest.fixture(scope="module")

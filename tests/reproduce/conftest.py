@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from shakeslide import paper, pipeline
 from shakeslide.paper import bench, experiments
 from shakeslide.paper.bench import Bench
 from shakeslide.paper.scale import Scale
+from shakeslide.report import figures
 
 from ..conftest import open_run
 
+JUDGED = ["T1", "T2", "T5", "F5", "F8", "F9"]
 TINY = Scale(
     name="tiny",
     repeats=2,
@@ -45,10 +48,32 @@ def reopened(run: pipeline.Run, out: Path, *overrides: str) -> pipeline.Run:
     return open_run(source / "study.toml", out, *overrides)
 
 
+def made(
+    finished: pipeline.Run, out: Path, only: Sequence[str] = (), *, make: bool = True
+) -> Reproduced:
+    """Make all experiments, or some, or none yet, under `pixel`."""
+    run = reopened(finished, out)
+    folder = experiments.folder_of(run.out, "pixel")
+    if make:
+        assert paper.run(run, only, TINY) == folder
+    return Reproduced(run, folder, bench.open_bench(run, "pixel", TINY))
+
+
+@pytest.fixture(scope="session")
+def opened(finished: pipeline.Run, tmp_path_factory: pytest.TempPathFactory) -> Reproduced:
+    """The bench, and no experiment yet; not to be changed by tests."""
+    return made(finished, tmp_path_factory.mktemp("opened") / "run", make=False)
+
+
+@pytest.fixture(scope="session")
+def judged(finished: pipeline.Run, tmp_path_factory: pytest.TempPathFactory) -> Reproduced:
+    """The experiments that judge the models once, in coarse figures; not to be changed by tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "DPI", 30)
+        return made(finished, tmp_path_factory.mktemp("judged") / "run", JUDGED)
+
+
 @pytest.fixture(scope="session")
 def reproduced(finished: pipeline.Run, tmp_path_factory: pytest.TempPathFactory) -> Reproduced:
     """All experiments under `pixel`; not to be changed by tests."""
-    run = reopened(finished, tmp_path_factory.mktemp("reproduce") / "run")
-    folder = paper.run(run, scale=TINY)
-    assert folder == experiments.folder_of(run.out, "pixel")
-    return Reproduced(run, folder, bench.open_bench(run, "pixel", TINY))
+    return made(finished, tmp_path_factory.mktemp("reproduce") / "run")

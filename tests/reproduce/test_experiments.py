@@ -79,6 +79,7 @@ def accuracies(made: Reproduced, told: list[np.ndarray]) -> list[float]:
 # ------------------------------------------------------------------ files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(paper.EXPERIMENTS))
 def test_each_leaves_values_settings_and_figures(reproduced: Reproduced, name: str) -> None:
     values, said = table(reproduced, name), text(reproduced, name)
@@ -102,14 +103,14 @@ def test_each_leaves_values_settings_and_figures(reproduced: Reproduced, name: s
     assert svg.tag.endswith("svg")
 
 
-def test_models_state_all_their_settings(reproduced: Reproduced) -> None:
-    said = text(reproduced, "T5")["settings"]["models"]
+def test_models_state_all_their_settings(judged: Reproduced) -> None:
+    said = text(judged, "T5")["settings"]["models"]
     assert list(said) == list(bench.MODELS)
     assert said["sae"]["params"]["units"] == [8, 8]
     assert said["sae"]["params"]["steps"] == TINY.steps
     assert said["svm"]["params"]["gamma"] == 0.001
-    assert said["rf"]["angles"] == reproduced.run.recipe("rf").angles
-    assert "2 splits (paper: 20)" in text(reproduced, "T5")["reductions"]
+    assert said["rf"]["angles"] == judged.run.recipe("rf").angles
+    assert "2 splits (paper: 20)" in text(judged, "T5")["reductions"]
 
 
 def test_the_paper_scale_is_the_papers() -> None:
@@ -123,12 +124,12 @@ def test_the_paper_scale_is_the_papers() -> None:
 # ------------------------------------------------------------------ values
 
 
-def test_scores_equal_direct_fits(reproduced: Reproduced) -> None:
-    rows = table(reproduced, "T5").set_index("model")
-    y, splits = reproduced.bench.samples.label, reproduced.bench.splits
+def test_scores_equal_direct_fits(judged: Reproduced) -> None:
+    rows = table(judged, "T5").set_index("model")
+    y, splits = judged.bench.samples.label, judged.bench.splits
     for name in ("lr", "sae"):
-        told = direct(reproduced, name)
-        oa = accuracies(reproduced, told)
+        told = direct(judged, name)
+        oa = accuracies(judged, told)
         auc = [roc_auc_score(y[s.test], p) for s, p in zip(splits, told, strict=True)]
         assert rows.loc[name, "oa_mean"] == pytest.approx(np.mean(oa))
         assert rows.loc[name, "oa_sd"] == pytest.approx(np.std(oa, ddof=1))
@@ -136,33 +137,34 @@ def test_scores_equal_direct_fits(reproduced: Reproduced) -> None:
         # Two splits do not say how far scores vary.
         assert np.isnan(rows.loc[name, ["oa_low", "oa_high"]].astype(float)).all()
     assert rows.loc["sae", "published_oa_mean"] == 0.9188
-    areas = table(reproduced, "F9").set_index("model")
+    areas = table(judged, "F9").set_index("model")
     assert areas.loc["rf", "published_roc_auc_mean"] == 0.89
     assert np.isnan(areas.loc["sae", "published_roc_auc_mean"])
     assert areas["roc_auc_mean"].to_dict() == pytest.approx(rows["roc_auc_mean"].to_dict())
 
 
-def test_confusion_adds_up(reproduced: Reproduced) -> None:
-    rows = table(reproduced, "T1").set_index("model")
-    splits, y = reproduced.bench.splits, reproduced.bench.samples.label
+def test_confusion_adds_up(judged: Reproduced) -> None:
+    rows = table(judged, "T1").set_index("model")
+    splits, y = judged.bench.splits, judged.bench.samples.label
     cells = sum(len(s.test) for s in splits)
     assert (rows[["tp", "fp", "fn", "tn"]].sum(axis=1) == cells).all()
-    told = direct(reproduced, "lr")
+    told = direct(judged, "lr")
     tp = sum(int(((p >= 0.5) & (y[s.test] == 1)).sum()) for s, p in zip(splits, told, strict=True))
     assert rows.loc["lr", "tp"] == tp
-    curve = table(reproduced, "F9_curve")
+    curve = table(judged, "F9_curve")
     assert (curve.groupby("model")["tpr"].diff().dropna() >= 0).all()
 
 
-def test_counts(reproduced: Reproduced) -> None:
-    rows = table(reproduced, "T2").set_index("category")
-    y, split = reproduced.bench.samples.label, reproduced.bench.splits[0]
+def test_counts(judged: Reproduced) -> None:
+    rows = table(judged, "T2").set_index("category")
+    y, split = judged.bench.samples.label, judged.bench.splits[0]
     assert rows.loc["source", "cells"] == (y == 1).sum()
     assert rows.loc["clear", "training"] == (y[split.train] == 0).sum()
     assert rows.loc["total", "testing"] == len(split.test)
     assert rows.loc["total", "published_testing"] == 655_512 * 2
 
 
+@pytest.mark.slow
 def test_learning_rates_and_structures_equal_direct_fits(reproduced: Reproduced) -> None:
     rows = table(reproduced, "T4").set_index("learning_rate")
     assert list(rows.index) == list(printed_figures.LEARNING_RATES)
@@ -177,6 +179,7 @@ def test_learning_rates_and_structures_equal_direct_fits(reproduced: Reproduced)
     assert structure.loc[("units", 6), "oa_mean"] == pytest.approx(np.mean(wide))
 
 
+@pytest.mark.slow
 def test_the_curve_ends_where_a_plain_fit_does(reproduced: Reproduced) -> None:
     rows = table(reproduced, "F7")
     assert list(rows["step"]) == [20, 40, 60]
@@ -193,6 +196,7 @@ def test_the_curve_ends_where_a_plain_fit_does(reproduced: Reproduced) -> None:
     assert rows["train_oa_mean"].iloc[-1] == pytest.approx(np.mean(train))
 
 
+@pytest.mark.slow
 def test_factors_are_ranked_on_training_rows(reproduced: Reproduced) -> None:
     b, rows = reproduced.bench, table(reproduced, "F12").set_index(["model", "factors"])
     assert sorted(set(rows.index.get_level_values(1))) == [1, 3, 7, 14]
@@ -218,10 +222,10 @@ def test_factors_are_ranked_on_training_rows(reproduced: Reproduced) -> None:
     assert gain["gain_mean"].iloc[0] == pytest.approx((bits[0][code] + bits[1][code]) / 2)
 
 
-def test_the_factors_are_described_as_their_files(reproduced: Reproduced) -> None:
-    rows = table(reproduced, "F5").set_index("code")
-    assert list(rows.index) == reproduced.bench.codes
-    with rasterio.open(reproduced.run.out / "factors" / "SLO.tif") as src:
+def test_the_factors_are_described_as_their_files(judged: Reproduced) -> None:
+    rows = table(judged, "F5").set_index("code")
+    assert list(rows.index) == judged.bench.codes
+    with rasterio.open(judged.run.out / "factors" / "SLO.tif") as src:
         slope = src.read(1)
     assert rows.loc["SLO", "median"] == pytest.approx(np.nanmedian(slope))
     assert rows.loc["SLO", "max"] == pytest.approx(np.nanmax(slope))
@@ -229,10 +233,10 @@ def test_the_factors_are_described_as_their_files(reproduced: Reproduced) -> Non
     assert rows.loc["LITH", "classes"] >= 3
 
 
-def test_maps_are_counted_cell_by_cell(reproduced: Reproduced) -> None:
-    rows = table(reproduced, "F8").set_index("model")
+def test_maps_are_counted_cell_by_cell(judged: Reproduced) -> None:
+    rows = table(judged, "F8").set_index("model")
     for name in rows.index:
-        with rasterio.open(reproduced.run.out / "maps" / f"{name}_probability.tif") as src:
+        with rasterio.open(judged.run.out / "maps" / f"{name}_probability.tif") as src:
             p = src.read(1)
         assert rows.loc[name, "called_cells"] == (p >= 0.5).sum()
         assert rows.loc[name, "cells"] == np.isfinite(p).sum()
@@ -253,18 +257,17 @@ def test_the_threshold_follows_what_a_map_shows(finished: pipeline.Run, tmp_path
     assert row["called_cells"] == pytest.approx((plain >= 0.5).sum(), rel=0.01)
 
 
-def test_an_area_of_a_polygon_without_area_is_refused(
-    reproduced: Reproduced, tmp_path: Path
-) -> None:
-    grid, path = reproduced.run.grid, tmp_path / "flat.gpkg"
+def test_an_area_of_a_polygon_without_area_is_refused(opened: Reproduced, tmp_path: Path) -> None:
+    grid, path = opened.run.grid, tmp_path / "flat.gpkg"
     box = grid.boundingbox
     x, y = (box.left + box.right) / 2, (box.bottom + box.top) / 2
     flat = shapely.Polygon([(x, y), (x + 500, y), (x + 250, y)])
     gpd.GeoDataFrame(geometry=[flat], crs=grid.crs.to_wkt()).to_file(path)
     with pytest.raises(InputError, match=r"flat\.gpkg \(--area\): .* length or area"):
-        parts_of_map.chosen_area(grid, reproduced.bench.samples, path)
+        parts_of_map.chosen_area(grid, opened.bench.samples, path)
 
 
+@pytest.mark.slow
 def test_the_area_is_judged_by_the_inventory(reproduced: Reproduced) -> None:
     run, rows = reproduced.run, table(reproduced, "F11").set_index("model")
     area = parts_of_map.chosen_area(run.grid, reproduced.bench.samples, None)
@@ -290,6 +293,7 @@ def test_the_area_is_judged_by_the_inventory(reproduced: Reproduced) -> None:
     assert rows.loc["sae", "false_alarms"] == (called & (standing == CLEAR)).sum()
 
 
+@pytest.mark.slow
 def test_an_area_of_ones_own(reproduced: Reproduced, tmp_path: Path) -> None:
     """A triangle: cells whose centres lie outside are not counted."""
     import geopandas as gpd
@@ -310,6 +314,7 @@ def test_an_area_of_ones_own(reproduced: Reproduced, tmp_path: Path) -> None:
     assert rows["cells"].iloc[0] == (inside & known).sum()
 
 
+@pytest.mark.slow
 def test_units_and_layers_equal_direct_computation(reproduced: Reproduced) -> None:
     b = reproduced.bench
     model = bundle.load(reproduced.run.model_folder(reproduced.run.judged("sae")))
@@ -382,6 +387,7 @@ def test_intervals_need_five_splits(count: int) -> None:
     assert "too few" not in claims._points(told)
 
 
+@pytest.mark.slow
 def test_claims_are_told_with_intervals(reproduced: Reproduced) -> None:
     told = json.loads((reproduced.folder / "claims.json").read_text())["claims"]
     assert [c["claim"] for c in told] == ["lead", "factors", "depth"]
@@ -415,9 +421,9 @@ def result(oa: float, cells: int) -> Result:
     ],
 )
 def test_the_claim_of_factors(
-    reproduced: Reproduced, sae: list[float], rf: list[float], said: str
+    opened: Reproduced, sae: list[float], rf: list[float], said: str
 ) -> None:
-    several = replace(reproduced.bench, splits=reproduced.bench.splits * 3)
+    several = replace(opened.bench, splits=opened.bench.splits * 3)
     tested = [len(split.test) for split in several.splits]
     by = {
         name: {
@@ -440,16 +446,17 @@ def test_the_claim_of_factors(
         ([0.70, 0.80], "inconclusive"),
     ],
 )
-def test_the_claim_of_depth(reproduced: Reproduced, oa: list[float], said: str) -> None:
+def test_the_claim_of_depth(opened: Reproduced, oa: list[float], said: str) -> None:
     values = [np.array([v, v + 0.0001] * 3) for v in oa]
     measures = {"oa": values, "fisher": values, "silhouette": values}
-    several = replace(reproduced.bench, splits=reproduced.bench.splits * 3)
+    several = replace(opened.bench, splits=opened.bench.splits * 3)
     assert claims.depth(several, measures).verdict == said
 
 
 # ------------------------------------------------------------------ going on, other protocols
 
 
+@pytest.mark.slow
 def test_a_second_run_fits_nothing(
     reproduced: Reproduced, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -491,14 +498,14 @@ def test_a_stopped_run_loses_one_batch(
 
 
 def test_damaged_fits_are_made_again(
-    reproduced: Reproduced, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    judged: Reproduced, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    run = reopened(reproduced.run, tmp_path / "run")
-    before = table(reproduced, "T5")
+    run = reopened(judged.run, tmp_path / "run")
+    before = table(judged, "T5")
     cache = run.ledger.work / "reproduce"
     first, second = (
-        cache / f"{reproduced.bench.mark(reproduced.bench.recipe('lr'), s)}.npz"
-        for s in reproduced.bench.splits
+        cache / f"{judged.bench.mark(judged.bench.recipe('lr'), s)}.npz"
+        for s in judged.bench.splits
     )
     first.write_bytes(first.read_bytes()[:200])
     np.savez(second, told=np.array([1]), probability=np.zeros(3))
@@ -511,8 +518,8 @@ def test_damaged_fits_are_made_again(
     )
 
 
-def test_damaged_models_are_made_again(reproduced: Reproduced, tmp_path: Path) -> None:
-    run = reopened(reproduced.run, tmp_path / "run")
+def test_damaged_models_are_made_again(opened: Reproduced, tmp_path: Path) -> None:
+    run = reopened(opened.run, tmp_path / "run")
     b = bench.open_bench(run, "pixel", TINY)
     recipe = b.recipe("fr")
     model = b.models(recipe, b.splits[:1])[0]
@@ -523,8 +530,8 @@ def test_damaged_models_are_made_again(reproduced: Reproduced, tmp_path: Path) -
     np.testing.assert_array_equal(again.predict(raw), model.predict(raw))
 
 
-def test_other_samples_are_fitted_anew(reproduced: Reproduced) -> None:
-    b = reproduced.bench
+def test_other_samples_are_fitted_anew(opened: Reproduced) -> None:
+    b = opened.bench
     recipe, split = b.recipe("lr"), b.splits[0]
     same = b.mark(recipe, split)
     assert b.mark(recipe, split, b.codes) == same
@@ -534,6 +541,7 @@ def test_other_samples_are_fitted_anew(reproduced: Reproduced) -> None:
     assert b.mark(recipe, replace(split, train=split.train[1:])) != same
 
 
+@pytest.mark.slow
 def test_blocks_are_held_out(reproduced: Reproduced, tmp_path: Path) -> None:
     run = reopened(reproduced.run, tmp_path / "run")
     folder = paper.run(run, ["T5", "F10", "F11"], TINY, "block")
@@ -577,10 +585,10 @@ def test_an_unknown_experiment_is_named_with_the_right_ones(
         ({"only": ["F10"], "tile": "1"}, "--tile 1: give row,col"),
     ],
 )
-def test_wrong_options(reproduced: Reproduced, arguments: dict, said: str) -> None:
+def test_wrong_options(opened: Reproduced, arguments: dict, said: str) -> None:
     given = {"scale": TINY} | arguments
     with pytest.raises(InputError, match=said):
-        paper.run(reproduced.run, **given)
+        paper.run(opened.run, **given)
 
 
 def test_missing_artefacts_are_named(site_study: Path, tmp_path: Path) -> None:
@@ -606,8 +614,8 @@ def test_what_lacks_maps_is_left_out_unless_asked_for(
     assert not (run.out / "reproduce" / "T2.csv").exists()
 
 
-def test_a_tile_is_chosen(reproduced: Reproduced) -> None:
-    run, samples = reproduced.run, reproduced.bench.samples
+def test_a_tile_is_chosen(opened: Reproduced) -> None:
+    run, samples = opened.run, opened.bench.samples
     tile = parts_of_map.chosen_tile(run.grid, run.tile, samples, "1,2")
     assert (tile.row0, tile.col0) == (64, 128)
     fullest = parts_of_map.chosen_tile(run.grid, run.tile, samples, None)
@@ -630,6 +638,7 @@ def test_only_takes_lists() -> None:
     assert experiments.chosen(["f9,t4", "T1"]) == ["T1", "T4", "F9"]
 
 
+@pytest.mark.slow
 def test_the_page(reproduced: Reproduced, tmp_path: Path) -> None:
     path = paper.write_page([reproduced.folder], tmp_path / "docs" / "paper.md")
     page = path.read_text()
@@ -655,6 +664,7 @@ def test_the_page(reproduced: Reproduced, tmp_path: Path) -> None:
         paper.write_page([mixed], path)
 
 
+@pytest.mark.slow
 def test_a_study_that_calibrates_is_not_calibrated_here(
     reproduced: Reproduced, tmp_path: Path
 ) -> None:

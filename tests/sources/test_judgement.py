@@ -44,6 +44,7 @@ def test_classes_hold_their_landslides() -> None:
     assert table.loc["all", "area_bias"] == pytest.approx((2 + 8 + 60) / 6)
 
 
+@pytest.mark.slow
 def test_default_is_better_than_naive_ways_on_a_synthetic_earthquake(tmp_path: Path) -> None:
     scenario = {**BENCHMARK.__dict__, "seed": 5, "rows": 500, "cols": 500}
     folder = write(make(type(BENCHMARK)(**scenario)), tmp_path).parent

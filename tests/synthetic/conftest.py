@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shakeslide.synthetic import Scenario, SyntheticEarthquake, make, write
+from shakeslide.synthetic import Scenario, SyntheticEarthquake, make, relief, write
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +19,9 @@ def folder(earthquake: SyntheticEarthquake, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("earthquake")
     write(earthquake, folder)
     return folder
+
+
+@pytest.fixture
+def young(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Terrain was eroded for less long, which takes less long too."""
+    monkeypatch.setattr(relief, "STEPS", 12)

@@ -35,6 +35,7 @@ def test_the_settings_are_frozen() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_small_map_of_it_is_as_hard_as_it_was() -> None:
     """A change of the science that moves this makes all earlier figures incomparable."""
     found = bayes_optimum(make(replace(BENCHMARK, rows=400, cols=400)).p_star)

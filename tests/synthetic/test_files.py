@@ -167,6 +167,7 @@ def test_the_shakemap_says_what_the_rasters_say(folder: Path) -> None:
         assert np.percentile(np.abs(ratio - 1.0), 98) < 0.02
 
 
+@pytest.mark.usefixtures("young")
 def test_an_incomplete_inventory_is_written_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +203,7 @@ def test_writing_twice_gives_the_same_rasters_and_tables(
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
+@pytest.mark.usefixtures("young")
 def test_an_earthquake_elsewhere_is_the_same_at_another_place(tmp_path: Path) -> None:
     here = Scenario(seed=2, rows=40, cols=50)
     there = replace(here, centre=(here.centre[0], here.centre[1] + 400_000.0))

@@ -232,6 +232,7 @@ def test_landslides_merge_across_tiles(
     sources_alike(found.ids[everything(found.whole)], expected.whole)
 
 
+@pytest.mark.slow
 def test_the_terrain_drains_and_has_the_median_slope_asked_for(large: Path) -> None:
     z = read(large, "dem")
     assert z.shape == (SCENARIO.rows, SCENARIO.cols)
@@ -240,6 +241,7 @@ def test_the_terrain_drains_and_has_the_median_slope_asked_for(large: Path) -> N
     assert np.median(np.degrees(np.arctan(np.hypot(gx, gy)))) == pytest.approx(28.0, abs=1.0)
 
 
+@pytest.mark.slow
 def test_the_map_is_nearly_that_carved_whole(large: Path) -> None:
     """Tiles that disagreed, or lay at wrong places, would have valleys elsewhere."""
     whole = make(SCENARIO)
@@ -269,11 +271,13 @@ def seam(z: np.ndarray, axis: int) -> float:
     return float(max(((found - usual) / scatter)[:, places].max() for places in near))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1])
 def test_seams_do_not_show(large: Path, axis: int) -> None:
     assert seam(read(large, "dem"), axis) < 3.0
 
 
+@pytest.mark.slow
 def test_seams_would_show_if_tiles_did_not_fade(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +289,7 @@ def test_seams_would_show_if_tiles_did_not_fade(
     assert max(seam(z, 0), seam(z, 1)) > 8.0
 
 
+@pytest.mark.slow
 def test_as_many_cells_fail_as_their_probabilities_say(large: Path) -> None:
     p, failed = read(large, "truth").astype(float), burn(large, "sources") > 0
     excess = (failed - p)[:544, :576].reshape(17, 32, 18, 32).mean(axis=(1, 3)).ravel()
@@ -293,6 +298,7 @@ def test_as_many_cells_fail_as_their_probabilities_say(large: Path) -> None:
     assert p.mean() == pytest.approx(SCENARIO.prevalence, rel=0.1)
 
 
+@pytest.mark.slow
 def test_each_failed_cell_is_in_one_source_and_its_landslide(large: Path) -> None:
     sources, whole = burn(large, "sources"), burn(large, "landslides")
     for name in ("sources", "landslides"):
@@ -306,6 +312,7 @@ def test_each_failed_cell_is_in_one_source_and_its_landslide(large: Path) -> Non
     assert np.unique(both).size > 3
 
 
+@pytest.mark.slow
 def test_rivers_run_downhill_and_join_across_tiles(large: Path) -> None:
     frame = layer(large, "rivers")
     with rasterio.open(large / "dem.tif") as dem:
@@ -334,6 +341,7 @@ def test_rivers_run_downhill_and_join_across_tiles(large: Path) -> None:
         assert order == max(1, orders[-1] + twice)
 
 
+@pytest.mark.slow
 def test_classes_fit_together_at_the_edges_of_tiles(large: Path) -> None:
     with rasterio.open(large / "dem.tif") as dem:
         box = shapely.box(*dem.bounds)
@@ -344,6 +352,7 @@ def test_classes_fit_together_at_the_edges_of_tiles(large: Path) -> None:
         assert shapes.union_all().symmetric_difference(box).area < 1.0
 
 
+@pytest.mark.usefixtures("young")
 def test_a_small_map_is_made_in_memory(tmp_path: Path) -> None:
     scenario = Scenario(seed=2, rows=40, cols=50)
     create(scenario, tmp_path / "created")

@@ -101,7 +101,14 @@ def test_an_incomplete_inventory_of_a_large_map(incomplete: Path) -> None:
 STEPS = ["make_terrain", "river_pieces", "failure_curve", "make_slides", "write_beside_map"]
 
 
-@pytest.mark.parametrize("stopped", [*STEPS, "tile of the terrain", "tile of the ground"])
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        *(pytest.param(step, marks=pytest.mark.slow) for step in STEPS),
+        pytest.param("tile of the terrain", marks=pytest.mark.slow),
+        "tile of the ground",
+    ],
+)
 def test_a_making_that_was_stopped_goes_on(
     stopped: str, incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +175,7 @@ def stop(
             write_large(scenario, folder, tile=TILE, whole=120, workers=2)
 
 
+@pytest.mark.slow
 def test_what_was_stopped_is_not_mixed_with_another_earthquake(
     incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,8 +202,16 @@ def test_a_broken_journal_is_begun_anew(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damaged", "gone"),
-    [(".tiles/elevation", True), (".tiles/area", False), (".tiles/done.json", False),
-     ("rivers.gpkg", True), ("rivers.gpkg", False)],
+    [
+        ("rivers.gpkg", False),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                (".tiles/elevation", True), (".tiles/area", False), (".tiles/done.json", False),
+                ("rivers.gpkg", True),
+            )
+        ),
+    ],
 )  # fmt: skip
 def test_a_step_whose_files_are_damaged_is_done_again(
     damaged: str, gone: bool, incomplete: Path, stopped: Path, tmp_path: Path
@@ -221,6 +237,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_study_is_there_only_with_all_of_its_layers(
     incomplete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
