@@ -84,6 +84,18 @@ PAGES = {
             "sampling.events",
         ],
     ),
+    "shaking": (
+        "Ground motion and totals",
+        [
+            "shaking.ground_motion",
+            "shaking.shakemap",
+            "shaking.conversion",
+            "shaking.fields",
+            "hazard.aggregates",
+            "hazard.alerts",
+            "hazard.seismic_total",
+        ],
+    ),
     "sources": ("Source areas", ["sources"]),
     "synthetic": ("Synthetic earthquakes", ["synthetic"]),
     "report": (

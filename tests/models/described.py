@@ -1,4 +1,4 @@
-"""Seven raw factors with units and classes, for the models that take them."""
+"""Ten raw factors with units and classes, for the models that take them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ FACTORS = [
     Factor("ARIAS", "m/s"),
     Factor("LITH", kind="categorical", legend={1: "va", 2: "su", 3: "mt"}),
     Factor("LC", kind="categorical", legend={1: "40", 2: "120", 3: "190"}),
+    Factor("EI", "MMI"),
+    Factor("DFA", "m"),
+    Factor("TPI", "m"),
 ]
-LOW = np.array([0, 0, 0, 2, 0, 1, 1])
-HIGH = np.array([60, 1.2, 150, 20, 8, 4, 4])
+LOW = np.array([0, 0, 0, 2, 0, 1, 1, 4, 0, -20])
+HIGH = np.array([60, 1.2, 150, 20, 8, 4, 4, 10, 60_000, 20])
 STRENGTH = {
     "va": {"c": 20.0, "phi": 35.0, "gamma": 24.0},
     "su": {"c": 8.0, "phi": 30.0, "gamma": 18.0},
@@ -48,9 +51,10 @@ def conversion(given: str, wanted: str) -> float | None:
 
 
 def rows(unit: np.ndarray) -> np.ndarray:
-    """Rows in [0, 1) as quantities of `FACTORS`; the last two as classes."""
-    out = LOW + np.minimum(unit, 0.999) * (HIGH - LOW)
-    out[:, 5:] = np.floor(out[:, 5:])
+    """Rows in [0, 1), (n, 7), as quantities of `FACTORS`; the last three are made of others."""
+    wide = np.concatenate([unit, unit[:, 1:4]], axis=1)
+    out = LOW + np.minimum(wide, 0.999) * (HIGH - LOW)
+    out[:, 5:7] = np.floor(out[:, 5:7])
     return out.astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Newmark displacement and the models of Nowicki Jessee, against values worked by hand."""
+"""Published formulas against values worked by hand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 
 from shakeslide.core.errors import InputError
-from shakeslide.models import MODELS, Jessee2018, Jessee2022, Newmark, RawModel
-from shakeslide.models.formulas import newmark
+from shakeslide.models import (
+    MODELS,
+    Jessee2018,
+    Jessee2022,
+    Kritikos2015,
+    Newmark,
+    RawModel,
+    SlopePGA,
+    SlopePGV,
+)
+from shakeslide.models.formulas import kritikos, newmark
 from shakeslide.models.formulas.jessee import LAND_COVER, LITHOLOGY, areal_coverage
 
 from ..lines import lacks
@@ -130,6 +139,71 @@ def test_jessee_2022_limits_shaking_and_wetness_and_gentle_or_quiet_ground():
     assert predict(model, [30.0, 0.0201, *ROW[2:]]) > 0
 
 
+@pytest.mark.parametrize("output", ["probability", "coverage"])
+def test_deviation_follows_the_derivative(output):
+    model = told(Jessee2022(output=output))
+    X = np.array([ROW, [12.0, 0.2, 9.0, 8.0, 1.0, 3.0, 1.0]], np.float32)
+    model.fit(X, [0, 1])
+    step = 1e-3
+    more, less = X.copy(), X.copy()
+    more[:, 2] *= exp(step)
+    less[:, 2] *= exp(-step)
+    slope = (model.predict_proba(more)[:, 1] - model.predict_proba(less)[:, 1]) / (2 * step)
+    ln_pgv = np.array([0.5, 0.3])
+    np.testing.assert_allclose(model.deviation(X, ln_pgv, 0.0), slope * ln_pgv, rtol=2e-4)
+    # σ of X of 0.4 beside (1.65 + 0.01 slope) σ of ln PGV.
+    ratio = model.deviation(X, ln_pgv, 0.4) / model.deviation(X, ln_pgv, 0.0)
+    by_hand = np.hypot(1, 0.4 / ((1.65 + 0.01 * X[:, 0]) * ln_pgv))
+    np.testing.assert_allclose(ratio, by_hand)
+
+
+def test_deviation_of_gentle_and_of_unknown_ground():
+    model = told(Jessee2022(output="coverage"))
+    X = np.array([[1.0, *ROW[1:]], [*ROW[:6], 9.0]], np.float32)
+    sd = model.fit(X, [0, 1]).deviation(X, np.full(2, 0.5))
+    assert sd[0] == 0
+    assert np.isnan(sd[1])
+
+
+def test_kritikos_by_hand():
+    # MMI 7.25 and slope 25 lie halfway between points, 6.25 km between 5 and 7.5.
+    memberships = [(0.277 + 0.495) / 2, (0.452 + 0.682) / 2, (0.864 + 0.712) / 2, 0.915]
+    fuzzy_sum = 1 - np.prod([1 - m for m in memberships])
+    wanted = fuzzy_sum**0.9 * np.prod(memberships) ** 0.1
+    row = [25.0, 0.5, 40.0, 6.0, 1.0, 1.0, 2.0, 7.25, 6_250.0, 12.0]
+    assert predict(told(Kritikos2015()), row) == pytest.approx(wanted, rel=1e-6)
+    assert predict(told(Kritikos2015(step=13)), row) < wanted
+    with pytest.raises(InputError, match="step 0"):
+        Kritikos2015(step=0).quantities()
+
+
+def test_positions_on_the_slope():
+    position, slope = np.array([5.0, -5.0, 4.9, -4.9, 30.0]), np.array([30.0, 30, 30, 4.9, 0])
+    got = kritikos.position_membership(position, slope, 5.0)
+    assert got.tolist() == [0.915, 0.342, 0.751, 0.025, 0.915]
+
+
+def test_memberships_end_at_their_last_points():
+    low, high = [0.0, 0.0, 0.0, 6.0, 1.0, 1.0, 2.0], [80.0, 1.0, 90.0, 6.0, 1.0, 1.0, 2.0]
+    model = told(Kritikos2015())
+    last = [0.92, 0.884, 1.0, 0.915]
+    wanted = (1 - np.prod([1 - m for m in last])) ** 0.9 * np.prod(last) ** 0.1
+    assert predict(model, [*high, 11.0, 0.0, 9.0]) == pytest.approx(wanted, rel=1e-6)
+    last = [0.01, 0.02, 0.011, 0.025]
+    wanted = (1 - np.prod([1 - m for m in last])) ** 0.9 * np.prod(last) ** 0.1
+    assert predict(model, [*low, 2.0, 1e6, 0.0]) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_slope_times_shaking():
+    x = tan(radians(30)) * 0.5
+    assert predict(told(SlopePGA()), ROW) == pytest.approx(x / (1 + x))
+    x = tan(radians(30)) * 0.4
+    assert predict(told(SlopePGV()), ROW) == pytest.approx(x / (1 + x))
+    for model in (SlopePGA(), SlopePGV()):
+        assert predict(told(model), [0.0, *ROW[1:]]) == 0
+        assert predict(told(model), [90.0, *ROW[1:]]) < 1
+
+
 def test_no_shaking_no_landslides():
     assert predict(told(Jessee2018()), [0.0, 0.0, 0.0, 6.0, 0.0, 1.0, 1.0]) == 0
 
@@ -181,6 +255,8 @@ def without(code):
         ("jessee2018", FACTORS, {"pgv": "PGA"}, "in cm/s (factor PGA is in 'g')"),
         ("jessee2018", FACTORS, {"lithology": "SLO"}, "lithology (factor SLO has no classes)"),
         ("jessee2018", FACTORS, {"slope": "LITH"}, "slope in deg (factor LITH is without a unit)"),
+        ("kritikos2015", without("DFA"), {}, "distance to active faults in m (no factor DFA)"),
+        ("slope_pgv", without("PGV"), {}, "peak ground velocity in cm/s (no factor PGV)"),
         ("newmark", FACTORS, {"strength": None}, "[models.newmark.strength.<class>]"),
         ("newmark", FACTORS, {"strength": {"x": STRENGTH["va"]}}, "strength.<class>"),
         ("newmark", without("ARIAS"), {"form": "jibson2000"}, "Arias intensity in m/s"),

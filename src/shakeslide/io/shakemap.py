@@ -33,6 +33,9 @@ ROOT = "shakemap_grid"
 COMPONENTS = "arrays/imts"
 COMPONENT = "GREATER_OF_TWO_HORIZONTAL"
 """The component that ShakeMap's own products show."""
+INFORMATION = "dictionaries/info.json"
+KINDS = {"mean": "", "std": "STD", "tau": "GMPE_INTER_STD", "phi": "GMPE_INTRA_STD"}
+"""What precedes a measure's name in XML files, by the name of the dataset."""
 MOST_NODES = 200_000_000
 ASSUMED = (
     (re.compile(r"^(PGA|PSA\d.*|SA\(.*\))$"), "%g"),
@@ -60,7 +63,11 @@ class ShakeMap:
     units : mapping of str to str
         Unit of each field.
     event : mapping of str to str
-        What the file says of the earthquake: magnitude, lon, lat, depth, event_timestamp.
+        What the file says of the earthquake: magnitude, lon, lat, depth, event_timestamp,
+        event_description, point_source.
+    product : mapping of str to str
+        What it says of itself: shakemap_id, shakemap_version, shakemap_event_type,
+        mean_uncertainty_ratio.
     notes : mapping of str to str
         What was assumed or converted, by field.
     """
@@ -70,6 +77,7 @@ class ShakeMap:
     fields: Mapping[str, Float]
     units: Mapping[str, str]
     event: Mapping[str, str]
+    product: Mapping[str, str]
     notes: Mapping[str, str]
 
     def name(self, asked: str | None, layer: str = "") -> str:
@@ -196,7 +204,8 @@ def _read_xml(path: Path) -> ShakeMap:
         raise InputError(f"{path}: holds no field beside LON and LAT")
     event = xml.child(root, "event")
     about = {} if event is None else {str(k): str(v) for k, v in event.attrib.items()}
-    return ShakeMap(path, grid, fields, said, about, notes)
+    product = {str(k): str(v) for k, v in root.attrib.items()}
+    return ShakeMap(path, grid, fields, said, about, product, notes)
 
 
 def _xml_fields(root: Any, path: Path) -> tuple[list[str], dict[str, str]]:
@@ -296,12 +305,12 @@ def _from_hdf(file: Any, path: Path) -> ShakeMap:
     grid: GeoBox | None = None
     for measure in sorted(components[component]):
         group = _own(components, f"{component}/{measure}")
-        for kind, prefix in (("mean", ""), ("std", "STD")):
+        for kind, prefix in KINDS.items():
             if kind not in group:
                 continue
             name = prefix + _canonical(measure)
             # A standard deviation is one of the logarithm and stays so.
-            own, values, unit = _hdf_field(group, kind, path, logarithms=kind == "std")
+            own, values, unit = _hdf_field(group, kind, path, logarithms=kind != "mean")
             if grid is not None and own != grid:
                 raise InputError(f"{path}: its fields are on different grids")
             grid, fields[name], said[name] = own, values, unit
@@ -312,7 +321,10 @@ def _from_hdf(file: Any, path: Path) -> ShakeMap:
         if own == grid:
             fields["SVEL"], said["SVEL"] = values, unit or "m/s"
     notes = dict.fromkeys(fields, f"component {component}")
-    return ShakeMap(path, grid, fields, said, _hdf_event(file), notes)
+    information = _hdf_information(file)
+    return ShakeMap(
+        path, grid, fields, said, _hdf_event(information), _hdf_product(information), notes
+    )
 
 
 def _own(group: Any, name: str) -> Any:
@@ -349,17 +361,47 @@ def _hdf_field(group: Any, name: str, path: Path, logarithms: bool) -> tuple[Geo
     return grid, values.astype(np.float32), units.spelled(unit)
 
 
-def _hdf_event(file: Any) -> dict[str, str]:
-    """Return what the file says of the earthquake, {} where it says nothing."""
+def _hdf_information(file: Any) -> Any:
+    """Return what the file says of its making, None where it says nothing."""
     try:
-        text = json.loads(_own(file, "dictionaries/info.json")[()])
-        event = text["input"]["event_information"]
-        return {
-            "lon": str(event["longitude"]),
-            "lat": str(event["latitude"]),
-            "magnitude": str(event["magnitude"]),
-            "depth": str(event["depth"]),
-            "event_timestamp": str(event["origin_time"]),
-        }
+        return json.loads(_own(file, INFORMATION)[()])
     except (KeyError, ValueError, TypeError):
-        return {}
+        return None
+
+
+def _at(information: Any, *keys: str) -> str:
+    """Return a text at a path of keys, "" where there is none."""
+    for key in keys:
+        information = information.get(key) if isinstance(information, dict) else None
+    return "" if information is None or isinstance(information, (dict, list)) else str(information)
+
+
+def _hdf_event(information: Any) -> dict[str, str]:
+    """Return what the file says of the earthquake, {} where it says nothing."""
+    named = {
+        "lon": "longitude",
+        "lat": "latitude",
+        "magnitude": "magnitude",
+        "depth": "depth",
+        "event_timestamp": "origin_time",
+        "event_description": "location",
+    }
+    of = ("input", "event_information")
+    about = {name: _at(information, *of, key) for name, key in named.items()}
+    # Without a finite rupture the reference is the origin's.
+    if reference := _at(information, *of, "fault_ref"):
+        about["point_source"] = str(reference == "Origin")
+    return {name: text for name, text in about.items() if text}
+
+
+def _hdf_product(information: Any) -> dict[str, str]:
+    """Return what the file says of itself, {} where it says nothing."""
+    about = {
+        "shakemap_id": _at(information, "input", "event_information", "event_id"),
+        "shakemap_version": _at(information, "processing", "shakemap_versions", "map_version"),
+        "shakemap_event_type": _at(information, "input", "event_information", "event_type"),
+        "mean_uncertainty_ratio": _at(
+            information, "output", "uncertainty", "mean_uncertainty_ratio"
+        ),
+    }
+    return {name: text for name, text in about.items() if text}

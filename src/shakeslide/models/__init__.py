@@ -4,8 +4,10 @@ from shakeslide.models.base import Model
 from shakeslide.models.chunks import predict_in_chunks
 from shakeslide.models.formulas.hierarchy import AnalyticHierarchy
 from shakeslide.models.formulas.jessee import Jessee2018, Jessee2022
+from shakeslide.models.formulas.kritikos import Kritikos2015
 from shakeslide.models.formulas.newmark import Newmark
 from shakeslide.models.formulas.raw import RawModel
+from shakeslide.models.formulas.slope_shaking import SlopePGA, SlopePGV
 from shakeslide.models.frequency_ratio import FrequencyRatio
 from shakeslide.models.kernel_machines.svm import SupportVectorMachine
 from shakeslide.models.logistic import LogisticRegression
@@ -31,6 +33,7 @@ __all__ = [
     "GradientBoosting",
     "Jessee2018",
     "Jessee2022",
+    "Kritikos2015",
     "LogisticRegression",
     "Model",
     "ModelEntry",
@@ -39,6 +42,8 @@ __all__ = [
     "OwnModel",
     "RandomForest",
     "RawModel",
+    "SlopePGA",
+    "SlopePGV",
     "StackedAutoencoder",
     "SupportVectorMachine",
     "dump",

@@ -11,8 +11,10 @@ from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.formulas.hierarchy import AnalyticHierarchy
 from shakeslide.models.formulas.jessee import Jessee2018, Jessee2022
+from shakeslide.models.formulas.kritikos import Kritikos2015
 from shakeslide.models.formulas.newmark import Newmark
 from shakeslide.models.formulas.raw import RawModel
+from shakeslide.models.formulas.slope_shaking import SlopePGA, SlopePGV
 from shakeslide.models.frequency_ratio import FrequencyRatio
 from shakeslide.models.kernel_machines.svm import SupportVectorMachine
 from shakeslide.models.logistic import LogisticRegression
@@ -169,6 +171,14 @@ MODELS: dict[str, ModelEntry] = {
         "Allstadt et al. 2022, Earthq. Spectra 38:5",
         static=True,
     ),
+    "kritikos2015": ModelEntry(
+        Kritikos2015,
+        "fuzzy overlay of intensity, slope, distance to faults and position on the slope",
+        "Kritikos et al. 2015, JGR Earth Surf. 120:711",
+        static=True,
+    ),
+    "slope_pga": ModelEntry(SlopePGA, "rank by tan(slope) times PGA", "", static=True),
+    "slope_pgv": ModelEntry(SlopePGV, "rank by tan(slope) times PGV", "", static=True),
 }
 """The models by the name that a study uses."""
 

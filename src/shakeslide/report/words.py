@@ -38,9 +38,12 @@ MODELS: Mapping[str, str] = {
     "ahp": "Analytic hierarchy process",
     "jessee2018": "Nowicki Jessee et al. 2018",
     "jessee2022": "Allstadt et al. 2022",
+    "kritikos2015": "Kritikos et al. 2015",
+    "slope_pga": "Slope times PGA",
+    "slope_pgv": "Slope times PGV",
 }
 
-PROPER = ("AdaBoost", "Allstadt", "Newmark", "Nowicki")
+PROPER = ("AdaBoost", "Allstadt", "Kritikos", "Newmark", "Nowicki")
 """First words of models' names that keep their capital within a sentence."""
 
 PROTOCOLS: Mapping[str, str] = {

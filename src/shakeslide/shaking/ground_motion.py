@@ -10,6 +10,9 @@ from odc.geo.geobox import GeoBox
 
 Array = NDArray[np.float64]
 
+KM_PER_DEGREE = 111.195
+"""Of a great circle."""
+
 
 @dataclass(frozen=True, eq=False)
 class Measure:
@@ -86,3 +89,11 @@ class GroundMotion:
     uncertainty_ratio: float | None
     finite_rupture: bool | None
     notes: tuple[str, ...]
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Distance between rows and between columns of nodes, in km, at the middle latitude."""
+        affine = self.grid.affine
+        middle = affine.f + affine.e * self.grid.shape[0] / 2
+        east = KM_PER_DEGREE * affine.a * float(np.cos(np.radians(middle)))
+        return -affine.e * KM_PER_DEGREE, east

@@ -239,6 +239,41 @@ class Jessee2022Settings(Jessee2018Settings):
     """Code of the factor with the peak ground acceleration."""
 
 
+class Kritikos2015Settings(Settings):
+    """Fuzzy overlay of Kritikos et al. (2015), which needs no training."""
+
+    step: Positive | None = None
+    """Topographic position in m from which on a cell is a ridge, and below minus which it is a
+    valley."""
+    intensity: str | None = None
+    """Code of the factor with the intensity (MMI)."""
+    slope: str | None = None
+    """Code of the factor with the slope."""
+    faults: str | None = None
+    """Code of the factor with the distance to active faults in m: [factors.DFA] function =
+    "distance", layer = "faults"."""
+    position: str | None = None
+    """Code of the factor with the topographic position in m."""
+
+
+class SlopePgaSettings(Settings):
+    """Rank of cells by tan(slope) times peak ground acceleration, which needs no training."""
+
+    slope: str | None = None
+    """Code of the factor with the slope."""
+    pga: str | None = None
+    """Code of the factor with the peak ground acceleration."""
+
+
+class SlopePgvSettings(Settings):
+    """Rank of cells by tan(slope) times peak ground velocity, which needs no training."""
+
+    slope: str | None = None
+    """Code of the factor with the slope."""
+    pgv: str | None = None
+    """Code of the factor with the peak ground velocity."""
+
+
 class OwnModelSettings(ModelSettings):
     """An estimator from an installed package; its other keys are defined by the package."""
 
@@ -249,7 +284,7 @@ MODEL_GROUP = "shakeslide.models"
 """Entry points by which packages bring estimators."""
 BuiltInModel = Literal[
     "sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "ahp", "newmark",
-    "jessee2018", "jessee2022",
+    "jessee2018", "jessee2022", "kritikos2015", "slope_pga", "slope_pgv",
 ]  # fmt: skip
 
 
@@ -271,9 +306,9 @@ class Models(Settings):
 
     use: Annotated[list[ModelName], Field(min_length=1), Once] = ["lr", "svm", "rf", "sae"]
     """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, ahp,
-    newmark, jessee2018, jessee2022, or the name of an estimator from an installed package. The four
-    from ahp on need factors or settings of their own. A model that lacks them is left out, and the
-    program reports it."""
+    newmark, jessee2018, jessee2022, kritikos2015, slope_pga, slope_pgv, or the name of an estimator
+    from an installed package. The models from ahp on need factors or settings of their own. A model
+    that lacks them is left out, and the program reports it."""
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """Calibrates the probabilities. The calibration is fitted on predictions for landslides held
     out of the training rows in three parts, so training takes four times as long. `platt` fits a
@@ -292,6 +327,9 @@ class Models(Settings):
     newmark: NewmarkSettings = NewmarkSettings()
     jessee2018: Jessee2018Settings = Jessee2018Settings()
     jessee2022: Jessee2022Settings = Jessee2022Settings()
+    kritikos2015: Kritikos2015Settings = Kritikos2015Settings()
+    slope_pga: SlopePgaSettings = SlopePgaSettings()
+    slope_pgv: SlopePgvSettings = SlopePgvSettings()
 
     @model_validator(mode="before")
     @classmethod

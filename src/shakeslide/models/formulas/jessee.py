@@ -24,8 +24,10 @@ LAND_COVER = {
 }  # fmt: skip
 """Coefficients of the land covers of GlobCover."""
 OUTPUTS = ("probability", "coverage")
-# The model of 2018 has no upper limits of PGV and CTI: `min` with this changes nothing.
-NO_LIMIT = float("inf")
+
+
+MODEL_DEVIATION = 0.03
+"""Standard deviation of X that the USGS takes where it has no raster of it."""
 
 
 class Jessee2018(Formula):
@@ -49,6 +51,9 @@ class Jessee2018(Formula):
     """
 
     published: ClassVar[str] = "Nowicki Jessee et al. (2018)"
+    # `min` with it changes nothing.
+    limits: ClassVar[tuple[float, float]] = (float("inf"), float("inf"))
+    """Largest PGV (cm/s) and wetness that count."""
 
     def __init__(
         self,
@@ -138,15 +143,53 @@ class Jessee2018(Formula):
     def _evaluate(
         self, values: Sequence[NDArray[np.float64]], properties: Sequence[NDArray[np.float64]]
     ) -> NDArray[np.float64]:
+        return self._shown(self._logistic(values, properties))
+
+    def deviation(
+        self,
+        X: NDArray[np.float32],
+        ln_pgv: NDArray[np.float64],
+        model: NDArray[np.float64] | float = MODEL_DEVIATION,
+    ) -> NDArray[np.float64]:
+        """Return the standard deviation of the output, as the USGS carries that of PGV through.
+
+        σ_X² = (1.65 + 0.01 slope)² σ²(ln PGV) + σ²(model), and from X to the output by the first
+        derivative: neither PGV above its limit nor the output's own curvature is regarded.
+
+        Parameters
+        ----------
+        X : array, (n, n_features)
+            As `predict_proba` takes it.
+        ln_pgv : array, (n,)
+            Standard deviation of ln PGV.
+        model : array, (n,), or float
+            Standard deviation of X itself.
+
+        Returns
+        -------
+        array, (n,) float64
+            NaN where a class is not known, 0 where the output is 0.
+        """
+        values, properties, known = self._taken(X)
+        p = self._logistic(values, properties)
+        sd = p * (1.0 - p) * np.hypot((1.65 + 0.01 * values[1]) * ln_pgv, model)
+        if self.output == "coverage":
+            sd = sd * areal_coverage(p) * (5.237 - 6.084 * p + 12.105 * p**2)
+        shown = self._evaluate(values, properties)
+        return np.where(known, np.where(shown > 0, sd, 0.0), np.nan)
+
+    def _logistic(
+        self, values: Sequence[NDArray[np.float64]], properties: Sequence[NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """Return P before anything is made of it; see `_evaluate`."""
         p: NDArray[np.float64] = _probability(
             values[0],
             values[1],
             values[2],
             properties[0][:, 0] + properties[1][:, 0],
-            NO_LIMIT,
-            NO_LIMIT,
+            *self.limits,
         )
-        return self._shown(p)
+        return p
 
     def _shown(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.output == "probability":
@@ -170,6 +213,7 @@ class Jessee2022(Jessee2018):
     """
 
     published: ClassVar[str] = "Allstadt et al. (2022)"
+    limits: ClassVar[tuple[float, float]] = (211.0, 19.0)
 
     def __init__(
         self,
@@ -206,9 +250,8 @@ class Jessee2022(Jessee2018):
     def _evaluate(
         self, values: Sequence[NDArray[np.float64]], properties: Sequence[NDArray[np.float64]]
     ) -> NDArray[np.float64]:
-        pgv, slope, cti, pga = values
-        classes = properties[0][:, 0] + properties[1][:, 0]
-        p = self._shown(_probability(pgv, slope, cti, classes, 211.0, 19.0))
+        _, slope, _, pga = values
+        p = self._shown(self._logistic(values, properties))
         # The share too: `areal_coverage` alone leaves exp(−7.592) where P is 0.
         return np.where((slope < 2.0) | (pga < 0.02), 0.0, p)
 

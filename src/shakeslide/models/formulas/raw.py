@@ -249,6 +249,14 @@ class Formula(RawModel):
         self._check_described(X.shape[1])
 
     def _positive_probability(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        values, properties, known = self._taken(X)
+        # A class that the formula doesn't know has no probability, rather than a low one.
+        return np.where(known, self._evaluate(values, properties), np.nan)
+
+    def _taken(
+        self, X: NDArray[np.float32]
+    ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], NDArray[np.bool_]]:
+        """Return numbers in the formula's units, properties of classes, and which are known."""
         # One contiguous column each: how values lie in memory must not change their last bits
         taken = [np.ascontiguousarray(X[:, c], np.float64) for c in self.column_]
         count = self.gain_.size
@@ -260,8 +268,7 @@ class Formula(RawModel):
             place = np.clip(np.searchsorted(codes, value), 0, codes.size - 1)
             known &= codes[place] == value
             properties.append(table[place])
-        # A class that the formula doesn't know has no probability, rather than a low one.
-        return np.where(known, self._evaluate(values, properties), np.nan)
+        return values, properties, known
 
     def _arrays(self) -> Arrays:
         tables: dict[str, Any] = {}

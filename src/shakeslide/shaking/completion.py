@@ -1,0 +1,218 @@
+"""From what a source gives to medians and deviations of PGA and PGV: checks and documented repairs.
+
+Whatever is assumed or repaired is a note; what cannot be true is an `InputError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide.core.errors import InputError, counted
+from shakeslide.shaking import bssa14, conversion
+from shakeslide.shaking.bssa14 import Name
+from shakeslide.shaking.ground_motion import Measure
+
+Array = NDArray[np.float64]
+
+UNITS: dict[Name, str] = {"PGA": "g", "PGV": "cm/s"}
+LARGEST: dict[Name, float] = {"PGA": 4.0, "PGV": 500.0}
+"""No earthquake moves the ground more: medians above it are errors of the file."""
+SMALLEST: dict[Name, float] = {"PGA": 1e-4, "PGV": 1e-2}
+"""What a median of 0 is raised to: files print few decimals, and 0 has no logarithm."""
+LARGEST_DEVIATION = 3.0
+"""Standard deviations of ln Y above it are in another unit."""
+STRONG_MMI, FEWEST_STRONG, TOO_FAR = 6.0, 10, 2.5
+"""Where intensity and motion are compared, at how many nodes at least, and the median difference
+from which on they cannot belong together: percent for g, or m/s for cm/s, make three or more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a source gives of one measure; arrays are (rows, cols), None where it gives nothing.
+
+    Attributes
+    ----------
+    median : array or None
+        In g or cm/s.
+    total, between, within : array or None
+        Standard deviations of its natural logarithm: in all, between earthquakes, within one.
+    """
+
+    median: Array | None = None
+    total: Array | None = None
+    between: Array | None = None
+    within: Array | None = None
+
+
+def completed(
+    given: Mapping[Name, Given], mmi: Array | None, magnitude: float | None, where: str
+) -> tuple[dict[Name, Measure], Array, list[str]]:
+    """Return both measures, the intensity and what was assumed.
+
+    Parameters
+    ----------
+    given : mapping
+        "PGA" and "PGV" to what the source gives of them.
+    mmi : array, (rows, cols), or None
+        Modified Mercalli intensity.
+    magnitude : float or None
+    where : str
+        The source, for messages.
+
+    Returns
+    -------
+    measures : dict of "PGA" and "PGV" to Measure, arrays (rows, cols)
+    mmi : array, (rows, cols)
+    notes : list of str
+
+    Raises
+    ------
+    InputError
+        Values that cannot be true, or neither PGA nor PGV nor intensity.
+    """
+    notes: list[str] = []
+    stated = {
+        name: _checked(name, g.median, where, notes)
+        for name, g in given.items()
+        if g.median is not None
+    }
+    if mmi is not None:
+        _check_intensity(mmi, where)
+        for name, median in stated.items():
+            _check_unit(name, median, mmi, where)
+    medians = _medians(stated, mmi, where, notes)
+    measures: dict[Name, Measure] = {
+        name: _measure(name, medians[name], given[name], magnitude, where, notes)
+        for name in medians
+    }
+    if mmi is None:
+        mmi = conversion.intensity_of_pgv(measures["PGV"].median)
+        notes.append("no intensity: MMI from PGV (Worden et al. 2012)")
+    return measures, mmi, notes
+
+
+def _checked(name: Name, median: Array, where: str, notes: list[str]) -> Array:
+    """Return the medians, 0 raised to the smallest; refuse what cannot be true."""
+    known = np.isfinite(median)
+    if not known.any():
+        raise InputError(f"{where}: {name} has no value at any node; get the file anew")
+    low, high = float(median[known].min()), float(median[known].max())
+    if low < 0:
+        raise InputError(f"{where}: {name} is negative ({low:g} {UNITS[name]}) at some nodes")
+    if high > LARGEST[name]:
+        raise InputError(
+            f"{where}: {name} reaches {high:.4g} {UNITS[name]}, more than any earthquake's "
+            f"({LARGEST[name]:g} {UNITS[name]}): is its unit stated rightly?"
+        )
+    if high == 0:
+        raise InputError(f"{where}: {name} is 0 at all nodes")
+    if not known.all():
+        notes.append(f"{counted(int((~known).sum()), 'node')} without {name} left out")
+    small = known & (median < SMALLEST[name])
+    if small.any():
+        notes.append(
+            f"{name} at {counted(int(small.sum()), 'node')} raised to {SMALLEST[name]:g} "
+            f"{UNITS[name]}, because 0 has no logarithm"
+        )
+    return np.where(small, SMALLEST[name], np.where(known, median, np.nan))
+
+
+def _check_intensity(mmi: Array, where: str) -> None:
+    known = mmi[np.isfinite(mmi)]
+    if known.size and (known.min() < 0 or known.max() > 12):
+        raise InputError(
+            f"{where}: MMI runs from {known.min():g} to {known.max():g}; intensities are 1 to 12"
+        )
+
+
+def _check_unit(name: Name, median: Array, mmi: Array, where: str) -> None:
+    """Refuse a motion that cannot belong to the file's own intensity."""
+    strong = np.isfinite(median) & (mmi >= STRONG_MMI)
+    if strong.sum() < FEWEST_STRONG:
+        return
+    relation = conversion.PGA if name == "PGA" else conversion.PGV
+    scale = conversion.G if name == "PGA" else 1.0
+    apart = float(np.median(relation.mmi(median[strong] * scale) - mmi[strong]))
+    if abs(apart) > TOO_FAR:
+        raise InputError(
+            f"{where}: where MMI is {STRONG_MMI:g} or more, {name} has a median of "
+            f"{np.median(median[strong]):.3g} {UNITS[name]}, which is far too "
+            f"{'large' if apart > 0 else 'small'} for it: is its unit stated rightly?"
+        )
+
+
+def _medians(
+    stated: Mapping[Name, Array], mmi: Array | None, where: str, notes: list[str]
+) -> dict[Name, Array]:
+    """Return both medians, a missing one by way of intensity."""
+    if "PGA" in stated and "PGV" in stated:
+        return dict(stated)
+    relations = "the relations of Worden et al. (2012)"
+    if "PGA" in stated:
+        notes.append(f"no PGV: made from PGA by {relations}")
+        return {"PGA": stated["PGA"], "PGV": conversion.pgv_of_pga(stated["PGA"])}
+    if "PGV" in stated:
+        notes.append(f"no PGA: made from PGV by {relations}")
+        return {"PGA": conversion.pga_of_pgv(stated["PGV"]), "PGV": stated["PGV"]}
+    if mmi is None or not np.isfinite(mmi).any():
+        raise InputError(
+            f"{where}: holds neither PGA nor PGV nor intensity; take the grid of a ShakeMap"
+        )
+    notes.append(f"neither PGA nor PGV: both made from intensity by {relations}")
+    return {"PGA": conversion.pga_of_intensity(mmi), "PGV": conversion.pgv_of_intensity(mmi)}
+
+
+def _measure(
+    name: Name,
+    median: Array,
+    given: Given,
+    magnitude: float | None,
+    where: str,
+    notes: list[str],
+) -> Measure:
+    """Return a measure with all of its deviations."""
+    tau, phi = bssa14.deviations(name, magnitude)
+    usual = float(np.hypot(tau, phi))
+    total, between, within = (
+        _deviation(d, name, where) for d in (given.total, given.between, given.within)
+    )
+    if between is not None and within is not None:
+        # Without a total no station was used.
+        total = np.hypot(between, within) if total is None else total
+    elif total is None:
+        notes.append(f"no uncertainty of {name}: σ = {usual:.3f} of BSSA14")
+        total = np.full(median.shape, usual)
+    else:
+        notes.append(
+            f"σ of {name} is not split into its parts between and within earthquakes: split as "
+            f"{tau:g} : {phi:g} (BSSA14)"
+        )
+    if between is None or within is None:
+        between, within = total * (tau / usual), total * (phi / usual)
+    lacking = np.isfinite(median) & ~np.isfinite(total)
+    if lacking.any():
+        notes.append(
+            f"no σ of {name} at {counted(int(lacking.sum()), 'node')}: σ = {usual:.3f} of BSSA14"
+        )
+        total = np.where(lacking, usual, total)
+    # Nothing can be scaled where both parts are 0 or unknown.
+    split = np.isfinite(between) & np.isfinite(within) & (np.hypot(between, within) > 0)
+    between, within = np.where(split, between, tau), np.where(split, within, phi)
+    return Measure(median, total, between, within)
+
+
+def _deviation(values: Array | None, name: Name, where: str) -> Array | None:
+    """Return standard deviations, None where there is none; refuse what cannot be one."""
+    if values is None or not np.isfinite(values).any():
+        return None
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if low < 0 or high > LARGEST_DEVIATION:
+        raise InputError(
+            f"{where}: standard deviations of {name} run from {low:g} to {high:g}; they must be of "
+            f"the natural logarithm, 0 to {LARGEST_DEVIATION:g}"
+        )
+    return values
