@@ -114,7 +114,10 @@ class UnitFields:
         self._factors = _spectral_factors(self.period, spacing)
 
     def pair(self, number: int) -> Float32:
-        """Return draws 2 `number` and 2 `number` + 1, (2 draws, 2 measures, rows, cols)."""
+        """Return draws 2 `number` and 2 `number` + 1: draw, measure, row and column of nodes.
+
+        The array is (2, 2, rows, cols) float32.
+        """
         rng = generator(self.seed, "fields of ground motion", number)
         white = rng.standard_normal((2, *self.period, 2), np.float32).view(np.complex64)[..., 0]
         pga, both, pgv = self._factors
@@ -175,7 +178,7 @@ class Draws:
         self._most = np.log([LARGEST["PGA"], LARGEST["PGV"]]).astype(np.float32)[:, None, None]
 
     def event_terms(self, number: int) -> Array:
-        """Return B of draws 2 `number` and 2 `number` + 1, (2 draws, 2 measures)."""
+        """Return B of draws 2 `number` and 2 `number` + 1 of both measures, (2, 2)."""
         rng = generator(self.seed, "event terms of ground motion", number)
         first, second = rng.standard_normal((2, 2))
         rest = np.sqrt(1.0 - BETWEEN_CORRELATION**2)
