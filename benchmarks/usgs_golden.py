@@ -23,6 +23,7 @@ from shakeslide.shaking import shakemap
 
 Array = NDArray[np.float64]
 DATA = Path(__file__).parents[2] / "shared" / "data" / "shakemap_loma_prieta"
+NO_CLASS = "none"
 EARTH = 6371.0072
 """Radius (km) of a sphere with the Earth's surface."""
 
@@ -49,6 +50,13 @@ class Golden:
     area: Array
 
 
+class OfTheUSGS(Jessee2022):
+    """The model on rasters in which ground without a class counts 0."""
+
+    def class_properties(self, setting: str, name: str) -> tuple[float, ...] | None:
+        return (0.0,) if name == NO_CLASS else super().class_properties(setting, name)
+
+
 def sampled(values: Array, affine: Affine, lon: Array, lat: Array, order: int) -> Array:
     """Return a raster at places: between the centres of its cells (1), or of the cell (0).
 
@@ -72,10 +80,9 @@ def layer(path: Path, lon: Array, lat: Array, order: int) -> Array:
 
 def classes(coefficients: Array, table: dict[str, float]) -> tuple[Array, dict[int, str]]:
     """Return codes and legend of classes that a raster gives by their coefficients."""
-    names = list(table)
-    apart = np.abs(coefficients[..., None] - np.array(list(table.values())))
-    code = np.where(apart.min(axis=-1) < 0.015, apart.argmin(axis=-1) + 1, 0)
-    return code.astype(np.float64), dict(enumerate(names, 1))
+    known = {NO_CLASS: 0.0, **table}
+    apart = np.abs(coefficients[..., None] - np.array(list(known.values())))
+    return apart.argmin(axis=-1).astype(np.float64), dict(enumerate(known))
 
 
 def computed(folder: Path) -> Golden:
@@ -104,7 +111,7 @@ def computed(folder: Path) -> Golden:
     )
     columns = (pgv, slope, cti, pga, rock, cover)
     X = np.stack([c.ravel() for c in columns], axis=1).astype(np.float32)
-    model = Jessee2022(output="coverage").describe(
+    model = OfTheUSGS(output="coverage").describe(
         [
             Factor("PGV", "cm/s"), Factor("SLO", "deg"), Factor("CTI", "1"), Factor("PGA", "g"),
             Factor("LITH", "class", "categorical", rocks),

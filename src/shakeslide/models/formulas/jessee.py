@@ -168,15 +168,15 @@ class Jessee2018(Formula):
         Returns
         -------
         array, (n,) float64
-            NaN where a class is not known, 0 where the output is 0.
+            NaN where a class is not known. Like the USGS's map it does not regard what the
+            revision of 2022 leaves out: gentle and quiet ground, where the output is 0.
         """
         values, properties, known = self._taken(X)
         p = self._logistic(values, properties)
         sd = p * (1.0 - p) * np.hypot((1.65 + 0.01 * values[1]) * ln_pgv, model)
         if self.output == "coverage":
             sd = sd * areal_coverage(p) * (5.237 - 6.084 * p + 12.105 * p**2)
-        shown = self._evaluate(values, properties)
-        return np.where(known, np.where(shown > 0, sd, 0.0), np.nan)
+        return np.where(known, sd, np.nan)
 
     def _logistic(
         self, values: Sequence[NDArray[np.float64]], properties: Sequence[NDArray[np.float64]]
