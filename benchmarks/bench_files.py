@@ -93,7 +93,7 @@ def prepare_row(path: Path, work: Path) -> tuple[Row, pipeline.Run]:
     """All 14 factors from layers to files, against writing the same files from memory."""
     prepare(path, work / "run")
     run = opened(path, work / "run")
-    factors = {f.code: _values(run.out / "factors" / f"{f.code}.tif") for f in run.factors}
+    factors = {f.code: _values(run.out / "factors" / f"{f.code}.tif") for f in run.factors()}
     pairs = [
         (prepare(path, work / "again"), seconds(lambda: _write(run, factors, work / "memory")))
         for _ in range(3)
@@ -109,12 +109,12 @@ def _values(path: Path) -> NDArray[np.float32]:
 
 
 def _write(run: pipeline.Run, factors: Mapping[str, NDArray[np.float32]], folder: Path) -> None:
-    tiles = grids.tiles(run.grid, run.tile)
+    tiles = grids.tiles(run.grid(), run.tile())
 
     def one(code: str) -> None:
         values = factors[code]
         path = folder / f"{code}.tif"
-        write_geotiff(path, run.grid, tiles, lambda t: values[t.row0 : t.row1, t.col0 : t.col1])
+        write_geotiff(path, run.grid(), tiles, lambda t: values[t.row0 : t.row1, t.col0 : t.col1])
 
     with ThreadPoolExecutor(CORES) as pool:
         list(pool.map(one, factors))
@@ -122,19 +122,19 @@ def _write(run: pipeline.Run, factors: Mapping[str, NDArray[np.float32]], folder
 
 def where_it_goes(run: pipeline.Run) -> list[tuple[str, float]]:
     """Return what `prepare` spends on one thread, in seconds: layers, each factor, files."""
-    fresh = opened(DATA / str(run.grid.shape[0]) / "study.toml", run.out)
-    told = [("reading and projecting the layers", seconds(lambda: fresh.factors))]
-    tiles = grids.tiles(run.grid, run.tile)
-    halo = tuple(max(f.halo[k] for f in run.factors) for k in (0, 1))
-    inputs = [stack.TileInputs(run.grid, t, run.dem, (halo[0], halo[1])) for t in tiles]
+    fresh = opened(DATA / str(run.grid().shape[0]) / "study.toml", run.out)
+    told = [("reading and projecting the layers", seconds(lambda: fresh.factors()))]
+    tiles = grids.tiles(run.grid(), run.tile())
+    halo = tuple(max(f.halo[k] for f in run.factors()) for k in (0, 1))
+    inputs = [stack.TileInputs(run.grid(), t, run.dem(), (halo[0], halo[1])) for t in tiles]
     told.append(
         ("reading the DEM with its surroundings", seconds(lambda: [i.elevation() for i in inputs]))
     )
     told.append(("slope, aspect and curvature", seconds(lambda: [i.derivatives for i in inputs])))
-    for factor in run.factors:
+    for factor in run.factors():
         if factor.code not in ("SLO", "SLOA", "SC", "DEM"):
             told.append((factor.code, seconds(lambda f=factor: [f.compute(i) for i in inputs])))
-    factors = {f.code: _values(run.out / "factors" / f"{f.code}.tif") for f in run.factors}
+    factors = {f.code: _values(run.out / "factors" / f"{f.code}.tif") for f in run.factors()}
     with tempfile.TemporaryDirectory() as folder:
         told.append(
             (f"14 files ({CORES} threads)", seconds(lambda: _write(run, factors, Path(folder))))

@@ -17,6 +17,7 @@ PAGES = {
             "study.settings",
             "cli.template",
             "pipeline",
+            "pipeline.stage",
             "core.engine",
             "core.progress",
             "core.errors",

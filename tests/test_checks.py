@@ -466,7 +466,7 @@ def test_a_raster_across_the_180th_meridian(tmp_path: Path) -> None:
     assert not lacks("; ".join(rows["lon"].notes), "longitude 180")
     assert rows["epicentre"].warnings == rows["fault"].warnings == []
     run = open_run(study, study.parent / "out")
-    assert [f.code for f in run.factors] == [*keep, "LON", "DF"]
+    assert [f.code for f in run.factors()] == [*keep, "LON", "DF"]
     pipeline.prepare(run)
     with rasterio.open(run.out / "factors" / "LON.tif") as src:
         read = src.read(1)
@@ -558,7 +558,7 @@ def test_texts_in_a_wrong_encoding(study: Path) -> None:
     edit(study, "lithology.gpkg", "lithology.shp")
     assert "its texts look garbled" in warned(study, "lithology")
     assert warned(study, "lithology", "layers.lithology.encoding=UTF-8") == ""
-    factors = open_run(study, study.parent / "out", "layers.lithology.encoding=UTF-8").factors
+    factors = open_run(study, study.parent / "out", "layers.lithology.encoding=UTF-8").factors()
     legend = next(f.legend for f in factors if f.code == "LITH")
     assert "Gneiß" in legend.values()
 

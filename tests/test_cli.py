@@ -21,6 +21,7 @@ from shakeslide import pipeline
 from shakeslide._version import __version__
 from shakeslide.cli import app, options
 from shakeslide.factors import stack
+from shakeslide.pipeline import names
 
 from . import small_site as site
 from .lines import lacks
@@ -44,7 +45,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_installed_command_answers() -> None:
     command = Path(sys.executable).with_name("shakeslide")
     done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
-    for name in (*app.STAGES, "init", "check", "demo"):
+    for name in (*names.STAGES, "init", "check", "demo"):
         assert name in done.stdout
 
 
@@ -320,10 +321,10 @@ def test_a_wrong_option_is_one_line(study: Path, capsys: pytest.CaptureFixture[s
 def test_a_bug_is_told_as_a_bug(
     study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(pipeline, "prepare", broken)
+    monkeypatch.setattr(type(pipeline.prepare), "make", broken)
     out = study.parent / "out"
     code, _, err = run(capsys, "prepare", study, "--out", out, "--quiet")
     assert code == 1

@@ -108,8 +108,9 @@ def test_a_masked_place_and_one_without_values_are_refused(
     with pytest.raises(InputError, match=r"--at .*: the cell has no value of LITH"):
         pipeline.explain_place(finished, "lr", *site.point(110.5, 40.5))
     shape = np.array([site.box(25, 35, 10, 10)], object)
-    mask = Mask(Polygons.on_grid(shape, np.ones(1), finished.grid), None, 0.0)
-    monkeypatch.setitem(finished.__dict__, "masks", Masks(finished.grid, (mask,)))
+    mask = Mask(Polygons.on_grid(shape, np.ones(1), finished.grid()), None, 0.0)
+    masks = Masks(finished.grid(), (mask,))
+    monkeypatch.setattr(pipeline.Run, "masks", lambda _: masks)
     with pytest.raises(InputError, match=r"--at .*: is masked"):
         pipeline.explain_place(finished, "lr", *site.point(30.5, 40.5))
 

@@ -94,7 +94,7 @@ def test_a_packages_function_is_computed(package: Path, study: Path) -> None:
     add(study, 'function = "steps"\nstep = 50\nname = "Terraces"')
     run = open_run(study, study.parent / "out", workers=1)
     assert run.codes[-1] == "OWN"
-    factor = run.factors[-1]
+    factor = run.factors()[-1]
     assert (factor.name, factor.unit, factor.kind) == ("Terraces", "m", "continuous")
     assert factor.settings["package"] == "own-factors 1.2"
     assert factor.settings["step"] == 50.0
@@ -104,7 +104,7 @@ def test_a_packages_function_is_computed(package: Path, study: Path) -> None:
         assert src.tags()["definition"] == "elevation in steps"
     np.testing.assert_array_equal(values, np.floor(site.elevation() / 50) * 50)
     other = open_run(study, study.parent / "out", "factors.OWN.step=20")
-    assert other.factor_marks["OWN"] != run.factor_marks["OWN"]
+    assert other.marks.factor_marks()["OWN"] != run.marks.factor_marks()["OWN"]
     assert "OWN" in {r.name: r for r in pipeline.check(run)}["dem"].use
 
 
@@ -119,14 +119,14 @@ def test_a_function_without_settings_takes_none(package: Path, study: Path) -> N
     with pytest.raises(InputError, match=r"\[factors.OWN\] unknown key 'step'"):
         open_run(study, study.parent / "out")
     study.write_text(study.read_text().replace("step = 50", "use = true"))
-    assert open_run(study, study.parent / "out").factors[-1].code == "OWN"
+    assert open_run(study, study.parent / "out").factors()[-1].code == "OWN"
 
 
 def test_what_is_no_function_is_told(package: Path, study: Path) -> None:
     add(study, 'function = "wrong"')
     run = open_run(study, study.parent / "out")
     with pytest.raises(InputError, match=r"'wrong' of the package own-factors 1.2 is no Factor"):
-        _ = run.factors
+        run.factors()
 
 
 def test_a_package_that_does_not_load_is_told(package: Path, study: Path) -> None:

@@ -15,7 +15,7 @@ from shakeslide.evaluation.calibration import Calibration, Platt, correct_prior,
 from shakeslide.geo.grid import Tile
 from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.layers.inventory import load as load_inventory
-from shakeslide.learning import bundle, final_model, training, validation
+from shakeslide.learning import bundle, explanation, final_model, training, validation
 from shakeslide.sampling import sampling
 
 from . import small_site as site
@@ -28,7 +28,7 @@ FEW = {"platt": 10, "isotonic": 10}
 def expected_and_mapped(run: pipeline.Run, model: str) -> tuple[float, float]:
     """Share of the usable cells that a map expects to be sources, and that are."""
     whole = Tile((0, 0), 0, site.ROWS, 0, site.COLS)
-    standing = load_inventory(run.study.inventory, run.grid).label(whole).standing
+    standing = load_inventory(run.study.inventory, run.grid()).label(whole).standing
     p = read(run.out / "maps" / f"{model}_probability.tif").astype(float)
     usable = np.isfinite(p) & np.isin(standing, [SOURCE, CLEAR])
     return float(p[usable].mean()), float((standing[usable] == SOURCE).mean())
@@ -95,7 +95,7 @@ def test_nothing_fitted_on_all_samples_is_judged_or_explained(
         monkeypatch.setattr(module, name, call)
 
     noted(validation, "judge")
-    noted(pipeline.models.explanation, "explain")
+    noted(explanation, "explain")
     pipeline.evaluate(run)
     pipeline.explain(run)
     count = len(sampling.load(run.out / "samples.parquet").table)
@@ -118,7 +118,7 @@ def test_the_papers_preset_maps_the_judged_models(finished: pipeline.Run, tmp_pa
         folder, weights = run.out / "models" / name, "weights.safetensors"
         before = finished.out / "models" / name / "judged" / weights
         assert digest(folder / weights) == digest(before)
-        (fit,) = validation.fit(run.recipe(name), samples, split, plan)
+        (fit,) = validation.fit(run.models.recipe(name), samples, split, plan)
         mapped = read(run.out / "maps" / f"{name}_probability.tif")
         assert (mapped[t.row, t.col] == fit.model.predict(samples.raw)).all()
         about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["about"]
@@ -127,7 +127,7 @@ def test_the_papers_preset_maps_the_judged_models(finished: pipeline.Run, tmp_pa
 
 def test_scores_are_the_same_whatever_is_mapped(finished: pipeline.Run, tmp_path: Path) -> None:
     run = copied(finished, tmp_path / "run", "map.fitted_on=training")
-    assert run.evaluation_mark == finished.evaluation_mark
+    assert run.marks.evaluation() == finished.marks.evaluation()
     (run.out / "evaluation.csv").unlink()
     pipeline.train(run)
     pipeline.evaluate(run)

@@ -29,10 +29,10 @@ def test_damage_of_every_kind_is_refused_or_right(tiny: fuzz.Site, part: int) ->
 def test_a_broken_command_is_found(
     tiny: fuzz.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_run: pipeline.Run) -> None:
+    def broken(*_: object) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(pipeline, "prepare", broken)
+    monkeypatch.setattr(type(pipeline.prepare), "make", broken)
     answer = fuzz.call("prepare", tiny.data / "study.toml", tmp_path / "out")
     assert answer.code == 1
     assert "a bug" in answer.err
@@ -43,11 +43,11 @@ def test_a_broken_command_is_found(
 
 
 def test_a_hang_is_found(tiny: fuzz.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(_run: pipeline.Run) -> None:
+    def endless(*_: object) -> None:
         while True:
             pass
 
-    monkeypatch.setattr(pipeline, "prepare", endless)
+    monkeypatch.setattr(type(pipeline.prepare), "make", endless)
     monkeypatch.setattr(fuzz, "COMPUTING", 0.5)
     answer = fuzz.call("prepare", tiny.data / "study.toml", tmp_path / "out")
     assert answer.code == 1

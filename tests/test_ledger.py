@@ -18,7 +18,7 @@ def out(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     ledger = Ledger(folder)
     made = folder / "maps" / "a.tif"
-    made.parent.mkdir()
+    made.parent.mkdir(parents=True)
     made.write_bytes(b"values")
     ledger.record("map-a", "mark", [made], 1.0, "labels")
     return folder

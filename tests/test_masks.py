@@ -117,11 +117,11 @@ def test_maps_show_what_is_stated_and_nothing_is_sampled_there(tmp_path: Path) -
     assert not (in_lake | in_glacier).any()
 
     again = open_run(study, tmp_path / "out", 'models.use=["lr"]')
-    assert again.sample_mark == run.sample_mark
+    assert again.marks.sample() == run.marks.sample()
     study.write_text(study.read_text().replace("map_value = 0", 'map_value = "nodata"'))
     changed = open_run(study, tmp_path / "out", 'models.use=["lr"]')
-    assert changed.sample_mark == run.sample_mark
-    assert changed.map_mark("lr") != run.map_mark("lr")
+    assert changed.marks.sample() == run.marks.sample()
+    assert changed.marks.maps(["lr"])[0].mark != run.marks.maps(["lr"])[0].mark
     site.frame([site.box(0, 0, 9, 9)]).to_file(folder / "lake.gpkg")
     moved = open_run(study, tmp_path / "out", 'models.use=["lr"]')
-    assert moved.sample_mark != run.sample_mark
+    assert moved.marks.sample() != run.marks.sample()

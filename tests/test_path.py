@@ -244,7 +244,7 @@ def test_a_place_is_explained_by_parts_that_add_up(finished: pipeline.Run) -> No
 def test_known_truth_is_the_best_possible(
     finished: pipeline.Run, site_study: Path, tmp_path: Path
 ) -> None:
-    labels = load_inventory(finished.study.inventory, finished.grid).label(
+    labels = load_inventory(finished.study.inventory, finished.grid()).label(
         Tile((0, 0), 0, site.ROWS, 0, site.COLS)
     )
     truth = np.where(labels.standing == SOURCE, 0.9, 0.001).astype(np.float32)
@@ -395,7 +395,7 @@ def test_a_broken_prepare_goes_on_from_its_shards(
 
 
 def test_labels_of_the_inventory(finished: pipeline.Run) -> None:
-    landslides = load_inventory(finished.study.inventory, finished.grid)
+    landslides = load_inventory(finished.study.inventory, finished.grid())
     whole = landslides.label(Tile((0, 0), 0, site.ROWS, 0, site.COLS))
     shapes = site.landslides()
     rows, cols = np.mgrid[0 : site.ROWS, 0 : site.COLS]

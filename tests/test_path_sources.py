@@ -38,11 +38,11 @@ def test_layers_hold_every_landslide(made: pipeline.Run) -> None:
     path = made.out / "sources.gpkg"
     assert [name for name, _ in pyogrio.list_layers(path)] == ["source", "runout", "crown"]
     source, runout, crown = (gpd.read_file(path, layer=n) for n in ("source", "runout", "crown"))
-    outlines = inventory.load(made.outlines, made.grid).shapes
+    outlines = inventory.load(made.outlines, made.grid()).shapes
     assert source["landslide"].nunique() == len(outlines)
     assert len(crown) == len(source)
-    assert source.crs == made.grid.crs.to_wkt() or source.crs.to_epsg() == 32643
-    bounds = grids.bounds(made.grid)
+    assert source.crs == made.grid().crs.to_wkt() or source.crs.to_epsg() == 32643
+    bounds = grids.bounds(made.grid())
     grid = shapely.box(bounds.left, bounds.bottom, bounds.right, bounds.top)
     total = shapely.area(shapely.intersection(outlines, grid)).sum()
     assert source.area.sum() + runout.area.sum() == pytest.approx(total)
@@ -77,9 +77,11 @@ def test_changed_settings_make_it_stale(made: pipeline.Run, site_study: Path) ->
         "sources.divide=false",
         'inventory.where="1=1"',
     ):
-        assert open_run(site_study, made.out, change).sources_mark != made.sources_mark
+        assert (
+            open_run(site_study, made.out, change).marks.sources().mark != made.marks.sources().mark
+        )
     same = open_run(site_study, made.out, "inventory.buffer=50", "evaluation.repeats=3")
-    assert same.sources_mark == made.sources_mark
+    assert same.marks.sources().mark == made.marks.sources().mark
 
 
 def test_samples_are_of_the_extracted_sources(
@@ -88,20 +90,20 @@ def test_samples_are_of_the_extracted_sources(
     out = tmp_path / "run"
     shutil.copytree(finished.out, out)
     run = open_run(site_study, out, 'inventory.positives_from="extracted"')
-    assert run.sample_mark != finished.sample_mark
+    assert run.marks.sample() != finished.marks.sample()
     pipeline.sample(run)
     source = gpd.read_file(out / "sources.gpkg", layer="source")
     drawn = sampling.load(out / "samples.parquet").table
     positive = drawn[drawn["label"] == 1]
     spots = gpd.GeoSeries(gpd.points_from_xy(positive["x"], positive["y"]))
     assert spots.within(source.union_all()).all()
-    landslides = inventory.load(run.inventory, run.grid, run.masks)
+    landslides = inventory.load(run.inventory, run.grid(), run.masks())
     assert landslides.positives is Positive.EXTRACTED
     labels = landslides.label(grids.Tile((0, 0), 0, site.ROWS, 0, site.COLS))
     numbers = pd.Series(labels.landslide[labels.standing == inventory.SOURCE])
     # Overlapping outlines share cells; a cell of one is never told for a number beyond them.
     assert numbers.between(1, landslides.count).all()
-    before = inventory.load(finished.study.inventory, run.grid, run.masks)
+    before = inventory.load(finished.study.inventory, run.grid(), run.masks())
     whole = before.label(grids.Tile((0, 0), 0, site.ROWS, 0, site.COLS))
     assert (labels.standing == inventory.SOURCE).sum() < (whole.standing == inventory.SOURCE).sum()
     counts = sampling.load(out / "samples.parquet").counts
@@ -125,7 +127,7 @@ def test_mapped_sources_are_taken_where_they_are(site_study: Path, tmp_path: Pat
     source = gpd.read_file(run.out / "sources.gpkg", layer="source")
     assert (source["method"] == "S0").mean() > 0.8
     without = open_run(site_study, tmp_path / "run", over, "sources.mapped=false")
-    assert without.sources_mark != run.sources_mark
+    assert without.marks.sources().mark != run.marks.sources().mark
     pipeline.extract_sources(without)
     source = gpd.read_file(run.out / "sources.gpkg", layer="source")
     assert not (source["method"] == "S0").any()
@@ -197,11 +199,11 @@ def test_images_are_known_by_their_content(
     made: pipeline.Run, site_study: Path, tmp_path: Path
 ) -> None:
     marks = [
-        open_run(site_study, made.out, *images(tmp_path / name, shift)).sources_mark
+        open_run(site_study, made.out, *images(tmp_path / name, shift)).marks.sources().mark
         for name, shift in (("a", 0.0), ("b", 0.0), ("c", 0.05))
     ]
     assert marks[0] == marks[1]
-    assert len({made.sources_mark, *marks}) == 3
+    assert len({made.marks.sources().mark, *marks}) == 3
 
 
 def test_check_looks_at_the_images(site_study: Path, tmp_path: Path) -> None:
@@ -227,10 +229,10 @@ def test_a_folder_that_cannot_be_written_is_no_bug(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def refused(_: pipeline.Run) -> None:
+    def refused(*_: object) -> None:
         raise PermissionError(errno.EROFS, "Read-only file system", "run/sources.gpkg")
 
-    monkeypatch.setattr(pipeline, "extract_sources", refused)
+    monkeypatch.setattr(type(pipeline.extract_sources), "make", refused)
     assert app.main(["sources", str(site_study), "--out", str(tmp_path / "run")]) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert told.startswith("error: ")

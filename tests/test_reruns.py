@@ -21,7 +21,8 @@ from pydantic import create_model
 from shakeslide import pipeline, report
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import Steps
-from shakeslide.pipeline import reporting
+from shakeslide.pipeline import inputs, reporting
+from shakeslide.pipeline.stage import Artefact
 from shakeslide.sampling import sampling
 
 from . import small_site as site
@@ -62,6 +63,10 @@ def rows() -> dict[str, dict[str, str]]:
 # ------------------------------------------------------------------ a run, recorded only
 
 
+def made(run: pipeline.Run) -> list[Artefact]:
+    return [*run.marks.results(), run.marks.report()]
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a site and the record of a run of it, whose results are empty files."""
@@ -71,11 +76,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = path.read_text().replace('"dem.tif"', '"dem.vrt"')
     path.write_text(text.replace("[evaluation]", f"{MASK}\n[evaluation]"))
     run = opened(home)
-    for item, mark in [*run.results.items(), ("report", run.report_mark)]:
-        result = run.out / f"{item}.bin"
-        result.write_bytes(item.encode())
-        labels = run.report_labels if item == "report" else run.labels.get(item, "")
-        run.ledger.record(item, mark, [result], 1.0, labels)
+    run.ledger.ready()
+    for one in made(run):
+        result = run.out / f"{one.item}.bin"
+        result.write_bytes(one.item.encode())
+        run.ledger.record(one.item, one.mark, [result], 1.0, one.label)
     return home
 
 
@@ -127,13 +132,12 @@ OTHERS: dict[str, Callable[[Path], pipeline.Run]] = {
 def stale(run: pipeline.Run) -> dict[str, tuple[set[str], set[str]]]:
     """What is to be made anew, and what is to be renamed, by column."""
     found: dict[str, tuple[set[str], set[str]]] = {column: (set(), set()) for column in COLUMNS}
-    for item, mark in [*run.results.items(), ("report", run.report_mark)]:
-        kind, _, name = item.partition("-")
-        labels = run.report_labels if item == "report" else run.labels.get(item)
+    for one in made(run):
+        kind, _, name = one.item.partition("-")
         anew, renamed = found[KINDS[kind]]
-        if not run.ledger.is_fresh(item, mark):
+        if not run.ledger.is_fresh(one.item, one.mark):
             anew.add(name if name and kind != "spread" else kind)
-        elif not run.ledger.is_fresh(item, mark, labels):
+        elif not run.ledger.is_fresh(one.item, one.mark, one.label):
             renamed.add(name or kind)
     return found
 
@@ -144,15 +148,15 @@ def test_a_change_redoes_what_the_table_says(row: str, recorded: Path, tmp_path:
     changed = f"{row}={SETTINGS[row]}" if row in SETTINGS else ""
     run = opened(home, changed) if changed else OTHERS[row](home)
     several = {
-        "elevation's": {f.code for f in run.factors if "dem" in f.layers},
-        "of models": set(run.mapped_models),
-        "judged": set(run.stored_models),
+        "elevation's": {f.code for f in run.factors() if "dem" in f.layers},
+        "of models": set(run.models.mapped()),
+        "judged": set(run.models.stored()),
     }
     for column, (anew, renamed) in stale(run).items():
         word = rows()[row][column]
-        every = {KINDS[i.split("-")[0]]: set[str]() for i in [*run.results, "report"]}
-        for item in [*run.results, "report"]:
-            every[KINDS[item.split("-")[0]]].add(item.split("-")[-1])
+        every = {KINDS[one.item.split("-")[0]]: set[str]() for one in made(run)}
+        for one in made(run):
+            every[KINDS[one.item.split("-")[0]]].add(one.name)
         if word in BESIDE:
             assert renamed, column
             assert not anew, column
@@ -176,27 +180,32 @@ def test_a_report_goes_on_from_its_finished_steps(
 
     monkeypatch.setattr(report, "write", write)
     monkeypatch.setattr(reporting, "provenance", lambda run: None)
+    monkeypatch.setattr(reporting, "check", lambda run: [])
     home = shutil.copytree(recorded, tmp_path / "home")
     (home / "run" / ".work" / "made" / "report.json").unlink()
     run = opened(home)
     kill = True
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            pipeline.report(run, [])
+            pipeline.report(run)
     assert made == ["first"]
     # Other words on the page: nothing is taken from what was drawn before.
     other = opened(home, "study.description=Some words")
     with pytest.raises(KeyboardInterrupt):
-        pipeline.report(other, [])
+        pipeline.report(other)
     assert len(made) == 2
     kill = False
-    pipeline.report(other, [])
+    pipeline.report(other)
     assert len(made) == 2
     assert not list((home / "run" / ".work").glob("shards/report-*"))
 
 
 def test_the_table_has_a_row_for_each_change() -> None:
     assert set(rows()) == set(SETTINGS) | set(OTHERS)
+
+
+def marks_of(run: pipeline.Run) -> dict[str, str]:
+    return {one.item: one.mark for one in run.marks.results()}
 
 
 @pytest.mark.parametrize(
@@ -217,8 +226,9 @@ def test_a_new_key_of_a_table_counts(table: str, kinds: set[str], unchanged: pip
     def marks(value: int) -> dict[str, str]:
         asked = more.model_construct(**dict(settings), novel=value)
         other = replace(run, study=run.study.model_copy(update={table: asked}))
-        vars(other).update(ledger=run.ledger, grid=run.grid, factors=run.factors)  # made once
-        return other.results
+        # The ledger, and what was read once: grid and factors.
+        vars(other).update({k: v for k, v in vars(run).items() if k == "ledger" or " " in k})
+        return marks_of(other)
 
     one, two = marks(1), marks(2)
     assert {i.split("-")[0] for i in one if one[i] != two[i]} == kinds
@@ -226,7 +236,9 @@ def test_a_new_key_of_a_table_counts(table: str, kinds: set[str], unchanged: pip
 
 
 def test_mapped_models_do_not_depend_on_the_training_share(recorded: Path) -> None:
-    before, after = (opened(recorded, *more).results for more in ([], ["samples.train_share=0.3"]))
+    before, after = (
+        marks_of(opened(recorded, *more)) for more in ([], ["samples.train_share=0.3"])
+    )
     changed = {item.split("-")[0] for item in before if before[item] != after[item]}
     assert changed == {"judged", "evaluation", "importance"}
 
@@ -236,7 +248,7 @@ def fits(run: pipeline.Run) -> dict[tuple[str, str], str]:
     size = {"block_size": run.study.evaluation.block_size}
     plan = run.plan(cast(sampling.Samples, SimpleNamespace(counts=size)))
     protocols = ("pixel", "landslide", "block")
-    return {(m, p): run.trial_mark(m, p, plan) for m in run.models for p in protocols}
+    return {(m, p): run.marks.trial(m, p, plan) for m in run.models.used() for p in protocols}
 
 
 @pytest.mark.parametrize(
@@ -311,7 +323,7 @@ def test_blocks_are_numbered_anew(finished: pipeline.Run, tmp_path: Path) -> Non
     assert (one.counts["block_size"], two.counts["block_size"]) == (1200, 900)
     assert one.table["block_id"].nunique() < two.table["block_id"].nunique()
     assert sampling.essence(one) == sampling.essence(two)
-    assert run.ledger.is_fresh("samples", run.sample_mark, run.sample_labels)
+    assert run.ledger.is_fresh("samples", run.marks.sample(), run.marks.samples().label)
 
 
 def test_other_blocks_are_judged_even_where_sample_was_not_run_again(
@@ -360,14 +372,14 @@ def test_a_layer_that_changes_during_a_stage_is_found_out(
 ) -> None:
     path = shutil.copytree(site_study.parent, tmp_path / "site") / "study.toml"
     run = open_run(path, tmp_path / "run")
-    write = pipeline.inputs.stacks.write
+    write = inputs.stacks.write
 
     def meanwhile(*arguments: Any) -> None:
         write(*arguments)
         soil = path.with_name("soil.tif")
         soil.write_bytes(soil.read_bytes())
 
-    monkeypatch.setattr(pipeline.inputs.stacks, "write", meanwhile)
+    monkeypatch.setattr(inputs.stacks, "write", meanwhile)
     with pytest.raises(InputError, match=r"soil\.tif: changed while it was read"):
         pipeline.prepare(run)
     assert run.ledger.all_made() == {}

@@ -48,7 +48,7 @@ def given(value: Any) -> Any:
 
 def recipe(loaded: settings.Study, name: str, folder: Path) -> tuple[str, dict[str, Any]]:
     """Angles and parameters with which a model is trained."""
-    made = pipeline.Run(loaded, {}, folder, Engine(1), Reporter(True)).recipe(name)
+    made = pipeline.Run(loaded, {}, folder, Engine(1), Reporter(True)).models.recipe(name)
     return made.angles, made.make(0).get_params()
 
 

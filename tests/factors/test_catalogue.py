@@ -136,7 +136,7 @@ def test_every_function_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("code", FACTORS)
 def test_form_and_unit(prepared: pipeline.Run, code: str) -> None:
-    factor = next(f for f in prepared.factors if f.code == code)
+    factor = next(f for f in prepared.factors() if f.code == code)
     with rasterio.open(prepared.out / "factors" / f"{code}.tif") as src:
         assert (src.dtypes[0], src.count) == ("float32", 1)
         assert src.shape == (site.ROWS, site.COLS)
@@ -157,7 +157,7 @@ RANGES = {"circular": (-1.0, 360.0), "axial": (0.0, 180.0)}
 
 @pytest.mark.parametrize("code", FACTORS)
 def test_values_are_in_their_range(prepared: pipeline.Run, code: str) -> None:
-    factor = next(f for f in prepared.factors if f.code == code)
+    factor = next(f for f in prepared.factors() if f.code == code)
     values = read(prepared, code)
     known = values[np.isfinite(values)]
     assert known.min() < known.max()
@@ -190,9 +190,9 @@ def test_values_do_not_depend_on_the_tiles(
 @pytest.mark.parametrize("code", FACTORS)
 def test_a_factors_own_halo_is_enough(prepared: pipeline.Run, code: str) -> None:
     """Each alone: together, the widest halo of all would hide one that is too narrow."""
-    factor = next(f for f in prepared.factors if f.code == code)
+    factor = next(f for f in prepared.factors() if f.code == code)
     tile = Tile((1, 1), 40, 97, 33, 150)
-    alone = factor.compute(TileInputs(prepared.grid, tile, prepared.dem, factor.halo))
+    alone = factor.compute(TileInputs(prepared.grid(), tile, prepared.dem(), factor.halo))
     expected = read(prepared, code)[40:97, 33:150]
     np.testing.assert_allclose(alone, expected, rtol=1e-6, atol=1e-6)
 

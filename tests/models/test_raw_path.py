@@ -88,7 +88,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def names_of(study: Path) -> list[str]:
     run = open_run(study, study.parent / "look")
-    (lithology,) = (f for f in run.factors if f.code == "LITH")
+    (lithology,) = (f for f in run.factors() if f.code == "LITH")
     return list(lithology.legend.values())
 
 
@@ -223,28 +223,28 @@ def test_contradicting_comparisons_are_told_once(finished: tuple[pipeline.Run, T
 
 def test_models_without_their_inputs_are_left_out_with_a_line(study: Path, tmp_path: Path) -> None:
     run, told = opened(study, tmp_path, *USE, "factors.PGV.use=false")
-    assert run.models == ["lr", "ahp"]
-    assert run.models == ["lr", "ahp"]
+    assert run.models.used() == ["lr", "ahp"]
+    assert run.models.used() == ["lr", "ahp"]
     about = [line for line in told.lines if "left out" in line]
     assert [line.split(" ")[1] for line in about] == ["newmark", "jessee2018", "jessee2022"]
     assert "[models.newmark.strength.<class>]" in about[0]
     assert not lacks(about[1], "cm/s", "PGV")
     mapped = 'map.models=["lr", "newmark"]'
     run, _ = opened(study, tmp_path, *USE, mapped)
-    assert run.mapped_models == ["lr"]
+    assert run.models.mapped() == ["lr"]
 
 
 def test_nothing_left_is_an_error(study: Path, tmp_path: Path) -> None:
     run, _ = opened(study, tmp_path, 'models.use=["newmark"]')
     with pytest.raises(InputError, match="none of the models has the inputs"):
-        _ = run.models
+        run.models.used()
 
 
 def test_the_events_magnitude_is_taken(study: Path, tmp_path: Path) -> None:
     run, _ = opened(study, tmp_path, f'models.newmark.form="{FORMS[1]}"')
-    assert run.recipe("newmark").params["magnitude"] == 7.0
+    assert run.models.recipe("newmark").params["magnitude"] == 7.0
     run, _ = opened(study, tmp_path, "models.newmark.magnitude=6.5")
-    assert run.recipe("newmark").params["magnitude"] == 6.5
+    assert run.models.recipe("newmark").params["magnitude"] == 6.5
 
 
 def test_ground_that_training_never_saw_is_told(finished: tuple[pipeline.Run, Told]) -> None:

@@ -63,7 +63,7 @@ def text(made: Reproduced, name: str) -> dict:
 def direct(made: Reproduced, name: str, **changes: object) -> list[np.ndarray]:
     """Fit a model on each split without the bench; return the probabilities of the test rows."""
     b = made.bench
-    recipe = made.run.recipe(name)
+    recipe = made.run.models.recipe(name)
     if name == "sae":
         changes = {"steps": TINY.steps, "pretrain_steps": TINY.pretrain_steps, **changes}
     recipe = replace(recipe, params={**recipe.params, **changes})
@@ -88,7 +88,7 @@ def test_each_leaves_values_settings_and_figures(reproduced: Reproduced, name: s
     assert set(values["scale"]) == {"tiny"}
     assert said["id"] == name
     assert said["seed"] == 7
-    assert said["samples"] == reproduced.run.sample_mark
+    assert said["samples"] == reproduced.run.marks.sample()
     assert said["shakeslide"]
     assert said["libraries"]["numpy"] == np.__version__
     assert said["seconds"] > 0
@@ -109,7 +109,7 @@ def test_models_state_all_their_settings(judged: Reproduced) -> None:
     assert said["sae"]["params"]["units"] == [8, 8]
     assert said["sae"]["params"]["steps"] == TINY.steps
     assert said["svm"]["params"]["gamma"] == 0.001
-    assert said["rf"]["angles"] == judged.run.recipe("rf").angles
+    assert said["rf"]["angles"] == judged.run.models.recipe("rf").angles
     assert "2 splits (paper: 20)" in text(judged, "T5")["reductions"]
 
 
@@ -209,7 +209,7 @@ def test_factors_are_ranked_on_training_rows(reproduced: Reproduced) -> None:
         best = [g.code for g in gains[:3]]
         few = bench.with_factors(b.samples, best)
         assert [f.code for f in few.factors] == [c for c in b.codes if c in best]
-        fit = validation.fit(reproduced.run.recipe("rf"), few, [split], b.plan)[0]
+        fit = validation.fit(reproduced.run.models.recipe("rf"), few, [split], b.plan)[0]
         p = fit.model.predict(few.raw[split.test])
         oa.append(accuracy_score(b.samples.label[split.test], p >= 0.5))
     assert rows.loc[("rf", 3), "oa_mean"] == pytest.approx(np.mean(oa))
@@ -258,7 +258,7 @@ def test_the_threshold_follows_what_a_map_shows(finished: pipeline.Run, tmp_path
 
 
 def test_an_area_of_a_polygon_without_area_is_refused(opened: Reproduced, tmp_path: Path) -> None:
-    grid, path = opened.run.grid, tmp_path / "flat.gpkg"
+    grid, path = opened.run.grid(), tmp_path / "flat.gpkg"
     box = grid.boundingbox
     x, y = (box.left + box.right) / 2, (box.bottom + box.top) / 2
     flat = shapely.Polygon([(x, y), (x + 500, y), (x + 250, y)])
@@ -270,10 +270,10 @@ def test_an_area_of_a_polygon_without_area_is_refused(opened: Reproduced, tmp_pa
 @pytest.mark.slow
 def test_the_area_is_judged_by_the_inventory(reproduced: Reproduced) -> None:
     run, rows = reproduced.run, table(reproduced, "F11").set_index("model")
-    area = parts_of_map.chosen_area(run.grid, reproduced.bench.samples, None)
+    area = parts_of_map.chosen_area(run.grid(), reproduced.bench.samples, None)
     t = area.tile
     assert (t.row1 - t.row0, t.col1 - t.col0) == (100, 100)
-    model = bundle.load(run.model_folder("judged-sae"))  # that the experiments judge and map
+    model = bundle.load(run.models.folder("judged-sae"))  # that the experiments judge and map
     raw = []
     for info in model.factors:
         with rasterio.open(run.out / "factors" / f"{info.code}.tif") as src:
@@ -283,8 +283,8 @@ def test_the_area_is_judged_by_the_inventory(reproduced: Reproduced) -> None:
     p = np.full(len(cells), np.nan, np.float32)
     p[valid] = model.predict(cells[valid])
     p = p.reshape(t.row1 - t.row0, t.col1 - t.col0)
-    landslides = inventory.load(run.study.inventory, run.grid, run.masks)
-    whole = tiles(run.grid, 10**6)[0]
+    landslides = inventory.load(run.study.inventory, run.grid(), run.masks())
+    whole = tiles(run.grid(), 10**6)[0]
     standing = landslides.label(whole).standing[t.row0 : t.row1, t.col0 : t.col1]
     called = p >= 0.5
     known = np.isfinite(p)
@@ -317,7 +317,7 @@ def test_an_area_of_ones_own(reproduced: Reproduced, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_units_and_layers_equal_direct_computation(reproduced: Reproduced) -> None:
     b = reproduced.bench
-    model = bundle.load(reproduced.run.model_folder(reproduced.run.judged("sae")))
+    model = bundle.load(reproduced.run.models.folder(reproduced.run.models.judged("sae")))
     units = table(reproduced, "F10")
     assert list(units.groupby("layer")["unit"].count()) == [8, 8]
     split, y = b.splits[0], b.samples.label
@@ -551,7 +551,7 @@ def test_blocks_are_held_out(reproduced: Reproduced, tmp_path: Path) -> None:
     chosen = validation.chosen_splits(b.samples, "block", run.plan(b.samples))
     assert np.array_equal(b.splits[0].test, chosen[0].test)
     rows = pd.read_csv(folder / "T5.csv").set_index("model")
-    fits = validation.fit(run.recipe("lr"), b.samples, b.splits, b.plan)
+    fits = validation.fit(run.models.recipe("lr"), b.samples, b.splits, b.plan)
     oa = [
         np.mean((f.model.predict(b.samples.raw[s.test]) >= 0.5) == b.samples.label[s.test])
         for f, s in zip(fits, b.splits, strict=True)
@@ -616,15 +616,15 @@ def test_what_lacks_maps_is_left_out_unless_asked_for(
 
 def test_a_tile_is_chosen(opened: Reproduced) -> None:
     run, samples = opened.run, opened.bench.samples
-    tile = parts_of_map.chosen_tile(run.grid, run.tile, samples, "1,2")
+    tile = parts_of_map.chosen_tile(run.grid(), run.tile(), samples, "1,2")
     assert (tile.row0, tile.col0) == (64, 128)
-    fullest = parts_of_map.chosen_tile(run.grid, run.tile, samples, None)
+    fullest = parts_of_map.chosen_tile(run.grid(), run.tile(), samples, None)
     source = samples.table[samples.label == 1]
     inside = [
         (
             source["row"].between(t.row0, t.row1 - 1) & source["col"].between(t.col0, t.col1 - 1)
         ).sum()
-        for t in tiles(run.grid, run.tile)
+        for t in tiles(run.grid(), run.tile())
     ]
     here = (
         source["row"].between(fullest.row0, fullest.row1 - 1)
@@ -670,7 +670,7 @@ def test_a_study_that_calibrates_is_not_calibrated_here(
 ) -> None:
     """A network that learnt nothing cannot be; the paper's lowest learning rate makes such."""
     run = reopened(reproduced.run, tmp_path / "run", "models.calibration=platt")
-    assert run.recipe("sae").calibration == "platt"
+    assert run.models.recipe("sae").calibration == "platt"
     folder = paper.run(run, only=["T4"], scale=TINY)
     told = json.loads((folder / "T4.json").read_text())
     assert {m["calibration"] for m in told["settings"]["models"].values()} == {"none"}

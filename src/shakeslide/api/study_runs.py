@@ -58,7 +58,7 @@ def open_study(
     Examples
     --------
     >>> study = ss.open_study("demo/data/study.toml", "demo/run", quiet=True)
-    >>> study.grid.shape
+    >>> study.grid().shape
     Shape2d(x=160, y=160)
     >>> study.codes[:3]
     ['EI', 'ED', 'SRD']

@@ -12,9 +12,9 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -26,6 +26,11 @@ from shakeslide.cli.options import Quiet, StudyOptions, Workers, on_study
 from shakeslide.core import failures, signals
 from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
+from shakeslide.pipeline import names
+
+if TYPE_CHECKING:
+    from shakeslide.checks import LayerRow
+    from shakeslide.pipeline import Run
 
 app = typer.Typer(
     name="shakeslide",
@@ -49,7 +54,7 @@ log = logging.getLogger("shakeslide")
 log.addHandler(logging.NullHandler())
 
 
-def _open(options: StudyOptions, only_look: bool = False) -> Any:
+def _open(options: StudyOptions, only_look: bool = False) -> Run:
     # Imported by the commands: --help and --version need no numerical libraries.
     from shakeslide.core.engine import Engine
     from shakeslide.core.progress import Reporter
@@ -64,7 +69,7 @@ def _open(options: StudyOptions, only_look: bool = False) -> Any:
     if only_look and not (folder.exists() and os.access(folder, os.W_OK)):
         _log_to(Path(os.devnull), options.verbose)
     else:
-        _ = run.ledger  # makes the folder, or says why not
+        run.ledger.ready()
         _log_to(folder / "run.log", options.verbose)
     log.info("shakeslide %s: %s", __version__, " ".join(sys.argv[1:]))
     return run
@@ -141,27 +146,23 @@ def _stage(name: str) -> Callable[..., None]:
         from shakeslide import pipeline
 
         with run.ledger.locked():
-            result = getattr(pipeline, name)(run)
-            if name in RECORDED:
+            result = pipeline.stage_of(name)(run)
+            # The report writes it itself, before its page shows it.
+            if name in names.STAGES and name != "report":
                 pipeline.provenance(run)
-        _tell(options.quiet, result or run.out)
+        _tell(options.quiet, result)
 
     return command
 
 
-STAGES = {
-    "sources": ("extract_sources", "Extract source areas from whole outlines: sources.gpkg."),
-    "prepare": ("prepare", "Compute the factors: factors/<CODE>.tif."),
-    "sample": ("sample", "Draw the samples: samples.parquet."),
-    "train": ("train", "Train the models: models/<model>/."),
-    "evaluate": ("evaluate", "Evaluate the models on held-out data: evaluation.json and .csv."),
-    "map": ("map_", "Predict every cell with every model: maps/*.tif."),
-    "report": ("report", "Write figures, report.html and summary.pdf from the results."),
-    "run": ("run_all", "Run all stages and repeat only those whose input changed."),
-}
+@on_study()
+def _run(options: StudyOptions) -> None:
+    run = _open(options)
+    from shakeslide import pipeline
 
-RECORDED = ("prepare", "sample", "train", "evaluate", "map_")
-"""Stages after which `provenance.json` is written; those that make the report write it first."""
+    with run.ledger.locked():
+        result = pipeline.run_all(run)
+    _tell(options.quiet, result)
 
 
 @app.command()
@@ -177,12 +178,12 @@ def check(options: StudyOptions) -> None:
             _show_check(looking, rows)
 
 
-def _show_check(run: Any, rows: list[Any]) -> None:
+def _show_check(run: Run, rows: Sequence[LayerRow]) -> None:
     from shakeslide.geo import grid as grids
 
     # Rich would colour the numbers in names and paths.
     console = Console(highlight=False)
-    g = run.grid
+    g = run.grid()
     console.print(
         f"Grid: {g.shape[0]:,} rows x {g.shape[1]:,} columns, cells of "
         f"{abs(g.resolution.x):.6g} x {abs(g.resolution.y):.6g} m, {grids.crs_name(g.crs)}"
@@ -196,7 +197,7 @@ def _show_check(run: Any, rows: list[Any]) -> None:
             console.print(f"warning: {r.name}: {text}", markup=False)
 
 
-def _show_rows(console: Console, rows: list[Any]) -> None:
+def _show_rows(console: Console, rows: Sequence[LayerRow]) -> None:
     """Print layers as a table, or in blocks where the table would fold the files' names."""
     cells = [
         (
@@ -246,8 +247,8 @@ def explain(
 
     if at is None:
         with run.ledger.locked():
-            pipeline.explain(run)
-        _tell(options.quiet, run.out / "importance.json")
+            path = pipeline.explain(run)
+        _tell(options.quiet, path)
         return
     for line in explanation.lines(pipeline.explain_place(run, model, *at)):
         print(line)
@@ -416,8 +417,11 @@ def _main(
         print(context.get_help())
 
 
-for _name, (_function, _help) in STAGES.items():
-    app.command(name=_name, help=_help)(_stage(_function))
+for _name, _makes in {**names.BESIDE, **names.STAGES}.items():
+    # `explain` has options of its own.
+    if _name != "explain":
+        app.command(name=_name, help=_makes)(_stage(_name))
+app.command(name="run", help="Run all stages and repeat only those whose input changed.")(_run)
 
 
 def main(arguments: list[str] | None = None) -> int:

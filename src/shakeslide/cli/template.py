@@ -84,7 +84,7 @@ def default(model: type[Settings], key: str) -> Any:
     value = model.model_fields[key].get_default()
     if value is not None:
         return value
-    # The paper's angles are as they are, see `pipeline.Run.recipe`.
+    # The paper's angles are as they are, see `learning.model_recipes`.
     given: dict[str, Any] = {"angles": "raw"} if issubclass(model, ModelSettings) else {}
     for name, entry in MODELS.items():
         if type(Models().settings_of(name)) is model:
@@ -120,8 +120,8 @@ def _factors() -> list[str]:
 def _table(
     name: str,
     model: type[Settings],
-    example: Mapping[str, Any] | None = None,
-    shown: Mapping[str, Any] | None = None,
+    example: Mapping[str, object] | None = None,
+    shown: Mapping[str, object] | None = None,
 ) -> list[str]:
     """Return one table: its head and the example's keys live, all others commented out.
 
@@ -150,7 +150,7 @@ def _nested(name: str, annotation: Any, part: type[Settings], told: str) -> list
     return [f"# [{name}.CLASS_OR_CODE]  # {told}", *keys]
 
 
-def _commented(head: str, model: type[Settings], example: Mapping[str, Any]) -> list[str]:
+def _commented(head: str, model: type[Settings], example: Mapping[str, object]) -> list[str]:
     """Return a table that is an example as a whole; of a mask the keys that a layer has not."""
     is_layer = issubclass(model, Layer)
     keys = [

@@ -26,7 +26,8 @@ from shakeslide.models.base import ModelParameter
 from shakeslide.models.sae.autoencoder import fit_members
 from shakeslide.paper.scale import Scale
 from shakeslide.pipeline.inputs import samples_of
-from shakeslide.pipeline.run import Run, need
+from shakeslide.pipeline.run import Run
+from shakeslide.pipeline.stage import need
 from shakeslide.results import evaluation_file
 from shakeslide.results.evaluation_file import Result
 from shakeslide.sampling.sampling import Samples
@@ -104,7 +105,7 @@ class Bench:
         **changes
             Parameters that the experiment sets.
         """
-        asked = self.run.recipe(name)
+        asked = self.run.models.recipe(name)
         if name == "sae":
             length = {"steps": self.scale.steps, "pretrain_steps": self.scale.pretrain_steps}
             changes = {**length, **changes}
@@ -119,7 +120,7 @@ class Bench:
         # With all defaults: where one changes, so does the fit.
         params = recipe.make(0).get_params()
         parts = (
-            self.run.sample_mark,
+            self.run.marks.sample(),
             [recipe.name, recipe.angles, params, recipe.calibration],
             list(codes or self.codes),
             [split.protocol, split.repeat, split.fold],
@@ -272,7 +273,7 @@ def open_bench(run: Run, protocol: str, scale: Scale) -> Bench:
     """
     if protocol not in PROTOCOLS:
         raise InputError(f"--protocol {protocol}: one of {', '.join(PROTOCOLS)}")
-    need(run, {"samples": run.sample_mark})
+    need(run, [run.marks.samples()])
     samples = samples_of(run)
     plan = replace(run.plan(samples), repeats=scale.repeats)
     splits = validation.chosen_splits(samples, protocol, plan)[: scale.repeats]

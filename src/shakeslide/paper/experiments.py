@@ -185,9 +185,9 @@ def run(
     names = _possible(bench, names, bool(only))
     # A tile or area that is not there is refused before the long fits.
     if "F10" in names:
-        parts_of_map.chosen_tile(run.grid, run.tile, bench.samples, tile)
+        parts_of_map.chosen_tile(run.grid(), run.tile(), bench.samples, tile)
     if "F11" in names:
-        parts_of_map.chosen_area(run.grid, bench.samples, area)
+        parts_of_map.chosen_area(run.grid(), bench.samples, area)
     for name in names:
         experiment = EXPERIMENTS[name]
         label = f"{name} {experiment.title}"

@@ -20,12 +20,11 @@ from scipy.spatial.distance import cdist
 from shakeslide import LogisticRegression, StackedAutoencoder
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation.splits import Split
-from shakeslide.layers import inventory
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.paper import claims, model_maps, outcomes, parts_of_map, plots, scale, summaries
 from shakeslide.paper.bench import Bench
 from shakeslide.paper.outcomes import Told
-from shakeslide.pipeline.run import need
+from shakeslide.pipeline.stage import need
 from shakeslide.report import cartography, colouring, figures, legends, map_figures, words
 from shakeslide.report.artefacts import FactorFile
 
@@ -53,17 +52,17 @@ def fits(bench: Bench) -> int:
 
 def needs(bench: Bench) -> None:
     """Raise `InputError` unless the run has what F10 draws."""
-    need(bench.run, bench.run.wanted_factors)
+    need(bench.run, bench.run.marks.factors())
     if model_maps.is_stored(bench, "sae"):
-        need(bench.run, bench.run.wanted_judged(["sae"]))
+        need(bench.run, bench.run.marks.judged_models(["sae"]))
 
 
 def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
     """F10: the features of one tile, and how they tell the classes apart."""
     run = bench.run
     files = model_maps.factor_files(bench)
-    place = parts_of_map.chosen_tile(run.grid, run.tile, bench.samples, tile)
-    view = parts_of_map.view_of(run.grid, place)
+    place = parts_of_map.chosen_tile(run.grid(), run.tile(), bench.samples, tile)
+    view = parts_of_map.view_of(run.grid(), place)
     table = bench.samples.table
     inside = (
         table["row"].between(place.row0, place.row1 - 1)
@@ -97,7 +96,9 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
         settings={
             "tile": list(place.index),
             "split": {"repeat": split.repeat, "fold": split.fold},
-            "models": outcomes.described([run.recipe("sae") if own else bench.recipe("sae")]),
+            "models": outcomes.described(
+                [run.models.recipe("sae") if own else bench.recipe("sae")]
+            ),
             "measured_on": outcomes.described([bench.recipe("sae")]),
             "probe": {"model": "lr", "C": PENALTY, "rows": PROBED, "test_rows": TESTED},
             "silhouette_rows": COMPARED,
@@ -340,7 +341,7 @@ def _sheet(
     columns = [bench.run.codes.index(f.code) for f in model.factors]
     block = bench.run.stack()[:, view.rows, view.cols].values.astype(np.float32)[columns]
     images, p = _images(model, block, units)
-    landslides = inventory.load(bench.run.study.inventory, bench.run.grid, bench.run.masks)
+    landslides = bench.run.mapped()
     rings = cartography.outline_rings(landslides.shapes, view)
     sheet = _Sheet(view, len(files), len(images))
     sheet.raw(files, bench.samples.class_areas)

@@ -19,7 +19,6 @@ from shakeslide.core.progress import Advance
 from shakeslide.evaluation.splits import Split
 from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
-from shakeslide.layers import inventory
 from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction
@@ -27,7 +26,7 @@ from shakeslide.paper import outcomes, parts_of_map, scale
 from shakeslide.paper.bench import MODELS, THRESHOLD, Bench
 from shakeslide.paper.outcomes import Told
 from shakeslide.pipeline.models import judged_model
-from shakeslide.pipeline.run import need
+from shakeslide.pipeline.stage import need
 from shakeslide.report import (
     artefacts,
     cartography,
@@ -65,7 +64,7 @@ def relief_path(bench: Bench) -> Path | None:
 
 def needs_factors(bench: Bench) -> None:
     """Raise `InputError` unless the run has its factors."""
-    need(bench.run, bench.run.wanted_factors)
+    need(bench.run, bench.run.marks.factors())
 
 
 def needs_maps(bench: Bench) -> None:
@@ -75,19 +74,19 @@ def needs_maps(bench: Bench) -> None:
         raise InputError(
             f"{run.out}: F8 needs a map of one of {', '.join(MODELS)}; name them in [models] use"
         )
-    need(run, {f"map-{m}": run.map_mark(m) for m in names})
+    need(run, run.marks.maps(names))
 
 
 def needs_models(bench: Bench) -> None:
     """Raise `InputError` unless the run has its factors and the models that F11 takes from it."""
     needs_factors(bench)
     stored = [m for m in AREA_MODELS if is_stored(bench, m)]
-    need(bench.run, bench.run.wanted_judged(stored))
+    need(bench.run, bench.run.marks.judged_models(stored))
 
 
 def panel(bench: Bench, advance: Advance) -> Told:
     """F5: all factors on one sheet."""
-    view = View(bench.run.grid, MOST)
+    view = View(bench.run.grid(), MOST)
     shade = cartography.relief(view, relief_path(bench))
     areas = bench.samples.class_areas
     shown, rows = [], []
@@ -138,7 +137,7 @@ def _described(
 
 def mapped(bench: Bench) -> list[str]:
     """Return which of the paper's models the study maps."""
-    return [m for m in MODELS if m in bench.run.mapped_models]
+    return [m for m in MODELS if m in bench.run.models.mapped()]
 
 
 def predicted(bench: Bench, advance: Advance) -> Told:
@@ -161,8 +160,8 @@ def predicted(bench: Bench, advance: Advance) -> Told:
         f"the training sample (orange), by the models of the run, for any protocol.{none} "
         "Compare the paper's Figure 8.",
         settings={"threshold": THRESHOLD, "shows": run.study.map.shows}
-        | {"models": outcomes.described([run.recipe(m) for m in names])},
-        fits=[run.model_mark(m) for m in names],
+        | {"models": outcomes.described([run.models.recipe(m) for m in names])},
+        fits=[run.marks.mapped_fit(m) for m in names],
     )
 
 
@@ -194,7 +193,7 @@ def _called(bench: Bench, model: FittedModel, limit: float) -> dict[str, float]:
 
 
 def _four(bench: Bench, names: Sequence[str], limits: dict[str, float]) -> Figure:
-    view = View(bench.run.grid, MOST)
+    view = View(bench.run.grid(), MOST)
     shade = cartography.relief(view, relief_path(bench))
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
@@ -236,13 +235,13 @@ def furniture(sheet: Axes, view: View, place: tuple[float, float], wide: float) 
 def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
     """F11: autoencoder and frequency ratio over the inventory of one area."""
     run = bench.run
-    chosen = parts_of_map.chosen_area(run.grid, bench.samples, path)
-    view = parts_of_map.view_of(run.grid, chosen.tile, MOST)
-    inside = chosen.inside(run.grid, view.rows, view.cols)
+    chosen = parts_of_map.chosen_area(run.grid(), bench.samples, path)
+    view = parts_of_map.view_of(run.grid(), chosen.tile, MOST)
+    inside = chosen.inside(run.grid(), view.rows, view.cols)
     rows_in = _sampled_inside(bench, chosen)
     split = split_testing(bench, rows_in)
     fitted = {m: fitted_for(bench, m, split, advance) for m in AREA_MODELS}
-    landslides = inventory.load(run.study.inventory, run.grid, run.masks)
+    landslides = run.mapped()
     # On the cells that the view shows, as the factors.
     labels = landslides.label(chosen.tile).standing[view.first[0] :: view.step]
     labels = labels[:, view.first[1] :: view.step]
@@ -277,7 +276,7 @@ def area(bench: Bench, advance: Advance, path: Path | None) -> Told:
                 for m, f in fitted.items()
             },
         },
-        fits=[run.train_mark(m) if is_stored(bench, m) else bench.mark(bench.recipe(m), split)
+        fits=[run.marks.judged_fit(m) if is_stored(bench, m) else bench.mark(bench.recipe(m), split)
               for m in AREA_MODELS],
     )  # fmt: skip
 
@@ -289,7 +288,7 @@ def _bounds(chosen: parts_of_map.Area) -> tuple[float, ...]:
 def _sampled_inside(bench: Bench, chosen: parts_of_map.Area) -> NDArray[np.int64]:
     """Return the samples whose cells lie in the area."""
     table, t = bench.samples.table, chosen.tile
-    mask = chosen.inside(bench.run.grid, slice(t.row0, t.row1), slice(t.col0, t.col1))
+    mask = chosen.inside(bench.run.grid(), slice(t.row0, t.row1), slice(t.col0, t.col1))
     row, col = table["row"].to_numpy() - t.row0, table["col"].to_numpy() - t.col0
     # `mask` ends at the rectangle; samples lie all over the grid.
     near = (row >= 0) & (row < mask.shape[0]) & (col >= 0) & (col < mask.shape[1])
@@ -306,7 +305,7 @@ def split_testing(bench: Bench, rows: NDArray[np.int64]) -> Split:
 
 def is_stored(bench: Bench, name: str) -> bool:
     """Tell whether the run's own model serves: trained on the first split of `pixel`."""
-    return bench.protocol == "pixel" and name in bench.run.models
+    return bench.protocol == "pixel" and name in bench.run.models.used()
 
 
 def fitted_for(bench: Bench, name: str, split: Split, advance: Advance) -> FittedModel:

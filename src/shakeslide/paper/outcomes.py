@@ -256,7 +256,7 @@ def circumstances(bench: Bench) -> Circumstances:
         splits=tuple(SplitSize(s.repeat, s.fold, len(s.train), len(s.test)) for s in bench.splits),
         threshold=THRESHOLD,
         seed=run.study.study.seed,
-        samples=run.sample_mark,
+        samples=run.marks.sample(),
         factors=tuple(bench.codes),
         block_size=bench.plan.block_size,
         buffer=bench.plan.buffer,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from shakeslide.core.errors import InputError, did_you_mean
-from shakeslide.io import vector
-from shakeslide.pipeline.inputs import check, extract_sources, only_looking, prepare, sample
-from shakeslide.pipeline.mapping import map_
-from shakeslide.pipeline.models import evaluate, explain, explain_place, train, tune
-from shakeslide.pipeline.reporting import provenance, report
-from shakeslide.pipeline.run import Run
+if TYPE_CHECKING:
+    from shakeslide.pipeline.checking import check, only_looking
+    from shakeslide.pipeline.inputs import extract_sources, prepare, sample
+    from shakeslide.pipeline.mapping import map_
+    from shakeslide.pipeline.models import evaluate, explain, explain_place, train, tune
+    from shakeslide.pipeline.order import STAGES, run_all, run_stages, stage_of
+    from shakeslide.pipeline.reporting import provenance, report
+    from shakeslide.pipeline.run import Run
 
 __all__ = [
     "STAGES",
@@ -27,34 +28,30 @@ __all__ = [
     "provenance",
     "report",
     "run_all",
+    "run_stages",
     "sample",
+    "stage_of",
     "train",
     "tune",
 ]
 
+_HOMES = {
+    "checking": ["check", "only_looking"],
+    "inputs": ["extract_sources", "prepare", "sample"],
+    "mapping": ["map_"],
+    "models": ["evaluate", "explain", "explain_place", "train", "tune"],
+    "reporting": ["provenance", "report"],
+    "run": ["Run"],
+    "order": ["STAGES", "run_all", "run_stages", "stage_of"],
+}
+"""Where the names are made."""
 
-STAGES = ("prepare", "sample", "train", "evaluate", "explain", "map", "report")
-"""The stages of `run_all` in their order."""
 
-
-def run_all(run: Run, until: str = "report") -> Path:
-    """Check the layers, run the stages up to one of `STAGES`, and return the report's path."""
-    if until not in STAGES:
-        raise InputError(f"no stage is called '{until}'.{did_you_mean(until, STAGES)}")
-    # The check, the factors and the samples read the same layers.
-    with vector.remembering():
-        checked = check(run)
-        # Of the models the run itself tells.
-        rows = [row for row in checked if row.name != "models"]
-        told = [f"{row.name}: {text}" for row in rows for text in row.warnings]
-        for line in told:
-            run.reporter.warn(line)
-        # Tells before the long work which models are left out.
-        _ = run.models
-        prepare(run, told)
-        if until != "prepare":
-            sample(run)
-    after = (train, evaluate, explain, map_, partial(report, rows=checked))
-    for stage in after[: max(STAGES.index(until) - 1, 0)]:
-        stage(run)
-    return run.out / "report.html"
+def __getattr__(name: str) -> Any:
+    # On first use: the names of the stages, which the command line's help shows, need no libraries.
+    for module, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(f"shakeslide.pipeline.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'shakeslide.pipeline' has no attribute '{name}'")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,8 @@ from shakeslide.layers.readers import raster_source
 from shakeslide.learning import bundle, explanation, final_model, training, validation
 from shakeslide.pipeline.inputs import ground_of, samples_of
 from shakeslide.pipeline.place import cell_at
-from shakeslide.pipeline.run import Run, need, timed
+from shakeslide.pipeline.run import Run
+from shakeslide.pipeline.stage import Artefact, Stage, Work, need, timed
 from shakeslide.results import evaluation_file, importance_document
 from shakeslide.results.importance_document import Importance
 from shakeslide.sampling import events, sampling
@@ -31,105 +33,135 @@ if TYPE_CHECKING:
     from shakeslide.learning import tuning
 
 
-@guarded("train")
-def train(run: Run) -> None:
-    """Train each model: `models/<model>/`.
+class Train(Stage[Run]):
+    """The trained models: `models/<model>/`.
 
     Where the mapped models are fitted on all samples, those that are judged are trained too, on the
     first split: `models/<model>/judged/`.
     """
-    wanted = run.wanted_trained
-    stale = [item for item, mark in wanted.items() if not is_stored(run, item, mark)]
-    _rename(run, [item for item in wanted if item not in stale])
-    if not stale:
-        run.reporter.say(f"train: {', '.join(run.stored_models)} are up to date")
-        return
-    need(run, {"samples": run.sample_mark})
-    samples = samples_of(run)
-    calibrated = run.study.models.calibration != "none"
-    levelled = calibrated and any(map(run.is_final, stale))
-    ground = ground_of(run, samples) if levelled else None
-    with run.reporter.task("train", len(stale)) as on:
-        for item in stale:
-            with timed(f"train {item}") as taken:
-                fit = _fitted(run, item, samples, ground, on)
-                about = replace(
-                    fit.model.about,
-                    study=run.study.study.name,
-                    fit_s=fit.seconds,
-                    data=run.sample_mark,
-                    positives=samples.positives,
-                    fitted_on="all" if run.is_final(item) else "training",
-                )
-                folder = run.model_folder(item)
-                bundle.save(replace(fit.model, about=about), folder)
-            # Without the folder of an ensemble's members, which are recorded by themselves.
-            files = [p for p in folder.iterdir() if p.is_file()]
-            run.ledger.record(item, wanted[item], files, taken[0], run.model_labels)
+
+    name = "train"
+
+    def artefacts(self, run: Run) -> list[Artefact]:
+        """Return all models that are stored."""
+        return run.marks.models()
+
+    def needs(self, run: Run, stale: Sequence[Artefact]) -> list[Artefact]:
+        """Return the samples."""
+        return [run.marks.samples()]
+
+    def holds(self, run: Run, artefact: Artefact) -> bool:
+        """Whether a model can be read."""
+        return is_readable(run, artefact)
+
+    def summary(self, run: Run) -> str:
+        """Return the names of the models."""
+        return f"{', '.join(run.models.stored())} are"
+
+    def rename(self, work: Work[Run]) -> None:
+        """Write the names of study and factors into models anew where these alone have changed."""
+        run, now = work.run, {f.code: f for f in work.run.factors()}
+        for one in work.renamed:
+            folder = run.models.folder(one.item)
+            model = bundle.load(folder)
+            named = tuple(info.named_as(now[info.code]) for info in model.factors)
+            about = replace(model.about, study=run.study.study.name)
+            bundle.save(replace(model, factors=named, about=about), folder)
+            work.relabel(one)
+
+    def make(self, work: Work[Run]) -> None:
+        """Fit and store one model after the other."""
+        run, samples = work.run, samples_of(work.run)
+        calibrated = run.study.models.calibration != "none"
+        levelled = calibrated and any(run.models.is_final(a.item) for a in work.stale)
+        ground = ground_of(run, samples) if levelled else None
+        with run.reporter.task("train", len(work.stale)) as on:
+            for one in work.stale:
+                folder = run.models.folder(one.item)
+                with work.making(one) as made:
+                    bundle.save(_fitted(run, one, samples, ground, on), folder)
+                    # Without the folder of an ensemble's members, recorded by themselves.
+                    made[one] = [p for p in folder.iterdir() if p.is_file()]
 
 
-def _fitted(
-    run: Run, item: str, samples: sampling.Samples, ground: sampling.Samples | None, on: Advance
-) -> training.Fit:
-    """Fit a model on all samples where it is mapped so, else on the first split's training rows."""
-    name = item.partition("-")[2]
-    if run.is_final(item):
-        return final_model.fit(run.recipe(name), samples, run.study.study.seed, ground, on)
-    plan = replace(run.plan(samples), repeats=1)
-    return validation.fit(run.recipe(name), samples, [first_split(run, samples)], plan, on)[0]
+train = Train()
+"""Train the models that are not up to date: `models/<model>/`."""
 
 
-def _rename(run: Run, fresh: Sequence[str]) -> None:
-    """Write the names of study and factors into models anew where these alone have changed."""
-    now = {f.code: f for f in run.factors}
-    for item in fresh:
-        if run.ledger.is_fresh(item, run.wanted_trained[item], run.model_labels):
-            continue
-        folder = run.model_folder(item)
-        model = bundle.load(folder)
-        named = tuple(info.named_as(now[info.code]) for info in model.factors)
-        about = replace(model.about, study=run.study.study.name)
-        bundle.save(replace(model, factors=named, about=about), folder)
-        run.ledger.relabel(item, run.model_labels)
-
-
-def is_stored(run: Run, item: str, mark: str, labels: str | None = None) -> bool:
-    """Tell whether a trained model is up to date and can be read."""
-    if not run.ledger.is_fresh(item, mark, labels):
-        return False
+def is_readable(run: Run, model: Artefact) -> bool:
+    """Whether a trained model that is recorded as made can be read; report it if not."""
     try:
-        bundle.load(run.model_folder(item))
+        bundle.load(run.models.folder(model.item))
     except InputError as error:
-        run.reporter.say(f"train: {error}; {item.partition('-')[2]} is trained again")
+        run.reporter.say(f"train: {error}; {model.name} is trained again")
         return False
     return True
 
 
-@guarded("evaluate")
-def evaluate(run: Run) -> None:
-    """Judge the models under the study's protocols: `evaluation.json`, `evaluation.csv`."""
-    if run.ledger.is_fresh("evaluation", run.evaluation_mark):
-        run.reporter.say("evaluate: evaluation.json is up to date")
-        return
-    need(run, {"samples": run.sample_mark} | run.wanted_judged(run.stored_models))
-    samples = samples_of(run)
-    plan = run.plan(samples)
-    truth = known_truth(run, samples)
-    with timed("evaluate") as taken:
-        outcomes = [_outcome(run, samples, p, plan) for p in run.study.evaluation.protocols]
-        threshold = run.study.evaluation.threshold
-        events = [run.study.study.name, *map(str, run.study.evaluation.events)]
-        paths = evaluation_file.write(
-            run.out,
-            outcomes,
-            samples,
-            threshold,
-            plan,
-            calibration=run.study.models.calibration,
-            truth=truth,
-            events=events if "event" in run.study.evaluation.protocols else (),
-        )
-    run.ledger.record("evaluation", run.evaluation_mark, paths, taken[0])
+def _fitted(
+    run: Run,
+    one: Artefact,
+    samples: sampling.Samples,
+    ground: sampling.Samples | None,
+    on: Advance,
+) -> bundle.FittedModel:
+    """Fit a model on all samples where it is mapped so, else on the first split's training rows."""
+    recipe, final = run.models.recipe(one.name), run.models.is_final(one.item)
+    if final:
+        fit = final_model.fit(recipe, samples, run.study.study.seed, ground, on)
+    else:
+        plan = replace(run.plan(samples), repeats=1)
+        (fit,) = validation.fit(recipe, samples, [first_split(run, samples)], plan, on)
+    about = replace(
+        fit.model.about,
+        study=run.study.study.name,
+        fit_s=fit.seconds,
+        data=run.marks.sample(),
+        positives=samples.positives,
+        fitted_on="all" if final else "training",
+    )
+    return replace(fit.model, about=about)
+
+
+class Evaluate(Stage[Run]):
+    """The scores under the study's protocols: `evaluation.json`, `evaluation.csv`."""
+
+    name = "evaluate"
+
+    def artefacts(self, run: Run) -> list[Artefact]:
+        """Return the evaluation."""
+        return [run.marks.evaluation()]
+
+    def needs(self, run: Run, stale: Sequence[Artefact]) -> list[Artefact]:
+        """Return the samples and the models that are judged."""
+        return [run.marks.samples(), *run.marks.judged_models(run.models.stored())]
+
+    def summary(self, run: Run) -> str:
+        """Return its file."""
+        return "evaluation.json is"
+
+    def make(self, work: Work[Run]) -> None:
+        """Fit and judge the models on all splits; fits of an earlier run are kept."""
+        run, samples = work.run, samples_of(work.run)
+        plan, asked = run.plan(samples), run.study.evaluation
+        truth = known_truth(run, samples)
+        events = [run.study.study.name, *map(str, asked.events)]
+        with work.making(*work.stale) as made:
+            outcomes = [_outcome(run, samples, p, plan) for p in asked.protocols]
+            made[work.stale[0]] = evaluation_file.write(
+                run.out,
+                outcomes,
+                samples,
+                asked.threshold,
+                plan,
+                calibration=run.study.models.calibration,
+                truth=truth,
+                events=events if "event" in asked.protocols else (),
+            )
+
+
+evaluate = Evaluate()
+"""Judge the models under the study's protocols: `evaluation.json`, `evaluation.csv`."""
 
 
 def _outcome(
@@ -144,8 +176,10 @@ def _outcome(
     else:
         chosen = list(splits.event(together.samples.label, together.event))
         groups, others = validation.groups(together.samples, protocol, plan), together.samples
-    with run.reporter.task(f"evaluate by {protocol}", len(run.models) * len(chosen)) as on:
-        results = {m: _try_model(run, m, samples, chosen, plan, on, together) for m in run.models}
+    names = run.models.used()
+    with run.reporter.task(f"evaluate by {protocol}", len(names) * len(chosen)) as on:
+        trials = _Trials(run=run, samples=samples, plan=plan, chosen=chosen, on=on, events=together)
+        results = {name: trials.of(name) for name in names}
     return evaluation_file.Outcome(protocol, chosen, groups, results, others)
 
 
@@ -170,67 +204,91 @@ def known_truth(run: Run, samples: sampling.Samples) -> NDArray[np.float32] | No
     layer = run.study.evaluation.truth
     if layer is None:
         return None
-    return sampling.values_at(samples, raster_source(layer), run.grid, run.tile)
+    return sampling.values_at(samples, raster_source(layer), run.grid(), run.tile())
 
 
-def _try_model(
-    run: Run,
-    name: str,
-    samples: sampling.Samples,
-    chosen: Sequence[splits.Split],
-    plan: validation.Plan,
-    on: Callable[[float], None],
-    together: events.Events | None,
-) -> list[evaluation_file.Result]:
-    """Return one result per split of a protocol, those of an earlier run from its files."""
-    folder = run.ledger.work / "evaluate"
-    mark = run.trial_mark(name, chosen[0].protocol, plan)
-    files = [folder / f"{name}-{s.protocol}-{s.repeat}-{s.fold}-{mark}.npz" for s in chosen]
-    threshold = run.study.evaluation.threshold
+@dataclass(frozen=True, kw_only=True)
+class _Trials:
+    """Fits of models on the splits of a protocol, and how they are judged.
 
-    def judged(i: int) -> sampling.Samples:
-        return samples if together is None else together.tested(chosen[i])
+    Attributes
+    ----------
+    run : Run
+        The study in its folder.
+    samples : Samples
+        Its samples.
+    plan : Plan
+        Of the splits.
+    chosen : sequence of Split
+        The splits, all of one protocol.
+    on : callable
+        Called with the number of fits done.
+    events : Events, optional
+        The samples of all earthquakes, where whole earthquakes are held out.
+    """
 
-    known = {i: result for i, p in enumerate(files) if (result := evaluation_file.known_result(p))}
-    for i, kept in known.items():
+    run: Run
+    samples: sampling.Samples
+    plan: validation.Plan
+    chosen: Sequence[splits.Split]
+    on: Advance
+    events: events.Events | None
+
+    def of(self, name: str) -> list[evaluation_file.Result]:
+        """Return a model's result on each split, those of an earlier run from its files."""
+        folder = self.run.ledger.work / "evaluate"
+        mark = self.run.marks.trial(name, self.chosen[0].protocol, self.plan)
+        files = [
+            folder / f"{name}-{s.protocol}-{s.repeat}-{s.fold}-{mark}.npz" for s in self.chosen
+        ]
+        found = {i: self._kept(i, path) for i, path in enumerate(files)}
+        known = {i: result for i, result in found.items() if result}
+        todo = [i for i in range(len(files)) if i not in known]
+        self.on(len(files) - len(todo))
+        for batch in [todo] if name in training.TOGETHER else [[i] for i in todo]:
+            fits = self._fits(name, [self.chosen[i] for i in batch])
+            for i, fit in zip(batch, fits, strict=True):
+                told, p = validation.judge(
+                    fit.model, fit.seconds, self._judged(i), self.chosen[i], self._threshold
+                )
+                known[i] = evaluation_file.save_result(files[i], evaluation_file.Result(told, p))
+        return [known[i] for i in range(len(files))]
+
+    @property
+    def _threshold(self) -> float:
+        return self.run.study.evaluation.threshold
+
+    def _judged(self, i: int) -> sampling.Samples:
+        """Return the samples whose rows the split of this number holds out."""
+        return self.samples if self.events is None else self.events.tested(self.chosen[i])
+
+    def _kept(self, i: int, path: Path) -> evaluation_file.Result | None:
+        """Return what an earlier run has found on a split, at the threshold of now."""
+        kept = evaluation_file.known_result(path)
+        if kept is None or kept.judgement.threshold == self._threshold:
+            return kept
         # Probabilities are kept: another threshold needs no new fit.
-        if kept.judgement.threshold != threshold:
-            p = kept.probability
-            told = validation.at_threshold(kept.judgement, p, judged(i), chosen[i], threshold)
-            known[i] = evaluation_file.save_result(files[i], evaluation_file.Result(told, p))
-    todo = [i for i in range(len(files)) if i not in known]
-    on(len(chosen) - len(todo))
-    for batch in [todo] if name in training.TOGETHER else [[i] for i in todo]:
-        fits = _fits(run, name, samples, [chosen[i] for i in batch], plan, on, together)
-        for i, fit in zip(batch, fits, strict=True):
-            told, p = validation.judge(fit.model, fit.seconds, judged(i), chosen[i], threshold)
-            known[i] = evaluation_file.save_result(files[i], evaluation_file.Result(told, p))
-    return [known[i] for i in range(len(files))]
+        told = validation.at_threshold(
+            kept.judgement, kept.probability, self._judged(i), self.chosen[i], self._threshold
+        )
+        return evaluation_file.save_result(path, evaluation_file.Result(told, kept.probability))
 
-
-def _fits(
-    run: Run,
-    name: str,
-    samples: sampling.Samples,
-    chosen: Sequence[splits.Split],
-    plan: validation.Plan,
-    on: Callable[[float], None],
-    together: events.Events | None,
-) -> list[training.Fit]:
-    """Fit the splits; the first of `pixel` is the model of `train`, judged as it was stored."""
-    kept = name in run.stored_models
-    stored = [s for s in chosen if kept and s.protocol == "pixel" and s.repeat == 0]
-    fits: list[training.Fit] = []
-    for _ in stored:
-        model = judged_model(run, name)
-        fits.append(training.Fit(model, model.about.fit_s or 0.0))
-        on(1)
-    # What is stored is the first of `chosen`, so that the order holds.
-    others = [s for s in chosen if s not in stored]
-    if others:
-        joined = samples if together is None else together.samples
-        fits += validation.fit(run.recipe(name), joined, others, plan, on, together)
-    return fits
+    def _fits(self, name: str, chosen: Sequence[splits.Split]) -> list[training.Fit]:
+        """Fit the splits; the first of `pixel` is the model of `train`, judged as it was stored."""
+        kept = name in self.run.models.stored()
+        stored = [s for s in chosen if kept and s.protocol == "pixel" and s.repeat == 0]
+        fits: list[training.Fit] = []
+        for _ in stored:
+            model = judged_model(self.run, name)
+            fits.append(training.Fit(model, model.about.fit_s or 0.0))
+            self.on(1)
+        # What is stored is the first of `chosen`, so that the order holds.
+        others = [s for s in chosen if s not in stored]
+        if others:
+            joined = self.samples if self.events is None else self.events.samples
+            recipe = self.run.models.recipe(name)
+            fits += validation.fit(recipe, joined, others, self.plan, self.on, self.events)
+        return fits
 
 
 @guarded("tune")
@@ -241,19 +299,25 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
     with extra("report", "tune"):
         from shakeslide.report import charts
 
-    if name not in run.models:
-        raise InputError(f"--model {name}: the study uses {', '.join(run.models)}")
+    if name not in run.models.used():
+        raise InputError(f"--model {name}: the study uses {', '.join(run.models.used())}")
     if protocol not in ("pixel", "landslide", "block"):
         raise InputError(f"--protocol {protocol}: one of pixel, landslide, block")
-    need(run, {"samples": run.sample_mark})
+    need(run, [run.marks.samples()])
     samples = samples_of(run)
     plan, folder = run.plan(samples), run.out / "tune"
-    mark = fingerprint(run.train_mark(name), run.trial_mark(name, protocol, plan), "tune")
+    mark = fingerprint(run.marks.judged_fit(name), run.marks.trial(name, protocol, plan), "tune")
     # By its mark: trials of other settings do not count as earlier ones.
     journal = run.ledger.work / "tune" / f"{name}-{protocol}-{mark}.journal"
     with timed(f"tune {name}"), run.reporter.task(f"tune {name}", count) as on:
         told = tuning.tune(
-            run.recipe(name), samples, protocol, plan, count=count, journal=journal, advance=on
+            run.models.recipe(name),
+            samples,
+            protocol,
+            plan,
+            count=count,
+            journal=journal,
+            advance=on,
         )
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{name}_{protocol}"
@@ -265,35 +329,50 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
     return told
 
 
-@guarded("explain")
-def explain(run: Run) -> None:
-    """Ask which factors matter, and how: `importance.json`."""
-    mark = run.importance_mark
-    if run.ledger.is_fresh("importance", mark):
-        run.reporter.say("explain: importance.json is up to date")
-        return
-    need(run, {"samples": run.sample_mark} | run.wanted_judged(run.stored_models))
-    samples = samples_of(run)
-    split = first_split(run, samples)
-    seed = run.study.study.seed
-    told = []
-    models = run.stored_models
-    # A shuffle of a million samples takes minutes with some models.
-    folders = run.ledger.shards("explain", list(map(run.train_mark, models)))
-    with timed("explain") as taken, run.reporter.task("explain", len(models)) as on:
-        for name, folder in zip(models, folders, strict=True):
-            model = judged_model(run, name)
-            told.append(explanation.explain(model, samples, split, seed, Steps(folder)))
-            on(1)
-    together = explanation.collinearity(samples)
-    if together.remarks:
-        count, first = len(together.remarks), together.remarks[0]
-        run.reporter.say(f"explain: {first}" + (f" (1 of {count}: see the report)" * (count > 1)))
-    gain = explanation.information_gain(samples, split.train)
-    path = importance_document.save(run.out, Importance(gain, together, tuple(told)))
-    run.ledger.record("importance", mark, [path], taken[0])
-    # The parts are in importance.json now.
-    run.ledger.shards("explain", [])
+class Explain(Stage[Run]):
+    """Which factors matter, and how: `importance.json`."""
+
+    name = "explain"
+    result = "importance.json"
+
+    def artefacts(self, run: Run) -> list[Artefact]:
+        """Return what is computed of the factors."""
+        return [run.marks.importance()]
+
+    def needs(self, run: Run, stale: Sequence[Artefact]) -> list[Artefact]:
+        """Return the samples and the models that are judged."""
+        return [run.marks.samples(), *run.marks.judged_models(run.models.stored())]
+
+    def parts(self, run: Run, stale: Sequence[Artefact]) -> list[str]:
+        """Return the marks of the models: their shuffles stay where another model is added."""
+        # A shuffle of a million samples takes minutes with some models.
+        return [run.marks.judged_fit(n) for n in run.models.stored()] if stale else []
+
+    def summary(self, run: Run) -> str:
+        """Return its file."""
+        return "importance.json is"
+
+    def make(self, work: Work[Run]) -> None:
+        """Shuffle groups of factors for each model, and compare the factors with each other."""
+        run, samples, models = work.run, samples_of(work.run), work.run.models.stored()
+        split, seed, told = first_split(run, samples), run.study.study.seed, []
+        with work.making(*work.stale) as made:
+            with run.reporter.task("explain", len(models)) as on:
+                for name, folder in zip(models, work.parts, strict=True):
+                    model = judged_model(run, name)
+                    told.append(explanation.explain(model, samples, split, seed, Steps(folder)))
+                    on(1)
+            together = explanation.collinearity(samples)
+            gain = explanation.information_gain(samples, split.train)
+            path = importance_document.save(run.out, Importance(gain, together, tuple(told)))
+            made[work.stale[0]] = [path]
+        if together.remarks:
+            count, first = len(together.remarks), together.remarks[0]
+            work.say(first + (f" (1 of {count}: see the report)" * (count > 1)))
+
+
+explain = Explain()
+"""Compute which factors matter, and how: `importance.json`."""
 
 
 @guarded("explain")
@@ -314,12 +393,12 @@ def explain_place(run: Run, name: str, x: float, y: float) -> explanation.Attrib
     InputError
         A place off the grid, under a mask, or without a value of some factor.
     """
-    if name not in run.stored_models:
-        raise InputError(f"--model {name}: the study has {', '.join(run.stored_models)}")
-    need(run, run.wanted_factors | {"samples": run.sample_mark})
-    need(run, run.wanted_models([name]))
+    if name not in run.models.stored():
+        raise InputError(f"--model {name}: the study has {', '.join(run.models.stored())}")
+    need(run, [*run.marks.factors(), run.marks.samples(), *run.marks.mapped_models([name])])
     row, col = cell_at(run, x, y)
-    if run.masks is not None and run.masks.covers(Tile((0, 0), row, row + 1, col, col + 1)).any():
+    masks, cell = run.masks(), Tile((0, 0), row, row + 1, col, col + 1)
+    if masks is not None and masks.covers(cell).any():
         raise InputError(f"--at {x:.10g} {y:.10g}: is masked ([[masks]]): no prediction there")
     values = run.stack()[:, row, col].values.astype(np.float32)
     samples = samples_of(run)
@@ -337,11 +416,11 @@ def first_split(run: Run, samples: sampling.Samples) -> splits.Split:
 
 def mapped_rows(run: Run, samples: sampling.Samples) -> NDArray[np.int64]:
     """Return the numbers of the rows that the mapped models are fitted on, (n,) int64."""
-    if run.maps_all:
+    if run.models.maps_all:
         return np.arange(len(samples.table))
     return first_split(run, samples).train
 
 
 def judged_model(run: Run, name: str) -> bundle.FittedModel:
     """Return a model as it was fitted on the training rows of the first split."""
-    return bundle.load(run.model_folder(run.judged(name)))
+    return bundle.load(run.models.folder(run.models.judged(name)))

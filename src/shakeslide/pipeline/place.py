@@ -24,16 +24,16 @@ def cell_at(run: Run, x: float, y: float) -> tuple[int, int]:
     said = f"--at {x:.10g} {y:.10g}"
     if not np.isfinite([x, y]).all():
         raise InputError(f"{said}: give two numbers: x and y in the grid's CRS, or degrees")
-    found = _cell(run.grid, x, y)
+    found = _cell(run.grid(), x, y)
     if found is not None:
         return found
-    crs, degrees = grids.crs_of(run.grid), abs(x) <= 360 and abs(y) <= 90
+    crs, degrees = grids.crs_of(run.grid()), abs(x) <= 360 and abs(y) <= 90
     to_lonlat = pyproj.Transformer.from_crs(crs.to_wkt(), "EPSG:4326", always_xy=True)
     if degrees:
         east, north = to_lonlat.transform(x, y, direction="INVERSE")
-        found = _cell(run.grid, east, north)
+        found = _cell(run.grid(), east, north)
     if found is None:
-        box = grids.bounds(run.grid)
+        box = grids.bounds(run.grid())
         lonlat = to_lonlat.transform_bounds(*box)
         raise InputError(
             f"{said}: lies off the grid, whose bounds are {_numbers(tuple(box), 0)} in "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,10 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from shakeslide._version import __version__
-from shakeslide.checks import LayerRow
 from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
@@ -23,11 +22,11 @@ from shakeslide.core.files import Steps
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.geo import grid as grids
 from shakeslide.io import vector
-from shakeslide.io.records import Shapes
 from shakeslide.layers import inventory
 from shakeslide.layers.readers import vector_source
-from shakeslide.pipeline.inputs import check
-from shakeslide.pipeline.run import Run, need, timed
+from shakeslide.pipeline.checking import check
+from shakeslide.pipeline.run import Run
+from shakeslide.pipeline.stage import Artefact, Stage, Work, need
 from shakeslide.results import provenance_document
 from shakeslide.results.provenance_document import (
     GridRecord,
@@ -60,7 +59,7 @@ def provenance(run: Run) -> Path:
 
 
 def _provenance(run: Run) -> Provenance:
-    stages = run.ledger.all_made()
+    stages, grid = run.ledger.all_made(), run.grid()
     settings = run.study.essence(lambda path: path.name, shown=True)
     return Provenance(
         written=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -71,15 +70,15 @@ def _provenance(run: Run) -> Provenance:
         seed=run.study.study.seed,
         study=_plain(run.document),
         settings=_plain({k: v for k, v in settings.items() if k not in ("layers", "inventory")}),
-        models={name: _model(run, name) for name in run.models},
+        models={name: _model(run, name) for name in run.models.used()},
         grid=GridRecord(
-            crs=grids.crs_name(run.grid.crs),
-            rows=int(run.grid.shape[0]),
-            cols=int(run.grid.shape[1]),
-            transform=tuple(float(v) for v in tuple(run.grid.affine)[:6]),
-            tile=run.tile,
+            crs=grids.crs_name(grid.crs),
+            rows=int(grid.shape[0]),
+            cols=int(grid.shape[1]),
+            transform=tuple(float(v) for v in tuple(grid.affine)[:6]),
+            tile=run.tile(),
         ),
-        inputs={name.removeprefix("layers."): _input(run, p) for name, p in run.inputs.items()},
+        inputs={name.removeprefix("layers."): _input(run, p) for name, p in run.files.items()},
         hash="blake2b, 96 bits, without times of writing",
         # The record is written before the report, whose time is not known yet.
         seconds={k: v.seconds for k, v in stages.items() if k != "report"},
@@ -88,7 +87,7 @@ def _provenance(run: Run) -> Provenance:
 
 
 def _model(run: Run, name: str) -> ModelSettings:
-    recipe = run.recipe(name)
+    recipe = run.models.recipe(name)
     return ModelSettings(recipe.angles, _plain(recipe.make(0).get_params()))
 
 
@@ -104,39 +103,63 @@ def _input(run: Run, path: Path) -> InputRecord:
     return InputRecord(path.name, run.ledger.content(path), parts if len(parts) > 1 else None)
 
 
-@guarded("report")
-def report(run: Run, rows: Sequence[LayerRow] | None = None) -> Path:
-    """Write `figures/*.png`, `report.html`, `summary.pdf` and the QGIS project of the run.
+class Report(Stage[Run]):
+    """Figures, `report.html`, `summary.pdf` and the QGIS project of the run."""
 
-    `rows` are those of `check`, where the layers were checked before.
-    """
+    name = "report"
+    result = "report.html"
+
+    def artefacts(self, run: Run) -> list[Artefact]:
+        """Return the report."""
+        return [run.marks.report()]
+
+    def require(self, run: Run) -> None:
+        """Require the libraries that draw, and all results: also a fresh report is of these."""
+        _reports()
+        need(run, run.marks.results(), labels=True)
+
+    def parts(self, run: Run, stale: Sequence[Artefact]) -> list[str]:
+        """Return one mark: what is drawn shows names too."""
+        return [fingerprint(a.mark, a.label) for a in stale]
+
+    def summary(self, run: Run) -> str:
+        """Return its file."""
+        return "report.html is"
+
+    def rename(self, work: Work[Run]) -> None:
+        """Write the QGIS project anew, which finds the landslides by their place."""
+        _reports().write_project(work.run.out, report_inputs(work.run))
+        work.relabel(*work.renamed)
+
+    def make(self, work: Work[Run]) -> None:
+        """Write all of it."""
+        run, reports = work.run, _reports()
+        _remove_stale(run)
+        # Before the report, which prints it.
+        provenance(run)
+        with work.making(*work.stale) as made, run.reporter.task("report", 1) as on:
+            reports.write(run.out, report_inputs(run), on, Steps(work.parts[0]))
+            made[work.stale[0]] = reports.files(run.out)
+
+
+report = Report()
+"""Write figures, `report.html`, `summary.pdf` and the QGIS project, if not up to date."""
+
+
+def _reports() -> ModuleType:
     with extra("report", "report"):
         from shakeslide import report as reports
-
-    ledger, mark, labels = run.ledger, run.report_mark, run.report_labels
-    need(run, run.results, run.labels)
-    # Also where it is fresh: it clears what a stopped run with other settings left.
-    (work,) = ledger.shards("report", [fingerprint(mark, labels)])
-    if ledger.is_fresh("report", mark):
-        run.reporter.say("report: report.html is up to date")
-        if not ledger.is_fresh("report", mark, labels):
-            reports.write_project(run.out, report_inputs(run, rows))
-            ledger.relabel("report", labels)
-        return run.out / "report.html"
-    _remove_stale(run)
-    # Before the report, which prints it.
-    provenance(run)
-    with timed("report") as taken, run.reporter.task("report", 1) as on:
-        page = reports.write(run.out, report_inputs(run, rows), on, Steps(work))
-    ledger.record("report", mark, reports.files(run.out), taken[0], labels)
-    shutil.rmtree(work, ignore_errors=True)
-    return page
+    return reports
 
 
 def _remove_stale(run: Run) -> None:
     """Remove maps that earlier settings asked for and these do not: the report would show them."""
     maps = run.out / "maps"
-    stale = [maps / f"{n}_{w}" for n in set(run.models) - set(run.spread_models) for w in SPREAD]
+    stale = [
+        maps / f"{n}_{w}"
+        for n in set(run.models.used()) - set(run.models.with_spread())
+        for w in SPREAD
+    ]
     if not run.study.map.applicability:
         stale.append(maps / "applicability")
     for path in stale:
@@ -144,21 +167,14 @@ def _remove_stale(run: Run) -> None:
             path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def _outlines(run: Run) -> Shapes:
-    """Return the outlines of the landslides as mapped."""
-    if run.inventory == run.study.inventory:
-        return run.landslides.shapes
-    return inventory.load(run.study.inventory, run.grid, run.masks).shapes
-
-
-def report_inputs(run: Run, rows: Sequence[LayerRow] | None = None) -> dict[str, Any]:
+def report_inputs(run: Run) -> dict[str, Any]:
     """Return what the report needs beside the artefacts.
 
     Layers as checked, the event, the landslides' outlines, and the lines and points that factors
     are made from, to be drawn over their maps.
     """
     return {
-        "layers": [row.to_dict() for row in (check(run) if rows is None else rows)],
+        "layers": [row.to_dict() for row in check(run)],
         "event": run.study.event.model_dump(mode="json"),
         "inventory": {
             "path": str(run.study.inventory.path),
@@ -166,10 +182,10 @@ def report_inputs(run: Run, rows: Sequence[LayerRow] | None = None) -> dict[str,
             "where": run.study.inventory.where,
             "crs": vector.crs_of(inventory.layer_of(run.study.inventory)),
         },
-        "outlines": _outlines(run),
+        "outlines": run.mapped().shapes,
         "marks": {
             code: vector.read(
-                vector_source(run.study.layers[f.layer], f.layer), grids.crs_of(run.grid)
+                vector_source(run.study.layers[f.layer], f.layer), grids.crs_of(run.grid())
             ).geometry
             for code, f in run.study.active_factors.items()
             if isinstance(f, LineDirectionFactor | DensityFactor)

@@ -84,10 +84,6 @@ class Ledger:
     ) -> None:
         self.out, self._say = out, say
         self.work = out / ".work"
-        try:
-            (self.work / "made").mkdir(parents=True, exist_ok=True)
-        except (OSError, NotADirectoryError) as error:
-            raise InputError(f"--out {out}: cannot be written to: {error}") from error
         self._hashes = _known_hashes(self.work / "contents.json")
         self._parts: dict[Path, list[Path]] = {}
         self._seen: dict[Path, list[int] | None] = {}
@@ -97,6 +93,19 @@ class Ledger:
         # Factors are made ready by several threads.
         self._one = threading.Lock()
 
+    def ready(self) -> None:
+        """Make the folder where it is missing.
+
+        Raises
+        ------
+        InputError
+            It cannot be made.
+        """
+        try:
+            (self.work / "made").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--out {self.out}: cannot be written to: {error}") from error
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other runs out of the folder while the block runs."""
@@ -104,6 +113,7 @@ class Ledger:
             f"--out {self.out}: another run of shakeslide is writing there; wait for it or choose "
             "another folder"
         )
+        self.ready()
         with lock.held(self.work / "lock", refusal):
             # Under the lock, so that no other run's temporary files are deleted.
             sweep(self._folders())
@@ -255,6 +265,7 @@ class Ledger:
             An input has changed since it was first looked at: nothing is recorded.
         """
         self.require_unchanged()
+        self.ready()
         states = {
             str(f.relative_to(self.out)): FileState(*(_stat(f) or (0, 0)), contents.digest(f))
             for f in files
