@@ -115,7 +115,7 @@ def test_verify_finds_what_changed_with_its_size_and_time_kept(tmp_path: Path) -
     layer.write_text("a")
     ledger = Ledger(out)
     result = out / "maps" / "a.tif"
-    result.parent.mkdir()
+    result.parent.mkdir(parents=True)
     result.write_bytes(b"one")
     before = ledger.content(layer)
     ledger.record("map-a", "mark", [result], 0.0)
