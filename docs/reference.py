@@ -137,7 +137,7 @@ def home(module: ModuleType, name: str) -> str:
         if (
             isinstance(node, ast.ImportFrom)
             and node.module
-            and name in [a.name for a in node.names]
+            and name in [a.asname or a.name for a in node.names]
         ):
             return home(importlib.import_module(node.module), name)
     return module.__name__
