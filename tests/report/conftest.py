@@ -12,7 +12,7 @@ from PIL import Image
 from shakeslide import report
 from shakeslide.report import drawing, figures
 
-from .fabricated import INPUTS, fabricate, write_uncertainty
+from .fabricated import STUDY, fabricate, write_uncertainty
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, drawing.Pic
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drawing, "draw", keep)
-        report.write(out, INPUTS)
+        report.write(out, STUDY)
     return out, kept[0]
 
 

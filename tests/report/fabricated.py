@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
+from shakeslide.checks import LayerRow
 from shakeslide.core import documents
 from shakeslide.evaluation.collinearity import correlations
 from shakeslide.evaluation.scores import MEASURES
@@ -26,12 +28,14 @@ from shakeslide.layers.positives import Positive
 from shakeslide.learning import bundle, explanation
 from shakeslide.learning.bundle import TrainedOn
 from shakeslide.learning.explanation import Dependence, Gain, Loss, ModelImportance
+from shakeslide.report import StudyFacts
 from shakeslide.results import evaluation_document, importance_document, provenance_document
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
 from shakeslide.results.provenance_document import Provenance
 from shakeslide.sampling import sampling
 from shakeslide.sources.source_files import Frequencies, Frequency, SourcesRecord
+from shakeslide.study.settings import Event
 
 CELL = 30.0
 GRID = GeoBox((70, 56), Affine(CELL, 0, 340_000, 0, -CELL, 3_840_000), CRS("EPSG:32643"))
@@ -275,9 +279,9 @@ PROVENANCE_VALUES: Mapping[str, Any] = {
 PROVENANCE = documents.from_json(Provenance, json.dumps(PROVENANCE_VALUES).encode())
 
 
-def layer_row(name: str, **more: Any) -> dict[str, Any]:
+def layer_row(name: str, **more: Any) -> LayerRow:
     """Return a row of the check of layers."""
-    row = {
+    row: dict[str, Any] = {
         "name": name,
         "file": f"{name}.tif",
         "kind": "raster float32, 70 x 56",
@@ -289,23 +293,21 @@ def layer_row(name: str, **more: Any) -> dict[str, Any]:
         "notes": [],
         "warnings": [],
     }
-    return row | more
+    return LayerRow(**{**row, **more})
 
 
-INPUTS: Mapping[str, Any] = {
-    "layers": [
+STUDY = StudyFacts(
+    layers=[
         layer_row("dem", warnings=["covers 98 % of the grid"], source=f"made by hand {EVIL}"),
         layer_row(f"lithology {EVIL}", notes=["1 invalid geometry repaired"], coverage=None),
     ],
-    "event": {
-        "epicentre": [73.3, -34.6],
-        "crs": "EPSG:4326",
-        "magnitude": 7.25,
-        "time": "2005-10-08T03:50:40Z",
-    },
-    "outlines": np.array([shapely.Point(340_900, 3_839_000).buffer(150)], dtype=object),
-    "marks": {"FD": np.array([shapely.LineString([(339_000, 3_838_500), (342_000, 3_839_500)])])},
-}
+    event=Event(
+        epicentre=(73.3, -34.6), magnitude=7.25, time=datetime(2005, 10, 8, 3, 50, 40, tzinfo=UTC)
+    ),
+    outlines=np.array([shapely.Point(340_900, 3_839_000).buffer(150)], dtype=object),
+    marks={"FD": np.array([shapely.LineString([(339_000, 3_838_500), (342_000, 3_839_500)])])},
+)
+"""What the report of the finished run has of its study."""
 
 
 def fabricate(out: Path, repeats: int = 3, positives: Positive = Positive.SOURCES) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +15,12 @@ from shakeslide.evaluation.collinearity import correlations
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning import explanation
 from shakeslide.learning.explanation import Collinear
-from shakeslide.report import artefacts, figures, importance_charts, importance_text
+from shakeslide.report import artefacts, drawing, figures, importance_charts, importance_text
+from shakeslide.report import page as report_page
 from shakeslide.results import importance_document
 from shakeslide.results.importance_document import Importance
 
-from .fabricated import DROPS, EVIL, FACTORS, INPUTS, MODELS, fabricate
+from .fabricated import DROPS, EVIL, FACTORS, MODELS, STUDY, fabricate
 from .test_page import Page, numbers
 
 
@@ -31,6 +34,15 @@ def told(run_folder: Path) -> Importance:
     read = importance_document.load(run_folder)
     assert read is not None
     return read
+
+
+Written = tuple[Path, drawing.Pictures]
+
+
+def page_of(written: Written, **changes: Any) -> Page:
+    """Return the page of the finished run with other artefacts."""
+    out, pictures = written
+    return Page(report_page.html(replace(artefacts.load(out), **changes), STUDY, pictures))
 
 
 def collinearity_of(columns: dict[str, np.ndarray]) -> Collinear:
@@ -69,13 +81,10 @@ def test_losses_are_printed_by_group(page: Page, told: Importance) -> None:
 
 
 def test_greatest_loss_of_each_model_is_bold(run_folder: Path) -> None:
-    run = artefacts.load(run_folder)
-    summary = importance_text.importance(run)
-    assert summary is not None
-    assert [[best for _, _, best in row.cells] for row in summary.groups] == [
-        [True] * 3,
-        *[[False] * 3] * 3,
-    ]
+    text = (run_folder / "report.html").read_text(encoding="utf-8")
+    table = text[text.index('class="numbers stacked permutation"') :]
+    rows = re.findall(r"<tr data-model.*?</tr>", table[: table.index("</table>")])
+    assert [row.count('class="best"') for row in rows] == [3, 0, 0, 0]
 
 
 def test_losses_are_drawn_beside_their_group(told: Importance) -> None:
@@ -94,7 +103,7 @@ def test_losses_are_drawn_beside_their_group(told: Importance) -> None:
         assert (round(-100 * DROPS[model] / 3, 6), 1) in marks
 
 
-def test_undefined_importance_is_a_dash(run_folder: Path, told: Importance) -> None:
+def test_undefined_importance_is_a_dash(written: Written, told: Importance) -> None:
     first, second, *others = told.models
     losses = (replace(first.permutation[0], mean=None, sd=None), *first.permutation[1:])
     curve = second.dependence[0]
@@ -111,11 +120,9 @@ def test_undefined_importance_is_a_dash(run_folder: Path, told: Importance) -> N
             *others,
         ),
     )
-    run = replace(artefacts.load(run_folder), importance=broken)
-    summary = importance_text.importance(run)
-    assert summary is not None
-    assert summary.groups[0].cells[0] == ("–", "", False)
-    assert summary.gain[-1][2] == "–"
+    page = page_of(written, importance=broken)
+    assert page.rows("permutation")["DEM and TPI"][0].strip() == "–"
+    assert page.rows("gain")[told.information_gain[-1].code] == ["–"]
     with figures.style():
         assert importance_charts.permutation(broken).axes
         assert importance_charts.dependence(broken.models, FACTORS).axes
@@ -166,9 +173,8 @@ def test_codes_that_are_their_own_names_are_not_explained(run_folder: Path) -> N
         replace(f, info=replace(f.info, legend={1: "1", 2: "2"} if f.info.legend else {}))
         for f in run.factors()
     ]
-    summary = importance_text.importance(replace(run, factors=factors))
-    assert summary is not None
-    assert summary.classes == []
+    assert importance_text.classes(run) != []
+    assert importance_text.classes(replace(run, factors=factors)) == []
 
 
 # ------------------------------------------------------------------ collinearity
@@ -201,7 +207,7 @@ def test_variance_inflation_stands_beside(page: Page, told: Importance) -> None:
     assert printed == pytest.approx(list(told.collinearity.vif.values()), abs=0.051)
 
 
-def test_remarks_are_listed(run_folder: Path, page: Page, told: Importance) -> None:
+def test_remarks_are_listed(written: Written, page: Page, told: Importance) -> None:
     remarks = told.collinearity.remarks
     assert remarks
     for text in remarks:
@@ -210,18 +216,16 @@ def test_remarks_are_listed(run_folder: Path, page: Page, told: Importance) -> N
     a, b = rng.normal(size=(2, 400))
     columns = {"DEM": a, "SLOA": a + 0.01 * b, "FD": b, "TPI": rng.normal(size=400)}
     several = replace(told, collinearity=collinearity_of(columns))
-    run = replace(artefacts.load(run_folder), importance=several)
-    summary = importance_text.collinear(run)
-    assert summary is not None
-    assert (summary.close, summary.pairs) == (1, 6)
-    assert summary.remarks[0].startswith("DEM and SLOA ")
-    assert "(r = 1.00)" in summary.remarks[0]
-    assert (summary.method, summary.rows) == ("Pearson's r", 400)
-    assert [code for code, _, _ in summary.vif] == list(columns)
+    other = page_of(written, importance=several)
+    told_of = other.data("collinear")
+    assert (told_of["close"], told_of["pairs"]) == ("1", "6")
+    assert "DEM and SLOA " in other.text
+    assert "(r = 1.00)" in other.text
+    assert "Pearson's r, from 400" in other.fact("collinear")
+    assert list(other.rows("vif")) == list(columns)
     alone = replace(told, collinearity=collinearity_of({"DEM": a, "FD": b}))
-    summary = importance_text.collinear(replace(run, importance=alone))
-    assert summary is not None
-    assert (summary.close, summary.pairs) == (0, 1)
+    told_of = page_of(written, importance=alone).data("collinear")
+    assert (told_of["close"], told_of["pairs"]) == ("0", "1")
 
 
 def test_constant_and_given_away_factors_are_told_apart() -> None:
@@ -244,7 +248,7 @@ def test_collinearity_that_is_not_known_is_left_out(tmp_path: Path) -> None:
     assert told is not None
     unknown = Collinear(("DEM",), ("collinearity is not known: 6 rows are too few",))
     importance_document.save(out, replace(told, collinearity=unknown))
-    report.write(out, INPUTS)
+    report.write(out, STUDY)
     page = Page((out / "report.html").read_text(encoding="utf-8"))
     ids = {a.get("id") for _, a in page.elements}
     assert "importance" in ids

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from shakeslide.report import artefacts, interactive
+from shakeslide.report import StudyFacts, artefacts, interactive
 
-from .fabricated import CELL, GRID, INPUTS, MODELS, THRESHOLD
+from .fabricated import CELL, GRID, MODELS, STUDY, THRESHOLD
 
 CHROMIUM = next((p for n in ("chromium", "google-chrome") if (p := shutil.which(n))), None)
 browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
@@ -39,19 +39,23 @@ def run(run_folder: Path) -> artefacts.Artefacts:
 
 @pytest.fixture(scope="module")
 def made(run: artefacts.Artefacts) -> interactive.InteractiveMap:
-    told = interactive.interactive_map(run, INPUTS)
+    told = interactive.interactive_map(run, STUDY)
     assert told is not None
     return told
 
 
 def codes_of(made: interactive.InteractiveMap, layer: str) -> np.ndarray:
-    uri = made.data["images"][made.data["layers"][layer]["image"]]["uri"]
+    uri = made.data.images[made.data.layers[layer].image].uri
     kind, _, code = uri.partition(";base64,")
     assert kind == "data:image/webp"
     image = Image.open(io.BytesIO(base64.b64decode(code)))
     bands = np.asarray(image.convert("RGB"))
     assert (bands == bands[..., :1]).all()
     return bands[..., 0]
+
+
+def layer_of(made: interactive.InteractiveMap, layer: str) -> Any:
+    return made.data.layers[layer]
 
 
 def values_of(path: Path) -> np.ndarray:
@@ -104,26 +108,26 @@ def test_pictures_hold_the_files_values(
     run_folder: Path, made: interactive.InteractiveMap, layer: str, file: str
 ) -> None:
     values, codes = values_of(run_folder / "maps" / f"{file}.tif"), codes_of(made, layer)
-    about = made.data["layers"][layer]
+    about = layer_of(made, layer)
     known = np.isfinite(values)
     assert ((codes > 0) == known).all()
     at = codes[known].astype(int) - 1
-    error = np.abs(np.array(about["values"])[at] - values[known])
-    assert (error <= np.array(about["halves"])[at] + 1e-6).all()
+    error = np.abs(np.array(about.values)[at] - values[known])
+    assert (error <= np.array(about.halves)[at] + 1e-6).all()
     stated = next(x for x in made.layers if x.id == layer).legend.precision
     assert error.max() <= float(stated) + 1e-6
-    assert float(stated) == pytest.approx(max(about["halves"]), rel=0.1)
+    assert float(stated) == pytest.approx(max(about.halves), rel=0.1)
 
 
 def test_classes_share_the_picture_of_the_probabilities(
     run_folder: Path, made: interactive.InteractiveMap
 ) -> None:
     for model in MODELS:
-        about = made.data["layers"][f"{model}-class"]
-        assert about["image"] == made.data["layers"][f"{model}-probability"]["image"]
+        about = layer_of(made, f"{model}-class")
+        assert about.image == layer_of(made, f"{model}-probability").image
         classes = values_of(run_folder / "maps" / f"{model}_class.tif")
         codes = codes_of(made, f"{model}-class").astype(int)
-        told = np.where(codes > 0, np.array([-1, *about["classes"]])[codes] + 1, 0)
+        told = np.where(codes > 0, np.array([-1, *about.classes])[codes] + 1, 0)
         assert (told == classes).all()
 
 
@@ -141,7 +145,7 @@ def test_beyond_the_limit_has_its_own_colour(
     index = values_of(run_folder / "maps" / "applicability.tif")
     codes, colours = (
         codes_of(made, "applicability"),
-        made.data["layers"]["applicability"]["colours"],
+        layer_of(made, "applicability").colours,
     )
     outside = [colours[i : i + 6] == "d55e00" for i in range(0, len(colours), 6)]
     drawn = np.array([False, *outside])[codes]
@@ -152,21 +156,20 @@ def test_beyond_the_limit_has_its_own_colour(
 def test_large_grids_are_means_and_say_so(
     run: artefacts.Artefacts, made: interactive.InteractiveMap, run_folder: Path
 ) -> None:
-    coarse = interactive.interactive_map(run, INPUTS, most=500)
+    coarse = interactive.interactive_map(run, STUDY, most=500)
     assert coarse is not None
     # 70 x 56 cells; 18 x 14 = 252 is the finest power of two below 500.
-    assert coarse.data["shape"] == [18, 14]
-    assert coarse.data["cell"] == [4 * CELL, 4 * CELL]
-    assert "cells of 120 m (mean of 4 × 4 cells" in coarse.cells.replace("\u00a0", " ")
-    assert made.cells.replace("\u00a0", " ") == "cells of 30 m, those of the files"
+    assert coarse.data.shape == (18, 14)
+    assert coarse.data.cell == (4 * CELL, 4 * CELL)
+    assert (coarse.step, made.step) == (4, 1)
     p = values_of(run_folder / "maps" / "rf_probability.tif")
     row, col = 7, 5
     wanted = p[4 * row : 4 * row + 4, 4 * col : 4 * col + 4].mean()
-    about = coarse.data["layers"]["rf-probability"]
+    about = layer_of(coarse, "rf-probability")
     code = codes_of(coarse, "rf-probability")[row, col] - 1
-    assert about["values"][code] == pytest.approx(wanted, abs=about["halves"][code] + 1e-6)
-    own = coarse.data["layers"]["rf-class"]["image"]
-    assert own != about["image"]
+    assert about.values[code] == pytest.approx(wanted, abs=about.halves[code] + 1e-6)
+    own = layer_of(coarse, "rf-class").image
+    assert own != about.image
 
 
 def test_the_best_model_comes_first(made: interactive.InteractiveMap) -> None:
@@ -177,24 +180,24 @@ def test_the_best_model_comes_first(made: interactive.InteractiveMap) -> None:
 
 
 def test_nothing_mapped_no_map(run: artefacts.Artefacts) -> None:
-    assert interactive.interactive_map(replace(run, maps=[]), INPUTS) is None
+    assert interactive.interactive_map(replace(run, maps=[]), STUDY) is None
 
 
 # ------------------------------------------------------------------ lines
 
 
-def places(overlay: dict[str, Any], line: int = 0) -> np.ndarray:
-    steps = np.array(overlay["lines"][line]).reshape(-1, 2)
+def places(overlay: interactive.LineData, line: int = 0) -> np.ndarray:
+    steps = np.array(overlay.lines[line]).reshape(-1, 2)
     left, top = GRID.boundingbox.left, GRID.boundingbox.top
-    return np.cumsum(steps, axis=0) * overlay["unit"] * (1, -1) + (left, top)
+    return np.cumsum(steps, axis=0) * overlay.unit * (1, -1) + (left, top)
 
 
 def test_outlines_and_marks_lie_where_they_are(made: interactive.InteractiveMap) -> None:
     assert [(o.id, o.shown) for o in made.overlays] == [("outlines", True), ("lines-FD", False)]
-    ring = shapely.Polygon(places(made.data["overlays"]["outlines"]))
-    given = INPUTS["outlines"][0]
+    ring = shapely.Polygon(places(made.data.overlays["outlines"]))
+    given = STUDY.outlines[0]
     assert ring.symmetric_difference(given).area < 0.1 * given.area
-    line = places(made.data["overlays"]["lines-FD"])
+    line = places(made.data.overlays["lines-FD"])
     # The mark starts and ends beyond the map, whose left edge is at 340,000.
     assert line[0] == pytest.approx([340_000, 3_838_833.3], abs=CELL / 8)
     assert line[-1][0] == pytest.approx(GRID.boundingbox.right, abs=CELL / 8)
@@ -206,19 +209,19 @@ def test_source_areas_are_laid_over_where_the_run_made_them(
     inside, far = shapely.Point(341_000, 3_839_000), shapely.Point(400_000, 3_839_000)
     frame = gpd.GeoDataFrame(geometry=[inside.buffer(100), far.buffer(100)], crs="EPSG:32643")
     frame.to_file(tmp_path / "sources.gpkg", layer="source")
-    told = interactive.interactive_map(replace(run, out=tmp_path), {})
+    told = interactive.interactive_map(replace(run, out=tmp_path), StudyFacts())
     assert told is not None
     assert [o.id for o in told.overlays] == ["sources"]
-    (ring,) = told.data["overlays"]["sources"]["lines"]
-    assert shapely.Polygon(places(told.data["overlays"]["sources"])).contains(inside)
+    (ring,) = told.data.overlays["sources"].lines
+    assert shapely.Polygon(places(told.data.overlays["sources"])).contains(inside)
     assert len(ring) > 8
 
 
 def test_the_same_lines_are_offered_once(run: artefacts.Artefacts) -> None:
-    lines = INPUTS["marks"]["FD"]
+    lines = STUDY.marks["FD"]
     points = np.array([shapely.Point(341_000, 3_839_000)])
-    inputs = {"marks": {"FD": lines, "DEM": lines, "TPI": points, "XX": lines}}
-    told = interactive.interactive_map(run, inputs)
+    marks = {"FD": lines, "DEM": lines, "TPI": points, "XX": lines}
+    told = interactive.interactive_map(run, StudyFacts(marks=marks))
     assert told is not None
     assert [o.id for o in told.overlays] == ["lines-FD"]
 

@@ -11,10 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from shakeslide.report import artefacts, figures, one_page, places, words
+from shakeslide.report import StudyFacts, artefacts, figures, one_page, places, sheet_map, words
 from shakeslide.results.evaluation_document import Difference
 
-from .fabricated import EVIL, INPUTS
+from .fabricated import EVIL, STUDY, layer_row
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +35,10 @@ def test_the_best_model_is_that_of_the_hardest_protocol(run: artefacts.Artefacts
     rows = run.evaluation.of_protocol("block")
     mapped = {f.model for f in run.maps}
     wanted = max((r for r in rows if r.model in mapped), key=lambda r: r.auc)
-    assert one_page.best_model(run) == wanted.model
-    _, trust = one_page.statements(run, INPUTS).values()
+    assert places.best_map(run).model == wanted.model
+    trust = one_page.texts(run, STUDY)["Reliability"]
     assert f"{100 * wanted.auc:.0f} of 100 " in trust[0]
-    assert re.findall(r"\d+", trust[1]) == ["100", "8"]
+    assert re.findall(r"[\d.]*\d", trust[1]) == ["100", "8.4"]
 
 
 def evaluated(run: artefacts.Artefacts, **more: Any) -> artefacts.Artefacts:
@@ -46,18 +46,20 @@ def evaluated(run: artefacts.Artefacts, **more: Any) -> artefacts.Artefacts:
 
 
 def test_a_lead_that_is_not_resolved_is_said_to_be_so(run: artefacts.Artefacts) -> None:
-    others = ("stacked sparse autoencoder", "logistic regression")
-    assert [name in one_page.lead(run) for name in others] == [True, True]
+    def said(**more: Any) -> list[bool]:
+        text = one_page.texts(evaluated(run, **more), STUDY)["Reliability"][0]
+        wanted = ("stacked sparse autoencoder", "logistic regression", "too few")
+        return [part in text for part in wanted]
+
+    assert said() == [True, True, False]
     sure = Difference(0.05, 0.01, 0.09)
     pairs = tuple(
         replace(p, roc_auc=sure) if {p.model, p.other} == {"rf", "lr"} else p
         for p in run.evaluation.pairs
     )
-    lead = one_page.lead(evaluated(run, pairs=pairs))
-    assert [name in lead for name in others] == [True, False]
-    pairs = tuple(replace(pair, roc_auc=sure) for pair in pairs)
-    assert one_page.lead(evaluated(run, pairs=pairs)) == ""
-    assert "too few" in one_page.lead(evaluated(run, pairs=()))
+    assert said(pairs=pairs) == [True, False, False]
+    assert said(pairs=tuple(replace(pair, roc_auc=sure) for pair in pairs)) == [False] * 3
+    assert said(pairs=()) == [False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -73,10 +75,8 @@ def test_the_map_is_called_what_it_is(
     run: artefacts.Artefacts, shows: str, way: str, said: str, silent: str
 ) -> None:
     maps = [replace(f, shows=shows, meaning="share of ground after X") for f in run.maps]
-    shown, _ = one_page.statements(
-        evaluated(replace(run, maps=maps), calibration=way), INPUTS
-    ).values()
-    told = " ".join(shown)
+    texts = one_page.texts(evaluated(replace(run, maps=maps), calibration=way), STUDY)
+    told = " ".join(texts["What the map shows"])
     assert said in told
     assert silent not in told
 
@@ -95,10 +95,14 @@ def test_the_map_is_called_what_it_is(
 def test_of_the_data_only_what_limits_the_map_is_said(
     run: artefacts.Artefacts, landslides: int, valid: float, warnings: int, said: list[str]
 ) -> None:
-    counts = {"landslides": landslides, "cells": 1000, "valid_cells": round(1000 * valid)}
-    samples = replace(run.samples, counts={**run.samples.counts, **counts})
-    layers = [{"name": "inventory", "warnings": ["3 rings mended"] * warnings}]
-    told = one_page._limits_of_data(replace(run, samples=samples), {"layers": layers})
+    def said_of(landslides: int, valid: float, warnings: int) -> list[str]:
+        counts = {"landslides": landslides, "cells": 1000, "valid_cells": round(1000 * valid)}
+        samples = replace(run.samples, counts={**run.samples.counts, **counts})
+        study = StudyFacts(layers=[layer_row("inventory", warnings=["3 rings mended"] * warnings)])
+        return one_page.texts(replace(run, samples=samples), study)["Reliability"]
+
+    others = said_of(2682, 1.0, 0)
+    told = [text for text in said_of(landslides, valid, warnings) if text not in others]
     assert len(told) == len(said)
     for text, part in zip(told, said, strict=True):
         assert part in text.replace(words.NBSP, " ")
@@ -106,7 +110,7 @@ def test_of_the_data_only_what_limits_the_map_is_said(
 
 
 def drawn(
-    run: artefacts.Artefacts, out: Path, monkeypatch: pytest.MonkeyPatch, inputs: Any
+    run: artefacts.Artefacts, out: Path, monkeypatch: pytest.MonkeyPatch, study: StudyFacts
 ) -> Figure:
     made: list[Figure] = []
     new = figures.new
@@ -117,7 +121,7 @@ def drawn(
         return figure, sheet
 
     monkeypatch.setattr(figures, "new", kept)
-    one_page.write(replace(run, out=out), inputs)
+    one_page.write(replace(run, out=out), study)
     (figure,) = made
     return figure
 
@@ -125,7 +129,7 @@ def drawn(
 def test_codes_are_for_those_who_wrote_the_study(
     run: artefacts.Artefacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figure = drawn(run, tmp_path, monkeypatch, INPUTS)
+    figure = drawn(run, tmp_path, monkeypatch, STUDY)
     text = " ".join(t.get_text() for axes in figure.axes for t in axes.texts).replace(EVIL, "")
     found = set(re.findall(r"\b(rf|sae|lr|svm|pixel|block|landslide)\b", text, re.I))
     assert found <= {"landslide"}
@@ -137,7 +141,7 @@ def test_codes_are_for_those_who_wrote_the_study(
 def test_the_first_places_are_marked_on_the_map(
     run: artefacts.Artefacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figure = drawn(run, tmp_path, monkeypatch, INPUTS)
+    figure = drawn(run, tmp_path, monkeypatch, STUDY)
     found = places.find(run)
     assert found is not None
     squares = {
@@ -153,6 +157,36 @@ def test_the_first_places_are_marked_on_the_map(
         assert texts.count(place.label) == 2  # on the map and in the table
         assert place.centre in texts
         assert places.hectares(place.expected) in texts
+
+
+def square(x: float, y: float, label: str = "A") -> places.Place:
+    return places.Place(
+        label=label, longitude=0.0, latitude=0.0, x=x, y=y, expected=1.0, mapped=0.0, ground=1.0,
+        outline=(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "centres",
+    [
+        [(0, 0), (500, 0)],
+        [(0, 0), (500, 0), (-500, 0), (0, 500), (0, -500)],
+        [(0, 0), (500, 500), (500, 0), (0, 500), (1000, 0)],
+        [(9_900, 0), (9_400, 0)],
+    ],
+)
+def test_letters_of_neighbouring_squares_stand_apart(centres: list[tuple[float, float]]) -> None:
+    metres, extent = 6000.0, (-10_000.0, 10_000.0, -10_000.0, 10_000.0)
+    squares = [square(x, y) for x, y in centres]
+    spots = sheet_map.letter_places(squares, 500.0, metres, extent)
+    for i, (x, y) in enumerate(spots):
+        assert max(abs(x), abs(y)) <= 10_000
+        for other in spots[:i]:
+            assert max(abs(x - other[0]), abs(y - other[1])) >= 0.08 * metres
+        own = squares[i]
+        assert max(abs(x - own.x), abs(y - own.y)) <= 250 + 0.1 * metres
+    # Large squares have their letters inside.
+    assert sheet_map.letter_places(squares, 500.0, 1000.0, extent) == centres
 
 
 NAMES = [
@@ -185,10 +219,7 @@ def test_all_texts_lie_on_the_sheet_and_apart(
     models: int,
     name: str,
 ) -> None:
-    layers = [
-        {"name": f"layer {k}", "kind": "", "warnings": ["a warning of many words " * 20]}
-        for k in range(9)
-    ]
+    layers = [layer_row(f"layer {k}", warnings=["a warning of many words " * 20]) for k in range(9)]
     first = run.evaluation.of_protocol("block")[0]
     name = "a model of an installed package"
     more = tuple(replace(first, model=f"{name} {k}") for k in range(models))
@@ -197,7 +228,7 @@ def test_all_texts_lie_on_the_sheet_and_apart(
     settings = {**settings, "study": {**settings["study"], "name": name}}
     run = replace(run, provenance=replace(run.provenance, settings=settings))
     maps = [replace(f, shows="probability") for f in run.maps]
-    figure = drawn(replace(run, maps=maps), tmp_path, monkeypatch, {**INPUTS, "layers": layers})
+    figure = drawn(replace(run, maps=maps), tmp_path, monkeypatch, replace(STUDY, layers=layers))
     figure.canvas.draw()
     canvas: Any = figure.canvas
     sheet = figure.bbox
@@ -208,7 +239,7 @@ def test_all_texts_lie_on_the_sheet_and_apart(
         if t.get_text()
     ]
     # The end of the column and of the map are above the texts below.
-    first = next(iter(one_page.statements(run, INPUTS)))
+    first = one_page.BENEATH[0]
     below = min(box.y1 for text, box in boxes if text == first)
     for axes in figure.axes[1:]:
         assert axes.get_window_extent().y0 > below

@@ -20,9 +20,9 @@ from sklearn.linear_model import LogisticRegression
 
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.learning.bundle import TrainedOn
-from shakeslide.report import artefacts, places
+from shakeslide.report import artefacts, one_page, places
 
-from .fabricated import CELL, GRID, write_manifest, write_raster
+from .fabricated import CELL, GRID, STUDY, write_manifest, write_raster
 from .test_page import Page
 
 ROWS, COLS = 700, 640
@@ -243,30 +243,40 @@ def test_the_page_tells_them(run: artefacts.Artefacts) -> None:
     )
     assert [attrs["data-place"] for attrs, _ in rows[1:]] == [p.label for p in found.ranked]
     assert rows[1][1][1:3] == [found.ranked[0].centre, places.hectares(found.ranked[0].expected)]
-    together = found.together(10, run.positives.ground).replace("\u00a0", " ")
-    assert together in page.fact("answer")
+    held, answer = found.first(10), page.fact("answer")
+    assert f"{100 * held.expected / found.expected:.2g} % of the expected" in answer
+    assert f"{100 * held.ground / found.ground:.2g} % of the ground" in answer
+    assert f"{100 * held.mapped / found.mapped:.2g} % of the mapped" in answer
     assert page.told("places-uncalibrated")
 
 
 def test_what_is_held_together_adds_up(run: artefacts.Artefacts) -> None:
     found = places.find(run)
     assert found is not None
-    held = sum(p.expected for p in found.ranked[:5]) / found.expected
-    text = found.together(5, "landslide area")
-    assert "five squares" in text
-    assert f"{100 * held:.2g}\u00a0% of the expected" in text
-    assert "square " in found.together(1, "landslide area")
+    held = found.first(5)
+    for what in ("expected", "mapped", "ground"):
+        assert getattr(held, what) == sum(getattr(p, what) for p in found.ranked[:5])
 
 
 def test_far_from_what_was_mapped_is_told(run: artefacts.Artefacts) -> None:
     found = places.find(run)
     assert found is not None
 
-    def by(factor: float) -> str:
+    def is_far(factor: float) -> bool:
         ranked = [replace(p, expected=1e5 * factor, mapped=1e5) for p in found.ranked]
-        return replace(found, ranked=ranked).against_mapped(5)
+        return replace(found, ranked=ranked).first(5).is_far
 
-    assert by(1.4) == by(1 / 1.4) == ""
-    for text, word in ((by(1.6), "overestimates"), (by(1 / 1.6), "underestimates")):
-        assert "50.0\u00a0ha" in text
-        assert word in text
+    assert [is_far(f) for f in (1.4, 1 / 1.4, 1.6, 1 / 1.6)] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(("factor", "word"), [(1.6, "overestimates"), (1 / 1.6, "underestimates")])
+def test_far_from_what_was_mapped_is_warned_of(
+    run: artefacts.Artefacts, monkeypatch: pytest.MonkeyPatch, factor: float, word: str
+) -> None:
+    found = places.find(run)
+    assert found is not None
+    ranked = [replace(p, expected=1e5 * factor, mapped=1e5) for p in found.ranked]
+    monkeypatch.setattr(places, "find", lambda _: replace(found, ranked=ranked))
+    text = " ".join(one_page.texts(run, STUDY)["Reliability"])
+    assert f"map {word} there" in text
+    assert "50.0\u00a0ha were mapped" in text

@@ -12,9 +12,9 @@ import shapely
 from defusedxml.ElementTree import parse
 
 from shakeslide.io import style
-from shakeslide.report import artefacts, project
+from shakeslide.report import InventoryFile, StudyFacts, artefacts, project
 
-from .fabricated import EVIL, FACTORS, GRID, INPUTS, MODELS, fabricate
+from .fabricated import EVIL, FACTORS, GRID, MODELS, STUDY, fabricate
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_maps_wear_the_styles_beside_them(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run", repeats=1)
     style.write_probability(out / "maps" / "rf_probability.qml", 0.25)
     style.write_classes(out / "maps" / "rf_class.qml", [0.5])
-    project.write(artefacts.load(out), INPUTS)
+    project.write(artefacts.load(out), STUDY)
     found = layers(parse(out / "shakeslide.qgs").getroot())
     ramp = found["rf_probability"].find("pipe/rasterrenderer/rastershader/colorrampshader")
     assert ramp.get("maximumValue") == "0.25"
@@ -90,7 +90,7 @@ def test_maps_are_called_what_they_show(run_folder: Path, tmp_path: Path) -> Non
     run = replace(artefacts.load(run_folder), out=tmp_path)
     first, *others = run.maps
     maps = [replace(first, shows="formula", says="Probability of failure"), *others]
-    project.write(replace(run, maps=maps), INPUTS)
+    project.write(replace(run, maps=maps), STUDY)
     found = layers(parse(tmp_path / "shakeslide.qgs").getroot())
     names = [found[f"{f.model}_probability"].findtext("layername") for f in maps]
     assert names[0].endswith(": probability of failure")
@@ -102,8 +102,9 @@ def test_landslides_lie_on_top(run_folder: Path, tmp_path: Path) -> None:
     run.out.mkdir()
     frame = gpd.GeoDataFrame(geometry=[shapely.Point(0, 0).buffer(1)], crs="EPSG:32643")
     frame.to_file(run.out / "sources.gpkg", layer="source")
-    told = {"path": tmp_path / "data" / "all & more.gpkg", "layer": "a", "where": "year < 2006"}
-    project.write(run, {"inventory": told})
+    path = tmp_path / "data" / "all & more.gpkg"
+    file = InventoryFile(path=path, layer="a", where="year < 2006")
+    project.write(run, StudyFacts(inventory=file))
     root = parse(run.out / "shakeslide.qgs").getroot()
     assert root.find("layer-tree-group")[0].get("name") == "Landslides"
     found = layers(root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from PIL import Image
 from shakeslide import report
 from shakeslide.io import style
 
-from .fabricated import GRID, INPUTS, MODELS, fabricate, write_uncertainty
+from .fabricated import GRID, MODELS, STUDY, fabricate, write_uncertainty
 
 PYTHON = "/usr/bin/python3"
 """QGIS's modules belong to the system's Python, never to a virtual environment."""
@@ -98,16 +99,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     for model in MODELS:
         style.write_probability(out / "maps" / f"{model}_probability.qml", 0.5)
         style.write_classes(out / "maps" / f"{model}_class.qml", BREAKS)
-    shapes = gpd.GeoDataFrame({"year": [2005]}, geometry=INPUTS["outlines"][:1], crs=GRID.crs)
+    shapes = gpd.GeoDataFrame({"year": [2005]}, geometry=STUDY.outlines[:1], crs=GRID.crs)
     # Landslides come in whatever reference system they were mapped in.
     shapes.to_crs("EPSG:4326").to_file(folder / "slides.gpkg", layer="slides")
-    told: dict[str, Any] = {
-        "path": str(folder / "slides.gpkg"),
-        "layer": "slides",
-        "where": "year = 2005",
-    }
-    told["crs"] = CRS("EPSG:4326")
-    report.write(out, {**INPUTS, "inventory": told})
+    path, crs = folder / "slides.gpkg", CRS("EPSG:4326")
+    file = report.InventoryFile(path=path, layer="slides", where="year = 2005", crs=crs)
+    report.write(out, replace(STUDY, inventory=file))
     maps = sorted(str(p) for p in (out / "maps").glob("*_probability.tif"))
     maps += sorted(str(p) for p in (out / "maps").glob("*_class.tif"))
     picture = folder / "picture.png"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from shakeslide.factors.catalogue import columns_of, layer_of
 from shakeslide.study.factor_settings import CategoryFactor, FactorBase, ValueFactor
@@ -44,10 +43,6 @@ class LayerRow:
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     cells: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

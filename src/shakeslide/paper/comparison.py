@@ -83,12 +83,14 @@ def counts(bench: Bench, advance: Advance) -> Told:
     label = bench.samples.label
     split = bench.splits[0]
     rows = []
+    # Of whole outlines a positive cell is no source.
+    said = {"source": bench.samples.positives.cell.removesuffix(" cell")}
     for name, which in (("source", label == 1), ("clear", label == 0), ("total", label >= 0)):
         paper = printed_figures.SAMPLES[name]
         own = int(which.sum()), int(which[split.train].sum()), int(which[split.test].sum())
         names = ("cells", "training", "testing")
         rows.append(
-            {"category": name, **dict(zip(names, own, strict=True))}
+            {"category": said.get(name, name), **dict(zip(names, own, strict=True))}
             | {f"published_{k}": v for k, v in zip(names, paper, strict=True)}
         )
     advance(1)

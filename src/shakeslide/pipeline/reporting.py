@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shakeslide._version import __version__
 from shakeslide.core.errors import InputError
@@ -35,6 +35,10 @@ from shakeslide.results.provenance_document import (
     Provenance,
 )
 from shakeslide.study.factor_settings import DensityFactor, LineDirectionFactor
+from shakeslide.study.settings import Inventory
+
+if TYPE_CHECKING:
+    from shakeslide.report import InventoryFile, StudyFacts
 
 LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn", "rasterio", "geopandas", "odc-geo", "dask")
 CIRCUMSTANCES = ("written", "command", "python", "platform", "libraries")
@@ -128,7 +132,7 @@ class Report(Stage[Run]):
 
     def rename(self, work: Work[Run]) -> None:
         """Write the QGIS project anew, which finds the landslides by their place."""
-        _reports().write_project(work.run.out, report_inputs(work.run))
+        _reports().write_project(work.run.out, study_facts(work.run))
         work.relabel(*work.renamed)
 
     def make(self, work: Work[Run]) -> None:
@@ -138,7 +142,7 @@ class Report(Stage[Run]):
         # Before the report, which prints it.
         provenance(run)
         with work.making(*work.stale) as made, run.reporter.task("report", 1) as on:
-            reports.write(run.out, report_inputs(run), on, Steps(work.parts[0]))
+            reports.write(run.out, study_facts(run), on, Steps(work.parts[0]))
             made[work.stale[0]] = reports.files(run.out)
 
 
@@ -167,27 +171,36 @@ def _remove_stale(run: Run) -> None:
             path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def report_inputs(run: Run) -> dict[str, Any]:
-    """Return what the report needs beside the artefacts.
+def _inventory_file(settings: Inventory) -> InventoryFile | None:
+    from shakeslide.report import InventoryFile
 
-    Layers as checked, the event, the landslides' outlines, and the lines and points that factors
-    are made from, to be drawn over their maps.
-    """
-    return {
-        "layers": [row.to_dict() for row in check(run)],
-        "event": run.study.event.model_dump(mode="json"),
-        "inventory": {
-            "path": str(run.study.inventory.path),
-            "layer": run.study.inventory.layer,
-            "where": run.study.inventory.where,
-            "crs": vector.crs_of(inventory.layer_of(run.study.inventory)),
-        },
-        "outlines": run.mapped().shapes,
-        "marks": {
-            code: vector.read(
-                vector_source(run.study.layers[f.layer], f.layer), grids.crs_of(run.grid())
-            ).geometry
-            for code, f in run.study.active_factors.items()
-            if isinstance(f, LineDirectionFactor | DensityFactor)
-        },
+    if settings.path is None:
+        return None
+    return InventoryFile(
+        path=settings.path,
+        layer=settings.layer,
+        where=settings.where,
+        crs=vector.crs_of(inventory.layer_of(settings)),
+    )
+
+
+def study_facts(run: Run) -> StudyFacts:
+    """Return what the report needs beside the artefacts."""
+    from shakeslide.report import StudyFacts
+
+    study, layers = run.study, run.study.layers
+    marked = {
+        code: vector_source(layers[f.layer], f.layer)
+        for code, f in study.active_factors.items()
+        if isinstance(f, LineDirectionFactor | DensityFactor)
     }
+    return StudyFacts(
+        layers=check(run),
+        event=study.event,
+        inventory=_inventory_file(study.inventory),
+        outlines=run.mapped().shapes,
+        marks={
+            code: vector.read(source, grids.crs_of(run.grid())).geometry
+            for code, source in marked.items()
+        },
+    )

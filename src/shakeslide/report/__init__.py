@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from shakeslide.core.files import Steps
 from shakeslide.report import artefacts, drawing, figures, one_page, page, places, project
+from shakeslide.report.study_facts import InventoryFile, StudyFacts
 
-__all__ = ["files", "write", "write_project"]
+__all__ = ["InventoryFile", "StudyFacts", "files", "write", "write_project"]
 
 
 def write(
     out: Path,
-    inputs: Mapping[str, Any],
+    study: StudyFacts,
     advance: Callable[[float], None] = lambda _: None,
     steps: Steps | None = None,
 ) -> Path:
@@ -24,11 +24,8 @@ def write(
     ----------
     out : Path
         Folder of a finished run.
-    inputs : mapping
-        What is not among the artefacts: `layers`, the rows of the check as mappings; `event`,
-        its settings; `outlines` (optional), the landslides as shapely polygons in the grid's CRS;
-        `marks` (optional), the shapes that factors are made from, by their codes; `inventory`
-        (optional), the landslides' file as `path`, `layer`, `where` and `crs`, for the project.
+    study : StudyFacts
+        What is not among the artefacts.
     advance : callable
         Called with shares of the work that add up to 1.
     steps : Steps, optional
@@ -46,21 +43,21 @@ def write(
     """
     run = artefacts.load(out)
     with figures.keeping(steps):
-        pictures = drawing.draw(run, inputs, lambda part: advance(0.95 * part))
-    project.write(run, inputs)
+        pictures = drawing.draw(run, study, lambda part: advance(0.95 * part))
+    project.write(run, study)
     places.write(run)
-    one_page.write(run, inputs)
-    path = page.write(run, inputs, pictures)
+    one_page.write(run, study)
+    path = page.write(run, study, pictures)
     advance(0.05)
     return path
 
 
-def write_project(out: Path, inputs: Mapping[str, Any]) -> Path:
+def write_project(out: Path, study: StudyFacts) -> Path:
     """Write the QGIS project anew, which finds layers by their places from `out`.
 
     Parameters, result and errors as for `write`.
     """
-    return project.write(artefacts.load(out), inputs)
+    return project.write(artefacts.load(out), study)
 
 
 def files(out: Path) -> list[Path]:

@@ -159,6 +159,12 @@ class Artefacts:
         return next((f for f in self.factors if f.info.code == code), None)
 
     @property
+    def elevation(self) -> Path | None:
+        """File of the elevations, None if the study does without."""
+        dem = self.factor("DEM")
+        return dem.path if dem else None
+
+    @property
     def sources(self) -> NDArray[np.bool_]:
         """Which samples are source cells, (samples,) bool."""
         return np.asarray(self.samples.label == 1)
@@ -182,22 +188,21 @@ def load(out: Path) -> Artefacts:
     factors = [_factor(out / "factors" / f"{f.code}.tif") for f in samples.factors]
     if not factors:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
-    provenance = provenance_document.load(out)
     extracted = samples.positives is Positive.EXTRACTED
     mapped = [m for name in evaluation.models if (m := _maps(out / "maps", name))]
     return Artefacts(
-        out,
-        stacks.stored_grid(factors[0].path),
-        samples,
-        evaluation,
-        provenance,
-        factors,
-        mapped,
-        importance_document.load(out),
-        _existing(out / "maps" / "applicability.tif"),
-        source_files.load(out) if extracted else None,
-        {m.model: n for m in mapped if (n := _rows(out / "models" / m.model))},
-        any(_is_on_all(out / "models" / m.model) for m in mapped),
+        out=out,
+        grid=stacks.stored_grid(factors[0].path),
+        samples=samples,
+        evaluation=evaluation,
+        provenance=provenance_document.load(out),
+        factors=factors,
+        maps=mapped,
+        importance=importance_document.load(out),
+        applicability=_existing(out / "maps" / "applicability.tif"),
+        extraction=source_files.load(out) if extracted else None,
+        trained={m.model: n for m in mapped if (n := _rows(out / "models" / m.model))},
+        fitted_on_all=any(_is_on_all(out / "models" / m.model) for m in mapped),
     )
 
 
@@ -226,16 +231,17 @@ def _maps(folder: Path, model: str) -> MapFiles | None:
     names = {k: v for k in range(1, 256) if (v := tags.get(f"class_{k}"))}
     told = raster.info(probability).tags
     shows = told.get("shows", "")
+    formula = shows == "formula"
     return MapFiles(
-        model,
-        probability,
-        classes,
-        shows,
-        names,
-        _existing(folder / f"{model}_mean.tif"),
-        _existing(folder / f"{model}_sd.tif"),
-        told.get("title", "") if shows == "formula" else "",
-        told.get("meaning", "") if shows == "formula" else "",
+        model=model,
+        probability=probability,
+        classes=classes,
+        shows=shows,
+        class_names=names,
+        mean=_existing(folder / f"{model}_mean.tif"),
+        spread=_existing(folder / f"{model}_sd.tif"),
+        says=told.get("title", "") if formula else "",
+        meaning=told.get("meaning", "") if formula else "",
     )
 
 

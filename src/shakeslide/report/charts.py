@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -42,12 +41,13 @@ def roc(curves: Sequence[ModelRoc], rows: Sequence[Summary], protocol: str) -> F
     protocol : str
         Its name.
     """
-    figure, axes = _square(protocol)
+    figure, axes = _square(protocol, 1)
     _roc_panel(axes, [curve for curve in curves if curve.protocol == protocol], rows)
     return figure
 
 
-def _square(protocol: str) -> tuple[Figure, Axes]:
+def _square(protocol: str, end: float) -> tuple[Figure, Axes]:
+    """Return a square panel with the diagonal from 0 to `end`."""
     side = 4.0
     figure, _ = figures.new(side + 0.65, side + 0.8)
     axes = figures.axes_at(figure, 0.55, 0.48, side, side)
@@ -55,11 +55,22 @@ def _square(protocol: str) -> tuple[Figure, Axes]:
     axes.set_title(title.rstrip(": "), loc="left")
     axes.grid(color=GRID, linewidth=0.5)
     axes.set_axisbelow(True)
+    axes.plot([0, end], [0, end], color="#a0a6ad", linewidth=0.8, zorder=1)
     return figure, axes
 
 
+def _key(axes: Axes, title: str) -> None:
+    axes.legend(
+        title=title,
+        loc="lower right",
+        frameon=False,
+        title_fontsize=8.5,
+        alignment="left",
+        handlelength=2.6,
+    )
+
+
 def _roc_panel(axes: Axes, curves: Sequence[ModelRoc], rows: Sequence[Summary]) -> None:
-    axes.plot([0, 1], [0, 1], color="#a0a6ad", linewidth=0.8, zorder=1)
     summary = {row.model: row for row in rows}
     names = list(summary)
     # The legend lists the best first, as readers look for it.
@@ -79,22 +90,14 @@ def _roc_panel(axes: Axes, curves: Sequence[ModelRoc], rows: Sequence[Summary]) 
     axes.set_xlabel("False positive rate")
     axes.set_ylabel("True positive rate")
     several = any(row.n > 1 for row in rows)
-    axes.legend(
-        title="AUC, mean ± sd" if several else "AUC",
-        loc="lower right",
-        frameon=False,
-        title_fontsize=8.5,
-        alignment="left",
-        handlelength=2.6,
-    )
+    _key(axes, "AUC, mean ± sd" if several else "AUC")
 
 
 def reliability(
     every: Sequence[ModelReliability], protocol: str, positives: Positive = Positive.SOURCES
 ) -> Figure:
     """Return how often cells were positive by what was predicted, on the balance of the samples."""
-    figure, axes = _square(protocol)
-    axes.plot([0, 1], [0, 1], color="#a0a6ad", linewidth=0.8, zorder=1)
+    figure, axes = _square(protocol, 1)
     curves = [curve for curve in every if curve.protocol == protocol]
     for place, curve in enumerate(curves):
         axes.plot(
@@ -118,33 +121,22 @@ def rates(
     every: Sequence[ModelRates], protocol: str, positives: Positive = Positive.SOURCES
 ) -> Figure:
     """Return prediction-rate curves, and success-rate curves faintly behind them."""
-    figure, axes = _square(protocol)
-    axes.plot([0, 100], [0, 100], color="#a0a6ad", linewidth=0.8, zorder=1)
+    figure, axes = _square(protocol, 100)
     curves = [curve for curve in every if curve.protocol == protocol]
     for place, curve in enumerate(curves):
         area, prediction, success = (
             100 * np.array(values, float)
             for values in (curve.area, curve.prediction, curve.success)
         )
-        look: dict[str, Any] = {
-            "color": figures.colour(curve.model, place),
-            "linestyle": figures.line(place),
-        }
+        colour, line = figures.colour(curve.model, place), figures.line(place)
         name = curve.model.upper()
-        axes.plot(area, prediction, linewidth=1.6, label=name, **look)
+        axes.plot(area, prediction, color=colour, linestyle=line, linewidth=1.6, label=name)
         # Cells that the model was fitted on flatter it: these are drawn faintly.
-        axes.plot(area, success, linewidth=0.8, alpha=0.45, **look)
+        axes.plot(area, success, color=colour, linestyle=line, linewidth=0.8, alpha=0.45)
     axes.set(xlim=(0, 100), ylim=(0, 100.5), aspect="equal")
     axes.set_xlabel("Area searched, most susceptible first (%)")
     axes.set_ylabel(f"{positives.cells.capitalize()} found (%)")
-    axes.legend(
-        title="Bold: test cells; thin: training cells",
-        loc="lower right",
-        frameon=False,
-        title_fontsize=8.5,
-        alignment="left",
-        handlelength=2.6,
-    )
+    _key(axes, "Bold: test cells; thin: training cells")
     return figure
 
 

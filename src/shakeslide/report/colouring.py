@@ -149,6 +149,46 @@ def paint(
     return cartography.picture(out)
 
 
+def probability_scale(values: Float, balanced: bool) -> Normalize:
+    """Return the scale of a map of probabilities, (rows, cols), NaN where there is no value.
+
+    Balanced ones, on the balance of the samples, take the whole range. At the share of positives
+    in the area most ground lies near 0, so the scale ends where 0.5 % of the values lie beyond.
+    """
+    return Normalize(0, 1.0 if balanced else _highest(values, 99.5) or 1.0)
+
+
+def spread_scale(values: Float) -> Normalize:
+    """Return the scale of a map of standard deviations, (rows, cols); 1 % may lie beyond."""
+    # A few uncertain cells would leave all others pale.
+    return Normalize(0, _highest(values, 99) or 0.01)
+
+
+def _highest(values: Float, percentile: float) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.percentile(known, percentile)) if known.size else 0.0
+
+
+def end_of(values: Float, scale: Normalize) -> str:
+    """Return the end of a scale beyond which values, (rows, cols), lie: "max" or "neither"."""
+    return "max" if bool((values > (scale.vmax or 1.0)).any()) else "neither"
+
+
+def map_picture(values: Float, scale: Normalize, colours: Colormap, shade: Float | None) -> Picture:
+    """Return a map over the relief as a picture, (rows, cols, 3) uint8.
+
+    Parameters
+    ----------
+    values : array, (rows, cols) float32
+        NaN where there is no value.
+    scale, colours : Normalize and Colormap
+        Of the values.
+    shade : array, (rows, cols) float32, or None
+        Relief under the map.
+    """
+    return paint(rgb_of(colours, scale(np.nan_to_num(values))), values, shade, MAP_SHADE)
+
+
 def rgb_of(colours: Colormap, scaled: NDArray[Any]) -> Float:
     """Return the colours, (rows, cols, 3) float32 from 0 to 1, of scaled values, (rows, cols).
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
+from shakeslide.io.records import Shapes
 from shakeslide.report import (
     cartography,
     charts,
@@ -25,6 +25,7 @@ from shakeslide.report import (
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.report.cartography import Float, Line, View
 from shakeslide.report.figures import Drawn
+from shakeslide.report.study_facts import StudyFacts
 
 LARGE, CARD = 2400, 1200
 """Most cells along the longer side of a large map and of a factor's map."""
@@ -54,7 +55,7 @@ class ImportanceCharts:
     collinearity: Drawn | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pictures:
     """The figures by what they show: of factors and models by their names."""
 
@@ -68,7 +69,7 @@ class Pictures:
     importance: ImportanceCharts
 
 
-def draw(run: Artefacts, inputs: Mapping[str, Any], advance: Callable[[float], None]) -> Pictures:
+def draw(run: Artefacts, study: StudyFacts, advance: Callable[[float], None]) -> Pictures:
     """Draw all figures into `figures/`; `advance` is told shares that add up to 1."""
     folder = run.out / "figures"
     steps = len(run.factors) + 2 * len(run.maps) + len(run.protocols) + 5
@@ -76,16 +77,14 @@ def draw(run: Artefacts, inputs: Mapping[str, Any], advance: Callable[[float], N
     def done() -> None:
         advance(1 / steps)
 
-    dem = run.factor("DEM")
-    dem_path = dem.path if dem else None
     with figures.style():
-        factors = _factors(run, inputs.get("marks", {}), dem_path, folder, done)
+        factors = _factors(run, study.marks, folder, done)
         view = View(run.grid, LARGE)
-        shade = cartography.relief(view, dem_path)
+        shade = cartography.relief(view, run.elevation)
         samples = _samples(run, view, shade, folder)
         done()
         # Simplified once for the maps of all models.
-        rings = cartography.outline_rings(inputs.get("outlines", ()), view)
+        rings = cartography.outline_rings(study.outlines, view)
         probability, classes = _maps(run, view, shade, rings, folder, done)
         spread = _spreads(run, view, shade, folder)
         applicability = _applicability(run, view, shade, folder)
@@ -94,19 +93,25 @@ def draw(run: Artefacts, inputs: Mapping[str, Any], advance: Callable[[float], N
         importance = _importance(run, folder)
         done()
     return Pictures(
-        factors, samples, probability, classes, spread, applicability, drawn, importance
+        factors=factors,
+        samples=samples,
+        probability=probability,
+        classes=classes,
+        spread=spread,
+        applicability=applicability,
+        charts=drawn,
+        importance=importance,
     )
 
 
 def _factors(
     run: Artefacts,
-    marks: Mapping[str, Any],
-    dem: Path | None,
+    marks: Mapping[str, Shapes],
     folder: Path,
     done: Callable[[], None],
 ) -> dict[str, Drawn]:
     view = View(run.grid, CARD)
-    shade = cartography.relief(view, dem)
+    shade = cartography.relief(view, run.elevation)
     areas = run.samples.class_areas
     shown, cards = [], {}
     for factor in run.factors:
@@ -242,7 +247,7 @@ def _judgement(run: Artefacts, folder: Path) -> tuple[Drawn | None, Drawn | None
             "Optimism of random splits for each model; the values are in the table",
         )
     hardest = findings.strictest(run)
-    if any(table.protocol == hardest for table in findings.area_tables(run)):
+    if told.in_area(hardest):
         balances = figures.save(
             findings_charts.balances(told, hardest, run.positives),
             folder / "balances.png",

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
 
 import numpy as np
 import shapely
@@ -21,11 +20,13 @@ from PIL import Image
 
 from shakeslide.geo import grid as grids
 from shakeslide.io import vector
+from shakeslide.io.records import Shapes
 from shakeslide.io.style import class_colours
 from shakeslide.report import cartography, findings, map_figures, uncertainty_text, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import Float, Line, View
-from shakeslide.report.colouring import PROBABILITY
+from shakeslide.report.colouring import PROBABILITY, probability_scale, spread_scale
+from shakeslide.report.study_facts import StudyFacts
 
 MOST_CELLS = 1_200_000
 """Cells of the map in the page; of larger grids it shows means."""
@@ -96,25 +97,88 @@ class Legend:
 
 
 @dataclass(frozen=True)
+class CodedPicture:
+    """A picture of codes as a data URI, and a sum that shows whether it was decoded right."""
+
+    uri: str
+    sum: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueData:
+    """What the script needs of a layer of values: by code the value, its precision and colour."""
+
+    image: int
+    values: Sequence[float]
+    halves: Sequence[float]
+    colours: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassData:
+    """What the script needs of a layer of classes: by code the place of its name, its colour."""
+
+    image: int
+    classes: Sequence[int]
+    names: Sequence[str]
+    colours: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineData:
+    """Lines for the script: steps in `unit` metres from the map's upper left corner."""
+
+    colour: str
+    width: float
+    unit: float
+    lines: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lattice:
+    """Longitudes and latitudes at `side` × `side` even places, row by row from the top."""
+
+    side: int
+    lon: Sequence[float]
+    lat: Sequence[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapData:
+    """What the script reads, as JSON: lengths in metres, `corner` the upper left one."""
+
+    crs: str
+    corner: tuple[float, float]
+    size: tuple[float, float]
+    cell: tuple[float, float]
+    shape: tuple[int, int]
+    lattice: Lattice | None
+    shade: str | None
+    images: Sequence[CodedPicture]
+    layers: Mapping[str, ValueData | ClassData]
+    overlays: Mapping[str, LineData]
+
+
+@dataclass(frozen=True)
 class Layer:
-    """A layer to choose; `data` is what the script needs of it."""
+    """A layer to choose."""
 
     id: str
     group: str
     name: str
     legend: Legend
-    data: Mapping[str, Any]
+    data: ValueData | ClassData
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """Lines to lay over a layer; `data` is what the script needs of them."""
+    """Lines to lay over a layer."""
 
     id: str
     name: str
     colour: str
     shown: bool
-    data: Mapping[str, Any]
+    data: LineData
 
 
 @dataclass(frozen=True)
@@ -125,10 +189,10 @@ class InteractiveMap:
     ----------
     layers, overlays : sequence
         To choose from.
-    cells : str
-        What a cell of the map is.
-    data : mapping
-        For the script, as JSON.
+    step : int
+        Cells of the files along a cell of the map.
+    data : MapData
+        For the script.
     script : Markup
         The script itself.
     policy : str
@@ -137,8 +201,8 @@ class InteractiveMap:
 
     layers: Sequence[Layer]
     overlays: Sequence[Overlay]
-    cells: str
-    data: Mapping[str, Any]
+    step: int
+    data: MapData
     script: Markup
     policy: str
 
@@ -152,7 +216,7 @@ class InteractiveMap:
 
 
 def interactive_map(
-    run: Artefacts, inputs: Mapping[str, Any], most: int = MOST_CELLS
+    run: Artefacts, study: StudyFacts, most: int = MOST_CELLS
 ) -> InteractiveMap | None:
     """Return the map of a run, None where no model has been mapped.
 
@@ -160,8 +224,8 @@ def interactive_map(
     ----------
     run : Artefacts
         The run.
-    inputs : mapping
-        As for `report.write`: `outlines` and `marks` are laid over the maps.
+    study : StudyFacts
+        Its outlines and marks are laid over the maps.
     most : int
         Most cells to carry; of a larger grid the page carries means over squares of cells.
 
@@ -174,28 +238,27 @@ def interactive_map(
         return None
     # By the number of cells, which is what makes the page large, not by the longer side.
     view = View(run.grid, _longest(grids.shape_of(run.grid), most))
-    images: list[Mapping[str, Any]] = []
+    images: list[CodedPicture] = []
     layers = [x for files in findings.ranked(run) for x in _model(files, view, images)]
     layers += _applicability(run, view, images)
-    overlays = _overlays(run, inputs, view)
-    dem = run.factor("DEM")
-    shade = cartography.relief(view, dem.path if dem else None)
+    overlays = _overlays(run, study, view)
+    shade = cartography.relief(view, run.elevation)
     left, right, bottom, top = view.extent
-    data = {
-        "crs": grids.crs_name(run.grid.crs),
-        "corner": [left, top],
-        "size": [right - left, top - bottom],
-        "cell": list(view.cell),
-        "shape": list(view.shape),
-        "lattice": _lattice(view),
-        "shade": None if shade is None else _photo(shade),
-        "images": images,
-        "layers": {layer.id: layer.data for layer in layers},
-        "overlays": {overlay.id: overlay.data for overlay in overlays},
-    }
+    data = MapData(
+        crs=grids.crs_name(run.grid.crs),
+        corner=(left, top),
+        size=(right - left, top - bottom),
+        cell=view.cell,
+        shape=view.shape,
+        lattice=_lattice(view),
+        shade=None if shade is None else _photo(shade),
+        images=images,
+        layers={layer.id: layer.data for layer in layers},
+        overlays={overlay.id: overlay.data for overlay in overlays},
+    )
     text = resources.files("shakeslide.report").joinpath("templates/map.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return InteractiveMap(layers, overlays, _cells(view), data, Markup(text), f"sha256-{digest}")
+    return InteractiveMap(layers, overlays, view.step, data, Markup(text), f"sha256-{digest}")
 
 
 def _longest(shape: tuple[int, int], most: int) -> int:
@@ -204,17 +267,6 @@ def _longest(shape: tuple[int, int], most: int) -> int:
     while math.prod(-(-n // step) for n in shape) > most:
         step *= 2
     return -(-max(shape) // step)
-
-
-def _cells(view: View) -> str:
-    wide, high = view.cell
-    side = f"{wide:.4g}" if abs(wide - high) < 1e-6 * wide else f"{wide:.4g} × {high:.4g}"
-    text = f"cells of {side}{words.NBSP}m"
-    if view.step == 1:
-        return f"{text}, those of the files"
-    return (
-        f"{text} (mean of {view.step} × {view.step} cells of the files; of classes the commonest)"
-    )
 
 
 # ------------------------------------------------------------------ bytes
@@ -280,7 +332,7 @@ def class_cuts(values: Float, classes: Float) -> list[float] | None:
     return [high for _, high in spans[:-1]]
 
 
-def _exact(codes: NDArray[np.uint8]) -> dict[str, Any]:
+def _exact(codes: NDArray[np.uint8]) -> CodedPicture:
     """Return a picture with a sum of its codes, by which the page knows that it decoded them."""
     buffer = io.BytesIO()
     # WebP has no grey pictures.
@@ -289,7 +341,7 @@ def _exact(codes: NDArray[np.uint8]) -> dict[str, Any]:
     uri = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
     # Weighted by place, so that swapped cells show; exact in a script's numbers (below 2^53).
     weights = np.arange(codes.size, dtype=np.int64) % 251 + 1
-    return {"uri": uri, "sum": int((codes.ravel() * weights).sum())}
+    return CodedPicture(uri, int((codes.ravel() * weights).sum()))
 
 
 def _photo(shade: Float) -> str:
@@ -311,7 +363,7 @@ def _hex(colours: Sequence[str]) -> str:
 # ------------------------------------------------------------------ layers
 
 
-def _model(files: MapFiles, view: View, images: list[Mapping[str, Any]]) -> list[Layer]:
+def _model(files: MapFiles, view: View, images: list[CodedPicture]) -> list[Layer]:
     """Return a model's layers; classes that the probabilities tell share their picture."""
     p = view.read(files.probability)
     classes = view.read(files.classes, average=False)
@@ -322,20 +374,15 @@ def _model(files: MapFiles, view: View, images: list[Mapping[str, Any]]) -> list
     rare = not files.balanced
     power, count = (RARE_POWER, RARE_CODES) if rare else (1.0, CODES)
     byte = coded(p, cuts or (), power=power, count=count)
-    known = p[np.isfinite(p)]
-    # As in the figures: at the area's share of sources most ground lies near 0.
-    top = float(np.percentile(known, 99.5)) if rare and known.size else 1.0
     group = f"{words.model_title(files.model)} ({files.model})"
-    ramp = _Ramp(Normalize(0, top or 1.0), PROBABILITY)
+    ramp = _Ramp(probability_scale(p, files.balanced), PROBABILITY)
     layers = [
         _valued(f"{files.model}-probability", group, files.title, byte, ramp, images),
         _classed(files, group, byte if cuts is not None else None, classes, images),
     ]
     if files.spread is not None:
         sd = view.read(files.spread)
-        known = sd[np.isfinite(sd)]
-        high = float(np.percentile(known, 99)) if known.size else 0.0
-        ramp = _Ramp(Normalize(0, high or 0.01), map_figures.SPREAD)
+        ramp = _Ramp(spread_scale(sd), map_figures.SPREAD)
         name = "Standard deviation"
         layers.append(
             _valued(f"{files.model}-sd", group, name, coded(sd, count=RARE_CODES), ramp, images)
@@ -358,7 +405,7 @@ def _valued(
     title: str,
     byte: Coded,
     colour: _Ramp,
-    images: list[Mapping[str, Any]],
+    images: list[CodedPicture],
     limit: float = math.inf,
 ) -> Layer:
     """Return a layer of values; beyond `limit`, all are of one colour."""
@@ -373,12 +420,12 @@ def _valued(
         [(map_figures.OUTSIDE, "outside the training conditions")] * (limit < math.inf),
         _precision(byte),
     )
-    data = {
-        "image": len(images) - 1,
-        "values": _short(byte.values),
-        "halves": _short(byte.halves),
-        "colours": _hex([map_figures.OUTSIDE if v > limit else colour(v) for v in byte.values]),
-    }
+    data = ValueData(
+        image=len(images) - 1,
+        values=_short(byte.values),
+        halves=_short(byte.halves),
+        colours=_hex([map_figures.OUTSIDE if v > limit else colour(v) for v in byte.values]),
+    )
     return Layer(name, group, _with_model(title, name), legend, data)
 
 
@@ -390,7 +437,7 @@ def _precision(byte: Coded) -> str:
 
 
 def _classed(
-    files: MapFiles, group: str, byte: Coded | None, classes: Float, images: list[Mapping[str, Any]]
+    files: MapFiles, group: str, byte: Coded | None, classes: Float, images: list[CodedPicture]
 ) -> Layer:
     """Return the layer of classes: of the picture before it, where its bins tell them."""
     names, known = list(files.class_names), np.isfinite(classes)
@@ -407,12 +454,12 @@ def _classed(
         # A bin without cells takes the class of the one below; it is never looked up.
         class_of_code = np.maximum.accumulate(class_of_code)[1:]
         of_code = [names.index(k) if k in names else -1 for k in class_of_code.tolist()]
-    data = {
-        "image": len(images) - 1,
-        "classes": of_code,
-        "names": [files.class_names[k] for k in names],
-        "colours": _hex([colours[k] if k >= 0 else "#888888" for k in of_code]),
-    }
+    data = ClassData(
+        image=len(images) - 1,
+        classes=of_code,
+        names=[files.class_names[k] for k in names],
+        colours=_hex([colours[k] if k >= 0 else "#888888" for k in of_code]),
+    )
     swatches = list(zip(colours, files.class_names.values(), strict=True))
     legend = Legend(files.title_of_classes, swatches=swatches)
     name = f"{files.model}-class"
@@ -425,7 +472,7 @@ def _with_model(title: str, layer: str) -> str:
     return f"{title} ({model.upper()})" if model else title
 
 
-def _applicability(run: Artefacts, view: View, images: list[Mapping[str, Any]]) -> list[Layer]:
+def _applicability(run: Artefacts, view: View, images: list[CodedPicture]) -> list[Layer]:
     told = uncertainty_text.applicability(run)
     if told is None or run.applicability is None:
         return []
@@ -437,23 +484,22 @@ def _applicability(run: Artefacts, view: View, images: list[Mapping[str, Any]]) 
     title = "Dissimilarity to the training data"
     group = "All models"
     ramp = _Ramp(Normalize(0, limit), map_figures.INSIDE)
-    return [_valued("applicability", group, title, byte, ramp, images, limit)]
+    return [_valued("applicability", group, title, byte, ramp, images, limit=limit)]
 
 
 # ------------------------------------------------------------------ lines
 
 
-def _overlays(run: Artefacts, inputs: Mapping[str, Any], view: View) -> list[Overlay]:
-    given = inputs.get("outlines")
-    overlays = [] if given is None else [_polygons("outlines", "Mapped landslides", given, view)]
+def _overlays(run: Artefacts, study: StudyFacts, view: View) -> list[Overlay]:
+    overlays = [_polygons("outlines", "Mapped landslides", study.outlines, view)]
     if (path := run.out / "sources.gpkg").exists():
         source = vector.VectorSource(path, "sources", layer="source")
         found = vector.read(source, grids.crs_of(run.grid), "polygon").geometry
         overlays.append(
             _polygons("sources", "Source areas", found, view, map_figures.SOURCE_COLOUR)
         )
-    drawn: list[Any] = []
-    for code, shapes in inputs.get("marks", {}).items():
+    drawn: list[list[Line]] = []
+    for code, shapes in study.marks.items():
         factor, lines = run.factor(code), _lines(shapes, view)
         # Several factors may come from the same lines.
         if factor is None or not lines or any(_same(lines, other) for other in drawn):
@@ -463,23 +509,22 @@ def _overlays(run: Artefacts, inputs: Mapping[str, Any], view: View) -> list[Ove
         name = f"Lines of {code}: {factor.info.name}"
         data = _line_data(lines, colour, 1.6, view)
         overlays.append(Overlay(f"lines-{code}", name, colour, False, data))
-    return [o for o in overlays if o.data["lines"]]
+    return [o for o in overlays if o.data.lines]
 
 
 def _polygons(
-    name: str, title: str, shapes: Any, view: View, colour: str = map_figures.OUTLINE
+    name: str, title: str, shapes: Shapes, view: View, colour: str = map_figures.OUTLINE
 ) -> Overlay:
-    geometry = np.asarray(shapes, dtype=object)
     # What lies beyond the map would only make the page larger.
-    inside = geometry[shapely.intersects(geometry, _frame(view))] if geometry.size else geometry
+    inside = shapes[shapely.intersects(shapes, _frame(view))]
     rings = cartography.outline_rings(inside, view)
     shown = name == "outlines"
     return Overlay(name, title, colour, shown, _line_data(rings, colour, 0.9, view))
 
 
-def _lines(shapes: Any, view: View) -> list[Line]:
+def _lines(shapes: Shapes, view: View) -> list[Line]:
     """Return the lines among some shapes that cross the map, as finely as it can show them."""
-    geometry = shapely.get_parts(np.asarray(shapes, dtype=object))
+    geometry = shapely.get_parts(shapes)
     # Lines only (types 1 and 2 of shapely: LineString, LinearRing).
     geometry = geometry[np.isin(shapely.get_type_id(geometry), (1, 2))]
     left, right, bottom, top = view.extent
@@ -498,7 +543,7 @@ def _frame(view: View) -> shapely.Polygon:
     return shapely.box(left, bottom, right, top)
 
 
-def _line_data(lines: Sequence[Line], colour: str, width: float, view: View) -> dict[str, Any]:
+def _line_data(lines: Sequence[Line], colour: str, width: float, view: View) -> LineData:
     """Return lines as steps in eighths of a cell from the corner: a third of the room."""
     left, _, _, top = view.extent
     unit = min(view.cell) / 8
@@ -506,10 +551,10 @@ def _line_data(lines: Sequence[Line], colour: str, width: float, view: View) -> 
     for line in lines:
         places = np.round((line - (left, top)) * (1, -1) / unit).astype(np.int64)
         steps.append(np.diff(places, axis=0, prepend=0).ravel().tolist())
-    return {"colour": colour, "width": width, "unit": unit, "lines": steps}
+    return LineData(colour=colour, width=width, unit=unit, lines=steps)
 
 
-def _lattice(view: View) -> dict[str, Any] | None:
+def _lattice(view: View) -> Lattice | None:
     """Return longitudes and latitudes at even places over the map, row by row from the top."""
     left, right, bottom, top = view.extent
     x, y = np.meshgrid(np.linspace(left, right, LATTICE), np.linspace(top, bottom, LATTICE))
@@ -517,8 +562,4 @@ def _lattice(view: View) -> dict[str, Any] | None:
     # Across 180 degrees the page would interpolate the long way round.
     if not np.isfinite([lon, lat]).all() or np.ptp(lon) > 180:
         return None
-    return {
-        "side": LATTICE,
-        "lon": np.round(lon, 6).tolist(),
-        "lat": np.round(lat, 6).tolist(),
-    }
+    return Lattice(side=LATTICE, lon=np.round(lon, 6).tolist(), lat=np.round(lat, 6).tolist())

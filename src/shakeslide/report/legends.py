@@ -52,13 +52,32 @@ def line_height(size: float) -> float:
 
 def height(shown: Shown, width: float, size: float) -> float:
     """Return the height in inches that a factor's legend needs."""
-    line = line_height(size)
+    line, more = line_height(size), len(title(shown, width, size)[0]) - 1
     if shown.entries:
         columns = _columns(shown.entries, width, size)
-        return line * (1.15 + math.ceil(len(shown.entries) / columns))
+        return line * (1.15 + more + math.ceil(len(shown.entries) / columns))
     if shown.period:
-        return RING + (line if width < NARROW else 0.0)
-    return 0.18 + 2.4 * line
+        return RING + (line * (1 + more) if width < NARROW else 0.0)
+    return 0.18 + line * (2.4 + more)
+
+
+def title(shown: Shown, width: float, size: float) -> tuple[list[str], float]:
+    """Return the lines of a factor's name and unit, and their size in points.
+
+    A long name is written smaller, and one that is still too wide is broken, never cut off.
+
+    Parameters
+    ----------
+    shown : Shown
+        The factor.
+    width, size : float
+        Of the legend in inches, and of its text in points.
+    """
+    # Names above classes begin at the left edge; all others are centred.
+    room, size = width if shown.entries else width + 0.1, size + 0.5
+    wide = figures.text_width(shown.label, size)
+    fitting = max(0.75 * size, size * min(1.0, room / max(wide, 1e-9)))
+    return figures.wrapped(shown.label, room * (1 + 1e-9), fitting), fitting
 
 
 def draw(figure: Figure, sheet: Axes, shown: Shown, box: Box, size: float) -> None:
@@ -70,25 +89,22 @@ def draw(figure: Figure, sheet: Axes, shown: Shown, box: Box, size: float) -> No
     else:
         axes = figures.axes_at(figure, box.left + 0.1, box.top - 0.16, box.width - 0.2, 0.1)
         _bar(figure, axes, shown, size)
+        lines, fitting = title(shown, box.width, size)
+        axes.set_xlabel("\n".join(lines), fontsize=fitting, labelpad=1.5)
 
 
 def _bar(figure: Figure, axes: Axes, shown: Shown, size: float) -> None:
     bar = colour_bar(figure, axes, shown.norm, shown.colours, size, shown.extend)
     if shown.ticks:
-        # At most six labels have room.
-        ticks = list(shown.ticks[:: math.ceil(len(shown.ticks) / 6)])
+        # As many labels as have room, with a blank between them.
+        widest = max(figures.text_width(f"{v:g} ", size) for v in shown.ticks)
+        most = max(1, int(axes.get_window_extent().width / figures.DPI / widest))
+        ticks = list(shown.ticks[:: math.ceil(len(shown.ticks) / min(most, 6))])
         bar.set_ticks(ticks, labels=[f"{v:g}" for v in ticks])
         axes.minorticks_off()
     else:
         most = 5 if axes.get_window_extent().width / figures.DPI > 1.6 else 4
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_xlabel(shown.label, fontsize=_fitting(shown.label, size + 0.5, axes), labelpad=1.5)
-
-
-def _fitting(text: str, size: float, axes: Axes) -> float:
-    """Return the size at which a label is hardly wider than its colour bar."""
-    room = axes.get_window_extent().width / figures.DPI + 0.3
-    return min(size, max(0.75 * size, 72 * room / (LETTER * max(len(text), 1))))
 
 
 def colour_bar(
@@ -119,13 +135,14 @@ def colour_bar(
 def _angle(figure: Figure, sheet: Axes, shown: Shown, box: Box, size: float) -> None:
     """Draw the legend of an angle: a compass ring, its name beside or above it."""
     narrow = box.width < NARROW
-    radius, top = 0.17, box.top - (line_height(size) if narrow else 0)
+    names, fitting = title(shown, box.width, size)
+    radius, top = 0.17, box.top - (line_height(size) * len(names) if narrow else 0)
     x, y = box.left + (0.34 if narrow else 0.42), top - RING / 2
     _ring(figure, sheet, shown.period, (x, y, radius), size)
     note = "both ends of a line alike" if shown.period == 180 else "clockwise from north"
     if narrow:
         middle = box.left + box.width / 2
-        sheet.text(middle, box.top, shown.label, fontsize=size + 0.5, ha="center", va="top")
+        sheet.text(middle, box.top, "\n".join(names), fontsize=fitting, ha="center", va="top")
         lines = textwrap.wrap(note, 14)
     else:
         room = int((box.width - 0.84) / (LETTER * (size + 0.5) / 72))
@@ -179,12 +196,12 @@ def _classes(sheet: Axes, shown: Shown, box: Box, size: float) -> None:
     line = line_height(size)
     columns = _columns(shown.entries, box.width, size)
     rows = math.ceil(len(shown.entries) / columns)
-    room = int(box.width / (LETTER * (size + 0.5) / 72))
-    sheet.text(box.left, box.top, shortened(shown.label, room), fontsize=size + 0.5, va="top")
+    names, fitting = title(shown, box.width, size)
+    sheet.text(box.left, box.top, "\n".join(names), fontsize=fitting, va="top")
     most = int((box.width / columns - 2.0 * size / 72) / (LETTER * size / 72))
     for i, (colour, label) in enumerate(shown.entries):
         x = box.left + (i // rows) * box.width / columns
-        y = box.top - (i % rows + 1.75) * line
+        y = box.top - (i % rows + 0.75 + len(names)) * line
         swatch(sheet, x, y, 1.5 * size / 72, 0.6 * line, colour)
         sheet.text(x + 2.0 * size / 72, y, shortened(label, most), fontsize=size, va="center")
 

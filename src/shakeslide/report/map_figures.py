@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from shakeslide.io import style as qgis
-from shakeslide.report import cartography, figures, legends, words
+from shakeslide.report import cartography, colouring, figures, legends, words
 from shakeslide.report.artefacts import MapFiles
 from shakeslide.report.cartography import NODATA, Float, Line, Picture, View
 from shakeslide.report.colouring import MAP_SHADE, PROBABILITY, paint, rgb_of
@@ -87,13 +87,8 @@ def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequenc
         Outlines of the landslides, in the grid's CRS.
     """
     p = view.read(files.probability)
-    norm = Normalize(0, 1)
-    if not files.balanced:
-        # At the area's share of sources most ground lies near 0.
-        known = p[np.isfinite(p)]
-        high = float(np.percentile(known, 99.5)) if known.size else 1.0
-        norm = Normalize(0, high if high > 0 else 1.0)
-    rgb = paint(rgb_of(PROBABILITY, norm(np.nan_to_num(p))), p, shade, MAP_SHADE)
+    norm = colouring.probability_scale(p, files.balanced)
+    rgb = colouring.map_picture(p, norm, PROBABILITY, shade)
     text = f"{files.title} ({files.model.upper()})"
     # Beside a long title there is no room for the outlines' entry: it goes beneath.
     beneath = bool(rings) and figures.text_width(text, 9) > LEGEND_WIDTH - 1.32
@@ -101,8 +96,8 @@ def probability(files: MapFiles, view: View, shade: Float | None, rings: Sequenc
     cartography.draw_rings(drawn.axes, rings, OUTLINE, 0.4)
     box = drawn.legend
     axes = figures.axes_at(drawn.figure, box.left, box.top - 0.12, box.width - 0.03, 0.1)
-    beyond = "max" if bool((p > (norm.vmax or 1.0)).any()) else "neither"
-    legends.colour_bar(drawn.figure, axes, norm, PROBABILITY, 8.5, beyond)
+    end = colouring.end_of(p, norm)
+    legends.colour_bar(drawn.figure, axes, norm, PROBABILITY, 8.5, end)
     y = box.bottom + 0.12
     text = figures.shortened(text, box.width, 9)
     drawn.sheet.text(box.left, y + 0.18 * beneath, text, fontsize=9, va="center")
@@ -164,16 +159,12 @@ def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
     if files.spread is None:
         raise ValueError(f"{files.model} has no map of its standard deviation")
     sd = view.read(files.spread)
-    known = sd[np.isfinite(sd)]
-    # A few uncertain cells would leave all others pale.
-    high = float(np.percentile(known, 99)) if known.size else 0.0
-    norm = Normalize(0, high if high > 0 else 0.01)
-    rgb = paint(rgb_of(SPREAD, norm(np.nan_to_num(sd))), sd, shade, MAP_SHADE)
-    drawn = plate(view, rgb, legend=0.86)
+    norm = colouring.spread_scale(sd)
+    drawn = plate(view, colouring.map_picture(sd, norm, SPREAD, shade), legend=0.86)
     box = drawn.legend
     axes = figures.axes_at(drawn.figure, box.left, box.top - 0.12, box.width - 0.1, 0.1)
-    beyond = "max" if known.size and float(known.max()) > high else "neither"
-    bar = legends.colour_bar(drawn.figure, axes, norm, SPREAD, 8.5, beyond)
+    end = colouring.end_of(sd, norm)
+    bar = legends.colour_bar(drawn.figure, axes, norm, SPREAD, 8.5, end)
     bar.locator = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
     bar.update_ticks()
     y = box.top - 0.43

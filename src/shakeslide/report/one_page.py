@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from shakeslide.core.files import replacing
 from shakeslide.geo import grid as grids
 from shakeslide.report import figures, findings, page, places, sheet_map, uncertainty_text, words
-from shakeslide.report.artefacts import Artefacts, MapFiles
+from shakeslide.report.artefacts import Artefacts
+from shakeslide.report.legends import Box
 from shakeslide.report.places import Places
 from shakeslide.report.score_tables import interval
+from shakeslide.report.study_facts import StudyFacts
 
 NAME = "summary.pdf"
 SHEET = (8.27, 11.69)
@@ -28,22 +29,16 @@ COLUMN = 4.48
 FIRST = 5
 """Places on the sheet."""
 MOST_ROWS = 6
-FEW = 30
-"""Landslides up to which the sheet warns of their number."""
-COVERED = 0.99
-"""Share of the area that has values, from which on nothing is said of the rest."""
 BODY, LINE = 9.0, 0.172
 """Size of the text (points) and height of its lines (inches)."""
 TITLE_SIZES, TITLE_LINES = (17.0, 13.0, 10.0), 2
 """Sizes of the study's name, of which the largest is taken that needs so few lines."""
+FACTS, PLACES, MODELS, FOOT = "Facts", "Where most is expected", "Models compared", "Foot"
+BENEATH = ("What the map shows", "Reliability")
+"""Parts of the texts, beside the map and beneath it."""
 
-GROUND: Mapping[str, str] = {
-    "pixel": "cells drawn at random (overestimates: the model was trained on cells next to them)",
-    "landslide": "landslides not used for training",
-    "block": "blocks of land not used for training",
-    "event": "earthquakes not used for training",
-}
-"""What a protocol tests on, in plain words."""
+Texts = Mapping[str, Sequence[str]]
+"""Points of the sheet's texts by the heading of their part."""
 
 
 @dataclass
@@ -77,155 +72,52 @@ class _Pen:
         self.y = inner.y - 0.045
 
 
-FORMULA_LIMITS = (
-    "It is a published formula, applied to this ground and this shaking. It does not cover "
-    "buildings, roads or people."
-)
-
-
-def best_model(run: Artefacts) -> str:
-    """Return the mapped model that ranks best where the evaluation is hardest."""
-    return places.best_map(run).model
-
-
-def statements(run: Artefacts, inputs: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the statements of the sheet by heading."""
-    return {"What the map shows": _told(run), "Reliability": _trust(run, inputs)}
-
-
-def _told(run: Artefacts) -> list[str]:
-    hardest, files = findings.strictest(run), places.best_map(run)
-    cell = run.positives.plain_cell
-    text = []
-    found = run.evaluation.captured_by(hardest, files.model)
-    known = {float(area): share for area, share in found.items() if share is not None}
-    if known:
-        ground, cells = (
-            words.joined([f"{100 * part:.0f}{words.NBSP}%" for part in parts])
-            for parts in (known.keys(), known.values())
+def texts(run: Artefacts, study: StudyFacts) -> Texts:
+    """Return the texts of the sheet, which its template writes."""
+    protocol, files = findings.strictest(run), places.best_map(run)
+    counts, model = run.samples.counts, files.model
+    captured = run.evaluation.captured_by(protocol, model)
+    text = (
+        page.environment()
+        .get_template("sheet.txt.j2")
+        .render(
+            run=run,
+            counts=counts,
+            size=grids.cell_size(run.grid),
+            positives=run.positives,
+            protocol=protocol,
+            files=files,
+            auc=run.evaluation.of(protocol, model).roc_auc,
+            lead=findings.lead(run, protocol, model),
+            captured={float(area): share for area, share in captured.items() if share is not None},
+            alarms=findings.alarms(run, model),
+            applicability=uncertainty_text.applicability(run),
+            spread=next((s for s in uncertainty_text.spreads(run) if s.model == model), None),
+            places=places.find(run),
+            first=FIRST,
+            blank=1 - counts["valid_cells"] / counts["cells"],
+            warnings=sum(len(row.warnings) for row in study.layers),
         )
-        text.append(
-            f"Tested on {_ground(hardest)}: the {ground} of the ground with the highest values "
-            f"contain {cells} of all {cell}s."
-        )
-    if files.formula:
-        return [*text, f"The map shows the {files.meaning}.", FORMULA_LIMITS]
-    return [*text, _shown(run, files), run.positives.limits]
-
-
-def _shown(run: Artefacts, files: MapFiles) -> str:
-    """Return what the values of a trained model's map are."""
-    cell, share = run.positives.plain_cell, words.share(run.samples.prevalence)
-    if files.balanced:
-        return (
-            "The map ranks the ground. Its values are not the share of the ground that fails: "
-            f"{words.share(run.samples.label.mean())} of the cells in the training sample are "
-            f"{cell}s, in the area {share}."
-        )
-    if not run.evaluation.calibrated:
-        return (
-            f"The map shows the probability that a cell is a {cell}, corrected to their share in "
-            f"the area ({share}) but not calibrated: its order is more reliable than its values."
-        )
-    return (
-        f"The map shows the probability that a cell is a {cell}; {share} of the area's cells are."
     )
+    parts: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind == "#":
+            points = parts.setdefault(rest, [])
+        elif kind == "-":
+            points.append(rest)
+    return parts
 
 
-def _trust(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
-    hardest, model = findings.strictest(run), best_model(run)
-    cell = run.positives.plain_cell
-    auc = run.evaluation.of(hardest, model).roc_auc
-    value, bounds = interval(auc, "roc_auc")
-    # AUC is the share of such pairs (Hanley and McNeil 1982).
-    text = [
-        f"Tested on {_ground(hardest)}, the {words.within_sentence(model)} ranks a {cell} above a "
-        f"clear cell in {100 * (auc.mean or 0.0):.0f} of 100 pairs (AUC {value}"
-        + (f", 95{words.NBSP}% confidence interval {bounds})." if bounds else ").")
-        + lead(run)
-    ]
-    if run.fitted_on_all and model in run.trained:
-        text.append(
-            f"The map's model is fitted on all {len(run.samples.table):,} sampled cells; the "
-            "scores are those of models fitted on a part of them and tested on the rest."
-        )
-    area = run.evaluation.in_area(hardest).get(model)
-    if area is not None and area.precision.mean is not None:
-        hundred = 100 * area.precision.mean
-        text.append(
-            f"Of 100 cells that it classifies as landslide, {hundred:.{int(hundred < 1)}f} are "
-            f"{cell}s; the others are false alarms."
-        )
-    # A formula was trained on nothing that ground could be unlike.
-    unlike = uncertainty_text.applicability(run)
-    if unlike is not None and not places.best_map(run).formula:
-        text.append(
-            f"{words.share(unlike.outside)} of the area is outside the training conditions: the "
-            "scores do not apply there."
-        )
-    if (found := places.find(run)) is not None and (doubt := found.against_mapped(FIRST)):
-        text.append(doubt)
-    spread = next((s for s in uncertainty_text.spreads(run) if s.model == model), None)
-    if spread is not None and spread.undecided is not None:
-        text.append(
-            f"For {words.share(spread.undecided)} of the area the class is uncertain: it depends "
-            "on which landslides were mapped."
-        )
-    return [*text, *_limits_of_data(run, inputs)]
-
-
-def _limits_of_data(run: Artefacts, inputs: Mapping[str, Any]) -> list[str]:
-    """Return the limits of the data; the report lists how they were cleaned."""
-    text, counts = [], run.samples.counts
-    # Cells with all factors, for only these are mapped.
-    known = counts["valid_cells"] / counts["cells"]
-    if known < COVERED:
-        text.append(
-            f"The map is blank for {words.share(1 - known)} of the area: data are missing there."
-        )
-    landslides = int(counts["landslides"])
-    if landslides <= FEW:
-        text.append(
-            f"Only {landslides} landslide{'s were' if landslides > 1 else ' was'} mapped: a few "
-            "more may change the scores and the map."
-        )
-    warnings = sum(len(row["warnings"]) for row in inputs["layers"])
-    if warnings:
-        are = f"are {warnings} warnings" if warnings > 1 else "is a warning"
-        text.append(f"There {are} about the data, listed in report.html.")
-    return text
-
-
-def lead(run: Artefacts) -> str:
-    """Return than which models the best is not significantly better, "" if better than all."""
-    level = findings.unresolved(run, findings.strictest(run), best_model(run))
-    if level is None:
-        return " There are too few tests to compare it with the other models."
-    if not level:
-        return ""
-    names = [words.within_sentence(model) for model in level]
-    over = (
-        f"the {len(level)} other models"
-        # All others, where there are three or more: their names would say less.
-        if len(level) == len(run.models) - 1 > 2
-        else words.joined(names)
-    )
-    return f" It is not significantly better than {over}."
-
-
-def _ground(protocol: str) -> str:
-    return GROUND.get(protocol, words.PROTOCOLS.get(protocol, protocol))
-
-
-def write(run: Artefacts, inputs: Any) -> Path | None:
+def write(run: Artefacts, study: StudyFacts) -> Path | None:
     """Write `summary.pdf` into the run's folder.
 
     Parameters
     ----------
     run : Artefacts
         The run, its figures drawn.
-    inputs : mapping
-        As for `report.write`: `event`, and `layers` for their warnings.
+    study : StudyFacts
+        The earthquake, and the layers with their warnings.
 
     Returns
     -------
@@ -239,28 +131,25 @@ def write(run: Artefacts, inputs: Any) -> Path | None:
         width = SHEET[0] - 2 * EDGE
         pen = _Pen(sheet, EDGE, width, SHEET[1] - EDGE)
         _title(pen, figures.plain(run.provenance.study_name) or "Landslide study")
-        pen.write(
-            " · ".join(
-                t for t in ("Landslides of an earthquake", page.event_line(inputs["event"])) if t
-            ),
-            colour=SOFT,
-        )
+        about = ("Landslides of an earthquake", words.earthquake(study.event))
+        pen.write(" · ".join(text for text in about if text), colour=SOFT)
         _rule(sheet, pen.y - 0.02, width)
-        top = pen.y - 0.12
+        top, told, found = pen.y - 0.12, texts(run, study), places.find(run)
         measured = _Pen(None, EDGE, width, 0.0)
-        _texts(measured, run, inputs)
+        _beneath(measured, told)
         # Map and column take the height that the texts leave.
         room = top + measured.y - EDGE - 0.14
-        found = places.find(run)
-        low = _map(figure, sheet, run, inputs, found, top, room)
+        squares, square = (found.ranked[:FIRST], found.side) if found is not None else ((), 0.0)
+        box = Box(EDGE, top - room, COLUMN - 0.2, room)
+        low = sheet_map.draw(figure, sheet, run, squares, square, box)
         side = _Pen(sheet, EDGE + COLUMN, width - COLUMN, top)
-        _facts(side, run, inputs)
+        _facts(side, told)
         if found is not None:
-            _places(side, found, run.positives.ground)
-        _scores(side, run, top - room)
+            _places(side, found, told)
+        _scores(side, run, told, box.bottom)
         pen.y = min(low, side.y) - 0.02
-        _texts(pen, run, inputs)
-        _foot(sheet, run, width)
+        _beneath(pen, told)
+        _foot(sheet, told, width)
         path = run.out / NAME
         # Without the date: the same bytes every time.
         with replacing(path) as temporary:
@@ -287,53 +176,17 @@ def _rule(sheet: Axes, y: float, width: float) -> None:
     sheet.plot([EDGE, EDGE + width], [y, y], color="#1b1f24", linewidth=1.0)
 
 
-def _map(
-    figure: Figure,
-    sheet: Axes,
-    run: Artefacts,
-    inputs: Mapping[str, Any],
-    found: Places | None,
-    top: float,
-    room: float,
-) -> float:
-    """Draw the best map below `top`, at most `room` high, and return where it ends."""
-    files, cell = places.best_map(run), run.positives.plain_cell
-    title = "Susceptibility (ranks the ground)" if files.balanced else files.title
-    if files.shows == "probability":
-        known = run.evaluation.calibrated
-        title = f"Probability of a {cell}" if known else "Probability, not calibrated"
-    return sheet_map.draw(
-        figure,
-        sheet,
-        run,
-        files,
-        title,
-        found.ranked[:FIRST] if found is not None else (),
-        found.side if found is not None else 0.0,
-        (EDGE, top),
-        (COLUMN - 0.2, room),
-    )
-
-
-def _facts(pen: _Pen, run: Artefacts, inputs: Mapping[str, Any]) -> None:
-    counts, (dx, dy) = run.samples.counts, grids.cell_size(run.grid)
-    facts = (
-        (words.area(counts["mapped_cells"] * dx * dy), f"of ground, in cells of {dx:.4g} m"),
-        (words.count(counts["landslides"]), "landslides mapped"),
-        (
-            words.share(run.samples.prevalence),
-            f"of the ground is {run.positives.ground}",
-        ),
-    )
-    for value, label in facts:
+def _facts(pen: _Pen, told: Texts) -> None:
+    for text in told[FACTS]:
+        value, _, label = text.partition(" | ")
         pen.write(value, 14, fontweight="bold")
         pen.write(label, 8.5, SOFT)
         pen.y -= 0.08
 
 
-def _places(pen: _Pen, found: Places, ground: str) -> None:
+def _places(pen: _Pen, found: Places, told: Texts) -> None:
     """Write the first places: letter, centre, expected area, share of the square's ground."""
-    pen.head("Where most is expected")
+    pen.head(PLACES)
     right = pen.left + pen.width
     columns = (right - 0.82, right - 0.36, right)
     for x, text in zip(columns, ("expected", "mapped", "share"), strict=True):
@@ -351,21 +204,14 @@ def _places(pen: _Pen, found: Places, ground: str) -> None:
         for x, text in zip(columns, values, strict=True):
             pen.put(x, text, fontsize=7.5, ha="right")
         pen.y -= LINE
-    note = (
-        f"Hectares of {ground} in squares of {words.length(found.side)}; expected: sum of "
-        f"probability × area; share: of the square. {found.together(FIRST, ground)} "
-        f"More in {places.TABLE}."
-    )
-    if not found.calibrated:
-        note += " Not calibrated: the order is more reliable than the hectares."
-    pen.write(note, 7.5, SOFT)
+    pen.write(" ".join(told[PLACES]), 7.5, SOFT)
 
 
-def _scores(pen: _Pen, run: Artefacts, lowest: float) -> None:
+def _scores(pen: _Pen, run: Artefacts, told: Texts, lowest: float) -> None:
     """Write the AUC of the models where it is hardest, best first, as many as have room."""
     hardest, right = findings.strictest(run), pen.left + pen.width
     order = sorted(run.evaluation.of_protocol(hardest), key=lambda row: -row.auc)
-    pen.head("Models compared")
+    pen.head(MODELS)
     # Three lines are kept for the note below.
     rows = max(1, min(MOST_ROWS, int((pen.y - lowest - 3 * LINE) / LINE)))
     for row in order[:rows]:
@@ -376,25 +222,18 @@ def _scores(pen: _Pen, run: Artefacts, lowest: float) -> None:
         pen.put(right - 0.68 * bool(bounds), value, fontsize=7.5, ha="right")
         pen.put(right, bounds.replace(" to ", "–"), fontsize=6.5, color=SOFT, ha="right")
         pen.y -= LINE
-    note = f"AUC on {_ground(hardest)}: 0.5 is chance, 1 is perfect."
-    if any(interval(r.roc_auc, "roc_auc")[1] for r in order[:rows]):
-        note += f" Small: 95{words.NBSP}% confidence interval."
-    more = f" {len(order) - rows} more in the report." if len(order) > rows else ""
-    pen.write(note + more, 7.5, SOFT)
+    more = [f"{len(order) - rows} more in the report."] if len(order) > rows else []
+    pen.write(" ".join([*told[MODELS], *more]), 7.5, SOFT)
 
 
-def _texts(pen: _Pen, run: Artefacts, inputs: Any) -> None:
-    for title, texts in statements(run, inputs).items():
+def _beneath(pen: _Pen, told: Texts) -> None:
+    for title in BENEATH:
         pen.head(title)
-        for text in texts:
+        for text in told[title]:
             pen.point(text)
 
 
-def _foot(sheet: Axes, run: Artefacts, width: float) -> None:
+def _foot(sheet: Axes, told: Texts, width: float) -> None:
     _rule(sheet, EDGE + 0.06, width)
-    texts = (
-        page.citation(run),
-        f"Made {run.provenance.written[:10]}; details: report.html",
-    )
-    for text, x, side in zip(texts, (EDGE, EDGE + width), ("left", "right"), strict=True):
+    for text, x, side in zip(told[FOOT], (EDGE, EDGE + width), ("left", "right"), strict=True):
         sheet.text(x, EDGE, text, fontsize=6.2, color=SOFT, va="top", ha=side)

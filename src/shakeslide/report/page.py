@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
+from pydantic import JsonValue
 
 from shakeslide.core.files import replacing
 from shakeslide.evaluation.collinearity import CLOSE
@@ -23,239 +24,127 @@ from shakeslide.report import (
     uncertainty_text,
     words,
 )
-from shakeslide.report.artefacts import Artefacts, ClassShare, class_shares
+from shakeslide.report.artefacts import Artefacts, ClassShare, MapFiles, class_shares
 from shakeslide.report.drawing import Pictures
-from shakeslide.report.score_tables import fits, interval
+from shakeslide.report.findings import Lead
+from shakeslide.report.study_facts import StudyFacts
+from shakeslide.results.evaluation_document import Summary
 from shakeslide.sources.separation import WHOLE
-from shakeslide.sources.source_files import METHOD_WORDS, SourcesRecord
+from shakeslide.sources.source_files import METHOD_WORDS
 from shakeslide.study.settings import Inventory
 
 NAME = "report.html"
+MOST_PLATES = 4
+"""Models whose maps the page shows as pictures; those of more would make it too large to send."""
+
+Table = tuple[str, list[tuple[str, str]]]
+"""A table of settings: its name, and its keys with their values as printed."""
 
 
-def write(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> Path:
+def write(run: Artefacts, study: StudyFacts, pictures: Pictures) -> Path:
     """Write `report.html`, one file that loads nothing from elsewhere."""
     path = run.out / NAME
-    text = environment().get_template("report.html.j2").render(context(run, inputs, pictures))
+    text = html(run, study, pictures)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 
 
+@cache
 def environment() -> jinja2.Environment:
-    """Return the templates; whatever text is put into them is escaped."""
+    """Return the templates; texts that are put into those of HTML are escaped."""
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("shakeslide.report", "templates"),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(disabled_extensions=("txt.j2",), default=True),
         # A name that the page lacks is an error, not an empty space.
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Records are JSON objects of their fields.
+    templates.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": vars}
+    templates.globals |= {
+        "CLOSE": CLOSE,
+        "nbsp": words.NBSP,
+        "tables": score_tables,
+        "factors": importance_text,
+        "published": published,
+    }
     templates.filters |= {
+        "area": words.area,
+        "area_interval": score_tables.area_interval,
+        "cell_size": words.cell_size,
         "count": words.count,
+        "difference": score_tables.difference,
+        "earthquake": words.earthquake,
+        "heading": words.heading,
         "hectares": places.hectares,
-        "share": words.share,
-        "unit": words.unit,
-        "length_of": words.length,
-        "seconds": words.seconds,
-        "plain": words.plain,
-        "title_of": words.model_title,
-        "named": words.within_sentence,
+        "interval": score_tables.interval,
         "joined": words.joined,
+        "length_of": words.length,
+        "named": words.within_sentence,
+        "of_hundred": words.of_hundred,
+        "part_of": words.part_of,
+        "plain": words.plain,
         "protocol_words": lambda p: words.PROTOCOLS.get(p, p),
+        "score": _score,
+        "seconds": words.seconds,
+        "share": words.share,
+        "signed": words.signed,
+        "spread": score_tables.spread,
+        "title_of": words.model_title,
+        "unit": words.unit,
+        "whole_percent": words.whole_percent,
     }
     return templates
 
 
-def context(run: Artefacts, inputs: Mapping[str, Any], pictures: Pictures) -> dict[str, Any]:
-    """Return everything the page prints."""
-    means = uncertainty_text.means(run)
-    return {
-        "event": event_line(inputs["event"]),
-        "facts": facts(run),
-        "sampled": sampled(run),
-        "judged": [judged(run, p) for p in run.protocols],
-        "strictest": findings.strictest(run),
-        "warnings": [(row["name"], text) for row in inputs["layers"] for text in row["warnings"]],
-        "uncalibrated": uncertainty_text.uncalibrated(run, means),
-        "means": uncertainty_text.means_text(means) if means else "",
-        "positives": run.positives,
-        "formulas": [f for f in findings.ranked(run) if f.formula],
-        "balanced": next((f.balanced for f in run.maps if not f.formula), None),
-        "trained": sorted(set(run.trained.values())),
-        "layers": inputs["layers"],
-        "run": run,
-        "pictures": pictures,
-        "scores": [score_tables.of_protocol(run, p) for p in run.protocols],
-        "side_by_side": score_tables.side_by_side(run),
-        "optimism": findings.optimism(run),
-        "area_tables": findings.area_tables(run),
-        "alarms": findings.alarms(run),
-        "differences": findings.differences(run),
-        "by_chance": findings.by_chance(run),
-        "truth": findings.truth(run),
-        "calibration": findings.calibration(run),
-        "spreads": uncertainty_text.spreads(run),
-        "applicability": uncertainty_text.applicability(run),
-        "importance": importance_text.importance(run),
-        "collinear": importance_text.collinear(run),
-        "close": CLOSE,
-        "captured": score_tables.captured(run),
-        "compared": score_tables.compared(run),
-        "published": published,
-        "interactive": interactive.interactive_map(run, inputs),
-        "maps": [model_map(run, f.model) for f in findings.ranked(run)],
-        "plates": plates(run),
-        "places": places.find(run),
-        "best_map": places.best_map(run) if run.maps else None,
-        "confusion": [score_tables.confusion(run, p) for p in run.protocols],
-        "threshold": run.evaluation.threshold,
-        "counts": run.samples.counts,
-        "train_share": run.provenance.train_share,
-        "settings": settings(run),
-        "provenance": run.provenance,
-        "citation": citation(run),
-    }
+def _score(mean: float | None, measure: str, digits: int = 2, sd: float | None = None) -> str:
+    return words.score(measure, mean, sd, digits)
 
 
-# ------------------------------------------------------------------ summary
-
-
-def event_line(event: Mapping[str, Any]) -> str:
-    """Return the earthquake in one line."""
-    parts = []
-    if event.get("magnitude") is not None:
-        parts.append(f"M {event['magnitude']:g}")
-    if event.get("time"):
-        parts.append(str(event["time"]).replace("T", " ").replace("Z", " UTC"))
-    if event.get("epicentre"):
-        x, y = event["epicentre"]
-        if event.get("crs", "EPSG:4326") == "EPSG:4326":
-            ew, ns = "E" if x >= 0 else "W", "N" if y >= 0 else "S"
-            parts.append(f"epicentre {abs(y):.3f}° {ns}, {abs(x):.3f}° {ew}")
-        else:
-            parts.append(f"epicentre {x:g}, {y:g} ({event['crs']})")
-    return " · ".join(parts)
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A key number of the study: what it is, its value and its label as printed."""
-
-    name: str
-    value: str
-    label: str
-
-
-def facts(run: Artefacts) -> list[Fact]:
-    """Return the key numbers of the study."""
-    counts = run.samples.counts
-    dx, dy = grids.cell_size(run.grid)
-    protocol = findings.strictest(run)
-    best = run.evaluation.best(protocol, "roc_auc")
-    level = findings.level_with(run, protocol, best.model)
-    name = "; ".join(text for text in (best.model.upper(), level) if text)
-    return [
-        Fact("area", words.area(counts["mapped_cells"] * dx * dy), "mapped area with all factors"),
-        Fact("cells", _cell(dx, dy), f"cells, {counts['mapped_cells']:,} of them"),
-        Fact("landslides", words.count(counts["landslides"]), "mapped landslides"),
-        Fact(
-            "share",
-            words.share(run.samples.prevalence),
-            f"of the usable cells are {run.positives.cells}{run.positives.aside}",
-        ),
-        Fact(
-            "auc",
-            words.score("roc_auc", best.roc_auc.mean),
-            f"best AUC, {words.PROTOCOLS.get(protocol, protocol)} ({name})",
-        ),
-    ]
-
-
-def _cell(dx: float, dy: float) -> str:
+def html(run: Artefacts, study: StudyFacts, pictures: Pictures) -> str:
+    """Return the page as text."""
+    strictest, means = findings.strictest(run), uncertainty_text.means(run)
+    ranked = findings.ranked(run)
+    best = judged(run, strictest, "roc_auc")
+    inventory = _inventory(run)
     return (
-        f"{dx:.4g}{words.NBSP}m"
-        if abs(dx - dy) < 1e-6 * dx
-        else f"{dx:.4g} × {dy:.4g}{words.NBSP}m"
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            counts=run.samples.counts,
+            provenance=run.provenance,
+            positives=run.positives,
+            layers=study.layers,
+            event=study.event,
+            cell=grids.cell_size(run.grid),
+            threshold=run.evaluation.threshold,
+            train_share=run.provenance.train_share,
+            inventory=inventory,
+            whole=WHOLE,
+            method_words=METHOD_WORDS,
+            pictures=pictures,
+            interactive=interactive.interactive_map(run, study),
+            places=places.find(run),
+            maps=[(files, coloured_classes(run, files)) for files in ranked],
+            plates=plates(run),
+            means=uncertainty_text.means_text(means) if means else "",
+            strictest=strictest,
+            best=best,
+            judged=[judged(run, p) for p in run.protocols],
+            fits={p: score_tables.fits(run, p) for p in run.protocols},
+            optimism=findings.optimism(run),
+            alarms=findings.alarms(run, best.summary.model),
+            differences=findings.differences(run),
+            truth=findings.truth(run),
+            spreads=uncertainty_text.spreads(run),
+            applicability=uncertainty_text.applicability(run),
+            names={f.info.code: f.info.name for f in run.factors},
+            settings=settings(run, inventory),
+        )
     )
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """The samples of a run.
-
-    Attributes
-    ----------
-    positives, of : int
-        Positive cells drawn, and those that there are.
-    clear : int
-        Clear cells drawn.
-    landslides, of_landslides : int
-        Landslides with a drawn cell, and those mapped.
-    buffer, ambiguous, small : bool
-        Whether clear cells keep off the landslides' surroundings and off ambiguous ground, and
-        whether a landslide without a cell centre has the cell that it covers most.
-    extraction : Extraction or None
-        How source areas were extracted, where the positives are such.
-    """
-
-    positives: int
-    of: int
-    clear: int
-    landslides: int
-    of_landslides: int
-    buffer: bool
-    ambiguous: bool
-    small: bool
-    extraction: Extraction | None
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """How source areas were extracted from outlines.
-
-    Attributes
-    ----------
-    landslides, whole : int
-        All landslides, and those of which the whole outline was kept.
-    share : float
-        Share of the outlined area that is source.
-    methods : sequence of (str, int)
-        Each method in words and its number of landslides.
-    """
-
-    landslides: int
-    whole: int
-    share: float
-    methods: Sequence[tuple[str, int]]
-
-
-def sampled(run: Artefacts) -> Sampled:
-    """Return the numbers and definitions of the samples."""
-    counts, inventory = run.samples.counts, run.provenance.study.get("inventory", {})
-    return Sampled(
-        int(run.sources.sum()),
-        int(counts["source_cells"]),
-        int((~run.sources).sum()),
-        run.landslides_sampled,
-        int(counts["landslides"]),
-        bool(inventory.get("buffer")),
-        bool(inventory.get("ambiguous")),
-        inventory.get("small") == "most_covered",
-        extraction(run.extraction) if run.extraction is not None else None,
-    )
-
-
-def extraction(told: SourcesRecord) -> Extraction:
-    """Return how source areas were extracted from outlines."""
-    methods = dict(told.methods)
-    whole = methods.pop(WHOLE, 0)
-    ways = [
-        ("as mapped" if name == "S0" else f"by {METHOD_WORDS.get(name, name)}", n)
-        for name, n in methods.items()
-    ]
-    return Extraction(told.landslides, whole, told.source_share, ways)
 
 
 @dataclass(frozen=True)
@@ -264,57 +153,28 @@ class Judged:
 
     Attributes
     ----------
-    protocol, fits, model : str
-        The protocol, how often each model was fitted ("5 folds"), and the best model.
-    oa, auc, bounds : str
-        Its accuracy, its AUC and that one's 95 % interval, as printed.
-    level : str
-        Than which models it is not significantly better, "" if it is better than all.
-    sae : str
-        Accuracy of the paper's model where that is another one, else "".
+    protocol : str
+        The protocol.
+    summary : Summary
+        Of the best model.
+    lead : Lead
+        Whether it is significantly better than the others.
+    sae : Summary or None
+        Of the paper's model, where it was judged.
     """
 
     protocol: str
-    fits: str
-    model: str
-    oa: str
-    auc: str
-    bounds: str
-    level: str
-    sae: str
+    summary: Summary
+    lead: Lead
+    sae: Summary | None
 
 
-def judged(run: Artefacts, protocol: str) -> Judged:
+def judged(run: Artefacts, protocol: str, measure: str = "") -> Judged:
     """Return the best model under a protocol: of `pixel` by accuracy, as in the paper, else AUC."""
-    measure = "oa" if protocol == "pixel" else "roc_auc"
+    measure = measure or ("oa" if protocol == "pixel" else "roc_auc")
     best = run.evaluation.best(protocol, measure)
-    value, bounds = interval(best.roc_auc, "roc_auc")
-    sae = next((r for r in run.evaluation.of_protocol(protocol) if r.model == "sae"), best)
-    return Judged(
-        protocol,
-        fits(run, protocol),
-        best.model,
-        words.score("oa", best.oa.mean, best.oa.sd, 1),
-        value,
-        bounds,
-        findings.level_with(run, protocol, best.model, measure),
-        "" if sae is best else words.score("oa", sae.oa.mean, sae.oa.sd, 1),
-    )
-
-
-# ------------------------------------------------------------------ maps
-
-
-@dataclass(frozen=True)
-class ModelMap:
-    """The classes of a model's map with their colours."""
-
-    model: str
-    classes: Sequence[tuple[ClassShare, str]]
-
-
-MOST_PLATES = 4
-"""Models whose maps the page shows as pictures; those of more would make it too large to send."""
+    sae = next((r for r in run.evaluation.of_protocol(protocol) if r.model == "sae"), None)
+    return Judged(protocol, best, findings.lead(run, protocol, best.model, measure), sae)
 
 
 def plates(run: Artefacts) -> list[str]:
@@ -322,26 +182,30 @@ def plates(run: Artefacts) -> list[str]:
     return [files.model for files in findings.ranked(run)][:MOST_PLATES]
 
 
-def model_map(run: Artefacts, model: str) -> ModelMap:
+def coloured_classes(run: Artefacts, files: MapFiles) -> list[tuple[ClassShare, str]]:
     """Return the shares of a model's classes with their colours."""
-    files = next(f for f in run.maps if f.model == model)
     shares = class_shares(run, files)
-    return ModelMap(model, list(zip(shares, class_colours(len(shares)), strict=True)))
+    return list(zip(shares, class_colours(len(shares)), strict=True))
 
 
-# ------------------------------------------------------------------ record
+# ------------------------------------------------------------------ settings
 
 
-def settings(run: Artefacts) -> list[tuple[str, list[tuple[str, str]]]]:
+def _inventory(run: Artefacts) -> dict[str, JsonValue]:
+    """Return the table [inventory] of the study as written, with all defaults."""
+    defaults = {k: f.default for k, f in Inventory.model_fields.items()}
+    return defaults | run.provenance.study.get("inventory", {})
+
+
+def settings(run: Artefacts, inventory: dict[str, JsonValue]) -> list[Table]:
     """Return all settings table by table; layers as written, the models' as they were used."""
     written, used = run.provenance.study, run.provenance.settings
-    inventory = {k: f.default for k, f in Inventory.model_fields.items()}
     given = {
         **used,
         **{f"layers.{name}": values for name, values in written.get("layers", {}).items()},
-        "inventory": inventory | written.get("inventory", {}),
+        "inventory": inventory,
     }
-    tables: list[tuple[str, list[tuple[str, str]]]] = []
+    tables: list[Table] = []
     # Factors and models follow as they were used, with all defaults.
     for name, values in given.items():
         if name not in ("models", "factors"):
@@ -354,24 +218,15 @@ def settings(run: Artefacts) -> list[tuple[str, list[tuple[str, str]]]]:
     return [(name, rows) for name, rows in tables if rows]
 
 
-def _tables(name: str, values: Any) -> list[tuple[str, list[tuple[str, str]]]]:
+def _tables(name: str, values: JsonValue) -> Sequence[Table]:
     """Return a table, and those that it holds lists of, as (head, rows)."""
     if isinstance(values, list):
-        return [(f"[{name}]", words.flat(v)) for v in values if isinstance(v, Mapping)]
-    if not isinstance(values, Mapping):
+        return [(f"[{name}]", words.flat(v)) for v in values if isinstance(v, dict)]
+    if not isinstance(values, dict):
         return []
     lists = {
-        k: v for k, v in values.items() if isinstance(v, list) and v and isinstance(v[0], Mapping)
+        k: v for k, v in values.items() if isinstance(v, list) and v and isinstance(v[0], dict)
     }
     own = {k: v for k, v in values.items() if k not in lists}
     inner = [table for k, v in lists.items() for table in _tables(f"{name}.{k}", v)]
     return [(name, words.flat(own)), *inner]
-
-
-def citation(run: Artefacts) -> str:
-    """Return how to cite the software."""
-    year = run.provenance.written[:4]
-    return (
-        f"The shakeslide developers ({year}): shakeslide {run.provenance.shakeslide}, software "
-        "for predicting earthquake-induced landslides."
-    )

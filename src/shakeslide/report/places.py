@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,8 +33,6 @@ LEAST_CELLS = 10
 HECTARE = 1e4
 FAR = 1.5
 """Times that expected and mapped area may differ before a reader is warned."""
-
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 Shares = tuple[float, float]
 """Share of positives in the training sample, and in the area."""
@@ -103,6 +101,20 @@ class Place:
         return f"{abs(self.latitude):.3f}{degrees}{north}, {abs(self.longitude):.3f}{degrees}{east}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """What some places hold together, in square metres; as in `Place`."""
+
+    expected: float
+    mapped: float
+    ground: float
+
+    @property
+    def is_far(self) -> bool:
+        """Whether far more or less is expected than was mapped."""
+        return self.expected > FAR * self.mapped or self.mapped > FAR * self.expected
+
+
 @dataclass(frozen=True)
 class Places:
     """The first places of a map.
@@ -133,31 +145,14 @@ class Places:
     ground: float
     calibrated: bool
 
-    def together(self, count: int, ground: str) -> str:
-        """Return in a sentence the shares of the first places; `ground` names what is expected."""
-        first = self.ranked[:count]
-        shares = (
-            f"{100 * sum(getattr(p, what) for p in first) / getattr(self, what):.2g}{words.NBSP}%"
-            for what in ("expected", "ground", "mapped")
+    def first(self, count: int) -> Together:
+        """Return what the first places hold together."""
+        chosen = self.ranked[:count]
+        return Together(
+            expected=sum(place.expected for place in chosen),
+            mapped=sum(place.mapped for place in chosen),
+            ground=sum(place.ground for place in chosen),
         )
-        expected, area, mapped = shares
-        which = "square contains" if len(first) == 1 else f"{NUMBERS[len(first)]} squares contain"
-        return (
-            f"The first {which} {expected} of the expected {ground} on {area} of the ground, and "
-            f"{mapped} of the mapped {ground}."
-        )
-
-    def against_mapped(self, count: int) -> str:
-        """Return a warning where the first places expect far more or less than was mapped."""
-        first = self.ranked[:count]
-        expected, mapped = (sum(getattr(p, what) for p in first) for what in ("expected", "mapped"))
-        told = (
-            f"In the first {NUMBERS[len(first)]} squares {hectares(expected)}{words.NBSP}ha are "
-            f"expected and {hectares(mapped)}{words.NBSP}ha were mapped: "
-        )
-        if expected > FAR * mapped:
-            return told + "the map overestimates there, or not all landslides are mapped yet."
-        return told + "the map underestimates there." if mapped > FAR * expected else ""
 
 
 def hectares(square_metres: float) -> str:
@@ -192,14 +187,14 @@ def find(run: Artefacts) -> Places | None:
     if not first:
         return None
     return Places(
-        files.model,
-        side,
-        _placed(run, sums, first),
-        int((sums.ground > 0).sum()),
-        float(sums.expected.sum()),
-        run.samples.counts["source_cells"] * math.prod(grids.cell_size(run.grid)),
-        float(sums.ground.sum()),
-        run.evaluation.calibrated,
+        model=files.model,
+        side=side,
+        ranked=_placed(run, sums, first),
+        squares=int((sums.ground > 0).sum()),
+        expected=float(sums.expected.sum()),
+        mapped=run.samples.counts["source_cells"] * math.prod(grids.cell_size(run.grid)),
+        ground=float(sums.ground.sum()),
+        calibrated=run.evaluation.calibrated,
     )
 
 
@@ -313,9 +308,19 @@ def _placed(run: Artefacts, sums: Sums, first: Sequence[tuple[int, int]]) -> lis
         x, y = sums.left + (col + 0.5) * sums.side, sums.top - (row + 0.5) * sums.side
         lon, lat = cartography.geographic(view, x + corners[:, 0], y + corners[:, 1])
         points = [(float(a), float(b)) for a, b in zip(lon, lat, strict=True)]
-        expected, found, ground = (float(a[row, col]) for a in (sums.expected, mapped, sums.ground))
-        outline = [*points[1:], points[1]]
-        places.append(Place(chr(65 + i), *points[0], x, y, expected, found, ground, outline))
+        places.append(
+            Place(
+                label=chr(65 + i),
+                longitude=points[0][0],
+                latitude=points[0][1],
+                x=x,
+                y=y,
+                expected=float(sums.expected[row, col]),
+                mapped=float(mapped[row, col]),
+                ground=float(sums.ground[row, col]),
+                outline=[*points[1:], points[1]],
+            )
+        )
     return places
 
 
@@ -371,7 +376,7 @@ def write(run: Artefacts) -> Places | None:
     return found
 
 
-def _row(place: Place, found: Places, crs: str) -> Mapping[str, Any]:
+def _row(place: Place, found: Places, crs: str) -> dict[str, str | float]:
     return {
         "label": place.label,
         "longitude": round(place.longitude, 6),

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import defusedxml.ElementTree
 import numpy as np
+from odc.geo.crs import CRS
 
 from shakeslide.core.files import replacing
 from shakeslide.geo import grid as grids
 from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.report.cartography import Float, View
+from shakeslide.report.study_facts import StudyFacts
 
 NAME = "shakeslide.qgs"
 VERSION = "3.22.0"
@@ -57,18 +58,18 @@ class Shown:
     shown: bool
     pipe: ElementTree.Element | None = None
     colour: str = ""
-    crs: Any = None
+    crs: CRS | None = None
 
 
-def write(run: Artefacts, inputs: Mapping[str, Any]) -> Path:
+def write(run: Artefacts, study: StudyFacts) -> Path:
     """Write `shakeslide.qgs` into the run's folder.
 
     Parameters
     ----------
     run : Artefacts
         The run.
-    inputs : mapping
-        `inventory` (optional): `path` of the file of landslides, its `layer`, `where` and `crs`.
+    study : StudyFacts
+        With the file of the landslides, where there is one.
 
     Returns
     -------
@@ -76,16 +77,16 @@ def write(run: Artefacts, inputs: Mapping[str, Any]) -> Path:
         The project.
     """
     path = run.out / NAME
-    text = ElementTree.tostring(project(run, inputs), encoding="unicode")
+    text = ElementTree.tostring(project(run, study), encoding="unicode")
     with replacing(path) as temporary:
         temporary.write_text(DOCTYPE + text + "\n", encoding="utf-8")
     return path
 
 
-def project(run: Artefacts, inputs: Mapping[str, Any]) -> ElementTree.Element:
+def project(run: Artefacts, study: StudyFacts) -> ElementTree.Element:
     """Return the project as XML; the first group lies on top."""
     groups = {
-        "Landslides": _landslides(run, inputs),
+        "Landslides": _landslides(run, study),
         "Maps": _maps(run),
         "Factors": _factors(run),
     }
@@ -159,21 +160,20 @@ def _factors(run: Artefacts) -> list[Shown]:
     return layers
 
 
-def _landslides(run: Artefacts, inputs: Mapping[str, Any]) -> list[Shown]:
+def _landslides(run: Artefacts, study: StudyFacts) -> list[Shown]:
     layers = []
     if (path := run.out / "sources.gpkg").exists():
         source = f"{_relative(run, path)}|layername=source"
         layers.append(
             Shown("sources", "Source areas", source, True, colour=SOURCE, crs=run.grid.crs)
         )
-    if told := inputs.get("inventory"):
-        source = _relative(run, Path(told["path"]))
-        source += f"|layername={told['layer']}" if told.get("layer") else ""
-        source += f"|subset={told['where']}" if told.get("where") else ""
-        shown = Shown(
-            "inventory", "Mapped landslides", source, True, colour=OUTLINE, crs=told.get("crs")
+    if (file := study.inventory) is not None:
+        source = _relative(run, file.path)
+        source += f"|layername={file.layer}" if file.layer else ""
+        source += f"|subset={file.where}" if file.where else ""
+        layers.append(
+            Shown("inventory", "Mapped landslides", source, True, colour=OUTLINE, crs=file.crs)
         )
-        layers.append(shown)
     return layers
 
 
@@ -197,7 +197,7 @@ def _child(
     return element
 
 
-def _reference_system(parent: ElementTree.Element, crs: Any) -> None:
+def _reference_system(parent: ElementTree.Element, crs: CRS) -> None:
     system = _child(parent, "spatialrefsys")
     _child(system, "wkt", crs.to_wkt())
     if crs.epsg:
@@ -217,7 +217,7 @@ def _listed(group: ElementTree.Element, layer: Shown) -> None:
     )
 
 
-def _layer(layer: Shown, crs: Any) -> ElementTree.Element:
+def _layer(layer: Shown, crs: CRS) -> ElementTree.Element:
     kind = {"type": "raster"} if layer.pipe is not None else {"type": "vector"}
     if layer.pipe is None:
         kind["geometry"] = "Polygon"

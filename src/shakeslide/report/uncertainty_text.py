@@ -95,17 +95,6 @@ def means(run: Artefacts) -> dict[str, float]:
     return {f.model: mean_of(f.probability) for f in run.maps if f.shows == "probability"}
 
 
-def uncalibrated(run: Artefacts, told: Mapping[str, float]) -> bool:
-    """Return whether maps show probabilities that were not calibrated.
-
-    Parameters
-    ----------
-    told : mapping
-        As returned by `means`.
-    """
-    return bool(told) and not run.evaluation.calibrated
-
-
 def means_text(told: Mapping[str, float]) -> str:
     """Return the means of the maps in a few words: "1.2 % (RF) and 0.9 % (SAE)"."""
     return words.joined([f"{words.share(mean)} ({model.upper()})" for model, mean in told.items()])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from pydantic import JsonValue
+
+from shakeslide.study.settings import Event
 
 NBSP = "\u00a0"
 """Keeps a number and its unit on one line."""
@@ -117,6 +120,13 @@ def area(square_metres: float) -> str:
     return f"{km2:,.0f}{NBSP}km²" if km2 >= 100 else f"{km2:.3g}{NBSP}km²"
 
 
+def cell_size(size: tuple[float, float]) -> str:
+    """Return width and height of a cell, one number where it is square."""
+    dx, dy = size
+    side = f"{dx:.4g}" if abs(dx - dy) < 1e-6 * dx else f"{dx:.4g} × {dy:.4g}"
+    return f"{side}{NBSP}m"
+
+
 def length(metres: float) -> str:
     """Return a length in m or km."""
     return f"{metres:g}{NBSP}m" if metres < 1000 else f"{metres / 1000:g}{NBSP}km"
@@ -134,6 +144,38 @@ def seconds(value: float) -> str:
 def share(value: float) -> str:
     """Return a share in percent with three figures."""
     return f"{100 * value:.3g}{NBSP}%"
+
+
+def whole_percent(value: float) -> str:
+    """Return a share in whole percent."""
+    return f"{100 * value:.0f}{NBSP}%"
+
+
+def part_of(part: float, whole: float) -> str:
+    """Return what share of a whole a part is, in percent with two figures."""
+    return f"{100 * part / whole:.2g}{NBSP}%"
+
+
+def of_hundred(value: float) -> str:
+    """Return how many of a hundred, with a decimal where they are few."""
+    return f"{value:.{0 if value >= 10 else 1}f}"
+
+
+def earthquake(event: Event) -> str:
+    """Return an earthquake in one line, "" where nothing is known of it."""
+    parts = []
+    if event.magnitude is not None:
+        parts.append(f"M {event.magnitude:g}")
+    if event.time is not None:
+        parts.append(event.time.isoformat(" ").replace("+00:00", " UTC"))
+    if event.epicentre is not None:
+        x, y = event.epicentre
+        if event.crs == "EPSG:4326":
+            ew, ns = "E" if x >= 0 else "W", "N" if y >= 0 else "S"
+            parts.append(f"epicentre {abs(y):.3f}° {ns}, {abs(x):.3f}° {ew}")
+        else:
+            parts.append(f"epicentre {x:g}, {y:g} ({event.crs})")
+    return " · ".join(parts)
 
 
 def signed(value: float | None, digits: int) -> str:
@@ -162,19 +204,19 @@ def joined(items: Sequence[str], comma: str = ", ") -> str:
     return ", ".join(items[:-1]) + " and " + items[-1]
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def flat(values: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, str]]:
     """Return nested settings as (dotted key, value) pairs in their order."""
     rows: list[tuple[str, str]] = []
     for key, value in values.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, dict) and value:
             rows += flat(value, f"{name}.")
         else:
             rows.append((name, plain(value)))
     return rows
 
 
-def plain(value: Any) -> str:
+def plain(value: JsonValue) -> str:
     """Return a setting's value in one line."""
     if value is None:
         return "–"
@@ -183,8 +225,8 @@ def plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return ", ".join(plain(v) for v in value) or "–"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "–"
     return str(value)
