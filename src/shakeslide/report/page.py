@@ -193,8 +193,8 @@ def coloured_classes(run: Artefacts, files: MapFiles) -> list[tuple[ClassShare, 
 
 def _inventory(run: Artefacts) -> dict[str, JsonValue]:
     """Return the table [inventory] of the study as written, with all defaults."""
-    defaults = {k: f.default for k, f in Inventory.model_fields.items()}
-    return defaults | run.provenance.study.get("inventory", {})
+    defaults: dict[str, JsonValue] = {k: f.default for k, f in Inventory.model_fields.items()}
+    return {**defaults, **run.provenance.study.get("inventory", {})}
 
 
 def settings(run: Artefacts, inventory: dict[str, JsonValue]) -> list[Table]:
