@@ -403,7 +403,7 @@ def test_same_pictures_same_page(
 ) -> None:
     out = fabricate(tmp_path / "run")
     write_uncertainty(out)
-    report.write(out, INPUTS)
+    report.write(out, STUDY)
     assert (out / "report.html").read_bytes() == (run_folder / "report.html").read_bytes()
 
 
