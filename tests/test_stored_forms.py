@@ -152,7 +152,9 @@ def test_an_experiment(tmp_path: Path) -> None:
     assert json.loads(json.dumps(claims.to_values(tested))) == LEAD | TESTED
 
 
-@pytest.mark.parametrize("change", [{"claims": [LEAD]}, {"claims": [LEAD | {"verdict": "maybe"}]}])
+@pytest.mark.parametrize(
+    "change", [{"claims": [LEAD]}, {"claims": [LEAD | TESTED | {"verdict": "maybe"}]}]
+)
 def test_damaged_claims_are_named(change: dict[str, object], tmp_path: Path) -> None:
     (tmp_path / "claims.json").write_text(json.dumps(change))
     with pytest.raises(InputError, match=r"claims\.json"):

@@ -152,11 +152,13 @@ class Evaluate(Stage[Run]):
                 run.out,
                 outcomes,
                 samples,
-                asked.threshold,
-                plan,
-                calibration=run.study.models.calibration,
-                truth=truth,
-                events=events if "event" in asked.protocols else (),
+                evaluation_file.Conditions(
+                    plan=plan,
+                    threshold=asked.threshold,
+                    calibration=run.study.models.calibration,
+                    events=events if "event" in asked.protocols else (),
+                ),
+                truth,
             )
 
 

@@ -100,16 +100,34 @@ def known_result(path: Path) -> Result | None:
         return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """How fits were made and judged.
+
+    Attributes
+    ----------
+    plan : Plan
+        How the samples were split.
+    threshold : float
+        Probability from which a cell counted as predicted landslide.
+    calibration : {"none", "platt", "isotonic"}
+        How probabilities were calibrated.
+    events : sequence of str
+        Names of the earthquakes of the protocol `event`.
+    """
+
+    plan: Plan
+    threshold: float
+    calibration: Method
+    events: Sequence[str] = ()
+
+
 def write(
     out: Path,
     outcomes: Sequence[Outcome],
     samples: Samples,
-    threshold: float,
-    plan: Plan,
-    *,
-    calibration: Method,
+    how: Conditions,
     truth: NDArray[np.float32] | None = None,
-    events: Sequence[str] = (),
 ) -> list[Path]:
     """Write `evaluation.json` and `evaluation.csv`.
 
@@ -121,17 +139,12 @@ def write(
         One per protocol.
     samples : Samples
         What was split.
-    threshold : float
-        Probability from which a cell counted as predicted landslide.
-    plan : Plan
-        How it was split.
-    calibration : {"none", "platt", "isotonic"}
-        How probabilities were calibrated.
+    how : Conditions
+        How they were split, fitted and judged.
     truth : array, (samples,), optional
         The known probability of failure of each sample, at the area's share of sources.
-    events : sequence of str
-        Names of the earthquakes of the protocol `event`.
     """
+    threshold = how.threshold
     each = [(o, model) for o in outcomes for model in o.results]
     evaluation = Evaluation(
         records=tuple(
@@ -153,12 +166,12 @@ def write(
         captured=tuple(_captured(o, m) for o, m in each),
         threshold=threshold,
         prevalence=Balance(float(samples.label.mean()), samples.prevalence),
-        block_size=plan.block_size,
-        buffer=plan.buffer,
+        block_size=how.plan.block_size,
+        buffer=how.plan.buffer,
         replicates=REPLICATES,
         truth=None if truth is None else _truth(outcomes, samples, threshold, truth),
-        calibration=calibration,
-        events=tuple(events),
+        calibration=how.calibration,
+        events=tuple(how.events),
     )
     path, table = evaluation_document.save(out, evaluation), out / "evaluation.csv"
     with replacing(table) as temporary:
