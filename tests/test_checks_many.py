@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,9 +13,13 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from shakeslide.checks import vectors
+from shakeslide.checks import rehearsal, vectors
+from shakeslide.core.errors import InputError
 from shakeslide.io.vector import Features
-from shakeslide.study.settings import Layer
+from shakeslide.layers import inventory
+from shakeslide.sampling.sampling import Samples
+from shakeslide.study import settings as study
+from shakeslide.study.settings import Evaluation, Inventory, Layer
 
 UTM = CRS("EPSG:32643")
 GRID = GeoBox((40, 50), Affine(30, 0, 500_000, 0, -30, 3_800_000), UTM)
@@ -54,3 +59,30 @@ def test_areas_of_classes_end_at_the_grid() -> None:
         shapely.box(west, south, west + 5, south + 5),
     ]
     assert vectors._areas(features(shapes, ["a", "b"]), "unit", GRID) == {"a": 100.0, "b": 25.0}
+
+
+@pytest.mark.parametrize(
+    ("least", "sizes", "refused"), [(0, [50], 0), (90, [50, 90], 0), (99, [50, 90], 1)]
+)
+def test_some_of_many_cells_are_split_first(
+    least: int, sizes: list[int], refused: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    west, south = 500_000, 3_798_800
+    boxes = [shapely.box(west + 300 * i, south, west + 300 * i + 90, south + 90) for i in range(5)]
+    path = tmp_path / "slides.gpkg"
+    gpd.GeoDataFrame(geometry=boxes, crs=UTM).to_file(path)
+    asked = Evaluation(protocols=["landslide"], folds=2)
+    landslides = inventory.load(Inventory(path=path), GRID)
+    monkeypatch.setattr(rehearsal, "MOST_SPLIT", 50)
+    split: list[int] = []
+
+    def chosen(drawn: Samples, *_: object) -> None:
+        split.append(len(drawn.table))
+        if len(drawn.table) < least:
+            raise InputError("too few")
+
+    monkeypatch.setattr(rehearsal.validation, "chosen_splits", chosen)
+    wanted = rehearsal.Asked(study.Samples(train_share=0.5), asked, 0, study.Sources())
+    # 9 cells of each landslide, and as many clear ones. Where some do not do, all of them decide.
+    assert len(rehearsal.rehearse(landslides, GRID, wanted)) == refused
+    assert split == sizes

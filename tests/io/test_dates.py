@@ -95,3 +95,26 @@ def test_blocks_of_texts_are_parsed_alike_and_mistakes_counted_over_all(
     pd.testing.assert_series_equal(dates.times(given, "time", "a.csv"), whole)
     with pytest.raises(InputError, match=r"'time'.*3 values.*'8 Oct'"):
         dates.times(pd.Series(["8 Oct", "2005", "x", "y"]), "time", "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        (["2005-10-08T04:00:00.123000Z", None, "2005-10-08", "2005-10-08T04:00:00.5"], True),
+        (["1556-01-23T00:00:00Z", "2005-10-08T23:59:59.999999"], True),
+        (["2005-13-08"], False),
+        (["2005-10-08T24:01:00Z"], False),
+        (["2005-10-08T04:00:00+05:00"], False),
+        (["2005-10-08", " 2005-10-09"], False),
+        ([None, None], False),
+        ([""], False),
+    ],
+)
+def test_plain_times_are_read_as_all_others(given: list[str | None], plain: bool) -> None:
+    texts = pd.Series(given, index=range(5, 5 + len(given)), dtype="string")
+    found, usual = dates._plain(texts), dates._parsed(texts)
+    assert (found is not None) == plain
+    if found is not None:
+        pd.testing.assert_series_equal(found[0], usual[0], check_dtype=False)
+        assert len(found[1]) == len(usual[1]) == 0
+        assert found[0].dt.tz is not None

@@ -111,10 +111,11 @@ def inventory_row(
 ) -> LayerRow:
     """Return what there is to say of the landslides; raise where too few can be learnt from."""
     loaded = inventory.load(settings, grid, masks)
-    _require_sources(loaded, settings, grid)
-    _require_clear(loaded, settings, grid)
     # Source areas where there are any, for it is their cells that are sampled.
     polygons = loaded.sources if loaded.sources is not None else loaded.outlines
+    empty = int((polygons.centres(grids.shape_of(grid)) == 0).sum())
+    _require_sources(loaded, settings, grid, empty)
+    _require_clear(loaded, settings, grid)
     most = None if asked is None else asked.samples.most
     landslides, cells = few.counted(polygons, grid, most)
     enough = few.require(least, f"{settings.path} (inventory)", landslides, cells)
@@ -133,7 +134,7 @@ def inventory_row(
     if loaded.kind == "polygon":
         warnings += [
             symptoms.nearly_the_same(loaded.shapes),
-            _small_warning(loaded, settings, grid),
+            _small_warning(len(polygons.values), settings, empty),
         ]
         share = float(loaded.areas.max() / shapely.box(*grids.bounds(grid).bbox).area)
         if share > 0.2:
@@ -159,10 +160,12 @@ def inventory_row(
     )
 
 
-def _require_sources(loaded: inventory.Inventory, settings: Inventory, grid: GeoBox) -> None:
-    """Raise where no landslide gives a sample, as none holds a cell's centre."""
+def _require_sources(
+    loaded: inventory.Inventory, settings: Inventory, grid: GeoBox, empty: int
+) -> None:
+    """Raise where no landslide gives a sample, as all are `empty`: none holds a cell's centre."""
     polygons = loaded.sources if loaded.sources is not None else loaded.outlines
-    if polygons.centres(grids.shape_of(grid)).any():
+    if empty < len(polygons.values):
         return
     dx, dy = grids.cell_size(grid)
     raise InputError(
@@ -191,15 +194,11 @@ def _require_clear(loaded: inventory.Inventory, settings: Inventory, grid: GeoBo
         )
 
 
-def _small_warning(loaded: inventory.Inventory, settings: Inventory, grid: GeoBox) -> str:
+def _small_warning(count: int, settings: Inventory, empty: int) -> str:
     """Tell how many landslides, or sources, hold no cell's centre."""
-    if settings.small == "most_covered":
-        return ""
-    polygons = loaded.sources if loaded.sources is not None else loaded.outlines
-    without = int((polygons.centres(grids.shape_of(grid)) == 0).sum())
-    if without == 0:
+    if settings.small == "most_covered" or empty == 0:
         return ""
     return (
-        f"{without:,} of {len(polygons.values):,} hold no cell's centre and give no sample; "
+        f"{empty:,} of {count:,} hold no cell's centre and give no sample; "
         'small = "most_covered" keeps the cell that each covers most'
     )

@@ -43,6 +43,8 @@ app = typer.Typer(
 # Threads of scikit-learn's boosting otherwise spin while they wait: on a machine that is busy with
 # other work they then take many times as long. Read when the library is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Arrow's own pool keeps what it frees: hundreds of megabytes after a table of millions of rows.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 WIDE = 120
 """Columns of a terminal from which on `check` shows a table."""
 LIBRARIES = ("rasterio", "pyogrio", "py.warnings")

@@ -108,6 +108,8 @@ def read_text(source: VectorSource, more: Sequence[str] = ()) -> Records:
         columns[name] = _typed(cells.pop(0), name, header.separator, notes)
     table = pd.DataFrame(columns, copy=False)
     del columns
+    # Arrow keeps what it frees; the texts of a large catalogue are as large as all that follows.
+    pa.default_memory_pool().release_unused()
     records = _placed(source, table, tuple(names), notes, more)
     records.crs = crs_beside(source.path)
     return records
@@ -348,7 +350,11 @@ def _surely_texts(cells: pa.ChunkedArray) -> bool:
 
 def _known(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the texts that stand for something."""
-    return texts.filter(pc.invert(_is_missing(texts))).drop_null()
+    missing = _is_missing(texts)
+    # Not copied where all do.
+    if texts.null_count == 0 and not pc.any(missing).as_py():
+        return texts
+    return texts.filter(pc.invert(missing)).drop_null()
 
 
 def _is_missing(texts: pa.ChunkedArray) -> pa.ChunkedArray:
