@@ -58,6 +58,27 @@ def test_no_uncertainty_is_that_of_bssa14(tmp_path: Path) -> None:
     assert len([n for n in motion.notes if "BSSA14" in n]) == 2
 
 
+def test_one_measure_s_uncertainty_serves_the_other(tmp_path: Path) -> None:
+    std = (np.full((ROWS, COLS), 0.3), "")
+    usual = {name: np.hypot(*bssa14.deviations(name, 6.9)) for name in ("PGA", "PGV")}
+    ratio = 0.3 / usual["PGA"]
+    motion = shakemap.read(write(tmp_path, {"STDPGA": std}))
+    np.testing.assert_allclose(motion.pgv.total, usual["PGV"] * ratio, rtol=1e-6)
+    assert any("PGV" in n and "PGA" in n for n in motion.notes)
+    # Made from PGA, PGV has the part that PGA does not explain on top.
+    motion = shakemap.read(write(tmp_path, {"STDPGA": std, "PGV": None}))
+    wanted = usual["PGV"] * np.sqrt(0.733**2 * ratio**2 + 1 - 0.733**2)
+    np.testing.assert_allclose(motion.pgv.total, wanted, rtol=1e-6)
+    np.testing.assert_allclose(motion.pga.total, 0.3, rtol=1e-6)
+
+
+def test_parts_alone_make_the_total(tmp_path: Path) -> None:
+    write_parts(tmp_path, {k: v for k, v in PARTS.items() if "GMPE" in k})
+    motion = shakemap.read(write(tmp_path, {}))
+    np.testing.assert_allclose(motion.pga.total, np.hypot(0.27, 0.49), rtol=1e-6)
+    assert motion.notes == ()
+
+
 def test_bssa14_is_wider_for_small_earthquakes() -> None:
     assert bssa14.deviations("PGA", 4.0) == (0.398, 0.695)
     assert bssa14.deviations("PGV", 5.0) == pytest.approx((0.3735, 0.598))

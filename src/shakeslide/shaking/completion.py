@@ -25,6 +25,8 @@ SMALLEST: dict[Name, float] = {"PGA": 1e-4, "PGV": 1e-2}
 """What a median of 0 is raised to: files print few decimals, and 0 has no logarithm."""
 LARGEST_DEVIATION = 3.0
 """Standard deviations of ln Y above it are in another unit."""
+CORRELATION = 0.733
+"""Of ln PGA and ln PGV about their medians (Bradley 2012, Earthq. Spectra 28:809)."""
 STRONG_MMI, FEWEST_STRONG, TOO_FAR = 6.0, 10, 2.5
 """Where intensity and motion are compared, at how many nodes at least, and the median difference
 from which on they cannot belong together: percent for g, or m/s for cm/s, make three or more."""
@@ -85,9 +87,10 @@ def completed(
         for name, median in stated.items():
             _check_unit(name, median, mmi, where)
     medians = _medians(stated, mmi, where, notes)
+    spreads = {name: _spread(name, given[name], magnitude, where) for name in medians}
+    _fill_from_the_other(spreads, stated, notes)
     measures: dict[Name, Measure] = {
-        name: _measure(name, medians[name], given[name], magnitude, where, notes)
-        for name in medians
+        name: _measure(name, medians[name], spreads[name], notes) for name in medians
     }
     if mmi is None:
         mmi = conversion.intensity_of_pgv(measures["PGV"].median)
@@ -166,42 +169,81 @@ def _medians(
     return {"PGA": conversion.pga_of_intensity(mmi), "PGV": conversion.pgv_of_intensity(mmi)}
 
 
-def _measure(
-    name: Name,
-    median: Array,
-    given: Given,
-    magnitude: float | None,
-    where: str,
-    notes: list[str],
-) -> Measure:
-    """Return a measure with all of its deviations."""
-    tau, phi = bssa14.deviations(name, magnitude)
-    usual = float(np.hypot(tau, phi))
+@dataclass(eq=False)
+class _Spread:
+    """Standard deviations of a measure as far as the source gives them.
+
+    Attributes
+    ----------
+    total, between, within : array, (rows, cols), or None
+    tau, phi : float
+        Those of BSSA14.
+    """
+
+    total: Array | None
+    between: Array | None
+    within: Array | None
+    tau: float
+    phi: float
+
+    @property
+    def usual(self) -> float:
+        """The total of BSSA14."""
+        return float(np.hypot(self.tau, self.phi))
+
+
+def _spread(name: Name, given: Given, magnitude: float | None, where: str) -> _Spread:
     total, between, within = (
         _deviation(d, name, where) for d in (given.total, given.between, given.within)
     )
-    if between is not None and within is not None:
+    if total is None and between is not None and within is not None:
         # Without a total no station was used.
-        total = np.hypot(between, within) if total is None else total
-    elif total is None:
-        notes.append(f"no uncertainty of {name}: σ = {usual:.3f} of BSSA14")
-        total = np.full(median.shape, usual)
-    else:
+        total = np.hypot(between, within)
+    return _Spread(total, between, within, *bssa14.deviations(name, magnitude))
+
+
+def _fill_from_the_other(
+    spreads: Mapping[Name, _Spread], stated: Mapping[Name, Array], notes: list[str]
+) -> None:
+    """Give a measure without σ that of the other one, which the same stations have narrowed."""
+    pairs: tuple[tuple[Name, Name], ...] = (("PGA", "PGV"), ("PGV", "PGA"))
+    for name, other in pairs:
+        own, its = spreads[name], spreads[other]
+        if own.total is not None or its.total is None:
+            continue
+        narrowed = (its.total / its.usual) ** 2
+        if name not in stated:
+            # What the other measure does not explain remains where the median was made from it.
+            narrowed = CORRELATION**2 * narrowed + 1.0 - CORRELATION**2
+        own.total = own.usual * np.sqrt(narrowed)
+        notes.append(f"no uncertainty of {name}: taken from that of {other}, scaled as BSSA14's")
+        return
+
+
+def _measure(name: Name, median: Array, spread: _Spread, notes: list[str]) -> Measure:
+    """Return a measure with all of its deviations."""
+    total, between, within = spread.total, spread.between, spread.within
+    if total is None:
+        notes.append(f"no uncertainty of {name}: σ = {spread.usual:.3f} of BSSA14")
+        total = np.full(median.shape, spread.usual)
+    elif between is None or within is None:
         notes.append(
             f"σ of {name} is not split into its parts between and within earthquakes: split as "
-            f"{tau:g} : {phi:g} (BSSA14)"
+            f"{spread.tau:g} : {spread.phi:g} (BSSA14)"
         )
     if between is None or within is None:
-        between, within = total * (tau / usual), total * (phi / usual)
+        between, within = (total * (part / spread.usual) for part in (spread.tau, spread.phi))
     lacking = np.isfinite(median) & ~np.isfinite(total)
     if lacking.any():
         notes.append(
-            f"no σ of {name} at {counted(int(lacking.sum()), 'node')}: σ = {usual:.3f} of BSSA14"
+            f"no σ of {name} at {counted(int(lacking.sum()), 'node')}: σ = {spread.usual:.3f} of "
+            "BSSA14"
         )
-        total = np.where(lacking, usual, total)
+        total = np.where(lacking, spread.usual, total)
     # Nothing can be scaled where both parts are 0 or unknown.
     split = np.isfinite(between) & np.isfinite(within) & (np.hypot(between, within) > 0)
-    between, within = np.where(split, between, tau), np.where(split, within, phi)
+    between = np.where(split, between, spread.tau)
+    within = np.where(split, within, spread.phi)
     return Measure(median, total, between, within)
 
 

@@ -15,7 +15,7 @@ from scipy import fft
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
-from shakeslide.shaking.completion import LARGEST
+from shakeslide.shaking.completion import CORRELATION, LARGEST
 from shakeslide.shaking.ground_motion import GroundMotion, Measure
 
 Array = NDArray[np.float64]
@@ -31,8 +31,6 @@ COREGIONALISATION = np.array([
 ])  # fmt: skip
 """Covariances of PGA and PGV (as SA at 1 s) of the short, the long and the uncorrelated part: Loth
 and Baker (2013), EESD 42:397, with the erratum of 2019."""
-BETWEEN_CORRELATION = 0.733
-"""Of the between-event parts of PGA and PGV (Bradley 2012, Earthq. Spectra 28:809)."""
 REACH = 150.0
 """Margin (km) around the nodes: fields repeat beyond it, where their correlation is 0.001."""
 MOST_NODES = 2**26
@@ -181,8 +179,8 @@ class Draws:
         """Return B of draws 2 `number` and 2 `number` + 1 of both measures, (2, 2)."""
         rng = generator(self.seed, "event terms of ground motion", number)
         first, second = rng.standard_normal((2, 2))
-        rest = np.sqrt(1.0 - BETWEEN_CORRELATION**2)
-        return np.stack([first, BETWEEN_CORRELATION * first + rest * second], axis=1)
+        rest = np.sqrt(1.0 - CORRELATION**2)
+        return np.stack([first, CORRELATION * first + rest * second], axis=1)
 
     def pair(self, number: int) -> tuple[Draw, Draw]:
         """Return draws 2 `number` and 2 `number` + 1, whatever was drawn before."""
