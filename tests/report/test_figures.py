@@ -364,6 +364,28 @@ def test_diverging_scale_has_its_middle_at_zero(run_folder: Path) -> None:
     assert one.extend == "both"
 
 
+@pytest.mark.parametrize("code", ["TPI", "SLOA", "LITH"])
+def test_long_names_of_factors_are_broken_not_cut(
+    run_folder: Path, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "DPI", 72)
+    name = "Distance to the nearest mapped strand of the fault system"
+    one = shown(code, run_folder)
+    one = replace(one, info=replace(one.info, name=name))
+    with figures.style():
+        figure = factor_maps.panel([one] * 5, View(GRID, 100))
+        figure.canvas.draw()
+        texts = [t for axes in figure.axes for t in (*axes.texts, axes.xaxis.label)]
+        found = [t for t in texts if t.get_text().startswith("Distance")]
+        renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        boxes = [t.get_window_extent(renderer) for t in found]
+    assert [" ".join(t.get_text().split()).startswith(name) for t in found] == [True] * 5
+    for i, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+        assert not any(box.overlaps(other) for other in boxes[:i])
+
+
 @given(
     hnp.arrays(
         np.float32,

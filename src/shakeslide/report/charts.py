@@ -42,7 +42,27 @@ def roc(curves: Sequence[ModelRoc], rows: Sequence[Summary], protocol: str) -> F
         Its name.
     """
     figure, axes = _square(protocol, 1)
-    _roc_panel(axes, [curve for curve in curves if curve.protocol == protocol], rows)
+    shown = [curve for curve in curves if curve.protocol == protocol]
+    summary = {row.model: row for row in rows}
+    names = list(summary)
+    # The legend lists the best first, as readers look for it.
+    for curve in sorted(shown, key=lambda c: -summary[c.model].auc):
+        # Its place in the study, so that a model looks alike in all figures.
+        place, auc = names.index(curve.model), summary[curve.model].roc_auc
+        axes.plot(
+            np.array(curve.fpr, float),
+            np.array(curve.tpr, float),
+            color=figures.colour(curve.model, place),
+            linestyle=figures.line(place),
+            linewidth=1.6,
+            label=f"{curve.model.upper()}  {words.score('roc_auc', auc.mean, auc.sd)}",
+        )
+    # A curve along the frame keeps its whole width.
+    axes.set(xlim=(-0.005, 1), ylim=(0, 1.005), aspect="equal")
+    axes.set_xlabel("False positive rate")
+    axes.set_ylabel("True positive rate")
+    several = any(row.n > 1 for row in rows)
+    _key(axes, "AUC, mean ± sd" if several else "AUC")
     return figure
 
 
@@ -68,29 +88,6 @@ def _key(axes: Axes, title: str) -> None:
         alignment="left",
         handlelength=2.6,
     )
-
-
-def _roc_panel(axes: Axes, curves: Sequence[ModelRoc], rows: Sequence[Summary]) -> None:
-    summary = {row.model: row for row in rows}
-    names = list(summary)
-    # The legend lists the best first, as readers look for it.
-    for curve in sorted(curves, key=lambda c: -summary[c.model].auc):
-        # Its place in the study, so that a model looks alike in all figures.
-        place, auc = names.index(curve.model), summary[curve.model].roc_auc
-        axes.plot(
-            np.array(curve.fpr, float),
-            np.array(curve.tpr, float),
-            color=figures.colour(curve.model, place),
-            linestyle=figures.line(place),
-            linewidth=1.6,
-            label=f"{curve.model.upper()}  {words.score('roc_auc', auc.mean, auc.sd)}",
-        )
-    # A curve along the frame keeps its whole width.
-    axes.set(xlim=(-0.005, 1), ylim=(0, 1.005), aspect="equal")
-    axes.set_xlabel("False positive rate")
-    axes.set_ylabel("True positive rate")
-    several = any(row.n > 1 for row in rows)
-    _key(axes, "AUC, mean ± sd" if several else "AUC")
 
 
 def reliability(

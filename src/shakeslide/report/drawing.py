@@ -118,13 +118,8 @@ def _factors(
         code = factor.info.code
         one = colouring.show(factor, view, shade, areas.get(code), marks.get(code))
         shown.append(one)
-        cards[code] = figures.save(
-            factor_maps.card(one, view),
-            folder / f"factor_{code}.png",
-            f"Map of factor {code}: {factor.info.name}",
-            embed_width=520,
-            photo=True,
-        )
+        alt = f"Map of factor {code}: {factor.info.name}"
+        cards[code] = _map(factor_maps.card(one, view), folder / f"factor_{code}.png", alt, 520)
         done()
     figures.save_alone(factor_maps.panel(shown, view), folder / "factors.png")
     done()
@@ -136,7 +131,11 @@ def _samples(run: Artefacts, view: View, shade: Float | None, folder: Path) -> D
     x, y = (table[c].to_numpy(float) for c in ("x", "y"))
     figure = map_figures.samples(x, y, run.sources, view, shade, positive=run.positives.cell)
     alt = f"Map of the sampled {run.positives.cells} and clear cells over shaded relief"
-    return figures.save(figure, folder / "samples.png", alt, embed_width=900, photo=True)
+    return _map(figure, folder / "samples.png", alt)
+
+
+def _map(figure: Figure, path: Path, alt: str, width: int = 900) -> Drawn:
+    return figures.save(figure, path, alt, embed_width=width, photo=True)
 
 
 def _maps(
@@ -150,20 +149,16 @@ def _maps(
     probability, classes = {}, {}
     for files in run.maps:
         title = words.model_title(files.model)
-        probability[files.model] = figures.save(
+        probability[files.model] = _map(
             map_figures.probability(files, view, shade, rings),
             folder / f"map_{files.model}.png",
             f"{files.title} by {title} as a map over shaded relief with the mapped landslides",
-            embed_width=900,
-            photo=True,
         )
         done()
-        classes[files.model] = figures.save(
+        classes[files.model] = _map(
             map_figures.classes(files, view, shade),
             folder / f"class_{files.model}.png",
             f"{files.title_of_classes} by {title} as a map",
-            embed_width=900,
-            photo=True,
         )
         done()
     return probability, classes
@@ -171,12 +166,10 @@ def _maps(
 
 def _spreads(run: Artefacts, view: View, shade: Float | None, folder: Path) -> dict[str, Drawn]:
     return {
-        files.model: figures.save(
+        files.model: _map(
             map_figures.spread(files, view, shade),
             folder / f"spread_{files.model}.png",
             f"Map of the standard deviation of the probability by {words.model_title(files.model)}",
-            embed_width=900,
-            photo=True,
         )
         for files in run.maps
         if files.spread is not None
@@ -187,12 +180,10 @@ def _applicability(run: Artefacts, view: View, shade: Float | None, folder: Path
     told = uncertainty_text.applicability(run)
     if told is None or run.applicability is None:
         return None
-    return figures.save(
+    return _map(
         map_figures.applicability(run.applicability, told.threshold, told.outside, view, shade),
         folder / "applicability.png",
         "Map of the area outside the training conditions",
-        embed_width=900,
-        photo=True,
     )
 
 

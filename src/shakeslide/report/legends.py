@@ -74,7 +74,7 @@ def title(shown: Shown, width: float, size: float) -> tuple[list[str], float]:
         Of the legend in inches, and of its text in points.
     """
     # Names above classes begin at the left edge; all others are centred.
-    room, size = width if shown.entries else width + 0.1, size + 0.5
+    room, size = width if shown.entries else width + 0.05, size + 0.5
     wide = figures.text_width(shown.label, size)
     fitting = max(0.75 * size, size * min(1.0, room / max(wide, 1e-9)))
     return figures.wrapped(shown.label, room * (1 + 1e-9), fitting), fitting
