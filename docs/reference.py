@@ -92,6 +92,9 @@ PAGES = {
             "shaking.shakemap",
             "shaking.conversion",
             "shaking.fields",
+            "rapid.earthquake",
+            "rapid.command",
+            "rapid.totals",
             "hazard.aggregates",
             "hazard.alerts",
             "hazard.seismic_total",
@@ -105,7 +108,13 @@ PAGES = {
     ),
 }
 """Pages with their titles and modules."""
-SETTINGS = ("study.settings", "study.factor_settings", "study.model_settings")
+SETTINGS = (
+    "study.settings",
+    "study.layer_settings",
+    "study.rapid_settings",
+    "study.factor_settings",
+    "study.model_settings",
+)
 """Modules whose settings classes have a page of their own."""
 
 

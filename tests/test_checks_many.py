@@ -19,7 +19,8 @@ from shakeslide.io.vector import Features
 from shakeslide.layers import inventory
 from shakeslide.sampling.sampling import Samples
 from shakeslide.study import settings as study
-from shakeslide.study.settings import Evaluation, Inventory, Layer
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Evaluation, Inventory
 
 UTM = CRS("EPSG:32643")
 GRID = GeoBox((40, 50), Affine(30, 0, 500_000, 0, -30, 3_800_000), UTM)

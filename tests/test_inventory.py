@@ -21,7 +21,8 @@ from shakeslide.layers import inventory
 from shakeslide.layers.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE
 from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.positives import Positive
-from shakeslide.study.settings import Inventory, Layer, Mask
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Inventory, Mask
 
 from . import small_site as site
 from .lines import lacks

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shakeslide.layers.positives import WORDS, Positive, positive_of
-from shakeslide.study.settings import Inventory, Layer
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Inventory
 
 MAPPED = Layer(path=Path("s.gpkg"))
 

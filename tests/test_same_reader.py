@@ -17,7 +17,8 @@ from shakeslide.checks.rasters import require_values
 from shakeslide.geo.grid import Tile
 from shakeslide.layers import masks
 from shakeslide.pipeline.models import known_truth
-from shakeslide.study.settings import Layer, Mask
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Mask
 
 from .stored import CRS as UTM
 from .stored import NORTH_UP, scaled, store

@@ -16,7 +16,7 @@ from shakeslide.cli import app, template
 from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
 from shakeslide.models.registry import MODELS
-from shakeslide.study import settings
+from shakeslide.study import layer_settings, settings
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 from shakeslide.study.schema import Settings
 
@@ -65,7 +65,7 @@ def missing(model: type[Settings], table: dict[str, Any], where: str) -> list[st
         part = inner(field.annotation)
         if key not in table:
             lacks.append(f"{where}.{key}")
-        elif part is not None and not issubclass(part, settings.Layer):
+        elif part is not None and not issubclass(part, layer_settings.Layer):
             below = table[key]
             if typing.get_origin(field.annotation) is not None:
                 below = next(iter(below.values()))  # a table by the name of a class
@@ -85,8 +85,11 @@ def test_every_key_of_the_schema_is_in_it(written: Path, every: dict[str, Any]) 
         if name not in ("layers", "factors", "masks"):
             lacks += missing(typing.cast(type[Settings], field.annotation), every[name], name)
     text = written.read_text(encoding="utf-8")
-    lacks += [k for k in settings.Layer.model_fields if f"\n#   {k}: " not in text]
-    lacks += {*settings.Mask.model_fields} - {*settings.Layer.model_fields, *every["masks"][0]}
+    lacks += [k for k in layer_settings.Layer.model_fields if f"\n#   {k}: " not in text]
+    lacks += {*settings.Mask.model_fields} - {
+        *layer_settings.Layer.model_fields,
+        *every["masks"][0],
+    }
     for code, table in every["factors"].items():
         if code != "PGA":
             lacks += missing(FACTOR_FUNCTIONS[table["function"]], table, code)

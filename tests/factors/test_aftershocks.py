@@ -17,7 +17,8 @@ from shakeslide.core.errors import InputError
 from shakeslide.factors import aftershocks
 from shakeslide.factors.factor import Sources
 from shakeslide.study.factor_settings import DensityFactor
-from shakeslide.study.settings import Event, Layer
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Event
 
 from ..lines import lacks
 

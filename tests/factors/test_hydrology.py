@@ -27,7 +27,8 @@ from shakeslide.study.factor_settings import (
     WaterFactor,
     WetnessFactor,
 )
-from shakeslide.study.settings import Event, Layer
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Event
 
 UTM = "EPSG:32643"
 

@@ -21,7 +21,8 @@ from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import vector as vectors
 from shakeslide.layers import masks, readers
-from shakeslide.study.settings import Layer, Mask
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Mask
 
 from ..lines import lacks
 

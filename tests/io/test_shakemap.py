@@ -23,7 +23,8 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import raster, shakemap, units
 from shakeslide.layers.readers import is_vector, raster_source
 from shakeslide.study.factor_settings import ValueFactor
-from shakeslide.study.settings import Event, Layer
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Event
 
 from ..lines import lacks
 

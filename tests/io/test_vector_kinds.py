@@ -15,7 +15,7 @@ from odc.geo.crs import CRS
 from shakeslide.core.errors import InputError
 from shakeslide.io import vector
 from shakeslide.layers.readers import vector_source
-from shakeslide.study.settings import Layer
+from shakeslide.study.layer_settings import Layer
 
 from ..lines import lacks
 

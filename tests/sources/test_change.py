@@ -20,7 +20,8 @@ from shakeslide.layers.polygons import Polygons
 from shakeslide.sources import change, extract, extraction
 from shakeslide.sources.change import Cover, Images, Rule, trim
 from shakeslide.sources.image_pairs import images
-from shakeslide.study.settings import Layer, Sources
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Sources
 
 from ..lines import lacks
 from ..stored import scaled, store

@@ -20,7 +20,8 @@ from shakeslide.layers.masks import Masks
 from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.positives import Positive
 from shakeslide.layers.readers import is_vector, raster_source, vector_source
-from shakeslide.study.settings import Event, Inventory, Layer, Mask
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Event, Inventory, Mask
 
 WINDOW = 1024
 """Rows and columns of the tiles in which clear ground is looked for."""

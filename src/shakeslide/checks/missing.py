@@ -9,7 +9,8 @@ from shakeslide.checks.rows import uses
 from shakeslide.core.errors import InputError, shortened
 from shakeslide.io import containers
 from shakeslide.study.factor_settings import FactorBase
-from shakeslide.study.settings import Evaluation, Inventory, Layer, Mask
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Evaluation, Inventory, Mask
 
 
 def require_all(

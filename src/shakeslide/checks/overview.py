@@ -23,7 +23,8 @@ from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.masks import name_of
 from shakeslide.layers.readers import is_vector, raster_info
 from shakeslide.study.factor_settings import FactorBase
-from shakeslide.study.settings import Evaluation, Event, Inventory, Layer, Mask
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Evaluation, Event, Inventory, Mask
 
 PREVIEW = 1_000_000
 """Cells looked at in a raster: coverage and range are estimated on a coarser grid above this."""

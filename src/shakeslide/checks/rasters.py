@@ -19,7 +19,8 @@ from shakeslide.geo import projection
 from shakeslide.io import pam, raster, shakemap
 from shakeslide.io.summary import Summary, full_byte, summarised, untagged_nodata
 from shakeslide.layers.readers import raster_info, raster_source
-from shakeslide.study.settings import Event, Layer
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Event
 
 WINDOW = 1024
 """Rows and columns of the DEM's own cells that are looked at for steps and stripes."""

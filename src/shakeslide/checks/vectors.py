@@ -19,7 +19,7 @@ from shakeslide.io import vector
 from shakeslide.io.points import Points
 from shakeslide.layers.polygons import Polygons
 from shakeslide.layers.readers import vector_source
-from shakeslide.study.settings import Layer
+from shakeslide.study.layer_settings import Layer
 
 MANY = 20_000
 """Polygons from which on the ground that they cover is counted in cells' centres."""

@@ -22,7 +22,17 @@ from rich.table import Table
 from rich.text import Text
 
 from shakeslide._version import __version__
-from shakeslide.cli.options import Quiet, StudyOptions, Workers, on_study
+from shakeslide.cli.options import (
+    Out,
+    Quiet,
+    Scheduler,
+    Set,
+    StudyOptions,
+    Verbose,
+    Verify,
+    Workers,
+    on_study,
+)
 from shakeslide.core import failures, signals
 from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
@@ -338,6 +348,79 @@ def reproduce(
                 run, only or [], scale, protocol, tile=tile, area=area, repeats=repeats
             ),
         )
+
+
+@app.command()
+def rapid(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="ShakeMap (grid.xml or shake_result.hdf), or a study file (TOML).",
+            metavar="SHAKEMAP|STUDY",
+        ),
+    ],
+    dem: Annotated[
+        Path | None, typer.Argument(help="Elevation, where a ShakeMap is given.", metavar="DEM")
+    ] = None,
+    out: Out = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="Published formula, or folder of a trained model [default: jessee2022].",
+        ),
+    ] = None,
+    resolution: Annotated[
+        float | None,
+        typer.Option("--resolution", min=1, help="Side of the cells in metres [default: DEM's]."),
+    ] = None,
+    set_: Set = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    verify: Verify = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Map a new earthquake of which no landslide is mapped, from a ShakeMap and a DEM."""
+    from shakeslide.core.engine import Engine
+    from shakeslide.core.progress import Reporter
+    from shakeslide.rapid import command, earthquake
+
+    study = source
+    if source.suffix.lower() != ".toml":
+        study, out = _new_study(source, dem, out, model, resolution)
+    elif dem is not None:
+        raise InputError(f"{dem}: a study file names its DEM itself; leave this out")
+    folder = out or Path("runs") / study.resolve().parent.name
+    engine, reporter = Engine(workers, scheduler), Reporter(quiet)
+    event = earthquake.opened(
+        study, folder, engine, reporter, model=model, overrides=set_ or [], verify=verify
+    )
+    _log_to(folder / "run.log", verbose)
+    with event.run.ledger.locked():
+        result = command.rapid(event)
+    _tell(quiet, result)
+
+
+def _new_study(
+    source: Path, dem: Path | None, out: Path | None, model: str | None, resolution: float | None
+) -> tuple[Path, Path]:
+    """Write the study file of a ShakeMap and a DEM; return it and the folder of results."""
+    from shakeslide.io import shakemap
+    from shakeslide.rapid import models, study_file
+
+    if dem is None:
+        raise InputError(f"{source}: give the DEM too: shakeslide rapid {source} dem.tif")
+    shaken = shakemap.read(source)
+    folder = out or Path("runs") / (shaken.event.get("event_id") or source.stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "study.toml"
+    if path.exists():
+        # Edited by hand, perhaps: only the ShakeMap is another one.
+        study_file.set_shakemap(path, source)
+    else:
+        study_file.write(path, shaken, dem, model or models.DEFAULT, resolution)
+    return path, folder
 
 
 @app.command()

@@ -10,14 +10,15 @@ from typing import Any
 
 from shakeslide.models.registry import MODELS
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
+from shakeslide.study.layer_settings import Layer
 from shakeslide.study.model_settings import Models, ModelSettings
+from shakeslide.study.rapid_settings import People, Roads, Shaking
 from shakeslide.study.schema import Settings
 from shakeslide.study.settings import (
     Evaluation,
     Event,
     GridSettings,
     Inventory,
-    Layer,
     Maps,
     Mask,
     Samples,
@@ -67,6 +68,11 @@ def text() -> str:
     for name in MODELS:
         lines += _table(f"models.{name}", type(Models().settings_of(name)))
     lines += _table("evaluation", Evaluation) + _table("map", Maps)
+    lines += _table("shaking", Shaking)
+    lines += ["# For `shakeslide rapid`: people, buildings and roads.", ""]
+    lines += _commented("[exposure.people]", People, {"path": "population.tif"})
+    lines += _commented("[exposure.buildings]", Layer, {"path": "buildings.gpkg"})
+    lines += _commented("[exposure.roads]", Roads, {"path": "roads.gpkg"})
     return "\n".join(lines)
 
 

@@ -19,7 +19,8 @@ from shakeslide.io import dates, vector
 from shakeslide.io.dates import Moments
 from shakeslide.layers.readers import vector_source
 from shakeslide.study.factor_settings import DensityFactor
-from shakeslide.study.settings import Event, Layer
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Event
 
 TIME_NAMES = ("time", "origin_time", "origintime", "datetime", "date_time")
 DATE_NAMES = ("date", "origin_date", "day")

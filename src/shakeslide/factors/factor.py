@@ -23,7 +23,8 @@ from shakeslide.geo import projection
 from shakeslide.geo.grid import Tile
 from shakeslide.io.raster import RasterSource
 from shakeslide.study.factor_settings import FactorBase
-from shakeslide.study.settings import Event, Layer
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Event
 
 Float = NDArray[np.float32]
 Kind = Literal["continuous", "circular", "axial", "categorical"]

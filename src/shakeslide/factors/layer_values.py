@@ -15,7 +15,7 @@ from shakeslide.io import raster, shakemap, units, vector
 from shakeslide.layers import readers as sourced
 from shakeslide.layers.polygons import Polygons
 from shakeslide.study.factor_settings import CategoryFactor, Overlap, ValueFactor
-from shakeslide.study.settings import Layer
+from shakeslide.study.layer_settings import Layer
 
 SLIVERS, MOSTLY = 0.01, 0.9
 """Share of the ground below which overlaps are slips of digitising; share of a class that is

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from scipy.ndimage import uniform_filter
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors import terrain
@@ -29,6 +31,8 @@ from shakeslide.study.factor_settings import (
     TpiFactor,
 )
 
+Float64 = NDArray[np.float64]
+
 
 def elevation(inputs: TileInputs) -> Float:
     """Return elevation in metres, (rows, cols) float32, NaN where unknown."""
@@ -38,6 +42,76 @@ def elevation(inputs: TileInputs) -> Float:
 def slope(inputs: TileInputs) -> Float:
     """Return slope in degrees, (rows, cols) float32."""
     return inputs.derivatives.slope_deg
+
+
+@dataclass(frozen=True)
+class SlopeAtScale:
+    """Slope of the surface that coarser cells would show, at every cell.
+
+    Elevations are averaged over squares of the scale, and Horn's differences are taken between
+    averages one scale apart: at the centre of a coarse cell it is the slope of a coarse DEM.
+    """
+
+    scale: float
+
+    def reach(self, dx: float, dy: float) -> tuple[int, int]:
+        """Return rows and columns of the grid's cells along a side of the scale."""
+        return max(1, round(self.scale / dy)), max(1, round(self.scale / dx))
+
+    def halo(self, dx: float, dy: float) -> tuple[int, int]:
+        """Return rows and columns of elevation needed around a tile."""
+        rows, cols = self.reach(dx, dy)
+        return rows + rows // 2 + 1, cols + cols // 2 + 1
+
+    def __call__(self, inputs: TileInputs) -> Float:
+        """Compute the tile."""
+        z, inner = inputs.elevation(self.halo(inputs.dx, inputs.dy))
+        reach = self.reach(inputs.dx, inputs.dy)
+        return slope_between_means(z, inputs.dx, inputs.dy, reach)[inner]
+
+
+def slope_between_means(z: Float, dx: float, dy: float, reach: tuple[int, int]) -> Float:
+    """Return slope in degrees between means over `reach` rows and columns, (rows, cols) float32.
+
+    Parameters
+    ----------
+    z : array, (rows, cols) float32
+        Elevation in metres, NaN where unknown.
+    dx, dy : float
+        Size of the cells in metres.
+    reach : (int, int)
+        Rows and columns of a mean, and the distance of means.
+    """
+    known = np.isfinite(z)
+    if not known.any():
+        return np.full(z.shape, np.nan, np.float32)
+    # Near 0, so that running sums lose no digits.
+    base = float(z[known].mean())
+    filled = np.where(known, z.astype(np.float64) - base, 0.0)
+    share = uniform_filter(known.astype(np.float64), reach, mode="nearest")
+    low = share < 1e-6
+    mean = uniform_filter(filled, reach, mode="nearest") / np.where(low, 1.0, share)
+    mean[low] = np.nan
+    rows, cols = reach
+    around = np.pad(mean, ((rows, rows), (cols, cols)), mode="edge")
+    north, south = around[: -2 * rows], around[2 * rows :]
+    middle = around[rows:-rows]
+
+    def weighted(a: Float64, b: Float64, c: Float64) -> Float64:
+        return a + 2 * b + c
+
+    east = weighted(*(r[:, 2 * cols :] for r in (north, middle, south)))
+    west = weighted(*(r[:, : -2 * cols] for r in (north, middle, south)))
+    up = weighted(*(north[:, s] for s in _thirds(cols)))
+    down = weighted(*(south[:, s] for s in _thirds(cols)))
+    gradient = np.hypot((east - west) / (8 * cols * dx), (up - down) / (8 * rows * dy))
+    out = np.degrees(np.arctan(gradient)).astype(np.float32)
+    return np.where(known, out, np.float32(np.nan))
+
+
+def _thirds(cols: int) -> tuple[slice, slice, slice]:
+    """Return the columns to the west, of the middle, to the east in a padded row."""
+    return slice(None, -2 * cols), slice(cols, -cols), slice(2 * cols, None)
 
 
 def aspect(inputs: TileInputs) -> Float:
@@ -124,7 +198,11 @@ def _elevation(settings: ElevationFactor, code: str, sources: Sources) -> Made:
 
 
 def _slope(settings: SlopeFactor, code: str, sources: Sources) -> Made:
-    return Made(slope, halo=(1, 1), source=dem_text(sources))
+    if settings.scale is None:
+        return Made(slope, halo=(1, 1), source=dem_text(sources))
+    _require_within(settings.scale, f"[factors.{code}] scale", sources.grid)
+    coarse = SlopeAtScale(settings.scale)
+    return Made(coarse, halo=coarse.halo(*grids.cell_size(sources.grid)), source=dem_text(sources))
 
 
 def _aspect(settings: AspectFactor, code: str, sources: Sources) -> Made:

@@ -19,8 +19,8 @@ from shakeslide.layers.masks import Masks
 from shakeslide.layers.polygons import Polygons
 from shakeslide.layers.positives import Positive, positive_of
 from shakeslide.layers.readers import vector_source
+from shakeslide.study.layer_settings import Layer
 from shakeslide.study.settings import Inventory as InventorySettings
-from shakeslide.study.settings import Layer
 
 OUTSIDE, CLEAR, SOURCE, EXCLUDED = 0, 1, 2, 3
 """Standing of a cell: outside the mapped extent, clear of landslides, in a source, neither."""

@@ -27,7 +27,8 @@ from shakeslide.io import (
     tables,
     vector,
 )
-from shakeslide.study.settings import Inventory, Layer
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Inventory
 
 LARGEST = 1 << 24
 """Whole numbers up to this are exact in float32, the type of a factor's file."""

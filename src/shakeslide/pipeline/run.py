@@ -31,7 +31,8 @@ from shakeslide.pipeline.memory import once
 from shakeslide.pipeline.selection import Selection
 from shakeslide.results.ledger import Ledger
 from shakeslide.sampling import sampling
-from shakeslide.study.settings import Inventory, Layer, Study
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Inventory, Study
 
 
 @dataclass(frozen=True)

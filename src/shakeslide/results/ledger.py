@@ -24,7 +24,7 @@ from shakeslide.core.files import replacing, sweep
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.io import contents, dependencies
 
-FOLDERS = ("factors", "figures", "maps", "models", "reproduce", "tune", ".work")
+FOLDERS = ("factors", "figures", "maps", "models", "reproduce", "tune", "versions", ".work")
 """Folders in a run's folder, for what its stages make."""
 FILES = (
     ".tif", ".gpkg", ".parquet", ".json", ".csv", ".html", ".pdf", ".png", ".qml", ".sld", ".qgs",

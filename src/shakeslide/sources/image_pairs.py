@@ -12,7 +12,8 @@ from shakeslide.io import raster
 from shakeslide.io.summary import summarised, untagged_nodata
 from shakeslide.layers.readers import raster_info, raster_source
 from shakeslide.sources.change import Images, Rule
-from shakeslide.study.settings import Layer, Sources
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.settings import Sources
 
 PREVIEW = 500_000
 """Cells of the coarse grid on which the rasters are looked at."""

@@ -123,6 +123,9 @@ class SlopeFactor(FactorBase):
     """Slope gradient (Horn)."""
 
     function: Literal["slope"] = "slope"
+    scale: Annotated[Positive | None, Default("the grid's cells")] = None
+    """Side in metres of the cells on which the slope is computed, for example 250 for models that
+    were made for coarse elevation models."""
 
 
 class AspectFactor(FactorBase):

@@ -227,9 +227,10 @@ class Jessee2018Settings(Settings):
     cti: str | None = None
     """Code of the factor with the topographic wetness."""
     lithology: str | None = None
-    """Code of the factor with the lithology."""
+    """Code of the factor with the lithology; "" where none is known: the mean coefficient of all
+    classes then counts."""
     land_cover: str | None = None
-    """Code of the factor with the land cover."""
+    """Code of the factor with the land cover; "" where none is known."""
 
 
 class Jessee2022Settings(Jessee2018Settings):

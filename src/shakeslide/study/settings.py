@@ -33,7 +33,9 @@ from shakeslide.study.factor_settings import (
     LayerFactor,
     fill_factors,
 )
+from shakeslide.study.layer_settings import Layer
 from shakeslide.study.model_settings import ModelName, Models
+from shakeslide.study.rapid_settings import Exposure, Shaking
 from shakeslide.study.schema import (
     Ascending,
     ColumnName,
@@ -96,51 +98,6 @@ class GridSettings(Settings):
     tile: Literal["auto"] | Annotated[int, Field(ge=16, multiple_of=16)] = "auto"
     """Side of a tile in cells. Work is divided, and resumed, by tiles. `auto`: 512 up to 16
     million cells, else 2048."""
-
-
-class Layer(Settings):
-    """A file with data: any raster that GDAL reads, any vector that OGR reads, a table of points
-    (text, Parquet, Feather), a ShakeMap (grid.xml, uncertainty.xml, shake_result.hdf) or an
-    earthquake catalogue (QuakeML)."""
-
-    path: DataPath
-    """The file. A file in a zip archive is "dem.zip" if the archive has one raster or vector, else
-    "dem.zip/dem.tif"."""
-    layer: str | None = None
-    """Layer inside the file, if it has several; raster: the variable (NetCDF, HDF) or the table
-    (GeoPackage)."""
-    column: ColumnName | None = None
-    """Attribute to use (polygons: the value or class; earthquakes: the magnitude; ShakeMap: the
-    field, for example "PGA", else the field with the layer's name, MMI for intensity)."""
-    where: Filter | None = None
-    """Filter on attributes: one SQL condition, for example "year IN (2005, 2006)"."""
-    x: ColumnName | None = None
-    """Table (.csv, .txt, .tsv, .parquet, .feather): column of longitude or x."""
-    y: ColumnName | None = None
-    """Table: column of latitude or y."""
-    wkt: ColumnName | None = None
-    """Table: column of geometries as well-known text, instead of x and y; detected automatically
-    if there is one."""
-    time: ColumnName | None = None
-    """Column of date and time (UTC), needed for a time window; with `date`, column of the time of
-    day."""
-    date: ColumnName | None = None
-    """Column of the date, if date and time are in two columns or there is no time."""
-    crs: CrsText | None = None
-    """CRS of the file, only if the file states none or a wrong one."""
-    encoding: Encoding | None = None
-    """Vector: text encoding, for example "cp1251", if the file states none or a wrong one."""
-    swap_xy: bool = False
-    """Vector: the file gives y before x."""
-    band: Annotated[int, Field(ge=1)] = 1
-    """Raster: number of the band."""
-    nodata: Annotated[float, Field(allow_inf_nan=True)] | None = None
-    """Raster: value that means "no data", if the file does not state it; the data type must be able
-    to hold it."""
-    scale: Annotated[Annotated[float, Field(gt=0)] | None, Default("the file's own scale")] = None
-    """Raster: factor by which values are multiplied, for example 0.3048 for feet."""
-    source: ShownText = ""
-    """Source and licence of the data; printed in the report."""
 
 
 class Mask(Layer):
@@ -373,6 +330,8 @@ class Study(Settings):
     models: Models = Models()
     evaluation: Evaluation = Evaluation()
     map: Maps = Maps()
+    shaking: Shaking = Shaking()
+    exposure: Exposure = Exposure()
 
     @model_validator(mode="before")
     @classmethod
@@ -433,13 +392,23 @@ def load(
     InputError
         Unreadable file, wrong key or value.
     """
+    document, base = read(path, data, overrides)
+    return validate(document, base, str(path)), document
+
+
+def read(
+    path: Path, data: Path | None = None, overrides: Sequence[str] = ()
+) -> tuple[dict[str, Any], Path]:
+    """Read the document of a study file, and return it with the folder of relative paths.
+
+    Parameters and errors as for `load`; no value is validated.
+    """
     document = documents.read(path)
     for item in overrides:
         documents.override(document, item)
     if data is not None and (too_long(data) or not data.is_dir()):
         raise InputError(f"--data {shortened(str(data), 300)}: no such folder")
-    base = (data or path.parent).resolve()
-    return validate(document, base, str(path)), document
+    return document, (data or path.parent).resolve()
 
 
 def default_folder(path: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,8 @@ class Jessee2018(Formula):
     land_cover_classes : mapping
         Classes of the study's land cover to GlobCover's codes; likewise.
     pgv, slope, cti, lithology, land_cover : str
-        Codes of the factors.
+        Codes of the factors. An empty code for lithology or land cover: the class is unknown
+        everywhere, and the mean coefficient of all classes counts.
     """
 
     published: ClassVar[str] = "Nowicki Jessee et al. (2018)"
@@ -90,12 +91,30 @@ class Jessee2018(Formula):
             Quantity("slope", "slope", "deg"),
             Quantity("cti", "topographic wetness", "1"),
             *self._further(),
-            Quantity("lithology", "lithology", "class"),
-            Quantity("land_cover", "land cover", "class"),
+            *([Quantity("lithology", "lithology", "class")] if self.lithology else []),
+            *([Quantity("land_cover", "land cover", "class")] if self.land_cover else []),
         )
 
     def _further(self) -> tuple[Quantity, ...]:
         return ()
+
+    @property
+    def class_spread(self) -> float:
+        """Standard deviation of X where classes are unknown, 0 where both are given."""
+        tables = [t for code, t in self._tables() if not code]
+        return float(np.sqrt(sum(np.var(list(t.values())) for t in tables)))
+
+    def _tables(self) -> tuple[tuple[str, Mapping[Any, float]], ...]:
+        return (self.lithology, self._lithology()), (self.land_cover, LAND_COVER)
+
+    def _class_terms(
+        self, properties: Sequence[NDArray[np.float64]], rows: int
+    ) -> NDArray[np.float64]:
+        """Return the sum of the coefficients of each row's classes, (rows,)."""
+        total, given = np.zeros(rows), iter(properties)
+        for code, table in self._tables():
+            total += next(given)[:, 0] if code else float(np.mean(list(table.values())))
+        return total
 
     @property
     def meaning(self) -> str:
@@ -186,7 +205,7 @@ class Jessee2018(Formula):
             values[0],
             values[1],
             values[2],
-            properties[0][:, 0] + properties[1][:, 0],
+            self._class_terms(properties, values[0].size),
             *self.limits,
         )
         return p

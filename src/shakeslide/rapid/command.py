@@ -1,0 +1,35 @@
+"""All stages of a new earthquake, as `shakeslide rapid` runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shakeslide import pipeline
+from shakeslide.rapid.computing import RapidMaps
+from shakeslide.rapid.earthquake import NewEarthquake
+from shakeslide.rapid.reporting import RapidReport
+
+
+def rapid(event: NewEarthquake) -> Path:
+    """Map a new earthquake: factors, maps, totals, page and PDF, as far as they are not there.
+
+    Parameters
+    ----------
+    event : NewEarthquake
+        As `earthquake.opened` returns it; its ledger is locked by the caller.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        Input that cannot serve, or a fault of the machine.
+    """
+    for note in (*event.motion.notes, *event.model.notes):
+        event.reporter.say(f"rapid: {note}")
+    pipeline.prepare(event.run)
+    RapidMaps()(event)
+    return RapidReport()(event)

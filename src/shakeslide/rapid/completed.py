@@ -1,0 +1,78 @@
+"""A new earthquake's study, completed: shaking as layers, and the factors of its model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
+from shakeslide.io.geotiff import BandToWrite, write_geotiff
+from shakeslide.rapid.models import COARSE
+from shakeslide.shaking.ground_motion import GroundMotion
+from shakeslide.study.factor_settings import PAPER_FACTORS
+
+LITHOLOGY, LAND_COVER = "lithology", "landcover"
+MEASURES = {"PGA": "g", "PGV": "cm/s"}
+"""Factors that are shaking, and their units."""
+
+
+def write_shaking(motion: GroundMotion, folder: Path) -> dict[str, Path]:
+    """Write the medians at the nodes as rasters and return their files by measure."""
+    paths = {}
+    for name, measure in (("PGA", motion.pga), ("PGV", motion.pgv)):
+        paths[name] = folder / f"{name}.tif"
+        values = measure.median.astype(np.float32)
+        write_geotiff(
+            paths[name],
+            motion.grid,
+            grids.tiles(motion.grid, 512),
+            lambda t, v=values: v[t.row0 : t.row1, t.col0 : t.col1],  # type: ignore[misc]
+            BandToWrite(description=f"median {name} ({MEASURES[name]})"),
+        )
+    return paths
+
+
+def completed(
+    document: Mapping[str, Any], shaking: Mapping[str, Path], wanted: Collection[str]
+) -> dict[str, Any]:
+    """Return a study's document with the layers and factors of a new earthquake.
+
+    What the study states itself stays as it is.
+
+    Parameters
+    ----------
+    document : mapping
+        The study as written.
+    shaking : mapping of str to Path
+        Rasters of the medians at nodes, by measure.
+    wanted : collection of str
+        Codes of the factors that the model takes.
+    """
+    whole = copy.deepcopy(dict(document))
+    layers, factors = whole.setdefault("layers", {}), whole.setdefault("factors", {})
+    for code, unit in MEASURES.items():
+        if code.lower() not in layers:
+            if code not in shaking:
+                continue
+            layers[code.lower()] = {"path": str(shaking[code].resolve()), "crs": "EPSG:4326"}
+        factors.setdefault(code, {"function": "value", "layer": code.lower(), "unit": unit})
+    factors.setdefault("CTI", {"function": "wetness", "cell": COARSE})
+    factors.setdefault("SLO250", {"function": "slope", "scale": COARSE, "name": "Slope, 250 m"})
+    if LAND_COVER in layers:
+        factors.setdefault("LC", {"function": "category", "layer": LAND_COVER})
+    every = {*PAPER_FACTORS, *factors}
+    if missing := set(wanted) - every:
+        raise InputError(
+            f"the model takes factors that the study does not have: {', '.join(sorted(missing))}; "
+            "add them to [factors]"
+        )
+    for code in every - set(wanted):
+        # The other factors need layers that a new earthquake does not have.
+        given = factors.get(code, {})
+        factors[code] = {**given, "use": False}
+    return whole

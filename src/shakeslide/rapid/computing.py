@@ -1,0 +1,271 @@
+"""The stage that computes a new earthquake: maps, totals, exposure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+
+from shakeslide.core import documents
+from shakeslide.core.errors import InputError
+from shakeslide.core.files import replacing
+from shakeslide.core.progress import Advance
+from shakeslide.factors import stack as stacks
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
+from shakeslide.hazard import seismic_total
+from shakeslide.io.tile_jobs import Shards, TileJob
+from shakeslide.learning import bundle, model_recipes
+from shakeslide.learning.bundle import FittedModel
+from shakeslide.models.formulas.raw import RawModel
+from shakeslide.pipeline.stage import Artefact, Stage, Work
+from shakeslide.rapid import draws, info, mapping, models, tiles, totals, versions
+from shakeslide.rapid.earthquake import NewEarthquake
+from shakeslide.rapid.response import ShakingColumns
+from shakeslide.rapid.totals import Sums, Totals
+
+MOST = {"PGA": 4.0, "PGV": 1000.0}
+"""Greatest shaking that is physical, in g and cm/s."""
+ROADS = "roads.csv"
+RATIO = 0.98
+"""Mean uncertainty ratio above which a ShakeMap is hardly constrained (USGS ground failure)."""
+
+
+class RapidMaps(Stage[NewEarthquake]):
+    """`maps/<model>_mean.tif` and its quantiles, `totals.json`, `info.json`, `roads.csv`."""
+
+    name = "rapid"
+    result = totals.FILE
+
+    def artefacts(self, run: NewEarthquake) -> Sequence[Artefact]:
+        """Return maps and totals, made together."""
+        return [Artefact("rapid", run.mark, "rapid")]
+
+    def summary(self, run: NewEarthquake) -> str:
+        """Return what is up to date."""
+        return f"maps and {totals.FILE} are"
+
+    def make(self, work: Work[NewEarthquake]) -> None:
+        """Compute all draws on every tile."""
+        event, (artefact,) = work.run, work.stale
+        versions.kept(event.out, event.version)
+        asked, grid, tile = event.study.shaking, event.grid, event.tile
+        fitted = fitted_model(event)
+        bands = mapping.bands_of(asked.exceeds or (), asked.median)
+        total = asked.draws + len(grids.tiles(grid, tile)) + len(bands)
+        with (
+            work.making(artefact, part=work.parts[0]) as made,
+            event.reporter.task("rapid", total) as on,
+        ):
+            job = TileJob(
+                grid=grid, folder=event.out / "maps", shards=Shards(work.parts[0]),
+                engine=event.run.engine, advance=on,
+            )  # fmt: skip
+            cut = tiles.compute(_work(event, fitted, on), _stack(event, event.model.codes), job)
+            files = mapping.write(event.model.name, cut, job, bands, what_of(fitted), event.about)
+            made[artefact] = [*files, *_write_rest(event, fitted, job, cut)]
+
+
+def _write_rest(
+    event: NewEarthquake, fitted: FittedModel, job: TileJob, cut: list[Tile]
+) -> list[Path]:
+    """Write what is made beside the maps, and return the files."""
+    found = _totals(event, tiles.summed(job, cut), cut, job)
+    files = _write_roads(event, job, cut)
+    before = versions.last(event.out, event.version)
+    if before is not None:
+        files += versions.write_change(before, event.model.name, cut, job)
+    highest = max(float(np.nanmax(job.shards.load(t)[0], initial=0.0)) for t in cut)
+    files.append(info.write(event.out, event.motion, found, event.grid, highest, what_of(fitted)))
+    path = event.out / totals.FILE
+    documents.write(path, found)
+    return [*files, path]
+
+
+def _stack(event: NewEarthquake, codes: Sequence[str]) -> xr.DataArray:
+    return stacks.stored(event.out / "factors", list(codes), event.tile)
+
+
+def what_of(model: FittedModel) -> str:
+    """Return what the model's value is."""
+    estimator = model.estimator
+    if isinstance(estimator, RawModel) and estimator.title:
+        return estimator.title[0].lower() + estimator.title[1:]
+    return "probability of a landslide source cell"
+
+
+def fitted_model(event: NewEarthquake) -> FittedModel:
+    """Return the model, told what the factors' files are."""
+    infos = [stacks.file_info(event.out / "factors" / f"{c}.tif") for c in event.model.codes]
+    if event.model.folder is not None:
+        fitted = bundle.load(event.model.folder)
+        bundle.require_factors(fitted, infos)
+        return fitted
+    recipe = model_recipes.recipe(event.model.name, event.study.models, event.study.event)
+    stack = _stack(event, event.model.codes)
+    present = {
+        info.code: np.unique(_known(stack.sel(factor=info.code).data.compute())).tolist()
+        for info in infos
+        if info.kind == "categorical"
+    }
+    return models.fitted_formula(recipe, infos, present, event.study.study.name)
+
+
+def _known(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    return values[np.isfinite(values)].astype(np.int64)
+
+
+def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
+    asked = event.study.shaking
+    measures, codes = event.model.varies, list(event.model.codes)
+    own = event.model.event_sd if asked.event_sd is None else asked.event_sd
+    level = _own_level(event, fitted)
+    nodes = draws.drawn(
+        event.motion,
+        event.grid,
+        measures,
+        count=asked.draws,
+        seed=event.study.study.seed,
+        between=asked.between,
+        level=draws.Level(mean=level, sd=float(np.hypot(own, event.model.class_sd))),
+        advance=on,
+    )
+    return tiles.Work(
+        predict=fitted.predict,
+        columns=tuple(range(len(codes))),
+        shaking=ShakingColumns(
+            columns=tuple(codes.index(m) for m in measures), most=tuple(MOST[m] for m in measures)
+        ),
+        pga=codes.index("PGA") if "PGA" in codes else None,
+        nodes=nodes,
+        grid=event.grid,
+        weights=_Weights(event),
+        level=level,
+        exceeds=tuple(asked.exceeds or ()),
+        roads=event.exposed.roads,
+    )
+
+
+def _own_level(event: NewEarthquake, fitted: FittedModel) -> float:
+    """Return what sets the map's level to that of the model's own scale, on the logit."""
+    model = event.model
+    if not model.own_scale:
+        return 0.0
+    codes = list(model.every_code)
+    stack = _stack(event, codes)
+    own = [model.own_scale[c][0] if c in model.own_scale else c for c in model.codes]
+    return tiles.level_of_own_scale(
+        fitted.predict,
+        tuple(range(len(model.codes))),
+        tuple(codes.index(c) for c in own),
+        stack,
+        event.run.engine,
+    )
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Area in km², then what lies there; see `tiles.Weights`."""
+
+    event: NewEarthquake
+
+    def __call__(self, tile: Tile) -> NDArray[np.float32]:
+        grid = self.event.grid
+        dx, dy = grids.cell_size(grid)
+        area = np.full(tile.shape, dx * dy / 1e6, np.float32)
+        things = self.event.exposed.weights.values()
+        return np.stack([area, *(c.on(tile, grid.shape[1]) for c in things)])
+
+
+def _totals(
+    event: NewEarthquake, sums: NDArray[np.float64], cut: list[Tile], job: TileJob
+) -> Totals:
+    names = ["area", *event.exposed.weights]
+    counted = "PGA" in event.model.codes
+    by = {
+        name: Sums(draws=row[2:], median=float(row[0]), counted=float(row[1]) if counted else None)
+        for name, row in zip(names, sums, strict=True)
+    }
+    area = totals.quantiles(by["area"].draws)
+    exposed = {n: totals.quantiles(by[n].draws) for n in names[1:]}
+    roads = event.exposed.roads
+    if roads is not None:
+        cuts = tiles.cuts(job, cut, len(roads.names))
+        exposed["road_cuts"] = totals.quantiles(cuts.sum(axis=0))
+    known = sum(int(np.isfinite(job.shards.load(t)[0]).sum()) for t in cut)
+    dx, dy = grids.cell_size(event.grid)
+    mapped = known * dx * dy / 1e6
+    if known == 0:
+        raise InputError(
+            "no cell has values of all factors: do the DEM and the ShakeMap cover the grid?"
+        )
+    return Totals(
+        model=event.model.name,
+        shakemap=event.version,
+        area_km2=area,
+        landslides=totals.scaled(area, 1 / totals.MEAN_AREA),
+        hazard_alert=totals.hazard_alert(by["area"]),
+        population_alert=totals.population_alert(by["people"]) if "people" in by else None,
+        usgs=totals.usgs(by),
+        marc2016_km2=_marc(event),
+        exposure=totals.Exposure(**exposed),
+        mapped_km2=mapped,
+        draws=event.study.shaking.draws,
+        warnings=tuple(_warnings(event, known)),
+    )
+
+
+def _marc(event: NewEarthquake) -> float | None:
+    """Return the total area from seismology; None without magnitude, depth or slopes."""
+    magnitude, depth = event.motion.magnitude, event.motion.depth
+    if magnitude is None or depth is None or "SLO" not in event.model.codes:
+        return None
+    stack = _stack(event, ["SLO"])
+    slope = np.asarray(stack.data[0].compute())
+    mode, steep = seismic_total.modal_slope(slope, grids.cell_size(event.grid)[0])
+    # Without the style of faulting: the value for reverse and strike-slip.
+    return float(
+        seismic_total.seismic_total(magnitude, "reverse", max(depth, 1.0), mode, steep).area
+    )
+
+
+def _warnings(event: NewEarthquake, known: int) -> list[str]:
+    motion, out = event.motion, list(event.exposed.notes)
+    if motion.uncertainty_ratio is not None and motion.uncertainty_ratio > RATIO:
+        out.append(
+            f"WARNING: the ShakeMap's mean uncertainty ratio is {motion.uncertainty_ratio:.2f}: "
+            "neither a finite rupture nor stations constrain it yet; expect large changes"
+        )
+    if (motion.magnitude or 0) >= 7 and motion.finite_rupture is False:
+        out.append("WARNING: magnitude 7 or more without a finite rupture: expect large changes")
+    rows, cols = grids.shape_of(event.grid)
+    if known < 0.5 * rows * cols:
+        out.append(f"only {100 * known / (rows * cols):.0f} % of the grid has a prediction")
+    return out
+
+
+def _write_roads(event: NewEarthquake, job: TileJob, cut: list[Tile]) -> list[Path]:
+    """Write `roads.csv`: how likely each road is cut, the most likely first."""
+    roads = event.exposed.roads
+    if roads is None:
+        return []
+    p = tiles.cuts(job, cut, len(roads.names)).mean(axis=1)
+    km = shapely.length(roads.lines) / 1000.0
+    order = np.argsort(-p, kind="stable")
+    table = pd.DataFrame(
+        {
+            "road": [roads.names[i] for i in order],
+            "km": km[order].round(3),
+            "probability_of_a_cut": p[order].round(4),
+        }
+    )
+    path = event.out / ROADS
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False)
+    return [path]

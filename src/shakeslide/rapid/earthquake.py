@@ -1,0 +1,193 @@
+"""A new earthquake: its study, completed, its shaking and the model that maps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from shakeslide import pipeline
+from shakeslide._version import __version__
+from shakeslide.core.engine import Engine
+from shakeslide.core.fingerprints import fingerprint
+from shakeslide.core.progress import Reporter
+from shakeslide.rapid import completed, exposure, models, own_shaking
+from shakeslide.rapid.models import RapidModel
+from shakeslide.rapid.totals import ShakeMapVersion
+from shakeslide.results.ledger import Ledger
+from shakeslide.shaking import shakemap
+from shakeslide.shaking.ground_motion import GroundMotion
+from shakeslide.study import settings as study
+from shakeslide.study.settings import Study
+
+
+@dataclass(frozen=True)
+class NewEarthquake:
+    """What is known before any landslide is mapped, ready to be computed.
+
+    Attributes
+    ----------
+    run : pipeline.Run
+        The completed study in its folder of results.
+    motion : GroundMotion
+        The shaking.
+    model : RapidModel
+        What is mapped.
+    """
+
+    run: pipeline.Run
+    motion: GroundMotion
+    model: RapidModel
+
+    @property
+    def out(self) -> Path:
+        """Folder of results."""
+        return self.run.out
+
+    @property
+    def ledger(self) -> Ledger:
+        """The record of what has been made from what."""
+        return self.run.ledger
+
+    @property
+    def reporter(self) -> Reporter:
+        """What the user sees."""
+        return self.run.reporter
+
+    @property
+    def study(self) -> Study:
+        """All settings."""
+        return self.run.study
+
+    @property
+    def grid(self) -> GeoBox:
+        """The grid."""
+        return self.run.grid()
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile in cells."""
+        return self.run.tile()
+
+    @cached_property
+    def exposed(self) -> exposure.Exposed:
+        """What lies in the landslides' way."""
+        return exposure.exposed(self.study.exposure, self.grid)
+
+    @property
+    def scenario(self) -> bool:
+        """Whether the earthquake is an assumed one."""
+        stated = self.study.shaking.scenario
+        return self.motion.scenario if stated is None else stated
+
+    @property
+    def version(self) -> ShakeMapVersion:
+        """Which ShakeMap it is of."""
+        return ShakeMapVersion(
+            id=self.motion.id,
+            version=self.motion.version,
+            event_type="SCENARIO" if self.scenario else "ACTUAL",
+        )
+
+    @property
+    def about(self) -> str:
+        """The earthquake and its ShakeMap in a few words."""
+        name = self.motion.title or self.study.study.name
+        what = f"ShakeMap {self.motion.id} version {self.motion.version}" if self.motion.id else ""
+        label = "SCENARIO, an assumed earthquake: " if self.scenario else ""
+        return f"{label}{name}{f', {what}' if what else ''}"
+
+    @property
+    def mark(self) -> str:
+        """Fingerprint of all that maps and totals depend on."""
+        content = self.ledger.content
+        settings = self.study.shaking
+        parts = [self.model.codes, dict(self.model.settings), self.model.class_sd]
+        folder = self.model.folder
+        weights = content(folder / "weights.safetensors") if folder else ""
+        return fingerprint(
+            {c: self.run.marks.factor_marks()[c] for c in self.model.every_code},
+            settings.essence(content, but=("shakemap", "uncertainty")),
+            _digest(self.motion),
+            self.model.name, parts, weights,
+            self.study.exposure.essence(content),
+            self.study.study.seed, __version__,
+        )  # fmt: skip
+
+
+def _digest(motion: GroundMotion) -> str:
+    measures = (motion.pga, motion.pgv)
+    values = [v for m in measures for v in (m.median, m.total, m.between, m.within)]
+    return fingerprint([np.nan_to_num(v, nan=-1.0) for v in values], str(motion.grid))
+
+
+def opened(
+    path: Path,
+    out: Path,
+    engine: Engine,
+    reporter: Reporter,
+    *,
+    model: str | None = None,
+    data: Path | None = None,
+    overrides: list[str] | None = None,
+    verify: bool = False,
+) -> NewEarthquake:
+    """Read the study of a new earthquake and its ShakeMap.
+
+    Parameters
+    ----------
+    path : Path
+        The study file.
+    out : Path
+        Folder of results.
+    engine, reporter : Engine, Reporter
+        Where tiles run; what the user sees.
+    model : str, optional
+        Name of a formula or folder of a model; default: [models] use of the study, if it is one
+        formula.
+    data, overrides : optional
+        As for `study.load`.
+    verify : bool
+        Read all files again.
+
+    Raises
+    ------
+    InputError
+        Any file or key that is wrong.
+    """
+    document, base = study.read(path, data, overrides or [])
+    # As written: layers of classes are used by factors that are added later.
+    plain = study.validate(completed.completed(document, {}, ()), base, str(path))
+    name = model or _asked(document)
+    rapid = models.chosen(name, plain.layers)
+    motion = _motion(plain, out, engine, reporter)
+    files = completed.write_shaking(motion, out / ".work" / "shaking")
+    whole = completed.completed(document, files, [*rapid.every_code, "DEM"])
+    if rapid.folder is None:
+        whole["models"] = {"use": [rapid.name], rapid.name: _settings(whole, rapid)}
+    loaded = study.validate(whole, base, str(path))
+    return NewEarthquake(
+        pipeline.Run(loaded, document, out, engine, reporter, verify), motion, rapid
+    )
+
+
+def _motion(plain: Study, out: Path, engine: Engine, reporter: Reporter) -> GroundMotion:
+    """Return the shaking of a ShakeMap, or of the study's own rasters."""
+    if plain.shaking.shakemap is not None:
+        return shakemap.read(plain.shaking.shakemap, plain.shaking.uncertainty)
+    grid = pipeline.Run(plain, {}, out, engine, reporter).grid()
+    return own_shaking.read(plain.layers, plain.shaking, plain.event, plain.study.name, grid)
+
+
+def _settings(document: Mapping[str, Any], model: RapidModel) -> dict[str, Any]:
+    return {**model.settings, **document.get("models", {}).get(model.name, {})}
+
+
+def _asked(document: Mapping[str, Any]) -> str:
+    used = document.get("models", {}).get("use") or [models.DEFAULT]
+    return str(used[0])

@@ -1,0 +1,312 @@
+"""What lies in the landslides' way: people, buildings and roads on the grid's cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
+from shakeslide.io import vector
+from shakeslide.layers import readers
+from shakeslide.rapid.response import Float
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.rapid_settings import Exposure, People, Roads
+
+STEPS = 4
+"""Points along a road in the length of a cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Things counted by cell.
+
+    Attributes
+    ----------
+    cell : array, (n,) int64
+        Numbers of the cells, row by row over the whole grid, rising.
+    weight : array, (n,) float64
+        How much lies in each.
+    """
+
+    cell: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    def on(self, tile: Tile, columns: int) -> Float:
+        """Return the weights of a tile's cells, (rows, cols), of a grid with so many columns."""
+        out = np.zeros(tile.shape, np.float64)
+        first, last = np.searchsorted(self.cell, [tile.row0 * columns, tile.row1 * columns])
+        row, col = np.divmod(self.cell[first:last], columns)
+        inside = (col >= tile.col0) & (col < tile.col1)
+        at = (row[inside] - tile.row0, col[inside] - tile.col0)
+        np.add.at(out, at, self.weight[first:last][inside])
+        return out.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class RoadCells:
+    """The cells of each road.
+
+    Attributes
+    ----------
+    counted : Counted
+        Kilometres in each entry's cell.
+    segment : array, (n,) int64
+        Number of the road of each entry.
+    names : tuple of str
+        Of the roads.
+    lines : array, (roads,) of LineString
+        In the grid's CRS.
+    """
+
+    counted: Counted
+    segment: NDArray[np.int64]
+    names: tuple[str, ...]
+    lines: NDArray[np.object_]
+
+    def on(self, tile: Tile, columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the cells in a tile (numbered in the tile) and the roads there, (n,) each.
+
+        A road counts once in each of its cells.
+        """
+        cell = self.counted.cell
+        first, last = np.searchsorted(cell, [tile.row0 * columns, tile.row1 * columns])
+        row, col = np.divmod(cell[first:last], columns)
+        inside = (col >= tile.col0) & (col < tile.col1)
+        place = (row[inside] - tile.row0) * tile.shape[1] + (col[inside] - tile.col0)
+        both = np.unique(np.stack([self.segment[first:last][inside], place]), axis=1)
+        return both[1], both[0]
+
+
+def _entries(cell: NDArray[np.int64], weight: NDArray[np.float64]) -> Counted:
+    order = np.argsort(cell, kind="stable")
+    return Counted(cell[order], weight[order])
+
+
+def people(settings: People, grid: GeoBox) -> tuple[Counted, list[str]]:
+    """Return the people on each cell, nobody created or lost, and what there is to say.
+
+    A cell of the raster counts where its middle lies in the grid. Its people are shared evenly
+    among the grid's cells that have their middles in it, or all belong to the cell under its
+    middle.
+
+    Raises
+    ------
+    InputError
+        Negative counts, no data on the grid, or what looks like a density.
+    """
+    name = "exposure.people"
+    info = readers.raster_info(settings, name)
+    source = readers.raster_source(settings, name=name).nearest()
+    own = _window(info.grid, grid, f"{settings.path} ({name})")
+    values = source.read(own).astype(np.float64)
+    known = np.isfinite(values)
+    if not known.any():
+        raise InputError(f"{settings.path} ({name}): has no values on the grid")
+    if values[known].min() < 0:
+        raise InputError(
+            f"{settings.path} ({name}): has negative counts (down to {values[known].min():g}); "
+            f"if they mean no data, set nodata = {values[known].min():g}"
+        )
+    values[~known] = 0.0
+    if settings.unit == "per_km2":
+        values *= _areas(own)[:, None] if own.crs and own.crs.geographic else _cell_km2(own)
+    notes = _doubts(settings, info.unit, values)
+    held, index = _held(own, grid)
+    return _shared_out(values, own, grid, held, index), notes
+
+
+def _doubts(settings: People, unit: str, values: NDArray[np.float64]) -> list[str]:
+    """Return what makes counts look like densities."""
+    text = f"{unit} {settings.path.stem}".lower()
+    dense = any(w in text for w in ("dens", "/km", "per_km", "per km", "km-2", "sqkm"))
+    if settings.unit == "count" and dense:
+        return [
+            f"{settings.path}: its name or unit speaks of a density; if so set [exposure.people] "
+            'unit = "per_km2"'
+        ]
+    return []
+
+
+def _window(own: GeoBox, grid: GeoBox, whose: str) -> GeoBox:
+    """Return the part of a raster's own cells around the grid."""
+    if own.crs is None:
+        raise InputError(f'{whose}: has no CRS; give it with `crs = "EPSG:..."`')
+    box = grid.extent.to_crs(own.crs).boundingbox
+    inverse = ~own.affine
+    places = [inverse * p for p in ((box.left, box.top), (box.right, box.bottom))]
+    (c0, r0), (c1, r1) = places
+    shape = grids.shape_of(own)
+    rows = slice(max(int(min(r0, r1)) - 1, 0), min(int(max(r0, r1)) + 2, shape[0]))
+    cols = slice(max(int(min(c0, c1)) - 1, 0), min(int(max(c0, c1)) + 2, shape[1]))
+    if rows.stop <= rows.start or cols.stop <= cols.start:
+        raise InputError(f"{whose}: does not reach the grid")
+    return own[rows, cols]
+
+
+def _cell_km2(own: GeoBox) -> float:
+    return abs(own.affine.a * own.affine.e) / 1e6
+
+
+def _areas(own: GeoBox) -> NDArray[np.float64]:
+    """Return the area of a raster's cells in degrees by row, (rows,) km²."""
+    geod = pyproj.Geod(ellps="WGS84")
+    a = own.affine
+    tops = a.f + a.e * np.arange(own.shape[0] + 1)
+    out = []
+    for north, south in pairwise(tops):
+        lons, lats = [0, 0, a.a, a.a], [north, south, south, north]
+        out.append(abs(geod.polygon_area_perimeter(lons, lats)[0]) / 1e6)
+    return np.array(out)
+
+
+def _held(own: GeoBox, grid: GeoBox) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how many of the grid's cells each of the raster's holds, and which one holds each.
+
+    Returns
+    -------
+    held : array, (raster's cells,) int64
+    index : array, (grid's cells,) int64
+        Number of the raster's cell, -1 outside.
+    """
+    rows, cols = grids.shape_of(grid)
+    count = own.shape[0] * own.shape[1]
+    held = np.zeros(count, np.int64)
+    index = np.empty(rows * cols, np.int64)
+    turn = pyproj.Transformer.from_crs(
+        grids.crs_of(grid).proj, grids.crs_of(own).proj, always_xy=True
+    )
+    inverse = ~own.affine
+    for tile in grids.tiles(grid, 1024):
+        x, y = grids.cell_centres(grid, tile)
+        xx, yy = turn.transform(*(v.ravel() for v in np.meshgrid(x, y)))
+        col, row = inverse * (np.asarray(xx), np.asarray(yy))
+        r, c = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
+        inside = (r >= 0) & (r < own.shape[0]) & (c >= 0) & (c < own.shape[1])
+        number = np.where(inside, r * own.shape[1] + c, -1)
+        held += np.bincount(number[inside], minlength=count)
+        index.reshape(rows, cols)[tile.row0 : tile.row1, tile.col0 : tile.col1] = number.reshape(
+            tile.shape
+        )
+    return held, index
+
+
+def _shared_out(
+    values: NDArray[np.float64],
+    own: GeoBox,
+    grid: GeoBox,
+    held: NDArray[np.int64],
+    index: NDArray[np.int64],
+) -> Counted:
+    rows, cols = grids.shape_of(grid)
+    # The raster's cells whose middle lies in the grid, and the cell under it.
+    middles = np.meshgrid(np.arange(own.shape[1]) + 0.5, np.arange(own.shape[0]) + 0.5)
+    a = own.affine
+    x, y = a.c + a.a * middles[0] + a.b * middles[1], a.f + a.d * middles[0] + a.e * middles[1]
+    turn = pyproj.Transformer.from_crs(
+        grids.crs_of(own).proj, grids.crs_of(grid).proj, always_xy=True
+    )
+    xx, yy = turn.transform(np.ravel(x), np.ravel(y))
+    col, row = ~grid.affine * (np.asarray(xx), np.asarray(yy))
+    r, c = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
+    inside = (r >= 0) & (r < rows) & (c >= 0) & (c < cols)
+    flat = values.ravel()
+    share = np.where(inside, flat / np.maximum(held, 1), 0.0)
+    there = np.nonzero((index >= 0) & (share[np.maximum(index, 0)] > 0))[0]
+    alone = inside & (held == 0) & (flat > 0)
+    cell = np.concatenate([there, r[alone] * cols + c[alone]])
+    return _entries(cell, np.concatenate([share[index[there]], flat[alone]]))
+
+
+def buildings(settings: Layer, grid: GeoBox) -> Counted:
+    """Return the buildings on each cell, by their middles."""
+    name = "exposure.buildings"
+    source = readers.vector_source(settings, name)
+    features = vector.read(source, grids.crs_of(grid), ("polygon", "point"))
+    middle = shapely.centroid(features.geometry)
+    return _counted_at(shapely.get_coordinates(middle), grid, f"{settings.path} ({name})")
+
+
+def _counted_at(xy: NDArray[np.float64], grid: GeoBox, whose: str) -> Counted:
+    cell, inside = _cells(xy, grid)
+    if not inside.any():
+        raise InputError(f"{whose}: nothing of it lies on the grid")
+    return _entries(cell[inside], np.ones(int(inside.sum())))
+
+
+def _cells(xy: NDArray[np.float64], grid: GeoBox) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    rows, cols = grids.shape_of(grid)
+    col, row = ~grid.affine * (xy[:, 0], xy[:, 1])
+    r, c = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
+    inside = (r >= 0) & (r < rows) & (c >= 0) & (c < cols)
+    return r * cols + c, inside
+
+
+def roads(settings: Roads, grid: GeoBox) -> RoadCells:
+    """Return the cells of roads and the kilometres in each."""
+    name = "exposure.roads"
+    source = readers.vector_source(settings, name)
+    wanted = [settings.name] if settings.name else []
+    features = vector.read(source, grids.crs_of(grid), "line", wanted)
+    if settings.name:
+        vector.require_column(features, settings.name, f"[{name}]")
+    parts, row = shapely.get_parts(features.geometry, return_index=True)
+    length = shapely.length(parts)
+    parts, row, length = parts[length > 0], row[length > 0], length[length > 0]
+    step = min(grids.cell_size(grid)) / STEPS
+    count = np.maximum(np.ceil(length / step), 1).astype(np.int64)
+    segment = np.repeat(np.arange(len(parts)), count)
+    first = np.repeat(np.cumsum(count) - count, count)
+    along = (np.arange(segment.size) - first + 0.5) * np.repeat(length / count, count)
+    xy = shapely.get_coordinates(shapely.line_interpolate_point(parts[segment], along))
+    cell, inside = _cells(xy, grid)
+    if not inside.any():
+        raise InputError(f"{settings.path} ({name}): no road lies on the grid")
+    weight = np.repeat(length / count / 1000.0, count)[inside]
+    order = np.argsort(cell[inside], kind="stable")
+    names = (
+        tuple(map(str, features.table[settings.name].iloc[row]))
+        if settings.name
+        else tuple(f"road {n + 1}" for n in row)
+    )
+    return RoadCells(
+        Counted(cell[inside][order], weight[order]), segment[inside][order], names, parts
+    )
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """All that lies in the landslides' way; None where no layer was given."""
+
+    people: Counted | None = None
+    buildings: Counted | None = None
+    roads: RoadCells | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> dict[str, Counted]:
+        """What is summed up by cell, by name."""
+        given = {
+            "people": self.people,
+            "buildings": self.buildings,
+            "road_km": None if self.roads is None else self.roads.counted,
+        }
+        return {name: counted for name, counted in given.items() if counted is not None}
+
+
+def exposed(settings: Exposure, grid: GeoBox) -> Exposed:
+    """Read all layers of [exposure]."""
+    who, notes = (None, []) if settings.people is None else people(settings.people, grid)
+    return Exposed(
+        people=who,
+        buildings=None if settings.buildings is None else buildings(settings.buildings, grid),
+        roads=None if settings.roads is None else roads(settings.roads, grid),
+        notes=tuple(notes),
+    )

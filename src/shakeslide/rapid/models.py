@@ -1,0 +1,184 @@
+"""Models that map an earthquake of which nothing is mapped: published formulas, and bundles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from shakeslide.core.errors import InputError
+from shakeslide.factors.stack import FactorInfo
+from shakeslide.io import units
+from shakeslide.learning import bundle
+from shakeslide.learning.bundle import FittedModel, TrainedOn
+from shakeslide.learning.training import Recipe
+from shakeslide.models.formulas.jessee import Jessee2018
+from shakeslide.models.formulas.raw import Formula
+from shakeslide.models.registry import MODELS
+from shakeslide.sampling.encoding import Column, Encoder
+
+DEFAULT = "jessee2022"
+"""Model of `rapid` where none is asked for."""
+MeasureName = Literal["PGV", "PGA"]
+MEASURES: tuple[MeasureName, ...] = ("PGV", "PGA")
+"""Measures of shaking that vary; PGV first, which formulas take above all."""
+COARSE = 250.0
+"""Cells in metres of the slopes and wetness that the global models were made with."""
+FORMULA_SD = math.log(3)
+"""Standard deviation of the earthquake's own level on the logit, for published formulas: observed
+totals depart from theirs by a factor of three either way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RapidModel:
+    """A model that needs no landslides of this earthquake.
+
+    Attributes
+    ----------
+    name : str
+        Of the formula, or of the bundle's model.
+    codes : tuple of str
+        Factors that it takes.
+    settings : mapping
+        What its table of the study must say where classes are unknown.
+    class_sd : float
+        Standard deviation of the logit that unknown classes add.
+    event_sd : float
+        Standard deviation of the earthquake's own level on the logit.
+    notes : tuple of str
+        What is missing, and what that costs.
+    varies : tuple of str
+        Measures of shaking that vary from draw to draw, "PGV" and "PGA"; the others stay at their
+        medians.
+    folder : Path, optional
+        Of a bundle.
+    own_scale : mapping of str to (str, float)
+        Of factors that the model took from coarser cells: the code of the same factor at its own
+        scale, and that scale in metres. They set the level of the map, not its pattern.
+    """
+
+    name: str
+    codes: tuple[str, ...]
+    settings: Mapping[str, str]
+    class_sd: float
+    event_sd: float
+    varies: tuple[MeasureName, ...]
+    notes: tuple[str, ...] = ()
+    folder: Path | None = None
+    own_scale: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+
+    @property
+    def every_code(self) -> tuple[str, ...]:
+        """Codes of all factors that are needed."""
+        return (*self.codes, *(code for code, _ in self.own_scale.values()))
+
+
+def chosen(name: str, layers: Collection[str]) -> RapidModel:
+    """Return a model by the name of a formula, or by the folder of a bundle.
+
+    Parameters
+    ----------
+    name : str
+        Name or path.
+    layers : collection of str
+        Names of the study's layers.
+
+    Raises
+    ------
+    InputError
+        A name that is no formula's and no folder's, a model that must learn from landslides.
+    """
+    if name in MODELS:
+        if not MODELS[name].static:
+            static = ", ".join(n for n, m in MODELS.items() if m.static)
+            raise InputError(
+                f"--model {name} learns from mapped landslides, of which this earthquake has none: "
+                f"choose {static}, or the folder of a model that `shakeslide train` made"
+            )
+        return _formula(name, layers)
+    if (Path(name) / bundle.MANIFEST).is_file():
+        fitted = bundle.load(Path(name))
+        codes = tuple(f.code for f in fitted.factors)
+        return RapidModel(
+            name=fitted.name,
+            codes=codes,
+            settings={},
+            varies=_varying(codes),
+            class_sd=0.0,
+            event_sd=FORMULA_SD,
+            notes=(
+                f"{fitted.name} learnt from one earthquake ({fitted.about.study}): on another one "
+                "it can rank slopes worse than a published formula",
+            ),
+            folder=Path(name),
+        )
+    raise InputError(
+        f"--model {name}: is neither a published formula "
+        f"({', '.join(n for n, m in MODELS.items() if m.static)}) nor the folder of a model"
+    )
+
+
+def _formula(name: str, layers: Collection[str]) -> RapidModel:
+    settings, notes = {}, []
+    made = MODELS[name].make()
+    if isinstance(made, Jessee2018):
+        settings = {"output": "coverage"}
+        for key, layer in (("lithology", "lithology"), ("land_cover", "landcover")):
+            if layer not in layers:
+                settings[key] = ""
+                notes.append(
+                    f"no [layers.{layer}]: the mean coefficient of all its classes counts, and "
+                    "their spread widens the intervals"
+                )
+        made = MODELS[name].make(**settings)
+    if not isinstance(made, Formula):
+        raise InputError(f"--model {name} cannot be used without landslides")
+    codes = tuple(str(getattr(made, q.setting)) for q in made.quantities())
+    spread = made.class_spread if isinstance(made, Jessee2018) else 0.0
+    return RapidModel(
+        name=name, codes=codes, settings=settings, class_sd=spread, event_sd=FORMULA_SD,
+        notes=tuple(notes),
+        # Its PGA only leaves out ground below 0.02 g.
+        varies=("PGV",) if isinstance(made, Jessee2018) else _varying(codes),
+        own_scale={"SLO": ("SLO250", COARSE)} if isinstance(made, Jessee2018) else {},
+    )  # fmt: skip
+
+
+def _varying(codes: Collection[str]) -> tuple[MeasureName, ...]:
+    """Return the measures of shaking among factors."""
+    taken = tuple(m for m in MEASURES if m in codes)
+    if not taken:
+        raise InputError("the model takes neither PGA nor PGV, so that no shaking changes it")
+    return taken
+
+
+def fitted_formula(
+    recipe: Recipe,
+    factors: Sequence[FactorInfo],
+    present: Mapping[str, Collection[int]],
+    study: str,
+) -> FittedModel:
+    """Return a published formula as a model of raw factors; it learns nothing.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the formula.
+    factors : sequence of FactorInfo
+        The columns of raw factors.
+    present : mapping
+        Per categorical factor, the codes of the classes that occur.
+    study : str
+        Name of the study.
+    """
+    made: Any = recipe.make(0)
+    made.describe(factors, units.conversion, present)
+    # Labels of both classes for the form's sake: a formula does not look at them.
+    made.fit(np.zeros((2, len(factors)), np.float32), np.array([0, 1]))
+    columns = tuple(Column(f.code, f.kind) for f in factors)
+    about = TrainedOn(seed=0, rows=0, sample_share=0.5, prevalence=0.5, static=True, study=study)
+    return FittedModel(recipe.name, made, Encoder(columns, "raw", True), tuple(factors), about)

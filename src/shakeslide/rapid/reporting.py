@@ -1,0 +1,118 @@
+"""The stage that shows a new earthquake: page, one-page PDF, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from odc.geo.geobox import GeoBox
+
+from shakeslide.core import documents
+from shakeslide.core.extras import extra
+from shakeslide.core.fingerprints import fingerprint
+from shakeslide.geo import grid as grids
+from shakeslide.pipeline.stage import Artefact, Stage, Work
+from shakeslide.rapid import totals
+from shakeslide.rapid.computing import ROADS, fitted_model, what_of
+from shakeslide.rapid.earthquake import NewEarthquake
+from shakeslide.rapid.totals import Totals
+from shakeslide.shaking.ground_motion import GroundMotion
+
+if TYPE_CHECKING:
+    from shakeslide.rapid.page import RoadCut
+
+MOST_ROADS = 15
+"""Roads that the page lists."""
+
+
+class RapidReport(Stage[NewEarthquake]):
+    """`report.html`, `summary.pdf` and figures."""
+
+    name = "rapid-report"
+    command = "rapid"
+    result = "report.html"
+
+    def artefacts(self, run: NewEarthquake) -> Sequence[Artefact]:
+        """Return the page with all that belongs to it."""
+        mark = fingerprint(run.mark, run.study.study.name, run.about)
+        return [Artefact("rapid-report", mark, "rapid")]
+
+    def needs(self, run: NewEarthquake, stale: Sequence[Artefact]) -> Sequence[Artefact]:
+        """Return maps and totals."""
+        return [Artefact("rapid", run.mark, "rapid")]
+
+    def summary(self, run: NewEarthquake) -> str:
+        """Return what is up to date."""
+        return "report.html is"
+
+    def make(self, work: Work[NewEarthquake]) -> None:
+        """Draw and write."""
+        with extra("report", "rapid"):
+            from shakeslide.rapid import figures, page, sheet
+            from shakeslide.rapid.first_places import first
+            from shakeslide.report.cartography import View
+
+        event, (artefact,) = work.run, work.stale
+        name, what = event.model.name, what_of(fitted_model(event))
+        titles = {"mean": f"{what}: mean", "p10": "10 % quantile", "p90": "90 % quantile"}
+        maps = [
+            figures.MapFile(path=event.out / "maps" / f"{name}_{band}.tif", name=band, title=title)
+            for band, title in titles.items()
+        ]
+        with work.making(artefact) as made, event.reporter.task("report", 2) as on:
+            squares = first(maps[0].path, event.grid)
+            dem = event.out / "factors" / "DEM.tif"
+            view = View(event.grid, figures.MOST)
+            shown = figures.shown_maps(view, maps, dem if dem.exists() else None, squares)
+            drawn = figures.draw(event.out, maps, shown)
+            on(1)
+            facts = page.Facts(
+                name=event.study.study.name,
+                event=_event_line(event.motion),
+                scenario=event.scenario,
+                model=name,
+                what=what,
+                grid=_grid_line(event.grid),
+                seed=event.study.study.seed,
+                totals=documents.read(event.out / totals.FILE, Totals),
+                first=squares,
+                roads=_most_cut(event.out),
+                notes=(*event.motion.notes, *event.model.notes),
+                maps=drawn,
+            )
+            files = [page.write(event.out, facts), sheet.write(event.out, facts, shown[0])]
+            on(1)
+            made[artefact] = [*files, *(d.path for d in drawn)]
+
+
+def _most_cut(out: Path) -> tuple[RoadCut, ...]:
+    """Return the roads that are most likely cut."""
+    from shakeslide.rapid import page
+
+    path = out / ROADS
+    if not path.exists():
+        return ()
+    table = pd.read_csv(path, dtype={"road": str}, keep_default_na=False).head(MOST_ROADS)
+    return tuple(
+        page.RoadCut(name=str(r.road), km=float(r.km), p=float(r.probability_of_a_cut))  # type: ignore[arg-type]
+        for r in table.itertuples()
+    )
+
+
+def _event_line(motion: GroundMotion) -> str:
+    parts = [
+        f"magnitude {motion.magnitude:g}" if motion.magnitude is not None else "",
+        f"depth {motion.depth:g} km" if motion.depth is not None else "",
+        motion.time.replace("T", " ").removesuffix("Z") + " UTC" if motion.time else "",
+    ]
+    text = ", ".join(p for p in parts if p)
+    return text[:1].upper() + text[1:]
+
+
+def _grid_line(grid: GeoBox) -> str:
+    rows, cols = grids.shape_of(grid)
+    return (
+        f"{rows:,} × {cols:,} cells of {grids.cell_size(grid)[0]:g} m, {grids.crs_name(grid.crs)}"
+    )

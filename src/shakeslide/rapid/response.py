@@ -1,0 +1,396 @@
+"""A model's probability as a function of shaking, and what draws of shaking make of it.
+
+Per cell a model depends on shaking through few numbers. It is predicted at some levels of shaking
+around the median (`response_table`); the draws then cost an interpolation of the logit each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide.core.compiled import kernel
+
+Float = NDArray[np.float32]
+
+REACH = 4.0
+"""Standard deviations on either side of the median that the table covers; one draw in 16,000 lies
+beyond, and counts as at the end."""
+LEVELS = 33
+"""Levels of shaking in the table where one measure of shaking varies."""
+LEVELS_OF_TWO = 13
+"""Levels of each measure where two vary."""
+LEAST = 1e-12
+"""Probabilities are kept this far from 0 and 1, so that their logit is finite."""
+QUANTILES = (0.1, 0.9)
+
+
+class Table(NamedTuple):
+    """Logits of the probability at levels of shaking.
+
+    Attributes
+    ----------
+    logit : array, (cells, levels, levels of a second measure or 1) float32
+        NaN where the model has no value.
+    first, step : float
+        First level and distance of levels, in standard deviations from the median.
+    """
+
+    logit: Float
+    first: float
+    step: float
+
+
+class Draws(NamedTuple):
+    """Draws of shaking at nodes, and of the earthquake's own level.
+
+    Attributes
+    ----------
+    nodes : array, (measures, rows, cols, draws) float32
+        Standardised residuals of the logarithm: mean 0, standard deviation 1.
+    event : array, (draws,) float32
+        What each draw adds to the logit of every cell.
+    """
+
+    nodes: Float
+    event: Float
+
+
+class Places(NamedTuple):
+    """Where cells lie among the nodes.
+
+    Attributes
+    ----------
+    row, col : arrays, (cells,) float32
+        Place in rows and columns of nodes, from 0.
+    gain : array, (measures, cells) float32
+        What restores the standard deviation that interpolation between nodes takes away.
+    """
+
+    row: Float
+    col: Float
+    gain: Float
+
+
+class Summary(NamedTuple):
+    """What the draws make of each cell, and of their sums.
+
+    Attributes
+    ----------
+    mean, low, high : arrays, (cells,) float32
+        Mean, 10 % and 90 % quantile of the probability; NaN where there is none.
+    exceeds : array, (levels, cells) float32
+        Share of the draws whose probability is above a level.
+    totals : array, (weights, draws) float64
+        Sums over the cells of probability times weight.
+    """
+
+    mean: Float
+    low: Float
+    high: Float
+    exceeds: Float
+    totals: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShakingColumns:
+    """Which raw factors are shaking.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        Columns of the measures that vary, one or two, in the order of `Draws.nodes`.
+    most : tuple of float
+        Greatest value that each can have, in the column's unit.
+    """
+
+    columns: tuple[int, ...]
+    most: tuple[float, ...]
+
+
+def response_table(
+    predict: Callable[[Float], Float],
+    raw: Float,
+    sd: Float,
+    shaking: ShakingColumns,
+    levels: int | None = None,
+) -> Table:
+    """Predict cells at levels of shaking around the median.
+
+    Parameters
+    ----------
+    predict : callable
+        Returns the probability of rows, (rows,), of raw factors (rows, factors) float32.
+    raw : array, (cells, factors) float32
+        Raw factors, with the median shaking.
+    sd : array, (measures, cells) float32
+        Standard deviation of the logarithm of each measure.
+    shaking : ShakingColumns
+        Which columns vary.
+    levels : int, optional
+        Levels of each measure; default: `LEVELS`, or `LEVELS_OF_TWO` where two vary.
+    """
+    two = len(shaking.columns) == 2
+    count = levels or (LEVELS_OF_TWO if two else LEVELS)
+    at = np.linspace(-REACH, REACH, count)
+    logit = np.empty((len(raw), count, count if two else 1), np.float32)
+    changed = raw.copy()
+    for i in range(count):
+        _shift(changed, raw, sd, shaking, 0, float(at[i]))
+        for j in range(logit.shape[2]):
+            if two:
+                _shift(changed, raw, sd, shaking, 1, float(at[j]))
+            p = np.clip(predict(changed).astype(np.float64), LEAST, 1 - 1e-7)
+            logit[:, i, j] = np.log(p / (1 - p))
+    return Table(logit, -REACH, 2 * REACH / (count - 1))
+
+
+def _shift(
+    changed: Float, raw: Float, sd: Float, shaking: ShakingColumns, measure: int, level: float
+) -> None:
+    """Set a measure of shaking to so many standard deviations from its median."""
+    column = shaking.columns[measure]
+    values = raw[:, column] * np.exp(level * sd[measure])
+    changed[:, column] = np.minimum(values, np.float32(shaking.most[measure]))
+
+
+def summarise(
+    table: Table, draws: Draws, places: Places, weights: Float, exceeds: Sequence[float] = ()
+) -> Summary:
+    """Return mean, quantiles and weighted sums of the probability over the draws.
+
+    Parameters
+    ----------
+    table : Table
+        Of the cells.
+    draws : Draws
+        Of shaking and of the earthquake's level.
+    places : Places
+        Of the cells among the nodes.
+    weights : array, (weights, cells) float32
+        For instance area in km², people. A cell without a value adds nothing.
+    exceeds : sequence of float
+        Levels of probability.
+    """
+    cells, count = len(table.logit), draws.event.size
+    limits = np.asarray(exceeds, np.float32)
+    out = Summary(
+        mean=np.full(cells, np.nan, np.float32),
+        low=np.full(cells, np.nan, np.float32),
+        high=np.full(cells, np.nan, np.float32),
+        exceeds=np.full((limits.size, cells), np.nan, np.float32),
+        totals=np.zeros((len(weights), count)),
+    )
+    # Order statistics: the smallest value that at least this share of the draws does not exceed.
+    low, high = (max(int(np.ceil(q * count)) - 1, 0) for q in QUANTILES)
+    _summarise(table, draws, places, weights, limits, (low, high), out)
+    return out
+
+
+def at_draws(table: Table, draws: Draws, places: Places) -> Float:
+    """Return the probability of cells at every draw, (cells, draws) float32, NaN without value."""
+    out = np.full((len(table.logit), draws.event.size), np.nan, np.float32)
+    _at_draws(table, draws, places, out)
+    return out
+
+
+@kernel
+def _at_draws(table: Table, draws: Draws, places: Places, out: Float) -> None:
+    count = draws.event.size
+    first, second = np.empty(count, np.float32), np.zeros(count, np.float32)
+    powers = np.empty(count, np.int32)
+    for i in range(len(out)):
+        if not np.isnan(table.logit[i, 0, 0]):
+            _cell(table, draws, places, i, first, second, powers, out[i])
+
+
+@kernel
+def _cell(
+    table: Table,
+    draws: Draws,
+    places: Places,
+    i: int,
+    first: Float,
+    second: Float,
+    powers: NDArray[np.int32],
+    p: Float,
+) -> None:
+    """Set the probability of a cell at every draw."""
+    logit = table.logit[i]
+    _levels(draws.nodes[0], places, 0, i, table, logit.shape[0], first)
+    if logit.shape[1] > 1:
+        _levels(draws.nodes[1], places, 1, i, table, logit.shape[1], second)
+        _interpolate_two(logit, first, second, p)
+    else:
+        _interpolate(logit[:, 0], first, p)
+    _logistic(p, draws.event, powers)
+
+
+@kernel
+def _summarise(
+    table: Table,
+    draws: Draws,
+    places: Places,
+    weights: Float,
+    limits: Float,
+    orders: tuple[int, int],
+    out: Summary,
+) -> None:
+    count = draws.event.size
+    p = np.empty(count, np.float32)
+    first = np.empty(count, np.float32)
+    second = np.zeros(count, np.float32)
+    powers = np.empty(count, np.int32)
+    for i in range(table.logit.shape[0]):
+        if np.isnan(table.logit[i, 0, 0]):
+            continue
+        _cell(table, draws, places, i, first, second, powers, p)
+        total = np.float64(0.0)
+        for d in range(count):
+            total += p[d]
+        out.mean[i] = total / count
+        for w in range(weights.shape[0]):
+            weight = np.float64(weights[w, i])
+            if weight > 0.0:
+                for d in range(count):
+                    out.totals[w, d] += weight * p[d]
+        for j in range(limits.size):
+            above = 0
+            for d in range(count):
+                above += p[d] > limits[j]
+            out.exceeds[j, i] = above / count
+        out.low[i] = _smallest(p, first, orders[0] + 1)
+        out.high[i] = _largest(p, first, count - orders[1])
+
+
+@kernel
+def _interpolate(logit: Float, places: Float, out: Float) -> None:
+    """Set the logits at places between the levels of one measure."""
+    last = logit.size - 2
+    for d in range(out.size):
+        k = min(int(places[d]), last)
+        low = logit[k]
+        out[d] = low + (places[d] - np.float32(k)) * (logit[k + 1] - low)
+
+
+@kernel
+def _interpolate_two(logit: Float, first: Float, second: Float, out: Float) -> None:
+    """Set the logits at places between the levels of two measures."""
+    rows, cols = logit.shape[0] - 2, logit.shape[1] - 2
+    for d in range(out.size):
+        k, m = min(int(first[d]), rows), min(int(second[d]), cols)
+        f, g = first[d] - np.float32(k), second[d] - np.float32(m)
+        low = logit[k, m] + g * (logit[k, m + 1] - logit[k, m])
+        high = logit[k + 1, m] + g * (logit[k + 1, m + 1] - logit[k + 1, m])
+        out[d] = low + f * (high - low)
+
+
+LOG2_E = np.float32(1.4426950408889634)
+C1, C2, C3, C4, C5 = (np.float32(v) for v in (
+    0.6931471805599453, 0.2402265069591007, 0.05550410866482158, 0.009618129107628477,
+    0.0013333558146428443,
+))  # fmt: skip
+"""2^f = 1 + C1 f + ... (Taylor): wrong by 2e-6 at most where |f| is up to one half."""
+
+
+@kernel
+def _logistic(x: Float, more: Float, powers: NDArray[np.int32]) -> None:
+    """Replace x by 1 / (1 + exp(-(x + more))).
+
+    Written out, because a call of `exp` for each value keeps the loop from being vectorised, and
+    this is where the time goes. Wrong by 2e-6 of the value at most.
+    """
+    for d in range(x.size):
+        y = -(x[d] + more[d]) * LOG2_E
+        y = min(max(y, np.float32(-100.0)), np.float32(100.0))
+        whole = np.floor(y + np.float32(0.5))
+        f = y - whole
+        series = C1 + f * (C2 + f * (C3 + f * (C4 + f * C5)))
+        x[d] = np.float32(1.0) + f * series
+        # The bits of 2^whole as a float32.
+        powers[d] = (np.int32(whole) + np.int32(127)) << np.int32(23)
+    scale = powers.view(np.float32)
+    for d in range(x.size):
+        x[d] = np.float32(1.0) / (np.float32(1.0) + x[d] * scale[d])
+
+
+@kernel
+def _smallest(values: Float, kept: Float, count: int) -> float:
+    """Return the `count`-th smallest of some values; `kept` is room for so many."""
+    n = 0
+    for v in values:
+        if n < count or v < kept[n - 1]:
+            # Sorted in: values that belong to so few come seldom.
+            j = n if n < count else n - 1
+            while j > 0 and kept[j - 1] > v:
+                kept[j] = kept[j - 1]
+                j -= 1
+            kept[j] = v
+            n = min(n + 1, count)
+    return float(kept[n - 1])
+
+
+@kernel
+def _largest(values: Float, kept: Float, count: int) -> float:
+    """Return the `count`-th largest of some values; `kept` is room for so many."""
+    n = 0
+    for v in values:
+        if n < count or v > kept[n - 1]:
+            j = n if n < count else n - 1
+            while j > 0 and kept[j - 1] < v:
+                kept[j] = kept[j - 1]
+                j -= 1
+            kept[j] = v
+            n = min(n + 1, count)
+    return float(kept[n - 1])
+
+
+@kernel
+def _levels(
+    nodes: Float, places: Places, measure: int, i: int, table: Table, levels: int, out: Float
+) -> None:
+    """Set the place of each draw in the table's levels at one cell, from 0 to levels - 1."""
+    r = min(max(int(places.row[i]), 0), nodes.shape[0] - 2)
+    c = min(max(int(places.col[i]), 0), nodes.shape[1] - 2)
+    y, x = places.row[i] - np.float32(r), places.col[i] - np.float32(c)
+    gain = places.gain[measure, i] / np.float32(table.step)
+    one = np.float32(1.0)
+    a, b = (one - y) * (one - x) * gain, (one - y) * x * gain
+    e, f = y * (one - x) * gain, y * x * gain
+    start, last = np.float32(-table.first / table.step), np.float32(levels - 1)
+    upper, lower = nodes[r, c], nodes[r + 1, c]
+    upper_next, lower_next = nodes[r, c + 1], nodes[r + 1, c + 1]
+    for d in range(out.size):
+        z = a * upper[d] + b * upper_next[d] + e * lower[d] + f * lower_next[d] + start
+        out[d] = min(max(z, np.float32(0.0)), last)
+
+
+def interpolation_gain(
+    row: Float,
+    col: Float,
+    correlation: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    spacing: tuple[float, float],
+) -> Float:
+    """Return what restores unit variance after bilinear interpolation between nodes, (cells,).
+
+    Parameters
+    ----------
+    row, col : arrays, (cells,) float32
+        Places among the nodes.
+    correlation : callable
+        Correlation of the residuals at distances in km.
+    spacing : tuple of float
+        Distance of rows and of columns of nodes in km.
+    """
+    y, x = (v.astype(np.float64) % 1.0 for v in (row, col))
+    down, across = spacing
+    far = correlation(np.array([down, across, np.hypot(down, across)]))
+    weights = np.stack([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x])
+    a, b, c, d = weights
+    variance = (weights**2).sum(axis=0)
+    variance += 2 * (far[0] * (a * c + b * d) + far[1] * (a * b + c * d) + far[2] * (a * d + b * c))
+    return np.asarray(1 / np.sqrt(variance), np.float32)

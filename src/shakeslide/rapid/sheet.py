@@ -1,0 +1,156 @@
+"""One sheet of A4 on a new earthquake, as PDF: alert, map, where to look first, totals."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from shakeslide._version import __version__
+from shakeslide.core.files import replacing
+from shakeslide.rapid import figures
+from shakeslide.rapid.figures import Shown
+from shakeslide.rapid.page import Facts, figure
+from shakeslide.report import figures as drawing
+from shakeslide.report import words
+
+NAME = "summary.pdf"
+SHEET = (8.27, 11.69)
+"""A4 in inches."""
+EDGE = 0.6
+SOFT, ACCENT = "#55606b", "#721f81"
+COLOURS = {"green": "#2e9e4f", "yellow": "#f2c200", "orange": "#ef7d00", "red": "#c8102e"}
+FIRST = 6
+"""Squares that are listed."""
+MOST_NOTES = 5
+
+
+def write(out: Path, facts: Facts, shown: Shown) -> Path:
+    """Write `summary.pdf`."""
+    with drawing.style():
+        sheet_figure, sheet = drawing.new(*SHEET)
+        y = _head(sheet, facts)
+        y = _alerts(sheet, facts, y)
+        wide = SHEET[0] - 2 * EDGE + figures.LEFT
+        size = figures.size_of(shown.view, wide, 4.6)
+        y -= figures.TOP + size[1]
+        figures.put(sheet_figure, sheet, shown, (EDGE - figures.LEFT + 0.1, y), size)
+        _foot(sheet, facts, y - figures.LEGEND - 0.2)
+        buffer = io.BytesIO()
+        # Without the time of writing: the same result has the same bytes.
+        sheet_figure.savefig(
+            buffer, format="pdf", metadata={"Title": facts.name, "CreationDate": None}
+        )
+    path = out / NAME
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+    return path
+
+
+def _head(sheet: Axes, facts: Facts) -> float:
+    y = SHEET[1] - EDGE
+    label = "SCENARIO: AN ASSUMED EARTHQUAKE" if facts.scenario else "RAPID MAP"
+    sheet.text(
+        EDGE, y, f"LANDSLIDES OF AN EARTHQUAKE · {label}", fontsize=8, color=ACCENT, va="top"
+    )
+    y -= 0.22
+    for line in drawing.wrapped(facts.name, SHEET[0] - 2 * EDGE, 17, True)[:2]:
+        sheet.text(EDGE, y, line, fontsize=17, fontweight="bold", va="top")
+        y -= 0.33
+    sheet.text(EDGE, y, facts.event, fontsize=9, color=SOFT, va="top")
+    return y - 0.28
+
+
+def _alerts(sheet: Axes, facts: Facts, y: float) -> float:
+    totals = facts.totals
+    area = totals.area_km2
+    boxes = [
+        (
+            "Landslide hazard",
+            totals.hazard_alert.level,
+            f"{figure(area.mean)} km² of landslides expected "
+            f"(90 % interval {figure(area.p05)} to {figure(area.p95)} km²)",
+        )
+    ]
+    people = totals.exposure.people
+    if totals.population_alert is not None and people is not None:
+        boxes.append(
+            (
+                "People on landslide ground",
+                totals.population_alert.level,
+                f"{figure(people.mean)} people expected (90 % interval {figure(people.p05)} "
+                f"to {figure(people.p95)})",
+            )
+        )
+    for title, level, text in boxes:
+        sheet.add_patch(Rectangle((EDGE, y - 0.5), 0.14, 0.5, color=COLOURS[level]))
+        sheet.text(
+            EDGE + 0.26, y - 0.02, f"{title}: {level}", fontsize=12, fontweight="bold", va="top"
+        )
+        sheet.text(EDGE + 0.26, y - 0.28, text, fontsize=9, va="top")
+        y -= 0.62
+    return y
+
+
+def _foot(sheet: Axes, facts: Facts, y: float) -> None:
+    left, right = EDGE, SHEET[0] / 2 + 0.15
+    width = SHEET[0] / 2 - EDGE - 0.15
+    first = facts.first
+    top = y
+    sheet.text(
+        left, y, "Where to look first", fontsize=11, color=ACCENT, fontweight="bold", va="top"
+    )
+    y -= 0.26
+    for s in first.squares[:FIRST]:
+        sheet.text(left, y, s.label, fontsize=9, fontweight="bold", va="top")
+        place = f"{s.latitude:.3f}, {s.longitude:.3f}"
+        sheet.text(left + 0.3, y, f"{place}   {figure(100 * s.expected)} ha", fontsize=9, va="top")
+        y -= 0.18
+    text = (
+        f"Squares of {words.length(first.side)}. All {len(first.squares)} of the page hold "
+        f"{words.share(first.share)} of the expected area on "
+        f"{words.share(first.share_of_ground)} of the ground."
+    )
+    _lines(sheet, text, left, y - 0.05, width)
+    y = top
+    sheet.text(
+        right, y, "Totals and limits", fontsize=11, color=ACCENT, fontweight="bold", va="top"
+    )
+    y -= 0.26
+    for text in _statements(facts):
+        sheet.text(right, y, "•", fontsize=9, color=ACCENT, va="top")
+        y = _lines(sheet, text, right + 0.14, y, width - 0.14) - 0.04
+    sheet.text(
+        EDGE, 0.35, f"shakeslide {__version__} · {facts.model} · "
+        f"ShakeMap {facts.totals.shakemap.id or 'own rasters'} {facts.totals.shakemap.version}",
+        fontsize=7.5, color=SOFT, va="bottom",
+    )  # fmt: skip
+
+
+def _lines(sheet: Axes, text: str, x: float, y: float, width: float) -> float:
+    for line in drawing.wrapped(text, width, 9):
+        sheet.text(x, y, line, fontsize=9, va="top")
+        y -= 0.165
+    return y
+
+
+def _statements(facts: Facts) -> list[str]:
+    totals, out = facts.totals, []
+    if totals.exposure.buildings is not None:
+        out.append(f"Buildings on landslide ground: {figure(totals.exposure.buildings.mean)}.")
+    if totals.exposure.road_km is not None:
+        out.append(f"Roads on landslide ground: {figure(totals.exposure.road_km.mean)} km.")
+    if totals.exposure.road_cuts is not None:
+        cuts = totals.exposure.road_cuts
+        out.append(
+            f"Roads cut: {figure(cuts.mean)} (90 % interval {figure(cuts.p05)} to "
+            f"{figure(cuts.p95)})."
+        )
+    out.append("Nothing was mapped on the ground: the map shows what a model expects.")
+    notes = [*totals.warnings, *facts.notes]
+    out += notes[:MOST_NOTES]
+    if len(notes) > MOST_NOTES:
+        out.append(f"{len(notes) - MOST_NOTES} more notes are in report.html.")
+    return out

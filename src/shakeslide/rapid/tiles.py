@@ -1,0 +1,296 @@
+"""The draws on every tile: maps of mean and quantiles, and sums of each draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyproj
+import xarray as xr
+from dask.delayed import delayed
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from shakeslide.core.engine import Engine
+from shakeslide.core.files import is_shard, save_shard
+from shakeslide.factors import stack as stacks
+from shakeslide.geo import grid as grids
+from shakeslide.geo.grid import Tile
+from shakeslide.hazard import aggregates
+from shakeslide.io.tile_jobs import TileJob
+from shakeslide.rapid import response
+from shakeslide.rapid.exposure import RoadCells
+from shakeslide.rapid.response import Draws, Places, ShakingColumns
+
+Float = NDArray[np.float32]
+
+BAND = 16_384
+"""Cells at a time: bounds the memory of a worker."""
+BANDS = ("mean", "p10", "p90", "median_shaking")
+"""Rasters of every model, in the order in which tiles hold them; those of exceeding follow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nodes:
+    """Random shaking at the nodes of a grid of longitude and latitude.
+
+    Attributes
+    ----------
+    grid : GeoBox
+        EPSG:4326, a node at the centre of each cell.
+    sd : array, (measures, rows, cols) float32
+        Standard deviation of the logarithm.
+    draws : Draws
+        Standardised residuals.
+    gain : callable
+        Returns what restores unit variance at places (row, col), (measures, cells).
+    """
+
+    grid: GeoBox
+    sd: Float
+    draws: Draws
+    gain: Callable[[Float, Float], Float]
+
+    def places(self, grid: GeoBox, tile: Tile) -> tuple[Float, Float]:
+        """Return rows and columns among the nodes of a tile's cells, (cells,) each."""
+        x, y = grids.cell_centres(grid, tile)
+        to_degrees = pyproj.Transformer.from_crs(
+            grids.crs_of(grid).proj, "EPSG:4326", always_xy=True
+        )
+        xx, yy = np.meshgrid(x, y)
+        lon, lat = to_degrees.transform(xx.ravel(), yy.ravel())
+        a = self.grid.affine
+        # Nodes go on beyond 180 degrees where a map crosses that meridian.
+        middle = a.c + a.a * self.grid.shape[1] / 2
+        lon = middle + (lon - middle + 180.0) % 360.0 - 180.0
+        row, col = (lat - a.f) / a.e - 0.5, (lon - a.c) / a.a - 0.5
+        return row.astype(np.float32), col.astype(np.float32)
+
+    def sd_at(self, row: Float, col: Float) -> Float:
+        """Return standard deviations at places, (measures, cells), between the nodes bilinear."""
+        rows, cols = self.sd.shape[1:]
+        r = np.clip(row.astype(np.int64), 0, rows - 2)
+        c = np.clip(col.astype(np.int64), 0, cols - 2)
+        y = np.clip(row - r, 0, 1).astype(np.float32)
+        x = np.clip(col - c, 0, 1).astype(np.float32)
+        s = self.sd
+        upper = s[:, r, c] * (1 - x) + s[:, r, c + 1] * x
+        lower = s[:, r + 1, c] * (1 - x) + s[:, r + 1, c + 1] * x
+        return np.asarray(upper * (1 - y) + lower * y, np.float32)
+
+
+Weights = Callable[[Tile], Float]
+"""Returns the weights of a tile's cells, (weights, rows, cols): area in km², people ..."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is computed on every tile.
+
+    Attributes
+    ----------
+    predict : callable
+        Returns the probability of rows, (rows,), of raw factors (rows, factors) float32.
+    columns : tuple of int
+        The stack's factors, in the order that the model takes.
+    shaking : ShakingColumns
+        Which of them are shaking.
+    pga : int or None
+        Column of PGA in g, for the aggregates that the USGS publishes.
+    nodes : Nodes
+    grid : GeoBox
+    weights : callable
+        See `Weights`.
+    level : float
+        What the draws' mean adds to the logit, and so at the median shaking too.
+    exceeds : tuple of float
+        Levels whose probability of being exceeded is mapped.
+    roads : RoadCells, optional
+        Roads that may be cut.
+    """
+
+    predict: Callable[[Float], Float]
+    columns: tuple[int, ...]
+    shaking: ShakingColumns
+    pga: int | None
+    nodes: Nodes
+    grid: GeoBox
+    weights: Weights
+    level: float = 0.0
+    exceeds: tuple[float, ...] = ()
+    roads: RoadCells | None = None
+
+    def __call__(self, tile: Tile, block: Float) -> tuple[Float, NDArray[np.float64]]:
+        """Return maps (bands, rows, cols) and sums (weights, 2 + draws) of a tile.
+
+        The first two columns of the sums are of the median shaking: over all cells, and over
+        those that the USGS counts.
+        """
+        cells = block[0].size
+        raw = np.stack([block[i].reshape(-1) for i in self.columns], axis=1)
+        weights = self.weights(tile).reshape(-1, cells)
+        row, col = self.nodes.places(self.grid, tile)
+        maps = np.full((len(BANDS) + len(self.exceeds), cells), np.nan, np.float32)
+        sums = np.zeros((len(weights), 2 + self.nodes.draws.event.size))
+        for start in range(0, cells, BAND):
+            self._band(slice(start, start + BAND), raw, weights, (row, col), maps, sums)
+        return maps.reshape(-1, *block.shape[1:]), sums
+
+    def intact(self, tile: Tile, block: Float) -> NDArray[np.float64]:
+        """Return ln of the probability that no cell of a road fails, for the roads in a tile.
+
+        Returns
+        -------
+        array, (roads in the tile, 1 + draws) float64
+            The number of the road, then a column per draw.
+        """
+        draws = self.nodes.draws.event.size
+        if self.roads is None:
+            return np.zeros((0, 1 + draws))
+        cell, road = self.roads.on(tile, self.grid.shape[1])
+        raw = np.stack([block[i].reshape(-1)[cell] for i in self.columns], axis=1)
+        row, col = (np.ascontiguousarray(v[cell]) for v in self.nodes.places(self.grid, tile))
+        numbers, at = np.unique(road, return_inverse=True)
+        out = np.zeros((numbers.size, 1 + draws))
+        out[:, 0] = numbers
+        for start in range(0, cell.size, BAND):
+            part = slice(start, start + BAND)
+            table, where = self._table(raw[part], (row[part], col[part]))
+            p = response.at_draws(table, self.nodes.draws, where).astype(np.float64)
+            # Cells fail together in a draw: given the draw they fail alone.
+            np.add.at(out[:, 1:], at[part], np.log1p(-np.nan_to_num(np.minimum(p, 1 - 1e-7))))
+        return out
+
+    def _table(self, raw: Float, places: tuple[Float, Float]) -> tuple[response.Table, Places]:
+        row, col = places
+        table = response.response_table(self.predict, raw, self.nodes.sd_at(row, col), self.shaking)
+        return table, Places(row, col, np.ascontiguousarray(self.nodes.gain(row, col)))
+
+    def _band(
+        self,
+        part: slice,
+        raw: Float,
+        weights: Float,
+        places: tuple[Float, Float],
+        maps: Float,
+        sums: NDArray[np.float64],
+    ) -> None:
+        row, col = (np.ascontiguousarray(v[part]) for v in places)
+        some, weight = raw[part], np.ascontiguousarray(weights[:, part])
+        table, where = self._table(some, (row, col))
+        found = response.summarise(table, self.nodes.draws, where, weight, self.exceeds)
+        middle = [n // 2 for n in table.logit.shape[1:]]
+        logit = table.logit[:, middle[0], middle[1]].astype(np.float64)
+        median = 1 / (1 + np.exp(-(logit + self.level)))
+        maps[:4, part] = found.mean, found.low, found.high, median
+        maps[4:, part] = found.exceeds
+        known = np.where(np.isnan(median), 0.0, median)
+        sums[:, 0] += (known * weight).sum(axis=1)
+        if self.pga is not None:
+            counts = aggregates.counted(median, some[:, self.pga].astype(np.float64))
+            sums[:, 1] += (np.where(counts, known, 0.0) * weight).sum(axis=1)
+        sums[:, 2:] += found.totals
+
+
+@dataclass(frozen=True)
+class _ToShards:
+    work: Work
+    job: TileJob
+
+    def __call__(self, tile: Tile, block: Float) -> None:
+        maps, sums = self.work(tile, block)
+        # The sums first: a tile counts as done when its maps are there.
+        save_shard(sums, sums_path(self.job, tile))
+        if self.work.roads is not None:
+            save_shard(self.work.intact(tile, block), roads_path(self.job, tile))
+        self.job.shards.save(tile, maps)
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """Sums of a model's values on a tile: as mapped, and with factors at the model's own scale."""
+
+    predict: Callable[[Float], Float]
+    columns: tuple[int, ...]
+    own: tuple[int, ...]
+
+    def __call__(self, block: Float) -> tuple[float, float]:
+        flat = block.reshape(len(block), -1)
+        known = np.isfinite(flat).all(axis=0)
+        sums = []
+        for columns in (self.columns, self.own):
+            raw = np.stack([flat[i, known] for i in columns], axis=1)
+            sums.append(float(self.predict(raw).astype(np.float64).sum()))
+        return sums[0], sums[1]
+
+
+def level_of_own_scale(
+    predict: Callable[[Float], Float],
+    columns: tuple[int, ...],
+    own: tuple[int, ...],
+    stack: xr.DataArray,
+    engine: Engine,
+) -> float:
+    """Return what must be added to the logit so that a map sums up to that of another scale.
+
+    Parameters
+    ----------
+    predict : callable
+        Returns the probability of rows, (rows,), of raw factors (rows, factors) float32.
+    columns, own : tuple of int
+        The factors in a stack as mapped, and as the model was made for.
+    stack : DataArray
+        (factor, y, x).
+    engine : Engine
+        Runs the tiles.
+    """
+    call = delayed(_Levels(predict, columns, own), pure=False, traverse=False)
+    parts = engine.run([call(block) for _, block in stacks.blocks(stack)])
+    mapped, wanted = (sum(p[k] for p in parts) for k in (0, 1))
+    # Values are small, so that a factor on them is a term of the logit.
+    return float(np.log(wanted / mapped)) if mapped > 0 and wanted > 0 else 0.0
+
+
+def sums_path(job: TileJob, tile: Tile) -> Path:
+    """Return where the sums of a tile wait."""
+    return job.shards.folder / f"{tile.name}_sums.npy"
+
+
+def roads_path(job: TileJob, tile: Tile) -> Path:
+    """Return where the roads of a tile wait."""
+    return job.shards.folder / f"{tile.name}_roads.npy"
+
+
+def cuts(job: TileJob, tiles: Sequence[Tile], roads: int) -> NDArray[np.float64]:
+    """Return the probability that each road is cut at each draw, (roads, draws) float64."""
+    total: NDArray[np.float64] | None = None
+    for tile in tiles:
+        part = np.load(roads_path(job, tile))
+        total = np.zeros((roads, part.shape[1] - 1)) if total is None else total
+        total[part[:, 0].astype(np.int64)] += part[:, 1:]
+    return -np.expm1(np.zeros((roads, 0)) if total is None else total)
+
+
+def compute(work: Work, stack: xr.DataArray, job: TileJob) -> list[Tile]:
+    """Compute every tile of a stack (factor, y, x) that does not wait yet; return all tiles."""
+    pairs = list(stacks.blocks(stack))
+    todo = [(t, b) for t, b in pairs if not (job.shards.has(t) and is_shard(sums_path(job, t)))]
+    job.advance(len(pairs) - len(todo))
+    call = delayed(_ToShards(work, job), pure=False, traverse=False)
+    job.engine.run([call(t, b) for t, b in todo], job.advance)
+    return [t for t, _ in pairs]
+
+
+def summed(job: TileJob, tiles: Sequence[Tile]) -> NDArray[np.float64]:
+    """Return the sums over all tiles, in their order, so that the bytes do not depend on workers.
+
+    Returns
+    -------
+    array, (weights, 2 + draws) float64
+    """
+    total = np.load(sums_path(job, tiles[0])).astype(np.float64)
+    for tile in tiles[1:]:
+        total += np.load(sums_path(job, tile))
+    return np.asarray(total)

@@ -1,0 +1,65 @@
+"""The tables [shaking] and [exposure] of the study file: what `shakeslide rapid` needs beside."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.schema import Ascending, ColumnName, DataPath, Default, Positive, Settings
+
+
+class Shaking(Settings):
+    """How uncertain the shaking is, for `shakeslide rapid`."""
+
+    shakemap: DataPath | None = None
+    """The ShakeMap: grid.xml or shake_result.hdf."""
+    uncertainty: Annotated[DataPath | None, Default("uncertainty.xml beside the ShakeMap")] = None
+    """Standard deviations of the ShakeMap's values."""
+    sd: Annotated[Positive | None, Default("the ShakeMap's own")] = None
+    """Standard deviation of ln PGA and ln PGV everywhere, for shaking from your own rasters."""
+    between: Literal["full", "scaled", "none"] = "full"
+    """Share of the deviation that all places have in common (between earthquakes): as the
+    ground-motion model has it, `scaled` down near stations as the rest is, or `none`."""
+    draws: Annotated[int, Field(ge=20, le=10_000)] = 200
+    """Number of random draws of shaking and of the earthquake's level."""
+    event_sd: Annotated[
+        Annotated[float, Field(ge=0)] | None, Default("that of the model; ln 3 for a formula")
+    ] = None
+    """Standard deviation of what the earthquake's own level adds to the logit."""
+    exceeds: Annotated[
+        Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Ascending] | None,
+        Default("no such map"),
+    ] = None
+    """Probabilities (or coverages) for which a map shows the probability of exceeding them."""
+    median: bool = False
+    """Map the model at the median shaking too."""
+    scenario: Annotated[bool | None, Default("as the ShakeMap states")] = None
+    """The earthquake has not happened: every output says so."""
+
+
+class People(Layer):
+    """A raster of people (or anything counted) per cell."""
+
+    unit: Literal["count", "per_km2"] = "count"
+    """`count`: people in each of the raster's own cells, as WorldPop, GHS-POP and LandScan have it.
+    `per_km2`: a density."""
+
+
+class Roads(Layer):
+    """Roads or other lines."""
+
+    name: Annotated[ColumnName | None, Default("the number of the line")] = None
+    """Attribute with the name."""
+
+
+class Exposure(Settings):
+    """What may lie in the landslides' way, for `shakeslide rapid`."""
+
+    people: People | None = None
+    """Raster of population counts."""
+    buildings: Layer | None = None
+    """Buildings as polygons or points; each counts where its middle is."""
+    roads: Roads | None = None
+    """Roads as lines; each line is a segment that a landslide may cut."""

@@ -1,0 +1,110 @@
+"""What lies in the landslides' way: nobody is created or lost."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from shakeslide.core.errors import InputError
+from shakeslide.geo import grid as grids
+from shakeslide.rapid import exposure
+from shakeslide.study.layer_settings import Layer
+from shakeslide.study.rapid_settings import People, Roads
+from tests import small_site as site
+
+from . import small_event
+
+GRID = GeoBox((site.ROWS, site.COLS), site.TRANSFORM, site.CRS)
+
+
+def over_tiles(counted: exposure.Counted) -> np.ndarray:
+    whole = np.zeros(GRID.shape)
+    for tile in grids.tiles(GRID, 64):
+        rows, cols = slice(tile.row0, tile.row1), slice(tile.col0, tile.col1)
+        whole[rows, cols] = counted.on(tile, site.COLS)
+    return whole
+
+
+@pytest.mark.parametrize("cell", [7.0, 30.0, 41.0, 100.0, 900.0])
+def test_people_are_conserved_whatever_their_cells(tmp_path, cell):
+    path = tmp_path / "people.tif"
+    counts = small_event.people(path, cell)
+    counted, notes = exposure.people(People(path=path), GRID)
+    with rasterio.open(path) as src:
+        a, box = src.transform, grids.bounds(GRID)
+    x = a.c + (np.arange(counts.shape[1]) + 0.5) * a.a
+    y = a.f + (np.arange(counts.shape[0]) + 0.5) * a.e
+    inside = np.ix_((y > box.bottom) & (y < box.top), (x > box.left) & (x < box.right))
+    assert counted.weight.sum() == pytest.approx(counts[inside].sum(), rel=1e-9)
+    assert over_tiles(counted).sum() == pytest.approx(counts[inside].sum(), rel=1e-6)
+    assert not notes
+
+
+def write(path, values, transform, crs=site.CRS):
+    rows, cols = values.shape
+    profile = {
+        "driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": "float32",
+        "crs": crs, "transform": transform,
+    }  # fmt: skip
+    with rasterio.open(path, "w", **profile) as dst:
+        dst.write(values.astype(np.float32), 1)
+    return path
+
+
+def test_people_lie_where_their_cell_is(tmp_path):
+    counts = np.zeros((4, 4))
+    counts[1, 2] = 600
+    at = Affine(300, 0, site.WEST, 0, -300, site.NORTH)
+    path = write(tmp_path / "people.tif", counts, at)
+    whole = over_tiles(exposure.people(People(path=path), GRID)[0])
+    assert whole[10:20, 20:30] == pytest.approx(np.full((10, 10), 6.0))
+    assert whole.sum() == pytest.approx(600)
+
+
+def test_densities_become_counts(tmp_path):
+    at = Affine(0.001, 0, 73.2, 0, -0.001, 34.72)
+    path = write(tmp_path / "people_per_km2.tif", np.full((100, 130), 50), at, "EPSG:4326")
+    counted, notes = exposure.people(People(path=path, unit="per_km2"), GRID)
+    area = site.ROWS * site.COLS * site.CELL**2 / 1e6
+    # The cells' middles decide which count.
+    assert over_tiles(counted).sum() == pytest.approx(50 * area, rel=0.02)
+    assert not notes
+    assert len(exposure.people(People(path=path), GRID)[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "east", "word"),
+    [(-9999, 0, "nodata = -9999"), (1, 1e6, "does not reach"), (np.nan, 0, "no values")],
+)
+def test_rasters_that_cannot_be_counts_are_refused(tmp_path, value, east, word):
+    at = Affine(100, 0, site.WEST + east, 0, -100, site.NORTH)
+    path = write(tmp_path / "people.tif", np.full((50, 60), value), at)
+    with pytest.raises(InputError, match=word):
+        exposure.people(People(path=path), GRID)
+
+
+def test_roads_and_buildings_are_where_they_are(tmp_path):
+    left, top = site.WEST, site.NORTH
+    line = shapely.LineString([(left + 15, top - 45), (left + 15 + 3000, top - 45)])
+    outside = shapely.LineString([(left - 900, top - 45), (left - 100, top - 45)])
+    roads = gpd.GeoDataFrame({"ref": ["A1", "B2"]}, geometry=[line, outside], crs=site.CRS)
+    roads.to_file(tmp_path / "roads.gpkg")
+    found = exposure.roads(Roads(path=tmp_path / "roads.gpkg", name="ref"), GRID)
+    km = over_tiles(found.counted)
+    assert km.sum() == pytest.approx(3.0, rel=1e-6)
+    assert set(np.nonzero(km)[0]) == {1}
+    assert found.names == ("A1", "B2")
+    cell, road = found.on(grids.tiles(GRID, 64)[0], site.COLS)
+    assert set(road) == {0}
+    assert cell.tolist() == [64 + c for c in range(64)]
+    houses = gpd.GeoDataFrame(
+        geometry=[shapely.box(left + 31, top - 29, left + 58, top - 1)] * 3, crs=site.CRS
+    )
+    houses.to_file(tmp_path / "houses.gpkg")
+    count = over_tiles(exposure.buildings(Layer(path=tmp_path / "houses.gpkg"), GRID))
+    assert count[0, 1] == count.sum() == 3

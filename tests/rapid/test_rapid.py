@@ -1,0 +1,175 @@
+"""A new earthquake from two files to maps, totals and a page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+
+from shakeslide.cli.app import main
+from shakeslide.core import documents
+from shakeslide.rapid.totals import Totals
+from tests import small_site as site
+
+from . import small_event
+
+DRAWS = 60
+
+
+def run(*words: object) -> int:
+    return main(["rapid", *map(str, words), "--set", f"shaking.draws={DRAWS}", "-q"])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the inputs and `out`, made from them; not to be changed."""
+    folder = tmp_path_factory.mktemp("rapid")
+    small_event.dem(folder / "dem.tif")
+    small_event.grid_xml(folder / "grid.xml")
+    assert run(folder / "grid.xml", folder / "dem.tif", "--out", folder / "out") == 0
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def totals_of(out: Path) -> Totals:
+    return documents.read(out / "totals.json", Totals)
+
+
+def band(path: Path) -> np.ndarray:
+    with rasterio.open(path) as src:
+        return src.read(1)
+
+
+def test_two_files_give_maps_totals_and_a_page(made):
+    out = made / "out"
+    mean, low, high = (band(out / "maps" / f"jessee2022_{n}.tif") for n in ("mean", "p10", "p90"))
+    known = np.isfinite(mean)
+    assert known.mean() > 0.95
+    assert (low[known] <= mean[known] + 1e-6).all()
+    assert (low[known] <= high[known]).all()
+    assert mean[known].max() > 0.02
+    found = totals_of(out)
+    with rasterio.open(out / "maps" / "jessee2022_mean.tif") as src:
+        cell = src.res[0] * src.res[1] / 1e6
+        assert src.crs.to_epsg() == 32643
+        assert "area" in src.tags()["meaning"]
+    assert found.area_km2.mean == pytest.approx(float(mean[known].sum()) * cell, rel=1e-3)
+    assert found.area_km2.p05 < found.area_km2.p50 < found.area_km2.p95
+    assert sum(found.hazard_alert.p.values()) == pytest.approx(1)
+    assert found.shakemap.id == "test1"
+    assert found.marc2016_km2 is not None
+    info = json.loads((out / "info.json").read_text())
+    model = info["Landslides"][0]
+    assert model["hazard_alert"]["color"] == found.usgs.hazard_level
+    assert model["hazard_alert"]["value"] == pytest.approx(found.usgs.hazard_km2, rel=0.05)
+    assert info["Summary"]["magnitude"] == 7.1
+    page = (out / "report.html").read_text()
+    assert 'data-fact="hazard-alert"' in page
+    assert f'data-level="{found.hazard_alert.level}"' in page
+    assert 'data-fact="scenario"' not in page
+    assert page.count("data-place=") == 10
+    assert (out / "summary.pdf").read_bytes().startswith(b"%PDF")
+    assert "shakemap" in (out / "study.toml").read_text()
+
+
+def test_a_second_run_does_nothing_and_the_same_seed_gives_the_same_bytes(folder, capsys):
+    names = ["totals.json", "info.json", "summary.pdf", "maps/jessee2022_mean.tif"]
+    before = {n: (folder / "out" / n).read_bytes() for n in names}
+    times = {n: (folder / "out" / n).stat().st_mtime_ns for n in names}
+    assert run(folder / "out" / "study.toml", "--out", folder / "out") == 0
+    assert {n: (folder / "out" / n).stat().st_mtime_ns for n in names} == times
+    for place in ("maps", "totals.json", ".work/made/rapid.json", ".work/made/rapid-report.json"):
+        path = folder / "out" / place
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    again = ["--out", folder / "out", "--workers", 1]
+    assert run(folder / "out" / "study.toml", *again) == 0
+    assert {n: (folder / "out" / n).read_bytes() for n in names} == before
+
+
+def test_a_newer_shakemap_keeps_the_old_version_and_maps_the_change(folder):
+    out = folder / "out"
+    old = band(out / "maps" / "jessee2022_mean.tif")
+    newer = folder / "newer"
+    newer.mkdir()
+    small_event.grid_xml(newer / "grid.xml", version="2", pga=80)
+    assert run(newer / "grid.xml", folder / "dem.tif", "--out", out) == 0
+    kept = out / "versions" / "test1_1"
+    assert (band(kept / "maps" / "jessee2022_mean.tif") == old).sum() == np.isfinite(old).sum()
+    assert totals_of(kept).shakemap.version == "1"
+    assert totals_of(out).shakemap.version == "2"
+    change = band(out / "maps" / "jessee2022_change.tif")
+    new = band(out / "maps" / "jessee2022_mean.tif")
+    assert np.nanmax(np.abs(change - (new - old))) < 1e-6
+    assert np.nanmean(change) > 0
+
+
+def test_a_scenario_is_labelled_on_every_output(tmp_path):
+    small_event.dem(tmp_path / "dem.tif")
+    small_event.grid_xml(tmp_path / "grid.xml", kind="SCENARIO", sd=False)
+    out = tmp_path / "out"
+    assert run(tmp_path / "grid.xml", tmp_path / "dem.tif", "--out", out, "--resolution", 60) == 0
+    assert totals_of(out).shakemap.event_type == "SCENARIO"
+    assert 'data-fact="scenario"' in (out / "report.html").read_text()
+    with rasterio.open(out / "maps" / "jessee2022_p90.tif") as src:
+        assert src.tags()["earthquake"].startswith("SCENARIO")
+        assert src.res[0] == 60
+    assert json.loads((out / "info.json").read_text())["Summary"]["event_type"] == "SCENARIO"
+
+
+def test_exposure_is_counted_with_its_uncertainty(folder):
+    out = folder / "out"
+    small_event.people(folder / "people.tif", 100)
+    left, top = site.WEST, site.NORTH
+    roads = gpd.GeoDataFrame(
+        {"ref": ["steep", "outside"]},
+        geometry=[
+            shapely.LineString([(left + 300, top - 1500), (left + 5000, top - 1500)]),
+            shapely.LineString([(left - 3000, top), (left - 2000, top)]),
+        ],
+        crs=site.CRS,
+    )
+    roads.to_file(folder / "roads.gpkg")
+    more = '[exposure.people]\npath = "../people.tif"\n'
+    more += '[exposure.roads]\npath = "../roads.gpkg"\nname = "ref"\n'
+    study = out / "study.toml"
+    study.write_text(study.read_text() + more)
+    assert run(study, "--out", out) == 0
+    found = totals_of(out)
+    assert found.exposure.buildings is None
+    people, cuts = found.exposure.people, found.exposure.road_cuts
+    assert 0 < people.p05 < people.mean < people.p95
+    assert found.population_alert is not None
+    # One road lies on the grid, so that at most one is cut.
+    assert 0 < cuts.mean <= 1
+    table = (out / "roads.csv").read_text().splitlines()
+    assert table[1].startswith("steep,4.7,")
+    assert table[2] == "outside,1.0,0.0"
+
+
+def test_rasters_of_ones_own_take_the_place_of_a_shakemap(tmp_path):
+    small_event.dem(tmp_path / "dem.tif")
+    with rasterio.open(tmp_path / "dem.tif") as src:
+        profile = src.profile
+    with rasterio.open(tmp_path / "pga.tif", "w", **profile) as dst:
+        dst.write(np.full((site.ROWS, site.COLS), 0.4, np.float32), 1)
+    (tmp_path / "study.toml").write_text(
+        '[event]\nmagnitude = 7.0\n[layers.dem]\npath = "dem.tif"\n'
+        '[layers.pga]\npath = "pga.tif"\n[shaking]\nsd = 0.4\nscenario = true\n'
+    )
+    assert run(tmp_path / "study.toml", "--out", tmp_path / "out") == 0
+    found = totals_of(tmp_path / "out")
+    assert found.draws == 60
+    assert found.shakemap.event_type == "SCENARIO"
+    assert found.area_km2.mean > 0
