@@ -165,7 +165,7 @@ def read(run: pipeline.Run, code: str) -> np.ndarray:
         return source.read(1)
 
 
-@pytest.mark.parametrize("dem", [tiles, hgt])
+@pytest.mark.parametrize("dem", [tiles, pytest.param(hgt, marks=pytest.mark.slow)])
 def test_public_data_as_they_come(dem: object, tmp_path: Path) -> None:
     layers(tmp_path)
     path = tmp_path / "study.toml"

@@ -34,6 +34,7 @@ def read(path: Path) -> np.ndarray:
         return source.read(1)
 
 
+@pytest.mark.slow
 def test_factor_and_model_of_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin.install(monkeypatch, tmp_path / "packages")
     path = site.make(tmp_path / "site")

@@ -26,6 +26,7 @@ def test_a_missing_module_of_our_own_is_a_bug() -> None:
         __import__("shakeslide.no_such_module")
 
 
+@pytest.mark.slow
 def test_the_commands_need_none_of_the_extras_to_start() -> None:
     script = f"""
 import sys

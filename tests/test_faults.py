@@ -11,12 +11,14 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shakeslide import pipeline
 from shakeslide.cli import app
 from shakeslide.core import files
+from shakeslide.io import geotiff
 from shakeslide.learning import bundle
 from shakeslide.results.ledger import Ledger
 
@@ -89,10 +91,9 @@ WRITES = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "workers"),
-    [(signal.SIGINT, 1), pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow)],
-    ids=["SIGINT", "SIGTERM"],
+    ("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)], ids=["SIGINT", "SIGTERM"]
 )
 def test_a_stop_is_a_line_and_leaves_no_temporary_files(
     start: Start, site_study: Path, tmp_path: Path, number: signal.Signals, workers: int
@@ -111,6 +112,33 @@ def test_a_stop_is_a_line_and_leaves_no_temporary_files(
     assert err.count("\n") == 1
     assert "stopped" in err
     assert "again" in err
+    assert not parts(out)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_command_is_a_line_and_leaves_no_temporary_files(
+    site_study: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    out, strips, seen = tmp_path / "out", geotiff._strips, []
+
+    def stopped(*arguments: Any) -> Iterator[Any]:
+        for strip in strips(*arguments):
+            seen.extend(parts(out))
+            signal.raise_signal(number)
+            yield strip
+
+    monkeypatch.setattr(geotiff, "_strips", stopped)
+    code = app.main(["prepare", str(site_study), "--out", str(out), "--workers", "1", "-q"])
+    err = capsys.readouterr().err
+    assert code == 128 + number
+    assert err.count("\n") == 1
+    assert "stopped" in err
+    assert "again" in err
+    assert seen
     assert not parts(out)
 
 

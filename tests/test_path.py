@@ -336,7 +336,7 @@ def test_a_lost_or_changed_file_is_made_again(finished: pipeline.Run, tmp_path: 
     assert digest(path) == good
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_bytes_do_not_depend_on_the_workers(
     finished: pipeline.Run, site_study: Path, tmp_path: Path, workers: int
 ) -> None:
@@ -350,7 +350,7 @@ def test_bytes_do_not_depend_on_the_workers(
         assert digest(run.out / name) == digest(finished.out / name), name
 
 
-@pytest.mark.parametrize("tile", [48, 256])
+@pytest.mark.parametrize("tile", [48, pytest.param(256, marks=pytest.mark.slow)])
 def test_values_do_not_depend_on_the_tiles(
     finished: pipeline.Run, site_study: Path, tmp_path: Path, tile: int
 ) -> None:

@@ -152,11 +152,13 @@ def test_a_change_redoes_what_the_table_says(row: str, recorded: Path, tmp_path:
         "of models": set(run.models.mapped()),
         "judged": set(run.models.stored()),
     }
+    wanted = made(run)
+    every = {KINDS[one.item.split("-")[0]]: set[str]() for one in wanted}
+    for one in wanted:
+        every[KINDS[one.item.split("-")[0]]].add(one.name)
+    told = rows()[row]
     for column, (anew, renamed) in stale(run).items():
-        word = rows()[row][column]
-        every = {KINDS[one.item.split("-")[0]]: set[str]() for one in made(run)}
-        for one in made(run):
-            every[KINDS[one.item.split("-")[0]]].add(one.name)
+        word = told[column]
         if word in BESIDE:
             assert renamed, column
             assert not anew, column

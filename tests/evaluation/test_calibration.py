@@ -40,6 +40,7 @@ def test_correction_keeps_type_shape_order_ends_and_gaps():
     assert np.array_equal(np.isnan(corrected), np.isnan(p))
 
 
+@pytest.mark.slow
 def test_correction_recovers_the_truth_of_a_balanced_sample():
     rng = np.random.default_rng(0)
     truth = expit(rng.normal(-4, 1.5, 400_000))

@@ -20,7 +20,12 @@ def field(seed, reach, n=900, extent=20_000.0, nugget=0.0, fast=0.0):
 
 
 @pytest.mark.parametrize(
-    ("reach", "nugget", "fast"), [(2000, 0.0, 0.0), (4000, 0.5, 0.0), (5000, 0.0, 0.6)]
+    ("reach", "nugget", "fast"),
+    [
+        pytest.param(2000, 0.0, 0.0, marks=pytest.mark.slow),
+        (4000, 0.5, 0.0),
+        pytest.param(5000, 0.0, 0.6, marks=pytest.mark.slow),
+    ],
 )
 def test_range_and_sill_of_a_known_field_are_recovered(reach, nugget, fast):
     found = [variogram(*field(seed, reach, nugget=nugget, fast=fast)) for seed in range(5)]

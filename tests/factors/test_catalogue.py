@@ -197,7 +197,7 @@ def test_a_factors_own_halo_is_enough(prepared: pipeline.Run, code: str) -> None
     np.testing.assert_allclose(alone, expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_bytes_do_not_depend_on_the_workers(
     prepared: pipeline.Run, study: Path, tmp_path: Path, workers: int
 ) -> None:

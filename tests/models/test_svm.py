@@ -54,8 +54,9 @@ def test_cut_series_is_within_its_bound_of_the_kernel(features, degree, gamma, s
 @pytest.mark.parametrize(
     ("n", "features", "C", "gamma"),
     [
-        (3000, 14, 1, 1e-3),
-        (6000, 8, 1, 1e-3),
+        (1000, 14, 1, 1e-3),
+        pytest.param(3000, 14, 1, 1e-3, marks=pytest.mark.slow),
+        pytest.param(6000, 8, 1, 1e-3, marks=pytest.mark.slow),
         (1500, 4, 50, 0.01),
         (120, 3, 1, 0.02),
     ],
@@ -71,6 +72,7 @@ def test_decision_values_are_those_of_libsvm(n, features, C, gamma):
         np.testing.assert_allclose(ours.decision_values(rows), want, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_large_problem_starts_from_a_part_and_meets_the_conditions_of_the_optimum(monkeypatch):
     from shakeslide.models.kernel_machines.taylor import HingeSolver
 

@@ -10,14 +10,20 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from shakeslide import report
-from shakeslide.report import drawing, figures
+from shakeslide.report import drawing, figures, one_page
 
 from .fabricated import STUDY, fabricate, write_uncertainty
+
+SKETCH = 100
+"""Pixels per inch of the shared report's figures."""
 
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, drawing.Pictures]:
-    """A finished run with its report, and the pictures of it; not to be changed by tests."""
+    """A finished run with its report, and the pictures of it; not to be changed by tests.
+
+    A third of the pixels of print along each side: drawing takes half the time.
+    """
     out = fabricate(tmp_path_factory.mktemp("report") / "run")
     write_uncertainty(out)
     kept: list[drawing.Pictures] = []
@@ -29,6 +35,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, drawing.Pic
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drawing, "draw", keep)
+        patch.setattr(figures, "DPI", SKETCH)
         report.write(out, STUDY)
     return out, kept[0]
 
@@ -43,8 +50,9 @@ def run_folder(written: tuple[Path, drawing.Pictures]) -> Path:
 def undrawn(
     written: tuple[Path, drawing.Pictures], monkeypatch: pytest.MonkeyPatch
 ) -> drawing.Pictures:
-    """Reports get pictures drawn before, for tests of their words: drawing takes 10 s."""
+    """Reports get pictures drawn before and no summary, for tests of the page's words."""
     monkeypatch.setattr(drawing, "draw", lambda *_: written[1])
+    monkeypatch.setattr(one_page, "write", lambda *_: None)
     return written[1]
 
 

@@ -22,6 +22,7 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from PIL import Image
 
+from shakeslide import report
 from shakeslide.core.files import Steps
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.report import (
@@ -37,7 +38,18 @@ from shakeslide.report import (
 from shakeslide.report.artefacts import MapFiles
 from shakeslide.report.cartography import FLAT, View
 
-from .fabricated import FACTORS, GRID, MODELS, evaluation, factor_values, write_raster
+from .conftest import SKETCH
+from .fabricated import (
+    FACTORS,
+    GRID,
+    STUDY,
+    MODELS,
+    evaluation,
+    fabricate,
+    factor_values,
+    write_raster,
+    write_uncertainty,
+)
 
 UTM = CRS("EPSG:32643")
 
@@ -49,9 +61,8 @@ def grid(rows: int, cols: int, cell: float = 30.0) -> GeoBox:
 # ------------------------------------------------------------------ files
 
 
-def expected() -> dict[str, int]:
-    """Width in pixels of each figure."""
-    dpi = figures.DPI
+def expected() -> dict[str, float]:
+    """Width in inches of each figure."""
     wide = {f"factor_{c}.png": 2.7 for c in FACTORS} | {"factors.png": 7.4, "samples.png": 5.2}
     wide |= {f"{kind}_{m}.png": 5.2 for kind in ("map", "class") for m in MODELS}
     wide |= {f"confusion_{p}.png": 5.4 for p in ("pixel", "block")}
@@ -64,20 +75,39 @@ def expected() -> dict[str, int]:
     wide |= {f"differences_{p}.png": 4.47 for p in ("pixel", "block")}
     wide |= {"spread_rf.png": 5.2, "applicability.png": 5.2, "dependence.png": 7.5}
     wide |= {"information_gain.png": 5.6, "permutation.png": 5.6, "collinearity.png": 4.0}
-    return {name: round(inches * dpi) for name, inches in wide.items()}
+    return wide
 
 
 def test_all_figures_are_there(run_folder: Path) -> None:
     assert {p.name for p in (run_folder / "figures").iterdir()} == set(expected())
 
 
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Figures of as many pixels as users get."""
+    out = fabricate(tmp_path_factory.mktemp("printed") / "run")
+    write_uncertainty(out)
+    report.write(out, STUDY)
+    return out / "figures"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(expected()))
-def test_figure_is_a_picture_for_print(run_folder: Path, name: str) -> None:
-    with Image.open(run_folder / "figures" / name) as image:
+def test_figure_is_a_picture_for_print(printed: Path, name: str) -> None:
+    is_a_picture(printed / name, 300)
+
+
+@pytest.mark.parametrize("name", sorted(expected()))
+def test_figure_has_its_size(run_folder: Path, name: str) -> None:
+    is_a_picture(run_folder / "figures" / name, SKETCH)
+
+
+def is_a_picture(path: Path, dpi: int) -> None:
+    with Image.open(path) as image:
         assert image.format == "PNG"
-        assert image.width == pytest.approx(expected()[name], abs=1)
+        assert image.width == pytest.approx(dpi * expected()[path.name], abs=1)
         assert 0.2 < image.height / image.width < 2.5
-        assert image.info["dpi"] == pytest.approx((figures.DPI, figures.DPI), abs=0.1)
+        assert image.info["dpi"] == pytest.approx((dpi, dpi), abs=0.1)
         assert "Software" not in image.info
         packed = np.asarray(image.convert("RGB")) @ np.array([65536, 256, 1])
         assert len(np.unique(packed)) > 20
@@ -403,7 +433,14 @@ def test_any_values_can_be_drawn(values: np.ndarray) -> None:
     assert (one.rgb[np.isnan(values)] == grey).all()
 
 
-@pytest.mark.parametrize("shape", [(30, 30), (12, 150), (150, 12)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (30, 30),
+        pytest.param((12, 150), marks=pytest.mark.slow),
+        pytest.param((150, 12), marks=pytest.mark.slow),
+    ],
+)
 def test_any_shape_of_area_can_be_drawn(tmp_path: Path, shape: tuple[int, int]) -> None:
     box = grid(*shape)
     rng = np.random.default_rng(0)

@@ -240,6 +240,7 @@ def test_constant_and_given_away_factors_are_told_apart() -> None:
     assert len(figure.axes[1].texts) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sketched")
 def test_collinearity_that_is_not_known_is_left_out(tmp_path: Path) -> None:
     """Samples that are too few for it."""

@@ -343,6 +343,7 @@ def test_values_in_the_browser_are_the_files(run_folder: Path, tmp_path: Path) -
         assert told[f"{model}-class"] == wanted
 
 
+@pytest.mark.slow
 @browser
 def test_the_map_moves_by_mouse_fingers_buttons_and_keys(run_folder: Path, tmp_path: Path) -> None:
     script = """
@@ -411,6 +412,7 @@ def test_the_map_moves_by_mouse_fingers_buttons_and_keys(run_folder: Path, tmp_p
     assert seen["label"].startswith("Standard deviation (RF): 0.0")
 
 
+@pytest.mark.slow
 @browser
 def test_no_value_is_told_of_altered_pictures(run_folder: Path, tmp_path: Path) -> None:
     text = (run_folder / "report.html").read_text(encoding="utf-8")

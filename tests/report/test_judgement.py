@@ -279,6 +279,7 @@ def test_calibration_stands_with_the_reliability(run_folder: Path, page: Page) -
 # ------------------------------------------------------------------ runs of one model
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("coarse")
 def test_an_evaluation_that_says_less_is_reported_all_the_same(tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")

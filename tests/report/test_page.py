@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -351,9 +352,9 @@ def test_best_is_bold_and_lowest_brier_is_best(tmp_path: Path) -> None:
     assert bold["sae"] == ["0.020"]  # ece, the same for all
 
 
-@pytest.mark.usefixtures("coarse")
-def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
-    out = fabricate(tmp_path / "run", repeats=1)
+def write_single(out: Path, advance: Callable[[float], None]) -> Page:
+    """Write the report of one repeat, whose first score is undefined."""
+    fabricate(out, repeats=1)
     result = evaluation(1, ("pixel",))
     first = replace(result.summary[0], precision=Spread())
     records = (replace(result.records[0], precision=None), *result.records[1:])
@@ -361,9 +362,13 @@ def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
         out, replace(result, summary=(first, *result.summary[1:]), records=records)
     )
     study = report.StudyFacts(layers=[layer_row("dem")])
-    parts: list[float] = []
-    report.write(out, study, parts.append)
-    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    report.write(out, study, advance)
+    return Page((out / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
+    page = write_single(tmp_path / "run", lambda _: None)
     assert page.data("scores")["single"] == "true"
     assert not [a for a, _ in page.tables if "sides" in (a.get("class") or "")]
     rows = page.rows("scores")
@@ -371,6 +376,13 @@ def test_a_single_repeat_and_undefined_scores(tmp_path: Path) -> None:
     assert len(numbers(rows["rf"][0])) == 1
     assert not [a for _, a in page.elements if a.get("class") == "warning"]
     assert page.told("no-sources")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("coarse")
+def test_undefined_scores_can_be_drawn_and_parts_of_the_work_add_up(tmp_path: Path) -> None:
+    parts: list[float] = []
+    write_single(tmp_path / "run", parts.append)
     assert sum(parts) == pytest.approx(1.0)
     assert min(parts) > 0
 
@@ -386,6 +398,7 @@ def coarse_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("coarse")
 def test_outlines_and_marks_are_drawn_where_given(coarse_run: Path, tmp_path: Path) -> None:
     out = fabricate(tmp_path / "run")
@@ -563,10 +576,14 @@ def settled(tmp_path: Path, inventory: dict[str, Any], positives: Positive, **mo
     return Page((out / "report.html").read_text(encoding="utf-8"))
 
 
-@pytest.mark.usefixtures("sketched")
+OF_OUTLINES = {"path": "all.gpkg", "buffer": 50.0, "ambiguous": [{"path": "x"}]}
+# Factors, layers and data have sources too; "no source areas" is said on purpose.
+OF_SOURCES = ("source cell", "landslide source", "are sources", "of sources", "sources among")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_whole_outlines_are_never_called_sources(tmp_path: Path) -> None:
-    asked = {"path": "all.gpkg", "buffer": 50.0, "ambiguous": [{"path": "x"}]}
-    page = settled(tmp_path, asked, Positive.OUTLINES)
+    page = settled(tmp_path, OF_OUTLINES, Positive.OUTLINES)
     learnt = Positive.OUTLINES
     text = page.text.replace("\u00a0", " ")
     assert learnt.cells == "landslide cells"
@@ -575,9 +592,15 @@ def test_whole_outlines_are_never_called_sources(tmp_path: Path) -> None:
     assert learnt.definition in page.fact("definitions")
     for word in ("buffer", "ambiguous"):
         assert word in page.fact("definitions")
-    # Factors, layers and data have sources too; "no source areas" is said on purpose.
-    for word in ("source cell", "landslide source", "are sources", "of sources", "sources among"):
+    for word in OF_SOURCES:
         assert word not in text, word
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("sketched")
+def test_pictures_of_whole_outlines_are_never_called_of_sources(tmp_path: Path) -> None:
+    page = settled(tmp_path, OF_OUTLINES, Positive.OUTLINES)
+    for word in OF_SOURCES:
         assert not [a for _, a in page.elements if word in str(a.get("alt"))], word
     alts = [str(a.get("alt")) for _, a in page.elements]
     assert any("sampled landslide cells" in alt for alt in alts)

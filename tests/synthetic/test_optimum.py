@@ -93,7 +93,7 @@ def hidden_state(n: int = 40_000) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
     return mean * b, mean, np.column_stack([a, rng.random(n)]), a
 
 
-@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("grouped", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_factors_know_lies_in_the_interval(grouped: bool) -> None:
     p, mean, x, _ = hidden_state()
     groups = np.arange(p.size) // 500 if grouped else None
@@ -114,6 +114,7 @@ def test_factors_without_a_clue_know_nothing() -> None:
     assert found.oa[1] == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.slow
 def test_places_learned_by_heart_do_not_count_between_groups() -> None:
     rng = np.random.default_rng(4)
     groups = np.repeat(np.arange(40), 150)

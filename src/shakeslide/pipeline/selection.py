@@ -62,6 +62,7 @@ class Selection:
             self.run.reporter.warn(line)
         return used
 
+    @once
     def stored(self) -> list[str]:
         """Return the models in use that are stored; a package's own may be unable to."""
         return [n for n in self.used() if self.recipe(n).storable]
