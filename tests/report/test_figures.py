@@ -42,8 +42,8 @@ from .conftest import SKETCH
 from .fabricated import (
     FACTORS,
     GRID,
-    STUDY,
     MODELS,
+    STUDY,
     evaluation,
     fabricate,
     factor_values,
