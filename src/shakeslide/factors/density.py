@@ -212,10 +212,12 @@ def _weights(weights: Values | None, n: int) -> NDArray[np.float64]:
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Value that splits the weight in halves; midway between two where both do."""
     order = np.argsort(values, kind="stable")
-    ordered, upto = values[order], np.cumsum(weights[order])
+    # In place, for there may be millions.
+    upto = weights[order]
+    np.cumsum(upto, out=upto)
     half = upto[-1] / 2
-    low = ordered[np.searchsorted(upto, half, side="left")]
-    high = ordered[np.searchsorted(upto, half, side="right")]
+    low = values[order[np.searchsorted(upto, half, side="left")]]
+    high = values[order[np.searchsorted(upto, half, side="right")]]
     return float(low + high) / 2
 
 

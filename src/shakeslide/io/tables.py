@@ -102,13 +102,14 @@ def read_text(source: VectorSource, more: Sequence[str] = ()) -> Records:
         chosen = list(dict.fromkeys(n for n in names if n and names.count(n) == 1))
     notes: list[str] = []
     cells = _cells(text, header, [names.index(n) for n in chosen], source, notes)
+    # Arrow keeps what it frees; the texts of a large catalogue are as large as all that follows.
+    pa.default_memory_pool().release_unused()
     columns = {}
     for name in chosen:
         # One by one: the texts of a column go when it is typed.
         columns[name] = _typed(cells.pop(0), name, header.separator, notes)
     table = pd.DataFrame(columns, copy=False)
     del columns
-    # Arrow keeps what it frees; the texts of a large catalogue are as large as all that follows.
     pa.default_memory_pool().release_unused()
     records = _placed(source, table, tuple(names), notes, more)
     records.crs = crs_beside(source.path)
