@@ -311,7 +311,13 @@ def test_a_model_of_other_settings_is_not_judged(finished: pipeline.Run, tmp_pat
         pipeline.evaluate(run)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x93NUMPY"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04 no archive",
+        *(pytest.param(damage, marks=pytest.mark.slow) for damage in (b"", b"\x93NUMPY")),
+    ],
+)
 def test_damaged_results_of_an_evaluation_are_made_again(
     content: bytes, finished: pipeline.Run, tmp_path: Path
 ) -> None:

@@ -69,7 +69,10 @@ def test_calibration_is_fitted_on_rows_that_its_model_had_not_seen(
 
 
 @pytest.mark.usefixtures("few_rows")
-@pytest.mark.parametrize(("method", "kind"), [("platt", Platt), ("isotonic", Isotonic)])
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [("platt", Platt), pytest.param("isotonic", Isotonic, marks=pytest.mark.slow)],
+)
 def test_a_calibrated_model_is_stored_and_mapped(
     finished: pipeline.Run, tmp_path: Path, method: str, kind: type
 ) -> None:

@@ -262,6 +262,7 @@ def test_collinearity_that_is_not_known_is_left_out(tmp_path: Path) -> None:
     assert not list((out / "figures").glob("spread_*"))
 
 
+@pytest.mark.slow
 def test_many_factors_still_fit_their_sheet() -> None:
     rng = np.random.default_rng(3)
     codes = [f"F{i:02}" for i in range(24)]

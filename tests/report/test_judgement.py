@@ -185,6 +185,7 @@ def test_unresolved_differences_have_no_colour() -> None:
     assert red < blue
 
 
+@pytest.mark.slow
 def test_many_models_with_long_names_fit_the_sheet() -> None:
     names = [*words.MODELS]
     lead = Difference(0.01, 0.005, 0.02)
