@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -15,6 +16,7 @@ from pyproj import Transformer
 
 from shakeslide import checks, pipeline
 from shakeslide.core.errors import InputError
+from shakeslide.layers import inventory
 from shakeslide.layers.positives import Positive
 
 from . import small_site as site
@@ -735,3 +737,21 @@ def test_classes_too_small_to_learn_from_are_named(study: Path) -> None:
     told = {n: "; ".join(rows[n].warnings) for n in ("lithology", "soil")}
     assert not lacks(told["lithology"], "1 of its 4 classes", "0.1 %", "(travertine)")
     assert not lacks(told["soil"], "1 of its 3 classes", "0.1 %", "(77)")
+
+
+def test_layers_are_checked_and_landslides_read_once_per_run(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, reads = open_run(study, study.parent / "out"), []
+    load = inventory.load
+
+    def counted(*arguments: Any) -> inventory.Inventory:
+        reads.append(arguments)
+        return load(*arguments)
+
+    monkeypatch.setattr("shakeslide.pipeline.run.load_landslides", counted)
+    run.ledger.ready()
+    rows = pipeline.check(run)
+    assert pipeline.check(run) is rows
+    assert run.landslides() is run.mapped()
+    assert len(reads) == 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 from shakeslide.checks.effort import Rows
 from shakeslide.checks.effort import remarks as effort
 from shakeslide.checks.few import needs
+from shakeslide.checks.landslides import Mapped
 from shakeslide.checks.missing import require_all
 from shakeslide.checks.overview import (
     check_dem,
     check_evaluation,
-    check_layers,
     check_masks,
     factor_rows,
     landslide_rows,
@@ -23,12 +23,12 @@ from shakeslide.checks.rows import LayerRow, Uses, uses
 __all__ = [
     "Asked",
     "LayerRow",
+    "Mapped",
     "Reading",
     "Rows",
     "Uses",
     "check_dem",
     "check_evaluation",
-    "check_layers",
     "check_masks",
     "effort",
     "factor_rows",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -16,7 +17,6 @@ from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import vector
 from shakeslide.layers import inventory
-from shakeslide.layers.masks import Masks
 from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.positives import Positive
 from shakeslide.layers.readers import is_vector, raster_source, vector_source
@@ -27,6 +27,25 @@ WINDOW = 1024
 """Rows and columns of the tiles in which clear ground is looked for."""
 TILES = 100
 """Such tiles that are looked at, at most."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The landslides of a study, and where none can be.
+
+    Attributes
+    ----------
+    settings : study.Inventory
+        The inventory's table.
+    masks : sequence of study.Mask
+        The tables of the masks.
+    read : callable
+        Returns the landslides on the grid; raises `InputError` where they cannot be read.
+    """
+
+    settings: Inventory
+    masks: Sequence[Mask]
+    read: Callable[[], inventory.Inventory]
 
 
 def mask_row(settings: Mask, name: str, coarse: GeoBox) -> LayerRow:
@@ -103,15 +122,14 @@ def part_row(name: str, layer: Layer, use: str, grid: GeoBox) -> LayerRow:
 
 
 def inventory_row(
-    settings: Inventory,
+    mapped: Mapped,
     grid: GeoBox,
     event: Event,
-    masks: Masks | None,
     least: Sequence[few.Least] = (),
     asked: Asked | None = None,
 ) -> LayerRow:
     """Return what there is to say of the landslides; raise where too few can be learnt from."""
-    loaded = inventory.load(settings, grid, masks)
+    settings, loaded = mapped.settings, mapped.read()
     # Source areas where there are any, for it is their cells that are sampled.
     polygons = loaded.sources if loaded.sources is not None else loaded.outlines
     empty = int((polygons.centres(grids.shape_of(grid)) == 0).sum())

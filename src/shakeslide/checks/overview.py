@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from shakeslide.checks import symptoms
 from shakeslide.checks.event import event_rows
 from shakeslide.checks.few import Least
-from shakeslide.checks.landslides import inventory_row, mask_row, part_row, parts
+from shakeslide.checks.landslides import Mapped, inventory_row, mask_row, part_row, parts
 from shakeslide.checks.rasters import READING, Reading, raster_row, require_values
 from shakeslide.checks.rehearsal import Asked
 from shakeslide.checks.rows import LayerRow, uses
@@ -19,12 +19,11 @@ from shakeslide.core.errors import InputError
 from shakeslide.factors.factor import Factor
 from shakeslide.geo import grid as grids
 from shakeslide.io import containers
-from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.masks import name_of
 from shakeslide.layers.readers import is_vector, raster_info
 from shakeslide.study.factor_settings import FactorBase
 from shakeslide.study.layer_settings import Layer
-from shakeslide.study.settings import Evaluation, Event, Inventory, Mask
+from shakeslide.study.settings import Evaluation, Event, Mask
 
 PREVIEW = 1_000_000
 """Cells looked at in a raster: coverage and range are estimated on a coarser grid above this."""
@@ -32,34 +31,25 @@ LARGE = 5_000_000_000
 """Cells from which on a grid may be a slip of its resolution."""
 
 
-def check_layers(
-    layers: Mapping[str, Layer],
-    factors: Mapping[str, FactorBase],
-    landslides: Inventory,
+def landslide_rows(
+    mapped: Mapped,
     grid: GeoBox,
+    event: Event,
     *,
-    event: Event | None = None,
-    masks: Sequence[Mask] = (),
     least: Sequence[Least] = (),
     asked: Asked | None = None,
     reading: Reading = READING,
 ) -> list[LayerRow]:
-    """Look at every layer that is used, at the epicentre, the masks and the inventory.
+    """Look at the masks, at the further layers of the inventory and at the landslides.
 
     Parameters
     ----------
-    layers : mapping
-        Layers of the study by name.
-    factors : mapping
-        Settings of the factors in use, by code.
-    landslides : Inventory
-        The inventory's settings.
+    mapped : Mapped
+        The landslides and the masks.
     grid : GeoBox
         The grid.
-    event : Event, optional
+    event : Event
         The earthquake.
-    masks : sequence of Mask
-        Ground where no landslide can be.
     least : sequence of Least
         What needs how many landslides.
     asked : Asked, optional
@@ -67,42 +57,21 @@ def check_layers(
     reading : Reading
         How rasters are looked at.
 
-    Raises
-    ------
-    InputError
-        On the first layer that cannot serve.
-    """
-    event = event or Event()
-    rows = factor_rows(layers, factors, grid, event, reading)
-    return rows + landslide_rows(
-        landslides, masks, grid, event, least=least, asked=asked, reading=reading
-    )
-
-
-def landslide_rows(
-    landslides: Inventory,
-    masks: Sequence[Mask],
-    grid: GeoBox,
-    event: Event,
-    least: Sequence[Least] = (),
-    asked: Asked | None = None,
-    reading: Reading = READING,
-) -> list[LayerRow]:
-    """Look at the masks, at the further layers of the inventory and at the landslides.
-
-    Parameters are those of `check_layers`.
+    Returns
+    -------
+    list of LayerRow
+        The last one is that of the landslides.
 
     Raises
     ------
     InputError
         On the first layer that cannot serve.
     """
-    check_masks(masks, grid, reading)
-    rows = [mask_row(m, name_of(m, i), _coarse(grid)) for i, m in enumerate(masks)]
+    check_masks(mapped.masks, grid, reading)
+    rows = [mask_row(m, name_of(m, i), _coarse(grid)) for i, m in enumerate(mapped.masks)]
     # What is wrong with the inventory is told before what is wrong with its further layers.
-    ground = load_masks(masks, grid) if masks else None
-    last = inventory_row(landslides, grid, event, ground, least, asked)
-    return [*rows, *(part_row(*part, grid) for part in parts(landslides)), last]
+    last = inventory_row(mapped, grid, event, least, asked)
+    return [*rows, *(part_row(*part, grid) for part in parts(mapped.settings)), last]
 
 
 def factor_rows(
@@ -113,6 +82,19 @@ def factor_rows(
     reading: Reading = READING,
 ) -> list[LayerRow]:
     """Look at what factors are made from: the grid, their layers, the epicentre.
+
+    Parameters
+    ----------
+    layers : mapping
+        Layers of the study by name.
+    factors : mapping
+        Settings of the factors in use, by code.
+    grid : GeoBox
+        The grid.
+    event : Event
+        The earthquake.
+    reading : Reading
+        How rasters are looked at.
 
     Raises
     ------

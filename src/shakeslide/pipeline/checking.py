@@ -41,6 +41,11 @@ def only_looking(run: Run) -> Iterator[Run]:
         yield replace(run, out=Path(folder))
 
 
+def mapped(run: Run) -> checks.Mapped:
+    """Return the landslides as checks look at them; read once per run."""
+    return checks.Mapped(run.study.inventory, run.study.masks, run.mapped)
+
+
 def _layers(run: Run) -> list[checks.LayerRow]:
     """Look at the layers, the event, the masks and the landslides."""
     study = run.study
@@ -51,19 +56,20 @@ def _layers(run: Run) -> list[checks.LayerRow]:
     # First, for the grid comes from the elevation.
     checks.check_dem(study.layers)
     checks.check_evaluation(study.evaluation, run.grid(), reading)
-    rows = checks.check_layers(
-        study.layers,
-        study.active_factors,
-        study.inventory,
+    least = checks.needs(
+        study.samples,
+        study.evaluation,
+        study.models.calibration,
+        [run.models.recipe(n) for n in study.models.use],
+    )
+    layers = checks.factor_rows(
+        study.layers, study.active_factors, run.grid(), study.event, reading
+    )
+    rows = layers + checks.landslide_rows(
+        mapped(run),
         run.grid(),
-        event=study.event,
-        masks=study.masks,
-        least=checks.needs(
-            study.samples,
-            study.evaluation,
-            study.models.calibration,
-            [run.models.recipe(n) for n in study.models.use],
-        ),
+        study.event,
+        least=least,
         asked=checks.Asked(study.samples, study.evaluation, study.study.seed, study.sources),
         reading=reading,
     )

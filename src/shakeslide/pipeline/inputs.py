@@ -20,7 +20,7 @@ from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.layers import inventory
 from shakeslide.learning import final_model, validation
 from shakeslide.maps import prediction
-from shakeslide.pipeline.checking import is_checked
+from shakeslide.pipeline.checking import is_checked, mapped
 from shakeslide.pipeline.run import Run
 from shakeslide.pipeline.stage import Artefact, Stage, Work, need, timed
 from shakeslide.sampling import sampling
@@ -102,9 +102,7 @@ def _look(run: Run, factors: Sequence[Factor]) -> list[checks.LayerRow]:
     chosen = {f.code: active[f.code] for f in factors}
     rows = checks.factor_rows(study.layers, chosen, run.grid(), study.event, reading)
     if not is_checked(run) and study.inventory.path is not None:
-        rows += checks.landslide_rows(
-            study.inventory, study.masks, run.grid(), study.event, reading=reading
-        )
+        rows += checks.landslide_rows(mapped(run), run.grid(), study.event, reading=reading)
     return checks.with_factors(rows, factors)
 
 
