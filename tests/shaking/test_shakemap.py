@@ -94,6 +94,15 @@ def test_deviations_that_lack_are_filled(tmp_path: Path) -> None:
     assert any("1 node" in n for n in motion.notes)
 
 
+def test_no_scatter_at_a_station_is_a_little(tmp_path: Path) -> None:
+    std = np.full((ROWS, COLS), 0.3)
+    std[0, 0] = 0.0
+    motion = shakemap.read(write(tmp_path, {"STDPGA": (std, ""), "STDPGV": (std, "")}))
+    for measure in (motion.pga, motion.pgv):
+        assert measure.total[0, 0] == 0.01
+        assert np.hypot(measure.between, measure.within)[0, 0] == pytest.approx(0.01)
+
+
 def test_log10_deviations_become_natural(tmp_path: Path) -> None:
     motion = shakemap.read(write(tmp_path, {"STDPGA": (np.full((ROWS, COLS), 0.2), "log10(g)")}))
     np.testing.assert_allclose(motion.pga.total, 0.2 * np.log(10), rtol=1e-6)

@@ -25,6 +25,8 @@ SMALLEST: dict[Name, float] = {"PGA": 1e-4, "PGV": 1e-2}
 """What a median of 0 is raised to: files print few decimals, and 0 has no logarithm."""
 LARGEST_DEVIATION = 3.0
 """Standard deviations of ln Y above it are in another unit."""
+SMALLEST_DEVIATION = 0.01
+"""What σ is raised to: where it is 0, at a station, departures could not be counted in σ."""
 CORRELATION = 0.733
 """Of ln PGA and ln PGV about their medians (Bradley 2012, Earthq. Spectra 28:809)."""
 STRONG_MMI, FEWEST_STRONG, TOO_FAR = 6.0, 10, 2.5
@@ -231,6 +233,8 @@ def _measure(name: Name, median: Array, spread: _Spread, notes: list[str]) -> Me
             f"σ of {name} is not split into its parts between and within earthquakes: split as "
             f"{spread.tau:g} : {spread.phi:g} (BSSA14)"
         )
+    # NaN stays NaN.
+    total = np.maximum(total, SMALLEST_DEVIATION)
     if between is None or within is None:
         between, within = (total * (part / spread.usual) for part in (spread.tau, spread.phi))
     lacking = np.isfinite(median) & ~np.isfinite(total)
