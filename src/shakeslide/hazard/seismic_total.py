@@ -7,7 +7,7 @@ how steep the ground is; it needs neither a map of the shaking nor one of landsl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,7 @@ def rupture_length(magnitude: float, style: Style) -> float:
     return float(length / 1_000.0)
 
 
-def modal_slope(slope: NDArray[np.floating], cell: float) -> tuple[float, float]:
+def modal_slope(slope: NDArray[np.floating[Any]], cell: float) -> tuple[float, float]:
     """Return the modal slope of steep ground (degrees) and the share of ground that is steep.
 
     Squares of 1 km whose own modal slope is 8 degrees or more are steep; (0, 0) without any.
@@ -113,12 +113,9 @@ def modal_slope(slope: NDArray[np.floating], cell: float) -> tuple[float, float]
         Its cells' side (m), which should be about 30.
     """
     side = max(round(SQUARE / cell), 1)
-    rows, cols = (int(np.ceil(n / side)) for n in slope.shape)
-    known = np.isfinite(slope)
-    square = (np.arange(slope.shape[0]) // side)[:, None] * cols + np.arange(slope.shape[1]) // side
-    degree = np.clip(np.where(known, slope, 0.0), 0, 89).astype(np.int64)
-    table = np.bincount((square * 90 + degree)[known], minlength=rows * cols * 90)
-    table = table.reshape(-1, 90)
+    # Strip by strip: slopes as whole numbers take more memory than the slopes.
+    strips = [_degrees(slope[top : top + side], side) for top in range(0, len(slope), side)]
+    table = np.concatenate(strips)
     # Squares of which less than half is known have no mode.
     told = table.sum(axis=1) >= side**2 / 2
     if not told.any():
@@ -127,6 +124,15 @@ def modal_slope(slope: NDArray[np.floating], cell: float) -> tuple[float, float]
     if not steep.any():
         return 0.0, 0.0
     return float(_modes(table[steep].sum(axis=0)[None])[0]), float(steep.sum() / told.sum())
+
+
+def _degrees(strip: NDArray[np.floating[Any]], side: int) -> NDArray[np.int64]:
+    """Return the cells per degree of slope in the squares of a strip, (squares, 90)."""
+    squares = -(-strip.shape[1] // side)
+    known = np.isfinite(strip)
+    degree = np.clip(strip[known], 0, 89).astype(np.int64)
+    square = np.nonzero(known)[1] // side
+    return np.bincount(square * 90 + degree, minlength=squares * 90).reshape(squares, 90)
 
 
 def _modes(table: NDArray[np.int64]) -> Array:
