@@ -23,7 +23,7 @@ from scipy.stats import rankdata
 from shakeslide.core import documents
 from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
-from shakeslide.rapid import command, earthquake
+from shakeslide.rapid import command, new_earthquake
 from shakeslide.rapid.totals import Totals
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data" / "kashmir2005"
@@ -105,7 +105,7 @@ def main() -> None:
         path = Path(folder) / "study.toml"
         path.write_text(STUDY)
         run = Path(folder) / "run"
-        event = earthquake.opened(
+        event = new_earthquake.opened(
             path, run, Engine(), Reporter(quiet=True), data=asked.data,
             overrides=[f"shaking.draws={asked.draws}"],
         )  # fmt: skip

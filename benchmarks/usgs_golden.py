@@ -19,7 +19,7 @@ from scipy.ndimage import map_coordinates
 from shakeslide.hazard import aggregates, alerts
 from shakeslide.io.units import conversion
 from shakeslide.models.formulas.jessee import LAND_COVER, LITHOLOGY, MODEL_DEVIATION, Jessee2022
-from shakeslide.shaking import shakemap
+from shakeslide.shaking import shakemap_motion
 
 Array = NDArray[np.float64]
 DATA = Path(__file__).parents[2] / "shared" / "data" / "shakemap_loma_prieta"
@@ -93,7 +93,7 @@ def computed(folder: Path) -> Golden:
         target_deviation = file.read(1).astype(np.float64)
     rows, cols = target.shape
     lon, lat = affine * np.meshgrid(np.arange(cols) + 0.5, np.arange(rows) + 0.5)
-    motion = shakemap.read(folder / "grid.xml")
+    motion = shakemap_motion.read(folder / "grid.xml")
     nodes = motion.grid.affine
     pga, pgv, sd = (
         sampled(values, nodes, lon, lat, 1)

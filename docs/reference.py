@@ -89,10 +89,10 @@ PAGES = {
         "Ground motion and totals",
         [
             "shaking.ground_motion",
-            "shaking.shakemap",
+            "shaking.shakemap_motion",
             "shaking.conversion",
             "shaking.fields",
-            "rapid.earthquake",
+            "rapid.new_earthquake",
             "rapid.command",
             "rapid.totals",
             "hazard.aggregates",

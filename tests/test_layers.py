@@ -125,4 +125,4 @@ def test_the_whole_study_is_seen_only_at_the_top() -> None:
         if "shakeslide.study.settings.Study" in imports(p)
     }
     top = {"shakeslide.pipeline.run", "shakeslide.cli.app", "shakeslide.cli.demo"}
-    assert users <= {*top, "shakeslide.rapid.earthquake"}
+    assert users <= {*top, "shakeslide.rapid.new_earthquake"}

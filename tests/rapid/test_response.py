@@ -7,6 +7,7 @@ import pytest
 
 from shakeslide.models.formulas.jessee import areal_coverage
 from shakeslide.rapid.response import (
+    Cells,
     Draws,
     Places,
     ShakingColumns,
@@ -76,7 +77,7 @@ def test_agrees_with_brute_force(model, columns, cells):
     draws = Draws(cells["nodes"][: len(columns)], cells["event"])
     places = Places(*cells["at"], np.ones((len(columns), CELLS), np.float32))
     weights = np.stack([np.ones(CELLS), np.arange(CELLS)]).astype(np.float32)
-    found = summarise(table, draws, places, weights, (0.01, 0.1))
+    found = summarise(Cells(table, draws, places), weights, (0.01, 0.1))
     true = brute(model, cells, columns)
     ordered = np.sort(true, axis=1)
     assert np.abs(found.mean - true.mean(axis=1)).max() < 0.002
@@ -85,7 +86,7 @@ def test_agrees_with_brute_force(model, columns, cells):
     assert np.abs(found.high - ordered[:, 179]).max() < 0.006
     assert np.abs(found.exceeds[1] - (true > 0.1).mean(axis=1)).max() < 0.03
     assert found.totals == pytest.approx(weights @ true, rel=0.005)
-    assert np.abs(at_draws(table, draws, places) - true).max() < 0.012
+    assert np.abs(at_draws(Cells(table, draws, places)) - true).max() < 0.012
 
 
 def test_cells_without_a_value_stay_so_and_add_nothing(cells):
@@ -98,10 +99,10 @@ def test_cells_without_a_value_stay_so_and_add_nothing(cells):
     table = response_table(model, raw, cells["sd"][:1], ShakingColumns(columns=(0,), most=(1e4,)))
     places = Places(*cells["at"], np.ones((1, CELLS), np.float32))
     draws = Draws(cells["nodes"][:1], cells["event"])
-    found = summarise(table, draws, places, np.ones((1, CELLS), np.float32))
+    found = summarise(Cells(table, draws, places), np.ones((1, CELLS), np.float32))
     assert np.isnan(found.mean[::2]).all()
     assert np.isfinite(found.mean[1::2]).all()
-    known = at_draws(table, draws, places)[1::2]
+    known = at_draws(Cells(table, draws, places))[1::2]
     assert found.totals[0] == pytest.approx(known.sum(axis=0), rel=1e-4)
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from shakeslide.core.errors import InputError
-from shakeslide.shaking import bssa14, conversion, shakemap
+from shakeslide.shaking import bssa14, conversion, shakemap_motion
 
 from .shakemaps import COLS, EVENT, LON, PARTS, PGA, PGV, PRODUCT, ROWS, STEP, write, write_parts
 
 
 def test_medians_parts_and_event(tmp_path: Path) -> None:
     write_parts(tmp_path)
-    motion = shakemap.read(write(tmp_path, {}))
+    motion = shakemap_motion.read(write(tmp_path, {}))
     np.testing.assert_allclose(motion.pga.median, PGA / 100, rtol=1e-6)
     np.testing.assert_allclose(motion.pgv.median, PGV, rtol=1e-6)
     for measure, name in ((motion.pga, "PGA"), (motion.pgv, "PGV")):
@@ -39,7 +39,7 @@ def test_medians_parts_and_event(tmp_path: Path) -> None:
 
 def test_no_parts_are_split_as_bssa14(tmp_path: Path) -> None:
     write_parts(tmp_path, {"STDPGA": 0.3, "STDPGV": 0.5})
-    motion = shakemap.read(write(tmp_path, {}))
+    motion = shakemap_motion.read(write(tmp_path, {}))
     for measure, name, total in ((motion.pga, "PGA", 0.3), (motion.pgv, "PGV", 0.5)):
         tau, phi = bssa14.deviations(name, 6.9)
         np.testing.assert_allclose(measure.total, total, rtol=1e-6)
@@ -51,7 +51,7 @@ def test_no_parts_are_split_as_bssa14(tmp_path: Path) -> None:
 
 
 def test_no_uncertainty_is_that_of_bssa14(tmp_path: Path) -> None:
-    motion = shakemap.read(write(tmp_path, {}))
+    motion = shakemap_motion.read(write(tmp_path, {}))
     np.testing.assert_allclose(motion.pgv.between, 0.346)
     np.testing.assert_allclose(motion.pgv.total, np.hypot(0.346, 0.552))
     np.testing.assert_allclose(motion.pga.within, 0.495)
@@ -62,11 +62,11 @@ def test_one_measure_s_uncertainty_serves_the_other(tmp_path: Path) -> None:
     std = (np.full((ROWS, COLS), 0.3), "")
     usual = {name: np.hypot(*bssa14.deviations(name, 6.9)) for name in ("PGA", "PGV")}
     ratio = 0.3 / usual["PGA"]
-    motion = shakemap.read(write(tmp_path, {"STDPGA": std}))
+    motion = shakemap_motion.read(write(tmp_path, {"STDPGA": std}))
     np.testing.assert_allclose(motion.pgv.total, usual["PGV"] * ratio, rtol=1e-6)
     assert any("PGV" in n and "PGA" in n for n in motion.notes)
     # Made from PGA, PGV has the part that PGA does not explain on top.
-    motion = shakemap.read(write(tmp_path, {"STDPGA": std, "PGV": None}))
+    motion = shakemap_motion.read(write(tmp_path, {"STDPGA": std, "PGV": None}))
     wanted = usual["PGV"] * np.sqrt(0.733**2 * ratio**2 + 1 - 0.733**2)
     np.testing.assert_allclose(motion.pgv.total, wanted, rtol=1e-6)
     np.testing.assert_allclose(motion.pga.total, 0.3, rtol=1e-6)
@@ -74,7 +74,7 @@ def test_one_measure_s_uncertainty_serves_the_other(tmp_path: Path) -> None:
 
 def test_parts_alone_make_the_total(tmp_path: Path) -> None:
     write_parts(tmp_path, {k: v for k, v in PARTS.items() if "GMPE" in k})
-    motion = shakemap.read(write(tmp_path, {}))
+    motion = shakemap_motion.read(write(tmp_path, {}))
     np.testing.assert_allclose(motion.pga.total, np.hypot(0.27, 0.49), rtol=1e-6)
     assert motion.notes == ()
 
@@ -88,7 +88,7 @@ def test_bssa14_is_wider_for_small_earthquakes() -> None:
 def test_deviations_that_lack_are_filled(tmp_path: Path) -> None:
     std = np.full((ROWS, COLS), 0.3)
     std[1, 2] = np.nan
-    motion = shakemap.read(write(tmp_path, {"STDPGA": (std, "ln(g)")}))
+    motion = shakemap_motion.read(write(tmp_path, {"STDPGA": (std, "ln(g)")}))
     assert motion.pga.total[1, 2] == pytest.approx(np.hypot(0.348, 0.495))
     assert np.isfinite(motion.pga.total).all()
     assert any("1 node" in n for n in motion.notes)
@@ -104,13 +104,15 @@ def test_no_scatter_at_a_station_is_a_little(tmp_path: Path) -> None:
 
 
 def test_log10_deviations_become_natural(tmp_path: Path) -> None:
-    motion = shakemap.read(write(tmp_path, {"STDPGA": (np.full((ROWS, COLS), 0.2), "log10(g)")}))
+    motion = shakemap_motion.read(
+        write(tmp_path, {"STDPGA": (np.full((ROWS, COLS), 0.2), "log10(g)")})
+    )
     np.testing.assert_allclose(motion.pga.total, 0.2 * np.log(10), rtol=1e-6)
 
 
 def test_nodes_in_another_order_and_across_180_degrees(tmp_path: Path) -> None:
     order = np.random.default_rng(1).permutation(ROWS * COLS).tolist()
-    motion = shakemap.read(write(tmp_path, {}, lon=179.9, order=order))
+    motion = shakemap_motion.read(write(tmp_path, {}, lon=179.9, order=order))
     np.testing.assert_allclose(motion.pga.median, PGA / 100, rtol=1e-6)
     assert motion.grid.affine.c == pytest.approx(179.9 - STEP / 2)
 
@@ -119,33 +121,33 @@ def test_nodes_in_another_order_and_across_180_degrees(tmp_path: Path) -> None:
     ("unit", "gain"), [("g", 0.01), ("m/s2", 0.0980665), ("cm/s**2", 9.80665), ("pctg", 1.0)]
 )
 def test_units_of_acceleration(tmp_path: Path, unit: str, gain: float) -> None:
-    motion = shakemap.read(write(tmp_path, {"PGA": (PGA * gain, unit)}))
+    motion = shakemap_motion.read(write(tmp_path, {"PGA": (PGA * gain, unit)}))
     np.testing.assert_allclose(motion.pga.median, PGA / 100, rtol=1e-5)
 
 
 def test_logarithms_and_metres_are_reported(tmp_path: Path) -> None:
     changed = {"PGA": (np.log(PGA / 100), "ln(g)"), "PGV": (PGV / 100, "m/s")}
-    motion = shakemap.read(write(tmp_path, changed))
+    motion = shakemap_motion.read(write(tmp_path, changed))
     np.testing.assert_allclose(motion.pga.median, PGA / 100, rtol=1e-4)
     np.testing.assert_allclose(motion.pgv.median, PGV, rtol=1e-4)
     assert sum("ln(g)" in n or "m/s" in n for n in motion.notes) == 2
 
 
 def test_missing_measures_come_by_way_of_intensity(tmp_path: Path) -> None:
-    motion = shakemap.read(write(tmp_path, {"PGV": None}))
+    motion = shakemap_motion.read(write(tmp_path, {"PGV": None}))
     np.testing.assert_allclose(motion.pgv.median, conversion.pgv_of_pga(motion.pga.median))
     assert any("no PGV" in n and "Worden" in n for n in motion.notes)
-    motion = shakemap.read(write(tmp_path, {"PGA": None, "MMI": None}))
+    motion = shakemap_motion.read(write(tmp_path, {"PGA": None, "MMI": None}))
     np.testing.assert_allclose(motion.pga.median, conversion.pga_of_pgv(motion.pgv.median))
     np.testing.assert_allclose(motion.mmi, conversion.intensity_of_pgv(motion.pgv.median))
-    motion = shakemap.read(write(tmp_path, {"PGA": None, "PGV": None}))
+    motion = shakemap_motion.read(write(tmp_path, {"PGA": None, "PGV": None}))
     np.testing.assert_allclose(motion.pgv.median, conversion.pgv_of_intensity(motion.mmi))
 
 
 def test_unknown_and_zero_motion_is_reported(tmp_path: Path) -> None:
     pga, pgv = PGA.copy(), PGV.copy()
     pga[0, :2], pgv[0, 0] = np.nan, 0.0
-    motion = shakemap.read(write(tmp_path, {"PGA": (pga, "%g"), "PGV": (pgv, "cm/s")}))
+    motion = shakemap_motion.read(write(tmp_path, {"PGA": (pga, "%g"), "PGV": (pgv, "cm/s")}))
     assert np.isnan(motion.pga.median).sum() == 2
     assert motion.pgv.median[0, 0] == 0.01
     assert any("2 nodes" in n for n in motion.notes)
@@ -172,7 +174,7 @@ def test_unknown_and_zero_motion_is_reported(tmp_path: Path) -> None:
 def test_what_cannot_be_true_is_refused(tmp_path: Path, changed: dict, said: str) -> None:
     path = write(tmp_path, changed)
     with pytest.raises(InputError) as refused:
-        shakemap.read(path)
+        shakemap_motion.read(path)
     assert said in str(refused.value)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -182,29 +184,29 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, {})
     path.write_text(path.read_text()[:-200])
     with pytest.raises(InputError, match=r"grid\.xml"):
-        shakemap.read(path)
+        shakemap_motion.read(path)
 
 
 def test_uncertainty_of_another_grid_earthquake_or_version(tmp_path: Path) -> None:
     path = write(tmp_path, {})
     write_parts(tmp_path, lon=LON + STEP)
     with pytest.raises(InputError, match=r"uncertainty\.xml.*nodes"):
-        shakemap.read(path)
+        shakemap_motion.read(path)
     write_parts(tmp_path, product={**PRODUCT, "shakemap_id": "us2"})
     with pytest.raises(InputError, match="us2"):
-        shakemap.read(path)
+        shakemap_motion.read(path)
     write_parts(tmp_path, product={**PRODUCT, "shakemap_version": "2"})
-    assert any("version 2" in n and "version 3" in n for n in shakemap.read(path).notes)
+    assert any("version 2" in n and "version 3" in n for n in shakemap_motion.read(path).notes)
 
 
 def test_uncertainty_of_that_name_elsewhere(tmp_path: Path) -> None:
     path = write(tmp_path, {})
     path = path.rename(tmp_path / "us1_grid.xml")
     write_parts(tmp_path).rename(tmp_path / "us1_uncertainty.xml")
-    assert shakemap.read(path).pga.total[0, 0] == pytest.approx(0.4)
+    assert shakemap_motion.read(path).pga.total[0, 0] == pytest.approx(0.4)
     other = (tmp_path / "us1_uncertainty.xml").rename(tmp_path / "sigma.xml")
-    assert shakemap.read(path).pga.total[0, 0] != pytest.approx(0.4)
-    assert shakemap.read(path, other).pga.total[0, 0] == pytest.approx(0.4)
+    assert shakemap_motion.read(path).pga.total[0, 0] != pytest.approx(0.4)
+    assert shakemap_motion.read(path, other).pga.total[0, 0] == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(
@@ -226,14 +228,14 @@ def test_finite_rupture(
         feature = {"geometry": {"type": rupture}}
         (tmp_path / "rupture.json").write_text(json.dumps({"features": [feature]}))
     path = write(tmp_path, {"URAT": (np.full((ROWS, COLS), ratio), "")}, event=event)
-    motion = shakemap.read(path)
+    motion = shakemap_motion.read(path)
     assert motion.uncertainty_ratio == pytest.approx(ratio)
     assert motion.finite_rupture is finite
 
 
 def test_a_damaged_rupture_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "rupture.json").write_text("[" * 100_000)
-    assert shakemap.read(write(tmp_path, {})).finite_rupture is None
+    assert shakemap_motion.read(write(tmp_path, {})).finite_rupture is None
 
 
 @pytest.mark.parametrize(
@@ -247,14 +249,14 @@ def test_a_damaged_rupture_says_nothing(tmp_path: Path) -> None:
 )
 def test_time_is_utc(tmp_path: Path, text: str, time: str) -> None:
     path = write(tmp_path, {}, event={**EVENT, "event_timestamp": text, "depth": "?"})
-    motion = shakemap.read(path)
+    motion = shakemap_motion.read(path)
     assert motion.time == time
     assert motion.depth is None
 
 
 def test_a_scenario(tmp_path: Path) -> None:
     path = write(tmp_path, {}, product={**PRODUCT, "shakemap_event_type": "SCENARIO"})
-    assert shakemap.read(path).scenario
+    assert shakemap_motion.read(path).scenario
 
 
 def test_hdf_gives_the_same(tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ def test_hdf_gives_the_same(tmp_path: Path) -> None:
                 data = group.create_dataset(kind, data=np.broadcast_to(value, median.shape))
                 data.attrs.update(about | {"units": f"ln({unit})"})
         file["dictionaries/info.json"] = json.dumps(information)
-    motion = shakemap.read(path)
+    motion = shakemap_motion.read(path)
     np.testing.assert_allclose(motion.pga.median, PGA / 100, rtol=1e-6)
     np.testing.assert_allclose(motion.pgv.median, PGV, rtol=1e-6)
     for measure in (motion.pga, motion.pgv):

@@ -384,7 +384,7 @@ def rapid(
     """Map a new earthquake of which no landslide is mapped, from a ShakeMap and a DEM."""
     from shakeslide.core.engine import Engine
     from shakeslide.core.progress import Reporter
-    from shakeslide.rapid import command, earthquake
+    from shakeslide.rapid import command, new_earthquake
 
     study = source
     if source.suffix.lower() != ".toml":
@@ -393,7 +393,7 @@ def rapid(
         raise InputError(f"{dem}: a study file names its DEM itself; leave this out")
     folder = out or Path("runs") / study.resolve().parent.name
     engine, reporter = Engine(workers, scheduler), Reporter(quiet)
-    event = earthquake.opened(
+    event = new_earthquake.opened(
         study, folder, engine, reporter, model=model, overrides=set_ or [], verify=verify
     )
     _log_to(folder / "run.log", verbose)
@@ -407,7 +407,7 @@ def _new_study(
 ) -> tuple[Path, Path]:
     """Write the study file of a ShakeMap and a DEM; return it and the folder of results."""
     from shakeslide.io import shakemap
-    from shakeslide.rapid import models, study_file
+    from shakeslide.rapid import model_choice, study_file
 
     if dem is None:
         raise InputError(f"{source}: give the DEM too: shakeslide rapid {source} dem.tif")
@@ -419,7 +419,7 @@ def _new_study(
         # Edited by hand, perhaps: only the ShakeMap is another one.
         study_file.set_shakemap(path, source)
     else:
-        study_file.write(path, shaken, dem, model or models.DEFAULT, resolution)
+        study_file.write(path, shaken, dem, model or model_choice.DEFAULT, resolution)
     return path, folder
 
 

@@ -205,7 +205,9 @@ def _read_xml(path: Path) -> ShakeMap:
     event = xml.child(root, "event")
     about = {} if event is None else {str(k): str(v) for k, v in event.attrib.items()}
     product = {str(k): str(v) for k, v in root.attrib.items()}
-    return ShakeMap(path, grid, fields, said, about, product, notes)
+    return ShakeMap(
+        path=path, grid=grid, fields=fields, units=said, event=about, product=product, notes=notes
+    )
 
 
 def _xml_fields(root: Any, path: Path) -> tuple[list[str], dict[str, str]]:
@@ -323,7 +325,13 @@ def _from_hdf(file: Any, path: Path) -> ShakeMap:
     notes = dict.fromkeys(fields, f"component {component}")
     information = _hdf_information(file)
     return ShakeMap(
-        path, grid, fields, said, _hdf_event(information), _hdf_product(information), notes
+        path=path,
+        grid=grid,
+        fields=fields,
+        units=said,
+        event=_hdf_event(information),
+        product=_hdf_product(information),
+        notes=notes,
     )
 
 

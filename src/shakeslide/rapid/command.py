@@ -6,8 +6,8 @@ from pathlib import Path
 
 from shakeslide import pipeline
 from shakeslide.rapid.computing import RapidMaps
-from shakeslide.rapid.earthquake import NewEarthquake
-from shakeslide.rapid.reporting import RapidReport
+from shakeslide.rapid.event_report import RapidReport
+from shakeslide.rapid.new_earthquake import NewEarthquake
 
 
 def rapid(event: NewEarthquake) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
-from shakeslide.rapid.models import COARSE
+from shakeslide.rapid.model_choice import COARSE
 from shakeslide.shaking.ground_motion import GroundMotion
 from shakeslide.study.factor_settings import PAPER_FACTORS
 

@@ -25,8 +25,8 @@ from shakeslide.learning import bundle, model_recipes
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.models.formulas.raw import RawModel
 from shakeslide.pipeline.stage import Artefact, Stage, Work
-from shakeslide.rapid import draws, info, mapping, models, tiles, totals, versions
-from shakeslide.rapid.earthquake import NewEarthquake
+from shakeslide.rapid import draws, info, model_choice, quantile_maps, tiles, totals, versions
+from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.response import ShakingColumns
 from shakeslide.rapid.totals import Sums, Totals
 
@@ -57,7 +57,7 @@ class RapidMaps(Stage[NewEarthquake]):
         versions.kept(event.out, event.version)
         asked, grid, tile = event.study.shaking, event.grid, event.tile
         fitted = fitted_model(event)
-        bands = mapping.bands_of(asked.exceeds or (), asked.median)
+        bands = quantile_maps.bands_of(asked.exceeds or (), asked.median)
         total = asked.draws + len(grids.tiles(grid, tile)) + len(bands)
         with (
             work.making(artefact, part=work.parts[0]) as made,
@@ -68,7 +68,9 @@ class RapidMaps(Stage[NewEarthquake]):
                 engine=event.run.engine, advance=on,
             )  # fmt: skip
             cut = tiles.compute(_work(event, fitted, on), _stack(event, event.model.codes), job)
-            files = mapping.write(event.model.name, cut, job, bands, what_of(fitted), event.about)
+            files = quantile_maps.write(
+                event.model.name, cut, job, bands, what_of(fitted), event.about
+            )
             made[artefact] = [*files, *_write_rest(event, fitted, job, cut)]
 
 
@@ -114,7 +116,7 @@ def fitted_model(event: NewEarthquake) -> FittedModel:
         for info in infos
         if info.kind == "categorical"
     }
-    return models.fitted_formula(recipe, infos, present, event.study.study.name)
+    return model_choice.fitted_formula(recipe, infos, present, event.study.study.name)
 
 
 def _known(values: NDArray[np.float32]) -> NDArray[np.int64]:

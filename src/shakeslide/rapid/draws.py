@@ -13,7 +13,7 @@ from shakeslide.core import random_streams
 from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Advance, silent
 from shakeslide.geo import grid as grids
-from shakeslide.rapid.models import MeasureName
+from shakeslide.rapid.model_choice import MeasureName
 from shakeslide.rapid.response import Draws, Float, interpolation_gain
 from shakeslide.rapid.tiles import Nodes
 from shakeslide.shaking import fields

@@ -76,6 +76,22 @@ class Places(NamedTuple):
     gain: Float
 
 
+class Cells(NamedTuple):
+    """Cells whose probability is asked for at every draw."""
+
+    table: Table
+    draws: Draws
+    places: Places
+
+
+class _Room(NamedTuple):
+    """Room for the draws of one cell: places among levels, and powers of two, (draws,) each."""
+
+    first: Float
+    second: Float
+    powers: NDArray[np.int32]
+
+
 class Summary(NamedTuple):
     """What the draws make of each cell, and of their sums.
 
@@ -158,97 +174,78 @@ def _shift(
     changed[:, column] = np.minimum(values, np.float32(shaking.most[measure]))
 
 
-def summarise(
-    table: Table, draws: Draws, places: Places, weights: Float, exceeds: Sequence[float] = ()
-) -> Summary:
+def summarise(cells: Cells, weights: Float, exceeds: Sequence[float] = ()) -> Summary:
     """Return mean, quantiles and weighted sums of the probability over the draws.
 
     Parameters
     ----------
-    table : Table
-        Of the cells.
-    draws : Draws
-        Of shaking and of the earthquake's level.
-    places : Places
-        Of the cells among the nodes.
+    cells : Cells
+        Their responses, the draws, and where they lie.
     weights : array, (weights, cells) float32
         For instance area in km², people. A cell without a value adds nothing.
     exceeds : sequence of float
         Levels of probability.
     """
-    cells, count = len(table.logit), draws.event.size
+    number, count = len(cells.table.logit), cells.draws.event.size
     limits = np.asarray(exceeds, np.float32)
     out = Summary(
-        mean=np.full(cells, np.nan, np.float32),
-        low=np.full(cells, np.nan, np.float32),
-        high=np.full(cells, np.nan, np.float32),
-        exceeds=np.full((limits.size, cells), np.nan, np.float32),
+        mean=np.full(number, np.nan, np.float32),
+        low=np.full(number, np.nan, np.float32),
+        high=np.full(number, np.nan, np.float32),
+        exceeds=np.full((limits.size, number), np.nan, np.float32),
         totals=np.zeros((len(weights), count)),
     )
     # Order statistics: the smallest value that at least this share of the draws does not exceed.
     low, high = (max(int(np.ceil(q * count)) - 1, 0) for q in QUANTILES)
-    _summarise(table, draws, places, weights, limits, (low, high), out)
+    _summarise(cells, weights, limits, (low, high), out)
     return out
 
 
-def at_draws(table: Table, draws: Draws, places: Places) -> Float:
+def at_draws(cells: Cells) -> Float:
     """Return the probability of cells at every draw, (cells, draws) float32, NaN without value."""
-    out = np.full((len(table.logit), draws.event.size), np.nan, np.float32)
-    _at_draws(table, draws, places, out)
+    out = np.full((len(cells.table.logit), cells.draws.event.size), np.nan, np.float32)
+    _at_draws(cells, out)
     return out
 
 
 @kernel
-def _at_draws(table: Table, draws: Draws, places: Places, out: Float) -> None:
-    count = draws.event.size
-    first, second = np.empty(count, np.float32), np.zeros(count, np.float32)
-    powers = np.empty(count, np.int32)
+def _at_draws(cells: Cells, out: Float) -> None:
+    count = cells.draws.event.size
+    room = _Room(
+        np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int32)
+    )
     for i in range(len(out)):
-        if not np.isnan(table.logit[i, 0, 0]):
-            _cell(table, draws, places, i, first, second, powers, out[i])
+        if not np.isnan(cells.table.logit[i, 0, 0]):
+            _cell(cells, i, room, out[i])
 
 
 @kernel
-def _cell(
-    table: Table,
-    draws: Draws,
-    places: Places,
-    i: int,
-    first: Float,
-    second: Float,
-    powers: NDArray[np.int32],
-    p: Float,
-) -> None:
+def _cell(cells: Cells, i: int, room: _Room, p: Float) -> None:
     """Set the probability of a cell at every draw."""
-    logit = table.logit[i]
-    _levels(draws.nodes[0], places, 0, i, table, logit.shape[0], first)
+    logit = cells.table.logit[i]
+    _levels(cells, 0, i, room.first)
     if logit.shape[1] > 1:
-        _levels(draws.nodes[1], places, 1, i, table, logit.shape[1], second)
-        _interpolate_two(logit, first, second, p)
+        _levels(cells, 1, i, room.second)
+        _interpolate_two(logit, room.first, room.second, p)
     else:
-        _interpolate(logit[:, 0], first, p)
-    _logistic(p, draws.event, powers)
+        _interpolate(logit[:, 0], room.first, p)
+    _logistic(p, cells.draws.event, room.powers)
 
 
 @kernel
 def _summarise(
-    table: Table,
-    draws: Draws,
-    places: Places,
-    weights: Float,
-    limits: Float,
-    orders: tuple[int, int],
-    out: Summary,
+    cells: Cells, weights: Float, limits: Float, orders: tuple[int, int], out: Summary
 ) -> None:
-    count = draws.event.size
+    count = cells.draws.event.size
     p = np.empty(count, np.float32)
-    first = np.empty(count, np.float32)
-    second = np.zeros(count, np.float32)
-    powers = np.empty(count, np.int32)
-    for i in range(table.logit.shape[0]):
-        if np.isnan(table.logit[i, 0, 0]):
+    room = _Room(
+        np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int32)
+    )
+    for i in range(cells.table.logit.shape[0]):
+        # The model has no value there.
+        if np.isnan(cells.table.logit[i, 0, 0]):
             continue
-        _cell(table, draws, places, i, first, second, powers, p)
+        _cell(cells, i, room, p)
         total = np.float64(0.0)
         for d in range(count):
             total += p[d]
@@ -263,8 +260,8 @@ def _summarise(
             for d in range(count):
                 above += p[d] > limits[j]
             out.exceeds[j, i] = above / count
-        out.low[i] = _smallest(p, first, orders[0] + 1)
-        out.high[i] = _largest(p, first, count - orders[1])
+        out.low[i] = _smallest(p, room.first, orders[0] + 1)
+        out.high[i] = _largest(p, room.first, count - orders[1])
 
 
 @kernel
@@ -350,13 +347,14 @@ def _largest(values: Float, kept: Float, count: int) -> float:
 
 
 @kernel
-def _levels(
-    nodes: Float, places: Places, measure: int, i: int, table: Table, levels: int, out: Float
-) -> None:
+def _levels(cells: Cells, measure: int, i: int, out: Float) -> None:
     """Set the place of each draw in the table's levels at one cell, from 0 to levels - 1."""
+    table, nodes, places = cells.table, cells.draws.nodes[measure], cells.places
+    levels = table.logit.shape[1 + measure]
     r = min(max(int(places.row[i]), 0), nodes.shape[0] - 2)
     c = min(max(int(places.col[i]), 0), nodes.shape[1] - 2)
     y, x = places.row[i] - np.float32(r), places.col[i] - np.float32(c)
+    # In levels instead of standard deviations.
     gain = places.gain[measure, i] / np.float32(table.step)
     one = np.float32(1.0)
     a, b = (one - y) * (one - x) * gain, (one - y) * x * gain

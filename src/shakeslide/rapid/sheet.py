@@ -10,9 +10,9 @@ from matplotlib.patches import Rectangle
 
 from shakeslide._version import __version__
 from shakeslide.core.files import replacing
-from shakeslide.rapid import figures
-from shakeslide.rapid.figures import Shown
-from shakeslide.rapid.page import Facts, figure
+from shakeslide.rapid import event_figures
+from shakeslide.rapid.event_figures import Shown
+from shakeslide.rapid.event_page import Facts, figure
 from shakeslide.report import figures as drawing
 from shakeslide.report import words
 
@@ -33,11 +33,11 @@ def write(out: Path, facts: Facts, shown: Shown) -> Path:
         sheet_figure, sheet = drawing.new(*SHEET)
         y = _head(sheet, facts)
         y = _alerts(sheet, facts, y)
-        wide = SHEET[0] - 2 * EDGE + figures.LEFT
-        size = figures.size_of(shown.view, wide, 4.6)
-        y -= figures.TOP + size[1]
-        figures.put(sheet_figure, sheet, shown, (EDGE - figures.LEFT + 0.1, y), size)
-        _foot(sheet, facts, y - figures.LEGEND - 0.2)
+        wide = SHEET[0] - 2 * EDGE + event_figures.LEFT
+        size = event_figures.size_of(shown.view, wide, 4.6)
+        y -= event_figures.TOP + size[1]
+        event_figures.put(sheet_figure, sheet, shown, (EDGE - event_figures.LEFT + 0.1, y), size)
+        _foot(sheet, facts, y - event_figures.LEGEND - 0.2)
         buffer = io.BytesIO()
         # Without the time of writing: the same result has the same bytes.
         sheet_figure.savefig(

@@ -157,16 +157,19 @@ class Work:
         out[:, 0] = numbers
         for start in range(0, cell.size, BAND):
             part = slice(start, start + BAND)
-            table, where = self._table(raw[part], (row[part], col[part]))
-            p = response.at_draws(table, self.nodes.draws, where).astype(np.float64)
+            asked = self._cells(raw[part], (row[part], col[part]))
+            p = response.at_draws(asked).astype(np.float64)
             # Cells fail together in a draw: given the draw they fail alone.
             np.add.at(out[:, 1:], at[part], np.log1p(-np.nan_to_num(np.minimum(p, 1 - 1e-7))))
         return out
 
-    def _table(self, raw: Float, places: tuple[Float, Float]) -> tuple[response.Table, Places]:
+    def _cells(self, raw: Float, places: tuple[Float, Float]) -> response.Cells:
+        """Return the responses of cells, (cells, factors), at rows and columns among the nodes."""
         row, col = places
-        table = response.response_table(self.predict, raw, self.nodes.sd_at(row, col), self.shaking)
-        return table, Places(row, col, np.ascontiguousarray(self.nodes.gain(row, col)))
+        sd = self.nodes.sd_at(row, col)
+        table = response.response_table(self.predict, raw, sd, self.shaking)
+        where = Places(row, col, np.ascontiguousarray(self.nodes.gain(row, col)))
+        return response.Cells(table, self.nodes.draws, where)
 
     def _band(
         self,
@@ -179,10 +182,10 @@ class Work:
     ) -> None:
         row, col = (np.ascontiguousarray(v[part]) for v in places)
         some, weight = raw[part], np.ascontiguousarray(weights[:, part])
-        table, where = self._table(some, (row, col))
-        found = response.summarise(table, self.nodes.draws, where, weight, self.exceeds)
-        middle = [n // 2 for n in table.logit.shape[1:]]
-        logit = table.logit[:, middle[0], middle[1]].astype(np.float64)
+        asked = self._cells(some, (row, col))
+        found = response.summarise(asked, weight, self.exceeds)
+        middle = [n // 2 for n in asked.table.logit.shape[1:]]
+        logit = asked.table.logit[:, middle[0], middle[1]].astype(np.float64)
         median = 1 / (1 + np.exp(-(logit + self.level)))
         maps[:4, part] = found.mean, found.low, found.high, median
         maps[4:, part] = found.exceeds

@@ -16,11 +16,11 @@ from shakeslide._version import __version__
 from shakeslide.core.engine import Engine
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.core.progress import Reporter
-from shakeslide.rapid import completed, exposure, models, own_shaking
-from shakeslide.rapid.models import RapidModel
+from shakeslide.rapid import completed, exposure, model_choice, own_shaking
+from shakeslide.rapid.model_choice import RapidModel
 from shakeslide.rapid.totals import ShakeMapVersion
 from shakeslide.results.ledger import Ledger
-from shakeslide.shaking import shakemap
+from shakeslide.shaking import shakemap_motion
 from shakeslide.shaking.ground_motion import GroundMotion
 from shakeslide.study import settings as study
 from shakeslide.study.settings import Study
@@ -107,17 +107,16 @@ class NewEarthquake:
         """Fingerprint of all that maps and totals depend on."""
         content = self.ledger.content
         settings = self.study.shaking
-        parts = [self.model.codes, dict(self.model.settings), self.model.class_sd]
-        folder = self.model.folder
-        weights = content(folder / "weights.safetensors") if folder else ""
+        model, folder = self.model, self.model.folder
+        stored = ("weights.safetensors", "manifest.json") if folder else ()
         return fingerprint(
-            {c: self.run.marks.factor_marks()[c] for c in self.model.every_code},
+            {c: self.run.marks.factor_marks()[c] for c in model.every_code},
             settings.essence(content, but=("shakemap", "uncertainty")),
             _digest(self.motion),
-            self.model.name, parts, weights,
-            self.study.exposure.essence(content),
-            self.study.study.seed, __version__,
-        )  # fmt: skip
+            [model.name, model.codes, dict(model.settings), model.class_sd, model.event_sd],
+            [content(folder / name) for name in stored if folder],
+            [self.study.exposure.essence(content), self.study.study.seed, __version__],
+        )
 
 
 def _digest(motion: GroundMotion) -> str:
@@ -164,7 +163,7 @@ def opened(
     # As written: layers of classes are used by factors that are added later.
     plain = study.validate(completed.completed(document, {}, ()), base, str(path))
     name = model or _asked(document)
-    rapid = models.chosen(name, plain.layers)
+    rapid = model_choice.chosen(name, plain.layers)
     motion = _motion(plain, out, engine, reporter)
     files = completed.write_shaking(motion, out / ".work" / "shaking")
     whole = completed.completed(document, files, [*rapid.every_code, "DEM"])
@@ -179,7 +178,7 @@ def opened(
 def _motion(plain: Study, out: Path, engine: Engine, reporter: Reporter) -> GroundMotion:
     """Return the shaking of a ShakeMap, or of the study's own rasters."""
     if plain.shaking.shakemap is not None:
-        return shakemap.read(plain.shaking.shakemap, plain.shaking.uncertainty)
+        return shakemap_motion.read(plain.shaking.shakemap, plain.shaking.uncertainty)
     grid = pipeline.Run(plain, {}, out, engine, reporter).grid()
     return own_shaking.read(plain.layers, plain.shaking, plain.event, plain.study.name, grid)
 
@@ -189,5 +188,5 @@ def _settings(document: Mapping[str, Any], model: RapidModel) -> dict[str, Any]:
 
 
 def _asked(document: Mapping[str, Any]) -> str:
-    used = document.get("models", {}).get("use") or [models.DEFAULT]
+    used = document.get("models", {}).get("use") or [model_choice.DEFAULT]
     return str(used[0])

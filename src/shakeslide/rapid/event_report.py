@@ -16,12 +16,12 @@ from shakeslide.geo import grid as grids
 from shakeslide.pipeline.stage import Artefact, Stage, Work
 from shakeslide.rapid import totals
 from shakeslide.rapid.computing import ROADS, fitted_model, what_of
-from shakeslide.rapid.earthquake import NewEarthquake
+from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.totals import Totals
 from shakeslide.shaking.ground_motion import GroundMotion
 
 if TYPE_CHECKING:
-    from shakeslide.rapid.page import RoadCut
+    from shakeslide.rapid.event_page import RoadCut
 
 MOST_ROADS = 15
 """Roads that the page lists."""
@@ -50,7 +50,7 @@ class RapidReport(Stage[NewEarthquake]):
     def make(self, work: Work[NewEarthquake]) -> None:
         """Draw and write."""
         with extra("report", "rapid"):
-            from shakeslide.rapid import figures, page, sheet
+            from shakeslide.rapid import event_figures, event_page, sheet
             from shakeslide.rapid.first_places import first
             from shakeslide.report.cartography import View
 
@@ -58,17 +58,19 @@ class RapidReport(Stage[NewEarthquake]):
         name, what = event.model.name, what_of(fitted_model(event))
         titles = {"mean": f"{what}: mean", "p10": "10 % quantile", "p90": "90 % quantile"}
         maps = [
-            figures.MapFile(path=event.out / "maps" / f"{name}_{band}.tif", name=band, title=title)
+            event_figures.MapFile(
+                path=event.out / "maps" / f"{name}_{band}.tif", name=band, title=title
+            )
             for band, title in titles.items()
         ]
         with work.making(artefact) as made, event.reporter.task("report", 2) as on:
             squares = first(maps[0].path, event.grid)
             dem = event.out / "factors" / "DEM.tif"
-            view = View(event.grid, figures.MOST)
-            shown = figures.shown_maps(view, maps, dem if dem.exists() else None, squares)
-            drawn = figures.draw(event.out, maps, shown)
+            view = View(event.grid, event_figures.MOST)
+            shown = event_figures.shown_maps(view, maps, dem if dem.exists() else None, squares)
+            drawn = event_figures.draw(event.out, maps, shown)
             on(1)
-            facts = page.Facts(
+            facts = event_page.Facts(
                 name=event.study.study.name,
                 event=_event_line(event.motion),
                 scenario=event.scenario,
@@ -82,21 +84,21 @@ class RapidReport(Stage[NewEarthquake]):
                 notes=(*event.motion.notes, *event.model.notes),
                 maps=drawn,
             )
-            files = [page.write(event.out, facts), sheet.write(event.out, facts, shown[0])]
+            files = [event_page.write(event.out, facts), sheet.write(event.out, facts, shown[0])]
             on(1)
             made[artefact] = [*files, *(d.path for d in drawn)]
 
 
 def _most_cut(out: Path) -> tuple[RoadCut, ...]:
     """Return the roads that are most likely cut."""
-    from shakeslide.rapid import page
+    from shakeslide.rapid import event_page
 
     path = out / ROADS
     if not path.exists():
         return ()
     table = pd.read_csv(path, dtype={"road": str}, keep_default_na=False).head(MOST_ROADS)
     return tuple(
-        page.RoadCut(name=str(r.road), km=float(r.km), p=float(r.probability_of_a_cut))  # type: ignore[arg-type]
+        event_page.RoadCut(name=str(r.road), km=float(r.km), p=float(r.probability_of_a_cut))  # type: ignore[arg-type]
         for r in table.itertuples()
     )
 
