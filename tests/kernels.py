@@ -26,6 +26,11 @@ from .conftest import open_run
 MODELS = ["sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "ahp"]
 
 
+def factors(folder: Path) -> None:
+    """Compute the factors of the small site."""
+    pipeline.prepare(open_run(small_site.make(folder / "site"), folder / "run"))
+
+
 def study(folder: Path) -> None:
     """Walk the small site from layers to maps with every model that it can train."""
     names = ",".join(f'"{name}"' for name in MODELS)
@@ -69,6 +74,7 @@ def tiled(folder: Path) -> None:
 
 PARTS: Mapping[str, Callable[[Path], None]] = {
     "models": models,
+    "factors": factors,
     "synthetic": synthetic,
     "study": study,
     "tiled": tiled,
