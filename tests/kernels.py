@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from shakeslide import pipeline
+from shakeslide.cli.app import main as main_of_shakeslide
 from shakeslide.models import StackedAutoencoder, SupportVectorMachine
 from shakeslide.synthetic import Scenario, make
 from shakeslide.synthetic.large import write_large
 
 from . import small_site
 from .conftest import open_run
+from .rapid import small_event
 
 MODELS = ["sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "ahp"]
 
@@ -72,12 +74,21 @@ def tiled(folder: Path) -> None:
     pipeline.extract_sources(open_run(path, folder / "run"))
 
 
+def draws(folder: Path) -> None:
+    """Map a small new earthquake."""
+    small_event.dem(folder / "dem.tif")
+    small_event.grid_xml(folder / "grid.xml")
+    words = [folder / "grid.xml", folder / "dem.tif", "--out", folder / "out", "--set"]
+    main_of_shakeslide(["rapid", *map(str, words), "shaking.draws=20", "-q"])
+
+
 PARTS: Mapping[str, Callable[[Path], None]] = {
     "models": models,
     "factors": factors,
     "synthetic": synthetic,
     "study": study,
     "tiled": tiled,
+    "draws": draws,
 }
 """In the order in which two processes take them: those that others need come first."""
 

@@ -82,6 +82,9 @@ def test_two_files_give_maps_totals_and_a_page(made):
     assert page.count("data-place=") == 10
     assert (out / "summary.pdf").read_bytes().startswith(b"%PDF")
     assert "shakemap" in (out / "study.toml").read_text()
+    project = (out / "shakeslide.qgs").read_text()
+    for path in ("./maps/jessee2022_mean.tif", "./maps/jessee2022_p90.tif", "./factors/DEM.tif"):
+        assert path in project
 
 
 def test_a_second_run_does_nothing_and_the_same_seed_gives_the_same_bytes(folder, capsys):

@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 from shakeslide.core import documents
 from shakeslide.core.extras import extra
 from shakeslide.core.fingerprints import fingerprint
+from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
 from shakeslide.pipeline.stage import Artefact, Stage, Work
 from shakeslide.rapid import totals
@@ -21,6 +22,7 @@ from shakeslide.rapid.totals import Totals
 from shakeslide.shaking.ground_motion import GroundMotion
 
 if TYPE_CHECKING:
+    from shakeslide.rapid.event_figures import MapFile
     from shakeslide.rapid.event_page import RoadCut
 
 MOST_ROADS = 15
@@ -28,7 +30,7 @@ MOST_ROADS = 15
 
 
 class RapidReport(Stage[NewEarthquake]):
-    """`report.html`, `summary.pdf` and figures."""
+    """`report.html`, `summary.pdf`, figures and a QGIS project."""
 
     name = "rapid-report"
     command = "rapid"
@@ -84,9 +86,31 @@ class RapidReport(Stage[NewEarthquake]):
                 notes=(*event.motion.notes, *event.model.notes),
                 maps=drawn,
             )
-            files = [event_page.write(event.out, facts), sheet.write(event.out, facts, shown[0])]
+            files = [
+                _project(event, maps),
+                event_page.write(event.out, facts),
+                sheet.write(event.out, facts, shown[0]),
+            ]
             on(1)
             made[artefact] = [*files, *(d.path for d in drawn)]
+
+
+def _project(event: NewEarthquake, maps: Sequence[MapFile]) -> Path:
+    """Write a QGIS project of maps, factors and exposed roads."""
+    from shakeslide.report import project
+
+    folder = event.out / "factors"
+    factors = [
+        project.factor_layer(event.out, stacks.file_info(path), path, event.grid)
+        for path in sorted(folder.glob("*.tif"), key=lambda p: p.stem == "DEM")
+    ]
+    shown = [
+        project.styled(event.out, m.path, f"{event.model.name}: {m.title}", i == 0)
+        for i, m in enumerate(maps)
+    ]
+    return project.write_groups(
+        event.out, event.study.study.name, event.grid, {"Maps": shown, "Factors": factors}
+    )
 
 
 def _most_cut(out: Path) -> tuple[RoadCut, ...]:

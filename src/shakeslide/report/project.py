@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,8 +11,10 @@ from xml.etree import ElementTree
 import defusedxml.ElementTree
 import numpy as np
 from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
 
 from shakeslide.core.files import replacing
+from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo import grid as grids
 from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts
@@ -76,24 +78,32 @@ def write(run: Artefacts, study: StudyFacts) -> Path:
     Path
         The project.
     """
-    path = run.out / NAME
-    text = ElementTree.tostring(project(run, study), encoding="unicode")
+    return write_groups(run.out, run.provenance.study_name, run.grid, groups_of(run, study))
+
+
+def groups_of(run: Artefacts, study: StudyFacts) -> dict[str, list[Shown]]:
+    """Return the layers of a run by group; the first group lies on top."""
+    return {
+        "Landslides": _landslides(run, study),
+        "Maps": _maps(run),
+        "Factors": _factors(run),
+    }
+
+
+def write_groups(out: Path, name: str, grid: GeoBox, groups: Mapping[str, Sequence[Shown]]) -> Path:
+    """Write `shakeslide.qgs` of layers by group into a folder, and return it."""
+    path = out / NAME
+    text = ElementTree.tostring(project(name, grid, groups), encoding="unicode")
     with replacing(path) as temporary:
         temporary.write_text(DOCTYPE + text + "\n", encoding="utf-8")
     return path
 
 
-def project(run: Artefacts, study: StudyFacts) -> ElementTree.Element:
-    """Return the project as XML; the first group lies on top."""
-    groups = {
-        "Landslides": _landslides(run, study),
-        "Maps": _maps(run),
-        "Factors": _factors(run),
-    }
-    name = run.provenance.study_name
+def project(name: str, grid: GeoBox, groups: Mapping[str, Sequence[Shown]]) -> ElementTree.Element:
+    """Return a project as XML; the first group lies on top."""
     root = ElementTree.Element("qgis", projectname=name, version=VERSION)
     _child(root, "title", name)
-    crs = grids.crs_of(run.grid)
+    crs = grids.crs_of(grid)
     _reference_system(_child(root, "projectCrs"), crs)
     tree = _child(root, "layer-tree-group")
     layers = ElementTree.Element("projectlayers")
@@ -106,7 +116,7 @@ def project(run: Artefacts, study: StudyFacts) -> ElementTree.Element:
             layers.append(_layer(layer, crs))
     canvas = _child(root, "mapcanvas", name="theMapCanvas")
     _child(canvas, "units", "meters")
-    extent, box = _child(canvas, "extent"), grids.bounds(run.grid)
+    extent, box = _child(canvas, "extent"), grids.bounds(grid)
     for key, value in zip(("xmin", "ymin", "xmax", "ymax"), box.bbox, strict=True):
         _child(extent, key, repr(float(value)))
     _reference_system(_child(canvas, "destinationsrs"), crs)
@@ -126,49 +136,51 @@ def _maps(run: Artefacts) -> list[Shown]:
     for i, files in enumerate(run.maps):
         title = words.model_title(files.model)
         what = files.title[:1].lower() + files.title[1:]
-        layers.append(_styled(run, files.probability, f"{title}: {what}", i == 0))
-        layers.append(_styled(run, files.classes, f"{title}: classes", False))
+        layers.append(styled(run.out, files.probability, f"{title}: {what}", i == 0))
+        layers.append(styled(run.out, files.classes, f"{title}: classes", False))
         for path, told in ((files.mean, "mean"), (files.spread, "standard deviation")):
             if path is not None:
-                layers.append(_styled(run, path, f"{title}: {told} of the ensemble", False))
+                layers.append(styled(run.out, path, f"{title}: {told} of the ensemble", False))
     if run.applicability is not None:
         name = "Dissimilarity to the training data"
-        layers.append(_styled(run, run.applicability, name, False))
+        layers.append(styled(run.out, run.applicability, name, False))
     return layers
 
 
-def _styled(run: Artefacts, path: Path, name: str, shown: bool) -> Shown:
-    """Return a map in the style beside it, grey where there is none."""
+def styled(out: Path, path: Path, name: str, shown: bool) -> Shown:
+    """Return a map of a folder in the style beside it, grey where there is none."""
     style = path.with_suffix(".qml")
     # Anyone may have changed a style: entities in it are not followed.
     styled = defusedxml.ElementTree.parse(style).getroot() if style.exists() else None
     pipe = None if styled is None else styled.find("pipe")
     if pipe is None:
         pipe = _grey(np.array([[0, 1]], np.float32))
-    return Shown(path.stem, name, _relative(run, path), shown, pipe)
+    return Shown(path.stem, name, relative(out, path), shown, pipe)
 
 
 def _factors(run: Artefacts) -> list[Shown]:
     """Return the factors; elevation lies under all as relief."""
-    layers, view = [], View(run.grid, COARSE)
     # QGIS draws what is listed last first, beneath all others.
-    for factor in sorted(run.factors, key=lambda f: f.info.code == "DEM"):
-        relief = factor.info.code == "DEM"
-        pipe = _hillshade() if relief else _grey(view.read(factor.path, average=False))
-        name, code = f"{factor.info.code}: {factor.info.name}", factor.info.code
-        layers.append(Shown(f"factor_{code}", name, _relative(run, factor.path), relief, pipe))
-    return layers
+    ordered = sorted(run.factors, key=lambda f: f.info.code == "DEM")
+    return [factor_layer(run.out, f.info, f.path, run.grid) for f in ordered]
+
+
+def factor_layer(out: Path, info: FactorInfo, path: Path, grid: GeoBox) -> Shown:
+    """Return a factor's file as a layer: elevation as relief, all others in grey, not shown."""
+    relief, name = info.code == "DEM", f"{info.code}: {info.name}"
+    pipe = _hillshade() if relief else _grey(View(grid, COARSE).read(path, average=False))
+    return Shown(f"factor_{info.code}", name, relative(out, path), relief, pipe)
 
 
 def _landslides(run: Artefacts, study: StudyFacts) -> list[Shown]:
     layers = []
     if (path := run.out / "sources.gpkg").exists():
-        source = f"{_relative(run, path)}|layername=source"
+        source = f"{relative(run.out, path)}|layername=source"
         layers.append(
             Shown("sources", "Source areas", source, True, colour=SOURCE, crs=run.grid.crs)
         )
     if (file := study.inventory) is not None:
-        source = _relative(run, file.path)
+        source = relative(run.out, file.path)
         source += f"|layername={file.layer}" if file.layer else ""
         source += f"|subset={file.where}" if file.where else ""
         layers.append(
@@ -177,9 +189,10 @@ def _landslides(run: Artefacts, study: StudyFacts) -> list[Shown]:
     return layers
 
 
-def _relative(run: Artefacts, path: Path) -> str:
+def relative(out: Path, path: Path) -> str:
+    """Return a path as the project of a folder has it."""
     try:
-        found = Path(os.path.relpath(path.resolve(), run.out.resolve())).as_posix()
+        found = Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
     except ValueError:  # another drive of Windows
         return path.resolve().as_posix()
     # QGIS knows relative paths by their leading dots.
