@@ -97,7 +97,7 @@ def test_deviations_that_lack_are_filled(tmp_path: Path) -> None:
 def test_no_scatter_at_a_station_is_a_little(tmp_path: Path) -> None:
     std = np.full((ROWS, COLS), 0.3)
     std[0, 0] = 0.0
-    motion = shakemap.read(write(tmp_path, {"STDPGA": (std, ""), "STDPGV": (std, "")}))
+    motion = shakemap_motion.read(write(tmp_path, {"STDPGA": (std, ""), "STDPGV": (std, "")}))
     for measure in (motion.pga, motion.pgv):
         assert measure.total[0, 0] == 0.01
         assert np.hypot(measure.between, measure.within)[0, 0] == pytest.approx(0.01)
