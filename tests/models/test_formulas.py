@@ -171,9 +171,9 @@ def test_kritikos_by_hand():
     memberships = [(0.277 + 0.495) / 2, (0.452 + 0.682) / 2, (0.864 + 0.712) / 2, 0.915]
     fuzzy_sum = 1 - np.prod([1 - m for m in memberships])
     wanted = fuzzy_sum**0.9 * np.prod(memberships) ** 0.1
-    row = [25.0, 0.5, 40.0, 6.0, 1.0, 1.0, 2.0, 7.25, 6_250.0, 12.0]
+    row = [25.0, 0.5, 40.0, 6.0, 1.0, 1.0, 2.0, 7.25, 6_250.0, 22.0]
     assert predict(told(Kritikos2015()), row) == pytest.approx(wanted, rel=1e-6)
-    assert predict(told(Kritikos2015(step=13)), row) < wanted
+    assert predict(told(Kritikos2015(step=23)), row) < wanted
     with pytest.raises(InputError, match="step 0"):
         Kritikos2015(step=0).quantities()
 
@@ -189,7 +189,7 @@ def test_memberships_end_at_their_last_points():
     model = told(Kritikos2015())
     last = [0.92, 0.884, 1.0, 0.915]
     wanted = (1 - np.prod([1 - m for m in last])) ** 0.9 * np.prod(last) ** 0.1
-    assert predict(model, [*high, 11.0, 0.0, 9.0]) == pytest.approx(wanted, rel=1e-6)
+    assert predict(model, [*high, 11.0, 0.0, 39.0]) == pytest.approx(wanted, rel=1e-6)
     last = [0.01, 0.02, 0.011, 0.025]
     wanted = (1 - np.prod([1 - m for m in last])) ** 0.9 * np.prod(last) ** 0.1
     assert predict(model, [*low, 2.0, 1e6, 0.0]) == pytest.approx(wanted, rel=1e-6)

@@ -43,14 +43,15 @@ class Kritikos2015(Formula):
     ----------
     step : float
         Topographic position index (m) from which on ground is a ridge, and below minus which it is
-        a valley; what lies between is flat below 5 degrees of slope, else mid-slope.
+        a valley; what lies between is flat below 5 degrees of slope, else mid-slope. The default is
+        about one standard deviation in mountains, in the paper's ring of 62.5 to 150 m.
     intensity, slope, faults, position : str
         Codes of the factors: MMI, slope, distance to active faults, topographic position.
     """
 
     def __init__(
         self,
-        step: float = 5.0,
+        step: float = 20.0,
         intensity: str = "EI",
         slope: str = "SLO",
         faults: str = "DFA",
