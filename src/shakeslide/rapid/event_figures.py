@@ -53,7 +53,7 @@ class MapFile:
 
 
 def colour_limit(p: Float) -> float:
-    """Return where the colours end: most ground lies near 0."""
+    """Return where the colours of probabilities, (rows, cols), end: most ground lies near 0."""
     known = p[np.isfinite(p)]
     top = float(np.percentile(known, 99.5)) if known.size else 0.0
     return top if top > 0 else 1e-6

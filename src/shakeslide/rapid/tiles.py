@@ -143,7 +143,7 @@ class Work:
 
         Returns
         -------
-        array, (roads in the tile, 1 + draws) float64
+        array, (n_roads, 1 + n_draws) float64
             The number of the road, then a column per draw.
         """
         draws = self.nodes.draws.event.size
