@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +15,12 @@ import shapely
 
 from shakeslide.cli.app import main
 from shakeslide.core import documents
-from shakeslide.rapid.totals import Totals
+from shakeslide.core.engine import Engine
+from shakeslide.core.progress import Reporter
+from shakeslide.rapid import versions
+from shakeslide.rapid.event_report import RapidReport
+from shakeslide.rapid.new_earthquake import NewEarthquake, opened
+from shakeslide.rapid.totals import ShakeMapVersion, Totals
 from tests import small_site as site
 
 from . import small_event
@@ -118,6 +124,17 @@ def test_a_newer_shakemap_keeps_the_old_version_and_maps_the_change(folder):
     assert np.nanmean(change) > 0
 
 
+def test_a_version_stays_as_it_was_kept_where_the_next_run_was_stopped(folder):
+    out, now = folder / "out", ShakeMapVersion(id="test1", version="2", event_type="ACTUAL")
+    path = out / "maps" / "jessee2022_mean.tif"
+    old = path.read_bytes()
+    kept = versions.kept(out, now)
+    # Stopped between the first of the new maps and the new totals.
+    path.write_bytes(b"new")
+    assert versions.kept(out, now) == kept
+    assert (kept / "maps" / path.name).read_bytes() == old
+
+
 def test_a_scenario_is_labelled_on_every_output(tmp_path):
     small_event.dem(tmp_path / "dem.tif")
     small_event.grid_xml(tmp_path / "grid.xml", kind="SCENARIO", sd=False)
@@ -176,3 +193,41 @@ def test_rasters_of_ones_own_take_the_place_of_a_shakemap(tmp_path):
     assert found.draws == 60
     assert found.shakemap.event_type == "SCENARIO"
     assert found.area_km2.mean > 0
+
+
+@pytest.fixture(scope="module")
+def event(made: Path) -> NewEarthquake:
+    """The earthquake of `made`, as it is read again."""
+    return opened_again(made)
+
+
+def opened_again(folder: Path, *overrides: str) -> NewEarthquake:
+    out = folder / "out"
+    settings = [f"shaking.draws={DRAWS}", *overrides]
+    return opened(out / "study.toml", out, Engine(1), Reporter(quiet=True), overrides=settings)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"version": "2"}, {"title": "Another valley"}, {"magnitude": 7.3}, {"depth": 30.0},
+        {"epicentre": (73.31, 34.66)}, {"time": "2020-01-02T03:04:06Z"}, {"scenario": True},
+        {"uncertainty_ratio": 0.5}, {"finite_rupture": True},
+    ],
+)  # fmt: skip
+def test_results_are_made_anew_where_the_shakemap_says_otherwise(event, said):
+    # All of it stands in totals.json, info.json or the tags of maps.
+    changed = dataclasses.replace(event, motion=dataclasses.replace(event.motion, **said))
+    assert changed.mark != event.mark
+
+
+def test_results_are_made_anew_where_the_formulas_table_says_otherwise(made, event):
+    assert opened_again(made).mark == event.mark
+    assert opened_again(made, "models.jessee2022.output=probability").mark != event.mark
+
+
+def test_the_page_is_written_anew_where_other_notes_stand_on_it(event):
+    noted = dataclasses.replace(event, motion=dataclasses.replace(event.motion, notes=("more",)))
+    (now,), (then,) = RapidReport().artefacts(noted), RapidReport().artefacts(event)
+    assert now.mark != then.mark
+    assert noted.mark == event.mark

@@ -16,7 +16,7 @@ def rapid(event: NewEarthquake) -> Path:
     Parameters
     ----------
     event : NewEarthquake
-        As `earthquake.opened` returns it; its ledger is locked by the caller.
+        As `new_earthquake.opened` returns it; its ledger is locked by the caller.
 
     Returns
     -------

@@ -38,7 +38,8 @@ class RapidReport(Stage[NewEarthquake]):
 
     def artefacts(self, run: NewEarthquake) -> Sequence[Artefact]:
         """Return the page with all that belongs to it."""
-        mark = fingerprint(run.mark, run.study.study.name, run.about)
+        notes = [*run.motion.notes, *run.model.notes]
+        mark = fingerprint(run.mark, run.study.study.name, notes)
         return [Artefact("rapid-report", mark, "rapid")]
 
     def needs(self, run: NewEarthquake, stale: Sequence[Artefact]) -> Sequence[Artefact]:
@@ -96,7 +97,7 @@ class RapidReport(Stage[NewEarthquake]):
 
 
 def _project(event: NewEarthquake, maps: Sequence[MapFile]) -> Path:
-    """Write a QGIS project of maps, factors and exposed roads."""
+    """Write a QGIS project of maps and factors."""
     from shakeslide.report import project
 
     folder = event.out / "factors"

@@ -14,8 +14,9 @@ from odc.geo.geobox import GeoBox
 from shakeslide import pipeline
 from shakeslide._version import __version__
 from shakeslide.core.engine import Engine
-from shakeslide.core.fingerprints import fingerprint
+from shakeslide.core.fingerprints import fingerprint, of_arrays
 from shakeslide.core.progress import Reporter
+from shakeslide.learning import bundle
 from shakeslide.rapid import completed, exposure, model_choice, own_shaking
 from shakeslide.rapid.model_choice import RapidModel
 from shakeslide.rapid.totals import ShakeMapVersion
@@ -102,27 +103,38 @@ class NewEarthquake:
         label = "SCENARIO, an assumed earthquake: " if self.scenario else ""
         return f"{label}{name}{f', {what}' if what else ''}"
 
-    @property
+    @cached_property
     def mark(self) -> str:
-        """Fingerprint of all that maps and totals depend on."""
-        content = self.ledger.content
-        settings = self.study.shaking
+        """Fingerprint of all that maps and totals depend on, and all that is written with them."""
+        content, study = self.ledger.content, self.study
         model, folder = self.model, self.model.folder
-        stored = ("weights.safetensors", "manifest.json") if folder else ()
+        if folder is None:
+            how: Any = self.run.models.recipe(model.name).params
+        else:
+            how = [content(folder / name) for name in ("weights.safetensors", bundle.MANIFEST)]
         return fingerprint(
             {c: self.run.marks.factor_marks()[c] for c in model.every_code},
-            settings.essence(content, but=("shakemap", "uncertainty")),
+            study.shaking.essence(content, but=("shakemap", "uncertainty")),
             _digest(self.motion),
-            [model.name, model.codes, dict(model.settings), model.class_sd, model.event_sd],
-            [content(folder / name) for name in stored if folder],
-            [self.study.exposure.essence(content), self.study.study.seed, __version__],
+            [self.version.__dict__, self.about],
+            [model.name, model.codes, how, model.class_sd, model.event_sd],
+            [study.exposure.essence(content), study.study.seed, __version__],
         )
 
 
 def _digest(motion: GroundMotion) -> str:
+    """Return a fingerprint of the nodes, and of what the source says of the earthquake."""
     measures = (motion.pga, motion.pgv)
     values = [v for m in measures for v in (m.median, m.total, m.between, m.within)]
-    return fingerprint([np.nan_to_num(v, nan=-1.0) for v in values], str(motion.grid))
+    said = [
+        motion.magnitude,
+        motion.depth,
+        motion.epicentre,
+        motion.time,
+        motion.uncertainty_ratio,
+        motion.finite_rupture,
+    ]
+    return fingerprint(of_arrays(*values), str(motion.grid), said)
 
 
 def opened(

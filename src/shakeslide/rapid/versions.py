@@ -49,14 +49,20 @@ def kept(out: Path, now: ShakeMapVersion) -> Path | None:
     if before.shakemap == now:
         return None
     folder = out / FOLDER / label(before.shakemap)
+    copy = folder / totals.FILE
+    if copy.exists() and copy.read_bytes() == path.read_bytes():
+        # Kept by a run that was stopped: maps of now may lie in the place of those before.
+        folder.touch()
+        return folder
     if folder.exists():
         shutil.rmtree(folder)
     (folder / "maps").mkdir(parents=True)
-    for name in (totals.FILE, "info.json", "report.html", "summary.pdf", "roads.csv"):
-        if (out / name).exists():
-            shutil.copy2(out / name, folder / name)
     for file in sorted((out / "maps").glob(f"{before.model}_*")):
         shutil.copy2(file, folder / "maps" / file.name)
+    # The totals last: with them the copy is whole.
+    for name in ("info.json", "report.html", "summary.pdf", "roads.csv", totals.FILE):
+        if (out / name).exists():
+            shutil.copy2(out / name, folder / name)
     return folder
 
 
