@@ -80,7 +80,8 @@ def frame(data: Path, run: Path) -> Frame:
         at, cell = src.transform, src.res[0] * src.res[1] / 1e6
     shapes = ((g, 1) for g in others.geometry)
     old = rasterize(shapes, out_shape=failed.shape, transform=at).astype(bool)
-    inside = np.isfinite(slope) & (pga >= LEAST_PGA) & (slope >= LEAST_SLOPE) & ~(old & ~failed)
+    known = np.isfinite(band(run / "maps" / "jessee2022_mean.tif"))
+    inside = known & (pga >= LEAST_PGA) & (slope >= LEAST_SLOPE) & ~(old & ~failed)
     return Frame(inside, failed, cell)
 
 

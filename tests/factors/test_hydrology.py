@@ -205,6 +205,12 @@ def test_coarser_cells_save_memory(tmp_path: Path) -> None:
     assert coarse[-2, 40] == pytest.approx(fine[-2, 40], rel=0.1)
 
 
+@pytest.mark.parametrize("cell", [60.0, 90.0, 130.0])
+def test_coarser_cells_reach_the_edges(tmp_path: Path, cell: float) -> None:
+    z = np.add.outer(np.arange(41.0), np.arange(53.0)) * 7
+    assert np.isfinite(values(tmp_path, z, WetnessFactor(cell=cell))).all()
+
+
 def test_a_machine_that_is_too_small_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,7 +95,10 @@ def flow_of(sources: Sources, dem: raster.RasterSource, cell: float | None, marg
         sources.grid, raster.info(dem.path, dem.crs, dem.band, layer=dem.layer).grid, margin
     )
     if cell is not None and cell > max(grids.cell_size(grid)):
-        grid = grid.zoom_out(cell / max(grids.cell_size(grid)))
+        # Of the same extent, so that the middle of each cell lies on the elevation model.
+        sides = zip(grids.shape_of(grid), reversed(grids.cell_size(grid)), strict=True)
+        rows, cols = (max(1, round(n * size / cell)) for n, size in sides)
+        grid = grid.zoom_to((rows, cols))
     flow = Flow(dem, grid, sources.content(dem.path))
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if flow.memory > there:

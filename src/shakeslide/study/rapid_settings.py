@@ -19,9 +19,10 @@ class Shaking(Settings):
     """Standard deviations of the ShakeMap's values."""
     sd: Annotated[Positive | None, Default("the ShakeMap's own")] = None
     """Standard deviation of ln PGA and ln PGV everywhere, for shaking from your own rasters."""
-    between: Literal["full", "scaled", "none"] = "full"
-    """Share of the deviation that all places have in common (between earthquakes): as the
-    ground-motion model has it, `scaled` down near stations as the rest is, or `none`."""
+    between: Literal["scaled", "full", "none"] = "scaled"
+    """The part of the deviation that all places share (between earthquakes). `scaled`: it falls
+    near stations as the rest does. `full`: it stays as large as the ground-motion model has it, as
+    far as the deviation allows. `none`: there is no such part."""
     draws: Annotated[int, Field(ge=20, le=10_000)] = 200
     """Number of random draws of shaking and of the earthquake's level."""
     event_sd: Annotated[
