@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from shakeslide.models.formulas.jessee import areal_coverage
+from shakeslide.rapid import response
 from shakeslide.rapid.response import (
     Cells,
     Draws,
@@ -87,6 +88,19 @@ def test_agrees_with_brute_force(model, columns, cells):
     assert np.abs(found.exceeds[1] - (true > 0.1).mean(axis=1)).max() < 0.03
     assert found.totals == pytest.approx(weights @ true, rel=0.005)
     assert np.abs(at_draws(Cells(table, draws, places)) - true).max() < 0.012
+
+
+def test_cells_are_summarised_alike_however_many_are_in_memory_at_once(cells, monkeypatch):
+    shaking = ShakingColumns(columns=(0,), most=(1e4,))
+    table = response_table(coverage, cells["raw"], cells["sd"][:1], shaking)
+    places = Places(*cells["at"], np.ones((1, CELLS), np.float32))
+    asked = Cells(table, Draws(cells["nodes"][:1], cells["event"]), places)
+    weights = np.ones((1, CELLS), np.float32)
+    whole = summarise(asked, weights, (0.01,))
+    monkeypatch.setattr(response, "AT_ONCE", 7 * DRAWS + 1)
+    for one, other in zip(whole, summarise(asked, weights, (0.01,)), strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(whole.high, np.sort(at_draws(asked), axis=1)[:, 179])
 
 
 def test_cells_without_a_value_stay_so_and_add_nothing(cells):

@@ -29,7 +29,7 @@ from shakeslide.factors.stack import FactorInfo, FactorRecord
 from shakeslide.layers.positives import Positive
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model, ModelParameter
-from shakeslide.models.formulas.raw import RawModel
+from shakeslide.models.formulas.raw import Formula, RawModel
 from shakeslide.sampling.encoding import Angles, Encoder, EncoderRecord
 
 Method = Literal["none", "platt", "isotonic"]
@@ -141,7 +141,9 @@ class FittedModel:
         -------
         array, (rows,) float32
         """
-        return chunks.predict_whole_rows(self._probability, raw)
+        plain = isinstance(self.estimator, Formula)
+        rows = chunks.FORMULA_ROWS if plain else chunks.CHUNK_ROWS
+        return chunks.predict_whole_rows(self._probability, raw, rows)
 
     def _probability(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         p = self.estimator.predict_proba(self.encoder.transform(raw))[:, 1]

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK_ROWS = 4096
+FORMULA_ROWS = 16_384
+"""Rows of a chunk for formulas, which are so plain that the checks of a call take as long."""
 
 
 def predict_in_chunks(
@@ -54,7 +56,9 @@ def predict_in_chunks(
 
 
 def predict_whole_rows(
-    f: Callable[[NDArray[np.float32]], NDArray[Any]], X: NDArray[np.float32]
+    f: Callable[[NDArray[np.float32]], NDArray[Any]],
+    X: NDArray[np.float32],
+    rows: int = CHUNK_ROWS,
 ) -> NDArray[np.float32]:
     """Apply `f` in chunks to the rows that are finite; the others get NaN.
 
@@ -63,13 +67,17 @@ def predict_whole_rows(
     f : callable
         As for `predict_in_chunks`; gives one value per row.
     X : ndarray of float32, shape (n, n_features)
+    rows : int
+        Rows of a chunk.
 
     Returns
     -------
     ndarray of float32, shape (n,)
     """
     whole = np.isfinite(X).all(axis=1)
+    if whole.all():
+        return np.asarray(predict_in_chunks(f, X, rows), np.float32)
     out = np.full(len(X), np.nan, np.float32)
     if whole.any():
-        out[whole] = predict_in_chunks(f, X[whole])
+        out[whole] = predict_in_chunks(f, X[whole], rows)
     return out

@@ -29,9 +29,8 @@ from shakeslide.rapid import draws, info, model_choice, quantile_maps, tiles, to
 from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.response import ShakingColumns
 from shakeslide.rapid.totals import Sums, Totals
+from shakeslide.shaking.completion import LARGEST
 
-MOST = {"PGA": 4.0, "PGV": 1000.0}
-"""Greatest shaking that is physical, in g and cm/s."""
 ROADS = "roads.csv"
 RATIO = 0.98
 """Mean uncertainty ratio above which a ShakeMap is hardly constrained (USGS ground failure)."""
@@ -142,7 +141,8 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
         predict=fitted.predict,
         columns=tuple(range(len(codes))),
         shaking=ShakingColumns(
-            columns=tuple(codes.index(m) for m in measures), most=tuple(MOST[m] for m in measures)
+            columns=tuple(codes.index(m) for m in measures),
+            most=tuple(LARGEST[m] for m in measures),
         ),
         pga=codes.index("PGA") if "PGA" in codes else None,
         nodes=nodes,

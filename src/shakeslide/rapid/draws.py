@@ -15,13 +15,12 @@ from shakeslide.core.progress import Advance, silent
 from shakeslide.geo import grid as grids
 from shakeslide.rapid.model_choice import MeasureName
 from shakeslide.rapid.response import Draws, Float, interpolation_gain
-from shakeslide.rapid.tiles import Nodes
+from shakeslide.rapid.tiles import Nodes, among
 from shakeslide.shaking import fields
 from shakeslide.shaking.ground_motion import GroundMotion, Measure
 
 MARGIN = 2
 """Nodes kept around the grid."""
-KM_PER_DEGREE = 111.195
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,20 +45,11 @@ def nodes_around(motion: GroundMotion, grid: GeoBox) -> tuple[slice, slice]:
     InputError
         The ground motion does not reach the grid.
     """
-    frame = Nodes(
-        grid=motion.grid,
-        sd=np.zeros((1, 2, 2), np.float32),
-        draws=Draws(np.zeros((1, 2, 2, 1), np.float32), np.zeros(1, np.float32)),
-        gain=lambda row, col: np.ones((1, row.size), np.float32),
-    )
     rows, cols = grids.shape_of(grid)
-    # Of every hundredth cell and the edges: nodes are kilometres apart, and a margin is added.
+    # Of some rows of cells: nodes are kilometres apart, and a margin is added.
     places = [
-        frame.places(grid, tile)
-        for tile in (
-            grids.Tile((0, 0), r, r + 1, 0, cols)
-            for r in sorted({*range(0, rows, max(rows // 50, 1)), rows - 1})
-        )
+        among(motion.grid, grid, grids.Tile((0, 0), r, r + 1, 0, cols))
+        for r in sorted({*range(0, rows, max(rows // 50, 1)), rows - 1})
     ]
     row, col = (np.concatenate([p[k] for p in places]) for k in (0, 1))
     most = motion.grid.shape
@@ -119,13 +109,11 @@ def drawn(
     event = random_streams.generator(seed, "level of the earthquake").normal(
         level.mean, level.sd, count
     )
-    window = motion.grid[part]
-    spacing = _spacing(window)
     return Nodes(
-        grid=window,
+        grid=motion.grid[part],
         sd=np.stack([np.nan_to_num(m.total) for m in kept]).astype(np.float32),
         draws=Draws(values, event.astype(np.float32)),
-        gain=_Gain(tuple(_shared(m, between) for m in kept), tuple(measures), spacing),
+        gain=_Gain(tuple(_shared(m, between) for m in kept), tuple(measures), motion.spacing),
     )
 
 
@@ -137,13 +125,6 @@ def _cropped(measure: Measure, part: tuple[slice, slice]) -> Measure:
         between=measure.between[part],
         within=measure.within[part],
     )
-
-
-def _spacing(nodes: GeoBox) -> tuple[float, float]:
-    """Return the distance of rows and of columns of nodes in km, at the middle latitude."""
-    latitude = nodes.affine.f + nodes.affine.e * nodes.shape[0] / 2
-    down = abs(nodes.affine.e) * KM_PER_DEGREE
-    return down, abs(nodes.affine.a) * KM_PER_DEGREE * float(np.cos(np.radians(latitude)))
 
 
 def _shared(measure: Measure, between: fields.Between) -> float:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from odc.geo.geobox import GeoBox
 
 from shakeslide import pipeline

@@ -27,6 +27,8 @@ LEVELS_OF_TWO = 13
 LEAST = 1e-12
 """Probabilities are kept this far from 0 and 1, so that their logit is finite."""
 QUANTILES = (0.1, 0.9)
+AT_ONCE = 2**22
+"""Probabilities, of all draws of some cells, that are in memory at once."""
 
 
 class Table(NamedTuple):
@@ -197,7 +199,13 @@ def summarise(cells: Cells, weights: Float, exceeds: Sequence[float] = ()) -> Su
     )
     # Order statistics: the smallest value that at least this share of the draws does not exceed.
     low, high = (max(int(np.ceil(q * count)) - 1, 0) for q in QUANTILES)
-    _summarise(cells, weights, limits, (low, high), out)
+    rows = max(AT_ONCE // count, 1)
+    for start in range(0, number, rows):
+        p = np.full((min(rows, number - start), count), np.nan, np.float32)
+        _summarise(cells, weights, limits, start, p, out)
+        p.sort(axis=1)
+        part = slice(start, start + rows)
+        out.low[part], out.high[part] = p[:, low], p[:, high]
     return out
 
 
@@ -234,34 +242,35 @@ def _cell(cells: Cells, i: int, room: _Room, p: Float) -> None:
 
 @kernel
 def _summarise(
-    cells: Cells, weights: Float, limits: Float, orders: tuple[int, int], out: Summary
+    cells: Cells, weights: Float, limits: Float, start: int, p: Float, out: Summary
 ) -> None:
+    """Set the probabilities of the cells from `start` on, (cells, draws), and what needs no order.
+
+    Cells without a value are left out.
+    """
     count = cells.draws.event.size
-    p = np.empty(count, np.float32)
     room = _Room(
         np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int32)
     )
-    for i in range(cells.table.logit.shape[0]):
-        # The model has no value there.
+    for k in range(len(p)):
+        i = start + k
         if np.isnan(cells.table.logit[i, 0, 0]):
             continue
-        _cell(cells, i, room, p)
+        _cell(cells, i, room, p[k])
         total = np.float64(0.0)
         for d in range(count):
-            total += p[d]
+            total += p[k, d]
         out.mean[i] = total / count
         for w in range(weights.shape[0]):
             weight = np.float64(weights[w, i])
             if weight > 0.0:
                 for d in range(count):
-                    out.totals[w, d] += weight * p[d]
+                    out.totals[w, d] += weight * p[k, d]
         for j in range(limits.size):
             above = 0
             for d in range(count):
-                above += p[d] > limits[j]
+                above += p[k, d] > limits[j]
             out.exceeds[j, i] = above / count
-        out.low[i] = _smallest(p, room.first, orders[0] + 1)
-        out.high[i] = _largest(p, room.first, count - orders[1])
 
 
 @kernel
@@ -313,37 +322,6 @@ def _logistic(x: Float, more: Float, powers: NDArray[np.int32]) -> None:
     scale = powers.view(np.float32)
     for d in range(x.size):
         x[d] = np.float32(1.0) / (np.float32(1.0) + x[d] * scale[d])
-
-
-@kernel
-def _smallest(values: Float, kept: Float, count: int) -> float:
-    """Return the `count`-th smallest of some values; `kept` is room for so many."""
-    n = 0
-    for v in values:
-        if n < count or v < kept[n - 1]:
-            # Sorted in: values that belong to so few come seldom.
-            j = n if n < count else n - 1
-            while j > 0 and kept[j - 1] > v:
-                kept[j] = kept[j - 1]
-                j -= 1
-            kept[j] = v
-            n = min(n + 1, count)
-    return float(kept[n - 1])
-
-
-@kernel
-def _largest(values: Float, kept: Float, count: int) -> float:
-    """Return the `count`-th largest of some values; `kept` is room for so many."""
-    n = 0
-    for v in values:
-        if n < count or v > kept[n - 1]:
-            j = n if n < count else n - 1
-            while j > 0 and kept[j - 1] < v:
-                kept[j] = kept[j - 1]
-                j -= 1
-            kept[j] = v
-            n = min(n + 1, count)
-    return float(kept[n - 1])
 
 
 @kernel

@@ -32,6 +32,29 @@ BANDS = ("mean", "p10", "p90", "median_shaking")
 """Rasters of every model, in the order in which tiles hold them; those of exceeding follow."""
 
 
+def among(nodes: GeoBox, grid: GeoBox, tile: Tile) -> tuple[Float, Float]:
+    """Return rows and columns among nodes of a tile's cells, (cells,) each.
+
+    Parameters
+    ----------
+    nodes : GeoBox
+        EPSG:4326, a node at the centre of each cell.
+    grid : GeoBox
+        Of the tile.
+    tile : Tile
+    """
+    x, y = grids.cell_centres(grid, tile)
+    to_degrees = pyproj.Transformer.from_crs(grids.crs_of(grid).proj, "EPSG:4326", always_xy=True)
+    xx, yy = np.meshgrid(x, y)
+    lon, lat = to_degrees.transform(xx.ravel(), yy.ravel())
+    a = nodes.affine
+    # Nodes go on beyond 180 degrees where a map crosses that meridian.
+    middle = a.c + a.a * nodes.shape[1] / 2
+    lon = middle + (lon - middle + 180.0) % 360.0 - 180.0
+    row, col = (lat - a.f) / a.e - 0.5, (lon - a.c) / a.a - 0.5
+    return row.astype(np.float32), col.astype(np.float32)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Nodes:
     """Random shaking at the nodes of a grid of longitude and latitude.
@@ -54,27 +77,20 @@ class Nodes:
     gain: Callable[[Float, Float], Float]
 
     def places(self, grid: GeoBox, tile: Tile) -> tuple[Float, Float]:
-        """Return rows and columns among the nodes of a tile's cells, (cells,) each."""
-        x, y = grids.cell_centres(grid, tile)
-        to_degrees = pyproj.Transformer.from_crs(
-            grids.crs_of(grid).proj, "EPSG:4326", always_xy=True
-        )
-        xx, yy = np.meshgrid(x, y)
-        lon, lat = to_degrees.transform(xx.ravel(), yy.ravel())
-        a = self.grid.affine
-        # Nodes go on beyond 180 degrees where a map crosses that meridian.
-        middle = a.c + a.a * self.grid.shape[1] / 2
-        lon = middle + (lon - middle + 180.0) % 360.0 - 180.0
-        row, col = (lat - a.f) / a.e - 0.5, (lon - a.c) / a.a - 0.5
-        return row.astype(np.float32), col.astype(np.float32)
+        """Return rows and columns among the nodes of a tile's cells, (cells,) each.
+
+        Cells beyond the outermost nodes have the places of these.
+        """
+        rows, cols = self.grid.shape
+        row, col = among(self.grid, grid, tile)
+        return np.clip(row, 0, rows - 1), np.clip(col, 0, cols - 1)
 
     def sd_at(self, row: Float, col: Float) -> Float:
         """Return standard deviations at places, (measures, cells), between the nodes bilinear."""
         rows, cols = self.sd.shape[1:]
-        r = np.clip(row.astype(np.int64), 0, rows - 2)
-        c = np.clip(col.astype(np.int64), 0, cols - 2)
-        y = np.clip(row - r, 0, 1).astype(np.float32)
-        x = np.clip(col - c, 0, 1).astype(np.float32)
+        r = np.minimum(row.astype(np.int64), rows - 2)
+        c = np.minimum(col.astype(np.int64), cols - 2)
+        y, x = (row - r).astype(np.float32), (col - c).astype(np.float32)
         s = self.sd
         upper = s[:, r, c] * (1 - x) + s[:, r, c + 1] * x
         lower = s[:, r + 1, c] * (1 - x) + s[:, r + 1, c + 1] * x
