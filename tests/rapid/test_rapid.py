@@ -21,6 +21,7 @@ from shakeslide.rapid import versions
 from shakeslide.rapid.event_report import RapidReport
 from shakeslide.rapid.new_earthquake import NewEarthquake, opened
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
+from shakeslide.results.ledger import Ledger
 from tests import small_site as site
 
 from . import small_event
@@ -128,10 +129,11 @@ def test_a_version_stays_as_it_was_kept_where_the_next_run_was_stopped(folder):
     out, now = folder / "out", ShakeMapVersion(id="test1", version="2", event_type="ACTUAL")
     path = out / "maps" / "jessee2022_mean.tif"
     old = path.read_bytes()
-    kept = versions.kept(out, now)
+    kept = versions.kept(Ledger(out), now)
     # Stopped between the first of the new maps and the new totals.
     path.write_bytes(b"new")
-    assert versions.kept(out, now) == kept
+    assert versions.kept(Ledger(out), now) is None
+    assert versions.last(out, now) == kept
     assert (kept / "maps" / path.name).read_bytes() == old
 
 

@@ -384,43 +384,39 @@ def rapid(
     """Map a new earthquake of which no landslide is mapped, from a ShakeMap and a DEM."""
     from shakeslide.core.engine import Engine
     from shakeslide.core.progress import Reporter
-    from shakeslide.rapid import command, new_earthquake
+    from shakeslide.rapid import command, new_earthquake, study_file
+    from shakeslide.results.ledger import Ledger
+    from shakeslide.study import settings
 
-    study = source
+    new = None
     if source.suffix.lower() != ".toml":
-        study, out = _new_study(source, dem, out, model, resolution)
-    elif dem is not None:
-        raise InputError(f"{dem}: a study file names its DEM itself; leave this out")
-    folder = out or Path("runs") / study.resolve().parent.name
-    engine, reporter = Engine(workers, scheduler), Reporter(quiet)
-    event = new_earthquake.opened(
-        study, folder, engine, reporter, model=model, overrides=set_ or [], verify=verify
-    )
-    _log_to(folder / "run.log", verbose)
-    with event.run.ledger.locked():
+        if dem is None:
+            raise InputError(f"{source}: give the DEM too: shakeslide rapid {source} dem.tif")
+        new = study_file.NewStudy.read(source, dem, model, resolution)
+        folder = out or Path("runs") / new.name
+        study = folder / "study.toml"
+    else:
+        if dem is not None:
+            raise InputError(f"{dem}: a study file names its DEM itself; leave this out")
+        if resolution is not None:
+            raise InputError(
+                f"--resolution: a study file says it itself; change [grid] resolution in {source}"
+            )
+        # Before any folder is made for what is no study.
+        settings.read(source, None, set_ or [])
+        folder, study = out or settings.default_folder(source), source
+    reporter = Reporter(quiet)
+    # From here on files are written: another run may be reading them.
+    with Ledger(folder, reporter.say).locked():
+        _log_to(folder / "run.log", verbose)
+        if new is not None:
+            new.write(study)
+        event = new_earthquake.opened(
+            study, folder, Engine(workers, scheduler), reporter, model=model,
+            overrides=set_ or [], verify=verify,
+        )  # fmt: skip
         result = command.rapid(event)
     _tell(quiet, result)
-
-
-def _new_study(
-    source: Path, dem: Path | None, out: Path | None, model: str | None, resolution: float | None
-) -> tuple[Path, Path]:
-    """Write the study file of a ShakeMap and a DEM; return it and the folder of results."""
-    from shakeslide.io import shakemap
-    from shakeslide.rapid import model_choice, study_file
-
-    if dem is None:
-        raise InputError(f"{source}: give the DEM too: shakeslide rapid {source} dem.tif")
-    shaken = shakemap.read(source)
-    folder = out or Path("runs") / (shaken.event.get("event_id") or source.stem)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "study.toml"
-    if path.exists():
-        # Edited by hand, perhaps: only the ShakeMap is another one.
-        study_file.set_shakemap(path, source)
-    else:
-        study_file.write(path, shaken, dem, model or model_choice.DEFAULT, resolution)
-    return path, folder
 
 
 @app.command()

@@ -25,7 +25,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
 
 from shakeslide.core.errors import InputError, did_you_mean
-from shakeslide.io import suffixes, units, xml
+from shakeslide.io import containers, suffixes, units, xml
 
 Float = NDArray[np.float32]
 
@@ -37,6 +37,8 @@ INFORMATION = "dictionaries/info.json"
 KINDS = {"mean": "", "std": "STD", "tau": "GMPE_INTER_STD", "phi": "GMPE_INTRA_STD"}
 """What precedes a measure's name in XML files, by the name of the dataset."""
 MOST_NODES = 200_000_000
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that the texts of a file may hold but no name, log or study file."""
 ASSUMED = (
     (re.compile(r"^(PGA|PSA\d.*|SA\(.*\))$"), "%g"),
     (re.compile(r"^PGV$"), "cm/s"),
@@ -137,6 +139,10 @@ def read(path: Path) -> ShakeMap:
     """
     if not path.exists():
         raise InputError(f"{path}: no such file; check `path` in the study file, or --data")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the grid.xml or shake_result.hdf in it")
+    # To open a pipe would wait for ever.
+    containers.require_file(path)
     stat = path.stat()
     # Time and size are part of the cache's key: a file that was replaced is read anew.
     return _read(path, stat.st_mtime_ns, stat.st_size)
@@ -203,8 +209,8 @@ def _read_xml(path: Path) -> ShakeMap:
     if not fields:
         raise InputError(f"{path}: holds no field beside LON and LAT")
     event = xml.child(root, "event")
-    about = {} if event is None else {str(k): str(v) for k, v in event.attrib.items()}
-    product = {str(k): str(v) for k, v in root.attrib.items()}
+    about = {} if event is None else {str(k): _plain(v) for k, v in event.attrib.items()}
+    product = {str(k): _plain(v) for k, v in root.attrib.items()}
     return ShakeMap(
         path=path, grid=grid, fields=fields, units=said, event=about, product=product, notes=notes
     )
@@ -381,7 +387,13 @@ def _at(information: Any, *keys: str) -> str:
     """Return a text at a path of keys, "" where there is none."""
     for key in keys:
         information = information.get(key) if isinstance(information, dict) else None
-    return "" if information is None or isinstance(information, (dict, list)) else str(information)
+    missing = information is None or isinstance(information, (dict, list))
+    return "" if missing else _plain(information)
+
+
+def _plain(stated: object) -> str:
+    """Return what a file states as a text without characters that no text holds."""
+    return CONTROL.sub(" ", str(stated))
 
 
 def _hdf_event(information: Any) -> dict[str, str]:

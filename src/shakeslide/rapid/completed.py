@@ -55,6 +55,9 @@ def completed(
     """
     whole = copy.deepcopy(dict(document))
     layers, factors = whole.setdefault("layers", {}), whole.setdefault("factors", {})
+    if not (isinstance(layers, dict) and isinstance(factors, dict)):
+        # No tables, which the validation of the study says.
+        return whole
     for code, unit in MEASURES.items():
         if code.lower() not in layers:
             if code not in shaking:
@@ -74,5 +77,6 @@ def completed(
     for code in every - set(wanted):
         # The other factors need layers that a new earthquake does not have.
         given = factors.get(code, {})
-        factors[code] = {**given, "use": False}
+        if isinstance(given, dict):
+            factors[code] = {**given, "use": False}
     return whole

@@ -53,7 +53,7 @@ class RapidMaps(Stage[NewEarthquake]):
     def make(self, work: Work[NewEarthquake]) -> None:
         """Compute all draws on every tile."""
         event, (artefact,) = work.run, work.stale
-        versions.kept(event.out, event.version)
+        versions.kept(event.ledger, event.version)
         asked, grid, tile = event.study.shaking, event.grid, event.tile
         fitted = fitted_model(event)
         bands = quantile_maps.bands_of(asked.exceeds or (), asked.median)

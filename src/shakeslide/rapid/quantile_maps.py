@@ -26,7 +26,8 @@ def bands_of(exceeds: Sequence[float], median: bool) -> dict[str, int]:
     out = {"mean": 0, "p10": 1, "p90": 2}
     if median:
         out["median_shaking"] = 3
-    return out | {f"exceeds_{level:g}": 4 + i for i, level in enumerate(exceeds)}
+    # As the study writes them: rounded ones could be one file.
+    return out | {f"exceeds_{level!r}": 4 + i for i, level in enumerate(exceeds)}
 
 
 def write(

@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +13,16 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import box
 
-from shakeslide.core.errors import InputError
+from shakeslide.core import documents
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.core.files import replacing
 from shakeslide.geo import grid as grids
 from shakeslide.geo import projection
 from shakeslide.io import shakemap
 from shakeslide.layers import readers
+from shakeslide.rapid import model_choice, totals, versions
+from shakeslide.shaking import shakemap_motion
+from shakeslide.study import settings
 from shakeslide.study.layer_settings import Layer
 
 SHAKEN = 0.05
@@ -45,6 +48,65 @@ class ChosenGrid:
     bounds: tuple[float, float, float, float]
 
 
+@dataclass(frozen=True)
+class NewStudy:
+    """A new earthquake's study, checked and not yet written.
+
+    Attributes
+    ----------
+    shaken : ShakeMap
+        As read.
+    dem : Path
+        Elevation.
+    use : str
+        Formula that the study names.
+    resolution : float or None
+        Side of the cells in metres; None: about that of the DEM's.
+    """
+
+    shaken: shakemap.ShakeMap
+    dem: Path
+    use: str
+    resolution: float | None
+
+    @classmethod
+    def read(
+        cls, source: Path, dem: Path, model: str | None = None, resolution: float | None = None
+    ) -> NewStudy:
+        """Read a ShakeMap.
+
+        Raises
+        ------
+        InputError
+            No ShakeMap, no such model, no resolution.
+        """
+        if resolution is not None and not np.isfinite(resolution):
+            raise InputError(f"--resolution {resolution:g}: is no length in metres")
+        asked = model_choice.chosen(model or model_choice.DEFAULT, ())
+        # A study names formulas only; a folder is named with each run.
+        use = asked.name if asked.folder is None else model_choice.DEFAULT
+        return cls(shakemap.read(source), dem, use, resolution)
+
+    @property
+    def name(self) -> str:
+        """Name of the folder of results where none is given."""
+        return versions.folder_name(self.shaken.event.get("event_id") or self.shaken.path.stem)
+
+    def write(self, path: Path) -> None:
+        """Write the study file, or let the one that is there name this ShakeMap.
+
+        Raises
+        ------
+        InputError
+            The DEM cannot serve, or the file is of something else.
+        """
+        if path.exists():
+            # Edited by hand, perhaps: only the ShakeMap is another one.
+            set_shakemap(path, self.shaken, self.dem, self.resolution)
+        else:
+            write(path, self.shaken, self.dem, self.use, self.resolution)
+
+
 def choose_grid(shaken: shakemap.ShakeMap, dem: Path) -> ChosenGrid:
     """Return the grid over the part of a DEM that was shaken with at least `SHAKEN` g.
 
@@ -59,7 +121,7 @@ def choose_grid(shaken: shakemap.ShakeMap, dem: Path) -> ChosenGrid:
     pga = shaken.fields.get("PGA")
     if pga is None:
         raise InputError(f"{shaken.path}: has no field PGA; its fields: {', '.join(shaken.fields)}")
-    in_g = pga * np.float32(0.01 if shaken.units.get("PGA") == "%g" else 1.0)
+    in_g = shakemap_motion.converted("PGA", pga, shaken.units.get("PGA", ""), str(shaken.path), [])
     rows, cols = np.nonzero(in_g >= SHAKEN)
     if rows.size == 0:
         raise InputError(
@@ -157,14 +219,27 @@ def write(
     return path
 
 
-def set_shakemap(path: Path, source: Path) -> None:
+def set_shakemap(
+    path: Path, shaken: shakemap.ShakeMap, dem: Path, resolution: float | None = None
+) -> None:
     """Let a study file name another ShakeMap; all else stays as it is.
+
+    Parameters
+    ----------
+    path : Path
+        The study file.
+    shaken : ShakeMap
+        As read.
+    dem, resolution : Path, float or None
+        As for `write`.
 
     Raises
     ------
     InputError
-        The file has no line that names one.
+        The file has no line that names one, or another DEM, resolution or earthquake.
     """
+    _require_alike(path, shaken, dem, resolution)
+    source = shaken.path
     text = path.read_text(encoding="utf-8")
     line = f"shakemap = {_path(source, path.parent.resolve())}"
     changed, count = re.subn(r"(?m)^shakemap *=.*$", lambda _: line, text)
@@ -178,22 +253,56 @@ def set_shakemap(path: Path, source: Path) -> None:
             temporary.write_text(changed, encoding="utf-8")
 
 
+def _require_alike(
+    path: Path, shaken: shakemap.ShakeMap, dem: Path, resolution: float | None
+) -> None:
+    """Raise `InputError` where a study file that is there already is of something else."""
+    document, base = settings.read(path)
+    stated = settings.validate(document, base, str(path))
+    other = "change it there, or choose another --out"
+    layer = stated.layers.get("dem")
+    if layer is not None and layer.path.resolve() != dem.resolve():
+        raise InputError(
+            f"{path}: is there already with [layers.dem] {layer.path}, not {dem}; {other}"
+        )
+    if resolution is not None and resolution != stated.grid.resolution:
+        raise InputError(
+            f"{path}: is there already with [grid] resolution {stated.grid.resolution}, not "
+            f"{resolution:g}; {other}"
+        )
+    before = _mapped(path.parent)
+    now = shaken.product.get("shakemap_id", shaken.product.get("event_id", ""))
+    if before and now and before != now:
+        raise InputError(
+            f"{path.parent}: holds results of ShakeMap '{shortened(before)}', but {shaken.path} is "
+            f"of '{shortened(now)}'; choose another --out"
+        )
+
+
+def _mapped(folder: Path) -> str:
+    """Return the name of the ShakeMap whose results a folder holds, "" if unknown."""
+    try:
+        return documents.read(folder / totals.FILE, totals.Totals).shakemap.id
+    except InputError:
+        return ""
+
+
 def _event(given: Mapping[str, str]) -> list[str]:
     """Return the lines of [event] that the ShakeMap gives."""
-    out = []
-    with suppress(KeyError, ValueError):
-        out.append(f"epicentre = [{float(given['lon']):g}, {float(given['lat']):g}]")
-    with suppress(KeyError, ValueError):
-        magnitude = float(given["magnitude"])
-        out += [f"magnitude = {magnitude:g}"] if 0 < magnitude < 10 else []
-    moment = given.get("event_timestamp", "")
-    if len(moment) >= 19 and moment[4] == "-" and moment[10] in "T ":
-        out.append(f"time = {_text(moment[:19] + 'Z')}")
+    origin, out = shakemap_motion.origin_of(given), []
+    if origin.epicentre is not None:
+        lon, lat = origin.epicentre
+        out.append(f"epicentre = [{lon:g}, {lat:g}]")
+    if origin.magnitude is not None:
+        out.append(f"magnitude = {origin.magnitude:g}")
+    if origin.time:
+        out.append(f"time = {_text(origin.time)}")
     return out
 
 
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    # JSON leaves a delete character as it is, which TOML does not allow.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _path(path: Path, start: Path) -> str:

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 
 from shakeslide.core import documents
 from shakeslide.core.errors import InputError
+from shakeslide.core.fingerprints import fingerprint
 from shakeslide.factors.stack import stored_grid
 from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
@@ -20,55 +21,77 @@ from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.io.tile_jobs import TileJob
 from shakeslide.rapid import totals
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
+from shakeslide.results.ledger import Ledger
 
 FOLDER = "versions"
 
 
 def label(version: ShakeMapVersion) -> str:
     """Return the name of a version's folder."""
-    text = "_".join(p for p in (version.id, version.version) if p) or "own_rasters"
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", text)[:100]
+    return folder_name("_".join(p for p in (version.id, version.version) if p) or "own_rasters")
 
 
-def kept(out: Path, now: ShakeMapVersion) -> Path | None:
-    """Move the results of an earlier version aside and return their folder.
+def folder_name(text: str) -> str:
+    """Return a text of a file as the name of a folder: as it is, where it can be one."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", text).lstrip(".")[:100]
+    # A file can say anything of itself: no name leads out of the folder, and no two are one.
+    return plain if plain == text else f"{plain[:80]}_{fingerprint(text)[:8]}"
+
+
+def kept(ledger: Ledger, now: ShakeMapVersion) -> Path | None:
+    """Copy the results of an earlier version to a folder of their own, and return it.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The record of the folder of results.
+    now : ShakeMapVersion
+        What will be made next.
 
     Returns
     -------
     Path or None
         None where there are none, or where they are of the version of now.
     """
-    path = out / totals.FILE
-    if not path.exists():
+    out, made = ledger.out, ledger.made("rapid")
+    # A run that was stopped has replaced some of the maps: they are of no one version.
+    if made is None or not ledger.is_fresh("rapid", made.fingerprint):
         return None
-    try:
-        before = documents.read(path, Totals)
-    except InputError:
-        # Damaged: it is made anew, and there is nothing to compare with.
-        return None
-    if before.shakemap == now:
+    before = _described(out)
+    if before is None or before.shakemap == now:
         return None
     folder = out / FOLDER / label(before.shakemap)
-    copy = folder / totals.FILE
-    if copy.exists() and copy.read_bytes() == path.read_bytes():
-        # Kept by a run that was stopped: maps of now may lie in the place of those before.
-        folder.touch()
-        return folder
-    if folder.exists():
-        shutil.rmtree(folder)
-    (folder / "maps").mkdir(parents=True)
-    for file in sorted((out / "maps").glob(f"{before.model}_*")):
-        shutil.copy2(file, folder / "maps" / file.name)
-    # The totals last: with them the copy is whole.
-    for name in ("info.json", "report.html", "summary.pdf", "roads.csv", totals.FILE):
-        if (out / name).exists():
-            shutil.copy2(out / name, folder / name)
+    # Whole or not at all, as it is copied.
+    part = ledger.work / "version"
+    for old in (part, folder):
+        if old.exists():
+            shutil.rmtree(old)
+    (part / "maps").mkdir(parents=True)
+    beside = [out / name for name in ("report.html", "summary.pdf")]
+    for file in (*(out / name for name in made.files), *beside):
+        if file.exists():
+            shutil.copy2(file, part / ("maps" if file.parent.name == "maps" else "") / file.name)
+    folder.parent.mkdir(exist_ok=True)
+    shutil.move(part, folder)
     return folder
 
 
+def _described(folder: Path) -> Totals | None:
+    """Return the totals in a folder, None where there are none or they are damaged."""
+    try:
+        return documents.read(folder / totals.FILE, Totals)
+    except InputError:
+        return None
+
+
 def last(out: Path, now: ShakeMapVersion) -> Path | None:
-    """Return the folder of the version that was kept last, other than that of now."""
-    folders = [p for p in (out / FOLDER).glob("*") if p.is_dir() and p.name != label(now)]
+    """Return the folder of the version of this earthquake that was kept last, not that of now."""
+    folders = []
+    for path in (out / FOLDER).glob("*"):
+        other = path.is_dir() and path.name != label(now)
+        known = _described(path) if other else None
+        if known is not None and known.shakemap.id == now.id:
+            folders.append(path)
     return max(folders, key=lambda p: (p.stat().st_mtime_ns, p.name), default=None)
 
 

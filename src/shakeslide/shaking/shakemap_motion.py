@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,34 @@ USUAL_UNITS: dict[Name, tuple[str, ...]] = {"PGA": ("g", "%g"), "PGV": ("cm/s",)
 LARGEST_RUPTURE = 50_000_000
 """Bytes of a rupture.json that is read."""
 LN_10 = float(np.log(10.0))
+POSSIBLE = {
+    "magnitude": (0.1, 9.9), "depth": (-10.0, 800.0), "lon": (-360.0, 360.0), "lat": (-90.0, 90.0),
+}  # fmt: skip
+"""Least and greatest that an earthquake can have; depth in km."""
+YEARS = range(2, 9999)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a ShakeMap says of its earthquake; None or "" where it says nothing that can be true.
+
+    Attributes
+    ----------
+    magnitude, depth : float or None
+        Depth in km.
+    epicentre : (float, float) or None
+        Longitude, latitude.
+    time : str
+        UTC, ISO 8601.
+    notes : tuple of str
+        What was left out.
+    """
+
+    magnitude: float | None
+    depth: float | None
+    epicentre: tuple[float, float] | None
+    time: str
+    notes: tuple[str, ...]
 
 
 def read(path: Path, uncertainty: Path | None = None) -> GroundMotion:
@@ -53,12 +82,13 @@ def read(path: Path, uncertainty: Path | None = None) -> GroundMotion:
         more = _uncertainty(beside, grid, notes)
         fields, said = {**more.fields, **fields}, {**more.units, **said}
         source = f"{path}, {beside.name}"
-    magnitude = _number(grid.event, "magnitude")
+    origin = origin_of(grid.event)
+    notes += origin.notes
     mmi = None if "MMI" not in fields else fields["MMI"].astype(np.float64)
     given: dict[Name, Given] = {
         name: _given(name, fields, said, str(path), notes) for name in UNITS
     }
-    measures, mmi, more_notes = completed(given, mmi, magnitude, str(path))
+    measures, mmi, more_notes = completed(given, mmi, origin.magnitude, str(path))
     ratio = _uncertainty_ratio(grid.product, fields)
     return GroundMotion(
         source=source,
@@ -66,10 +96,10 @@ def read(path: Path, uncertainty: Path | None = None) -> GroundMotion:
         version=grid.product.get("shakemap_version", ""),
         title=grid.event.get("event_description", ""),
         scenario=grid.product.get("shakemap_event_type", "").strip().upper() == "SCENARIO",
-        magnitude=magnitude,
-        depth=_number(grid.event, "depth"),
-        epicentre=_epicentre(grid.event),
-        time=_time(grid.event.get("event_timestamp", "")),
+        magnitude=origin.magnitude,
+        depth=origin.depth,
+        epicentre=origin.epicentre,
+        time=origin.time,
         grid=grid.grid,
         pga=measures["PGA"],
         pgv=measures["PGV"],
@@ -122,7 +152,7 @@ def _given(
     """Return what the file gives of a measure, in g or cm/s and natural logarithms."""
     median = None
     if name in fields:
-        median = _converted(name, fields[name], said[name], where, notes)
+        median = converted(name, fields[name], said[name], where, notes)
     kinds = ("STD", "GMPE_INTER_STD", "GMPE_INTRA_STD")
     deviations = [
         _natural(fields[kind + name], said[kind + name]) if kind + name in fields else None
@@ -131,7 +161,26 @@ def _given(
     return Given(median, *deviations)
 
 
-def _converted(name: Name, values: files.Float, unit: str, where: str, notes: list[str]) -> Array:
+def converted(name: Name, values: files.Float, unit: str, where: str, notes: list[str]) -> Array:
+    """Return a field in g or cm/s, (rows, cols) float64.
+
+    Parameters
+    ----------
+    name : {"PGA", "PGV"}
+    values : array, (rows, cols) float32
+        In the file's own unit.
+    unit : str
+        The unit, or "ln(unit)".
+    where : str
+        The file, for messages.
+    notes : list of str
+        Gets a line where values are converted from an unusual unit.
+
+    Raises
+    ------
+    InputError
+        A unit of something else.
+    """
     inner = re.fullmatch(r"ln\s*\((.*)\)", unit.strip())
     plain = units.spelled(inner[1] if inner else unit)
     gain = units.conversion(plain, UNITS[name])
@@ -160,9 +209,32 @@ def _number(stated: Mapping[str, str], key: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _epicentre(event: Mapping[str, str]) -> tuple[float, float] | None:
-    lon, lat = _number(event, "lon"), _number(event, "lat")
-    return None if lon is None or lat is None else (lon, lat)
+def origin_of(event: Mapping[str, str]) -> Origin:
+    """Return where, when and how large an earthquake was, as far as a ShakeMap says so."""
+    notes: list[str] = []
+    number = {key: _within(key, _number(event, key), span, notes) for key, span in POSSIBLE.items()}
+    lon, lat = number["lon"], number["lat"]
+    stated = event.get("event_timestamp", "")
+    time = _time(stated)
+    if stated.strip() and not time:
+        notes.append(f"the ShakeMap's event_timestamp '{shortened(stated)}' is no time: left out")
+    return Origin(
+        magnitude=number["magnitude"],
+        depth=number["depth"],
+        epicentre=None if lon is None or lat is None else (lon, lat),
+        time=time,
+        notes=tuple(notes),
+    )
+
+
+def _within(
+    key: str, value: float | None, span: tuple[float, float], notes: list[str]
+) -> float | None:
+    """Return a number, None where no earthquake has such a one."""
+    if value is None or span[0] <= value <= span[1]:
+        return value
+    notes.append(f"the ShakeMap's {key} {value:g} cannot be true: left out")
+    return None
 
 
 def _time(text: str) -> str:
@@ -172,6 +244,9 @@ def _time(text: str) -> str:
     try:
         time = datetime.fromisoformat(plain)
     except ValueError:
+        return ""
+    # An hour east or west must not lead out of the calendar.
+    if time.year not in YEARS:
         return ""
     if time.tzinfo is not None:
         time = time.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,166 @@
+"""What a stranger's ShakeMap or a second run can do: nothing outside of the folder, no mixture."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shakeslide.cli.app import main
+from shakeslide.core import documents
+from shakeslide.core.errors import InputError
+from shakeslide.hazard import alerts
+from shakeslide.rapid import completed, quantile_maps, totals, versions
+from shakeslide.rapid.study_file import NewStudy
+from shakeslide.rapid.totals import ShakeMapVersion, Totals
+from shakeslide.results.ledger import Ledger
+from shakeslide.shaking.shakemap_motion import origin_of
+
+from . import small_event
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A DEM and a ShakeMap."""
+    small_event.dem(tmp_path / "dem.tif")
+    small_event.grid_xml(tmp_path / "grid.xml")
+    return tmp_path
+
+
+def of(version: str, name: str = "test1") -> ShakeMapVersion:
+    return ShakeMapVersion(id=name, version=version, event_type="ACTUAL")
+
+
+def results(out: Path, shakemap: ShakeMapVersion) -> Ledger:
+    """A folder with totals and a map of a version, as `rapid` records them."""
+    draws = np.ones(4)
+    one, alert = totals.quantiles(draws), alerts.from_draws(draws, alerts.AREA)
+    (out / "maps").mkdir(parents=True, exist_ok=True)
+    (out / "maps" / "jessee2022_mean.tif").write_text(shakemap.version)
+    documents.write(
+        out / totals.FILE,
+        Totals(
+            model="jessee2022", shakemap=shakemap, area_km2=one, landslides=one,
+            hazard_alert=alert, population_alert=None, marc2016_km2=None,
+            usgs=totals.UsgsAggregates(
+                hazard_km2=None, hazard_level=None, population=None, population_level=None
+            ),
+            exposure=totals.Exposure(), mapped_km2=1.0, draws=20, warnings=(),
+        ),
+    )  # fmt: skip
+    ledger = Ledger(out)
+    files = [out / totals.FILE, out / "maps" / "jessee2022_mean.tif"]
+    ledger.record("rapid", "mark", files, 1.0)
+    return ledger
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/../..", "/tmp", "....", "x" * 300, "a\x7f\n"])
+def test_no_name_of_an_earthquake_leads_out_of_the_folder(name):
+    for one in (versions.label(of("", name)), versions.folder_name(name)):
+        assert Path(one).name == one
+        assert one.strip(".")
+        assert len(one) <= 100
+
+
+def test_names_that_would_be_cut_to_the_same_stay_apart():
+    names = {versions.label(of("1", n)) for n in ("a b", "a/b", "a_b", "x" * 200, "x" * 201)}
+    assert len(names) == 5
+    assert versions.label(of("3", "us7000abcd")) == "us7000abcd_3"
+
+
+def test_results_stay_where_a_version_names_the_folder_above(tmp_path):
+    ledger = results(tmp_path, of("", ".."))
+    (tmp_path / "versions").mkdir()
+    kept = versions.kept(ledger, of("2", ".."))
+    assert kept is not None
+    assert kept.parent == tmp_path / "versions"
+    assert (tmp_path / totals.FILE).exists()
+    assert (kept / "maps" / "jessee2022_mean.tif").read_text() == ""
+
+
+def test_the_version_before_is_one_of_the_same_earthquake(tmp_path):
+    first = versions.kept(results(tmp_path, of("1")), of("1", "other"))
+    assert versions.last(tmp_path, of("1", "other")) is None
+    assert versions.last(tmp_path, of("2")) == first
+
+
+def test_what_no_earthquake_can_have_is_left_out_and_said():
+    odd = {
+        "magnitude": "1e300", "depth": "1e308", "lat": "95", "lon": "73",
+        "event_timestamp": "0001-01-01T00:00:00+14:00",
+    }  # fmt: skip
+    found = origin_of(odd)
+    assert (found.magnitude, found.depth, found.epicentre, found.time) == (None, None, None, "")
+    assert len(found.notes) == 4
+    zone = origin_of({"event_timestamp": "2020-01-02T03:04:05+05:30"})
+    assert (zone.time, zone.notes) == ("2020-01-01T21:34:05Z", ())
+
+
+def test_the_study_file_can_be_read_whatever_the_shakemap_says(folder):
+    path = folder / "grid.xml"
+    text = (
+        path.read_text().replace("Test valley", "a\x7fb &quot;\\ [x]").replace('"73.30"', '"nan"')
+    )
+    path.write_text(text.replace("2020-01-02T03", "2020-13-42T03").replace('"7.1"', '"inf"'))
+    NewStudy.read(path, folder / "dem.tif").write(folder / "study.toml")
+    document = tomllib.loads((folder / "study.toml").read_text())
+    assert document["study"]["name"] == 'a b "\\ [x]'
+    assert document["event"] == {}
+
+
+def test_a_study_that_is_there_takes_no_other_dem_resolution_or_earthquake(folder):
+    first = NewStudy.read(folder / "grid.xml", folder / "dem.tif", None, 60.0)
+    out = folder / "out"
+    out.mkdir()
+    first.write(out / "study.toml")
+    NewStudy.read(folder / "grid.xml", folder / "dem.tif", None, 60.0).write(out / "study.toml")
+    with pytest.raises(InputError, match="resolution"):
+        NewStudy.read(folder / "grid.xml", folder / "dem.tif", None, 90.0).write(out / "study.toml")
+    small_event.dem(folder / "other.tif")
+    with pytest.raises(InputError, match=r"other\.tif"):
+        NewStudy.read(folder / "grid.xml", folder / "other.tif").write(out / "study.toml")
+    results(out, of("1", "other"))
+    with pytest.raises(InputError, match="'other'"):
+        NewStudy.read(folder / "grid.xml", folder / "dem.tif").write(out / "study.toml")
+
+
+def test_a_wrong_option_leaves_no_study_behind(folder, capsys):
+    given = ["rapid", str(folder / "grid.xml"), str(folder / "dem.tif"), "--out", str(folder / "o")]
+    for option in (["--model", "nonsense"], ["--resolution", "inf"]):
+        assert main([*given, *option]) == 2
+        assert option[0] in capsys.readouterr().err
+    assert not (folder / "o").exists()
+    assert main(["rapid", str(folder / "study.toml"), "--resolution", "60"]) == 2
+
+
+def test_another_run_in_the_folder_is_not_disturbed(folder, capsys):
+    out = folder / "out"
+    out.mkdir()
+    with Ledger(out).locked():
+        given = ["rapid", str(folder / "grid.xml"), str(folder / "dem.tif"), "--out", str(out)]
+        assert main(given) == 2
+    assert "another run" in capsys.readouterr().err
+    assert not (out / "study.toml").exists()
+    assert not (out / ".work" / "shaking").exists()
+
+
+@pytest.mark.parametrize("setting", ["layers=5", "factors=5", "factors.PGA=5", "factors.SLO=[]"])
+def test_tables_that_are_none_are_refused_by_name(folder, capsys, setting):
+    given = ["rapid", str(folder / "grid.xml"), str(folder / "dem.tif"), "--out", str(folder / "o")]
+    assert main([*given, "--set", setting]) == 2
+    assert setting.split("=")[0].split(".")[-1] in capsys.readouterr().err
+    assert completed.completed({"layers": 5}, {}, ())["layers"] == 5
+
+
+def test_a_pipe_in_place_of_a_shakemap_is_refused(folder, capsys):
+    os.mkfifo(folder / "pipe.xml")
+    assert main(["rapid", str(folder / "pipe.xml"), str(folder / "dem.tif")]) == 2
+    assert "named pipe" in capsys.readouterr().err
+
+
+def test_limits_that_differ_little_are_maps_of_their_own():
+    assert list(quantile_maps.bands_of([0.1, 0.10000001], False).values()) == [0, 1, 2, 4, 5]
+    assert "exceeds_0.1" in quantile_maps.bands_of([0.1], False)
