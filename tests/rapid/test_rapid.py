@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from shakeslide.cli.app import main
 from shakeslide.core import documents
 from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
-from shakeslide.rapid import versions
+from shakeslide.geo import grid as grids
+from shakeslide.rapid import computing, versions
 from shakeslide.rapid.event_report import RapidReport
 from shakeslide.rapid.new_earthquake import NewEarthquake, opened
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
@@ -178,6 +180,38 @@ def test_exposure_is_counted_with_its_uncertainty(folder):
     table = (out / "roads.csv").read_text().splitlines()
     assert table[1].startswith("steep,4.7,")
     assert table[2] == "outside,1.0,0.0"
+
+
+def test_classes_of_rock_count_where_there_are_some(folder):
+    out = folder / "out"
+    west, east = site.WEST, site.WEST + site.COLS * site.CELL
+    middle, south = (west + east) / 2, site.NORTH - site.ROWS * site.CELL
+    halves = [
+        shapely.box(west, south, middle, site.NORTH),
+        shapely.box(middle, south, east, site.NORTH),
+    ]
+    rock = gpd.GeoDataFrame({"xx": ["ss", "nd"]}, geometry=halves, crs=site.CRS)
+    rock.to_file(folder / "rock.gpkg")
+    plain = band(out / "maps" / "jessee2022_mean.tif")
+    study = out / "study.toml"
+    more = '[layers.lithology]\npath = "../rock.gpkg"\ncolumn = "xx"\n'
+    study.write_text(study.read_text() + more)
+    assert run(study, "--out", out) == 0
+    changed = band(out / "maps" / "jessee2022_mean.tif") / plain
+    left, right = (np.nanmedian(changed[:, part]) for part in (slice(5, 85), slice(95, 175)))
+    # Coefficients of -1.92 and -0.66.
+    assert 1.5 * left < right
+    assert "no [layers.lithology]" not in (out / "report.html").read_text()
+
+
+def test_tiles_can_be_computed_by_other_processes(made):
+    small_event.people(made / "counts.tif", 100)
+    asked = opened_again(made, f"exposure.people.path={made / 'counts.tif'}")
+    work = computing._work(asked, computing.fitted_model(asked), lambda _: None)
+    again = pickle.loads(pickle.dumps(work))
+    (tile,) = grids.tiles(asked.grid, 512)
+    assert np.array_equal(again.weights(tile), work.weights(tile))
+    assert again.weights(tile)[1].sum() > 0
 
 
 def test_rasters_of_ones_own_take_the_place_of_a_shakemap(tmp_path):

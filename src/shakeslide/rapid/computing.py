@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import shapely
 import xarray as xr
+from dask.delayed import delayed
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from shakeslide.core import documents
 from shakeslide.core.errors import InputError
@@ -21,11 +23,13 @@ from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.hazard import seismic_total
 from shakeslide.io.tile_jobs import Shards, TileJob
-from shakeslide.learning import bundle, model_recipes
+from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.models.formulas.raw import RawModel
+from shakeslide.pipeline.memory import once
 from shakeslide.pipeline.stage import Artefact, Stage, Work
 from shakeslide.rapid import draws, info, model_choice, quantile_maps, tiles, totals, versions
+from shakeslide.rapid.exposure import RoadCells, Weighed
 from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.response import ShakingColumns
 from shakeslide.rapid.totals import Sums, Totals
@@ -77,8 +81,10 @@ def _write_rest(
     event: NewEarthquake, fitted: FittedModel, job: TileJob, cut: list[Tile]
 ) -> list[Path]:
     """Write what is made beside the maps, and return the files."""
-    found = _totals(event, tiles.summed(job, cut), cut, job)
-    files = _write_roads(event, job, cut)
+    roads = event.exposed.roads
+    cuts = None if roads is None else tiles.cuts(job, cut, len(roads.names))
+    found = _totals(event, tiles.summed(job, cut), cuts, cut, job)
+    files = [] if roads is None or cuts is None else [_write_roads(event.out, roads, cuts)]
     before = versions.last(event.out, event.version)
     if before is not None:
         files += versions.write_change(before, event.model.name, cut, job)
@@ -101,6 +107,7 @@ def what_of(model: FittedModel) -> str:
     return "probability of a landslide source cell"
 
 
+@once
 def fitted_model(event: NewEarthquake) -> FittedModel:
     """Return the model, told what the factors' files are."""
     infos = [stacks.file_info(event.out / "factors" / f"{c}.tif") for c in event.model.codes]
@@ -108,18 +115,20 @@ def fitted_model(event: NewEarthquake) -> FittedModel:
         fitted = bundle.load(event.model.folder)
         bundle.require_factors(fitted, infos)
         return fitted
-    recipe = model_recipes.recipe(event.model.name, event.study.models, event.study.event)
-    stack = _stack(event, event.model.codes)
-    present = {
-        info.code: np.unique(_known(stack.sel(factor=info.code).data.compute())).tolist()
-        for info in infos
-        if info.kind == "categorical"
-    }
+    recipe = event.run.models.recipe(event.model.name)
+    present = {i.code: _classes(event, i.code) for i in infos if i.kind == "categorical"}
     return model_choice.fitted_formula(recipe, infos, present, event.study.study.name)
 
 
-def _known(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    return values[np.isfinite(values)].astype(np.int64)
+def _classes(event: NewEarthquake, code: str) -> set[int]:
+    """Return the classes of a factor that occur."""
+    call = delayed(_known, pure=False, traverse=False)
+    blocks = stacks.blocks(_stack(event, [code]))
+    return set().union(*event.run.engine.run([call(block) for _, block in blocks]))
+
+
+def _known(block: NDArray[np.float32]) -> set[int]:
+    return set(np.unique(block[np.isfinite(block)]).astype(np.int64).tolist())
 
 
 def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
@@ -147,7 +156,7 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
         pga=codes.index("PGA") if "PGA" in codes else None,
         nodes=nodes,
         grid=event.grid,
-        weights=_Weights(event),
+        weights=_Weights(event.grid, tuple(event.exposed.weights.values())),
         level=level,
         exceeds=tuple(asked.exceeds or ()),
         roads=event.exposed.roads,
@@ -175,18 +184,21 @@ def _own_level(event: NewEarthquake, fitted: FittedModel) -> float:
 class _Weights:
     """Area in km², then what lies there; see `tiles.Weights`."""
 
-    event: NewEarthquake
+    grid: GeoBox
+    things: tuple[Weighed, ...]
 
     def __call__(self, tile: Tile) -> NDArray[np.float32]:
-        grid = self.event.grid
-        dx, dy = grids.cell_size(grid)
+        dx, dy = grids.cell_size(self.grid)
         area = np.full(tile.shape, dx * dy / 1e6, np.float32)
-        things = self.event.exposed.weights.values()
-        return np.stack([area, *(c.on(tile, grid.shape[1]) for c in things)])
+        return np.stack([area, *(t.on(tile, self.grid.shape[1]) for t in self.things)])
 
 
 def _totals(
-    event: NewEarthquake, sums: NDArray[np.float64], cut: list[Tile], job: TileJob
+    event: NewEarthquake,
+    sums: NDArray[np.float64],
+    cuts: NDArray[np.float64] | None,
+    cut: list[Tile],
+    job: TileJob,
 ) -> Totals:
     names = ["area", *event.exposed.weights]
     counted = "PGA" in event.model.codes
@@ -196,9 +208,7 @@ def _totals(
     }
     area = totals.quantiles(by["area"].draws)
     exposed = {n: totals.quantiles(by[n].draws) for n in names[1:]}
-    roads = event.exposed.roads
-    if roads is not None:
-        cuts = tiles.cuts(job, cut, len(roads.names))
+    if cuts is not None:
         exposed["road_cuts"] = totals.quantiles(cuts.sum(axis=0))
     known = sum(int(np.isfinite(job.shards.load(t)[0]).sum()) for t in cut)
     dx, dy = grids.cell_size(event.grid)
@@ -252,12 +262,9 @@ def _warnings(event: NewEarthquake, known: int) -> list[str]:
     return out
 
 
-def _write_roads(event: NewEarthquake, job: TileJob, cut: list[Tile]) -> list[Path]:
-    """Write `roads.csv`: how likely each road is cut, the most likely first."""
-    roads = event.exposed.roads
-    if roads is None:
-        return []
-    p = tiles.cuts(job, cut, len(roads.names)).mean(axis=1)
+def _write_roads(out: Path, roads: RoadCells, cuts: NDArray[np.float64]) -> Path:
+    """Write `roads.csv`: how likely each road is cut, (roads, draws), the most likely first."""
+    p = cuts.mean(axis=1)
     km = shapely.length(roads.lines) / 1000.0
     order = np.argsort(-p, kind="stable")
     table = pd.DataFrame(
@@ -267,7 +274,7 @@ def _write_roads(event: NewEarthquake, job: TileJob, cut: list[Tile]) -> list[Pa
             "probability_of_a_cut": p[order].round(4),
         }
     )
-    path = event.out / ROADS
+    path = out / ROADS
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)
-    return [path]
+    return path

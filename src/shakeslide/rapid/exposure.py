@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import pyproj
@@ -22,6 +23,15 @@ from shakeslide.study.rapid_settings import Exposure, People, Roads
 
 STEPS = 4
 """Points along a road in the length of a cell."""
+TILE = 1024
+"""Cells along a tile's side in which people are shared out."""
+
+
+class Weighed(Protocol):
+    """Things that lie on cells."""
+
+    def on(self, tile: Tile, columns: int) -> Float:
+        """Return how much lies on a tile's cells, (rows, cols), of a grid of so many columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +58,32 @@ class Counted:
         at = (row[inside] - tile.row0, col[inside] - tile.col0)
         np.add.at(out, at, self.weight[first:last][inside])
         return out.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class SharedOut:
+    """A raster's counts, shared evenly among the grid's cells that have their middles in each cell.
+
+    Attributes
+    ----------
+    own, grid : GeoBox
+        The raster's and the grid.
+    share : array, (raster's cells,) float64
+        What each cell that has its middle there gets.
+    alone : Counted
+        What raster's cells without such a middle hold, on the cell under their own.
+    """
+
+    own: GeoBox
+    grid: GeoBox
+    share: NDArray[np.float64]
+    alone: Counted
+
+    def on(self, tile: Tile, columns: int) -> Float:
+        """Return the weights of a tile's cells, (rows, cols), of a grid with so many columns."""
+        number = _numbers(self.own, self.grid, tile)
+        out = np.where(number < 0, 0.0, self.share[number]).reshape(tile.shape)
+        return np.asarray(out + self.alone.on(tile, columns), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +126,7 @@ def _entries(cell: NDArray[np.int64], weight: NDArray[np.float64]) -> Counted:
     return Counted(cell[order], weight[order])
 
 
-def people(settings: People, grid: GeoBox) -> tuple[Counted, list[str]]:
+def people(settings: People, grid: GeoBox) -> tuple[SharedOut, list[str]]:
     """Return the people on each cell, nobody created or lost, and what there is to say.
 
     A cell of the raster counts where its middle lies in the grid. Its people are shared evenly
@@ -119,8 +155,7 @@ def people(settings: People, grid: GeoBox) -> tuple[Counted, list[str]]:
     if settings.unit == "per_km2":
         values *= _areas(own)[:, None] if own.crs and own.crs.geographic else _cell_km2(own)
     notes = _doubts(settings, info.unit, values)
-    held, index = _held(own, grid)
-    return _shared_out(values, own, grid, held, index), notes
+    return _shared_out(values, own, grid), notes
 
 
 def _doubts(settings: People, unit: str, values: NDArray[np.float64]) -> list[str]:
@@ -167,44 +202,25 @@ def _areas(own: GeoBox) -> NDArray[np.float64]:
     return np.array(out)
 
 
-def _held(own: GeoBox, grid: GeoBox) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return how many of the grid's cells each of the raster's holds, and which one holds each.
-
-    Returns
-    -------
-    held : array, (raster's cells,) int64
-    index : array, (grid's cells,) int64
-        Number of the raster's cell, -1 outside.
-    """
-    rows, cols = grids.shape_of(grid)
-    count = own.shape[0] * own.shape[1]
-    held = np.zeros(count, np.int64)
-    index = np.empty(rows * cols, np.int64)
+def _numbers(own: GeoBox, grid: GeoBox, tile: Tile) -> NDArray[np.int64]:
+    """Return the number of the raster's cell that holds each of a tile's cells, -1 outside."""
     turn = pyproj.Transformer.from_crs(
         grids.crs_of(grid).proj, grids.crs_of(own).proj, always_xy=True
     )
-    inverse = ~own.affine
-    for tile in grids.tiles(grid, 1024):
-        x, y = grids.cell_centres(grid, tile)
-        xx, yy = turn.transform(*(v.ravel() for v in np.meshgrid(x, y)))
-        col, row = inverse * (np.asarray(xx), np.asarray(yy))
-        r, c = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
-        inside = (r >= 0) & (r < own.shape[0]) & (c >= 0) & (c < own.shape[1])
-        number = np.where(inside, r * own.shape[1] + c, -1)
-        held += np.bincount(number[inside], minlength=count)
-        index.reshape(rows, cols)[tile.row0 : tile.row1, tile.col0 : tile.col1] = number.reshape(
-            tile.shape
-        )
-    return held, index
+    x, y = grids.cell_centres(grid, tile)
+    xx, yy = turn.transform(*(v.ravel() for v in np.meshgrid(x, y)))
+    col, row = ~own.affine * (np.asarray(xx), np.asarray(yy))
+    r, c = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
+    inside = (r >= 0) & (r < own.shape[0]) & (c >= 0) & (c < own.shape[1])
+    return np.where(inside, r * own.shape[1] + c, -1)
 
 
-def _shared_out(
-    values: NDArray[np.float64],
-    own: GeoBox,
-    grid: GeoBox,
-    held: NDArray[np.int64],
-    index: NDArray[np.int64],
-) -> Counted:
+def _shared_out(values: NDArray[np.float64], own: GeoBox, grid: GeoBox) -> SharedOut:
+    # Tile by tile, here and where it is asked for: a number for each cell takes much memory.
+    held = np.zeros(values.size + 1, np.int64)
+    for tile in grids.tiles(grid, TILE):
+        held += np.bincount(_numbers(own, grid, tile) + 1, minlength=held.size)
+    held = held[1:]
     rows, cols = grids.shape_of(grid)
     # The raster's cells whose middle lies in the grid, and the cell under it.
     middles = np.meshgrid(np.arange(own.shape[1]) + 0.5, np.arange(own.shape[0]) + 0.5)
@@ -219,10 +235,8 @@ def _shared_out(
     inside = (r >= 0) & (r < rows) & (c >= 0) & (c < cols)
     flat = values.ravel()
     share = np.where(inside, flat / np.maximum(held, 1), 0.0)
-    there = np.nonzero((index >= 0) & (share[np.maximum(index, 0)] > 0))[0]
     alone = inside & (held == 0) & (flat > 0)
-    cell = np.concatenate([there, r[alone] * cols + c[alone]])
-    return _entries(cell, np.concatenate([share[index[there]], flat[alone]]))
+    return SharedOut(own, grid, share, _entries(r[alone] * cols + c[alone], flat[alone]))
 
 
 def buildings(settings: Layer, grid: GeoBox) -> Counted:
@@ -285,20 +299,20 @@ def roads(settings: Roads, grid: GeoBox) -> RoadCells:
 class Exposed:
     """All that lies in the landslides' way; None where no layer was given."""
 
-    people: Counted | None = None
+    people: SharedOut | None = None
     buildings: Counted | None = None
     roads: RoadCells | None = None
     notes: tuple[str, ...] = ()
 
     @property
-    def weights(self) -> dict[str, Counted]:
+    def weights(self) -> dict[str, Weighed]:
         """What is summed up by cell, by name."""
-        given = {
+        given: dict[str, Weighed | None] = {
             "people": self.people,
             "buildings": self.buildings,
             "road_km": None if self.roads is None else self.roads.counted,
         }
-        return {name: counted for name, counted in given.items() if counted is not None}
+        return {name: weighed for name, weighed in given.items() if weighed is not None}
 
 
 def exposed(settings: Exposure, grid: GeoBox) -> Exposed:
