@@ -14,6 +14,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.rapid.model_choice import COARSE
 from shakeslide.shaking.ground_motion import GroundMotion
+from shakeslide.study.document import TomlValue
 from shakeslide.study.factor_settings import PAPER_FACTORS
 
 LITHOLOGY, LAND_COVER = "lithology", "landcover"
@@ -38,7 +39,7 @@ def write_shaking(motion: GroundMotion, folder: Path) -> dict[str, Path]:
 
 
 def completed(
-    document: Mapping[str, Any], shaking: Mapping[str, Path], wanted: Collection[str]
+    document: Mapping[str, TomlValue], shaking: Mapping[str, Path], wanted: Collection[str]
 ) -> dict[str, Any]:
     """Return a study's document with the layers and factors of a new earthquake.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +22,8 @@ from shakeslide.results.ledger import Ledger
 from shakeslide.shaking import shakemap_motion
 from shakeslide.shaking.ground_motion import GroundMotion
 from shakeslide.study import settings as study
+from shakeslide.study.document import TomlValue
+from shakeslide.study.model_settings import Models
 from shakeslide.study.settings import Study
 
 
@@ -173,13 +174,13 @@ def opened(
     document, base = study.read(path, data, overrides or [])
     # As written: layers of classes are used by factors that are added later.
     plain = study.validate(completed.completed(document, {}, ()), base, str(path))
-    name = model or _asked(document)
+    name = model or _asked(plain.models, reporter)
     rapid = model_choice.chosen(name, plain.layers)
     motion = _motion(plain, out, engine, reporter)
     files = completed.write_shaking(motion, out / ".work" / "shaking")
     whole = completed.completed(document, files, [*rapid.every_code, "DEM"])
     if rapid.folder is None:
-        whole["models"] = {"use": [rapid.name], rapid.name: _settings(whole, rapid)}
+        whole["models"] = {"use": [rapid.name], rapid.name: _settings(plain.models, rapid)}
     loaded = study.validate(whole, base, str(path))
     return NewEarthquake(
         pipeline.Run(loaded, document, out, engine, reporter, verify), motion, rapid
@@ -194,10 +195,17 @@ def _motion(plain: Study, out: Path, engine: Engine, reporter: Reporter) -> Grou
     return own_shaking.read(plain.layers, plain.shaking, plain.event, plain.study.name, grid)
 
 
-def _settings(document: Mapping[str, Any], model: RapidModel) -> dict[str, Any]:
-    return {**model.settings, **document.get("models", {}).get(model.name, {})}
+def _settings(models: Models, model: RapidModel) -> dict[str, TomlValue]:
+    """Return the table of a formula: what the study states, and what it needs without layers."""
+    stated = models.settings_of(model.name).model_dump(exclude_unset=True)
+    return {**model.settings, **stated}
 
 
-def _asked(document: Mapping[str, Any]) -> str:
-    used = document.get("models", {}).get("use") or [model_choice.DEFAULT]
-    return str(used[0])
+def _asked(models: Models, reporter: Reporter) -> str:
+    """Return the model that the study asks for, or the usual one."""
+    if "use" not in models.model_fields_set:
+        return model_choice.DEFAULT
+    if len(models.use) > 1:
+        left = ", ".join(models.use[1:])
+        reporter.warn(f"[models] use: rapid maps {models.use[0]} alone, not {left}; see --model")
+    return models.use[0]
