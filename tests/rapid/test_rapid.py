@@ -18,12 +18,18 @@ from shakeslide.cli.app import main
 from shakeslide.core import documents
 from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
+from shakeslide.evaluation.calibration import correct_prior
+from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo import grid as grids
+from shakeslide.learning import bundle
+from shakeslide.learning.bundle import FittedModel, TrainedOn
+from shakeslide.models import LogisticRegression
 from shakeslide.rapid import computing, versions
 from shakeslide.rapid.event_report import RapidReport
 from shakeslide.rapid.new_earthquake import NewEarthquake, opened
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
 from shakeslide.results.ledger import Ledger
+from shakeslide.sampling.encoding import Column, Encoder
 from tests import small_site as site
 
 from . import small_event
@@ -267,3 +273,37 @@ def test_the_page_is_written_anew_where_other_notes_stand_on_it(event):
     (now,), (then,) = RapidReport().artefacts(noted), RapidReport().artefacts(event)
     assert now.mark != then.mark
     assert noted.mark == event.mark
+
+
+def test_a_trained_model_shows_shares_of_the_ground(folder):
+    rng = np.random.default_rng(0)
+    codes = ("SLO", "PGA", "PGV")
+    raw = np.stack([rng.uniform(0, 60, 400), *(rng.uniform(0.1, 60, (2, 400)))], axis=1)
+    raw[:, 1] /= 100
+    label = (raw[:, 0] + rng.normal(0, 10, 400) > 30).astype(int)
+    units = {"SLO": "deg", "PGA": "g", "PGV": "cm/s"}
+    infos = tuple(
+        FactorInfo(code=c, name=c, unit=units[c], kind="continuous", legend={}) for c in codes
+    )
+    columns = tuple(
+        Column(c, "continuous", float(raw[:, i].min()), float(raw[:, i].max()))
+        for i, c in enumerate(codes)
+    )
+    encoder = Encoder(columns, "raw")
+    estimator = LogisticRegression().fit(encoder.transform(raw.astype(np.float32)), label)
+    about = TrainedOn(seed=1, rows=400, sample_share=0.5, prevalence=0.01, study="another one")
+    fitted = FittedModel("lr", estimator, encoder, infos, about)
+    bundle.save(fitted, folder / "model")
+    out = folder / "other"
+    study = folder / "out" / "study.toml"
+    more = ["--set", "shaking.event_sd=0"]
+    assert run(study, "--out", out, "--model", folder / "model", *more) == 0
+    mean = band(out / "maps" / "lr_mean.tif")
+    cells = np.stack([band(out / "factors" / f"{c}.tif").ravel() for c in codes], axis=1)
+    known = np.isfinite(mean.ravel())
+    p = fitted.predict(cells[known]).astype(np.float64)
+    true = correct_prior(p, 0.5, 0.01)
+    # The draws widen it: shaking of the ShakeMap has a deviation of 0.5.
+    assert np.corrcoef(mean.ravel()[known], true)[0, 1] > 0.98
+    assert mean.ravel()[known].mean() == pytest.approx(true.mean(), rel=0.3)
+    assert totals_of(out).model == "lr"

@@ -25,6 +25,7 @@ from shakeslide.hazard import seismic_total
 from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel
+from shakeslide.maps import prediction
 from shakeslide.models.formulas.raw import RawModel
 from shakeslide.pipeline.memory import once
 from shakeslide.pipeline.stage import Artefact, Stage, Work
@@ -147,7 +148,7 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
         advance=on,
     )
     return tiles.Work(
-        predict=fitted.predict,
+        predict=Probability(fitted),
         columns=tuple(range(len(codes))),
         shaking=ShakingColumns(
             columns=tuple(codes.index(m) for m in measures),
@@ -163,6 +164,22 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
     )
 
 
+@dataclass(frozen=True)
+class Probability:
+    """Probability of a source cell on the ground, of a model or a formula.
+
+    A trained model's own values are at the share of sources in its training sample; they are
+    corrected to the share in its training area, else sums over the ground would mean nothing.
+    """
+
+    model: FittedModel
+
+    def __call__(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of rows, (rows,), of raw factors (rows, factors) float32."""
+        shows = "formula" if prediction.is_formula(self.model) else "probability"
+        return prediction.shown(self.model, self.model.predict(raw), shows)
+
+
 def _own_level(event: NewEarthquake, fitted: FittedModel) -> float:
     """Return what sets the map's level to that of the model's own scale, on the logit."""
     model = event.model
@@ -172,7 +189,7 @@ def _own_level(event: NewEarthquake, fitted: FittedModel) -> float:
     stack = _stack(event, codes)
     own = [model.own_scale[c][0] if c in model.own_scale else c for c in model.codes]
     return tiles.level_of_own_scale(
-        fitted.predict,
+        Probability(fitted),
         tuple(range(len(model.codes))),
         tuple(codes.index(c) for c in own),
         stack,
