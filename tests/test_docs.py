@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -149,6 +150,32 @@ def headings(page: Path) -> set[str]:
     """Anchors of a page, as GitHub makes them."""
     found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in found}
+
+
+GUIDES = [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", DOCS / "extending.md"]
+ROOMS = {p.name for p in (ROOT / "src" / "shakeslide").iterdir() if (p / "__init__.py").is_file()}
+
+
+def code_exists(name: str) -> bool:
+    """Whether a dotted name below `shakeslide` is a module, or something in one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        with contextlib.suppress(ModuleNotFoundError):
+            found: Any = importlib.import_module(".".join(["shakeslide", *parts[:count]]))
+            return all((found := getattr(found, part, None)) is not None for part in parts[count:])
+    return False
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda p: p.name)
+def test_files_and_code_that_guides_name_exist(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    names = {name for quoted in re.findall(r"`([^`\n]+)`", text) for name in quoted.split()}
+    files = {n for n in names if re.fullmatch(r"[\w/]+(\.py|\.html\.j2|\.txt\.j2|/)", n)}
+    starts = (ROOT, ROOT / "src" / "shakeslide", DOCS)
+    gone = [n for n in files if not any((start / n).exists() for start in starts)]
+    dotted = {n for n in names if re.fullmatch(r"\w+(\.\w+)+", n) and n.split(".")[0] in ROOMS}
+    gone += [n for n in dotted - files if not code_exists(n)]
+    assert not gone, f"{page.name} names {sorted(gone)}: write paths from src/shakeslide"
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda p: str(p.relative_to(ROOT)))

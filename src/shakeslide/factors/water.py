@@ -125,8 +125,8 @@ def _of_water(
         source=dem_text(sources),
         settings={"flow": flow.mark()},
         notes=(
-            f"water runs over {flow.cells:,} cells, which takes about "
-            f"{flow.memory / 1e9:.2g} GB of memory once",
+            f"the flow of water is computed once for all {flow.cells:,} cells, which takes about "
+            f"{max(flow.memory / 1e6, 1):,.0f} MB of memory",
         ),
         whole=product,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shakeslide import pipeline
-from shakeslide.rapid.computing import RapidMaps
+from shakeslide.rapid.computing import RapidMaps, shortfalls
 from shakeslide.rapid.event_report import RapidReport
 from shakeslide.rapid.new_earthquake import NewEarthquake
 
@@ -30,6 +30,8 @@ def rapid(event: NewEarthquake) -> Path:
     """
     for note in (*event.motion.notes, *event.model.notes):
         event.reporter.say(f"rapid: {note}")
+    for text in shortfalls(event):
+        event.reporter.warn(text)
     pipeline.prepare(event.run)
     RapidMaps()(event)
     return RapidReport()(event)

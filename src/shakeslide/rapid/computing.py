@@ -29,7 +29,16 @@ from shakeslide.maps import prediction
 from shakeslide.models.formulas.raw import RawModel
 from shakeslide.pipeline.memory import once
 from shakeslide.pipeline.stage import Artefact, Stage, Work
-from shakeslide.rapid import draws, info, model_choice, quantile_maps, tiles, totals, versions
+from shakeslide.rapid import (
+    coverage,
+    draws,
+    info,
+    model_choice,
+    quantile_maps,
+    tiles,
+    totals,
+    versions,
+)
 from shakeslide.rapid.exposure import RoadCells, Weighed
 from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.response import ShakingColumns
@@ -264,15 +273,26 @@ def _marc(event: NewEarthquake) -> float | None:
     )
 
 
+def shortfalls(event: NewEarthquake) -> list[str]:
+    """Return what is to be known of a DEM that covers a part of the ShakeMap's shaken area."""
+    # Rasters of one's own need not reach beyond the grid.
+    if event.study.shaking.shakemap is None:
+        return []
+    return coverage.shortfalls(event.motion, event.grid)
+
+
 def _warnings(event: NewEarthquake, known: int) -> list[str]:
-    motion, out = event.motion, list(event.exposed.notes)
+    motion, out = event.motion, [*shortfalls(event), *event.exposed.notes]
     if motion.uncertainty_ratio is not None and motion.uncertainty_ratio > RATIO:
         out.append(
-            f"WARNING: the ShakeMap's mean uncertainty ratio is {motion.uncertainty_ratio:.2f}: "
-            "neither a finite rupture nor stations constrain it yet; expect large changes"
+            f"WARNING: the ShakeMap's mean uncertainty ratio is {motion.uncertainty_ratio:.2f}: it "
+            "uses neither a finite rupture nor stations yet. Expect large changes in later versions"
         )
     if (motion.magnitude or 0) >= 7 and motion.finite_rupture is False:
-        out.append("WARNING: magnitude 7 or more without a finite rupture: expect large changes")
+        out.append(
+            "WARNING: the magnitude is 7 or more and the ShakeMap uses no finite rupture. Expect "
+            "large changes in later versions"
+        )
     rows, cols = grids.shape_of(event.grid)
     if known < 0.5 * rows * cols:
         out.append(f"only {100 * known / (rows * cols):.0f} % of the grid has a prediction")

@@ -25,7 +25,7 @@ MARGIN = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """The earthquake's own level: what every cell's logit departs by together.
+    """The event term: what one earthquake adds to the logit of all cells.
 
     Attributes
     ----------

@@ -11,6 +11,7 @@ import jinja2
 
 from shakeslide._version import __version__
 from shakeslide.core.files import replacing
+from shakeslide.hazard import alerts
 from shakeslide.rapid.first_places import FirstSquares
 from shakeslide.rapid.totals import Totals
 from shakeslide.report import words
@@ -76,6 +77,11 @@ def figure(value: float) -> str:
     return f"{rounded:,.{max(digits, 0)}f}"
 
 
+def sentence(note: str) -> str:
+    """Return a note of the program's output as a sentence."""
+    return note[:1].upper() + note[1:] + ("" if note.endswith(".") else ".")
+
+
 def write(out: Path, facts: Facts) -> Path:
     """Write `report.html`, one file that loads nothing from elsewhere."""
     path = out / NAME
@@ -91,7 +97,14 @@ def write(out: Path, facts: Facts) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"figure": figure, "share": words.share, "length_of": words.length}
+    templates.filters |= {
+        "figure": figure,
+        "share": words.share,
+        "length_of": words.length,
+        "sentence": sentence,
+        "title_of": words.model_title,
+    }
+    templates.globals |= {"area_limits": alerts.AREA, "people_limits": alerts.PEOPLE}
     values = dict(facts.__dict__)
     small = list(zip(facts.maps[1:], ("10 % quantile", "90 % quantile"), strict=False))
     text = templates.get_template("rapid.html.j2").render(

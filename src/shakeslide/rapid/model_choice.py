@@ -29,7 +29,7 @@ MEASURES: tuple[MeasureName, ...] = ("PGV", "PGA")
 COARSE = 250.0
 """Cells in metres of the slopes and wetness that the global models were made with."""
 FORMULA_SD = math.log(3)
-"""Standard deviation of the earthquake's own level on the logit, for published formulas: observed
+"""Standard deviation of the event term on the logit, for published formulas: observed
 totals depart from theirs by a factor of three either way."""
 
 
@@ -48,7 +48,7 @@ class RapidModel:
     class_sd : float
         Standard deviation of the logit that unknown classes add.
     event_sd : float
-        Standard deviation of the earthquake's own level on the logit.
+        Standard deviation of the event term on the logit.
     notes : tuple of str
         What is missing, and what that costs.
     varies : tuple of str
@@ -127,12 +127,15 @@ def _formula(name: str, layers: Collection[str]) -> RapidModel:
     made = MODELS[name].make()
     if isinstance(made, Jessee2018):
         settings = {"output": "coverage"}
-        for key, layer in (("lithology", "lithology"), ("land_cover", "landcover")):
+        for key, layer, words in (
+            ("lithology", "lithology", "lithology"),
+            ("land_cover", "landcover", "land cover"),
+        ):
             if layer not in layers:
                 settings[key] = ""
                 notes.append(
-                    f"no [layers.{layer}]: the mean coefficient of all its classes counts, and "
-                    "their spread widens the intervals"
+                    f"no {words} is given: the model uses the mean coefficient of all classes, and "
+                    f"the intervals are wider; add [layers.{layer}] to study.toml"
                 )
         made = MODELS[name].make(**settings)
     if not isinstance(made, Formula):

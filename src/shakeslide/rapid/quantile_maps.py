@@ -14,7 +14,7 @@ from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.io.tile_jobs import TileJob
 
 MEANINGS = {
-    "mean": "mean over all draws of shaking and of the earthquake's level",
+    "mean": "mean over all draws of shaking and event term",
     "p10": "10 % quantile over the draws",
     "p90": "90 % quantile over the draws",
     "median_shaking": "at the median shaking",

@@ -48,7 +48,7 @@ class Table(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Draws of shaking at nodes, and of the earthquake's own level.
+    """Draws of shaking at nodes, and of the event term.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from shakeslide._version import __version__
 from shakeslide.core.files import replacing
 from shakeslide.rapid import event_figures
 from shakeslide.rapid.event_figures import Shown
-from shakeslide.rapid.event_page import Facts, figure
+from shakeslide.rapid.event_page import Facts, figure, sentence
 from shakeslide.report import figures as drawing
 from shakeslide.report import words
 
@@ -53,7 +53,7 @@ def _head(sheet: Axes, facts: Facts) -> float:
     y = SHEET[1] - EDGE
     label = "SCENARIO: AN ASSUMED EARTHQUAKE" if facts.scenario else "RAPID MAP"
     sheet.text(
-        EDGE, y, f"LANDSLIDES OF AN EARTHQUAKE · {label}", fontsize=8, color=ACCENT, va="top"
+        EDGE, y, f"EARTHQUAKE-INDUCED LANDSLIDES · {label}", fontsize=8, color=ACCENT, va="top"
     )
     y -= 0.22
     for line in drawing.wrapped(facts.name, SHEET[0] - 2 * EDGE, 17, True)[:2]:
@@ -109,9 +109,10 @@ def _foot(sheet: Axes, facts: Facts, y: float) -> None:
         sheet.text(left + 0.3, y, f"{place}   {figure(100 * s.expected)} ha", fontsize=9, va="top")
         y -= 0.18
     text = (
-        f"Squares of {words.length(first.side)}. All {len(first.squares)} of the page hold "
-        f"{words.share(first.share)} of the expected area on "
-        f"{words.share(first.share_of_ground)} of the ground."
+        f"Latitude, longitude and expected landslide area of squares of "
+        f"{words.length(first.side)}. The {len(first.squares)} squares in report.html contain "
+        f"{figure(100 * first.share)} % of the expected landslide area on "
+        f"{figure(100 * first.share_of_ground)} % of the mapped ground."
     )
     _lines(sheet, text, left, y - 0.05, width)
     y = top
@@ -123,8 +124,9 @@ def _foot(sheet: Axes, facts: Facts, y: float) -> None:
         sheet.text(right, y, "•", fontsize=9, color=ACCENT, va="top")
         y = _lines(sheet, text, right + 0.14, y, width - 0.14) - 0.04
     sheet.text(
-        EDGE, 0.35, f"shakeslide {__version__} · {facts.model} · "
-        f"ShakeMap {facts.totals.shakemap.id or 'own rasters'} {facts.totals.shakemap.version}",
+        EDGE, 0.35, f"shakeslide {__version__} · model {facts.model} · "
+        f"ShakeMap {facts.totals.shakemap.id or 'own rasters'} "
+        f"{facts.totals.shakemap.version and 'version ' + facts.totals.shakemap.version}",
         fontsize=7.5, color=SOFT, va="bottom",
     )  # fmt: skip
 
@@ -137,7 +139,11 @@ def _lines(sheet: Axes, text: str, x: float, y: float, width: float) -> float:
 
 
 def _statements(facts: Facts) -> list[str]:
-    totals, out = facts.totals, []
+    totals, number = facts.totals, facts.totals.landslides
+    out = [
+        f"Number of landslides: {figure(number.mean)} (90 % interval {figure(number.p05)} to "
+        f"{figure(number.p95)})."
+    ]
     if totals.exposure.buildings is not None:
         out.append(f"Buildings on landslide ground: {figure(totals.exposure.buildings.mean)}.")
     if totals.exposure.road_km is not None:
@@ -148,8 +154,8 @@ def _statements(facts: Facts) -> list[str]:
             f"Roads cut: {figure(cuts.mean)} (90 % interval {figure(cuts.p05)} to "
             f"{figure(cuts.p95)})."
         )
-    out.append("Nothing was mapped on the ground: the map shows what a model expects.")
-    notes = [*totals.warnings, *facts.notes]
+    out.append("No landslide of this earthquake is mapped yet: this is what a model predicts.")
+    notes = [sentence(note) for note in (*totals.warnings, *facts.notes)]
     out += notes[:MOST_NOTES]
     if len(notes) > MOST_NOTES:
         out.append(f"{len(notes) - MOST_NOTES} more notes are in report.html.")

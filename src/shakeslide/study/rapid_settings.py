@@ -24,11 +24,11 @@ class Shaking(Settings):
     near stations as the rest does. `full`: it stays as large as the ground-motion model has it, as
     far as the deviation allows. `none`: there is no such part."""
     draws: Annotated[int, Field(ge=20, le=10_000)] = 200
-    """Number of random draws of shaking and of the earthquake's level."""
+    """Number of random draws of shaking and event term."""
     event_sd: Annotated[
         Annotated[float, Field(ge=0)] | None, Default("that of the model; ln 3 for a formula")
     ] = None
-    """Standard deviation of what the earthquake's own level adds to the logit."""
+    """Standard deviation of the event term: what one earthquake adds to the logit of all cells."""
     exceeds: Annotated[
         Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Ascending] | None,
         Default("no such map"),

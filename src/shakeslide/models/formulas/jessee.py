@@ -130,7 +130,7 @@ class Jessee2018(Formula):
         return (
             "Probability of landslides"
             if self.output == "probability"
-            else "Landslide share of the area"
+            else "Share of the area that landslides cover"
         )
 
     def class_properties(self, setting: str, name: str) -> tuple[float, ...] | None:

@@ -1,0 +1,64 @@
+"""Which part of the strongly shaken area a map covers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+
+from shakeslide.geo import grid as grids
+from shakeslide.shaking.ground_motion import GroundMotion
+
+STRONG = 0.1
+"""PGA in g from which the area counts: that from which the USGS counts landslides."""
+LEAST = 0.9
+"""Share of it below which the reader is warned that totals are those of a part."""
+
+
+def covered(motion: GroundMotion, grid: GeoBox) -> float | None:
+    """Return the share of the strongly shaken area, sea included, that lies on the grid.
+
+    None if no node of the ground motion has a PGA of `STRONG`.
+    """
+    rows, cols = np.nonzero(motion.pga.median >= STRONG)
+    if rows.size == 0:
+        return None
+    affine = motion.grid.affine
+    lon = np.asarray(affine.c + (cols + 0.5) * affine.a, np.float64)
+    lat = np.asarray(affine.f + (rows + 0.5) * affine.e, np.float64)
+    # A node's area shrinks with the distance between meridians.
+    area = np.cos(np.radians(lat))
+    return float(area[_inside(lon, lat, grid)].sum() / area.sum())
+
+
+def shortfalls(motion: GroundMotion, grid: GeoBox) -> list[str]:
+    """Return what a reader must know of a map that leaves out a part of the shaken area."""
+    out = []
+    share = covered(motion, grid)
+    if share is not None and share < LEAST:
+        out.append(
+            f"the map covers {100 * share:.0f} % of the area where the ShakeMap has a PGA of "
+            f"{STRONG:g} g or more (sea included); alert and totals are for this part only. If the "
+            "rest is land, use a DEM that covers it"
+        )
+    if motion.epicentre is not None:
+        lon, lat = (np.array([v]) for v in motion.epicentre)
+        if not _inside(lon, lat, grid).any():
+            out.append("the epicentre lies outside the map")
+    return out
+
+
+def _inside(
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+    grid: GeoBox,
+) -> NDArray[np.bool_]:
+    """Tell which places, (n,), lie within the bounds of a grid."""
+    turn = Transformer.from_crs("EPSG:4326", grids.crs_of(grid).proj, always_xy=True)
+    x, y = (np.asarray(v) for v in turn.transform(lon, lat))
+    box = grids.bounds(grid)
+    inside: NDArray[np.bool_] = (
+        (x >= box.left) & (x <= box.right) & (y >= box.bottom) & (y <= box.top)
+    )
+    return inside
