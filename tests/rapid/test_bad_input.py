@@ -102,7 +102,12 @@ def test_roads_without_a_crs_are_refused_by_name(folder, capsys):
     assert "crs" in told.lower()
 
 
-def test_models_that_need_landslides_and_unknown_ones_are_refused(folder, capsys):
-    for name, word in (("rf", "jessee2022"), ("nothing", "neither")):
+def test_models_that_need_landslides_or_only_rank_and_unknown_ones_are_refused(folder, capsys):
+    refused = [("rf", "learns"), ("nothing", "neither")]
+    refused += [(n, "only orders places") for n in ("slope_pga", "slope_pgv", "kritikos2015")]
+    for name, word in refused:
         assert rapid(folder, "--model", name) == 2
-        assert word in capsys.readouterr().err
+        told = " ".join(capsys.readouterr().err.split())
+        assert word in told
+        assert "newmark, jessee2018, jessee2022" in told
+        assert "jessee2022, kritikos2015" not in told

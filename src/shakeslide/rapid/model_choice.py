@@ -90,18 +90,19 @@ def chosen(name: str, layers: Collection[str]) -> RapidModel:
     Raises
     ------
     InputError
-        A name that is no formula's and no folder's, a model that must learn from landslides.
+        A name that is no formula's and no folder's, a model that must learn from landslides, one
+        whose values only order places.
     """
     if name in MODELS:
         if not MODELS[name].static:
-            static = ", ".join(n for n, m in MODELS.items() if m.static)
             raise InputError(
                 f"--model {name} learns from mapped landslides, of which this earthquake has none: "
-                f"choose {static}, or the folder of a model that `shakeslide train` made"
+                f"choose {_formulas()}, or the folder of a model that `shakeslide train` made"
             )
         return _formula(name, layers)
     if (Path(name) / bundle.MANIFEST).is_file():
         fitted = bundle.load(Path(name))
+        _require_sums(name, fitted.estimator)
         codes = tuple(f.code for f in fitted.factors)
         return RapidModel(
             name=fitted.name,
@@ -117,14 +118,32 @@ def chosen(name: str, layers: Collection[str]) -> RapidModel:
             folder=Path(name),
         )
     raise InputError(
-        f"--model {name}: is neither a published formula "
-        f"({', '.join(n for n, m in MODELS.items() if m.static)}) nor the folder of a model"
+        f"--model {name}: is neither a published formula ({_formulas()}) nor the folder of a model"
     )
+
+
+def _formulas() -> str:
+    """Return the names of the formulas whose values can be summed up."""
+    return ", ".join(n for n, m in MODELS.items() if m.static and not _only_ranks(m.make()))
+
+
+def _only_ranks(made: object) -> bool:
+    return isinstance(made, Formula) and made.ranks
+
+
+def _require_sums(name: str, made: object) -> None:
+    """Raise `InputError` where sums of a model's values are no areas."""
+    if _only_ranks(made):
+        raise InputError(
+            f"--model {name} only orders places: no area, people or alert follows from its "
+            f"values; choose {_formulas()}"
+        )
 
 
 def _formula(name: str, layers: Collection[str]) -> RapidModel:
     settings, notes = {}, []
     made = MODELS[name].make()
+    _require_sums(name, made)
     if isinstance(made, Jessee2018):
         settings = {"output": "coverage"}
         for key, layer, words in (

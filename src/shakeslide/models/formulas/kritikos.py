@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,8 @@ class Kritikos2015(Formula):
     intensity, slope, faults, position : str
         Codes of the factors: MMI, slope, distance to active faults, topographic position.
     """
+
+    ranks: ClassVar[bool] = True
 
     def __init__(
         self,

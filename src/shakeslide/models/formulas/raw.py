@@ -128,10 +128,12 @@ class RawModel(Model):
 class Formula(RawModel):
     """A published formula: nothing is learnt from labels, nothing is guessed.
 
-    A subclass lists its `quantities` and implements `_properties` and `_evaluate`.
+    A subclass lists its `quantities` and implements `class_properties` and `_evaluate`.
 
     Attributes
     ----------
+    ranks : bool
+        Whether its values only order places: sums of them over ground mean nothing.
     gain_ : ndarray of float64, shape (n_quantities,)
         What turns each factor's unit into the formula's.
     code_ : tuple of ndarray of int64
@@ -144,6 +146,7 @@ class Formula(RawModel):
     code_: tuple[NDArray[np.int64], ...]
     property_: tuple[NDArray[np.float64], ...]
     n_properties: ClassVar[int] = 1
+    ranks: ClassVar[bool] = False
 
     @abstractmethod
     def quantities(self) -> tuple[Quantity, ...]:

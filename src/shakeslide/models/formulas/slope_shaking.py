@@ -21,6 +21,7 @@ class SlopeShaking(Formula):
     """
 
     rule: ClassVar[str]
+    ranks: ClassVar[bool] = True
 
     @property
     def meaning(self) -> str:
