@@ -18,6 +18,7 @@ from shakeslide.shaking.ground_motion import Measure
 
 Array = NDArray[np.float64]
 
+BY = "Boore et al. (2014, BSSA14)"
 UNITS: dict[Name, str] = {"PGA": "g", "PGV": "cm/s"}
 LARGEST: dict[Name, float] = {"PGA": 4.0, "PGV": 500.0}
 """No earthquake moves the ground more: medians above it are errors of the file."""
@@ -96,7 +97,7 @@ def completed(
     }
     if mmi is None:
         mmi = conversion.intensity_of_pgv(measures["PGV"].median)
-        notes.append("no intensity: MMI from PGV (Worden et al. 2012)")
+        notes.append("no intensity is given: it is computed from PGV (Worden et al. 2012)")
     return measures, mmi, notes
 
 
@@ -116,11 +117,11 @@ def _checked(name: Name, median: Array, where: str, notes: list[str]) -> Array:
     if high == 0:
         raise InputError(f"{where}: {name} is 0 at all nodes")
     if not known.all():
-        notes.append(f"{counted(int((~known).sum()), 'node')} without {name} left out")
+        notes.append(f"{counted(int((~known).sum()), 'node')} without {name} are left out")
     small = known & (median < SMALLEST[name])
     if small.any():
         notes.append(
-            f"{name} at {counted(int(small.sum()), 'node')} raised to {SMALLEST[name]:g} "
+            f"{name} at {counted(int(small.sum()), 'node')} is raised to {SMALLEST[name]:g} "
             f"{UNITS[name]}, because 0 has no logarithm"
         )
     return np.where(small, SMALLEST[name], np.where(known, median, np.nan))
@@ -158,16 +159,16 @@ def _medians(
         return dict(stated)
     relations = "the relations of Worden et al. (2012)"
     if "PGA" in stated:
-        notes.append(f"no PGV: made from PGA by {relations}")
+        notes.append(f"no PGV is given: it is computed from PGA by {relations}")
         return {"PGA": stated["PGA"], "PGV": conversion.pgv_of_pga(stated["PGA"])}
     if "PGV" in stated:
-        notes.append(f"no PGA: made from PGV by {relations}")
+        notes.append(f"no PGA is given: it is computed from PGV by {relations}")
         return {"PGA": conversion.pga_of_pgv(stated["PGV"]), "PGV": stated["PGV"]}
     if mmi is None or not np.isfinite(mmi).any():
         raise InputError(
             f"{where}: holds neither PGA nor PGV nor intensity; take the grid of a ShakeMap"
         )
-    notes.append(f"neither PGA nor PGV: both made from intensity by {relations}")
+    notes.append(f"neither PGA nor PGV is given: both are computed from intensity by {relations}")
     return {"PGA": conversion.pga_of_intensity(mmi), "PGV": conversion.pgv_of_intensity(mmi)}
 
 
@@ -218,7 +219,7 @@ def _fill_from_the_other(
             # What the other measure does not explain remains where the median was made from it.
             narrowed = CORRELATION**2 * narrowed + 1.0 - CORRELATION**2
         own.total = own.usual * np.sqrt(narrowed)
-        notes.append(f"no uncertainty of {name}: taken from that of {other}, scaled as BSSA14's")
+        notes.append(f"no uncertainty of {name} is given: it is that of {other}, scaled as in {BY}")
         return
 
 
@@ -226,12 +227,12 @@ def _measure(name: Name, median: Array, spread: _Spread, notes: list[str]) -> Me
     """Return a measure with all of its deviations."""
     total, between, within = spread.total, spread.between, spread.within
     if total is None:
-        notes.append(f"no uncertainty of {name}: σ = {spread.usual:.3f} of BSSA14")
+        notes.append(f"no uncertainty of {name} is given: σ is {spread.usual:.3f}, as in {BY}")
         total = np.full(median.shape, spread.usual)
     elif between is None or within is None:
         notes.append(
-            f"σ of {name} is not split into its parts between and within earthquakes: split as "
-            f"{spread.tau:g} : {spread.phi:g} (BSSA14)"
+            f"the uncertainty of {name} is not given by its parts between and within earthquakes: "
+            f"they are taken as {spread.tau:g} : {spread.phi:g}, as in {BY}"
         )
     # NaN stays NaN.
     total = np.maximum(total, SMALLEST_DEVIATION)
@@ -240,8 +241,8 @@ def _measure(name: Name, median: Array, spread: _Spread, notes: list[str]) -> Me
     lacking = np.isfinite(median) & ~np.isfinite(total)
     if lacking.any():
         notes.append(
-            f"no σ of {name} at {counted(int(lacking.sum()), 'node')}: σ = {spread.usual:.3f} of "
-            "BSSA14"
+            f"no uncertainty of {name} is given at {counted(int(lacking.sum()), 'node')}: σ is "
+            f"{spread.usual:.3f} there, as in {BY}"
         )
         total = np.where(lacking, spread.usual, total)
     # Nothing can be scaled where both parts are 0 or unknown.

@@ -20,9 +20,9 @@ class Shaking(Settings):
     sd: Annotated[Positive | None, Default("the ShakeMap's own")] = None
     """Standard deviation of ln PGA and ln PGV everywhere, for shaking from your own rasters."""
     between: Literal["scaled", "full", "none"] = "scaled"
-    """The part of the deviation that all places share (between earthquakes). `scaled`: it falls
-    near stations as the rest does. `full`: it stays as large as the ground-motion model has it, as
-    far as the deviation allows. `none`: there is no such part."""
+    """The part of the deviation that all places share (between earthquakes). `scaled`: it is
+    smaller near stations, in proportion to the rest. `full`: it is that of the ground-motion model,
+    unless the whole deviation is smaller. `none`: there is no such part."""
     draws: Annotated[int, Field(ge=20, le=10_000)] = 200
     """Number of random draws of shaking and event term."""
     event_sd: Annotated[
@@ -37,7 +37,7 @@ class Shaking(Settings):
     median: bool = False
     """Map the model at the median shaking too."""
     scenario: Annotated[bool | None, Default("as the ShakeMap states")] = None
-    """The earthquake has not happened: every output says so."""
+    """The earthquake is an assumed one; every output states it."""
 
 
 class People(Layer):
