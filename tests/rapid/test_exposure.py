@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import geopandas as gpd
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 import shapely
@@ -107,3 +110,49 @@ def test_roads_and_buildings_are_where_they_are(tmp_path):
     houses.to_file(tmp_path / "houses.gpkg")
     count = over_tiles(exposure.buildings(Layer(path=tmp_path / "houses.gpkg"), GRID))
     assert count[0, 1] == count.sum() == 3
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "+proj=utm +zone=43 +datum=WGS84 +units=us-ft"])
+def test_a_density_counts_per_area_on_the_ground(tmp_path, crs):
+    # Web Mercator stretches areas by half here; a square foot is a tenth of a square metre.
+    turn = pyproj.Transformer.from_crs(site.CRS, crs, always_xy=True)
+    west, north = turn.transform(site.WEST - 1000, site.NORTH + 1000)
+    east, south = turn.transform(
+        site.WEST + site.COLS * site.CELL + 1000, site.NORTH - site.ROWS * site.CELL - 1000
+    )
+    cells = 40
+    step = max(east - west, north - south) / cells
+    written = np.full((cells, cells), 10.0, np.float32)
+    site.raster(
+        tmp_path / "p.tif", written, crs=crs, transform=Affine(step, 0, west, 0, -step, north)
+    )
+    settings = People(path=tmp_path / "p.tif", unit="per_km2")
+    found, _ = exposure.people(settings, GRID)
+    km2 = site.ROWS * site.COLS * site.CELL**2 / 1e6
+    assert abs(over_tiles(found).sum() / (10 * km2) - 1) < 0.1
+
+
+def test_a_value_that_is_no_number_of_people_and_cells_too_large_are_refused(tmp_path):
+    written = np.ones((site.ROWS, site.COLS), np.float32)
+    written[3, 4] = np.finfo(np.float32).max
+    site.raster(tmp_path / "p.tif", written)
+    with pytest.raises(InputError, match=r"set nodata = 3\.40282347e\+38"):
+        exposure.people(People(path=tmp_path / "p.tif"), GRID)
+    at = Affine(1e5, 0, site.WEST, 0, -1e5, site.NORTH)
+    site.raster(tmp_path / "p.tif", written[:1, :1], transform=at)
+    with pytest.raises(InputError, match="too large"):
+        exposure.people(People(path=tmp_path / "p.tif"), GRID)
+
+
+def test_a_road_without_a_name_gets_its_number_and_one_that_leads_away_costs_no_more(tmp_path):
+    away = shapely.LineString([site.point(10, 10), (site.WEST + 2e7, site.NORTH - 300)])
+    near = shapely.LineString([site.point(10, 20), site.point(60, 20)])
+    frame = site.frame([away, near, near], ref=["A 1", None, " "])
+    frame.to_file(tmp_path / "roads.gpkg")
+    tracemalloc.start()
+    found = exposure.roads(Roads(path=tmp_path / "roads.gpkg", name="ref"), GRID)
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+    assert found.names == ("A 1", "road 2", "road 3")
+    km = np.bincount(found.segment, found.counted.weight)
+    assert np.allclose(km, [(site.COLS - 10) * 0.03, 1.5, 1.5], atol=0.01)

@@ -6,6 +6,7 @@ import os
 import tomllib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from shakeslide.cli.app import main
 from shakeslide.core import documents
 from shakeslide.core.errors import InputError
 from shakeslide.hazard import alerts
+from shakeslide.io import shakemap
 from shakeslide.rapid import completed, quantile_maps, totals, versions
 from shakeslide.rapid.study_file import NewStudy
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
@@ -159,6 +161,49 @@ def test_a_pipe_in_place_of_a_shakemap_is_refused(folder, capsys):
     os.mkfifo(folder / "pipe.xml")
     assert main(["rapid", str(folder / "pipe.xml"), str(folder / "dem.tif")]) == 2
     assert "named pipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["2", "9", "-1"])
+def test_fields_that_are_not_numbered_from_1_on_are_refused(folder, number):
+    path = folder / "grid.xml"
+    path.write_text(
+        path.read_text().replace('index="3" name="PGA"', f'index="{number}" name="PGA"')
+    )
+    with pytest.raises(InputError, match="numbered from 1 to 4"):
+        shakemap.read(path)
+
+
+def hdf(path: Path, shape: tuple[int, int] = (16, 21), kind: str = "f4", **stated: float) -> Path:
+    """A shake_result.hdf of one field."""
+    about = {"xmin": 73.1, "xmax": 73.5, "ymin": 34.5, "ymax": 34.8, **stated}
+    with h5py.File(path, "w") as file:
+        group = file.create_group("arrays/imts/GREATER_OF_TWO_HORIZONTAL/PGA")
+        if kind == "group":
+            group.create_group("mean")
+        else:
+            kinds = {"pair": [("a", "f4")], "text": "S1"}
+            group.create_dataset("mean", shape=shape, dtype=kinds.get(kind, kind), chunks=True)
+        group["mean"].attrs.update({**about, "units": "ln(g)"})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"xmin": float("-inf")}, "bounds"),
+        ({"xmin": float("nan")}, "bounds"),
+        ({"xmin": 73.5}, "bounds"),
+        ({"ymin": 38.0}, "bounds"),
+        ({"shape": (2, 1)}, "grid of nodes"),
+        ({"shape": (14_000, 14_000)}, "grid of nodes"),
+        ({"kind": "group"}, "no field"),
+        ({"kind": "pair"}, "no field"),
+        ({"kind": "text"}, "no field"),
+    ],
+)
+def test_a_field_of_an_hdf_that_is_none_is_refused(tmp_path, given, word):
+    with pytest.raises(InputError, match=word):
+        shakemap.read(hdf(tmp_path / "shake_result.hdf", **given))
 
 
 def test_limits_that_differ_little_are_maps_of_their_own():

@@ -36,7 +36,8 @@ COMPONENT = "GREATER_OF_TWO_HORIZONTAL"
 INFORMATION = "dictionaries/info.json"
 KINDS = {"mean": "", "std": "STD", "tau": "GMPE_INTER_STD", "phi": "GMPE_INTRA_STD"}
 """What precedes a measure's name in XML files, by the name of the dataset."""
-MOST_NODES = 200_000_000
+MOST_NODES = 20_000_000
+"""Of an HDF: a file of some bytes can declare any number."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters that the texts of a file may hold but no name, log or study file."""
 ASSUMED = (
@@ -223,6 +224,11 @@ def _xml_fields(root: Any, path: Path) -> tuple[list[str], dict[str, str]]:
         names = [str(f.attrib["name"]).strip().upper() for f in listed]
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: a <grid_field> lacks its index or name") from error
+    if [int(f.attrib["index"]) for f in listed] != list(range(1, len(listed) + 1)):
+        raise InputError(
+            f"{path}: its fields are not numbered from 1 to {len(listed)}, so that it is unknown "
+            "which column is which; get it anew from its source"
+        )
     if len(set(names)) != len(names):
         raise InputError(f"{path}: names a field twice")
     return names, {n: str(f.attrib.get("units", "")) for n, f in zip(names, listed, strict=True)}
@@ -353,10 +359,12 @@ def _own(group: Any, name: str) -> Any:
 def _hdf_field(group: Any, name: str, path: Path, logarithms: bool) -> tuple[GeoBox, Float, str]:
     """Return grid, values and unit of a dataset; `logarithms`: leave them as they are."""
     data = _own(group, name)
+    if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "fiu":
+        raise InputError(f"{path}: {data.name} is no field of numbers")
     # Such a dataset may name any file of this machine.
     if data.is_virtual or data.external:
         raise InputError(f"{path}: {data.name} lies in another file, which is not read")
-    if data.ndim != 2 or not 4 <= data.size <= MOST_NODES:
+    if data.ndim != 2 or min(data.shape) < 2 or data.size > MOST_NODES:
         raise InputError(f"{path}: {data.name} is not a grid of nodes")
     about = data.attrs
     rows, cols = data.shape
@@ -364,6 +372,11 @@ def _hdf_field(group: Any, name: str, path: Path, logarithms: bool) -> tuple[Geo
     east, south = float(about["xmax"]), float(about["ymin"])
     # Across longitude 180.
     east += 360.0 if east < west else 0.0
+    if not (np.isfinite([west, east, south, north]).all() and west < east and south < north):
+        raise InputError(
+            f"{path}: {data.name} has no bounds: xmin {west:g}, xmax {east:g}, ymin {south:g}, "
+            f"ymax {north:g}"
+        )
     values = np.asarray(data[()], np.float64)
     unit = about.get("units", "")
     unit = unit.decode() if isinstance(unit, bytes) else str(unit)

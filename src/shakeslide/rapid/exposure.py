@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +20,8 @@ from shakeslide.rapid.response import Float
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.rapid_settings import Exposure, People, Roads
 
+MOST_PEOPLE = 1e10
+"""In one cell."""
 STEPS = 4
 """Points along a road in the length of a cell."""
 TILE = 1024
@@ -151,11 +152,22 @@ def people(settings: People, grid: GeoBox) -> tuple[SharedOut, list[str]]:
             f"{settings.path} ({name}): has negative counts (down to {values[known].min():g}); "
             f"if they mean no data, set nodata = {values[known].min():g}"
         )
+    if values[known].max() > MOST_PEOPLE:
+        raise InputError(
+            f"{settings.path} ({name}): has up to {values[known].max():g} in a cell, more than "
+            f"there are people; if that means no data, set nodata = {values[known].max():.9g}"
+        )
     values[~known] = 0.0
     if settings.unit == "per_km2":
-        values *= _areas(own)[:, None] if own.crs and own.crs.geographic else _cell_km2(own)
+        values *= _areas(own)
     notes = _doubts(settings, info.unit, values)
-    return _shared_out(values, own, grid), notes
+    found = _shared_out(values, own, grid)
+    if found is None:
+        raise InputError(
+            f"{settings.path} ({name}): none of its cells has its middle on the grid: they are too "
+            "large for it; give a finer raster"
+        )
+    return found, notes
 
 
 def _doubts(settings: People, unit: str, values: NDArray[np.float64]) -> list[str]:
@@ -186,20 +198,22 @@ def _window(own: GeoBox, grid: GeoBox, whose: str) -> GeoBox:
     return own[rows, cols]
 
 
-def _cell_km2(own: GeoBox) -> float:
-    return abs(own.affine.a * own.affine.e) / 1e6
-
-
 def _areas(own: GeoBox) -> NDArray[np.float64]:
-    """Return the area of a raster's cells in degrees by row, (rows,) km²."""
-    geod = pyproj.Geod(ellps="WGS84")
+    """Return the area on the ground of a raster's cells, (rows, cols) km², in whatever CRS."""
+    rows, cols = grids.shape_of(own)
     a = own.affine
-    tops = a.f + a.e * np.arange(own.shape[0] + 1)
-    out = []
-    for north, south in pairwise(tops):
-        lons, lats = [0, 0, a.a, a.a], [north, south, south, north]
-        out.append(abs(geod.polygon_area_perimeter(lons, lats)[0]) / 1e6)
-    return np.array(out)
+    to_degrees = pyproj.Transformer.from_crs(grids.crs_of(own).proj, "EPSG:4326", always_xy=True)
+    middle = to_degrees.transform(*(a * (cols / 2, rows / 2)))[0]
+    equal = pyproj.Proj(proj="cea", ellps="WGS84", lon_0=middle if np.isfinite(middle) else 0)
+    col, row = np.meshgrid(np.arange(cols + 1), np.arange(rows + 1))
+    lon, lat = to_degrees.transform(a.c + a.a * col + a.b * row, a.f + a.d * col + a.e * row)
+    x, y = (np.asarray(v) for v in equal(lon, lat))
+    # Half of the cross product of the diagonals.
+    down = x[1:, 1:] - x[:-1, :-1], y[1:, 1:] - y[:-1, :-1]
+    up = x[:-1, 1:] - x[1:, :-1], y[:-1, 1:] - y[1:, :-1]
+    area = np.abs(down[0] * up[1] - down[1] * up[0]) / 2e6
+    # Corners beyond the projection.
+    return np.asarray(np.where(np.isfinite(area), area, 0.0))
 
 
 def _numbers(own: GeoBox, grid: GeoBox, tile: Tile) -> NDArray[np.int64]:
@@ -215,7 +229,8 @@ def _numbers(own: GeoBox, grid: GeoBox, tile: Tile) -> NDArray[np.int64]:
     return np.where(inside, r * own.shape[1] + c, -1)
 
 
-def _shared_out(values: NDArray[np.float64], own: GeoBox, grid: GeoBox) -> SharedOut:
+def _shared_out(values: NDArray[np.float64], own: GeoBox, grid: GeoBox) -> SharedOut | None:
+    """Return the people on the grid's cells, None where no cell of the raster counts."""
     # Tile by tile, here and where it is asked for: a number for each cell takes much memory.
     held = np.zeros(values.size + 1, np.int64)
     for tile in grids.tiles(grid, TILE):
@@ -233,6 +248,8 @@ def _shared_out(values: NDArray[np.float64], own: GeoBox, grid: GeoBox) -> Share
     col, row = ~grid.affine * (np.asarray(xx), np.asarray(yy))
     r, c = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
     inside = (r >= 0) & (r < rows) & (c >= 0) & (c < cols)
+    if not inside.any():
+        return None
     flat = values.ravel()
     share = np.where(inside, flat / np.maximum(held, 1), 0.0)
     alone = inside & (held == 0) & (flat > 0)
@@ -273,26 +290,42 @@ def roads(settings: Roads, grid: GeoBox) -> RoadCells:
         vector.require_column(features, settings.name, f"[{name}]")
     parts, row = shapely.get_parts(features.geometry, return_index=True)
     length = shapely.length(parts)
-    parts, row, length = parts[length > 0], row[length > 0], length[length > 0]
+    parts, row = parts[length > 0], row[length > 0]
+    # The roads of a whole country are many times those on the grid.
+    here, road = shapely.get_parts(
+        shapely.clip_by_rect(parts, *grids.bounds(grid)), return_index=True
+    )
+    length = shapely.length(here)
+    here, road, length = here[length > 0], road[length > 0], length[length > 0]
     step = min(grids.cell_size(grid)) / STEPS
     count = np.maximum(np.ceil(length / step), 1).astype(np.int64)
-    segment = np.repeat(np.arange(len(parts)), count)
+    piece = np.repeat(np.arange(len(here)), count)
     first = np.repeat(np.cumsum(count) - count, count)
-    along = (np.arange(segment.size) - first + 0.5) * np.repeat(length / count, count)
-    xy = shapely.get_coordinates(shapely.line_interpolate_point(parts[segment], along))
+    along = (np.arange(piece.size) - first + 0.5) * np.repeat(length / count, count)
+    xy = shapely.get_coordinates(shapely.line_interpolate_point(here[piece], along))
     cell, inside = _cells(xy, grid)
     if not inside.any():
         raise InputError(f"{settings.path} ({name}): no road lies on the grid")
     weight = np.repeat(length / count / 1000.0, count)[inside]
     order = np.argsort(cell[inside], kind="stable")
-    names = (
-        tuple(map(str, features.table[settings.name].iloc[row]))
-        if settings.name
-        else tuple(f"road {n + 1}" for n in row)
-    )
     return RoadCells(
-        Counted(cell[inside][order], weight[order]), segment[inside][order], names, parts
+        Counted(cell[inside][order], weight[order]),
+        road[piece][inside][order],
+        _road_names(features, settings.name, row),
+        parts,
     )
+
+
+def _road_names(
+    features: vector.Features, column: str | None, row: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """Return the names of roads that lie in these rows; the number of the row where one lacks."""
+    numbered = [f"road {n + 1}" for n in row]
+    if column is None:
+        return tuple(numbered)
+    given = features.table[column].iloc[row]
+    said = [str(g).strip() if known else "" for g, known in zip(given, given.notna(), strict=True)]
+    return tuple(s or n for s, n in zip(said, numbered, strict=True))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 
 WITHOUT_RUPTURE = 0.98
 """Mean uncertainty ratio above which no finite rupture was used (USGS ground failure)."""
+LARGEST_RATIO = 10.0
 USUAL_UNITS: dict[Name, tuple[str, ...]] = {"PGA": ("g", "%g"), "PGV": ("cm/s",)}
 LARGEST_RUPTURE = 50_000_000
 """Bytes of a rupture.json that is read."""
@@ -257,7 +258,8 @@ def _uncertainty_ratio(
     product: Mapping[str, str], fields: Mapping[str, files.Float]
 ) -> float | None:
     """Return the mean over the nodes of σ of PGA over that of the ground-motion model."""
-    if (stated := _number(product, "mean_uncertainty_ratio")) is not None:
+    stated = _number(product, "mean_uncertainty_ratio")
+    if stated is not None and 0 <= stated <= LARGEST_RATIO:
         return stated
     if "URAT" in fields:
         ratio = fields["URAT"].astype(np.float64)
