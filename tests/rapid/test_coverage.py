@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.colors import Normalize
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from shakeslide.geo import grid as grids
-from shakeslide.rapid.coverage import covered, shortfalls
+from shakeslide.rapid import event_figures
+from shakeslide.rapid.coverage import covered, epicentre, shortfalls
+from shakeslide.report.cartography import View
 from shakeslide.shaking import shakemap_motion
 from shakeslide.shaking.ground_motion import GroundMotion
 
@@ -46,3 +50,20 @@ def test_a_map_of_a_part_says_so_and_that_the_epicentre_is_outside(motion):
 def test_weak_shaking_has_no_share(tmp_path):
     weak = shakemap_motion.read(small_event.grid_xml(tmp_path / "grid.xml", pga=8))
     assert covered(weak, up_to(73.31)) is None
+
+
+def test_the_epicentre_is_marked_where_it_lies_on_the_map(motion):
+    assert epicentre(motion, up_to(73.25)) is None
+    grid = up_to(73.60)
+    place = epicentre(motion, grid)
+    assert place is not None
+    back = Transformer.from_crs("EPSG:32643", "EPSG:4326", always_xy=True).transform(*place)
+    assert back == pytest.approx(motion.epicentre)
+    view = View(grid, 50)
+    shown = event_figures.Shown(
+        view=view, values=np.zeros(view.shape, np.float32), shade=None, norm=Normalize(0, 1),
+        title="", epicentre=place,
+    )  # fmt: skip
+    axes = event_figures.map_alone(shown, 4.0).axes
+    stars = [line for a in axes for line in a.lines if line.get_marker() == "*"]
+    assert [tuple(s.get_xydata()[0]) for s in stars] == [place]

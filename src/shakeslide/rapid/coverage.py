@@ -1,4 +1,4 @@
-"""Which part of the strongly shaken area a map covers."""
+"""Which part of the strongly shaken area a map covers, and where on it the epicentre lies."""
 
 from __future__ import annotations
 
@@ -42,11 +42,18 @@ def shortfalls(motion: GroundMotion, grid: GeoBox) -> list[str]:
             f"{STRONG:g} g or more (sea included); alert and totals are for this part only. If the "
             "rest is land, use a DEM that covers it"
         )
-    if motion.epicentre is not None:
-        lon, lat = (np.array([v]) for v in motion.epicentre)
-        if not _inside(lon, lat, grid).any():
-            out.append("the epicentre lies outside the map")
+    if motion.epicentre is not None and epicentre(motion, grid) is None:
+        out.append("the epicentre lies outside the map")
     return out
+
+
+def epicentre(motion: GroundMotion, grid: GeoBox) -> tuple[float, float] | None:
+    """Return the epicentre in the grid's CRS; None if it is unknown or outside the grid."""
+    if motion.epicentre is None:
+        return None
+    lon, lat = (np.array([v]) for v in motion.epicentre)
+    x, y = _projected(lon, lat, grid)
+    return (float(x[0]), float(y[0])) if _inside(lon, lat, grid).all() else None
 
 
 def _inside(
@@ -55,10 +62,18 @@ def _inside(
     grid: GeoBox,
 ) -> NDArray[np.bool_]:
     """Tell which places, (n,), lie within the bounds of a grid."""
-    turn = Transformer.from_crs("EPSG:4326", grids.crs_of(grid).proj, always_xy=True)
-    x, y = (np.asarray(v) for v in turn.transform(lon, lat))
+    x, y = _projected(lon, lat, grid)
     box = grids.bounds(grid)
     inside: NDArray[np.bool_] = (
         (x >= box.left) & (x <= box.right) & (y >= box.bottom) & (y <= box.top)
     )
     return inside
+
+
+def _projected(
+    lon: NDArray[np.float64], lat: NDArray[np.float64], grid: GeoBox
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x and y of places, (n,), in the CRS of a grid."""
+    turn = Transformer.from_crs("EPSG:4326", grids.crs_of(grid).proj, always_xy=True)
+    x, y = turn.transform(lon, lat)
+    return np.asarray(x, np.float64), np.asarray(y, np.float64)

@@ -77,6 +77,8 @@ class Shown:
         Of the colour bar.
     squares : FirstSquares or None
         To mark.
+    epicentre : (float, float) or None
+        Its x and y, to mark with a star.
     """
 
     view: View
@@ -85,6 +87,7 @@ class Shown:
     norm: Normalize
     title: str
     squares: FirstSquares | None = None
+    epicentre: tuple[float, float] | None = None
 
 
 def size_of(view: View, wide: float, tallest: float) -> tuple[float, float]:
@@ -118,6 +121,11 @@ def put(
     if shown.squares is not None:
         for square in shown.squares.squares:
             _mark(axes, square, shown.squares.side, metres)
+    if shown.epicentre is not None:
+        axes.plot(
+            *shown.epicentre, marker="*", markersize=12, color="white", markeredgecolor="black",
+            markeredgewidth=0.9, zorder=8,
+        )  # fmt: skip
     cartography.scale_bar(sheet, left + 0.04, bottom - 0.3, 0.28 * across, metres, 7.5)
     cartography.north_arrow(sheet, left + 0.37 * across, bottom - 0.42, view, 0.32)
     bar = figures.axes_at(figure, left + 0.46 * across, bottom - 0.18, 0.53 * across, 0.1)
@@ -145,7 +153,11 @@ def _mark(axes: Axes, square: Square, side: float, metres: float) -> None:
 
 
 def shown_maps(
-    view: View, maps: Sequence[MapFile], dem: Path | None, squares: FirstSquares
+    view: View,
+    maps: Sequence[MapFile],
+    dem: Path | None,
+    squares: FirstSquares,
+    epicentre: tuple[float, float] | None = None,
 ) -> list[Shown]:
     """Return maps ready to be drawn, all in the colours of the first's range.
 
@@ -159,6 +171,8 @@ def shown_maps(
         Elevation, for the relief.
     squares : FirstSquares
         To mark on the first.
+    epicentre : (float, float), optional
+        Its x and y, to mark on all.
     """
     shade = cartography.relief(view, dem)
     values = [view.read(m.path) for m in maps]
@@ -166,7 +180,7 @@ def shown_maps(
     return [
         Shown(
             view=view, values=p, shade=shade, norm=norm, title=m.title,
-            squares=None if i else squares,
+            squares=None if i else squares, epicentre=epicentre,
         )
         for i, (m, p) in enumerate(zip(maps, values, strict=True))
     ]  # fmt: skip

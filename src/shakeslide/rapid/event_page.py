@@ -50,6 +50,8 @@ class Facts:
         What was assumed or is missing.
     maps : sequence of Drawn
         The mean, then the quantiles.
+    star : bool
+        Whether the epicentre is marked on them.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Facts:
     roads: tuple[RoadCut, ...]
     notes: tuple[str, ...]
     maps: Sequence[Drawn]
+    star: bool = False
 
 
 def figure(value: float) -> str:

@@ -15,7 +15,7 @@ from shakeslide.core.fingerprints import fingerprint
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
 from shakeslide.pipeline.stage import Artefact, Stage, Work
-from shakeslide.rapid import totals
+from shakeslide.rapid import coverage, totals
 from shakeslide.rapid.computing import ROADS, fitted_model, what_of
 from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.totals import Totals
@@ -70,7 +70,10 @@ class RapidReport(Stage[NewEarthquake]):
             squares = first(maps[0].path, event.grid)
             dem = event.out / "factors" / "DEM.tif"
             view = View(event.grid, event_figures.MOST)
-            shown = event_figures.shown_maps(view, maps, dem if dem.exists() else None, squares)
+            star = coverage.epicentre(event.motion, event.grid)
+            shown = event_figures.shown_maps(
+                view, maps, dem if dem.exists() else None, squares, star
+            )
             drawn = event_figures.draw(event.out, maps, shown)
             on(1)
             facts = event_page.Facts(
@@ -86,6 +89,7 @@ class RapidReport(Stage[NewEarthquake]):
                 roads=_most_cut(event.out),
                 notes=(*event.motion.notes, *event.model.notes),
                 maps=drawn,
+                star=star is not None,
             )
             files = [
                 _project(event, maps),
