@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyflwdir
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -30,7 +30,7 @@ from shakeslide.io.geotiff import BandToWrite, write_geotiff
 
 BYTES_PER_CELL = 48
 """Memory that flow directions and upstream areas take at their peak, measured."""
-METHOD = f"pyflwdir {pyflwdir.__version__}, steepest of eight"
+METHOD = f"pyflwdir {version('pyflwdir')}, steepest of eight"
 """Part of the fingerprints: another method gives other files."""
 
 Kind = Literal["area", "height", "rivers"]
@@ -209,6 +209,9 @@ def _directions(
 
     Cells without elevation have NaN km².
     """
+    # Here, because loading it takes half a second, which most commands need not spend.
+    import pyflwdir
+
     dx, dy = grids.cell_size(grid)
     codes = pyflwdir.dem.fill_depressions(z, nodata=np.nan)[1]
     filling = pyflwdir.from_array(codes, ftype="d8", check_ftype=False, cache=False)
