@@ -319,3 +319,15 @@ def test_a_slope_at_its_limit_of_equilibrium():
     assert newmark.critical_acceleration(np.array([30.0]), strength, 2.0, 0.0)[0] == pytest.approx(
         0.0, abs=1e-15
     )
+
+
+@pytest.mark.parametrize("output", ["probability", "coverage"])
+def test_sensitivity_is_the_derivative_of_the_output(output):
+    x = np.linspace(-9, 5, 200)
+
+    def made(x: np.ndarray) -> np.ndarray:
+        p = 1 / (1 + np.exp(-x))
+        return p if output == "probability" else areal_coverage(p)
+
+    slope = (made(x + 1e-4) - made(x - 1e-4)) / 2e-4
+    assert Jessee2022(output).sensitivity(made(x)) == pytest.approx(slope, rel=1e-3, abs=1e-7)

@@ -24,6 +24,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel, TrainedOn
 from shakeslide.models import LogisticRegression
+from shakeslide.models.formulas.jessee import LAND_COVER, LITHOLOGY, areal_coverage
 from shakeslide.rapid import computing, versions
 from shakeslide.rapid.event_report import RapidReport
 from shakeslide.rapid.new_earthquake import NewEarthquake, opened
@@ -208,6 +209,28 @@ def test_classes_of_rock_count_where_there_are_some(folder):
     # Coefficients of -1.92 and -0.66.
     assert 1.5 * left < right
     assert "no [layers.lithology]" not in (out / "report.html").read_text()
+
+
+def test_the_spread_of_unknown_classes_is_that_of_the_total(made, event):
+    fitted = computing.fitted_model(event)
+    values = {c: band(made / "out" / "factors" / f"{c}.tif") for c in event.model.codes}
+    raw = np.stack([values[c].ravel() for c in event.model.codes], axis=1)
+    raw = raw[np.isfinite(raw).all(axis=1)]
+
+    def shares(shift: float) -> np.ndarray:
+        pgv, slope, cti, pga = raw.astype(np.float64).T
+        ln = np.log(np.minimum(pgv, 211.0))
+        x = shift - 6.3 + 1.65 * ln + 0.06 * slope + 0.03 * np.minimum(cti, 19) + 0.01 * ln * slope
+        x += np.mean([*(LITHOLOGY | {"su": -1.36}).values()]) + np.mean([*LAND_COVER.values()])
+        p = areal_coverage(1 / (1 + np.exp(-x)))
+        return p[(slope >= 2) & (pga >= 0.02)]
+
+    level = computing.level_of(event, fitted)
+    spread = np.sqrt(level.sd**2 - event.model.event_sd**2)
+    now, more, less = (shares(d) for d in (0, 0.01, -0.01))
+    by_classes = np.log(more.sum() / less.sum()) / 0.02 * event.model.class_sd
+    by_level = (now * (1 - now)).sum() / now.sum() * spread
+    assert by_level == pytest.approx(by_classes, rel=1e-3)
 
 
 def test_tiles_can_be_computed_by_other_processes(made):

@@ -26,6 +26,7 @@ from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction
+from shakeslide.models.formulas.jessee import Jessee2018
 from shakeslide.models.formulas.raw import RawModel
 from shakeslide.pipeline.memory import once
 from shakeslide.pipeline.stage import Artefact, Stage, Work
@@ -144,8 +145,7 @@ def _known(block: NDArray[np.float32]) -> set[int]:
 def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
     asked = event.study.shaking
     measures, codes = event.model.varies, list(event.model.codes)
-    own = event.model.event_sd if asked.event_sd is None else asked.event_sd
-    level = _own_level(event, fitted)
+    level = level_of(event, fitted)
     nodes = draws.drawn(
         event.motion,
         event.grid,
@@ -153,7 +153,7 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
         count=asked.draws,
         seed=event.study.study.seed,
         between=asked.between,
-        level=draws.Level(mean=level, sd=float(np.hypot(own, event.model.class_sd))),
+        level=level,
         advance=on,
     )
     return tiles.Work(
@@ -167,7 +167,7 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
         nodes=nodes,
         grid=event.grid,
         weights=_Weights(event.grid, tuple(event.exposed.weights.values())),
-        level=level,
+        level=level.mean,
         exceeds=tuple(asked.exceeds or ()),
         roads=event.exposed.roads,
     )
@@ -189,21 +189,28 @@ class Probability:
         return prediction.shown(self.model, self.model.predict(raw), shows)
 
 
-def _own_level(event: NewEarthquake, fitted: FittedModel) -> float:
-    """Return what sets the map's level to that of the model's own scale, on the logit."""
-    model = event.model
-    if not model.own_scale:
-        return 0.0
+def level_of(event: NewEarthquake, fitted: FittedModel) -> draws.Level:
+    """Return the earthquake's own level on the logit.
+
+    Its mean sets the map to the level of the model's own scale; classes that are unknown widen it.
+    """
+    model, stated = event.model, event.study.shaking.event_sd
+    sd = model.event_sd if stated is None else stated
+    if not isinstance(fitted.estimator, Jessee2018):
+        return draws.Level(sd=sd)
     codes = list(model.every_code)
-    stack = _stack(event, codes)
     own = [model.own_scale[c][0] if c in model.own_scale else c for c in model.codes]
-    return tiles.level_of_own_scale(
+    told = tiles.map_level(
         Probability(fitted),
         tuple(range(len(model.codes))),
         tuple(codes.index(c) for c in own),
-        stack,
+        fitted.estimator.sensitivity,
+        _stack(event, codes),
         event.run.engine,
     )
+    # The spread of classes is one of X, from which the share of the area is made.
+    spread = model.class_sd * told.sensitivity
+    return draws.Level(mean=told.own_scale, sd=float(np.hypot(sd, spread)))
 
 
 @dataclass(frozen=True)

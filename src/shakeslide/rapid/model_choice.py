@@ -46,7 +46,7 @@ class RapidModel:
     settings : mapping
         What its table of the study must say where classes are unknown.
     class_sd : float
-        Standard deviation of the logit that unknown classes add.
+        Standard deviation of what unknown classes add up to in the formula, before its logit.
     event_sd : float
         Standard deviation of the event term on the logit.
     notes : tuple of str

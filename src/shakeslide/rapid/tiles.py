@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyproj
@@ -30,6 +31,10 @@ BAND = 16_384
 """Cells at a time: bounds the memory of a worker."""
 BANDS = ("mean", "p10", "p90", "median_shaking")
 """Rasters of every model, in the order in which tiles hold them; those of exceeding follow."""
+
+
+Sensitivity = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Returns the derivative of a model's values, at values, (rows,), by what the model adds up."""
 
 
 def among(nodes: GeoBox, grid: GeoBox, tile: Tile) -> tuple[Float, Float]:
@@ -227,32 +232,51 @@ class _ToShards:
         self.job.shards.save(tile, maps)
 
 
+class MapLevel(NamedTuple):
+    """What a whole map at the median shaking tells.
+
+    Attributes
+    ----------
+    own_scale : float
+        What must be added to the logit so that the map sums up to that of another scale.
+    sensitivity : float
+        What must be added to all logits for the sum to grow as if 1 were added to what the model
+        adds up itself.
+    """
+
+    own_scale: float
+    sensitivity: float
+
+
 @dataclass(frozen=True)
-class _Levels:
-    """Sums of a model's values on a tile: as mapped, and with factors at the model's own scale."""
+class _Sums:
+    """Sums of a model's values on a tile, see `map_level`."""
 
     predict: Callable[[Float], Float]
     columns: tuple[int, ...]
     own: tuple[int, ...]
+    sensitivity: Sensitivity
 
-    def __call__(self, block: Float) -> tuple[float, float]:
+    def __call__(self, block: Float) -> NDArray[np.float64]:
         flat = block.reshape(len(block), -1)
         known = np.isfinite(flat).all(axis=0)
-        sums = []
-        for columns in (self.columns, self.own):
-            raw = np.stack([flat[i, known] for i in columns], axis=1)
-            sums.append(float(self.predict(raw).astype(np.float64).sum()))
-        return sums[0], sums[1]
+        mapped, own = (
+            self.predict(np.stack([flat[i, known] for i in columns], axis=1)).astype(np.float64)
+            for columns in (self.columns, self.own)
+        )
+        as_logit, as_sum = mapped * (1.0 - mapped), self.sensitivity(mapped)
+        return np.array([mapped.sum(), own.sum(), as_logit.sum(), as_sum.sum()])
 
 
-def level_of_own_scale(
+def map_level(
     predict: Callable[[Float], Float],
     columns: tuple[int, ...],
     own: tuple[int, ...],
+    sensitivity: Sensitivity,
     stack: xr.DataArray,
     engine: Engine,
-) -> float:
-    """Return what must be added to the logit so that a map sums up to that of another scale.
+) -> MapLevel:
+    """Return what a map at the median shaking tells.
 
     Parameters
     ----------
@@ -260,16 +284,20 @@ def level_of_own_scale(
         Returns the probability of rows, (rows,), of raw factors (rows, factors) float32.
     columns, own : tuple of int
         The factors in a stack as mapped, and as the model was made for.
+    sensitivity : callable
+        See `Sensitivity`.
     stack : DataArray
         (factor, y, x).
     engine : Engine
         Runs the tiles.
     """
-    call = delayed(_Levels(predict, columns, own), pure=False, traverse=False)
+    call = delayed(_Sums(predict, columns, own, sensitivity), pure=False, traverse=False)
     parts = engine.run([call(block) for _, block in stacks.blocks(stack)])
-    mapped, wanted = (sum(p[k] for p in parts) for k in (0, 1))
+    mapped, wanted, as_logit, as_sum = (float(v) for v in np.sum(parts, axis=0))
+    if not (mapped > 0 and wanted > 0):
+        return MapLevel(0.0, 0.0)
     # Values are small, so that a factor on them is a term of the logit.
-    return float(np.log(wanted / mapped)) if mapped > 0 and wanted > 0 else 0.0
+    return MapLevel(float(np.log(wanted / mapped)), as_sum / as_logit)
 
 
 def sums_path(job: TileJob, tile: Tile) -> Path:

@@ -104,6 +104,15 @@ class Jessee2018(Formula):
         tables = [t for code, t in self._tables() if not code]
         return float(np.sqrt(sum(np.var(list(t.values())) for t in tables)))
 
+    def sensitivity(self, output: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the derivative of the output by X, at outputs; any shape."""
+        if self.output == "probability":
+            return output * (1.0 - output)
+        # The share rises with P everywhere.
+        grid = np.linspace(0.0, 1.0, 10_001)
+        p = np.interp(output, areal_coverage(grid), grid)
+        return np.asarray(output * p * (1.0 - p) * _share_slope(p))
+
     def _tables(self) -> tuple[tuple[str, Mapping[Any, float]], ...]:
         return (self.lithology, self._lithology()), (self.land_cover, LAND_COVER)
 
@@ -194,7 +203,7 @@ class Jessee2018(Formula):
         p = self._logistic(values, properties)
         sd = p * (1.0 - p) * np.hypot((1.65 + 0.01 * values[1]) * ln_pgv, model)
         if self.output == "coverage":
-            sd = sd * areal_coverage(p) * (5.237 - 6.084 * p + 12.105 * p**2)
+            sd = sd * areal_coverage(p) * _share_slope(p)
         return np.where(known, sd, np.nan)
 
     def _logistic(
@@ -294,6 +303,11 @@ def _probability(
         x += 0.01 * shaking * slope[i] + classes[i]
         out[i] = 1.0 / (1.0 + np.exp(-x))
     return out
+
+
+def _share_slope(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much the logarithm of `areal_coverage` grows with `p`; any shape."""
+    return 5.237 - 6.084 * p + 12.105 * p**2
 
 
 @kernel
