@@ -48,7 +48,7 @@ EVERY = Tile((0, 0), 0, 30, 0, 40)
 def test_draws_vary_and_go_together_as_asked(between, shared):
     made = draws.drawn(
         motion(), INSIDE, ("PGV", "PGA"), count=DRAWS, seed=2, between=between,
-        level=draws.Level(mean=0.5, sd=1.1),
+        event=draws.EventTerm(mean=0.5, sd=1.1),
     )  # fmt: skip
     z = made.draws.nodes
     assert z.std(axis=-1) == pytest.approx(np.ones(z.shape[:3]), abs=0.06)
@@ -66,7 +66,7 @@ def test_draws_vary_and_go_together_as_asked(between, shared):
 
 def test_between_nodes_the_deviation_is_that_of_the_nodes():
     made = draws.drawn(
-        motion(), INSIDE, ("PGV",), count=DRAWS, seed=2, between="scaled", level=draws.Level()
+        motion(), INSIDE, ("PGV",), count=DRAWS, seed=2, between="scaled", event=draws.EventTerm()
     )
     row, col = made.places(INSIDE, EVERY)
     r, c = row.astype(int), col.astype(int)
@@ -85,7 +85,7 @@ def test_cells_beyond_the_outermost_nodes_vary_as_these():
     # Most of it lies east of the last node.
     grid = GeoBox((30, 40), INSIDE.affine * Affine.translation(45, 0), INSIDE.crs)
     made = draws.drawn(
-        motion(), grid, ("PGV",), count=20, seed=2, between="scaled", level=draws.Level()
+        motion(), grid, ("PGV",), count=20, seed=2, between="scaled", event=draws.EventTerm()
     )
     row, col = made.places(grid, EVERY)
     beyond = among(made.grid, grid, EVERY)[1] > made.grid.shape[1] - 1

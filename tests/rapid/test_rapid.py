@@ -225,7 +225,7 @@ def test_the_spread_of_unknown_classes_is_that_of_the_total(made, event):
         p = areal_coverage(1 / (1 + np.exp(-x)))
         return p[(slope >= 2) & (pga >= 0.02)]
 
-    level = computing.level_of(event, fitted)
+    level = computing.event_term(event, fitted)
     spread = np.sqrt(level.sd**2 - event.model.event_sd**2)
     now, more, less = (shares(d) for d in (0, 0.01, -0.01))
     by_classes = np.log(more.sum() / less.sum()) / 0.02 * event.model.class_sd

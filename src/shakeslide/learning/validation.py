@@ -144,6 +144,8 @@ def _splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
                 event=samples.event,
             )
         )
+    if protocol != "block":
+        raise ValueError(f"protocol {protocol!r} has no splits here")
     return list(
         splits.block(
             y,

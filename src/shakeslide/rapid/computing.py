@@ -145,7 +145,7 @@ def _known(block: NDArray[np.float32]) -> set[int]:
 def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
     asked = event.study.shaking
     measures, codes = event.model.varies, list(event.model.codes)
-    level = level_of(event, fitted)
+    term = event_term(event, fitted)
     nodes = draws.drawn(
         event.motion,
         event.grid,
@@ -153,7 +153,7 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
         count=asked.draws,
         seed=event.study.study.seed,
         between=asked.between,
-        level=level,
+        event=term,
         advance=on,
     )
     return tiles.Work(
@@ -167,7 +167,7 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
         nodes=nodes,
         grid=event.grid,
         weights=_Weights(event.grid, tuple(event.exposed.weights.values())),
-        level=level.mean,
+        level=term.mean,
         exceeds=tuple(asked.exceeds or ()),
         roads=event.exposed.roads,
     )
@@ -189,15 +189,15 @@ class Probability:
         return prediction.shown(self.model, self.model.predict(raw), shows)
 
 
-def level_of(event: NewEarthquake, fitted: FittedModel) -> draws.Level:
-    """Return the earthquake's own level on the logit.
+def event_term(event: NewEarthquake, fitted: FittedModel) -> draws.EventTerm:
+    """Return what the earthquake adds to the logit of all cells.
 
     Its mean sets the map to the level of the model's own scale; classes that are unknown widen it.
     """
     model, stated = event.model, event.study.shaking.event_sd
     sd = model.event_sd if stated is None else stated
     if not isinstance(fitted.estimator, Jessee2018):
-        return draws.Level(sd=sd)
+        return draws.EventTerm(sd=sd)
     codes = list(model.every_code)
     own = [model.own_scale[c][0] if c in model.own_scale else c for c in model.codes]
     told = tiles.map_level(
@@ -210,7 +210,7 @@ def level_of(event: NewEarthquake, fitted: FittedModel) -> draws.Level:
     )
     # The spread of classes is one of X, from which the share of the area is made.
     spread = model.class_sd * told.sensitivity
-    return draws.Level(mean=told.own_scale, sd=float(np.hypot(sd, spread)))
+    return draws.EventTerm(mean=told.own_scale, sd=float(np.hypot(sd, spread)))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ MARGIN = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Level:
+class EventTerm:
     """The event term: what one earthquake adds to the logit of all cells.
 
     Attributes
@@ -69,7 +69,7 @@ def drawn(
     count: int,
     seed: int,
     between: fields.Between,
-    level: Level,
+    event: EventTerm,
     advance: Advance = silent,
 ) -> Nodes:
     """Return draws of shaking for a grid.
@@ -88,7 +88,7 @@ def drawn(
         Of the study.
     between : {"full", "scaled", "none"}
         See `fields.Draws`.
-    level : Level
+    event : EventTerm
         The earthquake's own.
     advance : callable
         Called with 1 per draw.
@@ -106,13 +106,13 @@ def drawn(
                     z = (ln[part] - np.log(measure.median)) / measure.total
                     values[i, ..., 2 * number + k] = np.nan_to_num(z)
                 advance(1)
-    event = random_streams.generator(seed, "level of the earthquake").normal(
-        level.mean, level.sd, count
+    terms = random_streams.generator(seed, "level of the earthquake").normal(
+        event.mean, event.sd, count
     )
     return Nodes(
         grid=motion.grid[part],
         sd=np.stack([np.nan_to_num(m.total) for m in kept]).astype(np.float32),
-        draws=Draws(values, event.astype(np.float32)),
+        draws=Draws(values, terms.astype(np.float32)),
         gain=_Gain(tuple(_shared(m, between) for m in kept), tuple(measures), motion.spacing),
     )
 
