@@ -167,7 +167,7 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
         nodes=nodes,
         grid=event.grid,
         weights=_Weights(event.grid, tuple(event.exposed.weights.values())),
-        level=term.mean,
+        level=term.level,
         exceeds=tuple(asked.exceeds or ()),
         roads=event.exposed.roads,
     )
@@ -192,12 +192,14 @@ class Probability:
 def event_term(event: NewEarthquake, fitted: FittedModel) -> draws.EventTerm:
     """Return what the earthquake adds to the logit of all cells.
 
-    Its mean sets the map to the level of the model's own scale; classes that are unknown widen it.
+    Its level sets the map to that of the model's own scale; classes that are unknown widen it. The
+    draws of the event's own part are shifted so that they leave the expected total as it is: of
+    small values they are factors, whose mean would else be exp(sd² / 2).
     """
     model, stated = event.model, event.study.shaking.event_sd
     sd = model.event_sd if stated is None else stated
     if not isinstance(fitted.estimator, Jessee2018):
-        return draws.EventTerm(sd=sd)
+        return draws.EventTerm(mean=-(sd**2) / 2, sd=sd)
     codes = list(model.every_code)
     own = [model.own_scale[c][0] if c in model.own_scale else c for c in model.codes]
     told = tiles.map_level(
@@ -210,7 +212,8 @@ def event_term(event: NewEarthquake, fitted: FittedModel) -> draws.EventTerm:
     )
     # The spread of classes is one of X, from which the share of the area is made.
     spread = model.class_sd * told.sensitivity
-    return draws.EventTerm(mean=told.own_scale, sd=float(np.hypot(sd, spread)))
+    level = told.own_scale
+    return draws.EventTerm(level=level, mean=level - sd**2 / 2, sd=float(np.hypot(sd, spread)))
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,13 @@ class EventTerm:
 
     Attributes
     ----------
+    level : float
+        What is added at the median shaking, where there is one map instead of draws.
     mean, sd : float
-        Of the logit.
+        Of what the draws add.
     """
 
+    level: float = 0.0
     mean: float = 0.0
     sd: float = 0.0
 

@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 from shakeslide import pipeline
 from shakeslide._version import __version__
 from shakeslide.core.engine import Engine
+from shakeslide.core.errors import InputError
 from shakeslide.core.fingerprints import fingerprint, of_arrays
 from shakeslide.core.progress import Reporter
 from shakeslide.learning import bundle
@@ -190,6 +191,10 @@ def opened(
 def _motion(plain: Study, out: Path, engine: Engine, reporter: Reporter) -> GroundMotion:
     """Return the shaking of a ShakeMap, or of the study's own rasters."""
     if plain.shaking.shakemap is not None:
+        if plain.shaking.sd is not None:
+            raise InputError(
+                "[shaking] sd is for rasters of your own; a ShakeMap has its deviations: delete it"
+            )
         return shakemap_motion.read(plain.shaking.shakemap, plain.shaking.uncertainty)
     grid = pipeline.Run(plain, {}, out, engine, reporter).grid()
     return own_shaking.read(plain.layers, plain.shaking, plain.event, plain.study.name, grid)
