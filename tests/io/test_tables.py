@@ -268,3 +268,13 @@ def test_a_filter_on_no_column_names_the_columns(path: Path) -> None:
     with pytest.raises(InputError, match=r"mainshock = 0.*x, y, mag") as told:
         vector.read(source(path, where="mainshock = 0"), UTM)
     assert "b't'" not in str(told.value)
+
+
+@pytest.mark.parametrize("long", ["cell", "name"])
+def test_a_long_cell_among_uneven_rows_and_a_long_name_are_read(path: Path, long: str) -> None:
+    words = "w" * 200_000
+    name, cell = ("place", words) if long == "cell" else (words, "here")
+    path.write_text(f"x,y,{name}\n400800.5,3452603,{cell}\n400801.5,3452604\n")
+    features = vector.read(source(path, column=""), UTM)
+    assert vector.points(features)[0].tolist() == [400800.5, 3452603.0]
+    assert any("fewer cells" in note for note in features.notes)

@@ -12,14 +12,17 @@ import pytest
 
 from shakeslide.cli.app import main
 from shakeslide.core import documents
+from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
+from shakeslide.core.progress import Reporter
 from shakeslide.hazard import alerts
 from shakeslide.io import shakemap
-from shakeslide.rapid import completed, quantile_maps, totals, versions
+from shakeslide.rapid import completed, new_earthquake, quantile_maps, totals, versions
 from shakeslide.rapid.study_file import NewStudy
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
 from shakeslide.results.ledger import Ledger
 from shakeslide.shaking.shakemap_motion import origin_of
+from shakeslide.study import settings
 
 from . import small_event
 
@@ -171,6 +174,33 @@ def test_fields_that_are_not_numbered_from_1_on_are_refused(folder, number):
     )
     with pytest.raises(InputError, match="numbered from 1 to 4"):
         shakemap.read(path)
+
+
+@pytest.mark.parametrize(("unit", "word"), [("%g", "%g"), ("cm/s", "cm/s"), (5, "unit")])
+def test_shaking_is_a_factor_in_the_unit_in_which_it_is_drawn(folder, capsys, unit, word):
+    given = ["rapid", str(folder / "grid.xml"), str(folder / "dem.tif"), "--out", str(folder / "o")]
+    text = f'"{unit}"' if isinstance(unit, str) else unit
+    given += ["--set", "layers.pga={path='dem.tif'}"]
+    assert (
+        main([*given, "--set", f"factors.PGA={{function='value', layer='pga', unit={text}}}"]) == 2
+    )
+    assert word in capsys.readouterr().err
+    factors = completed.completed(
+        {"layers": {"pga": {}}, "factors": {"PGA": {"layer": "pga"}}}, {}, ["PGA"]
+    )["factors"]
+    assert factors["PGA"]["unit"] == "g"
+
+
+def test_what_a_shakemap_makes_idle_is_said(folder, capsys):
+    (folder / "study.toml").write_text(
+        "[layers.dem]\npath = 'dem.tif'\n[layers.pga]\npath = 'dem.tif'\n"
+        "[factors.PGA]\nfunction = 'value'\nlayer = 'pga'\n"
+        "[shaking]\nshakemap = 'grid.xml'\n"
+    )
+    plain = settings.load(folder / "study.toml")[0]
+    notes = new_earthquake.shaking_of(plain, folder, Engine(1), Reporter(True)).notes
+    told = " ".join(notes)
+    assert "[layers.pga]" in told
 
 
 def hdf(path: Path, shape: tuple[int, int] = (16, 21), kind: str = "f4", **stated: float) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import geopandas as gpd
@@ -50,6 +51,8 @@ WKT = re.compile(
 WHOLE, DECIMAL = r"^[+-]?[0-9]{1,18}$", r"^[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?$"
 LONGEST_CRS = 100_000
 """Bytes of a .prj file."""
+_LIMIT = Lock()
+"""Held while the process's limit of a cell is another."""
 HEAD = 1_000_000
 """Bytes of a text that are looked at for its header, and read together."""
 LOOKED_AT = 50
@@ -221,7 +224,7 @@ class _Header:
         if above and above.count(separator) and above.count(separator) == first.count(separator):
             at, first = at - 1, above
         separator = max(SEPARATORS, key=first.count)
-        names = [n.strip() for n in next(csv.reader([first], delimiter=separator), [])]
+        names = [n.strip() for n in next(iter(_split(first, separator)), [])]
         if re.match(r"^\s*ncols\s", first, re.IGNORECASE):
             raise InputError(
                 f"{where}: is a raster as text (ESRI ASCII grid), but a vector or a table is "
@@ -284,6 +287,16 @@ def _cells(
     return [table.column(names[i]) for i in wanted]
 
 
+def _split(text: str, separator: str) -> list[list[str]]:
+    """Return the rows of a text; a cell may be long, as the outline of a province is."""
+    with _LIMIT:
+        before = csv.field_size_limit(max(len(text), 1))
+        try:
+            return list(csv.reader(io.StringIO(text), delimiter=separator))
+        finally:
+            csv.field_size_limit(before)
+
+
 def _uneven(
     data: bytes, header: _Header, wanted: list[int], source: VectorSource, notes: list[str]
 ) -> list[pa.ChunkedArray]:
@@ -295,8 +308,7 @@ def _uneven(
             f"{source.where_it_is}: its texts are not in UTF-8; name their encoding with "
             'encoding = in its table (for example "cp1252" or "gb18030")'
         ) from error
-    reader = csv.reader(io.StringIO(text), delimiter=header.separator)
-    rows = [r for r in list(reader)[header.lines :] if any(c.strip() for c in r)]
+    rows = [r for r in _split(text, header.separator)[header.lines :] if any(c.strip() for c in r)]
     count, width = len(rows), len(header.names)
     longer = sum(any(c.strip() for c in r[width:]) for r in rows)
     if longer > count / 2:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from shakeslide.core.errors import InputError
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.geo import grid as grids
+from shakeslide.io import units
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.rapid.model_choice import COARSE
 from shakeslide.shaking.ground_motion import GroundMotion
@@ -64,7 +65,8 @@ def completed(
             if code not in shaking:
                 continue
             layers[code.lower()] = {"path": str(shaking[code].resolve()), "crs": "EPSG:4326"}
-        factors.setdefault(code, {"function": "value", "layer": code.lower(), "unit": unit})
+        factors.setdefault(code, {"function": "value", "layer": code.lower()})
+        _set_unit(factors[code], code, unit)
     factors.setdefault("CTI", {"function": "wetness", "cell": COARSE})
     factors.setdefault("SLO250", {"function": "slope", "scale": COARSE, "name": "Slope, 250 m"})
     if LAND_COVER in layers:
@@ -81,3 +83,22 @@ def completed(
         if isinstance(given, dict):
             factors[code] = {**given, "use": False}
     return whole
+
+
+def _set_unit(given: object, code: str, unit: str) -> None:
+    """Let a factor of shaking be in the unit in which it is drawn, capped and compared.
+
+    Raises
+    ------
+    InputError
+        The study states another one.
+    """
+    if not isinstance(given, dict):
+        return
+    stated = given.setdefault("unit", unit) or unit
+    if isinstance(stated, str) and units.spelled(stated) != unit:
+        raise InputError(
+            f"[factors.{code}] unit = '{shortened(stated)}': rapid takes {code} in {unit}; delete "
+            "the key, layers in another unit are converted"
+        )
+    given["unit"] = unit if isinstance(stated, str) else stated

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -177,7 +177,7 @@ def opened(
     plain = study.validate(completed.completed(document, {}, ()), base, str(path))
     name = model or _asked(plain.models, reporter)
     rapid = model_choice.chosen(name, plain.layers)
-    motion = _motion(plain, out, engine, reporter)
+    motion = shaking_of(plain, out, engine, reporter)
     files = completed.write_shaking(motion, out / ".work" / "shaking")
     whole = completed.completed(document, files, [*rapid.every_code, "DEM"])
     if rapid.folder is None:
@@ -188,16 +188,29 @@ def opened(
     )
 
 
-def _motion(plain: Study, out: Path, engine: Engine, reporter: Reporter) -> GroundMotion:
+def shaking_of(plain: Study, out: Path, engine: Engine, reporter: Reporter) -> GroundMotion:
     """Return the shaking of a ShakeMap, or of the study's own rasters."""
     if plain.shaking.shakemap is not None:
         if plain.shaking.sd is not None:
             raise InputError(
                 "[shaking] sd is for rasters of your own; a ShakeMap has its deviations: delete it"
             )
-        return shakemap_motion.read(plain.shaking.shakemap, plain.shaking.uncertainty)
+        motion = shakemap_motion.read(plain.shaking.shakemap, plain.shaking.uncertainty)
+        return replace(motion, notes=(*motion.notes, *_unused(plain)))
     grid = pipeline.Run(plain, {}, out, engine, reporter).grid()
     return own_shaking.read(plain.layers, plain.shaking, plain.event, plain.study.name, grid)
+
+
+def _unused(plain: Study) -> list[str]:
+    """Return what a ShakeMap and a study both state, and which of the two counts."""
+    out = []
+    own = [c.lower() for c in completed.MEASURES if c.lower() in plain.layers]
+    if own:
+        out.append(
+            f"{' and '.join(f'[layers.{name}]' for name in own)}: the median shaking is taken from "
+            "there, its uncertainty from the ShakeMap; delete one of the two"
+        )
+    return out
 
 
 def _settings(models: Models, model: RapidModel) -> dict[str, TomlValue]:

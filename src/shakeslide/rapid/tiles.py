@@ -323,7 +323,12 @@ def cuts(job: TileJob, tiles: Sequence[Tile], roads: int) -> NDArray[np.float64]
 def compute(work: Work, stack: xr.DataArray, job: TileJob) -> list[Tile]:
     """Compute every tile of a stack (factor, y, x) that does not wait yet; return all tiles."""
     pairs = list(stacks.blocks(stack))
-    todo = [(t, b) for t, b in pairs if not (job.shards.has(t) and is_shard(sums_path(job, t)))]
+    beside = (sums_path,) if work.roads is None else (sums_path, roads_path)
+    todo = [
+        (t, b)
+        for t, b in pairs
+        if not (job.shards.has(t) and all(is_shard(path(job, t)) for path in beside))
+    ]
     job.advance(len(pairs) - len(todo))
     call = delayed(_ToShards(work, job), pure=False, traverse=False)
     job.engine.run([call(t, b) for t, b in todo], job.advance)

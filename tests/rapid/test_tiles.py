@@ -1,0 +1,60 @@
+"""Tiles that wait: what is damaged beside them is computed again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import dask.array
+import numpy as np
+import pytest
+import xarray as xr
+
+from shakeslide.core.engine import Engine
+from shakeslide.io.tile_jobs import Shards, TileJob
+from shakeslide.rapid import tiles
+from tests import small_site as site
+
+from .test_exposure import GRID
+
+
+class Fixed:
+    """Work with one road; it counts the tiles that it computes."""
+
+    def __init__(self) -> None:
+        self.roads, self.computed = SimpleNamespace(names=("A 1",)), 0
+
+    def __call__(self, tile: Any, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.computed += 1
+        return np.zeros((4, *block.shape[1:]), np.float32), np.ones((1, 22))
+
+    def intact(self, tile: Any, block: np.ndarray) -> np.ndarray:
+        return np.array([[0.0, *np.full(20, -0.5)]])
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+@pytest.mark.parametrize("beside", [tiles.roads_path, tiles.sums_path])
+def test_what_waits_beside_a_tile_is_made_again_where_it_is_damaged(tmp_path, beside, damage):
+    data = dask.array.zeros((1, site.ROWS, site.COLS), np.float32, chunks=(1, 96, 96))
+    stack = xr.DataArray(data, dims=("factor", "y", "x"))
+    job = TileJob(
+        grid=GRID, folder=tmp_path, shards=Shards(tmp_path / "parts"),
+        engine=Engine(1),
+    )  # fmt: skip
+    work = Fixed()
+    cut = tiles.compute(cast(tiles.Work, work), stack, job)
+    assert tiles.compute(cast(tiles.Work, work), stack, job) == cut
+    assert work.computed == len(cut) == 4
+    path: Path = beside(job, cut[1])
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(content[:-9])
+    else:
+        path.write_bytes(content[:-20] + bytes(255 - b for b in content[-20:-12]) + content[-12:])
+    tiles.compute(cast(tiles.Work, work), stack, job)
+    assert work.computed == 5
+    assert path.read_bytes() == content
+    assert np.allclose(tiles.cuts(job, cut, 1), -np.expm1(-2.0))
