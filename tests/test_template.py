@@ -147,3 +147,10 @@ def test_what_a_raster_has_not_is_said_where_it_stands() -> None:
     lines = [line for line in template.text().splitlines() if line.startswith("column = ")]
     assert len(lines) == sum("column" in e for e in template.EXAMPLE_LAYERS.values()) == 3
     assert all("raster" in line.partition("#")[2] for line in lines)
+
+
+def test_init_does_not_write_where_a_link_leads(tmp_path, capsys):
+    (tmp_path / "study.toml").symlink_to(tmp_path / "elsewhere.toml")
+    assert app.main(["init", str(tmp_path)]) == 2
+    assert "study.toml" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere.toml").exists()

@@ -450,7 +450,9 @@ def init(
         raise InputError(f"{path}: is there already; choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(template.text(), encoding="utf-8")
+        # A link that leads nowhere is there too: what it names is not written.
+        with path.open("x", encoding="utf-8") as file:
+            file.write(template.text())
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error}") from error
     print(path)
