@@ -52,7 +52,9 @@ def test_the_truth(tmp_path: Path, turn: str, mask: str, grid: GeoBox, part: obj
     scaled(layer.path, 0.01, 0.1)
     row, col = np.nonzero(np.ones(grid.shape, bool))
     run = SimpleNamespace(
-        study=SimpleNamespace(evaluation=SimpleNamespace(truth=layer)), grid=grid, tile=16
+        study=SimpleNamespace(evaluation=SimpleNamespace(truth=layer)),
+        grid=lambda: grid,
+        tile=lambda: 16,
     )
     found = known_truth(run, SimpleNamespace(table=pd.DataFrame({"row": row, "col": col})))
     right = np.where(missing, np.nan, (0.03 * np.arange(SHAPE[0]) + 0.1)[part[0], None])

@@ -312,7 +312,7 @@ ANNULI = [(12.5, 12.5, 62.5, 150.0), (10.0, 20.0, 0.0, 55.0), (30.0, 20.0, 0.0, 
 
 @pytest.mark.parametrize(("dx", "dy", "inner", "outer"), ANNULI)
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def test_tpi_by_brute_force(
     dx: float, dy: float, inner: float, outer: float, share: float, dtype: type
 ) -> None:

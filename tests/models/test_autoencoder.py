@@ -38,6 +38,7 @@ from .networks import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", list(ACTIVATE))
 def test_cross_entropy_gradient_is_that_of_finite_differences(activation):
     rng = np.random.default_rng(0)

@@ -183,6 +183,7 @@ def run(package: Path, tmp_path: Path) -> pipeline.Run:
     return opened
 
 
+@pytest.mark.slow
 def test_a_packages_estimator_is_trained_judged_and_mapped(run: pipeline.Run) -> None:
     for stage in (pipeline.train, pipeline.evaluate, pipeline.map_):
         stage(run)
@@ -196,6 +197,7 @@ def test_a_packages_estimator_is_trained_judged_and_mapped(run: pipeline.Run) ->
     np.testing.assert_array_equal(model.predict(samples.raw), at)
 
 
+@pytest.mark.slow
 def test_one_that_cannot_be_stored_is_judged_but_not_mapped(run: pipeline.Run) -> None:
     both = 'models.use=["lr", "bayes"]'
     path = run.out.parent / "site" / "study.toml"

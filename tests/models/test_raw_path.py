@@ -24,6 +24,8 @@ from .. import small_site as site
 from ..conftest import open_run
 from ..lines import lacks
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 [layers.pga]
 path = "pga.tif"
@@ -198,7 +200,7 @@ def test_the_report_calls_a_formulas_map_what_it_is(finished: tuple[pipeline.Run
 
 def test_coverage_is_called_a_share_of_the_area() -> None:
     assert Jessee2018(output="coverage").meaning.startswith("share of the area")
-    assert "share" in Jessee2018(output="coverage").title
+    assert "share" in Jessee2018(output="coverage").title.lower()
 
 
 def test_formulas_are_not_corrected_for_a_balance_they_never_saw(

@@ -32,6 +32,7 @@ def data(n, features=14, seed=0):
     st.integers(0, 2**32),
 )
 @settings(max_examples=50)
+@pytest.mark.slow
 def test_cut_series_is_within_its_bound_of_the_kernel(features, degree, gamma, seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(40, features))

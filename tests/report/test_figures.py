@@ -51,6 +51,8 @@ from .fabricated import (
     write_uncertainty,
 )
 
+pytestmark = pytest.mark.slow
+
 UTM = CRS("EPSG:32643")
 
 

@@ -171,7 +171,7 @@ def test_codes_that_are_their_own_names_are_not_explained(run_folder: Path) -> N
     run = artefacts.load(run_folder)
     factors = [
         replace(f, info=replace(f.info, legend={1: "1", 2: "2"} if f.info.legend else {}))
-        for f in run.factors()
+        for f in run.factors
     ]
     assert importance_text.classes(run) != []
     assert importance_text.classes(replace(run, factors=factors)) == []

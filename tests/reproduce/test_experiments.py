@@ -45,6 +45,8 @@ from shakeslide.results.evaluation_file import Result
 from ..conftest import open_run
 from .conftest import TINY, Reproduced, reopened
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,6 +202,7 @@ class Slope:
         )
 
 
+@pytest.mark.slow
 def test_sources_of_generous_outlines_are_those_of_true_ones(tmp_path: Path) -> None:
     slope = Slope()
     true = [block(r, c, 30, 8) for r, c in slope.places]
