@@ -111,3 +111,8 @@ def test_models_that_need_landslides_or_only_rank_and_unknown_ones_are_refused(f
         assert word in told
         assert "newmark, jessee2018, jessee2022" in told
         assert "jessee2022, kritikos2015" not in told
+
+
+def test_an_output_that_is_no_share_of_the_area_is_refused(folder, capsys):
+    assert rapid(folder, "--set", "models.jessee2022.output=probability") == 2
+    assert "[models.jessee2022] output" in capsys.readouterr().err

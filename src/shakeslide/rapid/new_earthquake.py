@@ -216,6 +216,12 @@ def _unused(plain: Study) -> list[str]:
 def _settings(models: Models, model: RapidModel) -> dict[str, TomlValue]:
     """Return the table of a formula: what the study states, and what it needs without layers."""
     stated = models.settings_of(model.name).model_dump(exclude_unset=True)
+    # Sums of any other output over the ground are no areas.
+    if "output" in model.settings and stated.get("output", "coverage") != "coverage":
+        raise InputError(
+            f"[models.{model.name}] output = {stated['output']!r}: totals need coverage; "
+            "delete output, or set it to 'coverage'"
+        )
     return {**model.settings, **stated}
 
 
