@@ -288,7 +288,7 @@ def test_results_are_made_anew_where_the_shakemap_says_otherwise(event, said):
 
 def test_results_are_made_anew_where_the_formulas_table_says_otherwise(made, event):
     assert opened_again(made).mark == event.mark
-    assert opened_again(made, "models.jessee2022.output=probability").mark != event.mark
+    assert opened_again(made, "models.jessee2022.slope=SLO250").mark != event.mark
 
 
 def test_the_page_is_written_anew_where_other_notes_stand_on_it(event):
