@@ -39,8 +39,8 @@ from shakeslide.core.extras import extra
 from shakeslide.pipeline import names
 
 if TYPE_CHECKING:
-    from shakeslide.checks import LayerRow
     from shakeslide.pipeline import Run
+    from shakeslide.pipeline.checking import LayerRow
 
 app = typer.Typer(
     name="shakeslide",
@@ -191,15 +191,11 @@ def check(options: StudyOptions) -> None:
 
 
 def _show_check(run: Run, rows: Sequence[LayerRow]) -> None:
-    from shakeslide.geo import grid as grids
+    from shakeslide.pipeline.checking import grid_line
 
     # Rich would colour the numbers in names and paths.
     console = Console(highlight=False)
-    g = run.grid()
-    console.print(
-        f"Grid: {g.shape[0]:,} rows x {g.shape[1]:,} columns, cells of "
-        f"{abs(g.resolution.x):.6g} x {abs(g.resolution.y):.6g} m, {grids.crs_name(g.crs)}"
-    )
+    console.print(grid_line(run))
     _show_rows(console, rows)
     for r in rows:
         for text in r.notes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -311,3 +311,35 @@ def _fit_all(
         seconds.append(time.perf_counter() - start)
         advance(1)
     return seconds
+
+
+def fitted_formula(
+    recipe: Recipe,
+    factors: Sequence[FactorInfo],
+    present: Mapping[str, Collection[int]],
+    study: str,
+) -> FittedModel:
+    """Return a published formula as a model of raw factors; it learns nothing.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the formula.
+    factors : sequence of FactorInfo
+        The columns of raw factors.
+    present : mapping
+        Per categorical factor, the codes of the classes that occur.
+    study : str
+        Name of the study.
+    """
+    made = recipe.make(0)
+    if not isinstance(made, RawModel):
+        raise ValueError(f"{recipe.name} is no formula")
+    made.describe(factors, units.conversion, present)
+    # Labels of both classes for the form's sake: a formula does not look at them.
+    made.fit(np.zeros((2, len(factors)), np.float32), np.array([0, 1]))
+    columns = tuple(encoding.Column(f.code, f.kind) for f in factors)
+    about = TrainedOn(seed=0, rows=0, sample_share=0.5, prevalence=0.5, static=True, study=study)
+    return FittedModel(
+        recipe.name, made, encoding.Encoder(columns, "raw", True), tuple(factors), about
+    )

@@ -10,10 +10,23 @@ from pathlib import Path
 
 from shakeslide import checks
 from shakeslide.core.failures import guarded
+from shakeslide.geo import grid as grids
 from shakeslide.io import vector
 from shakeslide.pipeline.memory import is_known, once
 from shakeslide.pipeline.run import Run
 from shakeslide.sources.image_pairs import images
+
+LayerRow = checks.LayerRow
+"""What is said of a layer."""
+
+
+def grid_line(run: Run) -> str:
+    """Return a run's grid in a line: rows, columns, cells, CRS."""
+    g = run.grid()
+    return (
+        f"Grid: {g.shape[0]:,} rows x {g.shape[1]:,} columns, cells of "
+        f"{abs(g.resolution.x):.6g} x {abs(g.resolution.y):.6g} m, {grids.crs_name(g.crs)}"
+    )
 
 
 @guarded("check")

@@ -23,7 +23,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.hazard import seismic_total
 from shakeslide.io.tile_jobs import Shards, TileJob
-from shakeslide.learning import bundle
+from shakeslide.learning import bundle, training
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction
 from shakeslide.models.formulas.jessee import Jessee2018
@@ -34,7 +34,6 @@ from shakeslide.rapid import (
     coverage,
     draws,
     info,
-    model_choice,
     quantile_maps,
     tiles,
     totals,
@@ -128,7 +127,7 @@ def fitted_model(event: NewEarthquake) -> FittedModel:
         return fitted
     recipe = event.run.models.recipe(event.model.name)
     present = {i.code: _classes(event, i.code) for i in infos if i.kind == "categorical"}
-    return model_choice.fitted_formula(recipe, infos, present, event.study.study.name)
+    return training.fitted_formula(recipe, infos, present, event.study.study.name)
 
 
 def _classes(event: NewEarthquake, code: str) -> set[int]:

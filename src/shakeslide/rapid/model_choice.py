@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from typing import Literal
 
 from shakeslide.core.errors import InputError
-from shakeslide.factors.stack import FactorInfo
-from shakeslide.io import units
 from shakeslide.learning import bundle
-from shakeslide.learning.bundle import FittedModel, TrainedOn
-from shakeslide.learning.training import Recipe
 from shakeslide.models.formulas.jessee import Jessee2018
 from shakeslide.models.formulas.raw import Formula
 from shakeslide.models.registry import MODELS
-from shakeslide.sampling.encoding import Column, Encoder
 
 DEFAULT = "jessee2022"
 """Model of `rapid` where none is asked for."""
@@ -176,31 +169,3 @@ def _varying(codes: Collection[str]) -> tuple[MeasureName, ...]:
     if not taken:
         raise InputError("the model takes neither PGA nor PGV, so that no shaking changes it")
     return taken
-
-
-def fitted_formula(
-    recipe: Recipe,
-    factors: Sequence[FactorInfo],
-    present: Mapping[str, Collection[int]],
-    study: str,
-) -> FittedModel:
-    """Return a published formula as a model of raw factors; it learns nothing.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Of the formula.
-    factors : sequence of FactorInfo
-        The columns of raw factors.
-    present : mapping
-        Per categorical factor, the codes of the classes that occur.
-    study : str
-        Name of the study.
-    """
-    made: Any = recipe.make(0)
-    made.describe(factors, units.conversion, present)
-    # Labels of both classes for the form's sake: a formula does not look at them.
-    made.fit(np.zeros((2, len(factors)), np.float32), np.array([0, 1]))
-    columns = tuple(Column(f.code, f.kind) for f in factors)
-    about = TrainedOn(seed=0, rows=0, sample_share=0.5, prevalence=0.5, static=True, study=study)
-    return FittedModel(recipe.name, made, Encoder(columns, "raw", True), tuple(factors), about)
