@@ -16,7 +16,13 @@ from matplotlib.patheffects import withStroke
 from shakeslide.rapid.first_places import FirstSquares, Square
 from shakeslide.report import cartography, figures, legends
 from shakeslide.report.cartography import Float, View
-from shakeslide.report.colouring import MAP_SHADE, PROBABILITY, paint, rgb_of
+from shakeslide.report.colouring import (
+    MAP_SHADE,
+    PROBABILITY,
+    paint,
+    probability_scale,
+    rgb_of,
+)
 from shakeslide.report.figures import Drawn
 
 WIDE = 7.2
@@ -50,13 +56,6 @@ class MapFile:
     path: Path
     name: str
     title: str
-
-
-def colour_limit(p: Float) -> float:
-    """Return where the colours of probabilities, (rows, cols), end: most ground lies near 0."""
-    known = p[np.isfinite(p)]
-    top = float(np.percentile(known, 99.5)) if known.size else 0.0
-    return top if top > 0 else 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +175,7 @@ def shown_maps(
     """
     shade = cartography.relief(view, dem)
     values = [view.read(m.path) for m in maps]
-    norm = Normalize(0, colour_limit(values[0]))
+    norm = probability_scale(values[0], balanced=False)
     return [
         Shown(
             view=view, values=p, shade=shade, norm=norm, title=m.title,
