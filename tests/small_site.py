@@ -76,6 +76,33 @@ n_estimators = 9
 max_depth = 5
 """
 
+FACTORS = {
+    "dem": ("SLO", "SLOA", "TPI", "SC", "RER"),
+    "intensity": ("EI",),
+    "rupture": ("SRD",),
+    "aftershocks": ("AF",),
+    "lithology": ("LITH",),
+    "faults": ("FD",),
+    "rivers": ("DR",),
+    "soil": ("ST",),
+}
+"""Factors by the layer that they need; those of the elevation and the epicentre need no other."""
+
+
+def only(*layers: str) -> list[str]:
+    """Overrides that leave out the factors of all other layers: much less is read and computed."""
+    others = (codes for name, codes in FACTORS.items() if name not in layers)
+    return [f"factors.{code}.use=false" for codes in others for code in codes]
+
+
+def make_few(folder: Path, *layers: str) -> Path:
+    """Write the site with a study that uses the named layers alone, and return its file."""
+    study = make(folder)
+    off = (text.removesuffix(".use=false") for text in only(*layers))
+    with study.open("a") as file:
+        file.writelines(f"[{table}]\nuse = false\n" for table in off)
+    return study
+
 
 def elevation() -> np.ndarray:
     """Ridges and valleys in metres, (ROWS, COLS) float32."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,21 @@ def check(study: Path, *overrides: str) -> dict[str, checks.LayerRow]:
     return {row.name: row for row in rows}
 
 
-def refused(study: Path, *overrides: str) -> str:
-    """The one line with which `check` refuses a study."""
-    with pytest.raises(InputError) as caught:
-        check(study, *overrides)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+def of(study: Path, layer: str, *overrides: str) -> checks.LayerRow:
+    """What is said of a layer in a study of few others."""
+    return check(study, *site.only("dem", layer), *overrides)[layer]
 
 
 def warned(study: Path, layer: str, *overrides: str) -> str:
-    return "; ".join(check(study, *overrides)[layer].warnings)
+    return "; ".join(of(study, layer, *overrides).warnings)
+
+
+def refused(study: Path, *overrides: str, layers: Sequence[str] = ()) -> str:
+    """The one line with which `check` refuses a study of the elevation and a few layers."""
+    with pytest.raises(InputError) as caught:
+        check(study, *site.only("dem", *layers), *overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def edit(study: Path, old: str, new: str) -> None:
@@ -150,7 +156,7 @@ def test_what_can_hardly_be_split_is_reported(
 def test_numbers_that_cannot_work_are_refused_by_key(
     site_study: Path, overrides: list[str], key: str
 ) -> None:
-    said = refused(site_study, *overrides)
+    said = refused(site_study, *overrides, layers=["aftershocks"])
     assert key in said
     assert len(said) < 400
 
@@ -221,7 +227,7 @@ def test_untagged_nodata_in_the_dem(study: Path) -> None:
 
 def prepare_refuses(study: Path, *overrides: str) -> str:
     """The line with which `prepare` alone refuses a study."""
-    run = open_run(study, study.parent / "alone", *overrides)
+    run = open_run(study, study.parent / "alone", *site.only("dem"), *overrides)
     with pytest.raises(InputError) as caught:
         pipeline.prepare(run)
     return str(caught.value)
@@ -249,7 +255,7 @@ def test_a_single_cell_of_untagged_nodata_is_refused_by_all(
     said = refused(study)
     assert f"set nodata = {np.float32(number):.8g} in [layers.dem]" in said
     assert prepare_refuses(study) == said
-    check(study, f"layers.dem.nodata={number!r}")
+    of(study, "dem", f"layers.dem.nodata={number!r}")
 
 
 @pytest.mark.parametrize(
@@ -276,9 +282,9 @@ def test_a_cell_of_untagged_nodata_among_classes(study: Path) -> None:
     soil[:40] = 1
     soil[140, 3] = -9999
     site.raster(study.parent / "soil.tif", soil)
-    assert "set nodata = -9999 in [layers.soil]" in refused(study)
+    assert "set nodata = -9999 in [layers.soil]" in refused(study, layers=["soil"])
     site.raster(study.parent / "soil.tif", np.where(soil < 0, 255, soil).astype(np.uint8))
-    row = check(study)["soil"]
+    row = of(study, "soil")
     assert row.values == "3 classes: 1, 3, 255"
     assert not lacks("; ".join(row.warnings), "nodata = 255")
 
@@ -315,7 +321,7 @@ def test_prepare_alone_looks_at_the_landslides_and_needs_none(study: Path) -> No
     assert prepare_refuses(study, where) == said
     text = study.read_text()
     study.write_text(text[: text.index("[inventory]")])
-    run = open_run(study, study.parent / "out")
+    run = open_run(study, study.parent / "out", *site.only())
     pipeline.prepare(run)
     assert (run.out / "factors" / "DEM.tif").exists()
 
@@ -329,7 +335,7 @@ def test_a_distorting_grid_is_told_by_check_and_by_prepare(
     assert "scale error is +1." in said
     assert 'crs = "EPSG:32643"' in said
     assert "true north lies" in said
-    run = open_run(study, study.parent / "out", *asked)
+    run = open_run(study, study.parent / "out", *site.only(), *asked)
     told: list[str] = []
     monkeypatch.setattr(run.reporter, "say", told.append)
     pipeline.prepare(run)
@@ -347,7 +353,7 @@ def test_feet(study: Path) -> None:
     with rasterio.open(study.parent / "dem.tif", "r+") as dst:
         dst.units = ("ft",)
     assert not lacks(refused(study), "scale = 0.3048", "[layers.dem]")
-    row = check(study, "layers.dem.scale=0.3048")["dem"]
+    row = of(study, "dem", "layers.dem.scale=0.3048")
     low, high = (float(v) for v in row.values.split(" to "))
     z = site.elevation() * 0.3048
     assert (low, high) == (pytest.approx(z.min(), rel=1e-5), pytest.approx(z.max(), rel=1e-5))
@@ -356,7 +362,7 @@ def test_feet(study: Path) -> None:
 def test_heights_of_the_crs_in_feet(study: Path) -> None:
     write_dem(study, site.elevation(), crs="EPSG:32643+6360")
     assert not lacks(refused(study), "US survey foot", "scale = 0.3048006")
-    row = check(study, "layers.dem.scale=0.3048006")["dem"]
+    row = of(study, "dem", "layers.dem.scale=0.3048006")
     assert row.crs == "EPSG:32643"
 
 
@@ -383,7 +389,7 @@ def test_a_stated_scale_is_applied_and_said(study: Path) -> None:
     site.raster(path, np.round(site.elevation() * 10).astype(np.int16))
     with rasterio.open(path, "r+") as dst:
         dst.scales, dst.offsets = (0.1,), (5.0,)
-    row = check(study)["dem"]
+    row = of(study, "dem")
     assert not lacks("; ".join(row.notes), "scale 0.1", "offset 5")
     assert float(row.values.split(" to ")[1]) == pytest.approx(site.elevation().max() + 5, abs=0.06)
 
@@ -495,12 +501,12 @@ def test_a_raster_across_the_180th_meridian(tmp_path: Path) -> None:
 def test_intensity_from_a_shakemap(study: Path) -> None:
     write_shakemap(study)
     edit(study, 'path = "intensity.gpkg"\ncolumn = "mmi"', 'path = "grid.xml"')
-    row = check(study)["intensity"]
+    row = of(study, "intensity")
     assert row.kind == "ShakeMap, 9 x 9"
     assert row.values.count("MMI") == 1
     assert row.coverage == 1.0
     assert not lacks("; ".join(row.notes), "MMI assumed")
-    run = open_run(study, study.parent / "out")
+    run = open_run(study, study.parent / "out", *site.only("intensity"))
     pipeline.prepare(run)
     with rasterio.open(run.out / "factors" / "EI.tif") as src:
         values, tags = src.read(1), src.tags()
@@ -525,7 +531,7 @@ def test_a_shakemap_of_another_earthquake(study: Path) -> None:
 def test_a_shakemaps_field_that_is_not_there(study: Path) -> None:
     write_shakemap(study)
     edit(study, 'path = "intensity.gpkg"\ncolumn = "mmi"', 'path = "grid.xml"\ncolumn = "MMJ"')
-    assert "has no field 'MMJ'. Did you mean 'MMI'?" in refused(study)
+    assert "has no field 'MMJ'. Did you mean 'MMI'?" in refused(study, layers=["intensity"])
 
 
 # ------------------------------------------------------------------ vectors
@@ -536,10 +542,10 @@ def test_coordinates_in_the_wrong_order(study: Path) -> None:
     swapped = gpd.read_file(path)
     swapped.geometry = shapely.transform(swapped.geometry.values, lambda c: c[:, ::-1])
     swapped.to_file(path)
-    said = refused(study)
+    said = refused(study, layers=["faults"])
     assert "faults.gpkg (faults): lies" in said
     assert "set swap_xy = true in its table" in said
-    assert check(study, "layers.faults.swap_xy=true")["faults"].warnings == []
+    assert of(study, "faults", "layers.faults.swap_xy=true").warnings == []
 
 
 def test_polygons_in_the_wrong_order(study: Path) -> None:
@@ -549,8 +555,8 @@ def test_polygons_in_the_wrong_order(study: Path) -> None:
     frame.geometry = shapely.transform(frame.geometry.values, lambda c: c[:, ::-1])
     frame.to_file(path)
     edit(study, "intensity.gpkg", "intensity.geojson")
-    assert "swap_xy = true" in refused(study)
-    assert check(study, "layers.intensity.swap_xy=true")["intensity"].coverage == 1.0
+    assert "swap_xy = true" in refused(study, layers=["intensity"])
+    assert of(study, "intensity", "layers.intensity.swap_xy=true").coverage == 1.0
 
 
 def test_a_layer_of_another_place(study: Path) -> None:
@@ -568,7 +574,8 @@ def test_texts_in_a_wrong_encoding(study: Path) -> None:
     edit(study, "lithology.gpkg", "lithology.shp")
     assert "its texts look garbled" in warned(study, "lithology")
     assert warned(study, "lithology", "layers.lithology.encoding=UTF-8") == ""
-    factors = open_run(study, study.parent / "out", "layers.lithology.encoding=UTF-8").factors()
+    stated = [*site.only("lithology"), "layers.lithology.encoding=UTF-8"]
+    factors = open_run(study, study.parent / "out", *stated).factors()
     legend = next(f.legend for f in factors if f.code == "LITH")
     assert "Gneiß" in legend.values()
 
@@ -585,7 +592,7 @@ def test_aftershocks_with_the_main_shock(study: Path) -> None:
     first = lines[1].split(",")
     path.write_text(text.replace(lines[1], ",".join([*first[:2], "6.9"])))
     assert "the main shock is among them" in warned(study, "aftershocks")
-    row = check(study, "factors.AF.days=30")["aftershocks"]
+    row = of(study, "aftershocks", "factors.AF.days=30")
     assert row.warnings == []
     assert "39 of 40 earthquakes count for AF" in row.notes
 
@@ -602,7 +609,7 @@ def test_epicentre_swapped(study: Path) -> None:
 def test_epicentre_elsewhere(study: Path) -> None:
     assert "km from the grid" in warned(study, "epicentre", "event.epicentre=[80.0, 38.0]")
     assert "longitude 400" in refused(study, "event.epicentre=[400.0, 34.0]")
-    assert check(study)["epicentre"].values.startswith("73.3, 34.66")
+    assert of(study, "epicentre").values.startswith("73.3, 34.66")
 
 
 def test_masks_are_listed(study: Path) -> None:
@@ -611,7 +618,7 @@ def test_masks_are_listed(study: Path) -> None:
     with study.open("a") as file:
         file.write('\n[[masks]]\npath = "lake.gpkg"\nname = "lake"\nmap_value = 0\n')
         file.write('[[masks]]\npath = "sea.gpkg"\nmap_value = "nodata"\n')
-    rows = check(study)
+    rows = check(study, *site.only())
     assert rows["masks.lake"].coverage == pytest.approx(0.1)
     assert rows["masks.lake"].use == "no samples; maps show 0"
     (warning,) = rows["masks.2"].warnings
@@ -646,25 +653,25 @@ def test_a_landslide_as_large_as_the_map(study: Path) -> None:
 
 def test_tiny_landslides_are_counted(study: Path) -> None:
     assert "1 of 51 hold no cell's centre" in warned(study, "inventory")
-    row = check(study, "inventory.small=most_covered")["inventory"]
+    row = of(study, "inventory", "inventory.small=most_covered")
     assert "hold no cell's centre" not in "; ".join(row.warnings)
     assert not lacks("; ".join(row.notes), "1 landslides without a cell centre")
 
 
 def test_what_is_learnt_is_told(study: Path) -> None:
-    whole = check(study)["inventory"]
+    whole = of(study, "inventory")
     assert whole.use == f"positives: {Positive.OUTLINES.what}"
     assert not lacks(whole.warnings[0], 'positives_from = "extracted"', "[inventory]")
-    told = check(study, "inventory.positives_from=extracted")["inventory"]
+    told = of(study, "inventory", "inventory.positives_from=extracted")
     assert told.use == f"positives: {Positive.EXTRACTED.what}"
-    mapped = check(study, "inventory.source_where=1 = 1")["inventory"]
+    mapped = of(study, "inventory", "inventory.source_where=1 = 1")
     assert mapped.use == f"positives: {Positive.SOURCES.what}"
     for row in (told, mapped):
         assert "whole outlines" not in "; ".join(row.warnings)
 
 
 def test_further_layers_of_the_inventory_are_listed(study: Path) -> None:
-    row = check(study)["inventory.ambiguous"]
+    row = of(study, "inventory.ambiguous")
     count = len(gpd.read_file(study.parent / "landslides.gpkg", where="year <> 2005"))
     assert (row.kind, row.file) == (f"{count} polygons", "landslides.gpkg")
     assert row.values == f"{count} on the grid; where year <> 2005"
@@ -676,7 +683,7 @@ def test_further_layers_of_the_inventory_are_listed(study: Path) -> None:
         file.write('\n[[inventory.ambiguous]]\npath = "elsewhere.gpkg"\n')
         file.write('\n[inventory.extent]\npath = "mapped.gpkg"\n')
     site.frame([site.box(0, 0, site.COLS, site.ROWS)]).to_file(study.parent / "mapped.gpkg")
-    rows = check(study)
+    rows = check(study, *site.only())
     assert "inventory.ambiguous 1" in rows
     assert rows["inventory.ambiguous 2"].values == "0 on the grid"
     assert "none of it lies on the grid" in rows["inventory.ambiguous 2"].warnings[0]
@@ -688,10 +695,10 @@ def test_points_as_an_inventory(study: Path) -> None:
     frame = gpd.read_file(path)
     frame.geometry = frame.centroid
     frame.to_file(path)
-    row = check(study)["inventory"]
+    row = of(study, "inventory")
     assert row.kind == "51 points"
     assert row.use == f"positives: {Positive.POINTS.what}"
-    run = open_run(study, study.parent / "out")
+    run = open_run(study, study.parent / "out", *site.only())
     pipeline.prepare(run)
     pipeline.sample(run)
 
@@ -700,20 +707,21 @@ def test_points_as_an_inventory(study: Path) -> None:
 
 
 def test_all_missing_layers_and_files_are_named_at_once(study: Path) -> None:
+    layers = ["rupture", "faults", "rivers", "soil"]
     for name in ("faults.gpkg", "soil.tif"):
         (study.parent / name).unlink()
-    said = refused(study)
+    said = refused(study, layers=layers)
     assert all(f"{name} (layers." in said for name in ("faults.gpkg", "soil.tif"))
     edit(study, '[layers.rivers]\npath = "rivers.gpkg"\n', "")
     edit(study, '[layers.rupture]\npath = "rupture.gpkg"\n', "")
-    said = refused(study)
+    said = refused(study, layers=layers)
     named = ("[layers.rivers] (DR)", "[layers.rupture] (SRD)", "faults.gpkg", "soil.tif")
     assert all(name in said for name in named)
 
 
 def test_models_that_cannot_run_are_named_with_their_reason(study: Path) -> None:
     use = 'models.use=["lr","newmark","jessee2018"]'
-    row = check(study, use)["models"]
+    row = of(study, "models", use)
     assert row.use == "runs lr"
     assert [w.split(" is left out, it lacks ")[0] for w in row.warnings] == [
         "newmark",
@@ -721,7 +729,7 @@ def test_models_that_cannot_run_are_named_with_their_reason(study: Path) -> None
     ]
     assert all("(no factor PGA)" in row.warnings[0] for _ in row.warnings)
     assert "newmark is left out" in refused(study, 'models.use=["newmark"]')
-    assert "models" not in check(study)
+    assert "models" not in check(study, *site.only())
 
 
 def test_classes_too_small_to_learn_from_are_named(study: Path) -> None:
@@ -733,7 +741,7 @@ def test_classes_too_small_to_learn_from_are_named(study: Path) -> None:
     codes[:, :90] = 2
     codes[5:9, 5:9] = 77
     site.raster(study.parent / "soil.tif", codes, nodata=-1)
-    rows = check(study)
+    rows = check(study, *site.only("lithology", "soil"))
     told = {n: "; ".join(rows[n].warnings) for n in ("lithology", "soil")}
     assert not lacks(told["lithology"], "1 of its 4 classes", "0.1 %", "(travertine)")
     assert not lacks(told["soil"], "1 of its 3 classes", "0.1 %", "(77)")

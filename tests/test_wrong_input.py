@@ -32,6 +32,13 @@ from .test_cli import edit, error, run
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
+    """The site with few layers."""
+    return site.make_few(tmp_path / "site", "dem", "aftershocks", "faults")
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """The site with all layers."""
     return site.make(tmp_path / "site")
 
 
@@ -173,9 +180,9 @@ def test_magnitudes_that_are_none(study: Path, capsys: pytest.CaptureFixture[str
 # ------------------------------------------------------------------ rasters
 
 
-def test_a_complex_raster(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    site.raster(study.parent / "soil.tif", np.ones((150, 180), np.complex64))
-    holds(error(capsys, study), "soil.tif: holds complex numbers (complex64)", "real ones")
+def test_a_complex_raster(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.raster(whole.parent / "soil.tif", np.ones((150, 180), np.complex64))
+    holds(error(capsys, whole), "soil.tif: holds complex numbers (complex64)", "real ones")
 
 
 def test_a_dem_without_crs_is_named(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,11 +199,11 @@ def test_a_dem_without_a_place(study: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_truncated_raster_is_told_in_words(
-    study: Path, capsys: pytest.CaptureFixture[str]
+    whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = study.parent / "soil.tif"
+    path = whole.parent / "soil.tif"
     path.write_bytes(path.read_bytes()[:30_000])
-    line = error(capsys, study)
+    line = error(capsys, whole)
     holds(line, "soil.tif: cannot be read to the end (truncated or damaged?)")
     assert "previous exception" not in line
 
@@ -238,39 +245,39 @@ def test_coordinates_that_are_infinite(study: Path, capsys: pytest.CaptureFixtur
     holds(error(capsys, study), "faults.geojson (faults): 1 of its 2 features", "not finite")
 
 
-def test_a_column_that_is_empty(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_column_that_is_empty(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for layer, column in (("lithology", "unit"), ("intensity", "mmi")):
-        path = study.parent / f"{layer}.gpkg"
-        whole = gpd.read_file(path)
-        whole.assign(**{column: pd.Series([None] * len(whole), dtype=whole[column].dtype)}).to_file(
-            path
-        )
-        line = error(capsys, study)
+        path = whole.parent / f"{layer}.gpkg"
+        before = gpd.read_file(path)
+        before.assign(
+            **{column: pd.Series([None] * len(before), dtype=before[column].dtype)}
+        ).to_file(path)
+        line = error(capsys, whole)
         holds(line, f"{layer}.gpkg (layers.{layer}): column '{column}' is empty in all")
-        whole.to_file(path)
+        before.to_file(path)
 
 
 def test_a_missing_column_lists_those_there_are(
-    study: Path, capsys: pytest.CaptureFixture[str]
+    whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = study.parent / "intensity.gpkg"
+    path = whole.parent / "intensity.gpkg"
     more = {f"c{i:02}": 1 for i in range(14)}
     gpd.read_file(path).rename(columns={"mmi": "shaking"}).assign(**more).to_file(path)
-    line = error(capsys, study)
+    line = error(capsys, whole)
     holds(line, "no column 'mmi'. Its columns: shaking, c00,", "c10 and 3 more.")
 
 
-def test_a_truncated_geopackage(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = study.parent / "rivers.gpkg"
+def test_a_truncated_geopackage(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = whole.parent / "rivers.gpkg"
     for size in (0, 700, 30_000):
-        whole = path.read_bytes()
-        path.write_bytes(whole[:size])
-        line = error(capsys, study)
+        before = path.read_bytes()
+        path.write_bytes(before[:size])
+        line = error(capsys, whole)
         holds(line, "rivers.gpkg (rivers): cannot be read (truncated or damaged")
         assert "sqlite" not in line
-        path.write_bytes(whole)
+        path.write_bytes(before)
     path.write_bytes(path.read_bytes()[:60_000])
-    line = error(capsys, study, "--set", "layers.dem.path=rivers.gpkg")
+    line = error(capsys, whole, "--set", "layers.dem.path=rivers.gpkg")
     holds(line, "rivers.gpkg: not a raster that GDAL can read: truncated or damaged?")
 
 
@@ -312,8 +319,8 @@ def test_a_crs_that_is_none_names_what_states_it(study: Path) -> None:
 # ------------------------------------------------------------------ settings and the grid
 
 
-def test_pieces_of_lines_without_end(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = error(capsys, study, "--set", "factors.SRD.subsection=1e-6")
+def test_pieces_of_lines_without_end(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = error(capsys, whole, "--set", "factors.SRD.subsection=1e-6")
     holds(line, "[factors.SRD] subsection = 1e-06 m", "rupture.gpkg", "at least")
 
 
@@ -325,9 +332,9 @@ def test_a_window_wider_than_the_grid(study: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_grid_beyond_measure_is_told_fast(
-    study: Path, capsys: pytest.CaptureFixture[str]
+    whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = told(capsys, study, "--set", "grid.resolution=0.05")
+    text = told(capsys, whole, "--set", "grid.resolution=0.05")
     assert not lacks(text, "warning: dem: ", "9,720,000,000 cells")
     assert "14 factors alone take 544 GB" in text
 
