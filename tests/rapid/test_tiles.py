@@ -12,8 +12,10 @@ import pytest
 import xarray as xr
 
 from shakeslide.core.engine import Engine
+from shakeslide.core.files import save_shard
+from shakeslide.geo import grid as grids
 from shakeslide.io.tile_jobs import Shards, TileJob
-from shakeslide.rapid import tiles
+from shakeslide.rapid import response, tiles
 from tests import small_site as site
 
 from .test_exposure import GRID
@@ -57,4 +59,28 @@ def test_what_waits_beside_a_tile_is_made_again_where_it_is_damaged(tmp_path, be
     tiles.compute(cast(tiles.Work, work), stack, job)
     assert work.computed == 5
     assert path.read_bytes() == content
-    assert np.allclose(tiles.cuts(job, cut, 1), -np.expm1(-2.0))
+    found = tiles.cuts(job, cut, 1)
+    assert found.probability == pytest.approx([-np.expm1(-2.0)])
+    assert found.number == pytest.approx(np.full(20, -np.expm1(-2.0)))
+
+
+def test_roads_are_cut_as_their_cells_in_all_tiles_fail_however_many_are_added_up_at_once(
+    tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(0)
+    draws, roads, places = 20, 5, [np.array([0, 2, 4]), np.array([1, 2]), np.array([0, 1, 2])]
+    job = TileJob(
+        grid=GRID, folder=tmp_path, shards=Shards(tmp_path / "parts"), engine=Engine(1)
+    )  # fmt: skip
+    cut = grids.tiles(GRID, 96)[: len(places)]
+    intact = np.zeros((roads, draws))
+    for tile, numbers in zip(cut, places, strict=True):
+        logs = -rng.exponential(0.3, (numbers.size, draws))
+        intact[numbers] += logs
+        save_shard(np.column_stack([numbers, logs]), tiles.roads_path(job, tile))
+    for at_once in (2**22, 2 * draws, 1):
+        monkeypatch.setattr(response, "AT_ONCE", at_once)
+        found = tiles.cuts(job, cut, roads)
+        assert found.probability == pytest.approx((1 - np.exp(intact)).mean(axis=1))
+        assert found.number == pytest.approx((1 - np.exp(intact)).sum(axis=0))
+    assert found.probability[3] == 0

@@ -231,7 +231,7 @@ class _Weights:
 def _totals(
     event: NewEarthquake,
     sums: NDArray[np.float64],
-    cuts: NDArray[np.float64] | None,
+    cuts: tiles.Cuts | None,
     cut: list[Tile],
     job: TileJob,
 ) -> Totals:
@@ -244,7 +244,7 @@ def _totals(
     area = totals.quantiles(by["area"].draws)
     exposed = {n: totals.quantiles(by[n].draws) for n in names[1:]}
     if cuts is not None:
-        exposed["road_cuts"] = totals.quantiles(cuts.sum(axis=0))
+        exposed["road_cuts"] = totals.quantiles(cuts.number)
     known = sum(int(np.isfinite(job.shards.load(t)[0]).sum()) for t in cut)
     dx, dy = grids.cell_size(event.grid)
     mapped = known * dx * dy / 1e6
@@ -308,9 +308,9 @@ def _warnings(event: NewEarthquake, known: int) -> list[str]:
     return out
 
 
-def _write_roads(out: Path, roads: RoadCells, cuts: NDArray[np.float64]) -> Path:
-    """Write `roads.csv`: how likely each road is cut, (roads, draws), the most likely first."""
-    p = cuts.mean(axis=1)
+def _write_roads(out: Path, roads: RoadCells, cuts: tiles.Cuts) -> Path:
+    """Write `roads.csv`: how likely each road is cut, the most likely first."""
+    p = cuts.probability
     km = shapely.length(roads.lines) / 1000.0
     order = np.argsort(-p, kind="stable")
     table = pd.DataFrame(

@@ -176,8 +176,9 @@ class Work:
         numbers, at = np.unique(road, return_inverse=True)
         out = np.zeros((numbers.size, 1 + draws))
         out[:, 0] = numbers
-        for start in range(0, cell.size, BAND):
-            part = slice(start, start + BAND)
+        rows = min(BAND, max(response.AT_ONCE // draws, 1))
+        for start in range(0, cell.size, rows):
+            part = slice(start, start + rows)
             asked = self._cells(raw[part], (row[part], col[part]))
             p = response.at_draws(asked).astype(np.float64)
             # Cells fail together in a draw: given the draw they fail alone.
@@ -310,14 +311,40 @@ def roads_path(job: TileJob, tile: Tile) -> Path:
     return job.shards.folder / f"{tile.name}_roads.npy"
 
 
-def cuts(job: TileJob, tiles: Sequence[Tile], roads: int) -> NDArray[np.float64]:
-    """Return the probability that each road is cut at each draw, (roads, draws) float64."""
-    total: NDArray[np.float64] | None = None
-    for tile in tiles:
-        part = np.load(roads_path(job, tile))
-        total = np.zeros((roads, part.shape[1] - 1)) if total is None else total
-        total[part[:, 0].astype(np.int64)] += part[:, 1:]
-    return -np.expm1(np.zeros((roads, 0)) if total is None else total)
+class Cuts(NamedTuple):
+    """How often roads are cut.
+
+    Attributes
+    ----------
+    probability : array, (roads,) float64
+        That each is cut, over the draws.
+    number : array, (draws,) float64
+        Expected number of roads that are cut at each draw.
+    """
+
+    probability: NDArray[np.float64]
+    number: NDArray[np.float64]
+
+
+def cuts(job: TileJob, tiles: Sequence[Tile], roads: int) -> Cuts:
+    """Return how often each of so many roads is cut."""
+    parts = [np.load(roads_path(job, tile), mmap_mode="r") for tile in tiles]
+    numbers = [np.array(part[:, 0]).astype(np.int64) for part in parts]
+    draws = parts[0].shape[1] - 1
+    found = Cuts(np.zeros(roads), np.zeros(draws))
+    # A few roads at a time: those of all tiles at all draws may not fit into memory.
+    step = max(response.AT_ONCE // draws, 1)
+    for start in range(0, roads, step):
+        stop = min(start + step, roads)
+        intact = np.zeros((stop - start, draws))
+        for number, part in zip(numbers, parts, strict=True):
+            # The numbers rise within a tile.
+            first, last = np.searchsorted(number, [start, stop])
+            intact[number[first:last] - start] += part[first:last, 1:]
+        cut = -np.expm1(intact)
+        found.probability[start:stop] = cut.mean(axis=1)
+        found.number[:] += cut.sum(axis=0)
+    return found
 
 
 def compute(work: Work, stack: xr.DataArray, job: TileJob) -> list[Tile]:
