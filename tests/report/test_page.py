@@ -23,7 +23,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
 from shakeslide.learning.bundle import TrainedOn
-from shakeslide.report import artefacts, drawing, figures, places, published, words
+from shakeslide.report import artefacts, drawing, figures, findings, places, published, words
 from shakeslide.report import page as report_page
 from shakeslide.results import evaluation_document, provenance_document
 from shakeslide.results.evaluation_document import Spread, summary_of
@@ -168,10 +168,8 @@ def test_texts_never_become_markup(page: Page) -> None:
 
 def test_pictures_of_the_page_are_whole(page: Page) -> None:
     pictures = [a for t, a in page.elements if t == "img"]
-    assert (
-        len(pictures) == 5 + 2 * 3 + 1 + 2 + 2 * 3 + 2 + 2 + 2 + 4
-    )  # factors, maps, samples, charts, curves of each protocol; what the scores come to,
-    # differences, uncertainty, importance
+    # Factors, maps, uncertainty, samples, scores and curves by protocol, importance.
+    assert len(pictures) == 5 + 3 + 2 + 1 + 4 + 3
     for attrs in pictures:
         assert attrs["alt"]
         kind, _, code = str(attrs["src"]).partition(";base64,")
@@ -549,7 +547,8 @@ def test_of_many_models_the_page_shows_the_best_four(run_folder: Path) -> None:
         maps=[replace(files, model=m) for m in aucs],
         evaluation=replace(run.evaluation, summary=summary),
     )
-    assert report_page.plates(many) == ["e", "b", "d", "a"]
+    best = [files.model for files in findings.ranked(many)[: report_page.MOST_PLATES]]
+    assert best == ["e", "b", "d", "a"]
 
 
 def test_plates_and_classes_begin_with_the_best_model(run_folder: Path) -> None:

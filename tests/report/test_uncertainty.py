@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 
 from shakeslide.core.errors import InputError
 from shakeslide.io.style import RAMP
-from shakeslide.report import artefacts, figures, map_figures, uncertainty_text
+from shakeslide.report import artefacts, figures, map_figures, uncertainty
 from shakeslide.report.cartography import NODATA, View
 
 from .fabricated import GRID, THRESHOLD, write_raster, write_uncertainty
@@ -45,17 +45,17 @@ def test_spread_is_that_of_all_cells(
 ) -> None:
     mean, sd, _ = values
     known = np.isfinite(sd)
-    (told,) = uncertainty_text.spreads(run)
+    (told,) = run.spreads
     assert told.model == "rf"
-    assert told.median == pytest.approx(np.median(sd[known]), abs=2 / uncertainty_text.BINS)
-    assert told.high == pytest.approx(np.quantile(sd[known], 0.95), abs=2 / uncertainty_text.BINS)
+    assert told.median == pytest.approx(np.median(sd[known]), abs=2 / uncertainty.BINS)
+    assert told.high == pytest.approx(np.quantile(sd[known], 0.95), abs=2 / uncertainty.BINS)
     near = np.abs(mean[known] - 0.5) <= 2 * sd[known]
     assert told.undecided == pytest.approx(near.mean())
 
 
 def test_the_threshold_means_nothing_on_a_corrected_map(run: artefacts.Artefacts) -> None:
     corrected = replace(run, maps=[replace(f, shows="probability") for f in run.maps])
-    (told,) = uncertainty_text.spreads(corrected)
+    (told,) = corrected.spreads
     assert told.undecided is None
 
 
@@ -63,7 +63,7 @@ def test_applicability_counts_cells(
     run: artefacts.Artefacts, values: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> None:
     index = values[2]
-    told = uncertainty_text.applicability(run)
+    told = run.applicability
     assert told is not None
     assert told.threshold == THRESHOLD
     known = np.isfinite(index)
@@ -71,13 +71,11 @@ def test_applicability_counts_cells(
 
 
 @pytest.mark.parametrize("tags", [{}, {"threshold": "much"}, {"threshold": "nan"}])
-def test_applicability_without_its_limit_is_an_error(
-    run: artefacts.Artefacts, tmp_path: Path, tags: dict[str, str]
-) -> None:
+def test_applicability_without_its_limit_is_an_error(tmp_path: Path, tags: dict[str, str]) -> None:
     path = tmp_path / "applicability.tif"
     write_raster(path, np.ones(GRID.shape, np.float32), tags=tags)
     with pytest.raises(InputError, match=r"applicability\.tif: has no tag `threshold`"):
-        uncertainty_text.applicability(replace(run, applicability=path))
+        uncertainty.applicability(path)
 
 
 # ------------------------------------------------------------------ figures
@@ -89,9 +87,8 @@ def test_ground_beyond_the_limit_has_its_own_colour(
     index = values[2]
     assert run.applicability is not None
     with figures.style():
-        figure = map_figures.applicability(
-            run.applicability, THRESHOLD, 0.123, View(GRID, 100), None
-        )
+        told = replace(run.applicability, outside=0.123)
+        figure = map_figures.applicability(told, View(GRID, 100), None)
     picture = np.asarray(figure.axes[1].get_images()[0].get_array())
     outside = np.round(255 * np.array(to_rgb(map_figures.OUTSIDE)))
     assert ((picture == outside).all(axis=-1) == (index > THRESHOLD)).all()
@@ -124,12 +121,12 @@ def test_a_model_without_ensemble_has_no_map_of_it(run: artefacts.Artefacts) -> 
 
 
 def test_page_tells_how_sure_the_maps_are(run: artefacts.Artefacts, page: Page) -> None:
-    told = uncertainty_text.applicability(run)
+    told = run.applicability
     assert told is not None
     share = f"{100 * told.outside:.3g} %"
     for fact in ("applicability", "outside"):
         assert page.fact(fact).startswith(share)
-    (spread,) = uncertainty_text.spreads(run)
+    (spread,) = run.spreads
     cells = page.rows("spreads")["rf"]
     assert cells[0] == f"{spread.median:.3f}"
     assert spread.undecided is not None

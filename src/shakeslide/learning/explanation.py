@@ -88,6 +88,12 @@ class ModelImportance:
     permutation: tuple[Loss, ...]
     dependence: tuple[Dependence, ...]
 
+    @property
+    def greatest(self) -> Loss | None:
+        """The group of factors whose shuffling lowers the AUC most, None if not known."""
+        known = [(loss.mean, loss) for loss in self.permutation if loss.mean is not None]
+        return max(known, key=lambda pair: pair[0])[1] if known else None
+
     def dependence_on(self, code: str) -> Dependence | None:
         """Return the dependence on a factor, None where it is not known."""
         return next((curve for curve in self.dependence if curve.code == code), None)
@@ -128,11 +134,11 @@ class Collinear:
         """Whether the samples were enough for it."""
         return bool(self.correlation)
 
-    def infinite(self, index: int) -> bool:
-        """Tell whether the others give the i-th factor away, so that its VIF is infinite."""
+    def infinite(self, code: str) -> bool:
+        """Tell whether the others give a factor away, so that its VIF is infinite."""
         # JSON has no infinity; only a factor that does not vary has no correlation with itself.
-        code = self.codes[index]
-        return self.vif[code] is None and self.correlation[index][index] is not None
+        i = self.codes.index(code)
+        return self.vif[code] is None and self.correlation[i][i] is not None
 
 
 def information_gain(samples: Samples, rows: NDArray[np.int64]) -> tuple[Gain, ...]:

@@ -72,7 +72,7 @@ def confusion(bench: Bench, advance: Advance) -> Told:
         results,
         title="Confusion matrices",
         table=pd.DataFrame(rows),
-        figure=charts.confusion(drawn),
+        figure=plots.confusion(drawn),
         caption="Confusion matrices of the test cells, added up over the splits (Table 1 defines "
         "them; no counts are published). Share of each mapped class in percent.",
     )
@@ -121,7 +121,7 @@ def scores(bench: Bench, advance: Advance) -> Told:
         results,
         title="Scores of the four models",
         table=pd.DataFrame(rows),
-        figure=charts.scores([_summary(bench, m, results[m]) for m in MODELS]),
+        figure=plots.scores([_summary(bench, m, results[m]) for m in MODELS]),
         caption=f"Scores of four models, mean ± sd of {len(bench.splits)} splits, and the "
         "published ones (Table 5, section 4.2), which a balanced test set cannot give: precision "
         "and recall imply OA " + ", ".join(f"{100 * v:.1f}" for v in implied().values()) + ".",
@@ -167,7 +167,7 @@ def roc(bench: Bench, advance: Advance) -> Told:
         results,
         title="ROC curves",
         table=pd.DataFrame(rows),
-        figure=charts.roc(curves, drawn, bench.protocol),
+        figure=charts.roc(curves, drawn, [bench.protocol]),
         caption=f"ROC curves, mean of {len(bench.splits)} splits. Published AUC: LR 0.88, SVM "
         "0.88, RF 0.89; the autoencoder's is not given.",
         further={"_curve": pd.concat(points)},

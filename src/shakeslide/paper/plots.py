@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from shakeslide.paper import printed_figures
-from shakeslide.report import figures, words
-from shakeslide.report.charts import GRID
+from shakeslide.report import figures, published, words
+from shakeslide.report.figures import GRID
+from shakeslide.report.score_tables import COMPARED
+from shakeslide.results.evaluation_document import ModelConfusion, Summary
 
 GREY = "#5a626b"
 OURS, TRAINING = "#d55e00", "#0072b2"
@@ -269,3 +272,81 @@ def layers(table: pd.DataFrame) -> Figure:
         axes.margins(x=0.12)
         _grid(axes)
     return figure
+
+
+def confusion(matrices: Sequence[ModelConfusion]) -> Figure:
+    """Return confusion matrices, shaded by the share of each mapped class."""
+    columns = min(2, len(matrices))
+    rows = math.ceil(len(matrices) / columns)
+    side, dx, dy = 1.7, 2.65, 2.45
+    figure, _ = figures.new(columns * dx + 0.1, rows * dy)
+    for i, matrix in enumerate(matrices):
+        left = 0.85 + (i % columns) * dx
+        bottom = 0.45 + (rows - 1 - i // columns) * dy
+        _matrix(figures.axes_at(figure, left, bottom, side, side), matrix)
+    return figure
+
+
+def _matrix(axes: Axes, matrix: ModelConfusion) -> None:
+    counts = np.array([[matrix.tp, matrix.fn], [matrix.fp, matrix.tn]], float)
+    # Of each mapped class, which is what does not depend on the balance of the samples.
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
+    for (i, j), n in np.ndenumerate(counts):
+        ink = "white" if shares[i, j] > 0.6 else "#1b1f24"
+        text = f"{n:,.0f}\n{100 * shares[i, j]:.1f} %"
+        axes.text(j, i, text, ha="center", va="center", color=ink, fontsize=8.5)
+    axes.set_xticks([0, 1], ["landslide", "clear"])
+    axes.set_yticks([0, 1], ["landslide", "clear"], rotation=90, va="center")
+    axes.set_xlabel("Predicted", labelpad=2)
+    axes.set_ylabel("Mapped", labelpad=2)
+    axes.set_title(matrix.model.upper(), loc="left")
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def scores(every: Sequence[Summary]) -> Figure:
+    """Return a protocol's scores beside the published ones, a panel per measure."""
+    rows = sorted(every, key=lambda row: row.oa.mean or 0.0)
+    wide, tall = 2.0, 0.36 * len(rows) + 0.2
+    figure, sheet = figures.new(0.65 + 2 * (wide + 0.2), 2 * (tall + 0.5) + 0.22)
+    for i, measure in enumerate(COMPARED):
+        left = 0.55 + (i % 2) * (wide + 0.25)
+        bottom = 0.46 + (1 - i // 2) * (tall + 0.5)
+        axes = figures.axes_at(figure, left, bottom, wide, tall)
+        _dots(axes, rows, measure)
+        if i % 2:
+            axes.set_yticklabels([])
+    y = 0.12
+    for x, colour, marker, name in (
+        (0.6, figures.COLOURS["sae"], "o", "this study"),
+        (1.75, "#5a626b", "D", "published, another area (mean ± sd)"),
+    ):
+        sheet.plot([x], [y], marker, ms=5, color=colour, mfc=colour if marker == "o" else "white")
+        sheet.text(x + 0.12, y, name, fontsize=8, va="center")
+    return figure
+
+
+def _dots(axes: Axes, rows: Sequence[Summary], measure: str) -> None:
+    scale = 100 if measure in words.PERCENT else 1
+    for i, row in enumerate(rows):
+        paper = published.SCORES.get(row.model, {}).get(measure)
+        if paper is not None:
+            axes.errorbar(
+                scale * paper.mean, i + 0.14, xerr=scale * (paper.sd or 0), fmt="D", ms=4.5,
+                color="#5a626b", mfc="white", elinewidth=1,
+            )  # fmt: skip
+        own = row.of(measure)
+        if own.mean is not None:
+            axes.errorbar(
+                scale * own.mean, i - 0.14, xerr=scale * (own.sd or 0), fmt="o", ms=5,
+                color=figures.COLOURS["sae"], elinewidth=1,
+            )  # fmt: skip
+    axes.set_yticks(range(len(rows)), [row.model.upper() for row in rows])
+    axes.set_ylim(-0.5, len(rows) - 0.5)
+    axes.margins(x=0.08)
+    axes.grid(axis="x", color=figures.GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(words.heading(measure), loc="left", fontsize=8.5)

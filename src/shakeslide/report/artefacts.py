@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
 from shakeslide.learning import bundle
+from shakeslide.report import uncertainty
+from shakeslide.report.uncertainty import Applicability, Spread
 from shakeslide.results import evaluation_document, importance_document, provenance_document
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
@@ -32,6 +35,13 @@ class FactorFile:
     info: stacks.FactorInfo
     path: Path
     citation: str
+
+    @property
+    def class_names(self) -> list[str]:
+        """What the codes of its classes stand for, where that is more than the codes."""
+        legend = self.info.legend if self.info.kind == "categorical" else {}
+        names = [f"{code} {name}" for code, name in sorted(legend.items())]
+        return [text for text in names if len(set(text.split(" ", 1))) > 1]
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ class Artefacts:
         In the evaluation's order of models.
     importance : Importance or None
         importance.json; None where the run did not ask.
-    applicability : Path or None
+    dissimilarity : Path or None
         Map of how unlike the training data each cell is, where the run made one.
     extraction : SourcesRecord or None
         sources.json, where the positives are source areas extracted from outlines.
@@ -127,7 +137,7 @@ class Artefacts:
     factors: Sequence[FactorFile]
     maps: Sequence[MapFiles]
     importance: Importance | None = None
-    applicability: Path | None = None
+    dissimilarity: Path | None = None
     extraction: SourcesRecord | None = None
     trained: Mapping[str, int] = field(default_factory=dict)
     fitted_on_all: bool = False
@@ -164,6 +174,31 @@ class Artefacts:
         dem = self.factor("DEM")
         return dem.path if dem else None
 
+    @cached_property
+    def applicability(self) -> Applicability | None:
+        """How much of the area lies outside the training conditions, None if not known."""
+        return self.dissimilarity and uncertainty.applicability(self.dissimilarity)
+
+    @cached_property
+    def spreads(self) -> list[Spread]:
+        """The spread of each model that has an ensemble."""
+        threshold = self.evaluation.threshold
+        return [
+            # The threshold is one of probabilities at the balance of the samples.
+            uncertainty.spread(f.model, f.spread, f.mean if f.balanced else None, threshold)
+            for f in self.maps
+            if f.spread is not None
+        ]
+
+    @cached_property
+    def means(self) -> dict[str, float]:
+        """Mean of each map that shows the probability at the area's share of sources."""
+        return {
+            f.model: uncertainty.mean_of(f.probability)
+            for f in self.maps
+            if f.shows == "probability"
+        }
+
     @property
     def sources(self) -> NDArray[np.bool_]:
         """Which samples are source cells, (samples,) bool."""
@@ -199,7 +234,7 @@ def load(out: Path) -> Artefacts:
         factors=factors,
         maps=mapped,
         importance=importance_document.load(out),
-        applicability=_existing(out / "maps" / "applicability.tif"),
+        dissimilarity=_existing(out / "maps" / "applicability.tif"),
         extraction=source_files.load(out) if extracted else None,
         trained={m.model: n for m in mapped if (n := _rows(out / "models" / m.model))},
         fitted_on_all=any(_is_on_all(out / "models" / m.model) for m in mapped),

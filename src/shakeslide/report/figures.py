@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,8 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
 from shakeslide.core.files import Steps, replacing
@@ -58,6 +59,7 @@ COLOURS: Mapping[str, str] = {
     "lr": "#cc79a7",
 }
 """Colour of a model; from Okabe and Ito (2008), told apart by colour-blind readers."""
+GRID = "#e3e6e9"
 SPARE = ("#56b4e9", "#e69f00", "#000000", "#7f7f7f")
 LINES = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (1, 1)))
 
@@ -124,6 +126,33 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
     """Return axes at a place in inches."""
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, bottom / h, width / w, height / h))
+
+
+def panels(
+    width: float, height: float, rows: int = 1, columns: int = 1, **how: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of this size in inches, and panels in it that leave room for their labels."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    found = list(figure.subplots(rows, columns, squeeze=False, **how).flat)
+    for axes in found:
+        axes.grid(color=GRID, linewidth=0.5)
+        axes.set_axisbelow(True)
+    return figure, found
+
+
+def named_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows 0, 1, 2, ... of a chart, the first on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+
+
+def key_below(figure: Figure, axes: Axes, columns: int = 1) -> None:
+    """Draw the key of some axes beneath all of a figure's panels."""
+    shown = axes.get_legend_handles_labels()
+    figure.legend(*shown, loc="outside lower left", ncols=columns, frameon=False)
 
 
 def save(
@@ -207,11 +236,6 @@ def line(index: int) -> Any:
     return LINES[index % len(LINES)]
 
 
-def room(names: Iterable[str], least: float = 0.55) -> float:
-    """Return the inches that the longest of some models' names takes left of an axis."""
-    return max([least, *(0.14 + 0.079 * len(name) for name in names)])
-
-
 def drawable(text: str) -> bool:
     """Tell whether the figures' font has all characters of a text."""
     return {ord(c) for c in text} <= _characters()
@@ -225,14 +249,11 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 @lru_cache(maxsize=4096)
 def _advance(character: str, bold: bool) -> float:
     """Return a character's width as a share of the text's size."""
-    weight = "bold" if bold else "normal"
-    wanted = font_manager.FontProperties(family="DejaVu Sans", weight=weight)
-    # A font of its own: that of the figures has the size of what was drawn last.
-    font = FT2Font(font_manager.findfont(wanted))
-    font.set_size(100, 72)
-    index = font.get_char_index(ord(character))
-    # FreeType gives it in parts of 65,536, whatever hinting does to the drawn width.
-    return float(font.load_glyph(index).linearHoriAdvance) / 65536 / 100
+    # A box stands for what the font has not.
+    if not drawable(character):
+        return 0.6
+    font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal", size=1)
+    return float(text_to_path.get_text_width_height_descent(character, font, ismath=False)[0])
 
 
 def wrapped(text: str, width: float, size: float, bold: bool = False) -> list[str]:
@@ -266,11 +287,6 @@ def plain(text: str) -> str:
     return " ".join("".join(c if drawable(c) else " " for c in text).split())
 
 
+@cache
 def _characters() -> set[int]:
-    if not _CHARACTERS:
-        font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
-        _CHARACTERS.update(font.get_charmap())
-    return _CHARACTERS
-
-
-_CHARACTERS: set[int] = set()
+    return set(font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap())

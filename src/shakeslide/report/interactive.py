@@ -22,7 +22,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.io import vector
 from shakeslide.io.records import Shapes
 from shakeslide.io.style import class_colours
-from shakeslide.report import cartography, findings, map_figures, uncertainty_text, words
+from shakeslide.report import cartography, findings, map_figures, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import Float, Line, View
 from shakeslide.report.colouring import PROBABILITY, probability_scale, spread_scale
@@ -473,10 +473,10 @@ def _with_model(title: str, layer: str) -> str:
 
 
 def _applicability(run: Artefacts, view: View, images: list[CodedPicture]) -> list[Layer]:
-    told = uncertainty_text.applicability(run)
-    if told is None or run.applicability is None:
+    told = run.applicability
+    if told is None:
         return []
-    index = view.read(run.applicability, average=False)
+    index = view.read(told.path, average=False)
     # As the map has it, so that a cell at the limit lies on the edge of a bin.
     limit = float(np.float32(told.threshold))
     beyond = bool((index > limit).any())

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from shakeslide.core.files import replacing
 from shakeslide.geo import grid as grids
-from shakeslide.report import figures, findings, page, places, sheet_map, uncertainty_text, words
+from shakeslide.report import figures, findings, page, places, sheet_map, words
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.report.legends import Box
 from shakeslide.report.places import Places
@@ -91,8 +91,7 @@ def texts(run: Artefacts, study: StudyFacts) -> Texts:
             lead=findings.lead(run, protocol, model),
             captured={float(area): share for area, share in captured.items() if share is not None},
             alarms=findings.alarms(run, model),
-            applicability=uncertainty_text.applicability(run),
-            spread=next((s for s in uncertainty_text.spreads(run) if s.model == model), None),
+            spread=next((s for s in run.spreads if s.model == model), None),
             places=places.find(run),
             first=FIRST,
             blank=1 - counts["valid_cells"] / counts["cells"],

@@ -16,12 +16,10 @@ from shakeslide.geo import grid as grids
 from shakeslide.io.style import class_colours
 from shakeslide.report import (
     findings,
-    importance_text,
     interactive,
     places,
     published,
     score_tables,
-    uncertainty_text,
     words,
 )
 from shakeslide.report.artefacts import Artefacts, ClassShare, MapFiles, class_shares
@@ -67,34 +65,38 @@ def environment() -> jinja2.Environment:
         "CLOSE": CLOSE,
         "nbsp": words.NBSP,
         "tables": score_tables,
-        "factors": importance_text,
         "published": published,
     }
-    templates.filters |= {
-        "area": words.area,
-        "area_interval": score_tables.area_interval,
-        "cell_size": words.cell_size,
-        "count": words.count,
-        "difference": score_tables.difference,
-        "earthquake": words.earthquake,
-        "heading": words.heading,
-        "hectares": places.hectares,
-        "interval": score_tables.interval,
-        "joined": words.joined,
+    named = (
+        words.area,
+        words.cell_size,
+        words.count,
+        words.earthquake,
+        words.heading,
+        words.joined,
+        words.of_hundred,
+        words.part_of,
+        words.plain,
+        words.seconds,
+        words.sentence,
+        words.share,
+        words.signed,
+        words.unit,
+        words.whole_percent,
+        places.hectares,
+        score_tables.area_interval,
+        score_tables.difference,
+        score_tables.interval,
+        score_tables.loss,
+        score_tables.spread,
+        score_tables.vif,
+    )
+    templates.filters |= {function.__name__: function for function in named} | {
         "length_of": words.length,
         "named": words.within_sentence,
-        "of_hundred": words.of_hundred,
-        "part_of": words.part_of,
-        "plain": words.plain,
         "protocol_words": lambda p: words.PROTOCOLS.get(p, p),
         "score": _score,
-        "seconds": words.seconds,
-        "share": words.share,
-        "signed": words.signed,
-        "spread": score_tables.spread,
         "title_of": words.model_title,
-        "unit": words.unit,
-        "whole_percent": words.whole_percent,
     }
     return templates
 
@@ -105,8 +107,7 @@ def _score(mean: float | None, measure: str, digits: int = 2, sd: float | None =
 
 def html(run: Artefacts, study: StudyFacts, pictures: Pictures) -> str:
     """Return the page as text."""
-    strictest, means = findings.strictest(run), uncertainty_text.means(run)
-    ranked = findings.ranked(run)
+    strictest = findings.strictest(run)
     best = judged(run, strictest, "roc_auc")
     inventory = _inventory(run)
     return (
@@ -128,9 +129,8 @@ def html(run: Artefacts, study: StudyFacts, pictures: Pictures) -> str:
             pictures=pictures,
             interactive=interactive.interactive_map(run, study),
             places=places.find(run),
-            maps=[(files, coloured_classes(run, files)) for files in ranked],
-            plates=plates(run),
-            means=uncertainty_text.means_text(means) if means else "",
+            maps=[(files, coloured_classes(run, files)) for files in findings.ranked(run)],
+            most_plates=MOST_PLATES,
             strictest=strictest,
             best=best,
             judged=[judged(run, p) for p in run.protocols],
@@ -139,8 +139,6 @@ def html(run: Artefacts, study: StudyFacts, pictures: Pictures) -> str:
             alarms=findings.alarms(run, best.summary.model),
             differences=findings.differences(run),
             truth=findings.truth(run),
-            spreads=uncertainty_text.spreads(run),
-            applicability=uncertainty_text.applicability(run),
             names={f.info.code: f.info.name for f in run.factors},
             settings=settings(run, inventory),
         )
@@ -175,11 +173,6 @@ def judged(run: Artefacts, protocol: str, measure: str = "") -> Judged:
     best = run.evaluation.best(protocol, measure)
     sae = next((r for r in run.evaluation.of_protocol(protocol) if r.model == "sae"), None)
     return Judged(protocol, best, findings.lead(run, protocol, best.model, measure), sae)
-
-
-def plates(run: Artefacts) -> list[str]:
-    """Return the models whose maps the page shows: those that rank best where it is hardest."""
-    return [files.model for files in findings.ranked(run)][:MOST_PLATES]
 
 
 def coloured_classes(run: Artefacts, files: MapFiles) -> list[tuple[ClassShare, str]]:

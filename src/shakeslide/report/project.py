@@ -141,9 +141,9 @@ def _maps(run: Artefacts) -> list[Shown]:
         for path, told in ((files.mean, "mean"), (files.spread, "standard deviation")):
             if path is not None:
                 layers.append(styled(run.out, path, f"{title}: {told} of the ensemble", False))
-    if run.applicability is not None:
+    if run.dissimilarity is not None:
         name = "Dissimilarity to the training data"
-        layers.append(styled(run.out, run.applicability, name, False))
+        layers.append(styled(run.out, run.dissimilarity, name, False))
     return layers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shakeslide.learning.explanation import Collinear, Loss
 from shakeslide.report import published, words
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.results.evaluation_document import Difference, Spread, Summary
@@ -94,3 +95,21 @@ def captures_most(run: Artefacts, protocol: str, model: str, share: str) -> bool
     """Return whether no other model has more of the positives in a share of the area."""
     found = {m: run.evaluation.captured_by(protocol, m).get(share) for m in run.models}
     return found[model] == max(part or 0.0 for part in found.values())
+
+
+def loss(told: Loss | None) -> Cell:
+    """Return a loss of AUC in points and its spread, as printed."""
+    if told is None or told.mean is None:
+        return "–", ""
+    sd = "" if told.sd is None else f"± {100 * told.sd:.2f}"
+    return words.signed(100 * told.mean, 2), sd
+
+
+def vif(told: Collinear, code: str) -> str:
+    """Return a factor's variance inflation: ∞ if others give it away, – if it is constant."""
+    if code not in told.codes:
+        return "–"
+    value = told.vif[code]
+    if value is not None:
+        return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return "∞" if told.infinite(code) else "–"

@@ -65,10 +65,20 @@ def model_title(name: str) -> str:
     return MODELS.get(name, name)
 
 
+def protocol_title(name: str) -> str:
+    """Return a protocol's name with its meaning."""
+    return f"{name}: {PROTOCOLS[name]}" if name in PROTOCOLS else name
+
+
 def within_sentence(model: str) -> str:
     """Return a model's name within a sentence."""
     title = model_title(model)
     return title if title.startswith(PROPER) else title[:1].lower() + title[1:]
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def unit(text: str) -> str:
