@@ -10,20 +10,19 @@ from xml.etree import ElementTree
 
 import defusedxml.ElementTree
 import numpy as np
+from markupsafe import Markup
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from shakeslide.core.files import replacing
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo import grid as grids
-from shakeslide.report import words
+from shakeslide.report import page, words
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.report.cartography import Float, View
 from shakeslide.report.study_facts import StudyFacts
 
 NAME = "shakeslide.qgs"
-VERSION = "3.22.0"
-"""Of QGIS, whose way of writing projects this is; later ones read it too."""
 COARSE = 600
 """Most cells along the longer side that a factor's span is taken from."""
 PREFIX = "shakeslide_"
@@ -31,7 +30,6 @@ PREFIX = "shakeslide_"
 then finds no layer for the tree's entry."""
 OUTLINE = "0,180,216,255"
 SOURCE = "178,24,43,255"
-DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class Shown:
         Relative to the project's folder, with "/", as QGIS writes it.
     shown : bool
         Whether it is seen when the project opens.
-    pipe : Element or None
-        How a raster is drawn; None for polygons.
+    pipe : Markup or None
+        How a raster is drawn, as XML; None for polygons.
     colour : str
         Of polygons' outlines: red, green, blue, opacity.
     crs : CRS or None
@@ -58,7 +56,7 @@ class Shown:
     name: str
     source: str
     shown: bool
-    pipe: ElementTree.Element | None = None
+    pipe: Markup | None = None
     colour: str = ""
     crs: CRS | None = None
 
@@ -92,40 +90,14 @@ def groups_of(run: Artefacts, study: StudyFacts) -> dict[str, list[Shown]]:
 
 def write_groups(out: Path, name: str, grid: GeoBox, groups: Mapping[str, Sequence[Shown]]) -> Path:
     """Write `shakeslide.qgs` of layers by group into a folder, and return it."""
-    path = out / NAME
-    text = ElementTree.tostring(project(name, grid, groups), encoding="unicode")
-    with replacing(path) as temporary:
-        temporary.write_text(DOCTYPE + text + "\n", encoding="utf-8")
-    return path
-
-
-def project(name: str, grid: GeoBox, groups: Mapping[str, Sequence[Shown]]) -> ElementTree.Element:
-    """Return a project as XML; the first group lies on top."""
-    root = ElementTree.Element("qgis", projectname=name, version=VERSION)
-    _child(root, "title", name)
-    crs = grids.crs_of(grid)
-    _reference_system(_child(root, "projectCrs"), crs)
-    tree = _child(root, "layer-tree-group")
-    layers = ElementTree.Element("projectlayers")
-    for title, members in groups.items():
-        if not members:
-            continue
-        group = _child(tree, "layer-tree-group", name=title, checked="Qt::Checked", expanded="1")
-        for layer in members:
-            _listed(group, layer)
-            layers.append(_layer(layer, crs))
-    canvas = _child(root, "mapcanvas", name="theMapCanvas")
-    _child(canvas, "units", "meters")
-    extent, box = _child(canvas, "extent"), grids.bounds(grid)
-    for key, value in zip(("xmin", "ymin", "xmax", "ymax"), box.bbox, strict=True):
-        _child(extent, key, repr(float(value)))
-    _reference_system(_child(canvas, "destinationsrs"), crs)
-    root.append(layers)
-    properties = _child(root, "properties")
-    _child(_child(properties, "Paths"), "Absolute", "false", type="bool")
-    # Without it QGIS takes the project for one without a reference system.
-    _child(_child(properties, "SpatialRefSys"), "ProjectionsEnabled", "1", type="int")
-    return root
+    template = page.environment().get_template("project.qgs.j2")
+    box = [repr(float(value)) for value in grids.bounds(grid).bbox]
+    with replacing(out / NAME) as temporary:
+        text = template.render(
+            name=name, prefix=PREFIX, crs=grids.crs_of(grid), box=box, groups=groups
+        )
+        temporary.write_text(text, encoding="utf-8")
+    return out / NAME
 
 
 # ------------------------------------------------------------------ layers
@@ -152,9 +124,12 @@ def styled(out: Path, path: Path, name: str, shown: bool) -> Shown:
     style = path.with_suffix(".qml")
     # Anyone may have changed a style: entities in it are not followed.
     styled = defusedxml.ElementTree.parse(style).getroot() if style.exists() else None
-    pipe = None if styled is None else styled.find("pipe")
-    if pipe is None:
-        pipe = _grey(np.array([[0, 1]], np.float32))
+    found = None if styled is None else styled.find("pipe")
+    pipe = (
+        _grey(np.array([[0, 1]], np.float32))
+        if found is None
+        else Markup(ElementTree.tostring(found, encoding="unicode"))
+    )
     return Shown(path.stem, name, relative(out, path), shown, pipe)
 
 
@@ -168,7 +143,7 @@ def _factors(run: Artefacts) -> list[Shown]:
 def factor_layer(out: Path, info: FactorInfo, path: Path, grid: GeoBox) -> Shown:
     """Return a factor's file as a layer: elevation as relief, all others in grey, not shown."""
     relief, name = info.code == "DEM", f"{info.code}: {info.name}"
-    pipe = _hillshade() if relief else _grey(View(grid, COARSE).read(path, average=False))
+    pipe = HILLSHADE if relief else _grey(View(grid, COARSE).read(path, average=False))
     return Shown(f"factor_{info.code}", name, relative(out, path), relief, pipe)
 
 
@@ -199,95 +174,23 @@ def relative(out: Path, path: Path) -> str:
     return found if found.startswith("../") else f"./{found}"
 
 
-# ------------------------------------------------------------------ XML
+# ------------------------------------------------------------------ how rasters are drawn
+
+HILLSHADE = Markup(
+    '<pipe><rasterrenderer opacity="1" alphaBand="-1" type="hillshade" band="1" azimuth="315" '
+    'angle="45" zfactor="1" multidirection="0"><rasterTransparency/></rasterrenderer></pipe>'
+)
+GREY = Markup(
+    '<pipe><rasterrenderer opacity="1" alphaBand="-1" type="singlebandgray" grayBand="1" '
+    'gradient="BlackToWhite"><rasterTransparency/>{}</rasterrenderer></pipe>'
+)
+STRETCH = Markup(
+    "<contrastEnhancement><minValue>{:g}</minValue><maxValue>{:g}</maxValue>"
+    "<algorithm>StretchToMinimumMaximum</algorithm></contrastEnhancement>"
+)
 
 
-def _child(
-    parent: ElementTree.Element, tag: str, text: str | None = None, /, **attributes: str
-) -> ElementTree.Element:
-    element = ElementTree.SubElement(parent, tag, attributes)
-    element.text = text
-    return element
-
-
-def _reference_system(parent: ElementTree.Element, crs: CRS) -> None:
-    system = _child(parent, "spatialrefsys")
-    _child(system, "wkt", crs.to_wkt())
-    if crs.epsg:
-        _child(system, "authid", f"EPSG:{crs.epsg}")
-
-
-def _listed(group: ElementTree.Element, layer: Shown) -> None:
-    _child(
-        group,
-        "layer-tree-layer",
-        id=PREFIX + layer.id,
-        name=layer.name,
-        source=layer.source,
-        providerKey="ogr" if layer.pipe is None else "gdal",
-        checked="Qt::Checked" if layer.shown else "Qt::Unchecked",
-        expanded="0",
-    )
-
-
-def _layer(layer: Shown, crs: CRS) -> ElementTree.Element:
-    kind = {"type": "raster"} if layer.pipe is not None else {"type": "vector"}
-    if layer.pipe is None:
-        kind["geometry"] = "Polygon"
-    element = ElementTree.Element("maplayer", kind)
-    _child(element, "id", PREFIX + layer.id)
-    _child(element, "datasource", layer.source)
-    _child(element, "layername", layer.name)
-    if layer.pipe is None:
-        if layer.crs is not None:
-            _reference_system(_child(element, "srs"), layer.crs)
-        _child(element, "provider", "ogr", encoding="UTF-8")
-        element.append(_outlines(layer.colour))
-        return element
-    _reference_system(_child(element, "srs"), crs)
-    _child(element, "provider", "gdal")
-    element.append(layer.pipe)
-    _child(element, "blendMode", "0")
-    return element
-
-
-def _outlines(colour: str) -> ElementTree.Element:
-    renderer = ElementTree.Element("renderer-v2", type="singleSymbol")
-    symbol = _child(_child(renderer, "symbols"), "symbol", type="fill", name="0", alpha="1")
-    fill = _child(symbol, "layer", enabled="1", **{"class": "SimpleFill"})
-    settings: Sequence[tuple[str, str]] = (
-        # No fill: the maps beneath must be seen.
-        ("style", "no"),
-        ("outline_color", colour),
-        ("outline_style", "solid"),
-        ("outline_width", "0.3"),
-        ("outline_width_unit", "MM"),
-    )
-    for key, value in settings:
-        _child(fill, "prop", k=key, v=value)
-    return renderer
-
-
-def _pipe(**renderer: str) -> tuple[ElementTree.Element, ElementTree.Element]:
-    pipe = ElementTree.Element("pipe")
-    drawn = _child(pipe, "rasterrenderer", opacity="1", alphaBand="-1", **renderer)
-    _child(drawn, "rasterTransparency")
-    return pipe, drawn
-
-
-def _hillshade() -> ElementTree.Element:
-    return _pipe(
-        type="hillshade", band="1", azimuth="315", angle="45", zfactor="1", multidirection="0"
-    )[0]
-
-
-def _grey(values: Float) -> ElementTree.Element:
-    """Return grey from the lowest to the highest of some values."""
-    pipe, drawn = _pipe(type="singlebandgray", grayBand="1", gradient="BlackToWhite")
+def _grey(values: Float) -> Markup:
+    """Return grey from the lowest to the highest of some values, (rows, cols)."""
     known = values[np.isfinite(values)]
-    if known.size:
-        stretch = _child(drawn, "contrastEnhancement")
-        _child(stretch, "minValue", f"{known.min():g}")
-        _child(stretch, "maxValue", f"{known.max():g}")
-        _child(stretch, "algorithm", "StretchToMinimumMaximum")
-    return pipe
+    return GREY.format(STRETCH.format(known.min(), known.max()) if known.size else "")
