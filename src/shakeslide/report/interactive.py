@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -105,23 +104,26 @@ class CodedPicture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValueData:
-    """What the script needs of a layer of values: by code the value, its precision and colour."""
+class LayerData:
+    """What the script needs of a layer.
+
+    Attributes
+    ----------
+    image : int
+        Place of its picture among those of the map.
+    colours : str
+        By code, as hexadecimal digits.
+    values, halves : sequence of float
+        By code, the value and how far the file's may be from it; of classes none.
+    names : sequence of str
+        Of classes by code; of values none.
+    """
 
     image: int
-    values: Sequence[float]
-    halves: Sequence[float]
     colours: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassData:
-    """What the script needs of a layer of classes: by code the place of its name, its colour."""
-
-    image: int
-    classes: Sequence[int]
-    names: Sequence[str]
-    colours: str
+    values: Sequence[float] = ()
+    halves: Sequence[float] = ()
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,7 @@ class MapData:
     lattice: Lattice | None
     shade: str | None
     images: Sequence[CodedPicture]
-    layers: Mapping[str, ValueData | ClassData]
+    layers: Mapping[str, LayerData]
     overlays: Mapping[str, LineData]
 
 
@@ -167,7 +169,7 @@ class Layer:
     group: str
     name: str
     legend: Legend
-    data: ValueData | ClassData
+    data: LayerData
 
 
 @dataclass(frozen=True)
@@ -273,7 +275,7 @@ def _longest(shape: tuple[int, int], most: int) -> int:
 
 
 def coded(
-    values: Float, cuts: Sequence[float] = (), *, power: float = 1.0, count: int = CODES
+    values: Float, limit: float | None = None, *, power: float = 1.0, count: int = CODES
 ) -> Coded:
     """Return values in bins from 0 (or the lowest) to the highest.
 
@@ -281,55 +283,23 @@ def coded(
     ----------
     values : array, (rows, cols) float32
         NaN where unknown.
-    cuts : sequence of float
-        Values that must be edges of bins, upwards: classes and limits stay exact.
+    limit : float, optional
+        Value that must be an edge of bins, so that what lies beyond it is told exactly.
     power : float
         1 for bins of one width; above, bins near 0 are finer.
     count : int
-        Most bins, up to 255.
+        Bins, up to 255.
     """
     known = values[np.isfinite(values)].astype(float)
     low = min(0.0, float(known.min(initial=0.0)))
-    high = max(float(known.max(initial=low)), *cuts, low + 1e-6)
-    marks = np.array([low, *cuts, high])
-    # On the scale on which bins are even: a power above 1 makes them finer near 0.
-    turn = ((marks - low) / (high - low)) ** (1 / power)
-    # Rounded up, each part has less than one bin too many: together at most `count`.
-    bins = np.maximum(1, np.ceil((count - 1 - len(cuts)) * np.diff(turn))).astype(int)
-    parts = [
-        low + (high - low) * np.linspace(a, b, n + 1)[:-1] ** power
-        for a, b, n in zip(turn[:-1], turn[1:], bins, strict=True)
-    ]
-    # A root and its power may miss the mark by a rounding: cuts must be met exactly.
-    for part, mark in zip(parts, marks, strict=False):
-        part[0] = mark
-    edges = np.append(np.concatenate(parts), high)
-    # From the left: a value on an edge belongs to the bin below, as a class to its limit.
+    high = max(float(known.max(initial=low)), low + 1e-6)
+    edges = low + (high - low) * np.linspace(0, 1, count + 1) ** power
+    if limit is not None and limit < high:
+        # In place of the nearest edge, but for the first.
+        edges[1 + np.abs(edges[1:-1] - limit).argmin()] = limit
+    # From the left: a value on an edge belongs to the bin below.
     codes = np.searchsorted(edges[1:-1], np.nan_to_num(values).astype(float), side="left") + 1
     return Coded(np.where(np.isfinite(values), codes, 0).astype(np.uint8), edges)
-
-
-def class_cuts(values: Float, classes: Float) -> list[float] | None:
-    """Return the highest value of each class but the last, None where values do not tell classes.
-
-    Parameters
-    ----------
-    values : array, (rows, cols) float32
-        NaN where unknown.
-    classes : array, (rows, cols) float32
-        Codes, NaN where unknown.
-    """
-    known = np.isfinite(classes)
-    if not (known == np.isfinite(values)).all():
-        return None
-    spans = [
-        (float(v.min()), float(v.max()))
-        for code in np.unique(classes[known])
-        for v in [values[classes == code]]
-    ]
-    if any(below[1] >= above[0] for below, above in itertools.pairwise(spans)):
-        return None
-    return [high for _, high in spans[:-1]]
 
 
 def _exact(codes: NDArray[np.uint8]) -> CodedPicture:
@@ -364,29 +334,21 @@ def _hex(colours: Sequence[str]) -> str:
 
 
 def _model(files: MapFiles, view: View, images: list[CodedPicture]) -> list[Layer]:
-    """Return a model's layers; classes that the probabilities tell share their picture."""
-    p = view.read(files.probability)
-    classes = view.read(files.classes, average=False)
-    # 0 is no class.
-    classes[classes == 0] = np.nan
-    # A mean over cells does not tell their commonest class.
-    cuts = class_cuts(p, classes) if view.step == 1 else None
-    rare = not files.balanced
+    """Return a model's layers."""
+    p, rare = view.read(files.probability), not files.balanced
     power, count = (RARE_POWER, RARE_CODES) if rare else (1.0, CODES)
-    byte = coded(p, cuts or (), power=power, count=count)
     group = f"{words.model_title(files.model)} ({files.model})"
     ramp = _Ramp(probability_scale(p, files.balanced), PROBABILITY)
+    byte = coded(p, power=power, count=count)
     layers = [
         _valued(f"{files.model}-probability", group, files.title, byte, ramp, images),
-        _classed(files, group, byte if cuts is not None else None, classes, images),
+        _classed(files, group, view, images),
     ]
     if files.spread is not None:
         sd = view.read(files.spread)
-        ramp = _Ramp(spread_scale(sd), map_figures.SPREAD)
-        name = "Standard deviation"
-        layers.append(
-            _valued(f"{files.model}-sd", group, name, coded(sd, count=RARE_CODES), ramp, images)
-        )
+        ramp, byte = _Ramp(spread_scale(sd), map_figures.SPREAD), coded(sd, count=RARE_CODES)
+        name = f"{files.model}-sd"
+        layers.append(_valued(name, group, "Standard deviation", byte, ramp, images))
     return layers
 
 
@@ -420,7 +382,7 @@ def _valued(
         [(map_figures.OUTSIDE, "outside the training conditions")] * (limit < math.inf),
         _precision(byte),
     )
-    data = ValueData(
+    data = LayerData(
         image=len(images) - 1,
         values=_short(byte.values),
         halves=_short(byte.halves),
@@ -436,31 +398,18 @@ def _precision(byte: Coded) -> str:
     return f"{math.ceil(widest * 10**digits - 1e-6) / 10**digits:.{max(digits, 0)}f}"
 
 
-def _classed(
-    files: MapFiles, group: str, byte: Coded | None, classes: Float, images: list[CodedPicture]
-) -> Layer:
-    """Return the layer of classes: of the picture before it, where its bins tell them."""
-    names, known = list(files.class_names), np.isfinite(classes)
-    colours = class_colours(len(names))
-    if byte is None:
-        codes = np.where(known, np.nan_to_num(classes), 0).astype(np.uint8)
-        images.append(_exact(codes))
-        of_code = [
-            names.index(k) if k in names else -1 for k in range(1, max(names, default=0) + 1)
-        ]
-    else:
-        class_of_code = np.zeros(len(byte.edges), int)
-        class_of_code[byte.codes[known]] = classes[known]
-        # A bin without cells takes the class of the one below; it is never looked up.
-        class_of_code = np.maximum.accumulate(class_of_code)[1:]
-        of_code = [names.index(k) if k in names else -1 for k in class_of_code.tolist()]
-    data = ClassData(
+def _classed(files: MapFiles, group: str, view: View, images: list[CodedPicture]) -> Layer:
+    """Return the layer of a model's classes."""
+    codes = np.nan_to_num(view.read(files.classes, average=False)).astype(np.uint8)
+    images.append(_exact(codes))
+    colours = dict(zip(files.class_names, class_colours(len(files.class_names)), strict=True))
+    every = range(1, int(codes.max(initial=0)) + 1)
+    data = LayerData(
         image=len(images) - 1,
-        classes=of_code,
-        names=[files.class_names[k] for k in names],
-        colours=_hex([colours[k] if k >= 0 else "#888888" for k in of_code]),
+        colours=_hex([colours.get(code, "#888888") for code in every]),
+        names=[files.class_names.get(code, str(code)) for code in every],
     )
-    swatches = list(zip(colours, files.class_names.values(), strict=True))
+    swatches = [(colour, files.class_names[code]) for code, colour in colours.items()]
     legend = Legend(files.title_of_classes, swatches=swatches)
     name = f"{files.model}-class"
     return Layer(name, group, _with_model("Classes", name), legend, data)
@@ -479,8 +428,7 @@ def _applicability(run: Artefacts, view: View, images: list[CodedPicture]) -> li
     index = view.read(told.path, average=False)
     # As the map has it, so that a cell at the limit lies on the edge of a bin.
     limit = float(np.float32(told.threshold))
-    beyond = bool((index > limit).any())
-    byte = coded(index, [limit] if beyond else [], count=INDEX_CODES)
+    byte = coded(index, limit, count=INDEX_CODES)
     title = "Dissimilarity to the training data"
     group = "All models"
     ramp = _Ramp(Normalize(0, limit), map_figures.INSIDE)

@@ -3,7 +3,7 @@
  *
  * Places are (u, v): metres east and south of the grid's upper left corner. A layer is a grey
  * picture without loss, whose bytes are codes: 0 is "no value", code k stands for values[k - 1] or
- * classes[k - 1]. */
+ * names[k - 1]. */
 (() => {
   const byId = (id) => document.getElementById(id);
   const box = byId("map");
@@ -88,8 +88,8 @@
     if (!layer || layer.altered || u < 0 || v < 0 || u >= wide || v >= high) return null;
     const code = layer.codes[row * cols + col];
     if (!code) return null;
-    const { values, halves, classes, names } = layer.about;
-    if (classes) return { name: names[classes[code - 1]] };
+    const { values, halves, names } = layer.about;
+    if (names.length) return { name: names[code - 1] };
     return { value: values[code - 1], half: halves[code - 1] };
   };
 
