@@ -23,7 +23,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
 from shakeslide.learning.bundle import TrainedOn
-from shakeslide.report import artefacts, drawing, figures, findings, places, published, words
+from shakeslide.report import artefacts, drawing, figures, findings, places, words
 from shakeslide.report import page as report_page
 from shakeslide.results import evaluation_document, provenance_document
 from shakeslide.results.evaluation_document import Spread, summary_of
@@ -47,7 +47,6 @@ from .fabricated import (
 )
 
 VOID = {"meta", "img", "br", "input"}
-PERCENT = ("oa", "precision", "recall")
 
 
 class Page(HTMLParser):
@@ -194,7 +193,7 @@ def test_scores_are_the_evaluations(run_folder: Path, page: Page, protocol: str)
         if row["protocol"] != protocol:
             continue
         for measure, cell in zip(measures, rows[row["model"]], strict=True):
-            scale, half = (100, 0.005) if measure in PERCENT else (1, 0.0005)
+            scale, half = (100, 0.005) if measure in words.PERCENT else (1, 0.0005)
             mean, sd = numbers(cell)
             assert mean == pytest.approx(scale * row[measure]["mean"], abs=half * 1.001)
             assert sd == pytest.approx(scale * row[measure]["sd"], abs=half * 1.001)
@@ -219,35 +218,6 @@ def test_captured_shares(run_folder: Path, page: Page) -> None:
     table = text[text.index('class="numbers captured"') :]
     bold = re.findall(r'class="best[^"]*">(\d+)', table[: table.index("</table>")])
     assert bold == ["36", "56", "36", "56"]
-
-
-def test_published_scores_stand_beside(page: Page) -> None:
-    rows = page.rows("compared")
-    assert set(rows) == {"lr", "rf", "sae"}
-    for model, cells in rows.items():
-        for i, measure in enumerate(("oa", "precision", "recall", "roc_auc")):
-            known = published.SCORES[model].get(measure)
-            printed = numbers(cells[2 * i + 1])
-            if known is None:
-                assert printed == []
-                continue
-            scale = 100 if measure in PERCENT else 1
-            wanted = [scale * v for v in (known.mean, known.sd) if v is not None]
-            assert printed == pytest.approx(wanted)
-    assert published.AREA in page.fact("published")
-
-
-def test_published_figures() -> None:
-    # Table 5 of Remote Sens. 2021, 13, 3436.
-    rows = [[100 * published.SCORES[m][k].mean for k in ("oa", "precision", "recall")]
-            for m in ("lr", "svm", "rf", "sae")]  # fmt: skip
-    assert rows == [
-        pytest.approx([80.75, 79.10, 80.33]),
-        pytest.approx([82.22, 80.70, 82.07]),
-        pytest.approx([84.16, 81.93, 84.40]),
-        pytest.approx([91.88, 87.56, 91.40]),
-    ]
-    assert "roc_auc" not in published.SCORES["sae"]
 
 
 def test_confusion_matrices(page: Page) -> None:
@@ -700,14 +670,6 @@ def test_leads_that_are_not_resolved_are_said_so(page: Page) -> None:
     blocks, pixels = (page.fact("best", protocol=p, model="rf") for p in ("block", "pixel"))
     assert re.search(r"0\.849 .*SAE and LR", blocks)
     assert re.search(r"85\.9 ± 0\.2 % at a threshold of 0\.5;", pixels)
-
-
-def test_the_paper_is_named_where_it_is_first_spoken_of(run_folder: Path, page: Page) -> None:
-    text = (run_folder / "report.html").read_text(encoding="utf-8")
-    summary = text[text.index('<section id="summary">') : text.index('<section id="good">')]
-    first = summary.index("paper")
-    assert re.match(r'paper \w+ <a href="#cite">Li et al\.', summary[first:])
-    assert [a for _, a in page.elements if a.get("id") == "cite"]
 
 
 def test_factors_are_named_beside_their_codes(page: Page) -> None:

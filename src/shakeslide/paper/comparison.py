@@ -11,10 +11,10 @@ import pandas as pd
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation import audit
 from shakeslide.paper import claims, outcomes, plots, printed_figures, scale, summaries
+from shakeslide.paper import published as table5
 from shakeslide.paper.bench import MODELS, THRESHOLD, Bench, measured
 from shakeslide.paper.outcomes import Told
 from shakeslide.report import charts
-from shakeslide.report import published as table5
 from shakeslide.results.evaluation_document import (
     ModelConfusion,
     ModelRoc,

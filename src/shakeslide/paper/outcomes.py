@@ -27,7 +27,7 @@ from shakeslide.paper.claims import Claim, TestedClaim
 from shakeslide.paper.scale import SCALES
 from shakeslide.pipeline.reporting import LIBRARIES
 from shakeslide.report import figures
-from shakeslide.report.published import CITATION, DOI
+from shakeslide.report.words import CITATION, DOI
 from shakeslide.results.evaluation_file import Result
 
 CAPTION_SIZE = 6.5

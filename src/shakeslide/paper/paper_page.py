@@ -20,7 +20,7 @@ from shakeslide.paper.contradictions import LEDGER
 from shakeslide.paper.outcomes import ExperimentRecord
 from shakeslide.paper.summaries import MEASURES
 from shakeslide.report import words
-from shakeslide.report.published import CITATION, DOI
+from shakeslide.report.words import CITATION, DOI
 
 PICTURES = ("F6", "F7", "F10", "F12")
 """Figures shown on the page."""

@@ -12,13 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from shakeslide.paper import printed_figures
-from shakeslide.report import figures, published, words
+from shakeslide.paper import printed_figures, published
+from shakeslide.report import figures, words
 from shakeslide.report.figures import GRID
-from shakeslide.report.score_tables import COMPARED
 from shakeslide.results.evaluation_document import ModelConfusion, Summary
 
 GREY = "#5a626b"
+COMPARED = ("oa", "precision", "recall", "roc_auc")
+"""Measures that the paper reports."""
 OURS, TRAINING = "#d55e00", "#0072b2"
 WIDTH = 7.2
 """Of a figure over both columns of a journal, in inches."""

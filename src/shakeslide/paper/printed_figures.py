@@ -1,14 +1,14 @@
 """Figures that the paper prints, beside which the experiments are shown.
 
 Li et al. (2021), Remote Sens. 13, 3436: Tables 2 and 4, sections 4.1, 4.2 and 5.3. Table 5 and the
-areas under the ROC curve are in `report.published`.
+areas under the ROC curve are in `paper.published`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shakeslide.report.published import Score
+from shakeslide.paper.published import Score
 
 LEARNING_RATES: Mapping[float, Mapping[str, Score]] = {
     1e-4: {

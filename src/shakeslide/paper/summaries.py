@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 from shakeslide import corrected_interval, paired_difference
 from shakeslide.evaluation.splits import Split
 from shakeslide.paper.bench import measured
-from shakeslide.report.published import Score
+from shakeslide.paper.published import Score
 from shakeslide.results.evaluation_file import FEWEST, Result
 
 MEASURES = ("oa", "precision", "recall", "roc_auc")

@@ -177,7 +177,8 @@ class Artefacts:
     @cached_property
     def applicability(self) -> Applicability | None:
         """How much of the area lies outside the training conditions, None if not known."""
-        return self.dissimilarity and uncertainty.applicability(self.dissimilarity)
+        path = self.dissimilarity
+        return None if path is None else uncertainty.applicability(path)
 
     @cached_property
     def spreads(self) -> list[Spread]:
@@ -225,6 +226,8 @@ def load(out: Path) -> Artefacts:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
     extracted = samples.positives is Positive.EXTRACTED
     mapped = [m for name in evaluation.models if (m := _maps(out / "maps", name))]
+    folders = {m.model: out / "models" / m.model for m in mapped}
+    about = {m: told for m, f in folders.items() if (told := bundle.trained_on(f)) is not None}
     return Artefacts(
         out=out,
         grid=stacks.stored_grid(factors[0].path),
@@ -236,21 +239,9 @@ def load(out: Path) -> Artefacts:
         importance=importance_document.load(out),
         dissimilarity=_existing(out / "maps" / "applicability.tif"),
         extraction=source_files.load(out) if extracted else None,
-        trained={m.model: n for m in mapped if (n := _rows(out / "models" / m.model))},
-        fitted_on_all=any(_is_on_all(out / "models" / m.model) for m in mapped),
+        trained={m: told.rows for m, told in about.items() if told.rows and not told.static},
+        fitted_on_all=any(told.fitted_on == "all" for told in about.values()),
     )
-
-
-def _rows(folder: Path) -> int:
-    """Return how many rows a stored model was trained on, 0 where it learnt nothing from them."""
-    about = bundle.trained_on(folder)
-    return 0 if about is None or about.static else about.rows
-
-
-def _is_on_all(folder: Path) -> bool:
-    """Return whether a stored model was fitted on all samples."""
-    about = bundle.trained_on(folder)
-    return about is not None and about.fitted_on == "all"
 
 
 def _factor(path: Path) -> FactorFile:

@@ -211,8 +211,7 @@ def write_history(model: str, losses: Sequence[float], path: Path) -> None:
     with figures.style():
         figure, (axes,) = figures.panels(5.2, 3.2)
         axes.set_title(f"{model.upper()}: search for settings", loc="left")
-        grey = {"color": "#8c96a0", "linewidth": 1.0, "linestyle": DASHED}
-        axes.axhline(loss[0], label="settings of the study", **grey)
+        axes.axhline(loss[0], color="#8c96a0", ls=DASHED, lw=1, label="settings of the study")
         axes.plot(number, loss, "o", color="#56b4e9", markersize=4, label="a trial")
         best = np.minimum.accumulate(loss)
         axes.step(number, best, where="post", color="#0072b2", linewidth=1.6, label="best so far")

@@ -159,8 +159,8 @@ def correlation(told: Collinear, infos: Mapping[str, FactorInfo]) -> Figure:
             color="white" if abs(r[i, j]) > 0.75 else "#1b1f24",
         )  # fmt: skip
         if abs(r[i, j]) >= CLOSE:
-            frame = {"fill": False, "edgecolor": "black", "linewidth": 1.1}
-            axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, **frame))
+            corner = (j - 0.47, i - 0.47)
+            axes.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor="k", linewidth=1.1))
     # Only what lies below the diagonal is drawn, which the last column has nothing of.
     axes.set_xlim(-0.5, max(len(codes) - 1.5, 0.5))
     axes.set_xticks(range(len(codes) - 1), codes[:-1], fontsize=7, rotation=90)

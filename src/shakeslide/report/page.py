@@ -18,7 +18,6 @@ from shakeslide.report import (
     findings,
     interactive,
     places,
-    published,
     score_tables,
     words,
 )
@@ -65,7 +64,8 @@ def environment() -> jinja2.Environment:
         "CLOSE": CLOSE,
         "nbsp": words.NBSP,
         "tables": score_tables,
-        "published": published,
+        "CITATION": words.CITATION,
+        "DOI": words.DOI,
     }
     named = (
         words.area,
@@ -157,22 +157,18 @@ class Judged:
         Of the best model.
     lead : Lead
         Whether it is significantly better than the others.
-    sae : Summary or None
-        Of the paper's model, where it was judged.
     """
 
     protocol: str
     summary: Summary
     lead: Lead
-    sae: Summary | None
 
 
 def judged(run: Artefacts, protocol: str, measure: str = "") -> Judged:
-    """Return the best model under a protocol: of `pixel` by accuracy, as in the paper, else AUC."""
+    """Return the best model under a protocol: of `pixel` by accuracy, else by AUC."""
     measure = measure or ("oa" if protocol == "pixel" else "roc_auc")
     best = run.evaluation.best(protocol, measure)
-    sae = next((r for r in run.evaluation.of_protocol(protocol) if r.model == "sae"), None)
-    return Judged(protocol, best, findings.lead(run, protocol, best.model, measure), sae)
+    return Judged(protocol, best, findings.lead(run, protocol, best.model, measure))
 
 
 def coloured_classes(run: Artefacts, files: MapFiles) -> list[tuple[ClassShare, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shakeslide.learning.explanation import Collinear, Loss
-from shakeslide.report import published, words
+from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts
 from shakeslide.results.evaluation_document import Difference, Spread, Summary
 
@@ -14,8 +14,6 @@ SHOWN = ("oa", "precision", "recall", "f1", "mcc", "roc_auc", "pr_auc", "brier",
 LOW_IS_GOOD = ("brier", "log_loss", "ece")
 SIDE_BY_SIDE = ("oa", "roc_auc")
 """Measures in the table of protocols."""
-COMPARED = ("oa", "precision", "recall", "roc_auc")
-"""Measures that the paper reports."""
 AREA_MEASURES = ("oa", "precision", "f1", "mcc", "pr_auc")
 """Measures that the share of sources changes; recall and ROC-AUC it leaves as they are."""
 DIFFERED = ("oa", "roc_auc", "brier")
@@ -78,17 +76,6 @@ def _p_value(value: float | None) -> str:
     if value is None:
         return ""
     return "p < 0.001" if value < 0.001 else f"p = {value:.{2 if value >= 0.1 else 3}f}"
-
-
-def published_score(model: str, measure: str) -> Cell:
-    """Return a published score, with two decimals and no spread where that is all there is."""
-    value = published.SCORES[model].get(measure)
-    if value is None:
-        return "–", ""
-    if measure == "roc_auc":
-        return f"{value.mean:.2f}", ""
-    text, sd = words.score_parts(measure, value.mean, value.sd)
-    return text, f"± {sd}"
 
 
 def captures_most(run: Artefacts, protocol: str, model: str, share: str) -> bool:

@@ -11,6 +11,13 @@ from shakeslide.study.settings import Event
 
 NBSP = "\u00a0"
 """Keeps a number and its unit on one line."""
+CITATION = (
+    "Li, Y., Cui, P., Ye, C., Marcato Junior, J., Zhang, Z., Guo, J. and Li, J. (2021): Accurate "
+    "Prediction of Earthquake-Induced Landslides Based on Deep Learning Considering Landslide "
+    "Source Area. Remote Sensing 13(17), 3436."
+)
+DOI = "https://doi.org/10.3390/rs13173436"
+"""Of the paper whose method this is."""
 PERCENT = ("oa", "precision", "recall")
 """Measures printed in percent, as the paper does."""
 

@@ -9,15 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CITATION = (
-    "Li, Y., Cui, P., Ye, C., Marcato Junior, J., Zhang, Z., Guo, J. and Li, J. (2021): Accurate "
-    "Prediction of Earthquake-Induced Landslides Based on Deep Learning Considering Landslide "
-    "Source Area. Remote Sensing 13(17), 3436."
-)
-DOI = "https://doi.org/10.3390/rs13173436"
-AREA = "the area of the 2008 Wenchuan earthquake, 12.5 m cells"
-REPEATS = 20
-
 
 @dataclass(frozen=True)
 class Score:
