@@ -12,6 +12,7 @@ from shakeslide.models.registry import MODELS
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.model_settings import Models, ModelSettings
+from shakeslide.study.presets import PRESETS
 from shakeslide.study.rapid_settings import People, Roads, Shaking
 from shakeslide.study.schema import Settings
 from shakeslide.study.settings import (
@@ -48,13 +49,15 @@ HEAD = """\
 # Every setting is listed. A line that begins with # shows a default or an example: remove the # to
 # change it. "..." marks a key without a default. Each table may appear only once: edit it in place.
 """
+PRESET = "recommended"
+"""Preset of the file."""
 AS_LAYER = "All keys of a layer can be set."
 
 
 def text() -> str:
     """Return a commented study file made from the schema and the preset."""
     lines = [HEAD]
-    lines += _table("study", StudyInfo, {"name": "My earthquake"})
+    lines += _table("study", StudyInfo, {"name": "My earthquake", "preset": PRESET})
     lines += _table("event", Event, {"epicentre": [0.0, 0.0], "magnitude": 7.0})
     lines += _table("grid", GridSettings)
     lines += ["# --- Layers: your data. Keys of a layer:"]
@@ -62,18 +65,33 @@ def text() -> str:
     lines += [""]
     for name, example in EXAMPLE_LAYERS.items():
         lines += [f"[layers.{name}]", *(_example(k, v) for k, v in example.items()), ""]
-    lines += [*_factors(), *_table("inventory", Inventory, {"path": "landslides.gpkg"})]
+    lines += _factors()
+    lines += _table("inventory", Inventory, {"path": "landslides.gpkg"}, _preset("inventory"))
     lines += _commented("[[masks]]", Mask, {"path": "lakes.gpkg", "map_value": 0})
-    lines += _table("sources", Sources) + _table("samples", Samples) + _table("models", Models)
+    lines += _table("sources", Sources) + _table("samples", Samples)
+    lines += _table("models", Models, shown=_preset("models"))
     for name in MODELS:
-        lines += _table(f"models.{name}", type(Models().settings_of(name)))
-    lines += _table("evaluation", Evaluation) + _table("map", Maps)
+        lines += _model(name)
+    lines += _table("evaluation", Evaluation) + _table("map", Maps, shown=_preset("map"))
     lines += _table("shaking", Shaking)
     lines += ["# For `shakeslide rapid`: people, buildings and roads.", ""]
     lines += _commented("[exposure.people]", People, {"path": "population.tif"})
     lines += _commented("[exposure.buildings]", Layer, {"path": "buildings.gpkg"})
     lines += _commented("[exposure.roads]", Roads, {"path": "roads.gpkg"})
     return "\n".join(lines)
+
+
+def _preset(table: str) -> Mapping[str, Any]:
+    """Return what the preset of the file sets in a table."""
+    return PRESETS[PRESET].get(table, {})
+
+
+def _model(name: str) -> list[str]:
+    """Return the table of a model with the settings that the preset gives it."""
+    given = _preset("models").get(name, {})
+    variant = MODELS[name].variants.get(given.get("settings", ""))
+    chosen = {} if variant is None else {"angles": variant.angles, **variant.params}
+    return _table(f"models.{name}", type(Models().settings_of(name)), shown={**chosen, **given})
 
 
 def _example(key: str, value: Any) -> str:

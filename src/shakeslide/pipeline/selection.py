@@ -10,6 +10,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.learning import model_recipes
 from shakeslide.learning.training import Recipe
 from shakeslide.pipeline.memory import once
+from shakeslide.results import evaluation_document
 
 if TYPE_CHECKING:
     from shakeslide.pipeline.run import Run
@@ -95,13 +96,24 @@ class Selection:
         if asked is None:
             # A formula learns nothing: all members would be the same.
             return [n for n in self.mapped() if not self.recipe(n).static]
+        if asked == "best":
+            return self._best()
         used = self.used()
         return [n for n in asked if n in used]
+
+    def _best(self) -> list[str]:
+        """Return the best of the models that are mapped and learn, none before the evaluation."""
+        learn = [n for n in self.mapped() if not self.recipe(n).static]
+        if not (self.run.out / evaluation_document.NAME).is_file():
+            return []
+        rows = evaluation_document.load(self.run.out).by_rank()
+        return [row.model for row in rows if row.model in learn][:1]
 
     def require_maps(self) -> None:
         """Raise `InputError` where [map] asks for models that are not in use, or for no spread."""
         asked, used = self.run.study.map, self.run.study.models.use
-        for key, names in (("models", asked.models), ("spread", asked.spread)):
+        spread = [] if asked.spread == "best" else asked.spread
+        for key, names in (("models", asked.models), ("spread", spread)):
             for name in names or []:
                 if name not in used:
                     raise InputError(f"[map] {key}: '{name}' is not in [models] use = {used}")
@@ -111,7 +123,7 @@ class Selection:
     @property
     def maps_all(self) -> bool:
         """Whether the mapped models are fitted on all samples, apart from the judged ones."""
-        return self.run.study.maps_fitted_on == "all"
+        return self.run.study.map.fitted_on == "all"
 
     def judged(self, name: str) -> str:
         """Return the artefact of a model that is fitted on the first split's training rows."""

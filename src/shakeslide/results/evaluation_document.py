@@ -22,6 +22,8 @@ from shakeslide.learning.judgement import (
 )
 
 NAME = "evaluation.json"
+STRICTNESS = ("pixel", "landslide", "block", "event")
+"""Protocols from the most lenient to the strictest."""
 
 
 @dataclass(frozen=True)
@@ -302,6 +304,13 @@ class Evaluation(Document):
         """Return the summary with the highest mean of a measure."""
         # A score that is not defined is never the best.
         return max(self.of_protocol(protocol), key=lambda row: row.of(measure).mean or 0.0)
+
+    def by_rank(self) -> list[Summary]:
+        """Return the summaries under the strictest protocol, the highest AUC first."""
+        judged = {row.protocol for row in self.summary}
+        strictest = [p for p in STRICTNESS if p in judged][-1:]
+        rows = [row for row in self.summary if row.protocol in strictest]
+        return sorted(rows, key=lambda row: -(row.roc_auc.mean or 0.0))
 
     def pairs_of(self, protocol: str) -> list[Pair]:
         """Return the differences between models under a protocol."""

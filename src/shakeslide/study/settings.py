@@ -23,6 +23,7 @@ from pydantic import (
 
 from shakeslide.core.errors import InputError, did_you_mean, shortened
 from shakeslide.study import document as documents
+from shakeslide.study import presets
 from shakeslide.study.document import TomlValue
 from shakeslide.study.factor_settings import (
     EPICENTRE,
@@ -35,6 +36,7 @@ from shakeslide.study.factor_settings import (
 )
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.model_settings import ModelName, Models
+from shakeslide.study.presets import Preset
 from shakeslide.study.rapid_settings import Exposure, Shaking
 from shakeslide.study.schema import (
     Ascending,
@@ -62,10 +64,12 @@ class StudyInfo(Settings):
     """Title on the report."""
     description: ShownText = ""
     """A sentence or two for the report."""
-    preset: Literal["standard", "paper"] = "standard"
-    """What is used where the study gives no settings. Both presets have the 14 factors and the
-    model settings of the paper. `standard`: mapped models are fitted on all samples. `paper`: they
-    are trained on `train_share` of the samples, as in the paper (see `fitted_on` in `[map]`)."""
+    preset: Preset = "standard"
+    """What is used where the study gives no settings. All presets have the 14 factors of the paper.
+    `recommended`: calibrated probabilities, angles as sine and cosine, the modern settings of
+    `sae`, small landslides kept, and an ensemble of the best model. `paper`: as in the paper;
+    mapped models are trained on `train_share` of the samples. `standard`: the model settings of
+    the paper, but mapped models are fitted on all samples."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Random seed: the same seed gives the same results, byte for byte."""
     network: bool = False
@@ -275,13 +279,12 @@ class Maps(Settings):
 
     models: Annotated[Annotated[list[ModelName], Once] | None, Default("all trained models")] = None
     """Models to map."""
-    fitted_on: Annotated[
-        Literal["all", "training"] | None, Default("all, or training with the preset `paper`")
-    ] = None
+    fitted_on: Literal["all", "training"] = "all"
     """Samples that the mapped models are fitted on. `all`: every sample. A calibration is then
     fitted on predictions for held-out landslides, and its level is set so that the expected
     landslide area equals the mapped one. `training`: the training rows of the first split of
-    `pixel`. Scores are always those of models that were fitted on training rows alone."""
+    `pixel`, as with the preset `paper`. Scores are always those of models that were fitted on
+    training rows alone."""
     shows: Literal["susceptibility", "probability"] = "susceptibility"
     """`susceptibility`: probability at the share of sources in the training sample. `probability`:
     corrected to the share of source cells in the training area, that is, the expected share of the
@@ -291,8 +294,11 @@ class Maps(Settings):
     """Size of the ensemble of each model. Every member is trained on resampled landslides, and the
     mean and standard deviation of the members are mapped. 0: no ensemble; 10 members are enough for
     a good estimate of the spread."""
-    spread: Annotated[Annotated[list[ModelName], Once] | None, Default("all mapped models")] = None
-    """Models with an ensemble."""
+    spread: Annotated[
+        Literal["best"] | Annotated[list[ModelName], Once] | None, Default("all mapped models")
+    ] = None
+    """Models with an ensemble. `best`: the mapped model with the highest AUC under the strictest
+    protocol."""
     applicability: bool = True
     """Map the dissimilarity of each cell to the training data."""
     breaks: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Ascending] = [
@@ -302,7 +308,7 @@ class Maps(Settings):
 
     @model_validator(mode="after")
     def _spread_is_mapped(self) -> Maps:
-        for name in self.spread or []:
+        for name in [] if self.spread in (None, "best") else self.spread:
             if self.models is not None and name not in self.models:
                 raise ValueError(
                     f"spread: '{name}' is not mapped; add it to models = {self.models} or leave "
@@ -335,9 +341,12 @@ class Study(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_factors(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and isinstance(data.get("factors", {}), Mapping):
-            return {**data, "factors": fill_factors(data.get("factors", {}))}
+    def _complete(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        data = presets.completed(data)
+        if isinstance(data.get("factors", {}), Mapping):
+            data["factors"] = fill_factors(data.get("factors", {}))
         return data
 
     @model_validator(mode="after")
@@ -352,13 +361,6 @@ class Study(Settings):
                     f'add a factor with layer = "{name}"'
                 )
         return self
-
-    @property
-    def maps_fitted_on(self) -> Literal["all", "training"]:
-        """Samples that the mapped models are fitted on, by [map] fitted_on or the preset."""
-        if self.map.fitted_on is not None:
-            return self.map.fitted_on
-        return "training" if self.study.preset == "paper" else "all"
 
     @property
     def active_factors(self) -> dict[str, FactorBase]:

@@ -58,7 +58,7 @@ def study_text(earthquake: Earthquake) -> str:
 # A synthetic earthquake made by shakeslide: every file beside this one is invented.
 [study]
 name = "Synthetic M{scenario.magnitude} earthquake"
-preset = "paper"
+preset = "recommended"
 seed = {scenario.seed}
 
 [event]
