@@ -43,9 +43,8 @@ def frozen(scale: str) -> Path:
     if not path.exists():
         synthetic.write(synthetic.make(synthetic.BENCHMARK), path.parent)
     # Five folds of 3 km blocks, as in Kashmir.
-    loaded, document = settings.load(
-        path, None, ["evaluation.block_size=3000", "evaluation.folds=5", "samples.most=6000"]
-    )
+    how = ["study.preset=paper", "evaluation.block_size=3000", "evaluation.folds=5"]
+    loaded, document = settings.load(path, None, [*how, "samples.most=6000"])
     run = pipeline.Run(loaded, document, OUT / "frozen", Engine(), Reporter())
     with run.ledger.locked():
         for stage in (pipeline.prepare, pipeline.sample, pipeline.train):
