@@ -1,4 +1,4 @@
-"""Time and peak memory of `shakeslide rapid` by size of the map: `python -m benchmarks.rapid_speed`.
+"""Time and peak memory of `shakeslide rapid` by size: `python -m benchmarks.rapid_speed`.
 
 Makes a DEM of ridges and valleys, a ShakeMap with uncertainty and, with `--exposure`, people,
 buildings and roads in build/benchmark (where they are not there yet); runs the command from the two
