@@ -14,9 +14,10 @@ WEST, NORTH, STEP = 73.10, 34.80, 0.02
 NLON, NLAT = 21, 16
 
 
-def dem(path: Path) -> Path:
-    """Write ridges and valleys as a GeoTIFF in UTM."""
+def dem(path: Path, sea: int = 0) -> Path:
+    """Write ridges and valleys as a GeoTIFF in UTM; so many columns in the west are sea."""
     z = site.elevation()
+    z[:, :sea] = 0
     profile = {
         "driver": "GTiff", "height": z.shape[0], "width": z.shape[1], "count": 1,
         "dtype": "float32", "crs": site.CRS, "transform": site.TRANSFORM,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -79,6 +81,20 @@ def test_between_nodes_the_deviation_is_that_of_the_nodes():
     assert sd == pytest.approx(np.ones(sd.size), abs=0.06)
     assert plain.std(axis=1).min() < 0.9
     assert made.sd_at(row, col)[0] == pytest.approx(np.full(row.size, TOTAL), rel=1e-5)
+
+
+@pytest.mark.parametrize(("median", "cut"), [(20.0, False), (450.0, True)])
+def test_what_is_cut_at_physical_limits_is_counted(median, cut):
+    even = motion()
+    strong = replace(even, pgv=replace(even.pgv, median=np.full((NODES, NODES), median)))
+    made = draws.drawn(
+        strong, INSIDE, ("PGV",), count=20, seed=2, between="none", event=draws.EventTerm()
+    )
+    most = np.float32(np.log(500.0) - np.log(median)) / TOTAL
+    at_limit = np.isclose(made.draws.nodes[0], most, atol=1e-4)
+    assert at_limit.any() == cut
+    assert made.cut.nodes == at_limit.any(axis=-1).sum()
+    assert made.cut.share == pytest.approx(at_limit.mean())
 
 
 def test_cells_beyond_the_outermost_nodes_vary_as_these():

@@ -146,8 +146,8 @@ def test_a_version_stays_as_it_was_kept_where_the_next_run_was_stopped(folder):
     assert (kept / "maps" / path.name).read_bytes() == old
 
 
-def test_a_scenario_is_labelled_on_every_output(tmp_path):
-    small_event.dem(tmp_path / "dem.tif")
+def test_a_scenario_is_labelled_on_every_output_and_the_sea_is_left_out(tmp_path):
+    small_event.dem(tmp_path / "dem.tif", sea=40)
     small_event.grid_xml(tmp_path / "grid.xml", kind="SCENARIO", sd=False)
     out = tmp_path / "out"
     assert run(tmp_path / "grid.xml", tmp_path / "dem.tif", "--out", out, "--resolution", 60) == 0
@@ -156,6 +156,11 @@ def test_a_scenario_is_labelled_on_every_output(tmp_path):
     with rasterio.open(out / "maps" / "jessee2022_p90.tif") as src:
         assert src.tags()["earthquake"].startswith("SCENARIO")
         assert src.res[0] == 60
+        p90 = src.read(1)
+    # Cells of 60 m instead of 30 m; none at the coast, which lie on both sides of it.
+    assert np.isnan(p90[:, :19]).all()
+    assert np.isfinite(p90[5:-5, 22:-5]).all()
+    assert totals_of(out).mapped_km2 == pytest.approx(np.isfinite(p90).sum() * 0.0036)
     assert json.loads((out / "info.json").read_text())["Summary"]["event_type"] == "SCENARIO"
 
 

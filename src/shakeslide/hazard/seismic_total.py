@@ -7,7 +7,7 @@ how steep the ground is; it needs neither a map of the shaking nor one of landsl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,15 +100,25 @@ def rupture_length(magnitude: float, style: Style) -> float:
     return float(length / 1_000.0)
 
 
-def modal_slope(slope: NDArray[np.floating[Any]], cell: float) -> tuple[float, float]:
+class Rows(Protocol):
+    """Rows of slopes: an array, or what reads them where they are asked for."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.floating[Any]]:
+        """Return some of them, (rows, cols)."""
+
+
+def modal_slope(slope: Rows, cell: float) -> tuple[float, float]:
     """Return the modal slope of steep ground (degrees) and the share of ground that is steep.
 
     Squares of 1 km whose own modal slope is 8 degrees or more are steep; (0, 0) without any.
 
     Parameters
     ----------
-    slope : array, (rows, cols)
-        Degrees; NaN where unknown.
+    slope : array, (rows, cols), or Rows
+        Degrees; NaN where unknown. It is read strip by strip.
     cell : float
         Its cells' side (m), which should be about 30.
     """

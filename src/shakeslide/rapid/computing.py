@@ -13,15 +13,17 @@ import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio.io import DatasetReader
 
 from shakeslide.core import documents
-from shakeslide.core.errors import InputError
+from shakeslide.core.errors import InputError, counted
 from shakeslide.core.files import replacing
 from shakeslide.core.progress import Advance
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.hazard import seismic_total
+from shakeslide.io import raster
 from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.learning import bundle, training
 from shakeslide.learning.bundle import FittedModel
@@ -43,7 +45,7 @@ from shakeslide.rapid.exposure import RoadCells, Weighed
 from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.response import ShakingColumns
 from shakeslide.rapid.totals import Sums, Totals
-from shakeslide.shaking.completion import LARGEST
+from shakeslide.shaking.completion import LARGEST, UNITS
 
 ROADS = "roads.csv"
 RATIO = 0.98
@@ -80,20 +82,29 @@ class RapidMaps(Stage[NewEarthquake]):
                 grid=grid, folder=event.out / "maps", shards=Shards(work.parts[0]),
                 engine=event.run.engine, advance=on,
             )  # fmt: skip
-            cut = tiles.compute(_work(event, fitted, on), _stack(event, event.model.codes), job)
+            what = _work(event, fitted, on)
+            codes = [*event.model.codes, *(["DEM"] if "DEM" not in event.model.codes else [])]
+            cut = tiles.compute(what, _stack(event, codes), job)
             files = quantile_maps.write(
                 event.model.name, cut, job, bands, what_of(fitted), event.about
             )
-            made[artefact] = [*files, *_write_rest(event, fitted, job, cut)]
+            made[artefact] = [*files, *_write_rest(event, fitted, job, cut, what.nodes.cut)]
 
 
 def _write_rest(
-    event: NewEarthquake, fitted: FittedModel, job: TileJob, cut: list[Tile]
+    event: NewEarthquake,
+    fitted: FittedModel,
+    job: TileJob,
+    cut: list[Tile],
+    limited: tiles.Limited,
 ) -> list[Path]:
     """Write what is made beside the maps, and return the files."""
     roads = event.exposed.roads
     cuts = None if roads is None else tiles.cuts(job, cut, len(roads.names))
-    found = _totals(event, tiles.summed(job, cut), cuts, cut, job)
+    known, land = _counted(event, job, cut)
+    found = _totals(
+        event, tiles.summed(job, cut), cuts, known, _warnings(event, known, land, limited)
+    )
     files = [] if roads is None or cuts is None else [_write_roads(event.out, roads, cuts)]
     before = versions.last(event.out, event.version)
     if before is not None:
@@ -163,10 +174,12 @@ def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
             most=tuple(LARGEST[m] for m in measures),
         ),
         pga=codes.index("PGA") if "PGA" in codes else None,
+        # The stack ends with it where the model does not take it.
+        elevation=codes.index("DEM") if "DEM" in codes else len(codes),
         nodes=nodes,
         grid=event.grid,
         weights=_Weights(event.grid, tuple(event.exposed.weights.values())),
-        level=term.level,
+        offset=term.offset,
         exceeds=tuple(asked.exceeds or ()),
         roads=event.exposed.roads,
     )
@@ -191,9 +204,9 @@ class Probability:
 def event_term(event: NewEarthquake, fitted: FittedModel) -> draws.EventTerm:
     """Return what the earthquake adds to the logit of all cells.
 
-    Its level sets the map to that of the model's own scale; classes that are unknown widen it. The
-    draws of the event's own part are shifted so that they leave the expected total as it is: of
-    small values they are factors, whose mean would else be exp(sd² / 2).
+    Its offset sets the map's total to that of the model's own scale; classes that are unknown widen
+    it. The draws of the event's own part are shifted so that they leave the expected total as it
+    is: of small values they are factors, whose mean would else be exp(sd² / 2).
     """
     model, stated = event.model, event.study.shaking.event_sd
     sd = model.event_sd if stated is None else stated
@@ -201,7 +214,7 @@ def event_term(event: NewEarthquake, fitted: FittedModel) -> draws.EventTerm:
         return draws.EventTerm(mean=-(sd**2) / 2, sd=sd)
     codes = list(model.every_code)
     own = [model.own_scale[c][0] if c in model.own_scale else c for c in model.codes]
-    told = tiles.map_level(
+    told = tiles.whole_map(
         Probability(fitted),
         tuple(range(len(model.codes))),
         tuple(codes.index(c) for c in own),
@@ -211,8 +224,8 @@ def event_term(event: NewEarthquake, fitted: FittedModel) -> draws.EventTerm:
     )
     # The spread of classes is one of X, from which the share of the area is made.
     spread = model.class_sd * told.sensitivity
-    level = told.own_scale
-    return draws.EventTerm(level=level, mean=level - sd**2 / 2, sd=float(np.hypot(sd, spread)))
+    offset = told.offset
+    return draws.EventTerm(offset=offset, mean=offset - sd**2 / 2, sd=float(np.hypot(sd, spread)))
 
 
 @dataclass(frozen=True)
@@ -232,20 +245,19 @@ def _totals(
     event: NewEarthquake,
     sums: NDArray[np.float64],
     cuts: tiles.Cuts | None,
-    cut: list[Tile],
-    job: TileJob,
+    known: int,
+    warnings: list[str],
 ) -> Totals:
     names = ["area", *event.exposed.weights]
-    counted = "PGA" in event.model.codes
+    has_pga = "PGA" in event.model.codes
     by = {
-        name: Sums(draws=row[2:], median=float(row[0]), counted=float(row[1]) if counted else None)
+        name: Sums(draws=row[2:], median=float(row[0]), counted=float(row[1]) if has_pga else None)
         for name, row in zip(names, sums, strict=True)
     }
     area = totals.quantiles(by["area"].draws)
     exposed = {n: totals.quantiles(by[n].draws) for n in names[1:]}
     if cuts is not None:
         exposed["road_cuts"] = totals.quantiles(cuts.number)
-    known = sum(int(np.isfinite(job.shards.load(t)[0]).sum()) for t in cut)
     dx, dy = grids.cell_size(event.grid)
     mapped = known * dx * dy / 1e6
     if known == 0:
@@ -264,7 +276,7 @@ def _totals(
         exposure=totals.Exposure(**exposed),
         mapped_km2=mapped,
         draws=event.study.shaking.draws,
-        warnings=tuple(_warnings(event, known)),
+        warnings=tuple(warnings),
     )
 
 
@@ -273,13 +285,26 @@ def _marc(event: NewEarthquake) -> float | None:
     magnitude, depth = event.motion.magnitude, event.motion.depth
     if magnitude is None or depth is None or "SLO" not in event.model.codes:
         return None
-    stack = _stack(event, ["SLO"])
-    slope = np.asarray(stack.data[0].compute())
-    mode, steep = seismic_total.modal_slope(slope, grids.cell_size(event.grid)[0])
+    with raster.result(event.out / "factors" / "SLO.tif") as slopes:
+        mode, steep = seismic_total.modal_slope(_Rows(slopes), grids.cell_size(event.grid)[0])
     # Without the style of faulting: the value for reverse and strike-slip.
     return float(
         seismic_total.seismic_total(magnitude, "reverse", max(depth, 1.0), mode, steep).area
     )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a raster that is larger than memory, read where they are asked for."""
+
+    source: DatasetReader
+
+    def __len__(self) -> int:
+        return int(self.source.height)
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        window = ((rows.start, min(rows.stop, len(self))), (0, self.source.width))
+        return np.asarray(self.source.read(1, window=window), np.float32)
 
 
 def shortfalls(event: NewEarthquake) -> list[str]:
@@ -290,7 +315,19 @@ def shortfalls(event: NewEarthquake) -> list[str]:
     return coverage.shortfalls(event.motion, event.grid)
 
 
-def _warnings(event: NewEarthquake, known: int) -> list[str]:
+def _counted(event: NewEarthquake, job: TileJob, cut: list[Tile]) -> tuple[int, int]:
+    """Return how many cells have a prediction, and how many are no sea."""
+    known = sum(int(np.isfinite(job.shards.load(t)[0]).sum()) for t in cut)
+    call = delayed(_land, pure=False, traverse=False)
+    blocks = stacks.blocks(_stack(event, ["DEM"]))
+    return known, sum(event.run.engine.run([call(block) for _, block in blocks]))
+
+
+def _land(block: NDArray[np.float32]) -> int:
+    return block.size - int(tiles.sea(block).sum())
+
+
+def _warnings(event: NewEarthquake, known: int, land: int, limited: tiles.Limited) -> list[str]:
     motion, out = event.motion, [*shortfalls(event), *event.exposed.notes]
     if motion.uncertainty_ratio is not None and motion.uncertainty_ratio > RATIO:
         out.append(
@@ -302,9 +339,15 @@ def _warnings(event: NewEarthquake, known: int) -> list[str]:
             "WARNING: the magnitude is 7 or more and the ShakeMap uses no finite rupture. Expect "
             "large changes in later versions"
         )
-    rows, cols = grids.shape_of(event.grid)
-    if known < 0.5 * rows * cols:
-        out.append(f"only {100 * known / (rows * cols):.0f} % of the grid has a prediction")
+    if limited.nodes:
+        limits = " and ".join(f"{m} of {LARGEST[m]:g} {UNITS[m]}" for m in event.model.varies)
+        out.append(
+            f"random shaking reached the largest that is physical ({limits}) at "
+            f"{counted(limited.nodes, 'node')} of the ShakeMap and was cut to it there "
+            f"({100 * limited.share:.2g} % of all values)"
+        )
+    if known < 0.5 * land:
+        out.append(f"only {100 * known / land:.0f} % of the land on the grid has a prediction")
     return out
 
 

@@ -15,8 +15,9 @@ from shakeslide.core.progress import Advance, silent
 from shakeslide.geo import grid as grids
 from shakeslide.rapid.model_choice import MeasureName
 from shakeslide.rapid.response import Draws, Float, interpolation_gain
-from shakeslide.rapid.tiles import Nodes, among
+from shakeslide.rapid.tiles import Limited, Nodes, among
 from shakeslide.shaking import fields
+from shakeslide.shaking.completion import LARGEST
 from shakeslide.shaking.ground_motion import GroundMotion, Measure
 
 MARGIN = 2
@@ -29,13 +30,13 @@ class EventTerm:
 
     Attributes
     ----------
-    level : float
+    offset : float
         What is added at the median shaking, where there is one map instead of draws.
     mean, sd : float
         Of what the draws add.
     """
 
-    level: float = 0.0
+    offset: float = 0.0
     mean: float = 0.0
     sd: float = 0.0
 
@@ -101,6 +102,7 @@ def drawn(
     kept = [_cropped(m, part) for m in chosen]
     source = fields.Draws(motion, seed, between)
     values = np.empty((len(kept), *kept[0].median.shape, count), np.float32)
+    cut = np.zeros(kept[0].median.shape, np.int64)
     for number in range((count + 1) // 2):
         for k, draw in enumerate(source.pair(number)):
             if 2 * number + k < count:
@@ -108,6 +110,8 @@ def drawn(
                     ln = draw.ln_pga if name == "PGA" else draw.ln_pgv
                     z = (ln[part] - np.log(measure.median)) / measure.total
                     values[i, ..., 2 * number + k] = np.nan_to_num(z)
+                    # Draws end exactly there.
+                    cut += ln[part] >= np.float32(np.log(LARGEST[name]))
                 advance(1)
     terms = random_streams.generator(seed, "level of the earthquake").normal(
         event.mean, event.sd, count
@@ -116,6 +120,7 @@ def drawn(
         grid=motion.grid[part],
         sd=np.stack([np.nan_to_num(m.total) for m in kept]).astype(np.float32),
         draws=Draws(values, terms.astype(np.float32)),
+        cut=Limited(int((cut > 0).sum()), float(cut.sum() / values.size)),
         gain=_Gain(tuple(_shared(m, between) for m in kept), tuple(measures), motion.spacing),
     )
 

@@ -60,6 +60,21 @@ def among(nodes: GeoBox, grid: GeoBox, tile: Tile) -> tuple[Float, Float]:
     return row.astype(np.float32), col.astype(np.float32)
 
 
+class Limited(NamedTuple):
+    """What was cut at the largest PGA and PGV that are physical.
+
+    Attributes
+    ----------
+    nodes : int
+        Nodes at which at least one draw was cut.
+    share : float
+        Share of the values of all nodes and draws.
+    """
+
+    nodes: int
+    share: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Nodes:
     """Random shaking at the nodes of a grid of longitude and latitude.
@@ -74,12 +89,15 @@ class Nodes:
         Standardised residuals.
     gain : callable
         Returns what restores unit variance at places (row, col), (measures, cells).
+    cut : Limited
+        What was cut at physical limits.
     """
 
     grid: GeoBox
     sd: Float
     draws: Draws
     gain: Callable[[Float, Float], Float]
+    cut: Limited
 
     def places(self, grid: GeoBox, tile: Tile) -> tuple[Float, Float]:
         """Return rows and columns among the nodes of a tile's cells, (cells,) each.
@@ -102,6 +120,14 @@ class Nodes:
         return np.asarray(upper * (1 - y) + lower * y, np.float32)
 
 
+def sea(elevation: Float) -> NDArray[np.bool_]:
+    """Return which cells are sea: at an elevation of exactly 0, as public DEMs have it; any shape.
+
+    Level land at exactly 0 m counts as sea too: no landslide starts there.
+    """
+    return np.asarray(elevation == 0.0)
+
+
 Weights = Callable[[Tile], Float]
 """Returns the weights of a tile's cells, (weights, rows, cols): area in km², people ..."""
 
@@ -120,14 +146,16 @@ class Work:
         Which of them are shaking.
     pga : int or None
         Column of PGA in g, for the aggregates that the USGS publishes.
+    elevation : int or None
+        The stack's elevation, by which the sea is left out.
     nodes : Nodes
     grid : GeoBox
     weights : callable
         See `Weights`.
-    level : float
-        What the draws' mean adds to the logit, and so at the median shaking too.
+    offset : float
+        What is added to the logit at the median shaking.
     exceeds : tuple of float
-        Levels whose probability of being exceeded is mapped.
+        Probabilities whose chance of being exceeded is mapped.
     roads : RoadCells, optional
         Roads that may be cut.
     """
@@ -136,10 +164,11 @@ class Work:
     columns: tuple[int, ...]
     shaking: ShakingColumns
     pga: int | None
+    elevation: int | None
     nodes: Nodes
     grid: GeoBox
     weights: Weights
-    level: float = 0.0
+    offset: float = 0.0
     exceeds: tuple[float, ...] = ()
     roads: RoadCells | None = None
 
@@ -150,7 +179,7 @@ class Work:
         those that the USGS counts.
         """
         cells = block[0].size
-        raw = np.stack([block[i].reshape(-1) for i in self.columns], axis=1)
+        raw = self._raw(block)
         weights = self.weights(tile).reshape(-1, cells)
         row, col = self.nodes.places(self.grid, tile)
         maps = np.full((len(BANDS) + len(self.exceeds), cells), np.nan, np.float32)
@@ -171,7 +200,7 @@ class Work:
         if self.roads is None:
             return np.zeros((0, 1 + draws))
         cell, road = self.roads.on(tile, self.grid.shape[1])
-        raw = np.stack([block[i].reshape(-1)[cell] for i in self.columns], axis=1)
+        raw = self._raw(block)[cell]
         row, col = (np.ascontiguousarray(v[cell]) for v in self.nodes.places(self.grid, tile))
         numbers, at = np.unique(road, return_inverse=True)
         out = np.zeros((numbers.size, 1 + draws))
@@ -184,6 +213,13 @@ class Work:
             # Cells fail together in a draw: given the draw they fail alone.
             np.add.at(out[:, 1:], at[part], np.log1p(-np.nan_to_num(np.minimum(p, 1 - 1e-7))))
         return out
+
+    def _raw(self, block: Float) -> Float:
+        """Return the model's factors of a block's cells, (cells, factors), NaN on the sea."""
+        raw = np.stack([block[i].reshape(-1) for i in self.columns], axis=1)
+        if self.elevation is not None:
+            raw[sea(block[self.elevation]).reshape(-1)] = np.nan
+        return raw
 
     def _cells(self, raw: Float, places: tuple[Float, Float]) -> response.Cells:
         """Return the responses of cells, (cells, factors), at rows and columns among the nodes."""
@@ -208,7 +244,7 @@ class Work:
         found = response.summarise(asked, weight, self.exceeds)
         middle = [n // 2 for n in asked.table.logit.shape[1:]]
         logit = asked.table.logit[:, middle[0], middle[1]].astype(np.float64)
-        median = 1 / (1 + np.exp(-(logit + self.level)))
+        median = 1 / (1 + np.exp(-(logit + self.offset)))
         maps[:4, part] = found.mean, found.low, found.high, median
         maps[4:, part] = found.exceeds
         known = np.where(np.isnan(median), 0.0, median)
@@ -233,25 +269,29 @@ class _ToShards:
         self.job.shards.save(tile, maps)
 
 
-class MapLevel(NamedTuple):
-    """What a whole map at the median shaking tells.
+def _on_tile(shared: _ToShards, tile: Tile, block: Float) -> None:
+    shared(tile, block)
+
+
+class WholeMap(NamedTuple):
+    """What a whole map at the median shaking shows.
 
     Attributes
     ----------
-    own_scale : float
+    offset : float
         What must be added to the logit so that the map sums up to that of another scale.
     sensitivity : float
         What must be added to all logits for the sum to grow as if 1 were added to what the model
         adds up itself.
     """
 
-    own_scale: float
+    offset: float
     sensitivity: float
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """Sums of a model's values on a tile, see `map_level`."""
+    """Sums of a model's values on a tile, see `whole_map`."""
 
     predict: Callable[[Float], Float]
     columns: tuple[int, ...]
@@ -269,15 +309,15 @@ class _Sums:
         return np.array([mapped.sum(), own.sum(), as_logit.sum(), as_sum.sum()])
 
 
-def map_level(
+def whole_map(
     predict: Callable[[Float], Float],
     columns: tuple[int, ...],
     own: tuple[int, ...],
     sensitivity: Sensitivity,
     stack: xr.DataArray,
     engine: Engine,
-) -> MapLevel:
-    """Return what a map at the median shaking tells.
+) -> WholeMap:
+    """Return what a map at the median shaking shows.
 
     Parameters
     ----------
@@ -296,9 +336,9 @@ def map_level(
     parts = engine.run([call(block) for _, block in stacks.blocks(stack)])
     mapped, wanted, as_logit, as_sum = (float(v) for v in np.sum(parts, axis=0))
     if not (mapped > 0 and wanted > 0):
-        return MapLevel(0.0, 0.0)
+        return WholeMap(0.0, 0.0)
     # Values are small, so that a factor on them is a term of the logit.
-    return MapLevel(float(np.log(wanted / mapped)), as_sum / as_logit)
+    return WholeMap(float(np.log(wanted / mapped)), as_sum / as_logit)
 
 
 def sums_path(job: TileJob, tile: Tile) -> Path:
@@ -357,8 +397,10 @@ def compute(work: Work, stack: xr.DataArray, job: TileJob) -> list[Tile]:
         if not (job.shards.has(t) and all(is_shard(path(job, t)) for path in beside))
     ]
     job.advance(len(pairs) - len(todo))
-    call = delayed(_ToShards(work, job), pure=False, traverse=False)
-    job.engine.run([call(t, b) for t, b in todo], job.advance)
+    # A task of its own: a cluster gets the draws once instead of with every tile.
+    shared = delayed(_ToShards(work, job), pure=False, traverse=False)
+    call = delayed(_on_tile, pure=False, traverse=False)
+    job.engine.run([call(shared, t, b) for t, b in todo], job.advance)
     return [t for t, _ in pairs]
 
 
