@@ -119,33 +119,59 @@ def test_agrees_with_gdaldem_to_the_edges(
             compare_with_gdaldem(mode, ask_gdaldem(mode, z, dx, dy, tmp_path), z, dx, dy)
 
 
+def rises(dip: float, azimuth: Any, dx: float, dy: float, quantum: Any) -> tuple[Any, Any]:
+    """Metres by which a plane rises per cell to the east and to the north.
+
+    They are whole multiples of the quantum, so that float32 can hold the elevations exactly.
+    """
+    down = np.tan(np.radians(dip))
+    east = -down * dx * np.sin(np.radians(azimuth))
+    north = -down * dy * np.cos(np.radians(azimuth))
+    return np.round(east / quantum) * quantum, np.round(north / quantum) * quantum
+
+
+def faced(p: Any, q: Any) -> tuple[Any, Any]:
+    """Slope and azimuth of a gradient, in degrees."""
+    return np.degrees(np.arctan(np.hypot(p, q))), np.degrees(np.arctan2(-p, -q)) % 360
+
+
+DTYPES = [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)]
+"""float32 is what DEMs are read as; the kernels for float64 take long to compile."""
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("dx", "dy"), CELLS)
 @pytest.mark.parametrize("azimuth", [0.0, 33.0, 90.0, 135.0, 180.0, 222.0, 270.0, 359.9])
-def test_plane(azimuth: float, dx: float, dy: float) -> None:
-    x, y = mesh(7, 9, dx, dy)
-    dip = np.radians(41.0)
-    z = 900 - np.tan(dip) * (x * np.sin(np.radians(azimuth)) + y * np.cos(np.radians(azimuth)))
+def test_plane(azimuth: float, dx: float, dy: float, dtype: type) -> None:
+    # With 12 bits for the fractions float32 has 12 for the whole metres.
+    east, north = rises(41.0, azimuth, dx, dy, 2.0**-12)
+    rows, cols = np.mgrid[:7, :9]
+    z = (900 + east * (cols - 4) - north * (rows - 3)).astype(dtype)
+    dip, azimuth = faced(east / dx, north / dy)
     derived = terrain.derivatives(z, dx, dy)
     corners = np.zeros(z.shape, bool)
     corners[:: z.shape[0] - 1, :: z.shape[1] - 1] = True  # gdaldem flattens the corners
-    assert np.abs(derived.slope_deg - 41)[~corners].max() < 2e-5
+    assert np.abs(derived.slope_deg - dip)[~corners].max() < 2e-5
     assert turn(derived.aspect_deg, azimuth)[~corners].max() < 1e-4
     assert np.abs(derived.curvature).max() < 1e-6
     assert np.abs(terrain.profile_curvature(z, dx, dy)).max() < 1e-6
     assert np.abs(terrain.plan_curvature(z, dx, dy)).max() < 1e-6
 
 
-def test_angles_have_the_stated_precision_over_their_whole_range() -> None:
-    """Centre cells of planes of every slope and aspect, in float64 against exact arithmetic."""
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_angles_have_the_stated_precision_over_their_whole_range(dtype: type) -> None:
+    """Centre cells of planes of every slope and aspect against exact arithmetic."""
     worst_slope = worst_aspect = 0.0
-    for dip in np.linspace(0.01, 89.99, 300):
-        azimuth = np.linspace(0, 360, 101)[:-1] + dip
+    for asked in np.linspace(0.01, 89.99, 300):
+        quantum = 2.0 ** (np.ceil(np.log2(np.tan(np.radians(asked)))) - 22)
+        p, q = rises(asked, np.linspace(0, 360, 101)[:-1] + asked, 1, 1, quantum)
         # windows side by side, three columns each
         east = np.tile([-1.0, 0.0, 1.0], 100)[None, :]
         north = np.array([1.0, 0.0, -1.0])[:, None]
-        a = np.radians(np.repeat(azimuth, 3))[None, :]
-        z = -np.tan(np.radians(dip)) * (east * np.sin(a) + north * np.cos(a))
-        derived = terrain.derivatives(z, 1, 1)
+        z = east * np.repeat(p, 3)[None, :] + north * np.repeat(q, 3)[None, :]
+        np.testing.assert_array_equal(z.astype(np.float32), z)
+        dip, azimuth = faced(p, q)
+        derived = terrain.derivatives(z.astype(dtype), 1, 1)
         slope, aspect = derived.slope_deg[1, 1::3], derived.aspect_deg[1, 1::3]
         worst_slope = max(worst_slope, np.abs(slope - dip).max())
         worst_aspect = max(worst_aspect, turn(aspect.astype(np.float64), azimuth).max())
@@ -154,10 +180,12 @@ def test_angles_have_the_stated_precision_over_their_whole_range() -> None:
     assert worst_aspect < 6e-5
 
 
-def test_a_hair_west_of_north_is_north() -> None:
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_hair_west_of_north_is_north(dtype: type) -> None:
     x, y = mesh(3, 3, 10, 10)
-    aspect = terrain.derivatives(1e-9 * x - 0.5 * y, 10, 10).aspect_deg
-    assert aspect[1, 1] == 0  # 359.9999999 would round to 360
+    # The smallest rise that float32 tells beside 5 m.
+    aspect = terrain.derivatives((2.0**-21 * x / 10 - 0.5 * y).astype(dtype), 10, 10).aspect_deg
+    assert aspect[1, 1] == 0  # 359.9999945 would round to 360
 
 
 def test_flat_ground_has_no_aspect_and_no_directed_curvature() -> None:
@@ -312,7 +340,7 @@ ANNULI = [(12.5, 12.5, 62.5, 150.0), (10.0, 20.0, 0.0, 55.0), (30.0, 20.0, 0.0, 
 
 @pytest.mark.parametrize(("dx", "dy", "inner", "outer"), ANNULI)
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
-@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_tpi_by_brute_force(
     dx: float, dy: float, inner: float, outer: float, share: float, dtype: type
 ) -> None:
@@ -343,9 +371,11 @@ def test_tpi_of_wide_rasters_by_convolution() -> None:
         z[10:20, 2000:2060] = np.nan
 
 
-def test_tpi_of_plane_is_zero_and_of_flat_ground_exactly_so() -> None:
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tpi_of_plane_is_zero_and_of_flat_ground_exactly_so(dtype: type) -> None:
     x, y = mesh(41, 43, 10, 15)
-    plane = terrain.tpi(0.5 * x - 0.2 * y, 10, 15, 20, 90)
+    # Whole metres, which float32 holds.
+    plane = terrain.tpi(np.round(0.5 * x - 0.2 * y).astype(dtype), 10, 15, 20, 90)
     assert np.abs(plane[6:-6, 9:-9]).max() < 1e-5
     flat = np.full((30, 30), 437.25, np.float32)
     assert (terrain.tpi(flat, 10, 10, 20, 60) == 0).all()
@@ -426,15 +456,18 @@ KERNELS: dict[str, tuple[Kernel, tuple[int, int]]] = {
 }
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", KERNELS)
 @settings(max_examples=25, derandomize=True)
 @given(data=st.data())
-def test_a_cell_gets_the_same_bytes_in_any_tile(name: str, data: st.DataObject) -> None:
+def test_a_cell_gets_the_same_bytes_in_any_tile(
+    name: str, dtype: type, data: st.DataObject
+) -> None:
     compute, (tall, wide) = KERNELS[name]
     rows, cols = data.draw(st.integers(1, 60)), data.draw(st.integers(1, 90))
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
     z = rng.normal(1000, data.draw(st.sampled_from([0.01, 5.0, 800.0])), (rows, cols))
-    z = z.astype(data.draw(st.sampled_from([np.float32, np.float64])))
+    z = z.astype(dtype)
     z[rng.random(z.shape) < data.draw(st.sampled_from([0.0, 0.02, 0.4]))] = np.nan
     r0 = data.draw(st.integers(0, rows - 1))
     c0 = data.draw(st.integers(0, cols - 1))
