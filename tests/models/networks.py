@@ -36,7 +36,9 @@ def reference_loss(theta, plan, first, kinds, X, y, rho, beta, decay, scale):
 
 
 def gradient(theta, plan, first, loss, X, y, settings, slopes=None):
+    """The network's own gradient, computed in the type of the parameters."""
     n = len(X)
+    X, y, settings = (np.asarray(a, theta.dtype) for a in (X, y, settings))
     net = kernels.Net(theta, plan)
     work = kernels.workspace(net, n)
     slopes = np.empty(0, theta.dtype) if slopes is None else slopes
@@ -61,6 +63,8 @@ def random_stack(plan, rng):
 
 
 def numeric_gradient(f, theta, plan, first):
+    """Finite differences, in double precision."""
+    theta = theta.astype(float)
     grad = np.zeros_like(theta)
     step = 1e-6
     marks = np.zeros_like(theta)

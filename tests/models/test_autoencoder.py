@@ -37,6 +37,12 @@ from .networks import (
     weights_of,
 )
 
+PRECISION = pytest.mark.parametrize(
+    ("dtype", "error"),
+    [(np.float32, 2e-6), pytest.param(np.float64, 1e-8, marks=pytest.mark.slow)],
+)
+"""Networks are of float32; float64 shows more digits, and its kernels take long to compile."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", list(ACTIVATE))
@@ -56,10 +62,11 @@ def test_cross_entropy_gradient_is_that_of_finite_differences(activation):
 
 @pytest.mark.parametrize("scale", [1.0, 0.25])
 @pytest.mark.parametrize("beta", [0.0, 0.7])
-def test_reconstruction_gradient_is_that_of_finite_differences(beta, scale):
+@PRECISION
+def test_reconstruction_gradient_is_that_of_finite_differences(beta, scale, dtype, error):
     rng = np.random.default_rng(1)
     plan = autoencoder_plan(3, (4, 6), "sigmoid")  # the second autoencoder on a frozen first
-    theta, X = random_stack(plan, rng), rng.random((40, 3))
+    theta, X = random_stack(plan, rng).astype(dtype), rng.random((40, 3)).astype(dtype)
     settings = np.array([0.1, beta, scale, 0.0])
     got = gradient(theta, plan, 1, kernels.RECONSTRUCTION, X, np.zeros(40), settings)
     want = numeric_gradient(
@@ -68,21 +75,22 @@ def test_reconstruction_gradient_is_that_of_finite_differences(beta, scale):
         plan,
         1,
     )
-    np.testing.assert_allclose(got, want, atol=1e-8)
+    np.testing.assert_allclose(got, want, atol=error)
 
 
-def test_penalty_enters_descent_as_four_lambda_w():
+@PRECISION
+def test_penalty_enters_descent_as_four_lambda_w(dtype, error):
     rng = np.random.default_rng(2)
     plan = classifier_plan(3, (4,), "sigmoid")
-    theta = random_stack(plan, rng)
+    theta = random_stack(plan, rng).astype(dtype)
     lam, rate = 0.01, 0.3
     stepped = theta.copy()
-    settings = np.array([0.05, 0, 1, 4 * lam])
+    settings = np.array([0.05, 0, 1, 4 * lam], dtype)
     kernels.update(
         kernels.Net(stepped, plan),
         kernels.Task(0, kernels.CROSS_ENTROPY, settings),
         np.zeros_like(theta),
-        kernels.Step(kernels.SGD, rate, 0, np.zeros((2, 0))),
+        kernels.Step(kernels.SGD, dtype(rate), 0, np.zeros((2, 0), dtype)),
     )
     want = numeric_gradient(
         lambda t: 2 * lam * sum((weight_view(t, plan, k) ** 2).sum() for k in range(2)),
@@ -90,7 +98,7 @@ def test_penalty_enters_descent_as_four_lambda_w():
         plan,
         0,
     )
-    np.testing.assert_allclose((theta - stepped) / rate, want, atol=1e-8)
+    np.testing.assert_allclose((theta - stepped) / rate, want, atol=error)
 
 
 def test_sparsity_term_has_its_closed_form_and_is_clamped():
@@ -109,27 +117,29 @@ def test_sparsity_term_has_its_closed_form_and_is_clamped():
     assert np.isfinite(kernels.sparsity_slopes(ends, 10, settings)).all()
 
 
-def test_blocks_add_up_to_the_gradient_of_the_whole():
+@PRECISION
+def test_blocks_add_up_to_the_gradient_of_the_whole(dtype, error):
     rng = np.random.default_rng(3)
     plan = autoencoder_plan(3, (5,), "sigmoid")
-    theta, X = random_stack(plan, rng), rng.random((kernels.BLOCK * 2 + 77, 3))
-    settings = np.array([0.1, 0.5, 1.0, 0.0])
+    theta = random_stack(plan, rng).astype(dtype)
+    X = rng.random((kernels.BLOCK * 2 + 77, 3)).astype(dtype)
+    settings = np.array([0.1, 0.5, 1.0, 0.0], dtype)
     index = np.arange(len(X))
     net = kernels.Net(theta, plan)
     work = kernels.workspace(net, len(X))
     sums = kernels.activation_sums(net, kernels.Rows(X, index, 0, len(X)), work.acts, 1)
-    slopes = kernels.sparsity_slopes(sums / len(X), len(X), settings)
-    y = np.zeros(len(X))
+    slopes = kernels.sparsity_slopes((sums / len(X)).astype(dtype), len(X), settings)
+    y = np.zeros(len(X), dtype)
     got = gradient(theta, plan, 0, kernels.RECONSTRUCTION, X, y, settings, slopes)
     rho_hat = ACTIVATE["sigmoid"](X @ weight_view(theta, plan, 0).T + bias_view(theta, plan, 0))
-    np.testing.assert_allclose(sums / len(X), rho_hat.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(sums / len(X), rho_hat.mean(axis=0), rtol=100 * np.finfo(dtype).eps)
     want = numeric_gradient(
         lambda t: reference_loss(t, plan, 0, ["sigmoid"] * 2, X, None, 0.1, 0.5, 0, 1),
         theta,
         plan,
         0,
     )
-    np.testing.assert_allclose(got, want, atol=1e-8)
+    np.testing.assert_allclose(got, want, atol=error)
 
 
 def test_single_precision_sigmoid_is_accurate_everywhere():
@@ -146,27 +156,32 @@ def test_single_precision_sigmoid_is_accurate_everywhere():
     assert out.max() <= 1
 
 
-def test_adamw_is_that_of_its_authors():
+@pytest.mark.parametrize(
+    ("dtype", "error"),
+    [(np.float32, 2e-6), pytest.param(np.float64, 1e-12, marks=pytest.mark.slow)],
+)
+def test_adamw_is_that_of_its_authors(dtype, error):
     rng = np.random.default_rng(0)
     plan = classifier_plan(3, (4,), "sigmoid")
-    theta = random_stack(plan, rng)
-    want, m, v = theta.copy(), np.zeros_like(theta), np.zeros_like(theta)
-    moments, decay = np.zeros((2, theta.size)), 0.02
+    theta = random_stack(plan, rng).astype(dtype)
+    want, m, v = theta.astype(float), np.zeros(theta.size), np.zeros(theta.size)
+    moments, decay = np.zeros((2, theta.size), dtype), 0.02
     weights = np.zeros(theta.size)
     for k in range(2):
         weight_view(weights, plan, k)[:] = 1  # biases don't decay
     for step in range(5):
-        grad, rate = rng.normal(size=theta.size) * (theta != 0), 0.1 / (step + 1)
+        grad, rate = rng.normal(size=theta.size).astype(dtype) * (theta != 0), 0.1 / (step + 1)
         kernels.update(
             kernels.Net(theta, plan),
-            kernels.Task(0, kernels.CROSS_ENTROPY, np.array([0, 0, 1, decay])),
+            kernels.Task(0, kernels.CROSS_ENTROPY, np.array([0, 0, 1, decay], dtype)),
             grad,
-            kernels.Step(kernels.ADAMW, rate, step, moments),
+            kernels.Step(kernels.ADAMW, dtype(rate), step, moments),
         )
+        grad = grad.astype(float)
         m, v = 0.9 * m + 0.1 * grad, 0.999 * v + 0.001 * grad**2
         m_hat, v_hat = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
         want = want - rate * decay * weights * want - rate * m_hat / (np.sqrt(v_hat) + 1e-8)
-    np.testing.assert_allclose(theta, want, atol=1e-12)
+    np.testing.assert_allclose(theta, want, atol=error)
 
 
 def test_one_cycle_rises_for_three_tenths_and_falls_to_almost_nothing():

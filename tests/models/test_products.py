@@ -7,7 +7,8 @@ from numba import njit
 from shakeslide.models.intrinsics import fma
 from shakeslide.models.products import product, row_sums, square, tile, transpose
 
-TYPES = (np.float32, np.float64)
+TYPES = (np.float32, pytest.param(np.float64, marks=pytest.mark.slow))
+"""The networks are of float32; float64 is for the tests of their gradients."""
 SHAPES = [(112, 112, 512), (112, 16, 80), (2, 112, 256), (112, 2, 16), (13, 7, 48), (5, 1, 144)]
 
 

@@ -111,6 +111,7 @@ def test_lobes_are_a_partition_whose_summits_stand_out(seed: int, prominence: fl
 def test_two_cones_are_two_lobes_only_where_the_saddle_is_deep() -> None:
     y, x = np.mgrid[0:15, 0:31]
     z = np.maximum(100 - 10 * np.hypot(x - 8, y - 7), 80 - 10 * np.hypot(x - 22, y - 7))
+    z = z.astype(np.float32)
     inside, label = np.ones(z.shape, bool), np.empty(z.shape, np.int32)
     meets = float(z[7, 16])
     assert kernels.lobes(z, inside, 80 - meets - 5, 1, label) == 2

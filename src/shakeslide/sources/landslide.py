@@ -35,6 +35,14 @@ class Landslide:
     cell: tuple[float, float]
     mapped: Cells | None = None
 
+    def __post_init__(self) -> None:
+        """Copy windows that are views of a larger map.
+
+        The kernels would otherwise be compiled for each kind of them, for seconds each.
+        """
+        object.__setattr__(self, "z", np.ascontiguousarray(self.z))
+        object.__setattr__(self, "inside", np.ascontiguousarray(self.inside))
+
     @cached_property
     def count(self) -> int:
         """Cells."""
