@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
 KERNELS := $(VENV)/.kernels-compiled
+SLOW_KERNELS := $(VENV)/.slow-kernels-compiled
+# Byte code is kept even where the environment says otherwise: each process would compile all modules.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help install demo test slow check bench reproduce docs site clean
 
@@ -42,13 +45,17 @@ $(KERNELS): $(STAMP) $(shell find src -name '*.py')
 	-@OMP_WAIT_POLICY=passive $(BIN)/python -m tests.kernels
 	@touch $@
 
+$(SLOW_KERNELS): $(KERNELS)
+	-@OMP_WAIT_POLICY=passive $(BIN)/python -m tests.kernels --slow
+	@touch $@
+
 # Two processes of one thread each, the one that is done first takes tests from the other; the slowest are listed.
 PYTEST := OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 --durations-min=5
 
 test: $(KERNELS)
 	@$(PYTEST) -m "not slow"
 
-slow: $(KERNELS)
+slow: $(SLOW_KERNELS)
 	@$(PYTEST) -m slow
 
 check: $(STAMP)

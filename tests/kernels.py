@@ -1,7 +1,8 @@
 """Compiles the kernels before the tests, two processes at a time: `python -m tests.kernels`.
 
 Each kernel is compiled once and kept beside its module. Without this both processes of the tests
-compile the same ones, and a test that happens to be the first of its kind takes long.
+compile the same ones, and a test that happens to be the first of its kind takes long. What slow
+tests alone need is compiled by `python -m tests.kernels --slow`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from shakeslide import pipeline
 from shakeslide.cli.app import main as main_of_shakeslide
+from shakeslide.factors import terrain
 from shakeslide.models import StackedAutoencoder, SupportVectorMachine
 from shakeslide.synthetic import Scenario, make
 from shakeslide.synthetic.large import write_large
@@ -68,10 +70,25 @@ def synthetic(_: Path) -> None:
     make(SCENARIO)
 
 
+def sources(folder: Path) -> None:
+    """Extract the source areas of the small site."""
+    pipeline.extract_sources(open_run(small_site.make(folder / "site"), folder / "run"))
+
+
 def tiled(folder: Path) -> None:
-    """Make one tile by tile, and extract its source areas."""
-    path = write_large(SCENARIO, folder / "large", tile=256, whole=200)
-    pipeline.extract_sources(open_run(path, folder / "run"))
+    """Make a synthetic earthquake tile by tile."""
+    write_large(SCENARIO, folder / "large", tile=256, whole=200)
+
+
+def double(_: Path) -> None:
+    """Derive terrain from elevations in double precision."""
+    z = np.zeros((9, 9))
+    terrain.derivatives(z, 10, 10)
+    terrain.profile_curvature(z, 10, 10)
+    terrain.plan_curvature(z, 10, 10)
+    terrain.roughness(z, 10, 10)
+    terrain.tpi(z, 10, 10, 10, 30)
+    terrain.relief(z, 10, 10, 30)
 
 
 def draws(folder: Path) -> None:
@@ -87,10 +104,11 @@ PARTS: Mapping[str, Callable[[Path], None]] = {
     "factors": factors,
     "synthetic": synthetic,
     "study": study,
-    "tiled": tiled,
     "draws": draws,
+    "sources": sources,
 }
 """In the order in which two processes take them: those that others need come first."""
+SLOW: Mapping[str, Callable[[Path], None]] = {"tiled": tiled, "double": double}
 
 
 def compiled(name: str) -> int:
@@ -98,13 +116,14 @@ def compiled(name: str) -> int:
 
 
 def main(names: list[str]) -> int:
-    """Compile a part, or all parts, two at once; return 0 if nothing failed."""
-    if names:
+    """Compile the named part, or all parts, two at once; return 0 if nothing failed."""
+    parts = {**PARTS, **SLOW}
+    if names and names[0] in parts:
         with tempfile.TemporaryDirectory() as folder:
-            PARTS[names[0]](Path(folder))
+            parts[names[0]](Path(folder))
         return 0
     with ThreadPoolExecutor(2) as pool:
-        return max(pool.map(compiled, PARTS))
+        return max(pool.map(compiled, SLOW if "--slow" in names else PARTS))
 
 
 if __name__ == "__main__":
