@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from shakeslide import report
 from shakeslide.report import drawing, figures, one_page
+from tests.conftest import made_once
 
 from .fabricated import STUDY, fabricate, write_uncertainty
 
@@ -24,20 +26,25 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, drawing.Pic
 
     A third of the pixels of print along each side: drawing takes half the time.
     """
-    out = fabricate(tmp_path_factory.mktemp("report") / "run")
+    folder = made_once(tmp_path_factory, "report", write)
+    return folder / "run", pickle.loads((folder / "pictures.pickle").read_bytes())
+
+
+def write(folder: Path) -> None:
+    """Write a finished run with its report, and the pictures of it."""
+    out = fabricate(folder / "run")
     write_uncertainty(out)
-    kept: list[drawing.Pictures] = []
     draw = drawing.draw
 
     def keep(*arguments: Any) -> drawing.Pictures:
-        kept.append(draw(*arguments))
-        return kept[0]
+        pictures = draw(*arguments)
+        (folder / "pictures.pickle").write_bytes(pickle.dumps(pictures))
+        return pictures
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drawing, "draw", keep)
         patch.setattr(figures, "DPI", SKETCH)
         report.write(out, STUDY)
-    return out, kept[0]
 
 
 @pytest.fixture(scope="session")
