@@ -27,6 +27,7 @@ SHAKESLIDE = Path(sys.executable).with_name("shakeslide")
 COMMANDS = [
     "demo",
     "rapid",
+    "learn",
     "init",
     "check",
     "prepare",
@@ -185,6 +186,8 @@ COMMANDS_TOLD = {
     "writes the layers of a large one",
     "rapid SHAKEMAP DEM": "maps an earthquake of which nothing is mapped, with its totals, "
     "alert and exposure ([tutorial](day_after.md))",
+    "learn DIR RUN RUN ...": "makes models for new earthquakes from the finished runs of past ones "
+    "([page](learn.md))",
     "init DIR": "writes a commented study file to start from",
     "check STUDY": "checks every layer and shows how it will be used",
     "run STUDY": "runs all stages; each is also a command: `prepare`, `sample`, `train`, "

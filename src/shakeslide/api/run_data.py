@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -93,6 +94,8 @@ def attributes(info: FactorInfo) -> dict[str, str | list[int] | list[str]]:
         "definition": info.definition,
         "source": info.source,
     }
+    if info.settings:
+        out["settings"] = json.dumps(dict(info.settings), sort_keys=True)
     if info.legend:
         out |= {"flag_values": [*info.legend], "flag_meanings": [*info.legend.values()]}
     return out
@@ -114,6 +117,7 @@ def info_of(variable: xr.DataArray) -> FactorInfo:
         unit=str(a.get("units", "")),
         kind=str(a.get("kind", "continuous")),
         legend={int(k): str(v) for k, v in names},
+        settings=json.loads(str(a.get("settings", "{}"))),
     )
 
 

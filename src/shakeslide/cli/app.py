@@ -31,6 +31,7 @@ from shakeslide.cli.options import (
     Verbose,
     Verify,
     Workers,
+    folder,
     on_study,
 )
 from shakeslide.core import failures, signals
@@ -413,6 +414,56 @@ def rapid(
         )  # fmt: skip
         result = command.rapid(event)
     _tell(quiet, result)
+
+
+@app.command()
+def learn(
+    out: Annotated[
+        Path, typer.Argument(help="Folder of the bundle to make.", metavar="DIR", parser=folder)
+    ],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of results of past earthquakes, two at least.",
+            metavar="RUN...",
+            parser=folder,
+        ),
+    ],
+    factors: Annotated[
+        str | None,
+        typer.Option(
+            "--factors",
+            help="Factors to take, for example SLO,PGA,RER [default: all that travel].",
+        ),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            "--models",
+            help="Models to try beside few: monotone,rf,hgb,sae [default: all].",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 0,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make models for new earthquakes from finished runs of past ones, for `rapid --model DIR`."""
+    from shakeslide.core.engine import Engine
+    from shakeslide.core.progress import Reporter
+    from shakeslide.learning.several import lessons
+
+    _log_to(Path(os.devnull), verbose)
+    made = lessons.learn(
+        runs, out, Engine(workers, None), Reporter(quiet), factors=_listed(factors),
+        models=_listed(models), seed=seed,
+    )  # fmt: skip
+    _tell(quiet, made)
+
+
+def _listed(text: str | None) -> list[str] | None:
+    """Return the names of an option, divided by commas."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 @app.command()

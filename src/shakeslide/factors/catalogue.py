@@ -15,7 +15,14 @@ from shakeslide.factors import (
     topography,
     water,
 )
-from shakeslide.factors.factor import Factor, FactorFunction, Sources
+from shakeslide.factors.factor import (
+    UNDECLARED,
+    Factor,
+    FactorFunction,
+    Options,
+    Sources,
+    Travel,
+)
 from shakeslide.study.factor_settings import (
     EPICENTRE,
     GROUP,
@@ -56,6 +63,28 @@ def function_of(settings: FactorBase) -> FactorFunction:
     return found
 
 
+def travel_of(settings: Options, unit: str) -> Travel:
+    """Return whether a factor may be learnt from at other earthquakes.
+
+    Parameters
+    ----------
+    settings : mapping
+        `Factor.options`, as a file of factors or of samples records them.
+    unit : str
+        Of the factor.
+    """
+    function = FUNCTIONS.get(str(settings.get("function")))
+    if function is None:
+        name = str(settings.get("function"))
+        if name not in extensions.names(GROUP):
+            return UNDECLARED
+        loaded = extensions.load(GROUP, name)
+        travel = getattr(loaded, "travel", UNDECLARED)
+    else:
+        travel = function.travel
+    return travel(settings, unit) if callable(travel) else travel
+
+
 def layer_of(settings: FactorBase) -> str:
     """Return the name of the layer that a factor is made from, "" if it needs none."""
     inputs = function_of(settings).inputs
@@ -78,6 +107,7 @@ def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
         A layer that is missing or cannot serve.
     """
     function, layer, about = function_of(settings), layer_of(settings), {}
+    function_name = str(getattr(settings, "function"))  # noqa: B009 - each settings class has one
     if isinstance(settings, OwnFactor):
         about = {"package": extensions.package(GROUP, settings.function)}
         settings = settings.options
@@ -102,4 +132,10 @@ def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
         notes=made.notes,
         warnings=made.warnings,
         whole=made.whole,
+        options={
+            k: v
+            for k, v in settings.essence(lambda path: path.name).items()
+            if k != "use" and v is not None
+        }
+        | {"function": function_name},
     )

@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors import terrain
-from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs
+from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs, Travel
 from shakeslide.geo import grid as grids
 from shakeslide.geo import projection
 from shakeslide.geo.projection import Directions
@@ -84,6 +84,9 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="azimuth from the epicentre to the cell, clockwise from true north",
         citation="",
         make=_bearing,
+        travel=Travel(
+            "shaking", "no", "it is a coordinate of one earthquake: use the distance to the rupture"
+        ),
     ),
 }
 """The functions of this family by name."""

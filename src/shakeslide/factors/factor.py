@@ -6,6 +6,7 @@ around a tile, and a function of the tile. A `FactorFunction` makes factors from
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.factors import terrain
 from shakeslide.geo import grid as grids
@@ -28,6 +30,8 @@ from shakeslide.study.settings import Event
 
 Float = NDArray[np.float32]
 Kind = Literal["continuous", "circular", "axial", "categorical"]
+Options = Mapping[str, JsonValue]
+"""Settings of a factor by key, as JSON has them."""
 
 
 class TileInputs:
@@ -111,6 +115,9 @@ class Factor:
         What was left out of the layer; what to think about.
     whole : Whole, optional
         What must be made over the whole grid before any tile.
+    options : mapping
+        The settings as the study has them, defaults included, without names of files: what another
+        study must set for the same factor.
     """
 
     code: str
@@ -129,6 +136,7 @@ class Factor:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     whole: Whole | None = None
+    options: Options = field(default_factory=dict)
 
     def essence(self) -> list[Any]:
         """Return what its values depend on beside the grid and its layers."""
@@ -149,6 +157,8 @@ class Factor:
             "citation": self.citation,
             "source": self.source,
         }
+        if self.options:
+            out["settings"] = json.dumps(dict(self.options), sort_keys=True)
         return out | {f"class_{k}": v for k, v in self.legend.items()}
 
 
@@ -227,6 +237,29 @@ class Sources:
         return self.layers[name]
 
 
+@dataclass(frozen=True)
+class Travel:
+    """Whether a factor means the same at another earthquake, and when it is known there.
+
+    Attributes
+    ----------
+    available : {"before", "shaking", "rupture", "days", "inventory"}
+        From when on: before any earthquake, with the first ShakeMap, with a model of the rupture,
+        after days, with mapped landslides.
+    travels : {"yes", "relative", "no"}
+        "relative": not itself, but another form of it does.
+    why : str
+        Of what does not travel: the reason, and what to use instead.
+    """
+
+    available: Literal["before", "shaking", "rupture", "days", "inventory"] = "before"
+    travels: Literal["yes", "relative", "no"] = "yes"
+    why: str = ""
+
+
+UNDECLARED = Travel(travels="no", why="its package does not declare whether it travels")
+
+
 @dataclass(frozen=True, kw_only=True)
 class FactorFunction:
     """A way to make factors, named by `function` in a factor's table.
@@ -242,6 +275,9 @@ class FactorFunction:
     settings : type, optional
         Of a package's own function: the class of its table, a `FactorBase` or `LayerFactor` with
         its options.
+    travel : Travel or callable
+        Whether its factors may be learnt from at other earthquakes. A callable takes the settings
+        and the unit, where it depends on them.
     """
 
     kind: Kind
@@ -251,3 +287,4 @@ class FactorFunction:
     citation: str
     make: Callable[[Any, str, Sources], Made]
     settings: type[FactorBase] | None = None
+    travel: Travel | Callable[[Options, str], Travel] = UNDECLARED

@@ -9,7 +9,15 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
-from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs
+from shakeslide.factors.factor import (
+    FactorFunction,
+    Float,
+    Made,
+    Options,
+    Sources,
+    TileInputs,
+    Travel,
+)
 from shakeslide.geo import grid as grids
 from shakeslide.io import raster, shakemap, units, vector
 from shakeslide.layers import readers as sourced
@@ -183,6 +191,15 @@ def _raster_category(settings: CategoryFactor, layer: Layer, code: str, sources:
     return Made(ReadCodes(source, codes), legend=legend, source=text, notes=(note,))
 
 
+def _travel_of_value(settings: Options, unit: str) -> Travel:
+    known = units.spelled(unit)
+    if known == "MMI" or settings.get("layer") == "intensity":
+        return Travel(
+            "shaking", "no", "field intensity is partly defined by landslides: use PGA or PGV"
+        )
+    return Travel("shaking") if known in units.SCALES else Travel()
+
+
 FUNCTIONS: Mapping[str, FactorFunction] = {
     "value": FactorFunction(
         kind="continuous",
@@ -191,6 +208,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="value of the raster, or of the polygon that holds the cell's centre",
         citation="",
         make=_value,
+        travel=_travel_of_value,
     ),
     "category": FactorFunction(
         kind="categorical",
@@ -200,6 +218,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "data",
         citation="Lee and Min (2001), Environ. Geol. 40, 1095-1113",
         make=_category,
+        travel=Travel(),
     ),
 }
 """The functions of this family by name."""

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors import aftershocks, density
-from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs
+from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs, Travel
 from shakeslide.geo import grid as grids
 from shakeslide.layers import readers as sourced
 from shakeslide.study.factor_settings import DensityFactor
@@ -96,6 +96,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="quartic kernel density, sum of w 3/(pi h^2) (1 - d^2/h^2)^2 for d < h",
         citation="Silverman (1986), Density Estimation, eq. 4.5",
         make=_density,
+        travel=Travel("days", "no", "how many events are located differs between earthquakes"),
     ),
 }
 """The functions of this family by name."""

@@ -15,7 +15,15 @@ from odc.geo.geobox import GeoBox
 from shakeslide.core.errors import InputError
 from shakeslide.factors import nearest
 from shakeslide.factors.epicentre import epicentre
-from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs
+from shakeslide.factors.factor import (
+    FactorFunction,
+    Float,
+    Made,
+    Options,
+    Sources,
+    TileInputs,
+    Travel,
+)
 from shakeslide.geo import grid as grids
 from shakeslide.geo import projection
 from shakeslide.io import vector
@@ -122,6 +130,17 @@ def _ends(segments: nearest.Segments) -> tuple[NDArray[np.float64], ...]:
     return segments.x0, segments.y0, segments.x1, segments.y1
 
 
+def _travel_of_distance(settings: Options, unit: str) -> Travel:
+    layer = settings.get("layer")
+    if layer == EPICENTRE:
+        return Travel("shaking", "no", "a point is no rupture: use the distance to the rupture")
+    if layer == "rivers":
+        return Travel(
+            "before", "relative", "maps show rivers from another size on: use river_distance"
+        )
+    return Travel("rupture") if layer == "rupture" else Travel()
+
+
 FUNCTIONS: Mapping[str, FactorFunction] = {
     "line_direction": FactorFunction(
         kind="axial",
@@ -130,6 +149,9 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="azimuth mod 180 from true north of the nearest subsection of the lines",
         citation="",
         make=_line_direction,
+        travel=Travel(
+            "before", "no", "its azimuth is that of one earthquake: use the distance to the lines"
+        ),
     ),
     "distance": FactorFunction(
         kind="continuous",
@@ -138,6 +160,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="Euclidean distance from the cell's centre to the nearest geometry",
         citation="",
         make=_distance,
+        travel=_travel_of_distance,
     ),
 }
 """The functions of this family by name."""

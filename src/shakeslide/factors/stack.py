@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -23,10 +23,11 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
+from shakeslide.core.documents import JsonValue
 from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
-from shakeslide.factors.factor import Factor, Float, TileInputs
+from shakeslide.factors.factor import Factor, Float, Options, TileInputs
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
@@ -198,11 +199,22 @@ class FactorRecord(TypedDict):
     legend: dict[str, str]
     definition: NotRequired[str]
     source: NotRequired[str]
+    settings: NotRequired[dict[str, JsonValue]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FactorInfo:
-    """What a factor's file says of itself."""
+    """What a factor's file says of itself.
+
+    Attributes
+    ----------
+    code, name, unit, kind, definition, source : str
+        As of a `Factor`.
+    legend : mapping of int to str
+        Names of classes.
+    settings : mapping
+        `Factor.options`; empty where an older version of shakeslide wrote none.
+    """
 
     code: str
     name: str
@@ -211,6 +223,7 @@ class FactorInfo:
     legend: Mapping[int, str]
     definition: str = ""
     source: str = ""
+    settings: Options = field(default_factory=dict)
 
     def named_as(self, factor: Factor) -> FactorInfo:
         """Return the same values under the name and source that a factor has now."""
@@ -218,7 +231,7 @@ class FactorInfo:
 
     def to_dict(self) -> FactorRecord:
         """Return plain values for JSON."""
-        return {
+        record: FactorRecord = {
             "code": self.code,
             "name": self.name,
             "unit": self.unit,
@@ -227,6 +240,9 @@ class FactorInfo:
             "definition": self.definition,
             "source": self.source,
         }
+        if self.settings:
+            record["settings"] = dict(self.settings)
+        return record
 
     @classmethod
     def from_dict(cls, values: FactorRecord) -> FactorInfo:
@@ -237,7 +253,7 @@ class FactorInfo:
         KeyError, TypeError, ValueError, AttributeError
             A key is missing or unknown, or has no such value.
         """
-        if unknown := set(values) - {field.name for field in fields(cls)}:
+        if unknown := set(values) - {f.name for f in fields(cls)}:
             raise TypeError(f"unknown keys {sorted(unknown)}")
         return cls(
             code=values["code"],
@@ -247,6 +263,7 @@ class FactorInfo:
             legend={int(k): str(v) for k, v in values["legend"].items()},
             definition=values.get("definition", ""),
             source=values.get("source", ""),
+            settings=dict(values.get("settings", {})),
         )
 
 
@@ -257,7 +274,20 @@ def file_info(path: Path) -> FactorInfo:
     wanted = ("code", "name", "unit", "kind", "definition", "source")
     if "code" not in tags:
         raise InputError(f"{path}: is not a factor written by shakeslide (no tags)")
-    return FactorInfo(legend=legend, **{k: tags.get(k, "") for k in wanted})
+    return FactorInfo(
+        legend=legend, settings=_settings(path, tags), **{k: tags.get(k, "") for k in wanted}
+    )
+
+
+def _settings(path: Path, tags: Mapping[str, str]) -> Options:
+    """Return the settings in the tags of a factor's file, none of one of an older version."""
+    try:
+        settings = json.loads(tags.get("settings", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: its tag 'settings' is damaged; run `shakeslide prepare`"
+        ) from error
+    return settings if isinstance(settings, dict) else {}
 
 
 @dataclass(frozen=True)

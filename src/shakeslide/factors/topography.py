@@ -16,7 +16,7 @@ from scipy.ndimage import uniform_filter
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors import terrain
-from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs
+from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs, Travel
 from shakeslide.geo import grid as grids
 from shakeslide.layers import readers as sourced
 from shakeslide.study.factor_settings import (
@@ -276,6 +276,11 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="elevation",
         citation="",
         make=_elevation,
+        travel=Travel(
+            "before",
+            "relative",
+            "it stands for climate and range: use relief, tpi or height_above_river",
+        ),
     ),
     "slope": FactorFunction(
         kind="continuous",
@@ -284,6 +289,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="slope gradient in a 3 x 3 window",
         citation="Horn (1981), Proc. IEEE 69, 14-47",
         make=_slope,
+        travel=Travel(),
     ),
     "aspect": FactorFunction(
         kind="circular",
@@ -293,6 +299,11 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "flat",
         citation="Horn (1981), Proc. IEEE 69, 14-47",
         make=_aspect,
+        travel=Travel(
+            "before",
+            "relative",
+            "its azimuth is that of one earthquake: use northness and eastness",
+        ),
     ),
     "curvature": FactorFunction(
         kind="continuous",
@@ -301,6 +312,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="curvature in a 3 x 3 window, convex positive",
         citation="Zevenbergen and Thorne (1987), Earth Surf. Process. Landf. 12, 47-56",
         make=_curvature,
+        travel=Travel(),
     ),
     "tpi": FactorFunction(
         kind="continuous",
@@ -309,6 +321,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="elevation minus the mean elevation of a ring around the cell",
         citation="Weiss (2001), Topographic position and landforms analysis, ESRI User Conference",
         make=_tpi,
+        travel=Travel(),
     ),
     "relief": FactorFunction(
         kind="continuous",
@@ -317,6 +330,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="highest minus lowest elevation in a moving window",
         citation="",
         make=_relief,
+        travel=Travel(),
     ),
     "roughness": FactorFunction(
         kind="continuous",
@@ -325,6 +339,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="highest minus lowest elevation in a 3 x 3 window",
         citation="Wilson et al. (2007), Mar. Geod. 30, 3-35",
         make=_roughness,
+        travel=Travel(),
     ),
     "northness": FactorFunction(
         kind="continuous",
@@ -333,6 +348,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="cosine of the slope aspect from true north, 0 where flat",
         citation="Zar (1999), Biostatistical Analysis",
         make=_northness,
+        travel=Travel(),
     ),
     "eastness": FactorFunction(
         kind="continuous",
@@ -341,6 +357,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="sine of the slope aspect from true north, 0 where flat",
         citation="Zar (1999), Biostatistical Analysis",
         make=_eastness,
+        travel=Travel(),
     ),
 }
 """The functions of this family by name."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors import hydrology, nearest
-from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs
+from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs, Travel
 from shakeslide.factors.hydrology import Product
 from shakeslide.factors.topography import dem_text
 from shakeslide.geo import grid as grids
@@ -161,6 +161,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "hollows",
         citation="Wang and Liu (2006), Int. J. Geogr. Inf. Sci. 20, 193-213",
         make=_upstream_area,
+        travel=Travel(),
     ),
     "wetness": FactorFunction(
         kind="continuous",
@@ -169,6 +170,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="ln(a / tan slope), a the upstream area per width of the cell in m",
         citation="Beven and Kirkby (1979), Hydrol. Sci. Bull. 24, 43-69",
         make=_wetness,
+        travel=Travel(),
     ),
     "height_above_river": FactorFunction(
         kind="continuous",
@@ -178,6 +180,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         "water leaves",
         citation="Renno et al. (2008), Remote Sens. Environ. 112, 3469-3481",
         make=_height_above_river,
+        travel=Travel(),
     ),
     "river_distance": FactorFunction(
         kind="continuous",
@@ -186,6 +189,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="Euclidean distance to the nearest river found from the upstream area",
         citation="Wang and Liu (2006), Int. J. Geogr. Inf. Sci. 20, 193-213",
         make=_river_distance,
+        travel=Travel(),
     ),
 }
 """The functions of this family by name."""

@@ -25,12 +25,14 @@ from shakeslide.core.errors import InputError, shortened
 from shakeslide.core.files import replacing
 from shakeslide.evaluation import calibration
 from shakeslide.evaluation.calibration import Calibration
+from shakeslide.factors.factor import Options
 from shakeslide.factors.stack import FactorInfo, FactorRecord
 from shakeslide.layers.positives import Positive
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.formulas.raw import Formula, RawModel
 from shakeslide.sampling.encoding import Angles, Encoder, EncoderRecord
+from shakeslide.study.factor_settings import FACTOR_FUNCTIONS
 
 Method = Literal["none", "platt", "isotonic"]
 """How probabilities are calibrated."""
@@ -274,7 +276,7 @@ def _about(manifest: Manifest) -> TrainedOn:
 
 def _factor(values: FactorRecord) -> FactorInfo:
     factor = FactorInfo.from_dict(values)
-    texts = {k: v for k, v in factor.__dict__.items() if k != "legend"}
+    texts = {k: v for k, v in factor.__dict__.items() if k not in ("legend", "settings")}
     if wrong := [k for k, v in texts.items() if not isinstance(v, str)]:
         raise TypeError(f"{wrong[0]} of a factor is not a text")
     return factor
@@ -283,7 +285,8 @@ def _factor(values: FactorRecord) -> FactorInfo:
 def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None:
     """Raise `InputError` unless a stack's factors are those that the model was trained on.
 
-    They must be there, in the same units, of the same kind, and number their classes alike.
+    They must be there, in the same units, of the same kind, with the same settings (windows,
+    scales), and number their classes alike.
     """
     here = {f.code: f for f in available}
     missing = [f.code for f in model.factors if f.code not in here]
@@ -305,12 +308,48 @@ def require_factors(model: FittedModel, available: Sequence[FactorInfo]) -> None
                     f"model {model.name}: class {code} of factor {factor.code} was "
                     f"'{factor.legend[code]}' in training, but is '{found.legend[code]}' here"
                 )
-        unit = here[factor.code].unit
-        if unit != factor.unit:
+        if found.unit != factor.unit:
             raise InputError(
                 f"model {model.name}: factor {factor.code} was in '{factor.unit}' in training, but "
-                f"is in '{unit}' here"
+                f"is in '{found.unit}' here"
             )
+        if differ := other_settings(factor.settings, found.settings):
+            key, before, now = differ[0]
+            raise InputError(
+                f"model {model.name}: factor {factor.code} had {key} = {before} in training, but "
+                f"has {now} here; set [factors.{factor.code}] {key} as in training"
+            )
+
+
+OF_DATA = ("layer", "overlap", "name", "start", "end", "margin", "unit", "package")
+"""Settings of factors that name the data of one study: another one has others. Units are compared
+by themselves."""
+
+
+def other_settings(one: Options, other: Options) -> list[tuple[str, str, str]]:
+    """Return the settings in which two factors differ: the key and both values, as TOML has them.
+
+    What an older version recorded without settings is not compared.
+    """
+    if not (one and other):
+        return []
+    a, b = _with_defaults(one), _with_defaults(other)
+    keys = sorted({*a, *b} - {*OF_DATA})
+    values = [(k, _as_toml(a.get(k)), _as_toml(b.get(k))) for k in keys]
+    return [row for row in values if row[1] != row[2]]
+
+
+def _with_defaults(settings: Options) -> dict[str, JsonValue]:
+    """Return settings with the defaults of keys that a version before them did not record."""
+    known = FACTOR_FUNCTIONS.get(str(settings.get("function")))
+    usual = {} if known is None else {k: f.default for k, f in known.model_fields.items()}
+    # `use` is no property of the factor.
+    return {k: v for k, v in {**usual, **settings}.items() if v is not None and k != "use"}
+
+
+def _as_toml(value: JsonValue) -> str:
+    # What is not set: the key is absent, and its default depends on the grid or the data.
+    return "no value" if value is None else shortened(json.dumps(value, ensure_ascii=False))
 
 
 def out_of_range(model: FittedModel, raw: NDArray[np.float32]) -> dict[str, float]:
@@ -370,7 +409,7 @@ FITTED_ON: Mapping[str, str] = {
 """Whose scores stand beside a model, by `TrainedOn.fitted_on`."""
 
 
-def _literal(text: object) -> str:
+def literal(text: object) -> str:
     """Return a text on one line that Markdown shows as it is, HTML and links in it too."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(str(text).split()))
 
@@ -402,14 +441,14 @@ def card(model: FittedModel) -> str:
         "",
         f"Probability that a cell is a {finds}, by shakeslide {__version__}.",
         "",
-        f"- Study: {_literal(about.study)}",
+        f"- Study: {literal(about.study)}",
         *trained,
         "- Valid for the factors below, in these units, within the ranges of the training area.",
         "",
         "| code | factor | unit | kind |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {f.code} | {_literal(f.name)} | {_literal(f.unit)} | {f.kind} |"
+            f"| {f.code} | {literal(f.name)} | {literal(f.unit)} | {f.kind} |"
             for f in model.factors
         ),
     ]

@@ -113,6 +113,7 @@ def fit_encoder(
     angles: Angles,
     areas: Mapping[str, Mapping[int, float]],
     identity: bool = False,
+    shrink: float = 0.0,
 ) -> encoding.Encoder:
     """Fit the encoder on some rows of the samples and the class areas of their region.
 
@@ -122,11 +123,13 @@ def fit_encoder(
         All samples.
     rows : array, (n,) int64
         Numbers of the training rows.
-    angles, areas, identity
+    angles, areas, identity, shrink
         As for `encoding.fit`.
     """
     factors = [(f.code, f.kind) for f in samples.factors]
-    return encoding.fit(samples.raw[rows], samples.label[rows], factors, areas, angles, identity)
+    return encoding.fit(
+        samples.raw[rows], samples.label[rows], factors, areas, angles, identity, shrink
+    )
 
 
 def described(model: Model, samples: Samples) -> Model:
@@ -149,6 +152,7 @@ def fit(
     seeds: Sequence[int],
     areas: Sequence[Mapping[str, Mapping[int, float]]] | None = None,
     advance: Advance = silent,
+    shrink: float = 0.0,
 ) -> list[Fit]:
     """Fit a model on several sets of training rows.
 
@@ -169,6 +173,8 @@ def fit(
         Class areas of each fit's training region; default: the whole mapped extent.
     advance : callable
         Called with the number of fits done, in fractions.
+    shrink : float
+        Draws the frequency ratios of rare classes towards 1, see `encoding.frequency_ratios`.
 
     Returns
     -------
@@ -186,7 +192,7 @@ def fit(
         advance = _part(advance, 1 - share)
         spent = (time.perf_counter() - start) / len(rows)
     encoders = [
-        fit_encoder(samples, r, recipe.angles, a, entry(recipe.name).raw)
+        fit_encoder(samples, r, recipe.angles, a, entry(recipe.name).raw, shrink)
         for r, a in zip(rows, regions, strict=True)
     ]
     raw, label = samples.raw, samples.label

@@ -9,6 +9,7 @@ from typing import Literal
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.models.base import Model, ModelParameter
+from shakeslide.models.formulas.few_terms import FewTerms
 from shakeslide.models.formulas.hierarchy import AnalyticHierarchy
 from shakeslide.models.formulas.jessee import Jessee2018, Jessee2022
 from shakeslide.models.formulas.kritikos import Kritikos2015
@@ -71,7 +72,7 @@ class ModelEntry:
 
     cls: type[Model]
     description: str
-    citation: str
+    citation: str = ""
     params: Mapping[str, ModelParameter] = field(default_factory=dict)
     static: bool = False
     own: str = ""
@@ -146,6 +147,10 @@ MODELS: dict[str, ModelEntry] = {
     "mlp": ModelEntry(MultilayerPerceptron, "the network of sae without pre-training", _PAPER),
     "hgb": ModelEntry(
         GradientBoosting, "gradient boosting on binned features", "Ke et al. 2017, NeurIPS 30"
+    ),
+    "few": ModelEntry(
+        FewTerms,
+        "logistic regression on sin(slope), ln shaking and their product, rising with both",
     ),
     "ahp": ModelEntry(
         AnalyticHierarchy,

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import InputError, shortened
+from shakeslide.factors.factor import Options
 from shakeslide.geo import grid as grids
 from shakeslide.io import units
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
+from shakeslide.learning.bundle import OF_DATA
 from shakeslide.rapid.model_choice import COARSE
 from shakeslide.shaking.ground_motion import GroundMotion
 from shakeslide.study.document import TomlValue
@@ -40,7 +43,10 @@ def write_shaking(motion: GroundMotion, folder: Path) -> dict[str, Path]:
 
 
 def completed(
-    document: Mapping[str, TomlValue], shaking: Mapping[str, Path], wanted: Collection[str]
+    document: Mapping[str, TomlValue],
+    shaking: Mapping[str, Path],
+    wanted: Collection[str],
+    learnt: Mapping[str, Options] | None = None,
 ) -> dict[str, Any]:
     """Return a study's document with the layers and factors of a new earthquake.
 
@@ -54,6 +60,8 @@ def completed(
         Rasters of the medians at nodes, by measure.
     wanted : collection of str
         Codes of the factors that the model takes.
+    learnt : mapping of str to mapping, optional
+        Settings of factors as the model learnt from them: they hold where the study states none.
     """
     whole = copy.deepcopy(dict(document))
     layers, factors = whole.setdefault("layers", {}), whole.setdefault("factors", {})
@@ -71,6 +79,11 @@ def completed(
     factors.setdefault("SLO250", {"function": "slope", "scale": COARSE, "name": "Slope, 250 m"})
     if LAND_COVER in layers:
         factors.setdefault("LC", {"function": "category", "layer": LAND_COVER})
+    for code, settings in (learnt or {}).items():
+        given = factors.get(code, {})
+        # Shaking is read from what was written above.
+        if code not in MEASURES and isinstance(given, dict):
+            factors[code] = {**_settable(code, settings, given), **given}
     every = {*PAPER_FACTORS, *factors}
     if missing := set(wanted) - every:
         raise InputError(
@@ -83,6 +96,18 @@ def completed(
         if isinstance(given, dict):
             factors[code] = {**given, "use": False}
     return whole
+
+
+def _settable(code: str, settings: Options, given: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Return the settings of training that a study can take over.
+
+    Where the study computes the factor by another function, none of them fits.
+    """
+    usual = PAPER_FACTORS.get(code, {}).get("function")
+    if given.get("function", settings.get("function", usual)) != settings.get("function", usual):
+        return {}
+    kept = {k: v for k, v in settings.items() if k not in OF_DATA or k in ("layer", "unit")}
+    return {k: v for k, v in kept.items() if v != ""}
 
 
 def _set_unit(given: object, code: str, unit: str) -> None:

@@ -27,6 +27,8 @@ from shakeslide.io import raster
 from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.learning import bundle, training
 from shakeslide.learning.bundle import FittedModel
+from shakeslide.learning.several import event_bundle
+from shakeslide.learning.several.event_bundle import EventBundle
 from shakeslide.maps import prediction
 from shakeslide.models.formulas.jessee import Jessee2018
 from shakeslide.models.formulas.raw import RawModel
@@ -93,7 +95,7 @@ class RapidMaps(Stage[NewEarthquake]):
 
 def _write_rest(
     event: NewEarthquake,
-    fitted: FittedModel,
+    fitted: FittedModel | EventBundle,
     job: TileJob,
     cut: list[Tile],
     limited: tiles.Limited,
@@ -120,18 +122,26 @@ def _stack(event: NewEarthquake, codes: Sequence[str]) -> xr.DataArray:
     return stacks.stored(event.out / "factors", list(codes), event.tile)
 
 
-def what_of(model: FittedModel) -> str:
+def what_of(model: FittedModel | EventBundle) -> str:
     """Return what the model's value is."""
-    estimator = model.estimator
+    estimator = None if isinstance(model, EventBundle) else model.estimator
     if isinstance(estimator, RawModel) and estimator.title:
         return estimator.title[0].lower() + estimator.title[1:]
     return "probability of a landslide source cell"
 
 
 @once
-def fitted_model(event: NewEarthquake) -> FittedModel:
+def fitted_model(event: NewEarthquake) -> FittedModel | EventBundle:
     """Return the model, told what the factors' files are."""
     infos = [stacks.file_info(event.out / "factors" / f"{c}.tif") for c in event.model.codes]
+    if event.model.resolution is not None and event.model.folder is not None:
+        learnt, unseen = event_bundle.load(event.model.folder).for_classes(infos)
+        for code, names in unseen.items():
+            event.reporter.warn(
+                f"{code}: no past earthquake has {', '.join(names[:8])}"
+                f"{' and others' * (len(names) > 8)}; such ground counts as average"
+            )
+        return learnt
     if event.model.folder is not None:
         fitted = bundle.load(event.model.folder)
         bundle.require_factors(fitted, infos)
@@ -152,7 +162,7 @@ def _known(block: NDArray[np.float32]) -> set[int]:
     return set(np.unique(block[np.isfinite(block)]).astype(np.int64).tolist())
 
 
-def _work(event: NewEarthquake, fitted: FittedModel, on: Advance) -> tiles.Work:
+def _work(event: NewEarthquake, fitted: FittedModel | EventBundle, on: Advance) -> tiles.Work:
     asked = event.study.shaking
     measures, codes = event.model.varies, list(event.model.codes)
     term = event_term(event, fitted)
@@ -193,15 +203,17 @@ class Probability:
     corrected to the share in its training area, else sums over the ground would mean nothing.
     """
 
-    model: FittedModel
+    model: FittedModel | EventBundle
 
     def __call__(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of rows, (rows,), of raw factors (rows, factors) float32."""
+        if isinstance(self.model, EventBundle):
+            return self.model.predict(raw)
         shows = "formula" if prediction.is_formula(self.model) else "probability"
         return prediction.shown(self.model, self.model.predict(raw), shows)
 
 
-def event_term(event: NewEarthquake, fitted: FittedModel) -> draws.EventTerm:
+def event_term(event: NewEarthquake, fitted: FittedModel | EventBundle) -> draws.EventTerm:
     """Return what the earthquake adds to the logit of all cells.
 
     Its offset sets the map's total to that of the model's own scale; classes that are unknown widen
@@ -210,6 +222,10 @@ def event_term(event: NewEarthquake, fitted: FittedModel) -> draws.EventTerm:
     """
     model, stated = event.model, event.study.shaking.event_sd
     sd = model.event_sd if stated is None else stated
+    if isinstance(fitted, EventBundle):
+        # Its level is the mean of past earthquakes' levels on the log-odds, from which theirs
+        # depart to both sides: nothing is shifted.
+        return draws.EventTerm(sd=sd)
     if not isinstance(fitted.estimator, Jessee2018):
         return draws.EventTerm(mean=-(sd**2) / 2, sd=sd)
     codes = list(model.every_code)

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from shakeslide.core.errors import InputError
+from shakeslide.factors.factor import Options
 from shakeslide.learning import bundle
+from shakeslide.learning.several import event_bundle
+from shakeslide.learning.several.past_runs import ALIKE
 from shakeslide.models.formulas.jessee import Jessee2018
 from shakeslide.models.formulas.raw import Formula
 from shakeslide.models.registry import MODELS
@@ -52,6 +55,10 @@ class RapidModel:
     own_scale : mapping of str to (str, float)
         Of factors that the model took from coarser cells: the code of the same factor at its own
         scale, and that scale in metres. They set the level of the map, not its pattern.
+    factors : mapping of str to mapping
+        Settings of factors as the model learnt from them, by code.
+    resolution : float or None
+        Side in metres of the cells that it learnt from; None: any.
     """
 
     name: str
@@ -63,6 +70,8 @@ class RapidModel:
     notes: tuple[str, ...] = ()
     folder: Path | None = None
     own_scale: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    factors: Mapping[str, Options] = field(default_factory=dict)
+    resolution: float | None = None
 
     @property
     def every_code(self) -> tuple[str, ...]:
@@ -93,6 +102,8 @@ def chosen(name: str, layers: Collection[str]) -> RapidModel:
                 f"choose {_formulas()}, or the folder of a model that `shakeslide train` made"
             )
         return _formula(name, layers)
+    if (Path(name) / event_bundle.FILE).is_file():
+        return _learnt(Path(name))
     if (Path(name) / bundle.MANIFEST).is_file():
         fitted = bundle.load(Path(name))
         _require_sums(name, fitted.estimator)
@@ -109,10 +120,51 @@ def chosen(name: str, layers: Collection[str]) -> RapidModel:
                 "it can rank slopes worse than a published formula",
             ),
             folder=Path(name),
+            factors={f.code: f.settings for f in fitted.factors},
         )
     raise InputError(
         f"--model {name}: is neither a published formula ({_formulas()}) nor the folder of a model"
     )
+
+
+def _learnt(folder: Path) -> RapidModel:
+    """Return the models of several past earthquakes."""
+    made = event_bundle.load(folder)
+    contents = made.contents
+    names = [e.name for e in contents.events]
+    several = ", ".join(names[:8]) + (f" and {len(names) - 8} others" if len(names) > 8 else "")
+    return RapidModel(
+        name=made.name,
+        codes=tuple(f.code for f in made.factors),
+        settings={},
+        varies=(contents.shaking,),
+        class_sd=0.0,
+        event_sd=contents.event_sd,
+        notes=(f"the model was learnt from {len(names)} past earthquakes: {several}",),
+        folder=folder,
+        factors={f.code: f.settings for f in made.factors},
+        resolution=contents.resolution,
+    )
+
+
+def require_resolution(model: RapidModel, cell: float, where: str) -> None:
+    """Raise `InputError` where a model learnt from cells of another size.
+
+    Parameters
+    ----------
+    model : RapidModel
+        As chosen.
+    cell : float
+        Side of the cells to be mapped, in metres.
+    where : str
+        What states it, for the message.
+    """
+    wanted = model.resolution
+    if wanted is not None and abs(cell / wanted - 1) > ALIKE:
+        raise InputError(
+            f"{where}: cells of {cell:.4g} m, but the models in {model.folder} learnt from cells "
+            f"of {wanted:.4g} m, and slopes depend on that; use {wanted:.4g}, or another model"
+        )
 
 
 def _formulas() -> str:

@@ -15,7 +15,7 @@ from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
 from shakeslide.core.fingerprints import fingerprint, of_arrays
 from shakeslide.core.progress import Reporter
-from shakeslide.learning import bundle
+from shakeslide.geo import grid as grids
 from shakeslide.rapid import completed, exposure, model_choice, own_shaking
 from shakeslide.rapid.model_choice import RapidModel
 from shakeslide.rapid.totals import ShakeMapVersion
@@ -112,7 +112,9 @@ class NewEarthquake:
         if folder is None:
             how: Any = self.run.models.recipe(model.name).params
         else:
-            how = [content(folder / name) for name in ("weights.safetensors", bundle.MANIFEST)]
+            kinds = (".safetensors", ".json")
+            files = sorted(p for p in folder.rglob("*") if p.suffix in kinds)
+            how = [[str(p.relative_to(folder)), content(p)] for p in files]
         return fingerprint(
             {c: self.run.marks.factor_marks()[c] for c in model.every_code},
             study.shaking.essence(content, but=("shakemap", "uncertainty")),
@@ -179,13 +181,18 @@ def opened(
     rapid = model_choice.chosen(name, plain.layers)
     motion = shaking_of(plain, out, engine, reporter)
     files = completed.write_shaking(motion, out / ".work" / "shaking")
-    whole = completed.completed(document, files, [*rapid.every_code, "DEM"])
+    whole = completed.completed(document, files, [*rapid.every_code, "DEM"], rapid.factors)
     if rapid.folder is None:
         whole["models"] = {"use": [rapid.name], rapid.name: _settings(plain.models, rapid)}
     loaded = study.validate(whole, base, str(path))
-    return NewEarthquake(
+    event = NewEarthquake(
         pipeline.Run(loaded, document, out, engine, reporter, verify), motion, rapid
     )
+    if rapid.resolution is not None:
+        model_choice.require_resolution(
+            rapid, grids.cell_size(event.grid)[0], f"{path}: [grid] resolution"
+        )
+    return event
 
 
 def shaking_of(plain: Study, out: Path, engine: Engine, reporter: Reporter) -> GroundMotion:

@@ -85,6 +85,10 @@ class NewStudy:
         asked = model_choice.chosen(model or model_choice.DEFAULT, ())
         # A study names formulas only; a folder is named with each run.
         use = asked.name if asked.folder is None else model_choice.DEFAULT
+        if resolution is not None:
+            model_choice.require_resolution(asked, resolution, "--resolution")
+        elif asked.resolution is not None:
+            resolution = asked.resolution
         return cls(shakemap.read(source), dem, use, resolution)
 
     @property

@@ -44,6 +44,8 @@ MODELS: Mapping[str, str] = {
     "adaboost": "AdaBoost",
     "mlp": "Neural network",
     "hgb": "Gradient boosting",
+    "learnt": "Learnt from past earthquakes",
+    "few": "Slope, shaking and their product",
     "newmark": "Newmark displacement",
     "ahp": "Analytic hierarchy process",
     "jessee2018": "Nowicki Jessee et al. 2018",

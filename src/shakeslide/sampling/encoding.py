@@ -213,7 +213,9 @@ def _ratios(codes: Float, ratios: Mapping[int, float]) -> NDArray[np.float64]:
     return np.where(known[at] == whole, values[at], 1.0)
 
 
-def frequency_ratios(codes: NDArray[np.int64], areas: Mapping[int, float]) -> dict[int, float]:
+def frequency_ratios(
+    codes: NDArray[np.int64], areas: Mapping[int, float], shrink: float = 0.0
+) -> dict[int, float]:
     """Return (L_i / L) / (A_i / A) per class (eq. 17 of the paper).
 
     Parameters
@@ -222,6 +224,9 @@ def frequency_ratios(codes: NDArray[np.int64], areas: Mapping[int, float]) -> di
         Class of each landslide cell of the training rows.
     areas : mapping of int to float
         Cells per class among all valid cells of the training region.
+    shrink : float
+        Landslide cells that are added to those found and to those expected in each class: the
+        ratio of a rare class then lies near 1.
 
     Returns
     -------
@@ -234,6 +239,12 @@ def frequency_ratios(codes: NDArray[np.int64], areas: Mapping[int, float]) -> di
         return {}
     found, counts = np.unique(codes, return_counts=True)
     landslides = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    if shrink > 0:
+        return {
+            int(code): (landslides.get(code, 0) + shrink) / (len(codes) * area / total + shrink)
+            for code, area in areas.items()
+            if area > 0
+        }
     return {
         int(code): (landslides.get(code, 0) / len(codes)) / (area / total)
         for code, area in areas.items()
@@ -248,6 +259,7 @@ def fit(
     areas: Mapping[str, Mapping[int, float]],
     angles: Angles = "raw",
     identity: bool = False,
+    shrink: float = 0.0,
 ) -> Encoder:
     """Fit an encoder on training rows.
 
@@ -265,6 +277,8 @@ def fit(
         How circular and axial factors are encoded.
     identity : bool
         Leave the factors as they are; what was learnt of their ranges is kept all the same.
+    shrink : float
+        As for `frequency_ratios`.
     """
     columns = []
     for i, (code, kind) in enumerate(factors):
@@ -272,7 +286,7 @@ def fit(
         ratios = None
         if kind == "categorical":
             positive = values[np.asarray(label) == 1].astype(np.int64)
-            ratios = frequency_ratios(positive, areas[code])
+            ratios = frequency_ratios(positive, areas[code], shrink)
             values = _ratios(raw[:, i], ratios)
             low, high = float(values.min()), float(values.max())
         else:

@@ -139,6 +139,19 @@ class HgbSettings(ModelSettings):
     l2_regularization: Annotated[float, Field(ge=0)] | None = None
     """L2 penalty on the leaves."""
 
+    additive: bool | None = None
+    """Let no two factors interact: the log-odds are then a sum of functions of one factor each."""
+
+
+class FewSettings(Settings):
+    """Logistic regression on sin(slope), ln(shaking) and their product. The probability falls
+    nowhere with slope or shaking."""
+
+    slope: str | None = None
+    """Code of the factor with the slope."""
+    shaking: str | None = None
+    """Code of the factor with the peak ground acceleration or velocity."""
+
 
 class FrSettings(ModelSettings):
     """Frequency ratio model: sum of the factors' ratios."""
@@ -284,7 +297,7 @@ class OwnModelSettings(ModelSettings):
 MODEL_GROUP = "shakeslide.models"
 """Entry points by which packages bring estimators."""
 BuiltInModel = Literal[
-    "sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "ahp", "newmark",
+    "sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "few", "ahp", "newmark",
     "jessee2018", "jessee2022", "kritikos2015", "slope_pga", "slope_pgv",
 ]  # fmt: skip
 
@@ -306,9 +319,9 @@ class Models(Settings):
     model_config = ConfigDict(extra="allow")
 
     use: Annotated[list[ModelName], Field(min_length=1), Once] = ["lr", "svm", "rf", "sae"]
-    """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, ahp,
+    """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, few, ahp,
     newmark, jessee2018, jessee2022, kritikos2015, slope_pga, slope_pgv, or the name of an estimator
-    from an installed package. The models from ahp on need factors or settings of their own. A model
+    from an installed package. The models from few on need factors or settings of their own. A model
     that lacks them is left out, and the program reports it."""
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """Calibrates the probabilities. The calibration is fitted on predictions for landslides held
@@ -324,6 +337,7 @@ class Models(Settings):
     adaboost: AdaboostSettings = AdaboostSettings()
     mlp: MlpSettings = MlpSettings()
     hgb: HgbSettings = HgbSettings()
+    few: FewSettings = FewSettings()
     ahp: AhpSettings = AhpSettings()
     newmark: NewmarkSettings = NewmarkSettings()
     jessee2018: Jessee2018Settings = Jessee2018Settings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -281,6 +282,10 @@ class GradientBoosting(_TreeModel):
         Leaves of a tree.
     min_samples_leaf : int
     l2_regularization : float
+    rising : sequence of int
+        Features with which the probability falls nowhere, by their number.
+    additive : bool
+        No two features interact: the log-odds are a sum of functions of one feature each.
     random_state : int or None
 
     Attributes
@@ -304,9 +309,13 @@ class GradientBoosting(_TreeModel):
         max_leaf_nodes: int = 31,
         min_samples_leaf: int = 20,
         l2_regularization: float = 0.0,
+        rising: Sequence[int] = (),
+        additive: bool = False,
         random_state: int | None = None,
     ) -> None:
         self.max_iter = max_iter
+        self.rising = rising
+        self.additive = additive
         self.learning_rate = learning_rate
         self.max_leaf_nodes = max_leaf_nodes
         self.min_samples_leaf = min_samples_leaf
@@ -315,7 +324,16 @@ class GradientBoosting(_TreeModel):
 
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
         # "auto" would hold a tenth of the rows back where there are more than 10,000.
-        boost = HistGradientBoostingClassifier(**self.get_params(), early_stopping=False)
+        params = self.get_params()
+        rising, additive = params.pop("rising"), params.pop("additive")
+        if any(not 0 <= k < X.shape[1] for k in rising):
+            raise ValueError(f"hgb: rising {tuple(rising)} must be numbers of features")
+        boost = HistGradientBoostingClassifier(
+            **params,
+            early_stopping=False,
+            monotonic_cst=[int(k in rising) for k in range(X.shape[1])] if rising else None,
+            interaction_cst="no_interactions" if additive else None,
+        )
         boost.fit(X, y)
         self.n_iter_ = int(boost.n_iter_)
         # Private attributes, because nothing public gives baseline and trees.

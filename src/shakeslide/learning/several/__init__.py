@@ -1,0 +1,1 @@
+"""Several past earthquakes as one bundle of models for a new one."""

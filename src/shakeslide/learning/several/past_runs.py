@@ -1,0 +1,144 @@
+"""Finished runs of past earthquakes, read for learning from them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from shakeslide.core.errors import InputError
+from shakeslide.io import units
+from shakeslide.sampling import sampling
+from shakeslide.sampling.sampling import Samples
+
+SHAKING = {"PGA": "g", "PGV": "cm/s"}
+"""Factors that are shaking, and the units in which `rapid` draws them."""
+ALIKE = 0.05
+"""Share by which cell sizes may differ."""
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """The samples of one past earthquake.
+
+    Attributes
+    ----------
+    name : str
+        Of the folder.
+    folder : Path
+        Of the run.
+    samples : Samples
+        With shaking in the units of `SHAKING`.
+    cell : float
+        Side of the cells in metres.
+    """
+
+    name: str
+    folder: Path
+    samples: Samples
+    cell: float
+
+
+def read(folders: Sequence[Path]) -> list[PastRun]:
+    """Read the samples of several runs.
+
+    Raises
+    ------
+    InputError
+        Fewer than two runs, one without samples or of an older version, two of one earthquake, or
+        runs on cells of different size.
+    """
+    if len(folders) < 2:
+        raise InputError(
+            f"learn takes two runs at least, one per earthquake; {len(folders)} is given"
+        )
+    runs: list[PastRun] = []
+    for folder in folders:
+        run = _read(folder, _name(folder, folders))
+        for before in runs:
+            _require_other_ground(before, run)
+        runs.append(run)
+    _require_one_resolution(runs)
+    return runs
+
+
+def _name(folder: Path, folders: Sequence[Path]) -> str:
+    """Return the name of a folder, with that of the folder above where several share it."""
+    whole = folder.resolve()
+    shared = sum(other.resolve().name == whole.name for other in folders) > 1
+    return f"{whole.parent.name}/{whole.name}" if shared else whole.name
+
+
+def _read(folder: Path, name: str) -> PastRun:
+    path = folder / "samples.parquet"
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: has no samples.parquet, so it is no finished run; run `shakeslide run` "
+            "on its study first"
+        )
+    samples = sampling.load(path)
+    if not all(f.settings for f in samples.factors):
+        raise InputError(
+            f"{path}: does not record the settings of its factors, because an older version of "
+            "shakeslide wrote it; run `shakeslide run` on its study again"
+        )
+    if samples.table["label"].nunique() < 2:
+        raise InputError(f"{path}: has cells of one class only, so nothing can be learnt from it")
+    return PastRun(name, folder, _converted(samples, path), _cell(samples, path))
+
+
+def _converted(samples: Samples, path: Path) -> Samples:
+    """Return the samples with shaking in the units in which it is drawn for a new earthquake."""
+    table, factors = samples.table, []
+    for factor in samples.factors:
+        wanted = SHAKING.get(factor.code)
+        if wanted is not None and factor.unit != wanted:
+            gain = units.conversion(factor.unit, wanted)
+            if gain is None:
+                raise InputError(
+                    f"{path}: factor {factor.code} is in '{factor.unit}', which is no unit of "
+                    f"{factor.code}; set [factors.{factor.code}] unit in its study"
+                )
+            table = table.assign(
+                **{factor.code: table[factor.code].to_numpy(np.float32) * np.float32(gain)}
+            )
+            factors.append(replace(factor, unit=wanted))
+        else:
+            factors.append(factor)
+    return replace(samples, table=table, factors=tuple(factors))
+
+
+def _cell(samples: Samples, path: Path) -> float:
+    """Return the side of the cells in metres, from places and numbers of columns and rows."""
+    for place, number in (("x", "col"), ("y", "row")):
+        values, count = (samples.table[c].to_numpy(np.float64) for c in (place, number))
+        first, last = int(np.argmin(count)), int(np.argmax(count))
+        if count[last] > count[first]:
+            return float(abs((values[last] - values[first]) / (count[last] - count[first])))
+    raise InputError(f"{path}: has a single cell, from which nothing can be learnt")
+
+
+def _require_other_ground(one: PastRun, other: PastRun) -> None:
+    """Raise `InputError` if runs share source cells: one would be trained on and tested on."""
+    places = [
+        set(zip(t["x"], t["y"], strict=True))
+        for t in (r.samples.table[r.samples.label == 1] for r in (one, other))
+    ]
+    if shared := len(places[0] & places[1]):
+        raise InputError(
+            f"{other.folder} and {one.folder}: share {shared:,} source cells, so they are of one "
+            "earthquake; give each earthquake once"
+        )
+
+
+def _require_one_resolution(runs: Sequence[PastRun]) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        if abs(run.cell / first.cell - 1) > ALIKE:
+            raise InputError(
+                f"{run.folder}: has cells of {run.cell:.4g} m, but {first.folder} has cells of "
+                f"{first.cell:.4g} m, and slopes depend on that; set [grid] resolution alike in "
+                "both studies and run them again"
+            )
