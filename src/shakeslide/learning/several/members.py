@@ -186,6 +186,15 @@ def class_areas(
     """Return the area of each class, each earthquake's in the proportion of its positive rows.
 
     Frequency ratios then compare classes within earthquakes.
+
+    Parameters
+    ----------
+    ground : Ground
+        All rows.
+    trained : sequence of int
+        Places of the earthquakes.
+    rows : array, (n,) int64
+        Numbers of the training rows.
     """
     event, label = ground.samples.event[rows], ground.samples.label[rows]
     out: dict[str, dict[int, float]] = {}
