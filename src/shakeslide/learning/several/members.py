@@ -143,7 +143,7 @@ def _shares(ground: Ground, trained: Sequence[int], seed: int) -> Array:
     area = np.log([ground.odds(k) for k in trained])
     # The mean is balanced: one in two.
     free = area - own
-    return np.clip(expit(free - free.mean()), LEAST_SHARE, 1 - LEAST_SHARE)
+    return np.asarray(np.clip(expit(free - free.mean()), LEAST_SHARE, 1 - LEAST_SHARE))
 
 
 def event_levels(ground: Ground, trained: Sequence[int], seed: int) -> Array:
