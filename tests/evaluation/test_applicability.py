@@ -6,6 +6,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from shakeslide.core.errors import InputError
 from shakeslide.evaluation.applicability import fit_applicability, from_arrays, upper_whisker
+from shakeslide.evaluation.nearest_rows import NearestRows
 
 WEIGHTS = np.array([0.3, 0.0, 0.1, 0.02])
 
@@ -106,6 +107,35 @@ def test_whisker_leaves_out_outliers_only():
     values = np.r_[np.arange(1.0, 101), 1000]
     assert upper_whisker(values) == 100
     assert upper_whisker([1, 2, 3]) == 3
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e30])
+@pytest.mark.parametrize("columns", [1, 8, 11])
+def test_the_nearest_row_is_that_of_all_comparisons_to_the_last_bit(columns, scale):
+    rng = np.random.default_rng(columns)
+    reference = rng.normal(size=(150, columns)) * rng.uniform(0.01, 1, columns) * scale
+    # Rows that single precision does not tell apart.
+    reference = np.tile(reference, (8, 1)) * (1 + 1e-9 * rng.normal(size=(1200, columns)))
+    queries = np.concatenate(
+        [
+            rng.normal(size=(300, columns)) * scale,
+            reference[:40] * (1 + 1e-9),
+            reference[:9] * 1e7,
+            reference[40:60],
+        ]
+    )
+    squared = np.zeros((len(queries), len(reference)))
+    for c in range(columns):
+        squared += (reference[:, c] - queries[:, c, None]) ** 2
+    found = NearestRows.of(reference).distance(queries)
+    assert np.array_equal(found, np.sqrt(squared.min(axis=1)))
+
+
+def test_rows_without_a_distance_do_not_disturb_the_next():
+    reference = np.arange(12.0).reshape(6, 2)
+    queries = np.array([[0.0, 1.0], [np.nan, 0.0], [0.0, np.inf], [10.0, 11.0]])
+    found = NearestRows.of(reference).distance(queries)
+    assert np.array_equal(found, [0.0, np.nan, np.nan, 0.0], equal_nan=True)
 
 
 def test_impossible_training_data_are_refused():

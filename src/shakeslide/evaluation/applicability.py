@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from shakeslide.core.compiled import kernel
 from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
+from shakeslide.evaluation.nearest_rows import NearestRows
 from shakeslide.evaluation.ranking import FloatArray
 
 # Bounds the matrix of distances: 1,024 by 5,000 rows take 40 MB.
 CHUNK = 1024
-BLOCK = 256
-"""Training rows that are compared together."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,8 @@ class Applicability:
             0: a training row; 1: as far from any as they are from each other.
         """
         scaled = (np.asarray(x, dtype=np.float64) - self.centre) * self.factor
-        result = np.empty(scaled.shape[0])
         # Columns without weight would add zeros to every distance.
-        _nearest(np.ascontiguousarray(scaled[:, self._used]), self._columns, result)
-        return result / self.spread
+        return self._nearest.distance(scaled[:, self._used]) / self.spread
 
     def to_arrays(self) -> dict[str, FloatArray]:
         """Return the named arrays that `from_arrays` makes it from again.
@@ -87,12 +82,9 @@ class Applicability:
         return np.flatnonzero(self.factor)
 
     @cached_property
-    def _columns(self) -> FloatArray:
-        """The training rows column by column, repeated to whole blocks."""
-        rows = self.reference[:, self._used]
-        whole = -len(rows) % BLOCK
-        # Filled up with a row that is there already, which changes no minimum.
-        return np.ascontiguousarray(np.vstack([rows, np.repeat(rows[:1], whole, axis=0)]).T)
+    def _nearest(self) -> NearestRows:
+        """The search among the training rows."""
+        return NearestRows.of(self.reference[:, self._used])
 
 
 def fit_applicability(
@@ -174,32 +166,6 @@ def from_arrays(arrays: Mapping[str, ArrayLike]) -> Applicability:
     if not fits:
         raise InputError("stored area of applicability is damaged: fit it again")
     return Applicability(centre, factor, reference, float(scalars[0]), float(scalars[1]))
-
-
-@kernel
-def _nearest(rows: Any, columns: Any, out: Any) -> None:
-    """Distance from each row to the nearest of the reference rows; NaN for one with a gap.
-
-    In the twenty columns of a study a tree looks at nearly all rows too, one by one; here blocks
-    of them pass in vectors.
-    """
-    squared, least = np.empty(BLOCK), np.empty(BLOCK)
-    for i in range(rows.shape[0]):
-        least[:] = np.inf
-        gap = 0.0
-        for c in range(rows.shape[1]):
-            # The sum is NaN if one term is: a test of all columns without a branch for each.
-            gap += rows[i, c]
-        for start in range(0, columns.shape[1], BLOCK):
-            squared[:] = 0.0
-            for c in range(rows.shape[1]):
-                value, column = rows[i, c], columns[c, start : start + BLOCK]
-                for k in range(BLOCK):
-                    squared[k] += (column[k] - value) * (column[k] - value)
-            for k in range(BLOCK):
-                least[k] = squared[k] if squared[k] < least[k] else least[k]
-        # Squares have the same order, so one root per row is enough.
-        out[i] = np.sqrt(least.min()) if np.isfinite(gap) else np.nan
 
 
 def upper_whisker(values: ArrayLike) -> float:

@@ -245,12 +245,10 @@ def fit_area(samples: Samples, rows: NDArray[np.int64], seed: int) -> Area:
         All rows lie in one block.
     """
     encoder = training.fit_encoder(samples, rows, "sincos", samples.class_areas)
-    encoded = encoder.transform(samples.raw[rows])
-    y = samples.label[rows]
+    raw, y = samples.raw[rows], samples.label[rows]
+    encoded = encoder.transform(raw)
     gain = {
-        f.code: importance.information_gain(
-            samples.raw[rows, i], y, categorical=f.kind == "categorical"
-        )
+        f.code: importance.information_gain(raw[:, i], y, categorical=f.kind == "categorical")
         for i, f in enumerate(samples.factors)
     }
     weight = [gain[code] for code in encoder.feature_codes]
@@ -301,12 +299,17 @@ class _AreaTile:
     columns: tuple[int, ...]
 
     def __call__(self, tile: Tile, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        flat = block.reshape(len(block), -1)[list(self.columns)].T
-        whole = np.isfinite(flat).all(axis=1)
-        out = np.full(len(flat), np.nan, np.float32)
-        if whole.any():
-            encoded = self.area.encoder.transform(np.ascontiguousarray(flat[whole]))
-            out[whole] = self.area.applicability.dissimilarity(encoded)
+        flat = block.reshape(len(block), -1)
+        out = np.full(flat.shape[1], np.nan, np.float32)
+        # In parts: each cell takes some hundred bytes on its way.
+        for start in range(0, len(out), prediction.BAND):
+            rows = np.stack(
+                [flat[i, start : start + prediction.BAND] for i in self.columns], axis=1
+            )
+            whole = np.isfinite(rows).all(axis=1)
+            encoded = self.area.encoder.transform(rows[whole])
+            part = out[start : start + prediction.BAND]
+            part[whole] = self.area.applicability.dissimilarity(encoded)
         return out.reshape(block.shape[1:])
 
 

@@ -207,6 +207,10 @@ def _write_sources(run: Run, extracted: Extracted, notes: Sequence[str]) -> list
     return [*paths, figure]
 
 
+SAMPLED_TILE = 1024
+"""Side in cells of the largest tile that cells are drawn from: 60 MB of 14 factors."""
+
+
 class Sample(Stage[Run]):
     """The samples: `samples.parquet`."""
 
@@ -254,9 +258,11 @@ def _samples_file(run: Run) -> Path:
 
 def _draw(run: Run, ratio: float, most: int | None, label: str = "sample") -> sampling.Samples:
     """Draw cells; `ratio` and `most` as in `sampling.Wanted`."""
-    with run.reporter.task(label, prediction.tile_count(run.grid(), run.tile())) as on:
+    # The draw does not depend on tiles, so it takes small ones: a worker holds all factors of one.
+    size = min(run.tile(), SAMPLED_TILE)
+    with run.reporter.task(label, prediction.tile_count(run.grid(), size)) as on:
         return sampling.draw(
-            run.stack(),
+            stacks.stored(run.out / "factors", run.codes, size),
             factor_infos(run),
             run.landslides(),
             run.grid(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,14 +167,50 @@ def cell_keys(tile: Tile, seed: int) -> NDArray[np.uint64]:
 
 
 @dataclass(frozen=True)
-class _Draw:
-    """What one tile gives: its source cells and its clear cells below a key."""
+class _Cells:
+    """Cells of a tile: key, place and landslide, (n,) each, and raw factors, (n, factors)."""
 
-    positives: pd.DataFrame
-    clear: pd.DataFrame
-    areas: pd.DataFrame
+    key: NDArray[np.uint64]
+    row: NDArray[np.int32]
+    col: NDArray[np.int32]
+    landslide: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _ClassAreas:
+    """Cells of each class by squares, (n,) each; a factor is its number."""
+
+    factor: NDArray[np.int32]
+    i: NDArray[np.int32]
+    j: NDArray[np.int32]
+    code: NDArray[np.int32]
+    cells: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """What one tile gives: its source cells and its clear cells below a key each."""
+
+    positives: _Cells
+    clear: _Cells
+    areas: _ClassAreas
     counts: dict[str, int]
     landslides: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class _Below:
+    """Keys up to which source cells and clear cells are looked at, as shares of all keys."""
+
+    sources: float
+    clear: float
+
+    @staticmethod
+    def key(share: float) -> np.uint64:
+        """Return the key that a share of all keys is below."""
+        # 2**64 itself is no 64-bit number.
+        return np.uint64(min(int(share * 2**64), 2**64 - 1))
 
 
 @dataclass(frozen=True)
@@ -182,21 +218,34 @@ class _DrawTile:
     inventory: Inventory
     factors: tuple[stacks.FactorInfo, ...]
     seed: int
-    below: np.uint64
+    below: _Below
     cell: tuple[float, float]
 
     def __call__(self, tile: Tile, block: NDArray[np.float32]) -> _Draw:
         labels = self.inventory.label(tile)
         valid = stacks.valid(block)
-        mapped = labels.standing != OUTSIDE
         source = (labels.standing == SOURCE) & valid
         clear = (labels.standing == CLEAR) & valid
+        area = valid & (labels.standing != OUTSIDE)
         keys = cell_keys(tile, self.seed)
-        area = valid & mapped
+        # Only what may be drawn: there are far more cells than that.
+        chosen = (
+            self._chosen(source, keys, self.below.sources),
+            self._chosen(clear, keys, self.below.clear),
+        )
+        positives, negatives = (
+            _Cells(
+                keys[row, col],
+                (row + tile.row0).astype(np.int32),
+                (col + tile.col0).astype(np.int32),
+                labels.landslide[row, col],
+                np.ascontiguousarray(block[:, row, col].T),
+            )
+            for row, col in chosen
+        )
         return _Draw(
-            self._rows(tile, block, source, labels.landslide, keys),
-            # Only what may be drawn: there are far more clear cells than that.
-            self._rows(tile, block, clear & (keys < self.below), labels.landslide, keys),
+            positives,
+            negatives,
             self._areas(tile, block, area),
             {
                 "cells": int(valid.size),
@@ -210,46 +259,54 @@ class _DrawTile:
             np.unique(labels.landslide[labels.landslide > 0]),
         )
 
+    @staticmethod
+    def _chosen(
+        where: NDArray[np.bool_], keys: NDArray[np.uint64], share: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        row, col = np.nonzero(where if share >= 1 else where & (keys < _Below.key(share)))
+        return row, col
+
     def _areas(
         self, tile: Tile, block: NDArray[np.float32], area: NDArray[np.bool_]
-    ) -> pd.DataFrame:
+    ) -> _ClassAreas:
         """Cells per square and class of the categorical factors."""
-        row, col = np.nonzero(area)
         # No square is smaller than a cell.
         square = max(AREA_SQUARE, *self.cell)
-        places = {
-            "i": ((row + tile.row0 + 0.5) * self.cell[1] // square).astype(np.int32),
-            "j": ((col + tile.col0 + 0.5) * self.cell[0] // square).astype(np.int32),
-        }
-        parts = [
-            pd.DataFrame({"factor": f.code, **places, "code": block[i][area].astype(np.int32)})
-            .value_counts(sort=False)
-            .rename("cells")
-            .reset_index()
-            for i, f in enumerate(self.factors)
-            if f.kind == "categorical"
+        i = (np.arange(tile.row0, tile.row1) + 0.5) * self.cell[1] // square
+        j = (np.arange(tile.col0, tile.col1) + 0.5) * self.cell[0] // square
+        wide = int(j[-1] - j[0]) + 1
+        place = ((i - i[0]).astype(np.int64)[:, None] * wide + (j - j[0]).astype(np.int64))[area]
+        found = [
+            (k, *_counted(place, block[k][area].astype(np.int32)))
+            for k, f in enumerate(self.factors)
+            if f.kind == "categorical" and len(place)
         ]
-        empty: dict[str, list[Any]] = {"factor": [], "i": [], "j": [], "code": [], "cells": []}
-        return pd.concat(parts) if parts else pd.DataFrame(empty)
-
-    def _rows(
-        self,
-        tile: Tile,
-        block: NDArray[np.float32],
-        where: NDArray[np.bool_],
-        landslide: NDArray[np.int32],
-        keys: NDArray[np.uint64],
-    ) -> pd.DataFrame:
-        row, col = np.nonzero(where)
-        columns: dict[str, Any] = {
-            "key": keys[row, col],
-            "row": (row + tile.row0).astype(np.int32),
-            "col": (col + tile.col0).astype(np.int32),
-            "landslide_id": landslide[row, col],
-        }
-        return pd.DataFrame(
-            columns | {f.code: block[i, row, col] for i, f in enumerate(self.factors)}
+        none = np.empty(0, np.int64)
+        at = np.concatenate([none, *(f[1] for f in found)])
+        return _ClassAreas(
+            np.concatenate([none, *(np.full(len(f[1]), f[0]) for f in found)]).astype(np.int32),
+            (at // wide + int(i[0])).astype(np.int32),
+            (at % wide + int(j[0])).astype(np.int32),
+            np.concatenate([none, *(f[2] for f in found)]).astype(np.int32),
+            np.concatenate([none, *(f[3] for f in found)]),
         )
+
+
+def _counted(
+    place: NDArray[np.int64], code: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return places, codes and how often each pair of them is there, (pairs,) each."""
+    low = int(code.min())
+    many = int(code.max()) - low + 1
+    pair = place * many + (code.astype(np.int64) - low)
+    # Codes are few as a rule, and counted faster than sorted.
+    if many * (int(place.max()) + 1) <= 4 * len(pair) + 4096:
+        counts = np.bincount(pair)
+        found = np.flatnonzero(counts)
+        counts = counts[found]
+    else:
+        found, counts = np.unique(pair, return_counts=True)
+    return found // many, found % many + low, counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,29 +361,63 @@ def draw(
     InputError
         No source cell or too few clear cells with values.
     """
-    share = min(1.0, _first_share(inventory, grid, wanted.ratio))
+    below = _first_shares(inventory, grid, wanted)
     while True:
-        # 2**64 itself is no 64-bit number.
-        below = np.uint64(min(int(share * 2**64), 2**64 - 1))
         task = _DrawTile(inventory, tuple(factors), wanted.seed, below, grids.cell_size(grid))
         drawn = _run(task, stack, engine, advance)
         counts = _sum([d.counts for d in drawn])
         sources = min(counts["source_cells"], wanted.most or counts["source_cells"])
         clear = round(wanted.ratio * sources)
         _require_cells(counts, clear)
-        if sum(len(d.clear) for d in drawn) >= clear:
-            return _collect(
-                drawn, counts, sources, clear, factors=factors, inventory=inventory, grid=grid
+        found = [sum(len(c.key) for c in part) for part in _parts(drawn)]
+        if found[0] >= sources and found[1] >= clear:
+            break
+        below = _Below(*(
+            share if enough >= need else _more(share, need, enough)
+            for share, need, enough in zip(
+                (below.sources, below.clear), (sources, clear), found, strict=True
             )
-        # Twice what the first draw suggests, so that a third is hardly ever needed.
-        share = min(1.0, share * 2 * clear / max(1, sum(len(d.clear) for d in drawn)))
+        ))  # fmt: skip
+    seen = np.unique(np.concatenate([d.landslides for d in drawn]))
+    counts |= {
+        "landslides": inventory.count,
+        # Sources that lie in no outline have later numbers.
+        "landslides_without_cell": inventory.count - int((seen <= inventory.count).sum()),
+    }
+    table = _table(drawn, (sources, clear), factors, grid)
+    areas = _sum_areas([d.areas for d in drawn], factors, grid)
+    return Samples(table, tuple(factors), areas, counts, inventory.positives)
 
 
-def _first_share(inventory: Inventory, grid: GeoBox, ratio: float) -> float:
-    """Guess the share of cells to look at from the landslides' area, on the safe side."""
-    dx, dy = grids.cell_size(grid)
-    cells = grid.shape[0] * grid.shape[1]
-    return float(2.0 * ratio * inventory.areas.sum() / (dx * dy * cells) + 1000 / cells)
+SPARE = 3.0
+"""Cells looked at for each cell wanted: a tile's draw is guessed before its cells are known."""
+FEWEST = 1000
+"""Cells looked at beyond that, since chance is large where few are wanted."""
+
+
+def _first_shares(inventory: Inventory, grid: GeoBox, wanted: Wanted) -> _Below:
+    """Guess the shares of cells to look at, so that they will do as a rule."""
+    shape = grids.shape_of(grid)
+    cells = shape[0] * shape[1]
+    polygons = inventory.outlines if inventory.sources is None else inventory.sources
+    # At most: a cell may lie in several of them, outside the mapped extent or lack a value.
+    sources = max(1, int(polygons.centres(shape).sum()))
+    drawn = min(sources, wanted.most or sources)
+    ground = cells if inventory.extent is None else int(inventory.extent.centres(shape).sum())
+    clear = max(ground - int(inventory.kept_clear.centres(shape).sum()), ground // 10, 1)
+    return _Below(
+        1.0 if drawn == sources else min(1.0, (SPARE * drawn + FEWEST) / sources),
+        min(1.0, SPARE * wanted.ratio * drawn / clear + FEWEST / cells),
+    )
+
+
+def _more(share: float, wanted: int, found: int) -> float:
+    """Return twice the share that a draw suggests, so that a third is hardly ever needed."""
+    return min(1.0, share * 2 * wanted / max(1, found))
+
+
+def _parts(drawn: Sequence[_Draw]) -> tuple[list[_Cells], list[_Cells]]:
+    return [d.positives for d in drawn], [d.clear for d in drawn]
 
 
 def _run(task: _DrawTile, stack: xr.DataArray, engine: Engine, advance: Advance) -> list[_Draw]:
@@ -353,37 +444,52 @@ def _require_cells(counts: Mapping[str, int], wanted: int) -> None:
         )
 
 
-def _collect(
+def _table(
     drawn: Sequence[_Draw],
-    counts: dict[str, int],
-    sources: int,
-    wanted: int,
+    wanted: tuple[int, int],
     factors: Sequence[stacks.FactorInfo],
-    inventory: Inventory,
     grid: GeoBox,
-) -> Samples:
-    positives = pd.concat([d.positives for d in drawn]).assign(label=1)
-    clear = pd.concat([d.clear for d in drawn]).assign(label=0)
-    # The place decides where two cells have the same key.
-    order = ["key", "row", "col"]
-    positives, clear = positives.sort_values(order), clear.sort_values(order)
-    positives, clear = positives.head(sources), clear.head(wanted)
-    table = pd.concat([positives, clear]).sort_values(["row", "col"], ignore_index=True)
+) -> pd.DataFrame:
+    """Return the source and clear cells with the smallest keys, so many of each, by their place."""
+    parts = list(zip(_parts(drawn), wanted, strict=True))
+    kept = [(c, m) for cells, n in parts for c, m in zip(cells, _smallest(cells, n), strict=True)]
+    row, col, landslide = (
+        np.concatenate([getattr(c, name)[m] for c, m in kept])
+        for name in ("row", "col", "landslide")
+    )
+    label = np.repeat(np.array([1, 0], np.int8), wanted)
+    order = np.lexsort((col, row))
     a = grid.affine
-    table["x"] = a.c + (table["col"] + 0.5) * a.a
-    table["y"] = a.f + (table["row"] + 0.5) * a.e
-    table["label"] = table["label"].astype(np.int8)
-    table["block_id"] = np.int64(0)
-    table["event"] = np.int64(0)
-    areas = _sum_areas([d.areas for d in drawn], grid)
-    seen = np.unique(np.concatenate([d.landslides for d in drawn]))
-    counts |= {
-        "landslides": inventory.count,
-        # Sources that lie in no outline have later numbers.
-        "landslides_without_cell": inventory.count - int((seen <= inventory.count).sum()),
+    row, col = row[order], col[order]
+    columns: dict[str, NDArray[Any]] = {
+        "x": a.c + (col + 0.5) * a.a,
+        "y": a.f + (row + 0.5) * a.e,
+        "row": row,
+        "col": col,
+        "label": label[order],
+        "landslide_id": landslide[order],
+        "block_id": np.zeros(len(row), np.int64),
+        "event": np.zeros(len(row), np.int64),
     }
-    kept = table[[*COLUMNS, *(f.code for f in factors)]]
-    return Samples(kept, tuple(factors), areas, counts, inventory.positives)
+    for i, f in enumerate(factors):
+        columns[f.code] = np.concatenate([c.values[m, i] for c, m in kept])[order]
+    return pd.DataFrame(columns, copy=False)
+
+
+def _smallest(cells: Sequence[_Cells], wanted: int) -> list[NDArray[np.bool_]]:
+    """Tell of each part which of its cells are among the so many with the smallest keys."""
+    keys = np.concatenate([c.key for c in cells])
+    if wanted >= len(keys):
+        return [np.ones(len(c.key), bool) for c in cells]
+    if wanted == 0:
+        return [np.zeros(len(c.key), bool) for c in cells]
+    last = np.partition(keys, wanted - 1)[wanted - 1]
+    chosen = keys < last
+    # The place decides where two cells have the same key.
+    same = np.flatnonzero(keys == last)
+    row, col = (np.concatenate([getattr(c, n) for c in cells])[same] for n in ("row", "col"))
+    chosen[same[np.lexsort((col, row))[: wanted - int(chosen.sum())]]] = True
+    return np.split(chosen, np.cumsum([len(c.key) for c in cells])[:-1])
 
 
 def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
@@ -426,16 +532,34 @@ def values_at(
     return out
 
 
-def _sum_areas(parts: Sequence[pd.DataFrame], grid: GeoBox) -> pd.DataFrame:
+def _sum_areas(
+    parts: Sequence[_ClassAreas], factors: Sequence[stacks.FactorInfo], grid: GeoBox
+) -> pd.DataFrame:
     """Add up the tiles' squares (one may lie in several tiles) and place their centres."""
-    keys = ["factor", "i", "j", "code"]
-    table = pd.concat(parts).groupby(keys, as_index=False)["cells"].sum()
+    factor, i, j, code, cells = (
+        np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(_ClassAreas)
+    )
+    codes = np.array([f.code for f in factors], object)
+    # By name, whatever the order of the factors.
+    rank = np.argsort(np.argsort(codes, kind="stable"), kind="stable")
+    order = np.lexsort((code, j, i, rank[factor]))
+    keys = [values[order] for values in (factor, i, j, code)]
+    new = np.ones(len(order), bool)
+    new[1:] = np.any([k[1:] != k[:-1] for k in keys], axis=0)
+    starts = np.flatnonzero(new)
+    factor, i, j, code = (k[starts] for k in keys)
     square = max(AREA_SQUARE, *grids.cell_size(grid))
     box = grids.bounds(grid)
-    table["x"] = box.left + (table["j"] + 0.5) * square
-    table["y"] = box.top - (table["i"] + 0.5) * square
-    table["event"] = np.int64(0)
-    return pd.DataFrame(table[["factor", "x", "y", "code", "cells", "event"]])
+    return pd.DataFrame(
+        {
+            "factor": codes[factor],
+            "x": box.left + (j + 0.5) * square,
+            "y": box.top - (i + 0.5) * square,
+            "code": code,
+            "cells": np.add.reduceat(cells[order], starts) if len(starts) else cells,
+            "event": np.zeros(len(starts), np.int64),
+        }
+    )
 
 
 # ------------------------------------------------------------------ files
