@@ -578,7 +578,7 @@ def drawn(folder: Path, steps: Steps | None, count: int) -> list[figures.Drawn]:
             figure, sheet = figures.new(0.2, 0.1)
             sheet.text(0, 0, str(i))
             out.append(figures.save(figure, folder / f"{i}.png", "a number", embed_width=40))
-        figures.save_alone(figures.new(0.1, 0.1)[0], folder / "alone.png")
+        figures.save(figures.new(0.1, 0.1)[0], folder / "alone.png")
     return out
 
 

@@ -35,6 +35,7 @@ from shakeslide.paper import (
     features,
     parts_of_map,
     printed_figures,
+    published,
     summaries,
 )
 from shakeslide.paper.scale import PAPER, QUICK
@@ -124,6 +125,19 @@ def test_the_paper_scale_is_the_papers() -> None:
 
 
 # ------------------------------------------------------------------ values
+
+
+def test_published_figures() -> None:
+    # Table 5 of Remote Sens. 2021, 13, 3436.
+    rows = [[100 * published.SCORES[m][k].mean for k in ("oa", "precision", "recall")]
+            for m in ("lr", "svm", "rf", "sae")]  # fmt: skip
+    assert rows == [
+        pytest.approx([80.75, 79.10, 80.33]),
+        pytest.approx([82.22, 80.70, 82.07]),
+        pytest.approx([84.16, 81.93, 84.40]),
+        pytest.approx([91.88, 87.56, 91.40]),
+    ]
+    assert "roc_auc" not in published.SCORES["sae"]
 
 
 def test_scores_equal_direct_fits(judged: Reproduced) -> None:

@@ -23,6 +23,8 @@ from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.layers.masks import Masks
 from shakeslide.learning.bundle import FittedModel
+from shakeslide.maps import map_tags
+from shakeslide.maps.map_tags import FORMULA, MapTags
 from shakeslide.models.formulas.raw import RawModel
 
 BAND = 131_072
@@ -195,7 +197,7 @@ def reclassify(name: str, grid: GeoBox, size: int, breaks: Sequence[float], fold
             return np.asarray(src.read(1, window=window))
 
         cut = grids.tiles(grid, size)
-        what = "the formula's values" if src.tags().get("shows") == FORMULA else "susceptibility"
+        what = "the formula's values" if map_tags.read(source).formula else "susceptibility"
         path = folder / f"{name}_class.tif"
         _write_classes(name, path, _Tiles(grid, cut, load), breaks, what)
 
@@ -211,13 +213,13 @@ def _write_probability(
         cut,
         lambda t: shown(model, job.shards.load(t), kind),
         BandToWrite(
-            tags={
-                "model": model.name,
-                "unit": "1",
-                "shows": kind,
-                "title": title,
-                "meaning": meaning(model, shows),
-            },
+            tags=MapTags(
+                model=model.name,
+                unit="1",
+                shows=kind,
+                title=title,
+                meaning=meaning(model, shows),
+            ).written(),
             description=f"{model.name}: {meaning(model, shows)}",
         ),
         cloud_optimised="average",
@@ -234,8 +236,6 @@ SHOWS = {
     "the training area's share of source cells",
 }
 """What a map shows, written into it."""
-FORMULA = "formula"
-"""What the map of a published formula shows, whatever the study asks of the others."""
 
 
 def is_formula(model: FittedModel) -> bool:

@@ -28,6 +28,7 @@ from shakeslide.layers.masks import Masks
 from shakeslide.learning import training
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction
+from shakeslide.maps.map_tags import MapTags
 from shakeslide.models import storage
 from shakeslide.sampling.encoding import Encoder
 from shakeslide.sampling.sampling import Samples
@@ -179,7 +180,7 @@ def write_spread(
             # `band` is bound now: a lambda would see the last one.
             lambda t, band=band: _unmasked(job.shards.load(t)[band], t, masks),  # type: ignore[misc]
             BandToWrite(
-                tags={"model": name, "unit": "1", "shows": shows, "meaning": meaning},
+                tags=MapTags(model=name, unit="1", shows=shows, meaning=meaning).written(),
                 description=meaning,
             ),
             cloud_optimised="average",
@@ -334,7 +335,7 @@ def write_area(area: Area, stack: xr.DataArray, job: TileJob, masks: Masks | Non
         cut,
         lambda t: _unmasked(job.shards.load(t), t, masks),
         BandToWrite(
-            tags={"unit": "1", "threshold": f"{threshold:.6g}", "meaning": meaning},
+            tags=MapTags(unit="1", threshold=f"{threshold:.6g}", meaning=meaning).written(),
             description=meaning,
         ),
         # Means would draw places beyond the limit as within it.

@@ -17,7 +17,6 @@ from shakeslide import load_model
 from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation.splits import Split
-from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
 from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.learning.bundle import FittedModel
@@ -50,11 +49,7 @@ AREA_MODELS = ("sae", "fr")
 def factor_files(bench: Bench) -> list[artefacts.FactorFile]:
     """Return the prepared factors."""
     folder = bench.run.out / "factors"
-    paths = [folder / f"{c}.tif" for c in bench.codes]
-    return [
-        artefacts.FactorFile(stacks.file_info(p), p, raster.info(p).tags.get("citation", ""))
-        for p in paths
-    ]
+    return [artefacts.factor_file(folder / f"{c}.tif") for c in bench.codes]
 
 
 def relief_path(bench: Bench) -> Path | None:

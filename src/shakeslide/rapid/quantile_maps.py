@@ -12,6 +12,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import style
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.io.tile_jobs import TileJob
+from shakeslide.maps.map_tags import MapTags
 
 MEANINGS = {
     "mean": "mean over all draws of shaking and event term",
@@ -72,7 +73,7 @@ def write(
             tiles,
             load,
             BandToWrite(
-                tags={"model": name, "unit": "1", "meaning": meaning, "earthquake": about},
+                tags=MapTags(model=name, unit="1", meaning=meaning, earthquake=about).written(),
                 description=f"{name}: {meaning}",
             ),
             cloud_optimised="average",

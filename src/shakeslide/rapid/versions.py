@@ -19,6 +19,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.io.tile_jobs import TileJob
+from shakeslide.maps.map_tags import MapTags
 from shakeslide.rapid import totals
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
 from shakeslide.results.ledger import Ledger
@@ -132,11 +133,9 @@ def write_change(before: Path, name: str, tiles: Sequence[Tile], job: TileJob) -
             tiles,
             load,
             BandToWrite(
-                tags={
-                    "model": name,
-                    "before": before.name,
-                    "meaning": "mean map less the one before",
-                },
+                tags=MapTags(
+                    model=name, before=before.name, meaning="mean map less the one before"
+                ).written(),
                 description=f"{name}: change of the mean since {before.name}",
             ),
             cloud_optimised="average",

@@ -17,6 +17,8 @@ from shakeslide.factors import stack as stacks
 from shakeslide.io import raster
 from shakeslide.layers.positives import Positive
 from shakeslide.learning import bundle
+from shakeslide.maps import map_tags
+from shakeslide.maps.map_tags import FORMULA
 from shakeslide.report import uncertainty
 from shakeslide.report.uncertainty import Applicability, Spread
 from shakeslide.results import evaluation_document, importance_document, provenance_document
@@ -79,12 +81,12 @@ class MapFiles:
     @property
     def balanced(self) -> bool:
         """Whether values stand on the balance of the sample, so that they only rank the ground."""
-        return self.shows not in ("probability", "formula")
+        return self.shows not in ("probability", FORMULA)
 
     @property
     def formula(self) -> bool:
         """Whether the values are a published formula's own: nothing was learnt from landslides."""
-        return self.shows == "formula"
+        return self.shows == FORMULA
 
     @property
     def title(self) -> str:
@@ -221,7 +223,7 @@ def load(out: Path) -> Artefacts:
     """
     samples = sampling.load(out / "samples.parquet")
     evaluation = evaluation_document.load(out)
-    factors = [_factor(out / "factors" / f"{f.code}.tif") for f in samples.factors]
+    factors = [factor_file(out / "factors" / f"{f.code}.tif") for f in samples.factors]
     if not factors:
         raise InputError(f"{out}: the samples have no factors; run `shakeslide sample` again")
     extracted = samples.positives is Positive.EXTRACTED
@@ -244,7 +246,8 @@ def load(out: Path) -> Artefacts:
     )
 
 
-def _factor(path: Path) -> FactorFile:
+def factor_file(path: Path) -> FactorFile:
+    """Return a prepared factor; `InputError` where its file is missing or damaged."""
     return FactorFile(stacks.file_info(path), path, raster.info(path).tags.get("citation", ""))
 
 
@@ -255,19 +258,17 @@ def _maps(folder: Path, model: str) -> MapFiles | None:
     tags = raster.info(classes).tags
     # Tags are anyone's to add: only numbers that a cell can have are classes.
     names = {k: v for k in range(1, 256) if (v := tags.get(f"class_{k}"))}
-    told = raster.info(probability).tags
-    shows = told.get("shows", "")
-    formula = shows == "formula"
+    told = map_tags.read(probability)
     return MapFiles(
         model=model,
         probability=probability,
         classes=classes,
-        shows=shows,
+        shows=told.shows,
         class_names=names,
         mean=_existing(folder / f"{model}_mean.tif"),
         spread=_existing(folder / f"{model}_sd.tif"),
-        says=told.get("title", "") if formula else "",
-        meaning=told.get("meaning", "") if formula else "",
+        says=told.title if told.formula else "",
+        meaning=told.meaning if told.formula else "",
     )
 
 

@@ -28,7 +28,7 @@ LARGE, CARD = 2400, 1200
 """Most cells along the longer side of a large map and of a factor's map."""
 
 Pictures = Mapping[str, Drawn]
-"""The figures that the page carries by the stems of their files: `map_rf`, `factor_DEM`, ..."""
+"""The figures by the stems of their files: `map_rf`, `factor_DEM`, ..."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,10 @@ def draw(run: Artefacts, study: StudyFacts, advance: Callable[[float], None]) ->
     planned = [*_factors(run, study), *_maps(run, study), *_charts(run), *_importance(run)]
     with figures.style():
         for one in planned:
-            path, figure = folder / f"{one.name}.png", one.make()
-            if one.alt:
-                drawn[one.name] = figures.save(
-                    figure, path, one.alt, embed_width=one.width, photo=one.photo
-                )
-            else:
-                figures.save_alone(figure, path)
+            path = folder / f"{one.name}.png"
+            drawn[one.name] = figures.save(
+                one.make(), path, one.alt, embed_width=one.width, photo=one.photo
+            )
             advance(1 / len(planned))
     return drawn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -156,7 +156,7 @@ def key_below(figure: Figure, axes: Axes, columns: int = 1) -> None:
 
 
 def save(
-    figure: Figure, path: Path, alt: str, *, embed_width: int = 1200, photo: bool = False
+    figure: Figure, path: Path, alt: str = "", *, embed_width: int = 1200, photo: bool = False
 ) -> Drawn:
     """Write a figure as PNG and return what the page carries of it.
 
@@ -167,7 +167,7 @@ def save(
     path : Path
         PNG file to make.
     alt : str
-        What it shows.
+        What it shows; "" of one that the page does not carry.
     embed_width : int
         Widest picture in the page, in pixels.
     photo : bool
@@ -179,28 +179,16 @@ def save(
         if image.width > embed_width:
             height = round(image.height * embed_width / image.width)
             image = image.resize((embed_width, height), Image.Resampling.LANCZOS)
-        return [digest(path), image.width, image.height, _uri(image, photo)]
+        return [digest(path), image.width, image.height, _uri(image, photo) if alt else ""]
 
-    _, width, height, uri = _once(path, make)
-    return Drawn(path, width, height, uri, alt)
-
-
-def save_alone(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG that the page does not carry."""
-
-    def make() -> list[Any]:
-        write(figure, path)
-        return [digest(path)]
-
-    _once(path, make)
-
-
-def _once(path: Path, make: Callable[[], list[Any]]) -> list[Any]:
-    """Return what drawing a figure gives, its file's digest first; what is kept is not drawn."""
     steps = _kept.get()
-    if steps is None:
-        return make()
-    return steps(path.stem, make, holds=lambda told: bool(told[0] == digest(path)))
+    # What is kept is not drawn.
+    _, width, height, uri = (
+        make()
+        if steps is None
+        else steps(path.stem, make, holds=lambda kept: bool(kept[0] == digest(path)))
+    )
+    return Drawn(path, width, height, uri, alt)
 
 
 def write(figure: Figure, path: Path) -> Image.Image:
@@ -274,12 +262,17 @@ def wrapped(text: str, width: float, size: float, bold: bool = False) -> list[st
 
 
 def shortened(text: str, width: float, size: float, bold: bool = False) -> str:
-    """Return a text that is at most so many inches wide, with an ellipsis for what is cut off."""
+    """Return a text that is at most so many inches wide, with an ellipsis for what is cut off.
+
+    A share in brackets at its end is kept: it tells more than the end of a name.
+    """
     if text_width(text, size, bold) <= width:
         return text
-    while text and text_width(text + "…", size, bold) > width:
+    tail = text[text.rfind(" (") :] if text.endswith(" %)") else ""
+    text = text.removesuffix(tail)
+    while text and text_width(text + "…" + tail, size, bold) > width:
         text = text[:-1]
-    return text.rstrip() + "…"
+    return text.rstrip() + "…" + tail
 
 
 def plain(text: str) -> str:

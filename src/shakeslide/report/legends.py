@@ -145,8 +145,7 @@ def _angle(figure: Figure, sheet: Axes, shown: Shown, box: Box, size: float) -> 
         sheet.text(middle, box.top, "\n".join(names), fontsize=fitting, ha="center", va="top")
         lines = textwrap.wrap(note, 14)
     else:
-        room = int((box.width - 0.84) / (LETTER * (size + 0.5) / 72))
-        name = "\n".join(textwrap.wrap(shown.label, max(room, 8)))
+        name = "\n".join(figures.wrapped(shown.label, box.width - 0.84, size + 0.5))
         sheet.text(x + 0.42, y + 0.01, name, fontsize=size + 0.5, va="bottom")
         lines = [note]
     left = x + (0.36 if narrow else 0.42)
@@ -187,8 +186,8 @@ def compass(period: float, side: int = 240) -> NDArray[np.float64]:
 
 
 def _columns(entries: Sequence[tuple[Any, str]], width: float, size: float) -> int:
-    longest = max(len(label) for _, label in entries)
-    return max(1, min(4, int(width / (size / 72 * (LETTER * longest + 2.6)))))
+    widest = max(figures.text_width(label, size) for _, label in entries)
+    return max(1, min(4, int(width / (widest + 2.6 * size / 72))))
 
 
 def _classes(sheet: Axes, shown: Shown, box: Box, size: float) -> None:
@@ -198,12 +197,13 @@ def _classes(sheet: Axes, shown: Shown, box: Box, size: float) -> None:
     rows = math.ceil(len(shown.entries) / columns)
     names, fitting = title(shown, box.width, size)
     sheet.text(box.left, box.top, "\n".join(names), fontsize=fitting, va="top")
-    most = int((box.width / columns - 2.0 * size / 72) / (LETTER * size / 72))
+    room = box.width / columns - 2.0 * size / 72
     for i, (colour, label) in enumerate(shown.entries):
         x = box.left + (i // rows) * box.width / columns
         y = box.top - (i % rows + 0.75 + len(names)) * line
         swatch(sheet, x, y, 1.5 * size / 72, 0.6 * line, colour)
-        sheet.text(x + 2.0 * size / 72, y, shortened(label, most), fontsize=size, va="center")
+        text = figures.shortened(label, room, size)
+        sheet.text(x + 2.0 * size / 72, y, text, fontsize=size, va="center")
 
 
 def swatch(sheet: Axes, x: float, y: float, width: float, tall: float, colour: Any) -> None:
@@ -211,13 +211,3 @@ def swatch(sheet: Axes, x: float, y: float, width: float, tall: float, colour: A
     sheet.add_patch(
         Rectangle((x, y - tall / 2), width, tall, facecolor=colour, edgecolor=EDGE, linewidth=0.35)
     )
-
-
-def shortened(text: str, most: int) -> str:
-    """Return text of at most `most` characters; a share in brackets at its end is kept."""
-    most = max(most, 6)
-    if len(text) <= most:
-        return text
-    # The share tells more than the end of a name.
-    tail = text[text.rfind(" (") :] if text.endswith(" %)") else ""
-    return text[: max(most - len(tail) - 1, 3)].rstrip() + "…" + tail

@@ -139,14 +139,7 @@ def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
 def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
     """Return how far a model's probability depends on which landslides were mapped.
 
-    Parameters
-    ----------
-    files : MapFiles
-        The model's maps, with that of its ensemble's standard deviation.
-    view : View
-        At which resolution.
-    shade : array, (rows, cols) float32, or None
-        Relief under the map.
+    Parameters as for `probability`; `ValueError` where the model has no ensemble.
     """
     if files.spread is None:
         raise ValueError(f"{files.model} has no map of its standard deviation")
@@ -161,14 +154,7 @@ def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
 def applicability(told: Applicability, view: View, shade: Float | None) -> Figure:
     """Return how unlike the training data the ground is, and where it lies beyond the limit.
 
-    Parameters
-    ----------
-    told : Applicability
-        The map of the dissimilarity index, its limit, and the share of the area beyond it.
-    view : View
-        At which resolution.
-    shade : array, (rows, cols) float32, or None
-        Relief under the map.
+    `view` and `shade` as for `probability`.
     """
     # A mean over cells would draw places beyond the limit as inside it.
     index = view.read(told.path, average=False)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shakeslide.core.errors import InputError
 from shakeslide.io import raster
+from shakeslide.maps import map_tags
 
 BINS = 2000
 """Of standard deviations from 0 to 1, for their quantiles."""
@@ -110,7 +111,7 @@ def applicability(path: Path) -> Applicability:
 
 def _threshold(path: Path) -> float:
     try:
-        threshold = float(raster.info(path).tags.get("threshold", "nan"))
+        threshold = float(map_tags.read(path).threshold or "nan")
     except ValueError:
         threshold = math.nan
     if not (math.isfinite(threshold) and threshold > 0):
