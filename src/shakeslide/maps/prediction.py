@@ -18,13 +18,12 @@ from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
-from shakeslide.io import raster, style
+from shakeslide.io import map_tags, raster, style
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
+from shakeslide.io.map_tags import FORMULA, MapTags
 from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.layers.masks import Masks
 from shakeslide.learning.bundle import FittedModel
-from shakeslide.maps import map_tags
-from shakeslide.maps.map_tags import FORMULA, MapTags
 from shakeslide.models.formulas.raw import RawModel
 
 BAND = 131_072

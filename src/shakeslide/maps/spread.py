@@ -23,12 +23,12 @@ from shakeslide.evaluation.applicability import Applicability
 from shakeslide.geo.grid import Tile
 from shakeslide.io import style
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
+from shakeslide.io.map_tags import MapTags
 from shakeslide.io.tile_jobs import TileJob
 from shakeslide.layers.masks import Masks
 from shakeslide.learning import training
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction
-from shakeslide.maps.map_tags import MapTags
 from shakeslide.models import storage
 from shakeslide.sampling.encoding import Encoder
 from shakeslide.sampling.sampling import Samples

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from shakeslide.geo.grid import Tile
 from shakeslide.io import style
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
+from shakeslide.io.map_tags import MapTags
 from shakeslide.io.tile_jobs import TileJob
-from shakeslide.maps.map_tags import MapTags
 
 MEANINGS = {
     "mean": "mean over all draws of shaking and event term",

@@ -18,8 +18,8 @@ from shakeslide.factors.stack import stored_grid
 from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
+from shakeslide.io.map_tags import MapTags
 from shakeslide.io.tile_jobs import TileJob
-from shakeslide.maps.map_tags import MapTags
 from shakeslide.rapid import totals
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
 from shakeslide.results.ledger import Ledger

@@ -14,11 +14,10 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors import stack as stacks
-from shakeslide.io import raster
+from shakeslide.io import map_tags, raster
+from shakeslide.io.map_tags import FORMULA
 from shakeslide.layers.positives import Positive
 from shakeslide.learning import bundle
-from shakeslide.maps import map_tags
-from shakeslide.maps.map_tags import FORMULA
 from shakeslide.report import uncertainty
 from shakeslide.report.uncertainty import Applicability, Spread
 from shakeslide.results import evaluation_document, importance_document, provenance_document

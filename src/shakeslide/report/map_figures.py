@@ -116,7 +116,7 @@ def _bar(drawn: Plate, norm: Normalize, colours: Colormap, end: str = "neither")
 
 
 def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
-    """Return a model's classes over the relief; parameters as for `probability`."""
+    """Return a model's classes over the relief `shade`, (rows, cols), as for `probability`."""
     codes = view.read(files.classes, average=False)
     names = files.class_names
     colours = dict(zip(names, qgis.class_colours(len(names)), strict=True))
@@ -139,7 +139,8 @@ def classes(files: MapFiles, view: View, shade: Float | None) -> Figure:
 def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
     """Return how far a model's probability depends on which landslides were mapped.
 
-    Parameters as for `probability`; `ValueError` where the model has no ensemble.
+    The relief `shade`, (rows, cols), is as for `probability`; `ValueError` where the model has no
+    ensemble.
     """
     if files.spread is None:
         raise ValueError(f"{files.model} has no map of its standard deviation")
@@ -154,7 +155,7 @@ def spread(files: MapFiles, view: View, shade: Float | None) -> Figure:
 def applicability(told: Applicability, view: View, shade: Float | None) -> Figure:
     """Return how unlike the training data the ground is, and where it lies beyond the limit.
 
-    `view` and `shade` as for `probability`.
+    The relief `shade`, (rows, cols), is as for `probability`.
     """
     # A mean over cells would draw places beyond the limit as inside it.
     index = view.read(told.path, average=False)

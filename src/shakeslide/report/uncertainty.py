@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shakeslide.core.errors import InputError
-from shakeslide.io import raster
-from shakeslide.maps import map_tags
+from shakeslide.io import map_tags, raster
 
 BINS = 2000
 """Of standard deviations from 0 to 1, for their quantiles."""
