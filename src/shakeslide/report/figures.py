@@ -181,13 +181,13 @@ def save(
             image = image.resize((embed_width, height), Image.Resampling.LANCZOS)
         return [digest(path), image.width, image.height, _uri(image, photo) if alt else ""]
 
+    def holds(kept: list[Any]) -> bool:
+        return len(kept) == 4 and bool(kept[0] == digest(path))
+
     steps = _kept.get()
     # What is kept is not drawn.
-    _, width, height, uri = (
-        make()
-        if steps is None
-        else steps(path.stem, make, holds=lambda kept: bool(kept[0] == digest(path)))
-    )
+    told = make() if steps is None else steps(path.stem, make, holds=holds)
+    _, width, height, uri = told
     return Drawn(path, width, height, uri, alt)
 
 

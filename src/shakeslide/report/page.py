@@ -34,9 +34,6 @@ NAME = "report.html"
 MOST_PLATES = 4
 """Models whose maps the page shows as pictures; those of more would make it too large to send."""
 
-Table = tuple[str, list[tuple[str, str]]]
-"""A table of settings: its name, and its keys with their values as printed."""
-
 
 def write(run: Artefacts, study: StudyFacts, pictures: Pictures) -> Path:
     """Write `report.html`, one file that loads nothing from elsewhere."""
@@ -186,36 +183,12 @@ def _inventory(run: Artefacts) -> dict[str, JsonValue]:
     return {**defaults, **run.provenance.study.get("inventory", {})}
 
 
-def settings(run: Artefacts, inventory: dict[str, JsonValue]) -> list[Table]:
-    """Return all settings table by table; layers as written, the models' as they were used."""
-    written, used = run.provenance.study, run.provenance.settings
+def settings(run: Artefacts, inventory: dict[str, JsonValue]) -> list[tuple[str, str]]:
+    """Return all settings as `--set` names them; layers as written, the models' as were used."""
     given = {
-        **used,
-        **{f"layers.{name}": values for name, values in written.get("layers", {}).items()},
+        **run.provenance.settings,
+        "layers": run.provenance.study.get("layers", {}),
         "inventory": inventory,
+        "models": {n: {"angles": m.angles, **m.params} for n, m in run.provenance.models.items()},
     }
-    tables: list[Table] = []
-    # Factors and models follow as they were used, with all defaults.
-    for name, values in given.items():
-        if name not in ("models", "factors"):
-            tables += _tables(str(name), values)
-    for code, values in (used.get("factors") or {}).items():
-        tables.append((f"factors.{code}", words.flat(values)))
-    for name, model in run.provenance.models.items():
-        params = {"angles": model.angles, **model.params}
-        tables.append((f"models.{name}", words.flat(params)))
-    return [(name, rows) for name, rows in tables if rows]
-
-
-def _tables(name: str, values: JsonValue) -> Sequence[Table]:
-    """Return a table, and those that it holds lists of, as (head, rows)."""
-    if isinstance(values, list):
-        return [(f"[{name}]", words.flat(v)) for v in values if isinstance(v, dict)]
-    if not isinstance(values, dict):
-        return []
-    lists = {
-        k: v for k, v in values.items() if isinstance(v, list) and v and isinstance(v[0], dict)
-    }
-    own = {k: v for k, v in values.items() if k not in lists}
-    inner = [table for k, v in lists.items() for table in _tables(f"{name}.{k}", v)]
-    return [(name, words.flat(own)), *inner]
+    return words.flat(given)

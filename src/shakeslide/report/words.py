@@ -231,6 +231,8 @@ def flat(values: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, s
         name = f"{prefix}{key}"
         if isinstance(value, dict) and value:
             rows += flat(value, f"{name}.")
+        elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            rows += flat({str(i): item for i, item in enumerate(value)}, f"{name}.")
         else:
             rows.append((name, plain(value)))
     return rows
