@@ -203,14 +203,19 @@ def write(figure: Figure, path: Path) -> Image.Image:
 
 
 def _uri(image: Image.Image, photo: bool) -> str:
-    buffer = io.BytesIO()
     if photo:
         # Half the size of JPEG at the same look.
-        image.save(buffer, format="WEBP", quality=78, method=4)
-    else:
-        # Median cut would lose colours of few pixels, such as the ends of a colour bar.
-        palette = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        palette.convert("RGB").save(buffer, format="WEBP", lossless=True, quality=60, method=4)
+        return data_uri(image, quality=78)
+    # Median cut would lose colours of few pixels, such as the ends of a colour bar.
+    palette = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    return data_uri(palette, lossless=True, quality=60)
+
+
+def data_uri(image: Image.Image, **how: Any) -> str:
+    """Return a picture as WebP in a data URI."""
+    buffer = io.BytesIO()
+    # WebP has no grey pictures, nor palettes.
+    image.convert("RGB").save(buffer, format="WEBP", method=4, **how)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

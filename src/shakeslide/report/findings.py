@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shakeslide.learning.judgement import Scores
 from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts, MapFiles
-from shakeslide.results.evaluation_document import Offset, Pair
+from shakeslide.results.evaluation_document import Offset, Pair, Summary
 
 REFERENCE = "pixel"
 """The protocol whose scores the others show to be optimistic."""
@@ -73,44 +73,16 @@ def optimism(run: Artefacts) -> Optimism | None:
 # ------------------------------------------------------------------ the area's balance
 
 
-@dataclass(frozen=True)
-class Alarms:
-    """How many of 100 cells that a model classifies as landslide are positives.
+def alarms(run: Artefacts, model: str) -> tuple[Summary, Summary] | None:
+    """Return a model's scores at the share of positives in the area, and in the samples.
 
-    Attributes
-    ----------
-    model : str
-        The model.
-    area : float
-        Of 100 cells, at the area's share of positives.
-    sample : float or None
-        The same at the share of the samples.
-    area_share, sample_share : float
-        Those shares.
+    They are those of the strictest protocol; None where the precision in the area is not known.
     """
-
-    model: str
-    area: float
-    sample: float | None
-    area_share: float
-    sample_share: float
-
-
-def alarms(run: Artefacts, model: str) -> Alarms | None:
-    """Return a model's precision at the area's share of positives, None where not known."""
     protocol = strictest(run)
-    row = run.evaluation.in_area(protocol).get(model)
-    if row is None or row.precision.mean is None:
+    area = run.evaluation.in_area(protocol).get(model)
+    if area is None or area.precision.mean is None:
         return None
-    balanced = run.evaluation.of(protocol, model)
-    sample = balanced.precision.mean
-    return Alarms(
-        model,
-        100 * row.precision.mean,
-        None if sample is None else 100 * sample,
-        row.prevalence,
-        balanced.prevalence,
-    )
+    return area, run.evaluation.of(protocol, model)
 
 
 # ------------------------------------------------------------------ differences between models

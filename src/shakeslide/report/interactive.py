@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.io import vector
 from shakeslide.io.records import Shapes
 from shakeslide.io.style import class_colours
-from shakeslide.report import cartography, findings, map_figures, words
+from shakeslide.report import cartography, figures, findings, map_figures, words
 from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import Float, Line, View
 from shakeslide.report.colouring import PROBABILITY, probability_scale, spread_scale
@@ -304,22 +303,16 @@ def coded(
 
 def _exact(codes: NDArray[np.uint8]) -> CodedPicture:
     """Return a picture with a sum of its codes, by which the page knows that it decoded them."""
-    buffer = io.BytesIO()
-    # WebP has no grey pictures.
-    grey = Image.fromarray(codes).convert("RGB")
-    grey.save(buffer, format="WEBP", lossless=True, quality=60, method=4)
-    uri = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    uri = figures.data_uri(Image.fromarray(codes), lossless=True, quality=60)
     # Weighted by place, so that swapped cells show; exact in a script's numbers (below 2^53).
     weights = np.arange(codes.size, dtype=np.int64) % 251 + 1
     return CodedPicture(uri, int((codes.ravel() * weights).sum()))
 
 
 def _photo(shade: Float) -> str:
-    buffer = io.BytesIO()
     # Darker than under points and lines: it must show through the layer.
     grey = cartography.picture(np.asarray(0.1 + 0.9 * shade, np.float32))
-    Image.fromarray(grey).convert("RGB").save(buffer, format="WEBP", quality=35, method=4)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return figures.data_uri(Image.fromarray(grey), quality=35)
 
 
 def _short(values: Line) -> list[float]:
