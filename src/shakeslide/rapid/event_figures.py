@@ -10,11 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
-from shakeslide.rapid.first_places import FirstSquares, Square
-from shakeslide.report import cartography, figures, legends
+from shakeslide.rapid.first_places import FirstSquares
+from shakeslide.report import cartography, figures, legends, sheet_map
 from shakeslide.report.cartography import Float, View
 from shakeslide.report.colouring import (
     MAP_SHADE,
@@ -29,13 +27,9 @@ WIDE = 7.2
 """Width of the map in inches."""
 SMALL = 3.4
 TALLEST = 8.0
-MARK = "#003c71"
-"""Of squares and letters: blue, which the ramp of probabilities has not."""
 LEFT, RIGHT, TOP, LEGEND = 0.34, 0.1, 0.26, 0.62
 """Inches for latitudes, the edge, longitudes and the legend."""
 NARROWEST = 2.4
-WITHIN = 0.13
-"""Side in inches of a square from which its letter has room inside it."""
 MOST = 1600
 """Cells along the longer side at most."""
 
@@ -118,8 +112,7 @@ def put(
     axes.tick_params(labelsize=7.5)
     metres = (view.extent[1] - view.extent[0]) / across
     if shown.squares is not None:
-        for square in shown.squares.squares:
-            _mark(axes, square, shown.squares.side, metres)
+        sheet_map.mark(axes, shown.squares.squares, shown.squares.side, metres, view.extent)
     if shown.epicentre is not None:
         axes.plot(
             *shown.epicentre, marker="*", markersize=12, color="white", markeredgecolor="black",
@@ -131,24 +124,6 @@ def put(
     beyond = "max" if bool((shown.values > (norm.vmax or 1.0)).any()) else "neither"
     legends.colour_bar(figure, bar, norm, PROBABILITY, 7.5, beyond)
     sheet.text(left + 0.46 * across, bottom - 0.4, shown.title, fontsize=7.5, va="top")
-
-
-def _mark(axes: Axes, square: Square, side: float, metres: float) -> None:
-    """Outline a square and write its letter beside it; `metres` lie along an inch."""
-    halo = [withStroke(linewidth=2.4, foreground="white")]
-    corner = (square.x - side / 2, square.y - side / 2)
-    axes.add_patch(
-        Rectangle(
-            corner, side, side, fill=False, edgecolor=MARK, linewidth=1.1, zorder=6,
-            path_effects=halo,
-        )
-    )  # fmt: skip
-    # Inside where there is room, else beside it.
-    x = square.x if side / metres >= WITHIN else square.x + side / 2 + 0.07 * metres
-    axes.text(
-        x, square.y, square.label, fontsize=8, fontweight="bold", color=MARK, ha="center",
-        va="center_baseline", zorder=7, path_effects=halo, clip_on=True,
-    )  # fmt: skip
 
 
 def shown_maps(

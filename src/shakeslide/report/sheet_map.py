@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,6 +31,19 @@ OUTSIDE = 10.0
 """More than all overlaps of a letter: it never leaves the map for them."""
 MARK = "#003c71"
 """Of squares and letters: blue, which the ramp of probabilities has not."""
+
+
+class Lettered(Protocol):
+    """A square to mark: its letter, and its centre in the map's CRS."""
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+
+    @property
+    def x(self) -> float: ...  # noqa: D102
+
+    @property
+    def y(self) -> float: ...  # noqa: D102
 
 
 def draw(
@@ -66,7 +80,7 @@ def draw(
     cartography.graticule(axes, view, (wide, tall))
     axes.tick_params(labelsize=7.5)
     metres = (view.extent[1] - view.extent[0]) / wide
-    _mark(axes, squares, side, letter_places(squares, side, metres, view.extent))
+    mark(axes, squares, side, metres, view.extent)
     across = box.width - LEFT
     cartography.scale_bar(sheet, left + 0.04, bottom - 0.28, 0.26 * across, metres, 7.5)
     cartography.north_arrow(sheet, left + 0.36 * across, bottom - 0.4, view, 0.32)
@@ -91,34 +105,41 @@ def _title(run: Artefacts, files: MapFiles) -> str:
     )
 
 
-def _mark(
-    axes: Axes, squares: Sequence[Place], side: float, letters: Sequence[tuple[float, float]]
+def mark(
+    axes: Axes,
+    squares: Sequence[Lettered],
+    side: float,
+    metres: float,
+    extent: tuple[float, float, float, float],
 ) -> None:
-    """Outline squares, of `side` metres, and write their letters at these places."""
+    """Outline squares on a map and write their letters; parameters as for `letter_places`."""
     halo = [withStroke(linewidth=2.4, foreground="white")]
-    for place in squares:
-        corner = (place.x - side / 2, place.y - side / 2)
+    letters = letter_places(squares, side, metres, extent)
+    for square, (x, y) in zip(squares, letters, strict=True):
+        corner = (square.x - side / 2, square.y - side / 2)
         axes.add_patch(
             Rectangle(
                 corner, side, side, fill=False, edgecolor=MARK, linewidth=1.1, zorder=6,
                 path_effects=halo,
             )
         )  # fmt: skip
-    for place, (x, y) in zip(squares, letters, strict=True):
         axes.text(
-            x, y, place.label, fontsize=8, fontweight="bold", color=MARK, ha="center",
+            x, y, square.label, fontsize=8, fontweight="bold", color=MARK, ha="center",
             va="center_baseline", zorder=7, path_effects=halo, clip_on=True,
         )  # fmt: skip
 
 
 def letter_places(
-    squares: Sequence[Place], side: float, metres: float, extent: tuple[float, float, float, float]
+    squares: Sequence[Lettered],
+    side: float,
+    metres: float,
+    extent: tuple[float, float, float, float],
 ) -> list[tuple[float, float]]:
     """Return where the letters of squares stand, in metres: within, or beside small squares.
 
     Parameters
     ----------
-    squares : sequence of Place
+    squares : sequence of Lettered
         The squares.
     side : float
         Theirs, in metres.
