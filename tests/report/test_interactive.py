@@ -173,14 +173,17 @@ def test_nothing_mapped_no_map(run: artefacts.Artefacts) -> None:
 # ------------------------------------------------------------------ lines
 
 
-def places(overlay: interactive.LineData, line: int = 0) -> np.ndarray:
+def places(overlay: interactive.Overlay, line: int = 0) -> np.ndarray:
     steps = np.array(overlay.lines[line]).reshape(-1, 2)
     left, top = GRID.boundingbox.left, GRID.boundingbox.top
     return np.cumsum(steps, axis=0) * overlay.unit * (1, -1) + (left, top)
 
 
 def test_outlines_and_marks_lie_where_they_are(made: interactive.InteractiveMap) -> None:
-    assert [(o.id, o.shown) for o in made.overlays] == [("outlines", True), ("lines-FD", False)]
+    assert [(o.id, o.shown) for o in made.data.overlays.values()] == [
+        ("outlines", True),
+        ("lines-FD", False),
+    ]
     ring = shapely.Polygon(places(made.data.overlays["outlines"]))
     given = STUDY.outlines[0]
     assert ring.symmetric_difference(given).area < 0.1 * given.area
@@ -198,7 +201,7 @@ def test_source_areas_are_laid_over_where_the_run_made_them(
     frame.to_file(tmp_path / "sources.gpkg", layer="source")
     told = interactive.interactive_map(replace(run, out=tmp_path), StudyFacts())
     assert told is not None
-    assert [o.id for o in told.overlays] == ["sources"]
+    assert [o.id for o in told.data.overlays.values()] == ["sources"]
     (ring,) = told.data.overlays["sources"].lines
     assert shapely.Polygon(places(told.data.overlays["sources"])).contains(inside)
     assert len(ring) > 8
@@ -210,7 +213,7 @@ def test_the_same_lines_are_offered_once(run: artefacts.Artefacts) -> None:
     marks = {"FD": lines, "DEM": lines, "TPI": points, "XX": lines}
     told = interactive.interactive_map(run, StudyFacts(marks=marks))
     assert told is not None
-    assert [o.id for o in told.overlays] == ["lines-FD"]
+    assert [o.id for o in told.data.overlays.values()] == ["lines-FD"]
 
 
 # ------------------------------------------------------------------ in a browser

@@ -164,9 +164,7 @@ def test_a_single_split_resolves_nothing(run_folder: Path) -> None:
 
 
 def test_gap_to_the_known_truth(run_folder: Path, page: Page) -> None:
-    text = page.fact("truth", model="rf")
-    assert [float(v) for v in re.findall(r"\d+\.\d", text)] == [90.0, 0.9, 5.2]
-    assert "below" in text
+    assert [float(v) for v in re.findall(r"\d+\.\d+", page.fact("truth"))] == [90.0, 0.95]
     rows = page.rows("truth")
     for model, cells in rows.items():
         wanted = [100 * (SCORES[model] - 0.9), -100 * GAPS[model]] * 2
@@ -183,12 +181,9 @@ def test_the_truth_of_other_earthquakes_is_not_known(run_folder: Path) -> None:
     found = findings.truth(run)
     assert found is not None
     assert found.protocols == ["pixel", "block"]
-    assert (found.model, found.protocol) == ("rf", "block")
-    assert found.gap == pytest.approx(100 * GAPS["rf"])
     alone = findings.truth(changed(run_folder, summary=by_event))
     assert alone is not None
     assert alone.protocols == []
-    assert alone.model == ""
 
 
 def test_calibration_stands_with_the_reliability(run_folder: Path, page: Page) -> None:

@@ -188,19 +188,12 @@ class Truth:
     gaps : mapping of (str, str) to Offset
         The truth less the model by protocol and model, as shares.
     protocols : sequence of str
-        Those for which the gaps are known.
-    model, protocol : str
-        The best model under the strictest of these protocols; "" where no gap is known.
-    gap : float
-        Its points of AUC below the known probabilities.
+        Those for which the gaps are known: of this study's own cells, not other earthquakes'.
     """
 
     scores: Scores
     gaps: Offsets
     protocols: Sequence[str]
-    model: str = ""
-    protocol: str = ""
-    gap: float = 0.0
 
 
 def truth(run: Artefacts) -> Truth | None:
@@ -209,13 +202,4 @@ def truth(run: Artefacts) -> Truth | None:
     if told is None:
         return None
     gaps = {(gap.protocol, gap.model): gap for gap in told.gaps}
-    protocols = _known(run, gaps)
-    if not protocols:
-        return Truth(told.scores, gaps, protocols)
-    # It is known of this study's own cells, not of other earthquakes'.
-    hardest = strictest(run, protocols)
-    best = run.evaluation.best(hardest, "roc_auc").model
-    gap = gaps[hardest, best].roc_auc
-    if gap is None:
-        return Truth(told.scores, gaps, protocols)
-    return Truth(told.scores, gaps, protocols, best, hardest, 100 * gap)
+    return Truth(told.scores, gaps, _known(run, gaps))

@@ -38,6 +38,8 @@ INDEX_CODES = 40
 LATTICE = 17
 """Places along each side whose longitude and latitude the page is told; between them it
 interpolates, wrong by less than the curvature over a 16th of the map."""
+OUTLINES = "outlines"
+"""The overlay that is shown at first."""
 MARK_COLOURS: Mapping[str, str] = {"DR": "#0072b2"}
 OTHER_MARKS = ("#1b1f24", "#6a3d9a", "#8c510a", "#006d5b")
 
@@ -126,10 +128,13 @@ class LayerData:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LineData:
-    """Lines for the script: steps in `unit` metres from the map's upper left corner."""
+class Overlay:
+    """Lines to lay over a layer: steps in `unit` metres from the map's upper left corner."""
 
+    id: str
+    name: str
     colour: str
+    shown: bool
     width: float
     unit: float
     lines: Sequence[Sequence[int]]
@@ -157,7 +162,7 @@ class MapData:
     shade: str | None
     images: Sequence[CodedPicture]
     layers: Mapping[str, LayerData]
-    overlays: Mapping[str, LineData]
+    overlays: Mapping[str, Overlay]
 
 
 @dataclass(frozen=True)
@@ -172,23 +177,12 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Overlay:
-    """Lines to lay over a layer."""
-
-    id: str
-    name: str
-    colour: str
-    shown: bool
-    data: LineData
-
-
-@dataclass(frozen=True)
 class InteractiveMap:
     """What the page's template needs.
 
     Attributes
     ----------
-    layers, overlays : sequence
+    layers : sequence of Layer
         To choose from.
     step : int
         Cells of the files along a cell of the map.
@@ -201,7 +195,6 @@ class InteractiveMap:
     """
 
     layers: Sequence[Layer]
-    overlays: Sequence[Overlay]
     step: int
     data: MapData
     script: Markup
@@ -255,11 +248,11 @@ def interactive_map(
         shade=None if shade is None else _photo(shade),
         images=images,
         layers={layer.id: layer.data for layer in layers},
-        overlays={overlay.id: overlay.data for overlay in overlays},
+        overlays={overlay.id: overlay for overlay in overlays},
     )
     text = resources.files("shakeslide.report").joinpath("templates/map.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return InteractiveMap(layers, overlays, view.step, data, Markup(text), f"sha256-{digest}")
+    return InteractiveMap(layers, view.step, data, Markup(text), f"sha256-{digest}")
 
 
 def _longest(shape: tuple[int, int], most: int) -> int:
@@ -432,7 +425,7 @@ def _applicability(run: Artefacts, view: View, images: list[CodedPicture]) -> li
 
 
 def _overlays(run: Artefacts, study: StudyFacts, view: View) -> list[Overlay]:
-    overlays = [_polygons("outlines", "Mapped landslides", study.outlines, view)]
+    overlays = [_polygons(OUTLINES, "Mapped landslides", study.outlines, view)]
     if (path := run.out / "sources.gpkg").exists():
         source = vector.VectorSource(path, "sources", layer="source")
         found = vector.read(source, grids.crs_of(run.grid), "polygon").geometry
@@ -448,9 +441,8 @@ def _overlays(run: Artefacts, study: StudyFacts, view: View) -> list[Overlay]:
         colour = MARK_COLOURS.get(code, OTHER_MARKS[len(drawn) % len(OTHER_MARKS)])
         drawn.append(lines)
         name = f"Lines of {code}: {factor.info.name}"
-        data = _line_data(lines, colour, 1.6, view)
-        overlays.append(Overlay(f"lines-{code}", name, colour, False, data))
-    return [o for o in overlays if o.data.lines]
+        overlays.append(_overlay(f"lines-{code}", name, colour, lines, view))
+    return [overlay for overlay in overlays if overlay.lines]
 
 
 def _polygons(
@@ -458,9 +450,22 @@ def _polygons(
 ) -> Overlay:
     # What lies beyond the map would only make the page larger.
     inside = shapes[shapely.intersects(shapes, _frame(view))]
-    rings = cartography.outline_rings(inside, view)
-    shown = name == "outlines"
-    return Overlay(name, title, colour, shown, _line_data(rings, colour, 0.9, view))
+    return _overlay(name, title, colour, cartography.outline_rings(inside, view), view)
+
+
+def _overlay(name: str, title: str, colour: str, lines: Sequence[Line], view: View) -> Overlay:
+    """Return lines as steps in eighths of a cell from the corner: a third of the room."""
+    left, _, _, top = view.extent
+    unit = min(view.cell) / 8
+    steps = []
+    for line in lines:
+        places = np.round((line - (left, top)) * (1, -1) / unit).astype(np.int64)
+        steps.append(np.diff(places, axis=0, prepend=0).ravel().tolist())
+    thick = name.startswith("lines")
+    return Overlay(
+        id=name, name=title, colour=colour, shown=name == OUTLINES,
+        width=1.6 if thick else 0.9, unit=unit, lines=steps,
+    )  # fmt: skip
 
 
 def _lines(shapes: Shapes, view: View) -> list[Line]:
@@ -482,17 +487,6 @@ def _same(lines: Sequence[Line], others: Sequence[Line]) -> bool:
 def _frame(view: View) -> shapely.Polygon:
     left, right, bottom, top = view.extent
     return shapely.box(left, bottom, right, top)
-
-
-def _line_data(lines: Sequence[Line], colour: str, width: float, view: View) -> LineData:
-    """Return lines as steps in eighths of a cell from the corner: a third of the room."""
-    left, _, _, top = view.extent
-    unit = min(view.cell) / 8
-    steps = []
-    for line in lines:
-        places = np.round((line - (left, top)) * (1, -1) / unit).astype(np.int64)
-        steps.append(np.diff(places, axis=0, prepend=0).ravel().tolist())
-    return LineData(colour=colour, width=width, unit=unit, lines=steps)
 
 
 def _lattice(view: View) -> Lattice | None:
