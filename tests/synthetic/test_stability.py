@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 from shakeslide.factors.terrain import derivatives
 from shakeslide.synthetic import SyntheticEarthquake, geology
 from shakeslide.synthetic.failure import failure_curve
-from shakeslide.synthetic.stability import Interactions, calibrate, probabilities, slopes
+from shakeslide.synthetic.stability import Interactions, evenly_spread, probabilities, slopes
 
 NONE = Interactions(0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -31,7 +31,7 @@ def test_rows_done_alone_are_those_of_the_whole(earthquake: SyntheticEarthquake)
 def test_p_star_is_what_its_parts_make(earthquake: SyntheticEarthquake) -> None:
     s, surface, rupture = earthquake.scenario, earthquake.surface, earthquake.rupture
     curve = failure_curve(s.magnitude, s.noise)
-    strength = calibrate(surface, rupture, s.interactions, curve, s.prevalence)
+    strength = s.strength(evenly_spread(surface, rupture, s.interactions))
     p = probabilities(surface, rupture, s.interactions, curve, strength)
     np.testing.assert_array_equal(p, earthquake.p_star)
     weaker = probabilities(surface, rupture, s.interactions, curve, 0.9 * strength)

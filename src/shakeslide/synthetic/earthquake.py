@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +18,7 @@ from shakeslide.factors.terrain import derivatives
 from shakeslide.synthetic import geology
 from shakeslide.synthetic.drainage import Reaches, accumulate, river_reaches, steepest_receivers
 from shakeslide.synthetic.draw import draw_failures
-from shakeslide.synthetic.failure import failure_curve
+from shakeslide.synthetic.failure import FailureCurve, failure_curve
 from shakeslide.synthetic.mappers import Mapping, map_landslides, voids
 from shakeslide.synthetic.mountains import Ground
 from shakeslide.synthetic.noise import Axis, Floats, gaussian_field
@@ -31,7 +32,14 @@ from shakeslide.synthetic.shaking import (
     make_rupture,
     shake,
 )
-from shakeslide.synthetic.stability import Interactions, Surface, calibrate, probabilities
+from shakeslide.synthetic.stability import (
+    Interactions,
+    Slopes,
+    Surface,
+    evenly_spread,
+    probabilities,
+    strength_for,
+)
 from shakeslide.synthetic.strips import by_strips
 
 CENTRE = (400_000.0, 3_450_000.0)
@@ -59,14 +67,23 @@ class Scenario:
         Degrees; the relief is stretched to it.
     prevalence : float
         Share of the map that fails on average; the strength of the ground is scaled to it.
+    even_pga : float
+        Above 0: the strength is scaled so that this share fails under an even shaking of so much
+        (g) in an earthquake of magnitude 7. The share that fails in this earthquake then depends
+        on its own shaking. At 0 the share is this earthquake's.
     noise : float
         Standard deviation of ln ground motion about the median, which nobody observes.
     patchiness : float
         Standard deviation of the pattern in ln ground motion that intensity and ShakeMap show.
+    hidden_shaking : float
+        Standard deviation of a pattern in ln ground motion that they do not show.
+    away, along : float
+        How far (m) the map lies from its usual place beside the rupture: across the strike,
+        towards the foot wall, and along the strike.
     hanging_wall : float
         Excess of ln ground motion on the hanging wall beside the rupture.
     topography : float
-        Gain of ln ground motion on ridges; as much is lost in valleys.
+        Gain of ln ground motion on ridges; as much is lost in valleys. Below 0, valleys gain.
     facing : float
         Gain of ln ground motion on slopes that face away from the epicentre.
     dip_slope : float
@@ -96,8 +113,12 @@ class Scenario:
     magnitude: float = 7.2
     median_slope: float = 28.0
     prevalence: float = 0.04
+    even_pga: float = 0.0
     noise: float = 0.3
     patchiness: float = 0.15
+    hidden_shaking: float = 0.0
+    away: float = 0.0
+    along: float = 0.0
     hanging_wall: float = 0.4
     topography: float = 0.4
     facing: float = 0.4
@@ -128,10 +149,35 @@ class Scenario:
     def interactions(self) -> Interactions:
         """What bends the Newmark chain."""
         return Interactions(
-            self.topography, self.facing, self.dip_slope, self.undercutting, self.hidden_strength
-        )
+            self.topography, self.facing, self.dip_slope, self.undercutting, self.hidden_strength,
+            self.hidden_shaking,
+        )  # fmt: skip
+
+    @property
+    def rupture(self) -> Rupture:
+        """The rupture at its place beside the map."""
+        return make_rupture(self.seed, self.magnitude, self.extent, (self.away, self.along))
+
+    @property
+    def curve(self) -> FailureCurve:
+        """Share that fails in this earthquake."""
+        return failure_curve(self.magnitude, self.noise)
+
+    def strength(self, parts: Sequence[Slopes]) -> float:
+        """Return the scale of the ground's strength, found on parts of the map as `tested`."""
+        magnitude = EVEN_MAGNITUDE if self.even_pga > 0.0 else self.magnitude
+        return strength_for(parts, failure_curve(magnitude, self.noise), self.prevalence)
+
+    def tested(self, surface: Surface) -> tuple[Surface, Interactions]:
+        """Return the ground, and what bends the chain, by which its strength is found."""
+        if self.even_pga <= 0.0:
+            return surface, self.interactions
+        pga = np.full_like(surface.pga, self.even_pga)
+        return replace(surface, pga=pga), replace(self.interactions, hidden_shaking=0.0)
 
 
+EVEN_MAGNITUDE = 7.0
+"""Magnitude of the even shaking by which the strength of the ground may be found."""
 LIMITS: list[tuple[str, float, float]] = [
     ("seed", 0, 2**40),
     ("rows", SMALLEST, 40_000),
@@ -140,10 +186,14 @@ LIMITS: list[tuple[str, float, float]] = [
     ("magnitude", 5, 8.5),
     ("median_slope", 5, 45),
     ("prevalence", 1e-4, 0.3),
+    ("even_pga", 0, 2),
     ("noise", 0, 2),
     ("patchiness", 0, 2),
+    ("hidden_shaking", 0, 2),
+    ("away", -300_000, 300_000),
+    ("along", -300_000, 300_000),
     ("hanging_wall", 0, 2),
-    ("topography", 0, 2),
+    ("topography", -2, 2),
     ("facing", 0, 2),
     ("dip_slope", 0, 0.9),
     ("undercutting", 0, 0.9),
@@ -384,7 +434,7 @@ def make(scenario: Scenario) -> SyntheticEarthquake:
     and failures are done strip by strip.
     """
     rows, cols, cell = scenario.rows, scenario.cols, scenario.cell
-    rupture = make_rupture(scenario.seed, scenario.magnitude, scenario.extent)
+    rupture = scenario.rupture
     relief = make_relief(
         rows, cols, cell,
         lambda frame: ground(rupture, frame), lambda frame: regional(rupture, frame),
@@ -393,10 +443,9 @@ def make(scenario: Scenario) -> SyntheticEarthquake:
     relief = stretch(relief, scenario.median_slope)
     motion = _motion(scenario, rupture, relief)
     surface = _surface(scenario, rupture, relief, motion)
-    curve = failure_curve(scenario.magnitude, scenario.noise)
-    how = scenario.interactions
-    strength = calibrate(surface, rupture, how, curve, scenario.prevalence)
-    p_star = probabilities(surface, rupture, how, curve, strength)
+    tested, how = scenario.tested(surface)
+    strength = scenario.strength(evenly_spread(tested, rupture, how))
+    p_star = probabilities(surface, rupture, scenario.interactions, scenario.curve, strength)
     failed = draw_failures(scenario.seed, surface, p_star, scenario.cluster)
     slides = make_landslides(
         failed, surface.elevation, cell, scenario.seed, amalgamation=scenario.amalgamation

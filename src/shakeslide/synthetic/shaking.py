@@ -203,15 +203,18 @@ class Rupture:
         return np.asarray(fade * np.exp(-beyond / 5_000.0))
 
 
-def make_rupture(seed: int, magnitude: float, extent: float) -> Rupture:
+def make_rupture(
+    seed: int, magnitude: float, extent: float, away: tuple[float, float] = (0.0, 0.0)
+) -> Rupture:
     """Rupture of a magnitude's length through a map of a given extent (m).
 
     Length: log10 L = -3.22 + 0.69 M; width: log10 W = -1.01 + 0.32 M (Wells and Coppersmith 1994).
     The epicentre lies near one end, and that end near the map where the rupture is the longer.
+    `away` moves the map from there, across the strike towards the foot wall and along it (m).
     """
     rng = np.random.default_rng([seed, 20])
     strike = float(rng.uniform(15.0, 65.0) + 180.0 * rng.integers(2))
-    offset = float(rng.uniform(-0.22, -0.12)) * extent
+    offset = float(rng.uniform(-0.22, -0.12)) * extent + away[0]
     structure = Structure(seed, strike, offset)
     length = 1000.0 * 10.0 ** (-3.22 + 0.69 * magnitude)
     width = 1000.0 * 10.0 ** (-1.01 + 0.32 * magnitude)
@@ -220,14 +223,15 @@ def make_rupture(seed: int, magnitude: float, extent: float) -> Rupture:
     hypocentre = (start + 0.12 * length, 0.55 * width)
     if rng.random() < 0.5:
         start, end, hypocentre = -end, -start, (-hypocentre[0], hypocentre[1])
+    along, down = hypocentre
     return Rupture(
         structure=structure,
         magnitude=magnitude,
-        start=start,
-        end=end,
+        start=start - away[1],
+        end=end - away[1],
         dip=float(rng.uniform(30, 42)),
         width=width,
-        hypocentre=hypocentre,
+        hypocentre=(along - away[1], down),
     )
 
 

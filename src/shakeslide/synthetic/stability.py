@@ -27,6 +27,10 @@ HALO = 8
 RIDGE = 40.0
 """Topographic position (m above the mean of 325 m around) of full amplification."""
 
+HIDDEN = ([80_000.0, 12_000.0, 4_000.0], [0.4, 0.35, 0.25])
+"""Spacings (m) and weights of the pattern of shaking that no ShakeMap shows: the widest is nearly
+the same at all places of a map, as what sets an earthquake apart from others of its size."""
+
 GENTLE = 12.0
 """Slope (degrees) below which the ground in front holds a slope up."""
 
@@ -40,6 +44,7 @@ class Interactions:
     dip_slope: float
     undercutting: float
     hidden_strength: float
+    hidden_shaking: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +123,9 @@ def _shaking(
     away = np.arctan2(surface.x[None, :] - east, surface.y[rows, None] - north)
     facing = np.cos(np.radians(aspect) - away) * np.minimum(np.sin(np.radians(slope)) / 0.5, 1.0)
     gain = how.topography * position + how.facing * facing
+    if how.hidden_shaking > 0.0:
+        seed = (rupture.structure.seed, 53)
+        gain += how.hidden_shaking * gaussian_field(seed, surface.x, surface.y[rows], *HIDDEN)
     return np.asarray(np.log(surface.pga[rows]) + gain, np.float32)
 
 
@@ -186,15 +194,9 @@ def _strips(rows: int, most: int) -> Iterator[tuple[int, int]]:
         yield start, start + 8
 
 
-def calibrate(
-    surface: Surface, rupture: Rupture, how: Interactions, curve: FailureCurve, prevalence: float
-) -> float:
-    """Scale of the ground's strength with which a share `prevalence` of the map fails on average.
-
-    Found on strips of the map that are spread evenly, at least 64 of them or the whole map.
-    """
-    parts = [slopes(surface, a, b, rupture, how) for a, b in _strips(surface.y.size, 64)]
-    return strength_for(parts, curve, prevalence)
+def evenly_spread(surface: Surface, rupture: Rupture, how: Interactions) -> list[Slopes]:
+    """Infinite slopes of strips that are spread evenly, 64 of them or the whole map."""
+    return [slopes(surface, a, b, rupture, how) for a, b in _strips(surface.y.size, 64)]
 
 
 def strength_for(parts: Sequence[Slopes], curve: FailureCurve, prevalence: float) -> float:

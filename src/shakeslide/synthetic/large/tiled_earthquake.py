@@ -34,7 +34,6 @@ from shakeslide.synthetic.earthquake import (
     regional,
     river_cells,
 )
-from shakeslide.synthetic.failure import FailureCurve, failure_curve
 from shakeslide.synthetic.geology import Codes
 from shakeslide.synthetic.id_polygons import Place, outlines, patches
 from shakeslide.synthetic.large.journal import Journal, journal
@@ -47,8 +46,8 @@ from shakeslide.synthetic.mappers import Extent, extent_nodes, make_extent, void
 from shakeslide.synthetic.noise import Axis, Floats
 from shakeslide.synthetic.relief import cascade
 from shakeslide.synthetic.runout import RunOut
-from shakeslide.synthetic.shaking import Rupture, aftershock_sequence, make_rupture
-from shakeslide.synthetic.stability import Slopes, Surface, probabilities, slopes, strength_for
+from shakeslide.synthetic.shaking import Rupture, aftershock_sequence
+from shakeslide.synthetic.stability import Slopes, Surface, probabilities, slopes
 from shakeslide.synthetic.study_files import (
     BLOCK,
     RASTERS,
@@ -111,12 +110,12 @@ class _Map:
         return make_surface(bare, self.span, structure, motion), motion.pgv
 
     def slopes(self, box: Box) -> Slopes:
-        """Infinite slopes of a box."""
+        """Infinite slopes of a box, by which the strength of the ground is found."""
         window = box.grown(HALO, self.shape)
         surface, _ = self.surface(window)
         rows, cols = box.within(window)
-        how = self.event.scenario.interactions
-        found = slopes(surface, rows.start, rows.stop, self.event.rupture, how)
+        tested, how = self.event.scenario.tested(surface)
+        found = slopes(tested, rows.start, rows.stop, self.event.rupture, how)
         return Slopes(*(getattr(found, f.name)[:, cols] for f in fields(Slopes)))
 
 
@@ -252,7 +251,7 @@ class _Maker:
 
     def run(self) -> None:
         s, steps = self.scenario, self.journal.steps
-        rupture = make_rupture(s.seed, s.magnitude, s.extent)
+        rupture = s.rupture
         event = Earthquake(s, rupture, aftershock_sequence(rupture, s.seed))
         level = cascade(s.rows, s.cols, s.cell)[-1]
         terrain = terrain_in(self.journal.folder, level, "elevation", "area")
@@ -352,7 +351,7 @@ class _Maker:
                 append_vector(temporary, lines, columns, "rivers", self.scenario.centre)
             _require_layer(temporary, "rivers", self.scenario.centre)
 
-    def strength(self, land: _Map, curve: FailureCurve) -> float:
+    def strength(self, land: _Map) -> float:
         """Scale of the ground's strength, from spots that are spread evenly over the map."""
         starts = []
         for size in land.shape:
@@ -365,13 +364,12 @@ class _Maker:
                 found.append(part)
                 advance(1)
         merged = Slopes(*(np.stack([getattr(p, f.name) for p in found]) for f in fields(Slopes)))
-        return strength_for([merged], curve, self.scenario.prevalence)
+        return self.scenario.strength([merged])
 
     def rasters(self, land: _Map, failed: Plane) -> None:
         """Write rasters, maps of classes and where cells fail."""
         s, event = self.scenario, land.event
-        curve = failure_curve(s.magnitude, s.noise)
-        strength = self.strength(land, curve)
+        curve, strength = s.curve, self.strength(land)
         void = self.void_level(land)
         failed.create()
 
