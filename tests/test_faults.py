@@ -254,6 +254,18 @@ def test_a_place_that_is_taken_is_one_line(
     assert not parts(out)
 
 
+@pytest.mark.parametrize("name", [".work", "versions", "maps", "factors"])
+def test_no_link_in_place_of_a_folder_is_followed(
+    site_study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    out.mkdir()
+    elsewhere.mkdir()
+    (out / name).symlink_to(elsewhere)
+    assert f"{out / name}: is a link" in refused(capsys, "prepare", site_study, "--out", out)
+    assert not list(elsewhere.iterdir())
+
+
 # ------------------------------------------------------------------ damaged outputs
 
 

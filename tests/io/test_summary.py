@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
+from shakeslide.checks import symptoms
 from shakeslide.core.errors import InputError
 from shakeslide.io import raster, summary
 from shakeslide.io.summary import Summary
@@ -21,14 +22,18 @@ UTM = CRS("EPSG:32643")
 PLACE = Affine(30, 0, 340_000, 0, -30, 3_840_000)
 
 
-@given(st.lists(st.sampled_from([np.nan, -3.0, 0.0, 1.5, 7.0, 7.5, 255.0]), max_size=40), st.data())
+@given(
+    st.lists(st.sampled_from([np.nan, np.inf, -np.inf, -3.0, 0.0, 1.5, 7.0, 255.0]), max_size=40),
+    st.data(),
+)
 def test_a_summary_is_that_of_numpy_however_it_is_cut(
     values: list[float], data: st.DataObject
 ) -> None:
     whole = np.array(values, np.float32)
     at = data.draw(st.integers(0, len(values)))
     got = Summary.of(whole[:at], 9).joined(Summary.of(whole[at:], 9), 9)
-    known = whole[~np.isnan(whole)]
+    known = whole[np.isfinite(whole)]
+    assert got.infinite == np.isinf(whole).sum()
     distinct = np.unique(known)
     assert (got.cells, got.known, got.zeros) == (whole.size, known.size, (known == 0).sum())
     assert list(got.distinct) == list(distinct)
@@ -121,3 +126,18 @@ def test_longitudes_beyond_180(tmp_path: Path) -> None:
     got = seen(path, grid)
     assert got.low < 50 < got.high  # on both sides of the meridian
     assert got.cells < 100 * 100
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_infinite_values_are_counted_and_are_no_data(tmp_path: Path, dtype: type) -> None:
+    values = np.arange(64, dtype=dtype).reshape(8, 8)
+    values[0, :3] = np.inf, -np.inf, np.nan
+    values[1, 0] = np.finfo(dtype).max if dtype is np.float64 else np.inf
+    values[1, 1] = -1.0
+    write(tmp_path / "a.tif", values, tiled=False, nodata=-1.0)
+    grid = raster.info(tmp_path / "a.tif").grid
+    got = seen(tmp_path / "a.tif", grid)
+    assert (got.infinite, got.known, got.high) == (3, 59, 63.0)
+    assert np.isnan(raster.RasterSource(tmp_path / "a.tif").read(grid)).sum() == 5
+    assert symptoms.infinite(got).count("3 cells") == 1
+    assert symptoms.infinite(Summary.of(values[2:])) == ""

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from shakeslide.core.errors import InputError
 from shakeslide.models import StackedAutoencoder, fit_members
 from shakeslide.models.bayes import GaussianNaiveBayes
+from shakeslide.models.sae import autoencoder
 from shakeslide.models.sae import sae_kernels as kernels
 from shakeslide.models.sae import sae_training as training
 from shakeslide.models.sae.sae_network import (
@@ -542,3 +544,36 @@ def test_a_raw_table_is_scaled_and_said():
     wrong = {**model.arrays(), "limits": np.zeros((2, 2), np.float32)}
     with pytest.raises(InputError, match="limits"):
         StackedAutoencoder.from_arrays(wrong, model.get_params())
+
+
+def test_each_member_is_trained_on_the_device_that_it_asks_for(monkeypatch):
+    def device(model):
+        return model.device
+
+    class Card:
+        """A graphics processor that is not there."""
+
+        def __init__(self, _device):
+            self.run = "on the card"
+
+    trained, steps = [], []
+
+    def train(members, callback, threads, save, together):
+        trained.append(([m.settings.device for m in members], together))
+        save(0, members[0])
+        callback(0, 1)
+
+    monkeypatch.setattr(StackedAutoencoder, "_device", device)
+    monkeypatch.setattr(StackedAutoencoder, "_take", lambda *_: None)
+    monkeypatch.setattr(autoencoder, "_torch", lambda: SimpleNamespace(TorchSteps=Card))
+    monkeypatch.setattr(autoencoder.training, "train", train)
+    saved = []
+    monkeypatch.setattr(
+        autoencoder, "_resumed", lambda members, _: lambda k, m: saved.append(members[k] is m)
+    )
+    X, y = data(100)
+    models = [StackedAutoencoder(**QUICK, device=d) for d in ("cpu", "cuda", "cpu")]
+    fit_members(models, [X] * 3, [y] * 3, lambda *at: steps.append(at), checkpoint=".")
+    assert trained == [(["cuda"], "on the card"), (["cpu", "cpu"], None)]
+    assert saved == [True, True]
+    assert len({of for _, of in steps}) == 1

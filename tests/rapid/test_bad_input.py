@@ -13,6 +13,8 @@ import shapely
 from affine import Affine
 
 from shakeslide.cli.app import main
+from shakeslide.io import shakemap
+from shakeslide.rapid import study_file
 from tests import small_site as site
 
 from . import small_event
@@ -46,7 +48,6 @@ def edited(path: Path, pattern: str, new: str, count: int = 0) -> None:
         ('name="PGA" units="pctg"', 'name="PGA" units="furlongs"', "furlongs"),
         # Percent that is read as g.
         ('name="PGA" units="pctg"', 'name="PGA" units="g"', "PGA reaches"),
-        ('name="PGA" units="pctg"', 'name="PSA03" units="pctg"', "PGA"),
         ("nan|NaN|73.1000 34.8000 [0-9.]+", "73.1000 34.8000 -5", "negative"),
     ],
 )
@@ -69,6 +70,14 @@ def test_nodes_in_another_order_and_without_pgv_or_uncertainty_are_read(folder, 
     assert "BSSA14" in told
     page = (folder / "out" / "report.html").read_text()
     assert "no pgv" in page.lower()
+
+
+def test_without_pga_the_grid_is_that_of_pga_from_pgv(folder):
+    shaken = shakemap.read(folder / "grid.xml")
+    edited(folder / "grid.xml", 'name="PGA" units="pctg"', 'name="PSA03" units="pctg"')
+    without = shakemap.read(folder / "grid.xml")
+    got, dem = study_file.choose_grid(without, folder / "dem.tif"), folder / "dem.tif"
+    assert got == study_file.choose_grid(shaken, dem)
 
 
 def test_a_shakemap_elsewhere_is_refused(folder, capsys):

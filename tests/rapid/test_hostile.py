@@ -79,7 +79,7 @@ def test_names_that_would_be_cut_to_the_same_stay_apart():
 def test_results_stay_where_a_version_names_the_folder_above(tmp_path):
     ledger = results(tmp_path, of("", ".."))
     (tmp_path / "versions").mkdir()
-    kept = versions.kept(ledger, of("2", ".."))
+    kept = versions.kept(ledger, of("2", ".."), "jessee2022")
     assert kept is not None
     assert kept.parent == tmp_path / "versions"
     assert (tmp_path / totals.FILE).exists()
@@ -87,9 +87,43 @@ def test_results_stay_where_a_version_names_the_folder_above(tmp_path):
 
 
 def test_the_version_before_is_one_of_the_same_earthquake(tmp_path):
-    first = versions.kept(results(tmp_path, of("1")), of("1", "other"))
-    assert versions.last(tmp_path, of("1", "other")) is None
-    assert versions.last(tmp_path, of("2")) == first
+    first = versions.kept(results(tmp_path, of("1")), of("1", "other"), "jessee2022")
+    assert versions.last(tmp_path, of("1", "other"), "jessee2022") is None
+    assert versions.last(tmp_path, of("2"), "jessee2022") == first
+
+
+def test_maps_of_another_model_move_to_a_folder_of_their_own(tmp_path):
+    ledger = results(tmp_path, of("1"))
+    (tmp_path / "maps" / "jessee2022_mean.qml").write_text("style")
+    (tmp_path / "maps" / "mine.tif").write_text("mine")
+    assert versions.kept(ledger, of("1"), "jessee2022") is None
+    kept = versions.kept(ledger, of("1"), "jessee2018")
+    assert kept is not None
+    new = tmp_path / "maps" / "jessee2018_mean.tif"
+    told = versions.cleared(ledger, [new, tmp_path / totals.FILE], kept)
+    assert "jessee2022_mean.tif" in told
+    assert f"versions/{kept.name}" in told
+    assert [p.name for p in (tmp_path / "maps").iterdir()] == ["mine.tif"]
+    assert (tmp_path / totals.FILE).exists()
+    assert (kept / "maps" / "jessee2022_mean.tif").read_text() == "1"
+    # No version before this one: of it there is another model's map.
+    assert versions.last(tmp_path, of("1"), "jessee2022") is None
+    assert versions.last(tmp_path, of("2"), "jessee2018") is None
+    assert versions.last(tmp_path, of("2"), "jessee2022") == kept
+
+
+def test_a_record_that_was_edited_has_nothing_deleted_elsewhere(tmp_path):
+    out = tmp_path / "out"
+    ledger = results(out, of("1"))
+    mine = [tmp_path / "mine.tif", out / "maps" / "inner" / "mine.tif"]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    record = out / ".work" / "made" / "rapid.json"
+    for name in ("../mine.tif", "maps/../../mine.tif", str(mine[0]), "maps/inner/mine.tif"):
+        record.write_text(record.read_text().replace("totals.json", name))
+        versions.cleared(ledger, [], None)
+    assert all(path.exists() for path in mine)
 
 
 def test_what_no_earthquake_can_have_is_left_out_and_said():

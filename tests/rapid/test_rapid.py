@@ -138,11 +138,11 @@ def test_a_version_stays_as_it_was_kept_where_the_next_run_was_stopped(folder):
     out, now = folder / "out", ShakeMapVersion(id="test1", version="2", event_type="ACTUAL")
     path = out / "maps" / "jessee2022_mean.tif"
     old = path.read_bytes()
-    kept = versions.kept(Ledger(out), now)
+    kept = versions.kept(Ledger(out), now, "jessee2022")
     # Stopped between the first of the new maps and the new totals.
     path.write_bytes(b"new")
-    assert versions.kept(Ledger(out), now) is None
-    assert versions.last(out, now) == kept
+    assert versions.kept(Ledger(out), now, "jessee2022") is None
+    assert versions.last(out, now, "jessee2022") == kept
     assert (kept / "maps" / path.name).read_bytes() == old
 
 

@@ -76,7 +76,7 @@ def test_parts_alone_make_the_total(tmp_path: Path) -> None:
     write_parts(tmp_path, {k: v for k, v in PARTS.items() if "GMPE" in k})
     motion = shakemap_motion.read(write(tmp_path, {}))
     np.testing.assert_allclose(motion.pga.total, np.hypot(0.27, 0.49), rtol=1e-6)
-    assert motion.notes == ()
+    assert [n.count("parts") for n in motion.notes] == [1, 1]
 
 
 def test_bssa14_is_wider_for_small_earthquakes() -> None:
@@ -164,6 +164,8 @@ def test_unknown_and_zero_motion_is_reported(tmp_path: Path) -> None:
         ({"PGA": (PGA, "furlong")}, "furlong"),
         ({"PGA": (PGA / 100, "%g")}, "unit"),
         ({"PGV": (PGV / 100, "cm/s")}, "unit"),
+        ({"PGA": (PGA / 100, "%g"), "MMI": None}, "unit"),
+        ({"PGV": (PGV / 100, "cm/s"), "MMI": None}, "unit"),
         ({"PGV": (PGV * 10, "cm/s")}, "500 cm/s"),
         ({"MMI": (PGA, "intensity")}, "MMI"),
         ({"STDPGV": (PGV, "")}, "natural logarithm"),
@@ -178,6 +180,32 @@ def test_what_cannot_be_true_is_refused(tmp_path: Path, changed: dict, said: str
     assert said in str(refused.value)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"event": {"magnitude": "seven"}}, "seven"),
+        ({"event": {"lat": "nan", "lon": "85.1"}}, "lat"),
+        ({"product": {"shakemap_event_type": "EXERCISE"}}, "EXERCISE"),
+    ],
+)
+def test_what_is_left_out_or_assumed_of_the_earthquake_is_said(
+    tmp_path: Path, how: dict, said: str
+) -> None:
+    motion = shakemap_motion.read(write(tmp_path, {}, **how))
+    assert any(said in note for note in motion.notes)
+    assert not motion.scenario
+
+
+def test_repaired_and_summed_deviations_are_said(tmp_path: Path) -> None:
+    write_parts(tmp_path, {**PARTS, "STDPGA": 0.0})
+    motion = shakemap_motion.read(write(tmp_path, {}))
+    assert any("PGA at 20 nodes is raised to 0.01" in note for note in motion.notes)
+    write_parts(tmp_path, {k: v for k, v in PARTS.items() if k != "STDPGV"})
+    motion = shakemap_motion.read(write(tmp_path, {}))
+    np.testing.assert_allclose(motion.pgv.total, np.hypot(0.24, 0.51), rtol=1e-6)
+    assert any("PGV" in note and "parts" in note for note in motion.notes)
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
@@ -195,6 +223,11 @@ def test_uncertainty_of_another_grid_earthquake_or_version(tmp_path: Path) -> No
     write_parts(tmp_path, product={**PRODUCT, "shakemap_id": "us2"})
     with pytest.raises(InputError, match="us2"):
         shakemap_motion.read(path)
+    write_parts(tmp_path, product={"event_id": "us2"})
+    write(tmp_path, {}, product={"event_id": "us1"})
+    with pytest.raises(InputError, match="us2"):
+        shakemap_motion.read(path)
+    write(tmp_path, {})
     write_parts(tmp_path, product={**PRODUCT, "shakemap_version": "2"})
     assert any("version 2" in n and "version 3" in n for n in shakemap_motion.read(path).notes)
 

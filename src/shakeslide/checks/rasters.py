@@ -123,7 +123,7 @@ def _raster_remarks(
     layer: Layer, info: raster.RasterInfo, seen: Summary, use: Uses
 ) -> tuple[list[str], list[str]]:
     """Return notes and warnings that hold for any raster."""
-    notes, warnings = list(info.notes), [full_byte(seen, info.dtype)]
+    notes, warnings = list(info.notes), [full_byte(seen, info.dtype), symptoms.infinite(seen)]
     if layer.scale is None and (info.scale, info.offset) != (1.0, 0.0):
         notes.append(f"scale {info.scale:g} and offset {info.offset:g} of the file applied")
     if info.crs is not None and info.crs.geographic and not _within_180(info.grid):

@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from shakeslide.core.errors import shortened
+from shakeslide.core.errors import counted, shortened
 from shakeslide.io import units
 from shakeslide.io.summary import Summary
 from shakeslide.layers.positives import Positive
@@ -47,6 +47,16 @@ def zero_plateau(elevation: Summary) -> str:
     return (
         f"is 0 m in {elevation.share(elevation.zeros)} of its cells, while all others are above "
         f"{elevation.least:.0f} m: if these are voids, set nodata = 0"
+    )
+
+
+def infinite(values: Summary) -> str:
+    """Report cells whose number is infinite, or larger than a raster of ours can hold."""
+    if values.infinite == 0:
+        return ""
+    return (
+        f"is infinite, or larger than a float32 can be, in {counted(values.infinite, 'cell')}, "
+        "which count as no data: set nodata if that is right"
     )
 
 

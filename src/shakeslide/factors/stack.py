@@ -361,11 +361,21 @@ def blocks(stack: xr.DataArray) -> Iterator[tuple[Tile, Any]]:
             yield tile, parts[0, i, j]
 
 
-def save_legends(factors: Sequence[Factor], path: Path) -> None:
-    """Write the legends of the categorical factors as JSON, for people and GIS."""
+def save_legends(factors: Sequence[Factor], path: Path) -> bool:
+    """Write the legends of the categorical factors as JSON, for people and GIS.
+
+    Returns
+    -------
+    bool
+        False where the file holds just this already.
+    """
     legends = {f.code: {str(k): v for k, v in f.legend.items()} for f in factors if f.legend}
+    text = json.dumps(legends, indent=1, ensure_ascii=False).encode()
+    if path.is_file() and path.read_bytes() == text:
+        return False
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(legends, indent=1, ensure_ascii=False), encoding="utf-8")
+        temporary.write_bytes(text)
+    return True
 
 
 def valid(block: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -88,9 +88,17 @@ class Band:
         return exact and not self.masked and self.dataset.count == 1
 
     def read(
-        self, window: Window, dtype: Any, shape: tuple[int, int] | None = None
+        self,
+        window: Window,
+        dtype: Any,
+        shape: tuple[int, int] | None = None,
+        *,
+        infinite: bool = False,
     ) -> NDArray[Any]:
         """Return the values of a window of the cells north up, NaN where they are missing.
+
+        Infinite values, and those that the type cannot hold, are missing; the summary of a layer
+        counts them.
 
         Parameters
         ----------
@@ -100,6 +108,8 @@ class Band:
             float32 or float64.
         shape : (int, int), optional
             Read so many rows and columns, leaving cells out.
+        infinite : bool
+            Leave infinite values as they are, to be counted.
 
         Returns
         -------
@@ -124,7 +134,10 @@ class Band:
             self._require_exact(raw, missing)
         with np.errstate(over="ignore"):  # beyond float32 is not finite, hence missing
             values = raw.astype(dtype, copy=False)
-        blank(values, missing)
+        if not infinite:
+            blank(values, missing)
+        elif missing is not None:
+            values = np.where(missing, np.asarray(np.nan, values.dtype), values)
         down, left = src.transform.e > 0, src.transform.a < 0
         turned_up: NDArray[Any] = values[:: -1 if down else 1, :: -1 if left else 1]
         return turned_up

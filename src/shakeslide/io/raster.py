@@ -236,6 +236,14 @@ class RasterSource:
         values: Float = self._read(block, np.float32)
         return values
 
+    def read_stored(self, block: GeoBox) -> Float:
+        """Return the raster's own cells on `block`, (rows, cols) float32, as `read` does.
+
+        Infinite values stay infinite, so that they can be counted.
+        """
+        values: Float = self._read(block, np.float32, infinite=True)
+        return values
+
     def read_codes(self, block: GeoBox) -> NDArray[np.float64]:
         """Return classes on the cells of `block`, (rows, cols) float64, NaN where there are none.
 
@@ -256,7 +264,7 @@ class RasterSource:
             )
         return whole
 
-    def _read(self, block: GeoBox, dtype: Any) -> NDArray[Any]:
+    def _read(self, block: GeoBox, dtype: Any, infinite: bool = False) -> NDArray[Any]:
         with gdal.reading_for(self.network), opened(self.path, self.field, self.layer) as src:
             source_crs, _ = _crs_of(src, self.crs)
             if source_crs is None:
@@ -270,7 +278,7 @@ class RasterSource:
             offset = aligned_offset(own.affine, source_crs, block)
             try:
                 if offset is not None:
-                    values = _read_aligned(own, offset, grids.shape_of(block), dtype)
+                    values = _read_aligned(own, offset, grids.shape_of(block), dtype, infinite)
                 elif own.is_plain:
                     values = self._warped(src, own, source_crs, block, dtype)
                 else:
@@ -353,7 +361,7 @@ def _unreadable(error: RasterioError) -> str:
 
 
 def _read_aligned(
-    own: Band, offset: tuple[int, int], shape: tuple[int, int], dtype: Any
+    own: Band, offset: tuple[int, int], shape: tuple[int, int], dtype: Any, infinite: bool
 ) -> NDArray[Any]:
     src = own.dataset
     row0, col0 = max(0, offset[0]), max(0, offset[1])
@@ -361,7 +369,8 @@ def _read_aligned(
     col1 = min(src.width, offset[1] + shape[1])
     if row1 <= row0 or col1 <= col0:
         return np.full(shape, np.nan, dtype)
-    values = own.read(Window(col0, row0, col1 - col0, row1 - row0), dtype)
+    window = Window(col0, row0, col1 - col0, row1 - row0)
+    values = own.read(window, dtype, infinite=infinite)
     if values.shape == shape:
         return values
     out = np.full(shape, np.nan, dtype)

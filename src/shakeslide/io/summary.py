@@ -53,6 +53,8 @@ class Summary:
         The lowest value besides 0.
     distinct : array, (k,), or None
         The values, sorted; None where there are too many.
+    infinite : int
+        Cells whose number is infinite or beyond float32, which have no value.
     """
 
     cells: int
@@ -66,20 +68,25 @@ class Summary:
     zeros: int
     least: float
     distinct: NDArray[Any] | None
+    infinite: int = 0
 
     @classmethod
     def of(cls, values: NDArray[Any], most: int = 0) -> Summary:
-        """Return the summary of an array, any shape, NaN where it has no value.
+        """Return the summary of an array, any shape, NaN or infinite where it has no value.
 
         `distinct` is None if there are more than `most` distinct values.
         """
         flat = np.ascontiguousarray(values).ravel()
+        boundless = np.isinf(flat)
+        infinite = int(boundless.sum())
+        if infinite:
+            flat = np.where(boundless, np.asarray(np.nan, flat.dtype), flat)
         known, low, below, low_count, high, above, high_count, zeros, least = _ends(flat)
         distinct = _distinct(flat, most)
         return cls(
             cells=flat.size, known=known, low=low, next_low=below, low_count=low_count, high=high,
             next_high=above, high_count=high_count, zeros=zeros, least=least,
-            distinct=distinct,
+            distinct=distinct, infinite=infinite,
         )  # fmt: skip
 
     def joined(self, other: Summary, most: int = 0) -> Summary:
@@ -103,6 +110,7 @@ class Summary:
             zeros=self.zeros + other.zeros,
             least=min(self.least, other.least),
             distinct=distinct,
+            infinite=self.infinite + other.infinite,
         )
 
     def share(self, count: int) -> str:
@@ -238,7 +246,7 @@ def summarised(
 
     def look(block: Tile) -> Summary:
         window = grids.window(info.grid, block)
-        values = source.read_codes(window) if classes else source.read(window)
+        values = source.read_codes(window) if classes else source.read_stored(window)
         return Summary.of(values, most)
 
     blocks = _blocks(_covering(info, grid), thorough)

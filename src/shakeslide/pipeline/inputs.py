@@ -84,7 +84,12 @@ class Prepare(Stage[Run]):
         """Make what is not up to date, as any stage."""
         # The look and the factors read the same layers.
         with vector.remembering():
-            return super().__call__(run)
+            result = super().__call__(run)
+            # It is of all factors together, so that no factor's record has it.
+            path = run.out / "factors" / "legends.json"
+            if stacks.save_legends(run.factors(), path):
+                run.reporter.say(f"prepare: {path} was not what this run writes; it is made anew")
+            return result
 
 
 prepare = Prepare()

@@ -32,6 +32,10 @@ def rapid(event: NewEarthquake) -> Path:
         event.reporter.say(f"rapid: {note}")
     for text in shortfalls(event):
         event.reporter.warn(text)
+    if not event.ledger.is_fresh("rapid", event.mark):
+        # Before long work: what is wrong with a layer stops it, what is doubtful is known.
+        for text in event.exposed.notes:
+            event.reporter.warn(text)
     pipeline.prepare(event.run)
     RapidMaps()(event)
     return RapidReport()(event)

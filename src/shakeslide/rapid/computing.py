@@ -71,7 +71,7 @@ class RapidMaps(Stage[NewEarthquake]):
     def make(self, work: Work[NewEarthquake]) -> None:
         """Compute all draws on every tile."""
         event, (artefact,) = work.run, work.stale
-        versions.kept(event.ledger, event.version)
+        kept = versions.kept(event.ledger, event.version, event.model.name)
         asked, grid, tile = event.study.shaking, event.grid, event.tile
         fitted = fitted_model(event)
         bands = quantile_maps.bands_of(asked.exceeds or (), asked.median)
@@ -90,7 +90,11 @@ class RapidMaps(Stage[NewEarthquake]):
             files = quantile_maps.write(
                 event.model.name, cut, job, bands, what_of(fitted), event.about
             )
-            made[artefact] = [*files, *_write_rest(event, fitted, job, cut, what.nodes.cut)]
+            files += _write_rest(event, fitted, job, cut, what.nodes.cut)
+            # Before this run is recorded: a kill in between makes it anew, and leaves nothing.
+            if told := versions.cleared(event.ledger, files, kept):
+                event.reporter.say(f"rapid: {told}")
+            made[artefact] = files
 
 
 def _write_rest(
@@ -108,7 +112,7 @@ def _write_rest(
         event, tiles.summed(job, cut), cuts, known, _warnings(event, known, land, limited)
     )
     files = [] if roads is None or cuts is None else [_write_roads(event.out, roads, cuts)]
-    before = versions.last(event.out, event.version)
+    before = versions.last(event.out, event.version, event.model.name)
     if before is not None:
         files += versions.write_change(before, event.model.name, cut, job)
     highest = max(float(np.nanmax(job.shards.load(t)[0], initial=0.0)) for t in cut)

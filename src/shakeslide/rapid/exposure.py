@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,10 +12,12 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide.core.errors import InputError
+from shakeslide.checks import symptoms
+from shakeslide.core.errors import InputError, counted
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import vector
+from shakeslide.io.summary import Summary, full_byte, untagged_nodata
 from shakeslide.layers import readers
 from shakeslide.rapid.response import Float
 from shakeslide.study.layer_settings import Layer
@@ -22,6 +25,12 @@ from shakeslide.study.rapid_settings import Exposure, People, Roads
 
 MOST_PEOPLE = 1e10
 """In one cell."""
+CITY, CROWDED = 25.0, 5_000.0
+"""Area in km², and people per km² over all of it, from which on counts are doubted."""
+COVERED = 0.95
+"""Share of the grid below which it is reported that people are known on a part only."""
+LITTLE = 0.001
+"""Share of a layer outside the grid that is not worth a line."""
 STEPS = 4
 """Points along a road in the length of a cell."""
 TILE = 1024
@@ -140,62 +149,124 @@ def people(settings: People, grid: GeoBox) -> tuple[SharedOut, list[str]]:
         Negative counts, no data on the grid, or what looks like a density.
     """
     name = "exposure.people"
+    where = f"{settings.path} ({name})"
     info = readers.raster_info(settings, name)
     source = readers.raster_source(settings, name=name).nearest()
-    own = _window(info.grid, grid, f"{settings.path} ({name})")
-    values = source.read(own).astype(np.float64)
-    known = np.isfinite(values)
-    if not known.any():
-        raise InputError(f"{settings.path} ({name}): has no values on the grid")
-    if values[known].min() < 0:
-        raise InputError(
-            f"{settings.path} ({name}): has negative counts (down to {values[known].min():g}); "
-            f"if they mean no data, set nodata = {values[known].min():g}"
-        )
-    if values[known].max() > MOST_PEOPLE:
-        raise InputError(
-            f"{settings.path} ({name}): has up to {values[known].max():g} in a cell, more than "
-            f"there are people; if that means no data, set nodata = {values[known].max():.9g}"
-        )
-    values[~known] = 0.0
+    own = _window(info.grid, grid, where)
+    stored = source.read_stored(own)
+    seen = Summary.of(stored)
+    _require_counts(seen, where)
+    known = np.isfinite(stored)
+    values = np.where(known, stored, 0.0).astype(np.float64)
+    area = _areas(own)
     if settings.unit == "per_km2":
-        values *= _areas(own)
-    notes = _doubts(settings, info.unit, values)
-    found = _shared_out(values, own, grid)
+        values *= area
+    held = _held(own, grid)
+    notes = [symptoms.infinite(seen), full_byte(seen, info.dtype)]
+    notes += [_density(settings, info.unit, values, np.where(known, area, 0.0))]
+    notes += [_lacking(held[known.ravel()].sum() / np.prod(grids.shape_of(grid)))]
+    found = _shared_out(values, held, own, grid)
     if found is None:
         raise InputError(
-            f"{settings.path} ({name}): none of its cells has its middle on the grid: they are too "
-            "large for it; give a finer raster"
+            f"{where}: none of its cells has its middle on the grid: they are too large for it; "
+            "give a finer raster"
         )
-    return found, notes
+    return found, [f"{where}: {text}" for text in notes if text]
 
 
-def _doubts(settings: People, unit: str, values: NDArray[np.float64]) -> list[str]:
-    """Return what makes counts look like densities."""
+def _require_counts(seen: Summary, where: str) -> None:
+    """Raise `InputError` for values that are no numbers of people."""
+    if seen.known == 0:
+        raise InputError(f"{where}: has no values on the grid")
+    if seen.low < 0:
+        raise InputError(
+            f"{where}: has negative counts (down to {seen.low:g}); if they mean no data, set "
+            f"nodata = {seen.low:.9g}"
+        )
+    if seen.high > MOST_PEOPLE:
+        raise InputError(
+            f"{where}: has up to {seen.high:g} in a cell, more than there are people; if that "
+            f"means no data, set nodata = {seen.high:.9g}"
+        )
+    if untagged := untagged_nodata(seen):
+        raise InputError(f"{where}: {untagged}")
+
+
+def _density(
+    settings: People, unit: str, values: NDArray[np.float64], area: NDArray[np.float64]
+) -> str:
+    """Return what makes counts look like densities, or densities like counts.
+
+    Parameters
+    ----------
+    settings : People
+        The table.
+    unit : str
+        What the file says of its unit.
+    values, area : array, (rows, cols)
+        People and km² of the raster's cells; 0 where it has no value.
+    """
     text = f"{unit} {settings.path.stem}".lower()
     dense = any(w in text for w in ("dens", "/km", "per_km", "per km", "km-2", "sqkm"))
     if settings.unit == "count" and dense:
-        return [
-            f"{settings.path}: its name or unit speaks of a density; if so set [exposure.people] "
-            'unit = "per_km2"'
-        ]
-    return []
+        return 'its name or unit speaks of a density; if so set [exposure.people] unit = "per_km2"'
+    mean = values.sum() / area.sum() if area.sum() else 0.0
+    if area.sum() < CITY or mean < CROWDED:
+        return ""
+    if settings.unit == "count":
+        remedy = 'if its values are densities, set [exposure.people] unit = "per_km2"'
+    else:
+        remedy = 'if its values are counts, set [exposure.people] unit = "count"'
+    return (
+        f"holds {mean:,.0f} people per km² on average over {area.sum():,.0f} km², as only the "
+        f"middle of a large city does: {remedy}"
+    )
+
+
+def _lacking(share: float) -> str:
+    """Return that a part of the grid has no number of people."""
+    if share > COVERED:
+        return ""
+    return (
+        f"has values on {100 * share:.0f} % of the grid; nobody is counted on the rest, which is "
+        "right for water"
+    )
 
 
 def _window(own: GeoBox, grid: GeoBox, whose: str) -> GeoBox:
     """Return the part of a raster's own cells around the grid."""
     if own.crs is None:
         raise InputError(f'{whose}: has no CRS; give it with `crs = "EPSG:..."`')
-    box = grid.extent.to_crs(own.crs).boundingbox
-    inverse = ~own.affine
-    places = [inverse * p for p in ((box.left, box.top), (box.right, box.bottom))]
-    (c0, r0), (c1, r1) = places
-    shape = grids.shape_of(own)
-    rows = slice(max(int(min(r0, r1)) - 1, 0), min(int(max(r0, r1)) + 2, shape[0]))
-    cols = slice(max(int(min(c0, c1)) - 1, 0), min(int(max(c0, c1)) + 2, shape[1]))
-    if rows.stop <= rows.start or cols.stop <= cols.start:
+    box = grids.bounds(grid)
+    # Points within and on the edges, because straight edges are curved in another CRS.
+    x, y = np.meshgrid(
+        *(np.linspace(*ends, 21) for ends in ((box.left, box.right), (box.bottom, box.top)))
+    )
+    spans = []
+    for at, count in zip(
+        _places(own, grid, x.ravel(), y.ravel()), grids.shape_of(own), strict=True
+    ):
+        there = at[np.isfinite(at)]
+        low, high = (there.min(), there.max()) if there.size else (0.0, -2.0)
+        spans.append(slice(max(int(low) - 1, 0), min(int(high) + 2, count)))
+    if any(s.stop <= s.start for s in spans):
         raise InputError(f"{whose}: does not reach the grid")
-    return own[rows, cols]
+    return own[spans[0], spans[1]]
+
+
+def _places(
+    own: GeoBox, grid: GeoBox, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return row and column in a raster, (n,) each, of places (n,) in the grid's CRS."""
+    crs = grids.crs_of(own)
+    turn = pyproj.Transformer.from_crs(grids.crs_of(grid).proj, crs.proj, always_xy=True)
+    xx, yy = (np.asarray(v) for v in turn.transform(x, y))
+    if crs.geographic:
+        middle = own.affine.c + own.affine.a * grids.shape_of(own)[1] / 2
+        # Longitudes may go on beyond 180: counted from the raster's middle.
+        xx = middle + (xx - middle + 180.0) % 360.0 - 180.0
+    col, row = ~own.affine * (xx, yy)
+    return np.asarray(row), np.asarray(col)
 
 
 def _areas(own: GeoBox) -> NDArray[np.float64]:
@@ -218,24 +289,26 @@ def _areas(own: GeoBox) -> NDArray[np.float64]:
 
 def _numbers(own: GeoBox, grid: GeoBox, tile: Tile) -> NDArray[np.int64]:
     """Return the number of the raster's cell that holds each of a tile's cells, -1 outside."""
-    turn = pyproj.Transformer.from_crs(
-        grids.crs_of(grid).proj, grids.crs_of(own).proj, always_xy=True
-    )
     x, y = grids.cell_centres(grid, tile)
-    xx, yy = turn.transform(*(v.ravel() for v in np.meshgrid(x, y)))
-    col, row = ~own.affine * (np.asarray(xx), np.asarray(yy))
+    row, col = _places(own, grid, *(v.ravel() for v in np.meshgrid(x, y)))
     r, c = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
     inside = (r >= 0) & (r < own.shape[0]) & (c >= 0) & (c < own.shape[1])
     return np.where(inside, r * own.shape[1] + c, -1)
 
 
-def _shared_out(values: NDArray[np.float64], own: GeoBox, grid: GeoBox) -> SharedOut | None:
-    """Return the people on the grid's cells, None where no cell of the raster counts."""
+def _held(own: GeoBox, grid: GeoBox) -> NDArray[np.int64]:
+    """Return how many of the grid's cells have their middles in each of a raster's, (cells,)."""
     # Tile by tile, here and where it is asked for: a number for each cell takes much memory.
-    held = np.zeros(values.size + 1, np.int64)
+    held = np.zeros(own.shape[0] * own.shape[1] + 1, np.int64)
     for tile in grids.tiles(grid, TILE):
         held += np.bincount(_numbers(own, grid, tile) + 1, minlength=held.size)
-    held = held[1:]
+    return held[1:]
+
+
+def _shared_out(
+    values: NDArray[np.float64], held: NDArray[np.int64], own: GeoBox, grid: GeoBox
+) -> SharedOut | None:
+    """Return the people on the grid's cells, None where no cell of the raster counts."""
     rows, cols = grids.shape_of(grid)
     # The raster's cells whose middle lies in the grid, and the cell under it.
     middles = np.meshgrid(np.arange(own.shape[1]) + 0.5, np.arange(own.shape[0]) + 0.5)
@@ -256,20 +329,32 @@ def _shared_out(values: NDArray[np.float64], own: GeoBox, grid: GeoBox) -> Share
     return SharedOut(own, grid, share, _entries(r[alone] * cols + c[alone], flat[alone]))
 
 
-def buildings(settings: Layer, grid: GeoBox) -> Counted:
-    """Return the buildings on each cell, by their middles."""
+def buildings(settings: Layer, grid: GeoBox) -> tuple[Counted, list[str]]:
+    """Return the buildings on each cell, by their middles, and what there is to say."""
     name = "exposure.buildings"
+    where = f"{settings.path} ({name})"
     source = readers.vector_source(settings, name)
     features = vector.read(source, grids.crs_of(grid), ("polygon", "point"))
-    middle = shapely.centroid(features.geometry)
-    return _counted_at(shapely.get_coordinates(middle), grid, f"{settings.path} ({name})")
-
-
-def _counted_at(xy: NDArray[np.float64], grid: GeoBox, whose: str) -> Counted:
-    cell, inside = _cells(xy, grid)
+    # A layer that was dissolved is one feature of many buildings.
+    parts = shapely.get_parts(features.geometry)
+    notes = list(features.notes)
+    if len(parts) > len(features.geometry):
+        notes.append(
+            f"{where}: {counted(len(features.geometry), 'feature')} of {len(parts):,} parts; each "
+            "part counts as a building"
+        )
+    cell, inside = _cells(shapely.get_coordinates(shapely.centroid(parts)), grid)
     if not inside.any():
-        raise InputError(f"{whose}: nothing of it lies on the grid")
-    return _entries(cell[inside], np.ones(int(inside.sum())))
+        raise InputError(f"{where}: nothing of it lies on the grid")
+    notes += _outside(
+        where, f"{100 * (1 - inside.mean()):.2g} % of its buildings", bool(inside.all())
+    )
+    return _entries(cell[inside], np.ones(int(inside.sum()))), notes
+
+
+def _outside(where: str, share: str, nothing: bool) -> list[str]:
+    """Return how much of a layer does not count."""
+    return [] if nothing else [f"{where}: {share} lie outside the grid and are not counted"]
 
 
 def _cells(xy: NDArray[np.float64], grid: GeoBox) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -280,8 +365,8 @@ def _cells(xy: NDArray[np.float64], grid: GeoBox) -> tuple[NDArray[np.int64], ND
     return r * cols + c, inside
 
 
-def roads(settings: Roads, grid: GeoBox) -> RoadCells:
-    """Return the cells of roads and the kilometres in each."""
+def roads(settings: Roads, grid: GeoBox) -> tuple[RoadCells, list[str]]:
+    """Return the cells of roads and the kilometres in each, and what there is to say."""
     name = "exposure.roads"
     source = readers.vector_source(settings, name)
     wanted = [settings.name] if settings.name else []
@@ -291,6 +376,7 @@ def roads(settings: Roads, grid: GeoBox) -> RoadCells:
     parts, row = shapely.get_parts(features.geometry, return_index=True)
     length = shapely.length(parts)
     parts, row = parts[length > 0], row[length > 0]
+    whole = float(length.sum())
     # The roads of a whole country are many times those on the grid.
     here, road = shapely.get_parts(
         shapely.clip_by_rect(parts, *grids.bounds(grid)), return_index=True
@@ -308,12 +394,27 @@ def roads(settings: Roads, grid: GeoBox) -> RoadCells:
         raise InputError(f"{settings.path} ({name}): no road lies on the grid")
     weight = np.repeat(length / count / 1000.0, count)[inside]
     order = np.argsort(cell[inside], kind="stable")
-    return RoadCells(
+    found = RoadCells(
         Counted(cell[inside][order], weight[order]),
         road[piece][inside][order],
         _road_names(features, settings.name, row),
         parts,
     )
+    lost = 1 - 1000 * float(weight.sum()) / whole
+    where = f"{settings.path} ({name})"
+    notes = _outside(where, f"{100 * lost:.2g} % of the roads' length", lost < LITTLE)
+    return found, [*features.notes, *notes, *_repeated(here, where)]
+
+
+def _repeated(lines: NDArray[np.object_], where: str) -> list[str]:
+    """Return that lines are there more than once."""
+    times = len(lines) - len(set(shapely.to_wkb(shapely.normalize(lines)).tolist()))
+    if times == 0:
+        return []
+    return [
+        f"{where}: {counted(times, 'line')} on the grid lie exactly on another one; the length "
+        "and the cuts of each count: delete what is there twice"
+    ]
 
 
 def _road_names(
@@ -348,12 +449,15 @@ class Exposed:
         return {name: weighed for name, weighed in given.items() if weighed is not None}
 
 
+def files(settings: Exposure) -> list[Path]:
+    """Return the files that [exposure] names."""
+    tables = (settings.people, settings.buildings, settings.roads)
+    return [t.path for t in tables if t is not None]
+
+
 def exposed(settings: Exposure, grid: GeoBox) -> Exposed:
     """Read all layers of [exposure]."""
     who, notes = (None, []) if settings.people is None else people(settings.people, grid)
-    return Exposed(
-        people=who,
-        buildings=None if settings.buildings is None else buildings(settings.buildings, grid),
-        roads=None if settings.roads is None else roads(settings.roads, grid),
-        notes=tuple(notes),
-    )
+    houses, more = (None, []) if settings.buildings is None else buildings(settings.buildings, grid)
+    ways, most = (None, []) if settings.roads is None else roads(settings.roads, grid)
+    return Exposed(people=who, buildings=houses, roads=ways, notes=(*notes, *more, *most))

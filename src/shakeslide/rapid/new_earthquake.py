@@ -79,6 +79,8 @@ class NewEarthquake:
     @cached_property
     def exposed(self) -> exposure.Exposed:
         """What lies in the landslides' way."""
+        # Before it is read, so that no change in between goes unnoticed.
+        self.ledger.watch(exposure.files(self.study.exposure))
         return exposure.exposed(self.study.exposure, self.grid)
 
     @property

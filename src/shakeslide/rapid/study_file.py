@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import box
 
@@ -117,19 +118,18 @@ def choose_grid(shaken: shakemap.ShakeMap, dem: Path) -> ChosenGrid:
     Raises
     ------
     InputError
-        A ShakeMap without PGA, or one that does not reach the DEM.
+        A ShakeMap without shaking, or one that does not reach the DEM.
     """
     own = readers.raster_info(Layer(path=dem), "dem").grid
     if own.crs is None:
         raise InputError(f"{dem}: has no CRS; write one with `gdal_edit.py -a_srs EPSG:...`")
-    pga = shaken.fields.get("PGA")
-    if pga is None:
-        raise InputError(f"{shaken.path}: has no field PGA; its fields: {', '.join(shaken.fields)}")
-    in_g = shakemap_motion.converted("PGA", pga, shaken.units.get("PGA", ""), str(shaken.path), [])
+    in_g = _pga(shaken)
     rows, cols = np.nonzero(in_g >= SHAKEN)
     if rows.size == 0:
+        known = in_g[np.isfinite(in_g)]
         raise InputError(
-            f"{shaken.path}: PGA is below {SHAKEN:g} g everywhere: no landslides are expected"
+            f"{shaken.path}: PGA reaches {known.max() if known.size else 0:.2g} g and is below "
+            f"{SHAKEN:g} g everywhere: no landslides are expected, if its unit is stated rightly"
         )
     part = shaken.grid[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
     area = _common(part, own, dem, shaken.path)
@@ -141,6 +141,14 @@ def choose_grid(shaken: shakemap.ShakeMap, dem: Path) -> ChosenGrid:
     low = [float(np.floor(v / step) * step) for v in (west, south)]
     high = [float(np.ceil(v / step) * step) for v in (east, north)]
     return ChosenGrid(crs=fit[0], resolution=step, bounds=(low[0], low[1], high[0], high[1]))
+
+
+def _pga(shaken: shakemap.ShakeMap) -> NDArray[np.float64]:
+    """Return PGA in g at the nodes, (rows, cols), computed from other fields where it lacks."""
+    pga = shaken.fields.get("PGA")
+    if pga is None:
+        return shakemap_motion.read(shaken.path).pga.median
+    return shakemap_motion.converted("PGA", pga, shaken.units["PGA"], str(shaken.path), [])
 
 
 def _common(shaken: GeoBox, dem: GeoBox, dem_path: Path, map_path: Path) -> GeoBox:

@@ -39,29 +39,33 @@ def folder_name(text: str) -> str:
     return plain if plain == text else f"{plain[:80]}_{fingerprint(text)[:8]}"
 
 
-def kept(ledger: Ledger, now: ShakeMapVersion) -> Path | None:
-    """Copy the results of an earlier version to a folder of their own, and return it.
+def kept(ledger: Ledger, now: ShakeMapVersion, model: str) -> Path | None:
+    """Copy the results of an earlier version or of another model to a folder, and return it.
 
     Parameters
     ----------
     ledger : Ledger
         The record of the folder of results.
-    now : ShakeMapVersion
+    now, model : ShakeMapVersion, str
         What will be made next.
 
     Returns
     -------
     Path or None
-        None where there are none, or where they are of the version of now.
+        None where there are none, or where they are of the version and the model of now.
     """
     out, made = ledger.out, ledger.made("rapid")
     # A run that was stopped has replaced some of the maps: they are of no one version.
     if made is None or not ledger.is_fresh("rapid", made.fingerprint):
         return None
     before = _described(out)
-    if before is None or before.shakemap == now:
+    if before is None or (before.shakemap == now and before.model == model):
         return None
-    folder = out / FOLDER / label(before.shakemap)
+    name = label(before.shakemap)
+    # The folder of a version alone is for that version's last results.
+    if before.shakemap == now:
+        name = folder_name(f"{name}_{before.model}")
+    folder = out / FOLDER / name
     # Whole or not at all, as it is copied.
     part = ledger.work / "version"
     for old in (part, folder):
@@ -85,13 +89,41 @@ def _described(folder: Path) -> Totals | None:
         return None
 
 
-def last(out: Path, now: ShakeMapVersion) -> Path | None:
-    """Return the folder of the version of this earthquake that was kept last, not that of now."""
+def cleared(ledger: Ledger, files: Sequence[Path], kept: Path | None) -> str:
+    """Delete what an earlier run made and this one did not, and return it in words.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The record of the folder of results, still that of the earlier run.
+    files : sequence of Path
+        What this run has made.
+    kept : Path or None
+        Folder with copies of what the earlier one made.
+    """
+    made = ledger.made("rapid")
+    old = set() if made is None else {ledger.out / name for name in made.files} - set(files)
+    gone = sorted(path.relative_to(ledger.out).as_posix() for path in old if path.is_file())
+    for path in old:
+        # With its styles.
+        for one in (path, *(path.with_suffix(s) for s in (".qml", ".sld"))):
+            if one.parent in (ledger.out, ledger.out / "maps"):
+                one.unlink(missing_ok=True)
+    if not gone:
+        return ""
+    where = f" (copies are in {kept.relative_to(ledger.out)})" if kept is not None else ""
+    return f"{', '.join(gone)} of an earlier run removed{where}"
+
+
+def last(out: Path, now: ShakeMapVersion, model: str) -> Path | None:
+    """Return the folder of this earthquake's version that was kept last, not that of now.
+
+    Only one with a map of the model counts.
+    """
     folders = []
     for path in (out / FOLDER).glob("*"):
-        other = path.is_dir() and path.name != label(now)
-        known = _described(path) if other else None
-        if known is not None and known.shakemap.id == now.id:
+        known = _described(path) if (path / "maps" / f"{model}_mean.tif").is_file() else None
+        if known is not None and known.shakemap.id == now.id and known.shakemap != now:
             folders.append(path)
     return max(folders, key=lambda p: (p.stat().st_mtime_ns, p.name), default=None)
 

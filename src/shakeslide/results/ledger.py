@@ -99,8 +99,9 @@ class Ledger:
         Raises
         ------
         InputError
-            It cannot be made.
+            It cannot be made, or a link is in its place.
         """
+        _require_no_link(self.work)
         try:
             (self.work / "made").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -294,10 +295,21 @@ class Ledger:
 
 def _require_kind(path: Path) -> None:
     """Raise `InputError` where a folder is a file or a folder has the name of a file."""
+    if path.name in FOLDERS:
+        _require_no_link(path)
     if path.name in FOLDERS and not path.is_dir():
         raise InputError(f"{path}: is a file, where a folder is needed; move it away")
     if path.suffix in FILES and path.is_dir():
         raise InputError(f"{path}: is a folder, where a file is needed; move it away")
+
+
+def _require_no_link(path: Path) -> None:
+    """Raise `InputError` where a link is in the place of a run's own folder."""
+    if path.is_symlink():
+        raise InputError(
+            f"{path}: is a link; nothing is written or deleted where it leads: move it away, or "
+            "let --out itself lead there"
+        )
 
 
 def _place(part: Path, start: Path) -> str:

@@ -89,6 +89,8 @@ def completed(
         _check_intensity(mmi, where)
         for name, median in stated.items():
             _check_unit(name, median, mmi, where)
+    elif len(stated) == len(UNITS):
+        _check_together(stated, where)
     medians = _medians(stated, mmi, where, notes)
     spreads = {name: _spread(name, given[name], magnitude, where) for name in medians}
     _fill_from_the_other(spreads, stated, notes)
@@ -151,6 +153,24 @@ def _check_unit(name: Name, median: Array, mmi: Array, where: str) -> None:
         )
 
 
+def _check_together(stated: Mapping[Name, Array], where: str) -> None:
+    """Refuse PGA and PGV that cannot be of one earthquake, where no intensity is given."""
+    by_pga = conversion.PGA.mmi(stated["PGA"] * conversion.G)
+    by_pgv = conversion.PGV.mmi(stated["PGV"])
+    # By the larger of both: the other may be small only because of its unit.
+    strong = np.isfinite(by_pga + by_pgv) & (np.maximum(by_pga, by_pgv) >= STRONG_MMI)
+    if strong.sum() < FEWEST_STRONG:
+        return
+    apart = float(np.median((by_pga - by_pgv)[strong]))
+    if abs(apart) > TOO_FAR:
+        g, v = (float(np.median(stated[name][strong])) for name in ("PGA", "PGV"))
+        raise InputError(
+            f"{where}: at its strongest nodes PGA has a median of {g:.3g} g and PGV one of "
+            f"{v:.3g} cm/s, which is far too {'small' if apart > 0 else 'large'} for it: are both "
+            "units stated rightly?"
+        )
+
+
 def _medians(
     stated: Mapping[Name, Array], mmi: Array | None, where: str, notes: list[str]
 ) -> dict[Name, Array]:
@@ -181,6 +201,8 @@ class _Spread:
     total, between, within : array, (rows, cols), or None
     tau, phi : float
         Those of BSSA14.
+    summed : bool
+        Whether the total is made of its parts.
     """
 
     total: Array | None
@@ -188,6 +210,7 @@ class _Spread:
     within: Array | None
     tau: float
     phi: float
+    summed: bool = False
 
     @property
     def usual(self) -> float:
@@ -199,10 +222,11 @@ def _spread(name: Name, given: Given, magnitude: float | None, where: str) -> _S
     total, between, within = (
         _deviation(d, name, where) for d in (given.total, given.between, given.within)
     )
+    summed = total is None and between is not None and within is not None
     if total is None and between is not None and within is not None:
         # Without a total no station was used.
         total = np.hypot(between, within)
-    return _Spread(total, between, within, *bssa14.deviations(name, magnitude))
+    return _Spread(total, between, within, *bssa14.deviations(name, magnitude), summed)
 
 
 def _fill_from_the_other(
@@ -233,6 +257,16 @@ def _measure(name: Name, median: Array, spread: _Spread, notes: list[str]) -> Me
         notes.append(
             f"the uncertainty of {name} is not given by its parts between and within earthquakes: "
             f"they are taken as {spread.tau:g} : {spread.phi:g}, as in {BY}"
+        )
+    elif spread.summed:
+        notes.append(
+            f"no whole uncertainty of {name} is given: it is that of its parts, as without stations"
+        )
+    small = np.isfinite(median) & (total < SMALLEST_DEVIATION)
+    if small.any():
+        notes.append(
+            f"the uncertainty of {name} at {counted(int(small.sum()), 'node')} is raised to "
+            f"{SMALLEST_DEVIATION:g}"
         )
     # NaN stays NaN.
     total = np.maximum(total, SMALLEST_DEVIATION)

@@ -89,14 +89,14 @@ def read(path: Path, uncertainty: Path | None = None) -> GroundMotion:
     given: dict[Name, Given] = {
         name: _given(name, fields, said, str(path), notes) for name in UNITS
     }
-    measures, mmi, more_notes = completed(given, mmi, origin.magnitude, str(path))
+    measures, mmi, more_notes = completed(given, mmi, origin.magnitude, source)
     ratio = _uncertainty_ratio(grid.product, fields)
     return GroundMotion(
         source=source,
         id=grid.product.get("shakemap_id", grid.product.get("event_id", "")),
         version=grid.product.get("shakemap_version", ""),
         title=grid.event.get("event_description", ""),
-        scenario=grid.product.get("shakemap_event_type", "").strip().upper() == "SCENARIO",
+        scenario=_event_type(grid.product, notes),
         magnitude=origin.magnitude,
         depth=origin.depth,
         epicentre=origin.epicentre,
@@ -128,12 +128,13 @@ def _uncertainty(path: Path, grid: files.ShakeMap, notes: list[str]) -> files.Sh
         raise InputError(
             f"{path}: has other nodes than {grid.path}; take both from one version of the ShakeMap"
         )
-    own, its = (p.product.get("shakemap_id", "") for p in (grid, found))
-    if own and its and own != its:
-        raise InputError(
-            f"{path}: belongs to ShakeMap '{shortened(its)}', but {grid.path} to "
-            f"'{shortened(own)}'; take both from one ShakeMap"
-        )
+    for key in ("shakemap_id", "event_id"):
+        own, its = (p.product.get(key, "") for p in (grid, found))
+        if own and its and own != its:
+            raise InputError(
+                f"{path}: belongs to ShakeMap '{shortened(its)}', but {grid.path} to "
+                f"'{shortened(own)}'; take both from one ShakeMap"
+            )
     own, its = (p.product.get("shakemap_version", "") for p in (grid, found))
     if own and its and own != its:
         notes.append(
@@ -202,6 +203,17 @@ def _natural(values: files.Float, unit: str) -> Array:
     return values.astype(np.float64) * (LN_10 if base_ten else 1.0)
 
 
+def _event_type(product: Mapping[str, str], notes: list[str]) -> bool:
+    """Return whether the earthquake is an assumed one, as the file states."""
+    stated = product.get("shakemap_event_type", "").strip()
+    if stated.upper() not in ("", "ACTUAL", "SCENARIO"):
+        notes.append(
+            f"the ShakeMap's event type '{shortened(stated)}' is neither ACTUAL nor SCENARIO: "
+            "taken as ACTUAL; set [shaking] scenario = true if the earthquake is an assumed one"
+        )
+    return stated.upper() == "SCENARIO"
+
+
 def _number(stated: Mapping[str, str], key: str) -> float | None:
     try:
         value = float(stated[key])
@@ -213,6 +225,11 @@ def _number(stated: Mapping[str, str], key: str) -> float | None:
 def origin_of(event: Mapping[str, str]) -> Origin:
     """Return where, when and how large an earthquake was, as far as a ShakeMap says so."""
     notes: list[str] = []
+    notes += [
+        f"the ShakeMap's {key} '{shortened(event[key])}' is no number: left out"
+        for key in POSSIBLE
+        if event.get(key, "").strip() and _number(event, key) is None
+    ]
     number = {key: _within(key, _number(event, key), span, notes) for key, span in POSSIBLE.items()}
     lon, lat = number["lon"], number["lat"]
     stated = event.get("event_timestamp", "")

@@ -26,7 +26,7 @@ class Shaking(Settings):
     draws: Annotated[int, Field(ge=20, le=10_000)] = 200
     """Number of random draws of shaking and event term."""
     event_sd: Annotated[
-        Annotated[float, Field(ge=0)] | None, Default("that of the model; ln 3 for a formula")
+        Annotated[float, Field(ge=0, le=5)] | None, Default("that of the model; ln 3 for a formula")
     ] = None
     """Standard deviation of the event term: what one earthquake adds to the logit of all cells."""
     exceeds: Annotated[

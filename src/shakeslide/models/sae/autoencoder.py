@@ -596,12 +596,35 @@ def fit_members(
     ]
     members = [member for group in groups for member in group]
     save = _resumed(members, Path(checkpoint)) if checkpoint is not None else None
-    if any(member.settings.device == "cuda" for member in members):
-        training.train(members, callback, 1, save, _torch().TorchSteps("cuda").run)
-    else:
-        training.train(members, callback, threads or processors(), save)
+    _train(members, callback, threads or processors(), save)
     for model, group, (X, y) in zip(models, groups, checked, strict=True):
         model._take(group, X, y)
+
+
+def _train(
+    members: Sequence[training.Member],
+    callback: Callable[[int, int], None] | None,
+    threads: int,
+    save: Callable[[int, training.Member], None] | None,
+) -> None:
+    """Train each member on the device that it asks for: elsewhere its last bits differ."""
+    total = sum(member.total_steps() for member in members)
+
+    def advance(_done: int, _of: int) -> None:
+        if callback is not None:
+            callback(sum(member.done_steps() for member in members), total)
+
+    for card in (True, False):
+        here = [k for k, m in enumerate(members) if (m.settings.device == "cuda") == card]
+        if not here:
+            continue
+
+        def keep(k: int, member: training.Member, here: list[int] = here) -> None:
+            if save is not None:
+                save(here[k], member)
+
+        together = _torch().TorchSteps("cuda").run if card else None
+        training.train([members[k] for k in here], advance, threads, keep, together)
 
 
 def _resumed(
