@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from shakeslide.rapid import sheet
 from shakeslide.report import figures
 
 
@@ -15,3 +17,14 @@ def few_pixels() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "DPI", 40)
         yield
+
+
+@pytest.fixture
+def no_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page in print, which takes a third of a small run, is empty."""
+
+    def write(out: Path, *_: object) -> Path:
+        (out / sheet.NAME).touch()
+        return out / sheet.NAME
+
+    monkeypatch.setattr(sheet, "write", write)

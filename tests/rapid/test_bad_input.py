@@ -61,6 +61,7 @@ def test_a_shakemap_that_cannot_be_true_is_one_line(folder, capsys, pattern, new
     assert not (folder / "out" / "totals.json").exists()
 
 
+@pytest.mark.usefixtures("no_sheet")
 def test_nodes_in_another_order_and_without_pgv_or_uncertainty_are_read(folder, capsys):
     small_event.grid_xml(folder / "grid.xml", order=slice(None, None, -1), pgv=False, sd=False)
     (folder / "uncertainty.xml").unlink()
@@ -87,6 +88,7 @@ def test_a_shakemap_elsewhere_is_refused(folder, capsys):
     assert "does not reach" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_sheet")
 def test_a_dem_in_degrees_is_brought_to_metres(folder):
     at = Affine(0.002, 0, 73.2, 0, -0.002, 34.72)
     z = np.add.outer(np.arange(40), np.arange(50)).astype(np.float32) * 40

@@ -164,6 +164,7 @@ def test_a_scenario_is_labelled_on_every_output_and_the_sea_is_left_out(tmp_path
     assert json.loads((out / "info.json").read_text())["Summary"]["event_type"] == "SCENARIO"
 
 
+@pytest.mark.usefixtures("no_sheet")
 def test_exposure_is_counted_with_its_uncertainty(folder):
     out = folder / "out"
     small_event.people(folder / "people.tif", 100)
@@ -194,6 +195,7 @@ def test_exposure_is_counted_with_its_uncertainty(folder):
     assert table[2] == "outside,1.0,0.0"
 
 
+@pytest.mark.usefixtures("no_sheet")
 def test_classes_of_rock_count_where_there_are_some(folder):
     out = folder / "out"
     west, east = site.WEST, site.WEST + site.COLS * site.CELL
@@ -248,6 +250,7 @@ def test_tiles_can_be_computed_by_other_processes(made):
     assert again.weights(tile)[1].sum() > 0
 
 
+@pytest.mark.usefixtures("no_sheet")
 def test_rasters_of_ones_own_take_the_place_of_a_shakemap(tmp_path):
     small_event.dem(tmp_path / "dem.tif")
     with rasterio.open(tmp_path / "dem.tif") as src:
@@ -303,6 +306,7 @@ def test_the_page_is_written_anew_where_other_notes_stand_on_it(event):
     assert noted.mark == event.mark
 
 
+@pytest.mark.usefixtures("no_sheet")
 def test_a_trained_model_shows_shares_of_the_ground(folder):
     rng = np.random.default_rng(0)
     codes = ("SLO", "PGA", "PGV")
@@ -337,6 +341,7 @@ def test_a_trained_model_shows_shares_of_the_ground(folder):
     assert totals_of(out).model == "lr"
 
 
+@pytest.mark.usefixtures("no_sheet")
 def test_the_event_term_widens_a_total_and_leaves_its_mean(made, tmp_path):
     # Weak shaking: only small values are as good as multiplied by the term.
     small_event.grid_xml(tmp_path / "grid.xml", pga=15)
