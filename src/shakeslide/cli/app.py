@@ -189,6 +189,7 @@ def check(options: StudyOptions) -> None:
         rows = pipeline.check(looking)
         if not options.quiet:
             _show_check(looking, rows)
+            pipeline.report_room(run)
 
 
 def _show_check(run: Run, rows: Sequence[LayerRow]) -> None:

@@ -21,6 +21,7 @@ from shakeslide.layers import inventory
 from shakeslide.learning import final_model, validation
 from shakeslide.maps import prediction
 from shakeslide.pipeline.checking import is_checked, mapped
+from shakeslide.pipeline.room import report_room
 from shakeslide.pipeline.run import Run
 from shakeslide.pipeline.stage import Artefact, Stage, Work, need, timed
 from shakeslide.sampling import sampling
@@ -68,6 +69,7 @@ class Prepare(Stage[Run]):
         run, folder, (shards,) = work.run, work.run.out / "factors", work.parts
         codes = {a.name for a in work.stale}
         stale = [f for f in run.factors() if f.code in codes]
+        report_room(run)
         _report(work, _look(run, stale))
         _make_whole(run, stale)
         total = prediction.tile_count(run.grid(), run.tile()) + len(stale)
