@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors import stack as stacks
+from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import map_tags, raster, style
@@ -77,13 +78,21 @@ def to_shards(
     return [t for t, _ in pairs]
 
 
-def columns_of(model: FittedModel, stack: xr.DataArray) -> tuple[int, ...]:
+class OfFactors(Protocol):
+    """A model that states what the columns of its raw factors are."""
+
+    @property
+    def factors(self) -> tuple[FactorInfo, ...]:
+        """The factors, in order."""
+
+
+def columns_of(model: OfFactors, stack: xr.DataArray) -> tuple[int, ...]:
     """Return the numbers of the model's factors, in its order, in a stack (factor, y, x)."""
     codes = [str(c) for c in stack.coords["factor"].values]
     return tuple(codes.index(f.code) for f in model.factors)
 
 
-def some_cells(model: FittedModel, stack: xr.DataArray, tiles: int = 16) -> NDArray[np.float32]:
+def some_cells(model: OfFactors, stack: xr.DataArray, tiles: int = 16) -> NDArray[np.float32]:
     """Return a model's raw factors at cells spread over a stack, (cells, factors) float32.
 
     The stack is (factor, y, x). At most so many tiles are read, evenly spread, and every fourth

@@ -38,6 +38,7 @@ from shakeslide.rapid import (
     coverage,
     draws,
     info,
+    model_choice,
     quantile_maps,
     tiles,
     totals,
@@ -74,6 +75,8 @@ class RapidMaps(Stage[NewEarthquake]):
         kept = versions.kept(event.ledger, event.version, event.model.name)
         asked, grid, tile = event.study.shaking, event.grid, event.tile
         fitted = fitted_model(event)
+        for text in unlike_ground(event):
+            event.reporter.warn(text)
         bands = quantile_maps.bands_of(asked.exceeds or (), asked.median)
         total = asked.draws + len(grids.tiles(grid, tile)) + len(bands)
         with (
@@ -347,8 +350,31 @@ def _land(block: NDArray[np.float32]) -> int:
     return block.size - int(tiles.sea(block).sum())
 
 
+@once
+def unlike_ground(event: NewEarthquake) -> list[str]:
+    """Return what is to be known of ground that is unlike that of the past earthquakes learnt from.
+
+    The factors must be there.
+    """
+    model = fitted_model(event)
+    if not isinstance(model, EventBundle):
+        return []
+    cells = prediction.some_cells(model, _stack(event, event.model.codes))
+    like = model.likeness(cells)
+    if not like.outside:
+        return []
+    low, high = like.slopes
+    return [
+        f"the ground is unlike that of the past earthquakes: {100 * like.unlike:.0f} % of the "
+        "steep ground that was shaken strongly is like none of theirs, and the median slope is "
+        f"{like.median_slope:.0f}° (theirs {low:.0f} to {high:.0f}°). Rather use "
+        f"`--model {model_choice.DEFAULT}`"
+    ]
+
+
 def _warnings(event: NewEarthquake, known: int, land: int, limited: tiles.Limited) -> list[str]:
-    motion, out = event.motion, [*shortfalls(event), *event.exposed.notes]
+    motion = event.motion
+    out = [*shortfalls(event), *unlike_ground(event), *event.exposed.notes]
     if motion.uncertainty_ratio is not None and motion.uncertainty_ratio > RATIO:
         out.append(
             f"WARNING: the ShakeMap's mean uncertainty ratio is {motion.uncertainty_ratio:.2f}: it "

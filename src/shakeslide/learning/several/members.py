@@ -8,7 +8,7 @@ that strong shaking still means more landslides from one earthquake to the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from shakeslide.learning.bundle import FittedModel
 from shakeslide.learning.several.common_factors import SLOPE
 from shakeslide.learning.several.joined_ground import Ground
 from shakeslide.learning.training import Recipe
+from shakeslide.models.base import ModelParameter
 from shakeslide.models.formulas.few_terms import FewTerms, rising_logistic
 
 Array = NDArray[np.float64]
@@ -29,6 +30,25 @@ FEW = "few"
 """The member that is always there."""
 NAMES = (FEW, "monotone", "rf", "hgb", "sae")
 """All members, from the simplest to the most flexible."""
+MODELS = {"monotone": "hgb"}
+"""Models of members that have another name."""
+SETTINGS: Mapping[str, Mapping[str, ModelParameter]] = {
+    "monotone": {
+        "additive": True, "max_iter": 150, "learning_rate": 0.1, "max_leaf_nodes": 6,
+        "min_samples_leaf": 100, "l2_regularization": 1.0,
+    },
+    "rf": {"n_estimators": 62, "max_depth": 8, "min_samples_leaf": 20},
+    "hgb": {
+        "max_iter": 100, "learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 100,
+        "l2_regularization": 1.0,
+    },
+    "sae": {
+        "units": (64, 32), "init": "glorot4", "optimiser": "adamw", "schedule": "one_cycle",
+        "learning_rate": 3e-3, "steps": 2_000, "pretrain_steps": 500,
+    },
+}  # fmt: skip
+"""Settings of members: simpler than a model of one earthquake can be, because what is particular to
+an earthquake must not be learnt."""
 TRAINING_ROWS = 4_000
 """Rows of each earthquake that a model learns from."""
 REPEATS = 4
@@ -43,39 +63,12 @@ LEAST_SHARE = 0.1
 
 def recipe(name: str, ground: Ground) -> Recipe:
     """Return how a member is trained."""
-    params: dict[str, Callable[[], Recipe]] = {
-        FEW: lambda: Recipe(FEW, "raw", {"slope": SLOPE, "shaking": ground.shaking}),
-        "monotone": lambda: Recipe(
-            "hgb",
-            "sincos",
-            {
-                "additive": True, "rising": _rising(ground), "max_iter": 150,
-                "learning_rate": 0.1, "max_leaf_nodes": 6, "min_samples_leaf": 100,
-                "l2_regularization": 1.0,
-            },
-        ),
-        "rf": lambda: Recipe(
-            "rf", "sincos", {"n_estimators": 62, "max_depth": 8, "min_samples_leaf": 20}
-        ),
-        "hgb": lambda: Recipe(
-            "hgb",
-            "sincos",
-            {
-                "rising": _rising(ground), "max_iter": 100, "learning_rate": 0.05,
-                "max_leaf_nodes": 15, "min_samples_leaf": 100, "l2_regularization": 1.0,
-            },
-        ),
-        "sae": lambda: Recipe(
-            "sae",
-            "sincos",
-            {
-                "units": (64, 32), "init": "glorot4", "optimiser": "adamw",
-                "schedule": "one_cycle", "learning_rate": 3e-3, "steps": 2_000,
-                "pretrain_steps": 500,
-            },
-        ),
-    }  # fmt: skip
-    return params[name]()
+    if name == FEW:
+        return Recipe(FEW, "raw", {"slope": SLOPE, "shaking": ground.shaking})
+    params = dict(SETTINGS[name])
+    if MODELS.get(name, name) == "hgb":
+        params["rising"] = _rising(ground)
+    return Recipe(MODELS.get(name, name), "sincos", params)
 
 
 def _rising(ground: Ground) -> tuple[int, ...]:

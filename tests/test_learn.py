@@ -1,0 +1,500 @@
+"""Several past earthquakes become one bundle for a new one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from shakeslide.core.engine import Engine
+from shakeslide.core.errors import InputError
+from shakeslide.core.progress import Reporter
+from shakeslide.evaluation import curves
+from shakeslide.evaluation.ranking import rank
+from shakeslide.factors import catalogue
+from shakeslide.learning.several import (
+    blending,
+    common_factors,
+    event_bundle,
+    held_out,
+    joined_ground,
+    lessons,
+    members,
+    past_runs,
+)
+from shakeslide.learning.several.blending import HeldOut
+from shakeslide.sampling.sampling import Samples
+
+from . import past_quakes
+
+LEVELS = (-7.0, -6.2, -7.6, -6.6)
+MODELS = ("monotone",)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """Few trees."""
+    quick = {"monotone": {**members.SETTINGS["monotone"], "max_iter": 12, "min_samples_leaf": 20}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(members, "SETTINGS", quick)
+        yield
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Four finished runs; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        past_quakes.save(past_quakes.samples(k + 1, level=level), folder / f"quake{k}")
+        for k, level in enumerate(LEVELS)
+    ]
+
+
+def learn(runs: list[Path], out: Path, **options: Any) -> Path:
+    return lessons.learn(
+        runs, out, Engine(1, None), Reporter(quiet=True), **{"models": MODELS, **options}
+    )
+
+
+@pytest.fixture(scope="module")
+def learnt(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of all four; not to be changed."""
+    return learn(runs, tmp_path_factory.mktemp("learnt") / "bundle")
+
+
+@pytest.fixture
+def copied(learnt: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(learnt, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def ground_of(runs: list[Path], factors: list[str] | None = None) -> joined_ground.Ground:
+    known = past_runs.read(runs)
+    return joined_ground.join(known, common_factors.choose(known, factors), 0)
+
+
+# ------------------------------------------------------------------ factors
+
+
+@pytest.mark.parametrize(
+    ("settings", "unit", "travels"),
+    [
+        ({"function": "slope"}, "deg", "yes"),
+        ({"function": "elevation"}, "m", "relative"),
+        ({"function": "aspect"}, "deg", "relative"),
+        ({"function": "northness"}, "1", "yes"),
+        ({"function": "bearing"}, "deg", "no"),
+        ({"function": "line_direction", "layer": "faults"}, "deg", "no"),
+        ({"function": "density", "layer": "aftershocks"}, "1/km²", "no"),
+        ({"function": "value", "layer": "intensity"}, "MMI", "no"),
+        ({"function": "value", "layer": "pgv"}, "cm/s", "yes"),
+        ({"function": "distance", "layer": "epicentre"}, "m", "no"),
+        ({"function": "distance", "layer": "rivers"}, "m", "relative"),
+        ({"function": "distance", "layer": "rupture"}, "m", "yes"),
+        ({"function": "of a package that is not installed"}, "m", "no"),
+    ],
+)
+def test_a_factor_declares_whether_it_travels(settings: dict[str, str], unit: str, travels: str):
+    told = catalogue.travel_of(settings, unit)
+    assert told.travels == travels
+    assert bool(told.why) == (travels != "yes")
+
+
+def test_every_function_of_ours_declares_whether_it_travels():
+    for name, function in catalogue.FUNCTIONS.items():
+        assert function.travel is not catalogue.UNDECLARED, name
+
+
+def test_shaking_is_available_with_the_first_shakemap():
+    assert catalogue.travel_of({"function": "value"}, "%g").available == "shaking"
+    assert catalogue.travel_of({"function": "slope"}, "deg").available == "before"
+
+
+def joined(tmp_path: Path, *parts: Samples) -> list[past_runs.PastRun]:
+    return past_runs.read([past_quakes.save(p, tmp_path / f"run{k}") for k, p in enumerate(parts)])
+
+
+def test_what_does_not_travel_is_left_out_or_refused_by_name(tmp_path: Path):
+    parts = [
+        past_quakes.with_factor(past_quakes.samples(k), "TPI", settings={"function": "elevation"})
+        for k in (1, 2)
+    ]
+    runs = joined(tmp_path, *parts)
+    common = common_factors.choose(runs)
+    assert common.codes == ("SLO", "PGA", "LITH")
+    assert "relief" in common.left_out["TPI"]
+    with pytest.raises(InputError, match="--factors TPI"):
+        common_factors.choose(runs, ["SLO", "PGA", "TPI"])
+
+
+def test_a_factor_that_one_run_lacks_is_left_out(tmp_path: Path):
+    runs = joined(
+        tmp_path, past_quakes.samples(1), past_quakes.without(past_quakes.samples(2), "LITH")
+    )
+    assert "run1" in common_factors.choose(runs).left_out["LITH"]
+
+
+def test_classes_without_a_common_name_are_left_out(tmp_path: Path):
+    other = past_quakes.with_factor(past_quakes.samples(2), "LITH", legend={1: "a", 2: "b", 3: "c"})
+    runs = joined(tmp_path, past_quakes.samples(1), other)
+    assert "LITH" in common_factors.choose(runs).left_out
+
+
+def test_shaking_in_another_unit_is_converted(tmp_path: Path):
+    one, two = past_quakes.samples(1), past_quakes.samples(2)
+    percent = past_quakes.with_factor(two, "PGA", unit="%g")
+    percent = replace(percent, table=percent.table.assign(PGA=100 * percent.table.PGA))
+    runs = joined(tmp_path, one, percent)
+    np.testing.assert_allclose(runs[1].samples.table.PGA, two.table.PGA, rtol=1e-6)
+    assert common_factors.choose(runs).shaking == "PGA"
+
+
+# ------------------------------------------------------------------ refusals
+
+Change = Callable[[Samples], Samples]
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda s: past_quakes.with_factor(s, "TPI", unit="SD"), ["TPI", "'SD'", "'m'"]),
+        (
+            lambda s: past_quakes.with_factor(
+                s, "TPI", settings={**past_quakes.FACTORS[2].settings, "outer": 300.0}
+            ),
+            ["TPI", "outer", "300", "150"],
+        ),
+        (lambda s: past_quakes.with_factor(s, "PGA", unit="cm"), ["PGA", "'cm'"]),
+        (lambda s: past_quakes.with_factor(s, "SLO", settings={}), ["run1", "shakeslide run"]),
+        (lambda s: past_quakes.without(s, "PGA"), ["PGA", "run1"]),
+        (lambda s: past_quakes.without(s, "SLO"), ["SLO", "run1"]),
+        (lambda _: past_quakes.samples(1), ["run0", "run1", "one earthquake"]),
+        (lambda _: past_quakes.samples(2, cell=40.0), ["run1", "40", "30", "[grid] resolution"]),
+        (lambda s: replace(s, table=s.table[s.table.label == 1]), ["run1", "one class"]),
+    ],
+)
+def test_runs_that_cannot_be_joined_are_refused(tmp_path: Path, change: Change, names: list[str]):
+    with pytest.raises(InputError) as told:
+        common_factors.choose(
+            joined(tmp_path, past_quakes.samples(1), change(past_quakes.samples(2)))
+        )
+    for name in names:
+        assert name in str(told.value)
+
+
+def test_one_run_and_a_folder_without_samples_are_refused(runs: list[Path], tmp_path: Path):
+    with pytest.raises(InputError, match="two runs"):
+        past_runs.read(runs[:1])
+    with pytest.raises(InputError, match=r"samples\.parquet"):
+        past_runs.read([runs[0], tmp_path])
+
+
+@pytest.mark.parametrize(
+    "options", [{"models": ["hgbb"]}, {"factors": ["SLO", "PGAA"]}, {"factors": ["SLO"]}]
+)
+def test_unknown_names_are_refused(runs: list[Path], tmp_path: Path, options: dict[str, Any]):
+    with pytest.raises(InputError):
+        learn(runs[:2], tmp_path / "out", **options)
+    assert not (tmp_path / "out" / event_bundle.FILE).exists()
+
+
+def test_cells_that_differ_by_less_than_a_twentieth_are_alike(tmp_path: Path):
+    runs = joined(tmp_path, past_quakes.samples(1), past_quakes.samples(2, cell=31.0))
+    assert [round(r.cell, 3) for r in runs] == [30.0, 31.0]
+
+
+# ------------------------------------------------------------------ rows
+
+
+def test_weighted_rows_sum_to_the_ground(runs: list[Path]):
+    ground = ground_of(runs)
+    for k, own in enumerate(ground.own):
+        rows = ground.rows_of(k)
+        y, w = ground.samples.label[rows], ground.weight[rows]
+        assert w[y == 1].sum() == pytest.approx(own.counts["source_cells"])
+        assert w[y == 0].sum() == pytest.approx(own.counts["clear_cells"])
+
+
+def test_each_earthquake_gives_equally_many_rows(runs: list[Path]):
+    ground = ground_of(runs)
+    rows = members.training_rows(ground, [0, 2, 3], 5)
+    event = ground.samples.event[rows]
+    assert np.unique(event).tolist() == [0, 2, 3]
+    assert np.unique(np.bincount(event)[[0, 2, 3]]).size == 1
+
+
+def test_levels_of_earthquakes_are_what_slope_and_shaking_leave_unexplained(runs: list[Path]):
+    ground = ground_of(runs)
+    found = members.event_levels(ground, range(4), 0)
+    expected = np.array(LEVELS) - np.mean(LEVELS)
+    assert np.abs(found - found.mean() - expected).max() < 0.5
+
+
+# ------------------------------------------------------------------ held out
+
+
+def planted(ground: joined_ground.Ground, event: int) -> joined_ground.Ground:
+    """Return ground where a factor of one earthquake gives its labels away."""
+    samples = ground.samples
+    here = samples.event == event
+    flipped = np.where(here, 1 - samples.label, samples.label).astype(np.int8)
+    table = samples.table.assign(
+        TPI=np.where(here, 1000.0 * flipped, samples.table.TPI).astype(np.float32), label=flipped
+    )
+    return replace(ground, samples=replace(samples, table=table))
+
+
+def test_nothing_of_a_held_out_earthquake_enters_its_score(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    honest = ground_of(runs)
+    told = []
+    for name, ground in (("honest", honest), ("planted", planted(honest, 1))):
+        fits = held_out.Fits(ground, ("few", "monotone"), 0, tmp_path / name)
+        within = held_out.inner(fits, 1)
+        model = members.fit("monotone", ground, [0, 2, 3], 0)
+        probe = honest.samples.raw[honest.rows_of(0)]
+        told.append(([p.logits for p in within], model.predict(probe)))
+    for one, other in zip(*(logits for logits, _ in told), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(told[0][1], told[1][1])
+    # What blends are fitted on is the others alone.
+    seen: list[list[HeldOut]] = []
+    monkeypatch.setattr(
+        blending,
+        "fit",
+        lambda parts, names: seen.append(list(parts)) or blending.stacked(parts, [0], 2),
+    )
+    fits = held_out.Fits(honest, ("few", "monotone"), 0, tmp_path / "honest")
+    held_out.scored(fits, held_out.outer(fits))
+    weights = [honest.weight[honest.rows_of(k)] for k in range(4)]
+    for event, parts in enumerate(seen):
+        assert len(parts) == 3
+        assert not any(np.array_equal(p.weight, weights[event]) for p in parts)
+
+
+def test_work_that_was_stopped_goes_on(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fitted: list[tuple[int, ...]] = []
+    original = members.fit
+
+    def counted(name: str, ground: Any, trained: Any, seed: int) -> Any:
+        if len(fitted) == 3:
+            raise KeyboardInterrupt
+        fitted.append(tuple(trained))
+        return original(name, ground, trained, seed)
+
+    monkeypatch.setattr(members, "fit", counted)
+    with pytest.raises(KeyboardInterrupt):
+        learn(runs[:3], tmp_path / "out", models=())
+    first = list(fitted)
+    monkeypatch.setattr(
+        members, "fit", lambda n, g, t, s: fitted.append(tuple(t)) or original(n, g, t, s)
+    )
+    learn(runs[:3], tmp_path / "out", models=())
+    again = fitted[len(first) :]
+    assert not set(first) & set(again)
+    assert (0, 1, 2) in again
+    fitted.clear()
+    learn(runs[:3], tmp_path / "out", models=())
+    assert fitted == []
+
+
+# ------------------------------------------------------------------ blend
+
+
+def part(seed: int, level: float = -4.0, good: float = 1.0) -> HeldOut:
+    """An earthquake with a member that knows the truth and one that is `good` or bad."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(0, 1.5, 4000)
+    label = (rng.random(4000) < expit(z + level)).astype(np.int64)
+    other = good * z + rng.normal(0, 1, 4000)
+    return HeldOut(
+        logits=np.stack([0.5 * z + rng.normal(0, 0.5, 4000), other]),
+        label=label,
+        weight=np.full(4000, 2.0),
+        rule=expit(0.4 * z + rng.normal(0, 0.5, 4000)),
+        framed=np.ones(4000, bool),
+    )
+
+
+def test_the_blend_expects_the_mapped_area_of_each_earthquake():
+    parts = [part(k, level) for k, level in enumerate((-4.0, -3.0, -5.0))]
+    blend = blending.stacked(parts, [0, 1], 2)
+    for p, level in zip(parts, blend.levels, strict=True):
+        z = np.array(blend.coefficients) @ p.logits + level
+        assert (p.weight * expit(z)).sum() == pytest.approx((p.weight * p.label).sum(), rel=1e-6)
+    assert sum(blend.shares) == pytest.approx(1)
+    assert np.std(blend.levels) == pytest.approx(np.std([-4.0, -3.0, -5.0]), abs=0.4)
+
+
+def test_a_member_that_falls_below_slope_times_shaking_once_is_not_used():
+    names = ("few", "rf")
+    assert blending.fit([part(k) for k in range(4)], names).coefficients[1] > 0
+    spoilt = [*(part(k) for k in range(3)), part(3, good=-0.5)]
+    assert blending.fit(spoilt, names).coefficients[1] == 0
+
+
+def test_members_are_chosen_by_four_earthquakes_or_more():
+    assert blending.fit([part(k) for k in range(3)], ("few", "rf")).coefficients[1] == 0
+
+
+def test_few_levels_state_a_wider_event_term():
+    spread = (-1.0, 1.0)
+    assert blending.Blend((1.0,), spread).sd == pytest.approx(np.log(3))
+    three = blending.Blend((1.0,), (-1.0, 0.0, 1.0)).sd
+    many = blending.Blend((1.0,), tuple(np.tile([-1.0, 0.0, 1.0], 20))).sd
+    assert three > 1.7 * np.std([-1, 0, 1], ddof=1)
+    assert many == pytest.approx(np.std(np.tile([-1, 0, 1], 20), ddof=1), rel=0.03)
+    assert blending.Blend((1.0,), (0.0, 0.0, 0.0)).sd == blending.LEAST_SD
+
+
+# ------------------------------------------------------------------ bundle
+
+
+def test_the_bundle_states_what_it_was_learnt_from(runs: list[Path], learnt: Path):
+    made = event_bundle.load(learnt)
+    contents = made.contents
+    assert [e.name for e in contents.events] == [r.name for r in runs]
+    assert contents.resolution == pytest.approx(30.0)
+    assert contents.shaking == "PGA"
+    assert [f.code for f in made.factors] == ["SLO", "PGA", "TPI", "LITH"]
+    assert made.factors[2].settings["outer"] == 150.0
+    scored = {(s.event, s.model) for s in contents.scores}
+    assert ("quake2", "slope x PGA") in scored
+    assert ("quake2", "blend") in scored
+    card = (learnt / "card.md").read_text()
+    assert all(r.name in card for r in runs)
+    assert not list(learnt.glob(".work/fits-*"))
+
+
+def test_scores_are_those_of_the_weighted_rows(runs: list[Path], learnt: Path):
+    ground = ground_of(runs)
+    rows = ground.rows_of(1)
+    y, w, rule = ground.samples.label[rows], ground.weight[rows], ground.rule[rows]
+    told = next(
+        s
+        for s in event_bundle.load(learnt).contents.scores
+        if (s.event, s.model, s.framed) == ("quake1", "slope x PGA", False)
+    )
+    assert told.auc == pytest.approx(curves.roc_auc_of(rank(y, rule, w)))
+    order = np.argsort(-rule)
+    area = np.cumsum(w[order]) / w.sum()
+    found = np.cumsum((w * y)[order]) / (w * y).sum()
+    assert told.worst10 == pytest.approx(np.interp(0.1, area, found), abs=0.01)
+    assert told.ln_ratio is None
+
+
+def test_it_predicts_what_its_members_add_up_to(runs: list[Path], learnt: Path):
+    made = event_bundle.load(learnt)
+    raw = ground_of(runs).samples.raw[:300].copy()
+    raw[3, 0] = np.nan
+    z = made.contents.intercept + sum(
+        m.coefficient * logit(np.clip(f.predict(raw).astype(float), 1e-5, 1 - 1e-5))
+        for m, f in zip(made.contents.members, made.models, strict=True)
+    )
+    told = made.predict(raw)
+    assert np.isnan(told[3])
+    np.testing.assert_allclose(np.delete(told, 3), np.delete(expit(z), 3), rtol=1e-5)
+
+
+def test_expected_areas_are_right_on_average(runs: list[Path], learnt: Path):
+    ground, made = ground_of(runs), event_bundle.load(learnt)
+    ratios = []
+    for k in range(4):
+        rows = ground.rows_of(k)
+        p = made.predict(ground.samples.raw[rows])
+        mapped = ground.weight[rows][ground.samples.label[rows] == 1].sum()
+        ratios.append(np.log((ground.weight[rows] * p).sum() / mapped))
+    assert abs(np.mean(ratios)) < 0.3
+
+
+def test_classes_are_matched_by_name(runs: list[Path], learnt: Path):
+    made = event_bundle.load(learnt)
+    raw = ground_of(runs).samples.raw[:200]
+    own = list(made.factors)
+    lith = own[3]
+    # Numbered the other way round, and one class that no past earthquake has.
+    legend = {10 - code: name for code, name in lith.legend.items()} | {42: "peat"}
+    here, unseen = made.for_classes([*own[:3], replace(lith, legend=legend)])
+    assert unseen == {"LITH": ["peat"]}
+    turned = raw.copy()
+    turned[:, 3] = 10 - turned[:, 3]
+    np.testing.assert_array_equal(here.predict(turned), made.predict(raw))
+    turned[:, 3] = 42
+    assert np.isfinite(here.predict(turned)).all()
+    with pytest.raises(InputError, match="LITH"):
+        made.for_classes([*own[:3], replace(lith, legend={})])
+
+
+def test_ground_unlike_that_of_past_earthquakes_is_found(runs: list[Path], learnt: Path):
+    made = event_bundle.load(learnt)
+    raw = ground_of(runs).samples.raw
+    assert not made.likeness(raw).outside
+    flat = raw.copy()
+    flat[:, 0] *= 0.2
+    assert made.likeness(flat).outside
+    strange = raw.copy()
+    strange[:, 1] *= 30
+    assert made.likeness(strange).unlike > 0.5
+
+
+def in_json(key: str, value: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / event_bundle.FILE
+        contents = json.loads(path.read_text())
+        contents[key] = value
+        path.write_text(json.dumps(contents))
+
+    return change
+
+
+def of_member(key: str, value: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / event_bundle.FILE
+        contents = json.loads(path.read_text())
+        contents["members"][0][key] = value
+        path.write_text(json.dumps(contents))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda f: (f / "bundle.json").write_text("{"),
+        lambda f: (f / "bundle.json").write_text("[]"),
+        in_json("schema", 99),
+        in_json("intercept", float("nan")),
+        in_json("event_sd", -1.0),
+        in_json("resolution", 0.0),
+        in_json("shaking", "PGV"),
+        in_json("members", []),
+        in_json("events", []),
+        of_member("coefficient", -2.0),
+        of_member("coefficient", float("inf")),
+        of_member("name", "../few"),
+        lambda f: (f / "rows.safetensors").write_bytes(b"no rows"),
+        lambda f: (f / "rows.safetensors").unlink(),
+        lambda f: shutil.rmtree(f / "members"),
+    ],
+)
+def test_a_damaged_bundle_is_refused(copied: Path, damage: Callable[[Path], Any]):
+    damage(copied)
+    with pytest.raises(InputError):
+        event_bundle.load(copied)
+
+
+def test_a_file_that_is_too_large_is_not_read(copied: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(event_bundle, "LARGEST", 100)
+    with pytest.raises(InputError, match=r"bundle\.json"):
+        event_bundle.load(copied)
