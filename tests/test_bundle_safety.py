@@ -305,3 +305,29 @@ def test_nothing_but_plain_types_is_stored() -> None:
     description, arrays = dump(model("rf", n_estimators=3).estimator)
     assert json.loads(json.dumps(description)) == description
     assert all(a.dtype.kind in "biuf" for a in arrays.values())
+
+
+def test_a_factor_must_be_computed_as_in_training() -> None:
+    coarse = {"function": "slope", "scale": 250.0, "layer": "dem"}
+
+    def with_settings(settings: dict[str, Any]) -> list[FactorInfo]:
+        return [replace(FACTORS[0], settings=settings), *FACTORS[1:]]
+
+    trained = replace(model("lr"), factors=tuple(with_settings(coarse)))
+    # Another layer, and what an older version wrote, contradict nothing.
+    bundle.require_factors(trained, with_settings({**coarse, "layer": "dem2"}))
+    bundle.require_factors(trained, FACTORS)
+    with pytest.raises(InputError, match=r"SLO had scale = 250\.0 in training.*\[factors\.SLO\]"):
+        bundle.require_factors(trained, with_settings({"function": "slope"}))
+    # A key of its default is as good as none.
+    ring = {"function": "tpi", "inner": 62.5}
+    bundle.require_factors(
+        replace(trained, factors=tuple(with_settings(ring))),
+        with_settings({**ring, "divide_by_sd": False, "outer": 150.0}),
+    )
+
+
+def test_settings_of_factors_are_stored(tmp_path: Path) -> None:
+    factors = (replace(FACTORS[0], settings={"function": "slope", "scale": 250.0}), *FACTORS[1:])
+    bundle.save(replace(model("lr"), factors=factors), tmp_path / "lr")
+    assert bundle.load(tmp_path / "lr").factors == factors
