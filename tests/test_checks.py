@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from pyproj import Transformer
 
 from shakeslide import checks, pipeline
 from shakeslide.core.errors import InputError
-from shakeslide.layers import inventory
+from shakeslide.layers import inventory, readers
 from shakeslide.layers.positives import Positive
+from shakeslide.study.layer_settings import Layer
 
 from . import small_site as site
 from .conftest import open_run
@@ -745,6 +747,22 @@ def test_classes_too_small_to_learn_from_are_named(study: Path) -> None:
     told = {n: "; ".join(rows[n].warnings) for n in ("lithology", "soil")}
     assert not lacks(told["lithology"], "1 of its 4 classes", "0.1 %", "(travertine)")
     assert not lacks(told["soil"], "1 of its 3 classes", "0.1 %", "(77)")
+
+
+def test_the_kind_of_each_file_is_looked_for_once(
+    site_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: Counter[Path] = Counter()
+    look = readers._holds_vector
+
+    def counted(layer: Layer) -> bool:
+        looked[layer.path] += 1
+        return look(layer)
+
+    monkeypatch.setattr(readers, "_holds_vector", counted)
+    check(site_study, *site.only("dem", "soil", "faults", "lithology"))
+    assert {path.name for path in looked} >= {"soil.tif", "lithology.gpkg"}
+    assert set(looked.values()) == {1}
 
 
 def test_layers_are_checked_and_landslides_read_once_per_run(

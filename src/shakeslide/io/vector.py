@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
 
@@ -204,6 +205,8 @@ class _Memory:
     users = 0
     locks: ClassVar[dict[Any, Lock]] = {}
     held: ClassVar[dict[Any, _Held]] = {}
+    kinds: ClassVar[dict[Any, bool]] = {}
+    """Whether files are vectors."""
 
 
 @contextmanager
@@ -222,13 +225,28 @@ def remembering() -> Iterator[None]:
             if _Memory.users == 0:
                 _Memory.locks.clear()
                 _Memory.held.clear()
+                _Memory.kinds.clear()
+
+
+def known_kind(path: Path, layer: str | None, look: Callable[[], bool]) -> bool:
+    """Return whether a layer is a vector, by a look at its file.
+
+    The answer is kept with what is read: each factor that is made from a layer asks for it.
+    """
+    key = (path, layer, _state(path))
+    known = _Memory.kinds.get(key)
+    if known is None:
+        known = look()
+        if _Memory.users:
+            _Memory.kinds[key] = known
+    return known
 
 
 def _remembered(
     source: VectorSource, crs: CRS, kinds: tuple[str, ...], columns: Sequence[str]
 ) -> Features:
     """Return what was read before where it serves, else read the layer."""
-    key = (source, crs.to_wkt(), _state(source))
+    key = (source, crs.to_wkt(), _state(source.path))
     with _Memory.lock:
         # A lock for each layer: one reads it, others wait for that, and other layers go on.
         lock = _Memory.locks.setdefault(key, Lock())
@@ -243,10 +261,10 @@ def _remembered(
     return found.copied()
 
 
-def _state(source: VectorSource) -> tuple[int, ...]:
+def _state(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is replaced."""
     try:
-        stat = containers.on_disk(source.path).stat()
+        stat = containers.on_disk(path).stat()
     except OSError:
         return ()
     return stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -151,6 +151,10 @@ def is_vector(layer: Layer) -> bool:
     if not containers.exists(layer.path):
         return containers.suffix_of(layer.path.name) in suffixes.VECTORS
     containers.require_file(layer.path)
+    return vector.known_kind(layer.path, layer.layer, lambda: _holds_vector(layer))
+
+
+def _holds_vector(layer: Layer) -> bool:
     if shakemap.is_shakemap(layer.path):
         return False
     if quakeml.is_quakeml(layer.path):
