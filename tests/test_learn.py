@@ -206,6 +206,12 @@ def test_unknown_names_are_refused(runs: list[Path], tmp_path: Path, options: di
     assert not (tmp_path / "out" / event_bundle.FILE).exists()
 
 
+def test_a_run_in_the_place_of_the_bundle_is_refused(runs: list[Path]):
+    with pytest.raises(InputError, match="learn DIR RUN"):
+        learn(runs[1:], runs[0])
+    assert not (runs[0] / event_bundle.FILE).exists()
+
+
 def test_cells_that_differ_by_less_than_a_twentieth_are_alike(tmp_path: Path):
     runs = joined(tmp_path, past_quakes.samples(1), past_quakes.samples(2, cell=31.0))
     assert [round(r.cell, 3) for r in runs] == [30.0, 31.0]
@@ -287,18 +293,18 @@ def test_work_that_was_stopped_goes_on(
     fitted: list[tuple[int, ...]] = []
     original = members.fit
 
-    def counted(name: str, ground: Any, trained: Any, seed: int) -> Any:
+    def counted(name: str, ground: Any, trained: Any, seed: int, *rest: Any) -> Any:
         if len(fitted) == 3:
             raise KeyboardInterrupt
         fitted.append(tuple(trained))
-        return original(name, ground, trained, seed)
+        return original(name, ground, trained, seed, *rest)
 
     monkeypatch.setattr(members, "fit", counted)
     with pytest.raises(KeyboardInterrupt):
         learn(runs[:3], tmp_path / "out", models=())
     first = list(fitted)
     monkeypatch.setattr(
-        members, "fit", lambda n, g, t, s: fitted.append(tuple(t)) or original(n, g, t, s)
+        members, "fit", lambda n, g, t, s, *r: fitted.append(tuple(t)) or original(n, g, t, s, *r)
     )
     learn(runs[:3], tmp_path / "out", models=())
     again = fitted[len(first) :]
@@ -342,6 +348,24 @@ def test_a_member_that_falls_below_slope_times_shaking_once_is_not_used():
     assert blending.fit([part(k) for k in range(4)], names).coefficients[1] > 0
     spoilt = [*(part(k) for k in range(3)), part(3, good=-0.5)]
     assert blending.fit(spoilt, names).coefficients[1] == 0
+
+
+def test_chance_on_an_earthquake_of_few_landslides_leaves_a_member_in():
+    few = part(7)
+    some = np.concatenate([np.flatnonzero(few.label == 1)[:12], np.flatnonzero(few.label == 0)])
+    few = HeldOut(
+        few.logits[:, some], few.label[some], few.weight[some], few.rule[some], few.framed[some]
+    )
+    assert few.error(1) > 3 * part(7).error(1)
+    worse = replace(few, rule=few.rule + 0.25 * few.label * few.error(1))
+    assert worse.auc(worse.rule) > few.auc(few.rule)
+    assert blending.fit([*(part(k) for k in range(3)), few], ("few", "rf")).coefficients[1] > 0
+
+
+def test_the_error_of_a_difference_is_that_of_repeated_draws():
+    parts = [part(k) for k in range(60)]
+    apart = [p.auc(expit(p.logits[1])) - p.auc(p.rule) for p in parts]
+    assert np.mean([p.error(1) for p in parts]) == pytest.approx(np.std(apart, ddof=1), rel=0.3)
 
 
 def test_members_are_chosen_by_four_earthquakes_or_more():

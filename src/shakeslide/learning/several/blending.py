@@ -18,7 +18,10 @@ from shakeslide.learning.several.members import FEW
 Array = NDArray[np.float64]
 
 BELOW_RULE = 0.01
-"""AUC by which a member may lie below slope times shaking on an earthquake: what chance makes."""
+"""AUC by which a member may lie below slope times shaking on an earthquake."""
+ERRORS = 2.0
+"""Standard errors of that difference which it may lie below besides: what chance makes where an
+earthquake has few landslides."""
 GAIN = 0.002
 """Mean AUC by which other members must improve on the few terms to be used at all."""
 RIDGE = 1e-2
@@ -63,10 +66,30 @@ class HeldOut:
         ranking = rank(self.label[here], values[here], self.weight[here])
         return float(roc_auc_of(ranking))
 
+    def error(self, member: int) -> float:
+        """Return the standard error of a member's AUC less the rule's (DeLong et al. 1988)."""
+        here = self.framed if self.judgeable else np.ones(self.label.size, bool)
+        label = self.label[here]
+        apart = _placements(label, self.logits[member][here]) - _placements(label, self.rule[here])
+        parts = [apart[label == k] for k in (0, 1)]
+        return float(np.sqrt(sum(np.var(p, ddof=1) / p.size for p in parts if p.size > 1)))
+
     @property
     def judgeable(self) -> bool:
         """Whether the frame holds sources and clear ground."""
         return bool(np.unique(self.label[self.framed]).size == 2)
+
+
+def _placements(label: NDArray[np.int64], values: Array) -> Array:
+    """Return each row's share of the other class that it is ranked rightly against, (rows,)."""
+    out = np.empty(label.size)
+    clear, sources = (np.sort(values[label == k]) for k in (0, 1))
+    for k, others in ((1, clear), (0, sources)):
+        mine = values[label == k]
+        below = np.searchsorted(others, mine, "left") + np.searchsorted(others, mine, "right")
+        share = below / (2 * others.size)
+        out[label == k] = share if k == 1 else 1 - share
+    return out
 
 
 @dataclass(frozen=True)
@@ -134,7 +157,10 @@ def fit(parts: Sequence[HeldOut], names: Sequence[str]) -> Blend:
 
 def _holds(parts: Sequence[HeldOut], member: int) -> bool:
     """Whether a member falls below slope times shaking on none of the earthquakes."""
-    return all(p.auc(expit(p.logits[member])) >= p.auc(p.rule) - BELOW_RULE for p in parts)
+    return all(
+        p.auc(expit(p.logits[member])) - p.auc(p.rule) >= -BELOW_RULE - ERRORS * p.error(member)
+        for p in parts
+    )
 
 
 def mean_auc(parts: Sequence[HeldOut], blend: Blend) -> float:

@@ -5,10 +5,11 @@ Plain arrays and JSON; reading one executes nothing, and everything in it is che
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -305,6 +306,11 @@ def features(raw: Float, encoder: Encoder, shaking: int) -> NDArray[np.float64]:
 def save(made: EventBundle, folder: Path, card: str) -> None:
     """Write a bundle's folder; `bundle.json` comes last, so that a broken write is no bundle."""
     (folder / FILE).unlink(missing_ok=True)
+    kept = {m.name for m in made.contents.members}
+    for other in (folder / MEMBERS).glob("*"):
+        # Of an earlier bundle in this folder.
+        if other.name in get_args(MemberName) and other.name not in kept:
+            shutil.rmtree(other, ignore_errors=True)
     for record, model in zip(made.contents.members, made.models, strict=True):
         bundle.save(model, folder / MEMBERS / record.name)
     storage.write(folder / ROWS, made.like.to_arrays())

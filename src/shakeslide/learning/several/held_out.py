@@ -107,7 +107,8 @@ class Fits:
         self.advance(1)
 
     def _predict(self, trained: tuple[int, ...], events: Sequence[int]) -> None:
-        fitted = [members.fit(m, self.ground, trained, self.seed) for m in self.names]
+        rows = members.training_rows(self.ground, trained, self.seed)
+        fitted = [members.fit(m, self.ground, trained, self.seed, rows) for m in self.names]
         for k in events:
             raw = self.ground.samples.raw[self.ground.rows_of(k)]
             values = np.stack([members.logits(m, raw) for m in fitted])

@@ -119,6 +119,11 @@ def learn(
     InputError
         Runs that cannot be joined, a factor that cannot be taken, or a fault of the machine.
     """
+    if (out / "samples.parquet").exists():
+        raise InputError(
+            f"{out}: is the folder of a run, where a folder for the bundle is to be named first: "
+            "shakeslide learn DIR RUN RUN ..."
+        )
     known = past_runs.read(list(runs))
     lesson = Lesson(known, common_factors.choose(known, factors), _members(models), seed)
     refusal = f"{out}: another run of shakeslide is writing there; wait for it"

@@ -51,8 +51,9 @@ SETTINGS: Mapping[str, Mapping[str, ModelParameter]] = {
 an earthquake must not be learnt."""
 TRAINING_ROWS = 4_000
 """Rows of each earthquake that a model learns from."""
-REPEATS = 4
-"""How often a row may be repeated where an earthquake has fewer."""
+REPEATS = 10
+"""How often a row may be repeated where an earthquake has fewer. One with a handful of landslides
+therefore counts less: they say little."""
 LEVEL_ROWS = 3_000
 """Rows of each class from which an earthquake's own level is found."""
 SHRINK = 10.0
@@ -80,7 +81,9 @@ def _rising(ground: Ground) -> tuple[int, ...]:
     return features.index(SLOPE), features.index(ground.shaking)
 
 
-def fit(name: str, ground: Ground, trained: Sequence[int], seed: int) -> FittedModel:
+def fit(
+    name: str, ground: Ground, trained: Sequence[int], seed: int, rows: Rows | None = None
+) -> FittedModel:
     """Fit a member on some of the earthquakes; nothing of the others is looked at.
 
     Parameters
@@ -93,8 +96,10 @@ def fit(name: str, ground: Ground, trained: Sequence[int], seed: int) -> FittedM
         Places of the earthquakes to learn from.
     seed : int
         Of the bundle.
+    rows : array, (n,) int64, optional
+        `training_rows` of these earthquakes, where they are known.
     """
-    rows = training_rows(ground, trained, seed)
+    rows = training_rows(ground, trained, seed) if rows is None else rows
     own = training.seed_of(seed, name, "learn", len(trained), int(sum(2**k for k in trained)) % 997)
     areas = class_areas(ground, trained, rows)
     (fitted,) = training.fit(
@@ -110,23 +115,21 @@ def logits(model: FittedModel, raw: NDArray[np.float32]) -> Array:
 
 
 def training_rows(ground: Ground, trained: Sequence[int], seed: int) -> Rows:
-    """Return the numbers of the rows to learn from, equally many of each earthquake, (n,) int64."""
-    share = dict(zip(trained, _shares(ground, trained, seed), strict=True))
-    label, capacity, parts = ground.samples.label, [], {}
-    for k in trained:
+    """Return the numbers of the rows to learn from, (n,) int64: equally many of each earthquake.
+
+    Fewer of one that has less than `TRAINING_ROWS` / `REPEATS` of a class.
+    """
+    label, chosen = ground.samples.label, []
+    for k, share in zip(trained, _shares(ground, trained, seed), strict=True):
         rows = ground.rows_of(k)
-        parts[k] = rows[label[rows] == 1], rows[label[rows] == 0]
-        capacity.append(min(parts[k][0].size / share[k], parts[k][1].size / (1 - share[k])))
-    count = int(min(TRAINING_ROWS, max(REPEATS * min(capacity), 2)))
-    chosen = []
-    for k in trained:
+        classes = rows[label[rows] == 1], rows[label[rows] == 0]
+        capacity = min(classes[0].size / share, classes[1].size / (1 - share))
+        count = int(min(TRAINING_ROWS, max(REPEATS * capacity, 2)))
         rng = random_streams.generator(seed, "training rows of a past earthquake", k)
-        positives = min(max(round(count * share[k]), 1), count - 1)
-        for rows, wanted in zip(parts[k], (positives, count - positives), strict=True):
-            repeated = np.concatenate(
-                [rng.permutation(rows) for _ in range(-(-wanted // rows.size))]
-            )
-            chosen.append(repeated[:wanted])
+        positives = min(max(round(count * share), 1), count - 1)
+        for some, wanted in zip(classes, (positives, count - positives), strict=True):
+            times = -(-wanted // some.size)
+            chosen.append(np.concatenate([rng.permutation(some) for _ in range(times)])[:wanted])
     return np.concatenate(chosen)
 
 
