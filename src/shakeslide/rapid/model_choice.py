@@ -19,6 +19,8 @@ from shakeslide.models.registry import MODELS
 
 DEFAULT = "jessee2022"
 """Model of `rapid` where none is asked for."""
+SHIPPED = Path(__file__).parent / "bundles"
+"""Bundles of models that come with the package, by name."""
 MeasureName = Literal["PGV", "PGA"]
 MEASURES: tuple[MeasureName, ...] = ("PGV", "PGA")
 """Measures of shaking that vary; PGV first, which formulas take above all."""
@@ -102,8 +104,9 @@ def chosen(name: str, layers: Collection[str]) -> RapidModel:
                 f"choose {_formulas()}, or the folder of a model that `shakeslide train` made"
             )
         return _formula(name, layers)
-    if (Path(name) / event_bundle.FILE).is_file():
-        return _learnt(Path(name))
+    for folder in (Path(name), SHIPPED / name):
+        if (folder / event_bundle.FILE).is_file():
+            return _learnt(folder)
     if (Path(name) / bundle.MANIFEST).is_file():
         fitted = bundle.load(Path(name))
         _require_sums(name, fitted.estimator)
