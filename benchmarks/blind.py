@@ -333,7 +333,9 @@ def table(event: Event, data: Path, models: list[str], draws: int) -> None:
             found = documents.read(run / "totals.json", Totals).area_km2
             inside = np.nansum(fields[title][frame.inside]) * grid.cell**2 / 1e6
             low, high = (inside * q / found.mean for q in (found.p05, found.p95))
-            area[title] = f"{np.log(inside / frame.mapped_km2):+.2f} ({low:.2f} to {high:.2f} km²)"
+            if np.isfinite(frame.mapped_km2):
+                apart = np.log(inside / frame.mapped_km2)
+                area[title] = f"{apart:+.2f} ({low:.2f} to {high:.2f} km²)"
     blocks = frame.block.max() + 1
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(blocks, np.full(blocks, 1 / blocks), TRIALS).astype(float)
@@ -341,8 +343,8 @@ def table(event: Event, data: Path, models: list[str], draws: int) -> None:
     values = {name: frame.of(field) for name, field in fields.items()}
     aucs = {name: frame.aucs(v, weights) for name, v in values.items()}
     usual = aucs["tan(slope) × PGA"]
-    print(f"\n{frame.failed.size:,} cells or units, {frame.failed.sum():,} failed, "
-          f"{frame.mapped_km2:.2f} km² mapped\n")  # fmt: skip
+    known = f", {frame.mapped_km2:.2f} km² mapped" if np.isfinite(frame.mapped_km2) else ""
+    print(f"\n{frame.failed.size:,} cells or units, {frame.failed.sum():,} failed{known}\n")
     print("| rule | AUC | less tan(slope) × PGA | highest 5, 10, 20 % | ln(expected/mapped) |")
     print("| --- | --- | --- | --- | --- |")
     for name, auc in aucs.items():
@@ -358,7 +360,7 @@ def main() -> None:
     parser.add_argument("events", nargs="*", default=list(EVENTS), metavar="EVENT")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--draws", type=int, default=200)
-    parser.add_argument("--model", action="append", default=[], help="folder or name of a bundle")
+    parser.add_argument("--model", action="append", default=[], help="bundle, by name or folder")
     asked = parser.parse_args()
     if not asked.data.is_dir():
         raise SystemExit(f"{asked.data}: is not there; give --data")
