@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from shakeslide.core.files import replacing
@@ -350,14 +350,9 @@ def write(run: Artefacts) -> Places | None:
         outlines.unlink(missing_ok=True)
         return None
     rows = [_row(p, found, grids.crs_name(run.grid.crs)) for p in found.ranked]
-    with (
-        replacing(table) as temporary,
-        # The writer ends lines by itself.
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    with replacing(table) as temporary:
+        # Lines end as RFC 4180 has it.
+        pd.DataFrame(rows).to_csv(temporary, index=False, lineterminator="\r\n")
     features = [
         {
             "type": "Feature",
