@@ -5,6 +5,8 @@ that get SIGKILL and SIGTERM in turn after random times; each next one goes on w
 killed. What it ends with is compared with the results of a run that was left alone: the bytes of
 layers, factors, samples, weights, maps, styles and figures, and the numbers of evaluation and
 importance, but for times. SIGTERM must end a process with one line within seconds.
+
+With `--rapid` the run is that of a new earthquake, small, with exposure and a newer ShakeMap.
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import shapely
+from tests import small_site
+from tests.rapid import small_event
+
 from shakeslide.core.files import PART
 
 SETTINGS = (
@@ -32,13 +38,37 @@ SETTINGS = (
 BYTES = (
     "data/*.tif", "data/*.csv", "data/*.xml", "data/study.toml", "run/*.parquet",
     "run/factors/*.tif", "run/models/**/*.safetensors", "run/maps/*", "run/figures/*",
-    "run/places.*",
+    "run/places.*", "run/versions/*/maps/*", "run/study.toml", "run/roads.csv",
 )  # fmt: skip
-NUMBERS = ("run/evaluation.json", "run/importance.json", "run/models/**/manifest.json")
+NUMBERS = (
+    "run/evaluation.json", "run/importance.json", "run/models/**/manifest.json", "run/totals.json",
+    "run/info.json", "run/versions/*/totals.json",
+)  # fmt: skip
 TIMES = ("fit_s", "seconds")
 """Keys of numbers that differ from run to run."""
 PATIENCE = 20.0
 """Seconds within which a process must heed SIGTERM."""
+
+
+def rapid_commands(folder: Path) -> list[list[str]]:
+    """Return the commands for a new earthquake, whose ShakeMap becomes newer, in order."""
+    data, out = folder / "data", folder / "run"
+    data.mkdir(parents=True, exist_ok=True)
+    small_event.dem(data / "dem.tif")
+    small_event.people(data / "people.tif", 100.0)
+    roads = [shapely.LineString([small_site.point(9 * k, 3), small_site.point(9 * k + 30, 90)])
+             for k in range(15)]  # fmt: skip
+    small_site.frame(roads).to_file(data / "roads.geojson", driver="GeoJSON")
+    told = []
+    for version, pga in (("1", 60.0), ("2", 75.0)):
+        place = data / version
+        place.mkdir(exist_ok=True)
+        small_event.grid_xml(place / "grid.xml", version=version, pga=pga)
+        told.append(["rapid", str(place / "grid.xml"), str(data / "dem.tif"), "--out", str(out)])
+    asked = [f"exposure.{n}.path=../data/{f}"
+             for n, f in (("people", "people.tif"), ("roads", "roads.geojson"))]  # fmt: skip
+    settings = [word for text in (*asked, "shaking.draws=60") for word in ("--set", text)]
+    return [[*words, *settings, "-q"] for words in told]
 
 
 def commands(folder: Path, size: int) -> list[list[str]]:
@@ -101,12 +131,14 @@ def kill(process: subprocess.Popen[str], number: int, after: float) -> str | Non
     return ""
 
 
-def walk(folder: Path, size: int, kills: int, longest: float, draw: random.Random) -> Iterator[str]:
-    """Make and run a study, killed at most so many times; yield what was killed and is wrong."""
-    for command in commands(folder, size):
+def walk(
+    given: Sequence[Sequence[str]], folder: Path, kills: int, longest: float, draw: random.Random
+) -> Iterator[str]:
+    """Run commands, killed at most so many times; yield what was killed and is wrong."""
+    for command in given:
         while True:
             number = signal.SIGTERM if kills % 2 else signal.SIGKILL
-            after = draw.uniform(1.0, longest) if kills > 0 else 1e6
+            after = draw.uniform(min(1.0, longest / 4), longest) if kills > 0 else 1e6
             wrong = kill(start(command), number, after)
             if wrong is None:
                 break
@@ -124,20 +156,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--size", type=int, default=300, help="cells a side of the earthquake")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--rapid", action="store_true", help="a new earthquake")
     given = parser.parse_args(arguments)
+
+    def asked(folder: Path) -> list[list[str]]:
+        return rapid_commands(folder) if given.rapid else commands(folder, given.size)
+
     draw, done, wrong = random.Random(given.seed), 0, 0
     with tempfile.TemporaryDirectory() as name:
         home, begun = Path(name), time.monotonic()
-        wrong += sum(print(line) or 1 for line in walk(home / "whole", given.size, 0, 1e6, draw))
-        whole, taken = results(home / "whole"), time.monotonic() - begun
-        print(f"left alone: {len(whole)} results in {taken:.0f} s", flush=True)
+        whole = home / "whole"
+        wrong += sum(print(line) or 1 for line in walk(asked(whole), whole, 0, 1e6, draw))
+        alone, taken = results(whole), time.monotonic() - begun
+        print(f"left alone: {len(alone)} results in {taken:.0f} s", flush=True)
         while done < given.kills and not wrong:
             folder = home / f"killed-{done}"
-            for line in walk(folder, given.size, given.kills - done, taken / 4, draw):
+            # Short enough to fall into every stage, long enough that some are passed.
+            longest = taken / (1.7 if given.rapid else 4)
+            for line in walk(asked(folder), folder, given.kills - done, longest, draw):
                 done, wrong = done + ("after" in line), wrong + line.startswith("WRONG")
                 print(line, flush=True)
             ended = results(folder)
-            others = sorted(k for k in whole.keys() | ended.keys() if whole.get(k) != ended.get(k))
+            others = sorted(k for k in alone.keys() | ended.keys() if alone.get(k) != ended.get(k))
             print(f"ended after {done} kills in all: {len(ended) - len(others)} results are the "
                   f"same, others: {others or 'none'}", flush=True)  # fmt: skip
             wrong += len(others)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import geopandas as gpd
 import numpy as np
@@ -362,3 +363,22 @@ def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "console_main", lambda: called.append(True))
     runpy.run_module("shakeslide", run_name="__main__")
     assert called == [True]
+
+
+def test_what_rasterio_cannot_pass_on_is_no_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = []
+    monkeypatch.setattr(sys, "unraisablehook", others.append)
+
+    def failing(*_: object, **__: object) -> int:
+        for name in ("rasterio._env.log_error", "else"):
+            told = UnicodeDecodeError("utf-8", b"\xc6", 0, 1, "invalid")
+            sys.unraisablehook(SimpleNamespace(object=name, exc_value=told, err_msg=None))
+        return 0
+
+    before = sys.unraisablehook
+    monkeypatch.setattr(app, "app", failing)
+    assert run(capsys) == (0, "", "")
+    assert [told.object for told in others] == ["else"]
+    assert sys.unraisablehook is before

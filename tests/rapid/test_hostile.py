@@ -9,20 +9,32 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import rasterio
+from odc.geo.geobox import GeoBox
 
 from shakeslide.cli.app import main
 from shakeslide.core import documents
 from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Reporter
+from shakeslide.geo import grid as grids
 from shakeslide.hazard import alerts
 from shakeslide.io import shakemap
-from shakeslide.rapid import completed, new_earthquake, quantile_maps, totals, versions
+from shakeslide.io.tile_jobs import Shards, TileJob
+from shakeslide.rapid import (
+    completed,
+    new_earthquake,
+    quantile_maps,
+    study_file,
+    totals,
+    versions,
+)
 from shakeslide.rapid.study_file import NewStudy
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
 from shakeslide.results.ledger import Ledger
 from shakeslide.shaking.shakemap_motion import origin_of
 from shakeslide.study import settings
+from tests import small_site as site
 
 from . import small_event
 
@@ -166,6 +178,37 @@ def test_a_study_that_is_there_takes_no_other_dem_resolution_or_earthquake(folde
         NewStudy.read(folder / "grid.xml", folder / "dem.tif").write(out / "study.toml")
 
 
+def moved(path: Path, degrees: float) -> None:
+    """Let a ShakeMap be a newer one that lies farther east."""
+    small_event.grid_xml(path, version="2")
+    text = path.read_text().replace("Test valley", "Other valley")
+    head, _, rows = text.partition("<grid_data>\n")
+    lines = [f"{float(r.split()[0]) + degrees:.4f} {r.split(maxsplit=1)[1]}"
+             for r in rows.splitlines() if r[0] != "<"]  # fmt: skip
+    path.write_text(f"{head}<grid_data>\n" + "\n".join(lines) + "\n</grid_data></shakemap_grid>")
+
+
+def test_the_grid_grows_with_a_newer_shakemap_where_the_study_says_so(folder):
+    # The map reaches half of the DEM at first.
+    moved(folder / "grid.xml", -0.215)
+    first = NewStudy.read(folder / "grid.xml", folder / "dem.tif", None, 60.0)
+    study, edited = folder / "study.toml", folder / "edited.toml"
+    assert first.write(study) == ()
+    before = settings.load(study)[0]
+    edited.write_text(study.read_text().replace(study_file.FOLLOWS, ""))
+    moved(folder / "grid.xml", 0.0)
+    newer = NewStudy.read(folder / "grid.xml", folder / "dem.tif", None, 60.0)
+    (told,) = newer.write(study)
+    after = settings.load(study)[0]
+    assert str(list(after.grid.bounds)) in told
+    assert after.grid.bounds[0] == before.grid.bounds[0]
+    assert after.grid.bounds[2] > before.grid.bounds[2] + 1000
+    assert (before.study.name, after.study.name) == ("Other valley", "Other valley")
+    assert newer.write(study) == ()
+    assert newer.write(edited) == ()
+    assert settings.load(edited)[0].grid.bounds == before.grid.bounds
+
+
 def test_a_wrong_option_leaves_no_study_behind(folder, capsys):
     given = ["rapid", str(folder / "grid.xml"), str(folder / "dem.tif"), "--out", str(folder / "o")]
     for option in (["--model", "nonsense"], ["--resolution", "inf"]):
@@ -273,3 +316,29 @@ def test_a_field_of_an_hdf_that_is_none_is_refused(tmp_path, given, word):
 def test_limits_that_differ_little_are_maps_of_their_own():
     assert list(quantile_maps.bands_of([0.1, 0.10000001], False).values()) == [0, 1, 2, 4, 5]
     assert "exceeds_0.1" in quantile_maps.bands_of([0.1], False)
+
+
+def test_the_change_of_a_grid_that_grew_is_that_of_the_cells_that_were_there(tmp_path):
+    def mean(folder: Path, grid: GeoBox, values: np.ndarray) -> Path:
+        (folder / "maps").mkdir(parents=True)
+        profile = {
+            "driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 1,
+            "dtype": "float32", "crs": str(grid.crs), "transform": grid.affine, "nodata": np.nan,
+        }  # fmt: skip
+        with rasterio.open(folder / "maps" / "m_mean.tif", "w", **profile) as dst:
+            dst.write(values.astype(np.float32), 1)
+        return folder
+
+    grid = GeoBox((60, 70), site.TRANSFORM, site.CRS)
+    new = np.random.default_rng(1).random((60, 70))
+    old = mean(tmp_path / "old", grid[20:50, 30:60], new[20:50, 30:60] - 0.25)
+    now = mean(tmp_path / "now", grid, new)
+    job = TileJob(
+        grid=grid, folder=now / "maps", shards=Shards(tmp_path), engine=Engine(1),
+        advance=lambda _: None,
+    )  # fmt: skip
+    (path,) = versions.write_change(old, "m", grids.tiles(grid, 32), job)
+    with rasterio.open(path) as src:
+        change = src.read(1)
+    assert np.isfinite(change).sum() == 900
+    assert change[20:50, 30:60] == pytest.approx(0.25, abs=1e-6)

@@ -12,9 +12,10 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -408,7 +409,8 @@ def rapid(
     with Ledger(folder, reporter.say).locked():
         _log_to(folder / "run.log", verbose)
         if new is not None:
-            new.write(study)
+            for text in new.write(study):
+                reporter.say(f"rapid: {text}")
         event = new_earthquake.opened(
             study, folder, Engine(workers, scheduler), reporter, model=model,
             overrides=set_ or [], verify=verify,
@@ -561,7 +563,7 @@ def main(arguments: list[str] | None = None) -> int:
     0 done, 2 wrong input or a fault of the machine, 1 a bug, 128 + n stopped by signal n.
     """
     try:
-        with signals.heeded():
+        with signals.heeded(), _libraries_silent():
             # Else errors would be shown in Click's way and end the process.
             return int(app(arguments, standalone_mode=False) or 0)
     except signals.Stopped as stopped:
@@ -577,6 +579,24 @@ def main(arguments: list[str] | None = None) -> int:
         if failure := failures.of_stage(error, command):
             return _fail(f"error: {_one_line(str(failure))}", 2)
         return _fail_by_bug(error)
+
+
+@contextmanager
+def _libraries_silent() -> Iterator[None]:
+    """Send to the log what rasterio cannot pass on: GDAL's messages may not be UTF-8."""
+    before = sys.unraisablehook
+
+    def noted(told: Any) -> None:
+        if str(told.object).startswith("rasterio."):
+            log.warning("%s: %s", told.object, told.exc_value)
+        else:
+            before(told)
+
+    sys.unraisablehook = noted
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _fail_by_bug(error: Exception) -> int:

@@ -29,6 +29,9 @@ from shakeslide.study.layer_settings import Layer
 SHAKEN = 0.05
 """PGA in g from which on ground counts as shaken: half of the least at which the USGS counts."""
 
+FOLLOWS = "# A newer ShakeMap changes the lines below; delete this line to keep them as they are."
+"""Stands in the tables of a study that follow the ShakeMap."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenGrid:
@@ -97,8 +100,10 @@ class NewStudy:
         """Name of the folder of results where none is given."""
         return versions.folder_name(self.shaken.event.get("event_id") or self.shaken.path.stem)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path) -> tuple[str, ...]:
         """Write the study file, or let the one that is there name this ShakeMap.
+
+        Returns what has changed, in words.
 
         Raises
         ------
@@ -107,9 +112,9 @@ class NewStudy:
         """
         if path.exists():
             # Edited by hand, perhaps: only the ShakeMap is another one.
-            set_shakemap(path, self.shaken, self.dem, self.resolution)
-        else:
-            write(path, self.shaken, self.dem, self.use, self.resolution)
+            return set_shakemap(path, self.shaken, self.dem, self.resolution)
+        write(path, self.shaken, self.dem, self.use, self.resolution)
+        return ()
 
 
 def choose_grid(shaken: shakemap.ShakeMap, dem: Path) -> ChosenGrid:
@@ -120,6 +125,23 @@ def choose_grid(shaken: shakemap.ShakeMap, dem: Path) -> ChosenGrid:
     InputError
         A ShakeMap without shaking, or one that does not reach the DEM.
     """
+    area = _shaken_part(shaken, dem)
+    fit = projection.fitting(projection.distortion(area), grids.SLIGHT)
+    if fit is None:
+        raise InputError(f"{dem}: no projection fits its shaken part; cut the DEM to the area")
+    return ChosenGrid(crs=fit[0], resolution=fit[1], bounds=_bounds(area, *fit))
+
+
+def _bounds(area: GeoBox, crs: str, step: float) -> tuple[float, float, float, float]:
+    """Return west, south, east, north of an area in a CRS, multiples of a step."""
+    west, south, east, north = area.extent.to_crs(crs).boundingbox
+    low = [float(np.floor(v / step) * step) for v in (west, south)]
+    high = [float(np.ceil(v / step) * step) for v in (east, north)]
+    return low[0], low[1], high[0], high[1]
+
+
+def _shaken_part(shaken: shakemap.ShakeMap, dem: Path) -> GeoBox:
+    """Return the cells of a DEM that were shaken with at least `SHAKEN` g."""
     own = readers.raster_info(Layer(path=dem), "dem").grid
     if own.crs is None:
         raise InputError(f"{dem}: has no CRS; write one with `gdal_edit.py -a_srs EPSG:...`")
@@ -132,15 +154,7 @@ def choose_grid(shaken: shakemap.ShakeMap, dem: Path) -> ChosenGrid:
             f"{SHAKEN:g} g everywhere: no landslides are expected, if its unit is stated rightly"
         )
     part = shaken.grid[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
-    area = _common(part, own, dem, shaken.path)
-    fit = projection.fitting(projection.distortion(area), grids.SLIGHT)
-    if fit is None:
-        raise InputError(f"{dem}: no projection fits its shaken part; cut the DEM to the area")
-    west, south, east, north = area.extent.to_crs(fit[0]).boundingbox
-    step = fit[1]
-    low = [float(np.floor(v / step) * step) for v in (west, south)]
-    high = [float(np.ceil(v / step) * step) for v in (east, north)]
-    return ChosenGrid(crs=fit[0], resolution=step, bounds=(low[0], low[1], high[0], high[1]))
+    return _common(part, own, dem, shaken.path)
 
 
 def _pga(shaken: shakemap.ShakeMap) -> NDArray[np.float64]:
@@ -197,15 +211,18 @@ def write(
     lines = [
         "# Written by `shakeslide rapid`. Edit it and run `shakeslide rapid` on it again.",
         "[study]",
-        f"name = {_text(about.get('event_description') or 'New earthquake')}",
+        FOLLOWS,
+        _name(about),
         "",
         "[event]",
+        FOLLOWS,
         *_event(about),
         "",
         "[grid]",
+        FOLLOWS,
         f"crs = {_text(chosen.crs)}",
         f"resolution = {resolution or chosen.resolution:g}",
-        f"bounds = {[float(f'{v:.10g}') for v in chosen.bounds]}",
+        _bounds_line(chosen.bounds),
         "",
         "[layers.dem]",
         f"path = {_path(dem, place)}",
@@ -233,8 +250,10 @@ def write(
 
 def set_shakemap(
     path: Path, shaken: shakemap.ShakeMap, dem: Path, resolution: float | None = None
-) -> None:
-    """Let a study file name another ShakeMap; all else stays as it is.
+) -> tuple[str, ...]:
+    """Let a study file name another ShakeMap, and follow it where it says so.
+
+    All else stays as it is.
 
     Parameters
     ----------
@@ -245,12 +264,17 @@ def set_shakemap(
     dem, resolution : Path, float or None
         As for `write`.
 
+    Returns
+    -------
+    tuple of str
+        What has changed, in words.
+
     Raises
     ------
     InputError
         The file has no line that names one, or another DEM, resolution or earthquake.
     """
-    _require_alike(path, shaken, dem, resolution)
+    stated = _require_alike(path, shaken, dem, resolution)
     source = shaken.path
     text = path.read_text(encoding="utf-8")
     line = f"shakemap = {_path(source, path.parent.resolve())}"
@@ -260,15 +284,48 @@ def set_shakemap(
             f"{path}: is there already and names no ShakeMap; run `shakeslide rapid {path}`, or "
             "choose another --out"
         )
+    before, notes = _mapped(path.parent), tuple[str, ...]()
+    # The file may have been replaced by a newer one of the same name.
+    if before is None or before.version != shaken.product.get("shakemap_version", ""):
+        changed, notes = _followed(changed, shaken, dem, stated)
     if changed != text:
         with replacing(path) as temporary:
             temporary.write_text(changed, encoding="utf-8")
+    return notes
+
+
+def _followed(
+    text: str, shaken: shakemap.ShakeMap, dem: Path, stated: settings.Study
+) -> tuple[str, tuple[str, ...]]:
+    """Return a study's text with the marked lines of another ShakeMap, and what has changed.
+
+    The grid only grows: places that were mapped before are mapped again.
+    """
+    new = {line.partition(" = ")[0]: line for line in (_name(shaken.event), *_event(shaken.event))}
+    grid, notes = stated.grid, []
+    if grid.crs and grid.resolution and grid.bounds:
+        asked = _bounds(_shaken_part(shaken, dem), grid.crs, grid.resolution)
+        # Less than a cell is rounding.
+        step, pairs = grid.resolution, list(zip(asked, grid.bounds, strict=True))
+        low = [a if a < b - step else b for a, b in pairs[:2]]
+        high = [a if a > b + step else b for a, b in pairs[2:]]
+        if (*low, *high) != tuple(grid.bounds):
+            new["bounds"] = _bounds_line((low[0], low[1], high[0], high[1]))
+    blocks = text.split("\n\n")
+    for i, block in enumerate(blocks):
+        if FOLLOWS not in block.splitlines():
+            continue
+        for key, line in new.items():
+            blocks[i], count = re.subn(rf"(?m)^{key} *=.*$", lambda _, to=line: to, blocks[i])  # type: ignore[misc]
+            if count and key == "bounds":
+                notes.append(f"the newer ShakeMap shakes ground beyond the grid: [grid] {line}")
+    return "\n\n".join(blocks), tuple(notes)
 
 
 def _require_alike(
     path: Path, shaken: shakemap.ShakeMap, dem: Path, resolution: float | None
-) -> None:
-    """Raise `InputError` where a study file that is there already is of something else."""
+) -> settings.Study:
+    """Return a study that is there already; raise `InputError` where it is of something else."""
     document, base = settings.read(path)
     stated = settings.validate(document, base, str(path))
     other = "change it there, or choose another --out"
@@ -282,21 +339,32 @@ def _require_alike(
             f"{path}: is there already with [grid] resolution {stated.grid.resolution}, not "
             f"{resolution:g}; {other}"
         )
-    before = _mapped(path.parent)
+    mapped = _mapped(path.parent)
+    before = "" if mapped is None else mapped.id
     now = shaken.product.get("shakemap_id", shaken.product.get("event_id", ""))
     if before and now and before != now:
         raise InputError(
             f"{path.parent}: holds results of ShakeMap '{shortened(before)}', but {shaken.path} is "
             f"of '{shortened(now)}'; choose another --out"
         )
+    return stated
 
 
-def _mapped(folder: Path) -> str:
-    """Return the name of the ShakeMap whose results a folder holds, "" if unknown."""
+def _mapped(folder: Path) -> totals.ShakeMapVersion | None:
+    """Return the ShakeMap whose results a folder holds, None if unknown."""
     try:
-        return documents.read(folder / totals.FILE, totals.Totals).shakemap.id
+        return documents.read(folder / totals.FILE, totals.Totals).shakemap
     except InputError:
-        return ""
+        return None
+
+
+def _name(given: Mapping[str, str]) -> str:
+    """Return the line of [study] that the ShakeMap gives."""
+    return f"name = {_text(given.get('event_description') or 'New earthquake')}"
+
+
+def _bounds_line(bounds: tuple[float, float, float, float]) -> str:
+    return f"bounds = {[float(f'{v:.10g}') for v in bounds]}"
 
 
 def _event(given: Mapping[str, str]) -> list[str]:

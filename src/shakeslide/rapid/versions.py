@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
 from shakeslide.core import documents
@@ -128,6 +129,11 @@ def last(out: Path, now: ShakeMapVersion, model: str) -> Path | None:
     return max(folders, key=lambda p: (p.stat().st_mtime_ns, p.name), default=None)
 
 
+def _offset(old: GeoBox, new: GeoBox) -> tuple[int, int] | None:
+    """Return the row and column in a grid of another one's first cell; None if cells differ."""
+    return raster.aligned_offset(old.affine, old.crs, new)
+
+
 def write_change(before: Path, name: str, tiles: Sequence[Tile], job: TileJob) -> list[Path]:
     """Write `<model>_change.tif`: the mean map less that of an earlier version.
 
@@ -145,19 +151,22 @@ def write_change(before: Path, name: str, tiles: Sequence[Tile], job: TileJob) -
     Returns
     -------
     list of Path
-        The file; nothing where the earlier version has no such map on this grid.
+        The file; nothing where the earlier version has no such map on these cells.
     """
     old, new = before / "maps" / f"{name}_mean.tif", job.folder / f"{name}_mean.tif"
-    if not old.exists() or stored_grid(old) != job.grid:
+    offset = None if not old.exists() else _offset(stored_grid(old), job.grid)
+    if offset is None:
         return []
+    # The grid may have grown: what was not mapped before has no change.
+    row0, col0 = offset
     path = job.folder / f"{name}_change.tif"
     with raster.result(old) as first, raster.result(new) as second:
 
         def load(tile: Tile) -> NDArray[np.float32]:
             window = Window(tile.col0, tile.row0, tile.shape[1], tile.shape[0])
-            return np.asarray(
-                second.read(1, window=window) - first.read(1, window=window), np.float32
-            )
+            earlier = Window(tile.col0 + col0, tile.row0 + row0, window.width, window.height)
+            known = first.read(1, window=earlier, boundless=True, fill_value=np.nan)
+            return np.asarray(second.read(1, window=window) - known, np.float32)
 
         write_geotiff(
             path,
