@@ -315,6 +315,32 @@ def test_work_that_was_stopped_goes_on(
     assert fitted == []
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_each_fit_is_made_and_told_once(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+):
+    fitted: list[tuple[int, ...]] = []
+    told: list[float] = []
+    original = members.fit
+    monkeypatch.setattr(
+        members, "fit", lambda n, g, t, s, *r: fitted.append(tuple(t)) or original(n, g, t, s, *r)
+    )
+    fits = held_out.Fits(ground_of(runs[:count]), ("few",), 0, tmp_path, told.append)
+    held_out.scored(fits, held_out.outer(fits))
+    assert len(fitted) == len(set(fitted)) == sum(told) == held_out.fits_needed(count)
+
+
+def test_fits_on_more_than_a_hundred_earthquakes_are_kept(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(members, "fit", lambda *_: None)
+    monkeypatch.setattr(members, "training_rows", lambda *_: None)
+    monkeypatch.setattr(members, "logits", lambda _, raw: np.zeros(len(raw)))
+    many = replace(ground_of(runs[:2]), names=tuple(f"quake{k}" for k in range(150)))
+    fits = held_out.Fits(many, ("few",), 0, tmp_path)
+    assert fits.held_out(range(1, 150), 0).logits.shape == (1, many.rows_of(0).size)
+
+
 # ------------------------------------------------------------------ blend
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from shakeslide.core.files import is_shard, save_shard
+from shakeslide.core.fingerprints import fingerprint
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation import curves
 from shakeslide.evaluation.ranking import rank
@@ -93,26 +94,26 @@ class Fits:
         return part_of(self.ground, event, self._logits(tuple(sorted(trained)), event))
 
     def _logits(self, trained: tuple[int, ...], event: int) -> Array:
-        path = self.folder / f"{'-'.join(map(str, trained))}_{event}.npy"
+        path = self._file(trained, event)
         if not is_shard(path):
             self._fit(trained)
-        if not is_shard(path):
-            self._predict(trained, [event])
         return np.asarray(np.load(path))
+
+    def _file(self, trained: tuple[int, ...], event: int) -> Path:
+        # The numbers of a hundred earthquakes make too long a name.
+        return self.folder / f"{fingerprint(trained)}_{event}.npy"
 
     def _fit(self, trained: tuple[int, ...]) -> None:
         """Fit all members and keep what they predict of all other earthquakes."""
-        others = [k for k in range(len(self.ground.names)) if k not in trained]
-        self._predict(trained, others)
-        self.advance(1)
-
-    def _predict(self, trained: tuple[int, ...], events: Sequence[int]) -> None:
+        every = range(len(self.ground.names))
         rows = members.training_rows(self.ground, trained, self.seed)
         fitted = [members.fit(m, self.ground, trained, self.seed, rows) for m in self.names]
-        for k in events:
+        # Of two earthquakes each is asked for as its own models see it, too: see `inner`.
+        for k in every if len(every) == 2 else [k for k in every if k not in trained]:
             raw = self.ground.samples.raw[self.ground.rows_of(k)]
             values = np.stack([members.logits(m, raw) for m in fitted])
-            save_shard(values, self.folder / f"{'-'.join(map(str, trained))}_{k}.npy")
+            save_shard(values, self._file(trained, k))
+        self.advance(1)
 
 
 def part_of(ground: Ground, event: int, logits: Array) -> HeldOut:
