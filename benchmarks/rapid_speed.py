@@ -170,7 +170,7 @@ def measured(command: list[str], limit: float) -> Used:
 
     def watch() -> None:
         own = psutil.Process(process.pid)
-        while not stopped.wait(0.2):
+        while not stopped.wait(0.5):
             try:
                 tree = [own, *own.children(recursive=True)]
                 # Pages that processes share are counted once.
@@ -203,11 +203,13 @@ def main() -> None:
     parser.add_argument("--exposure", action="store_true", help="people, buildings and roads too")
     parser.add_argument("--resolution", type=float, help="as of `shakeslide rapid`")
     parser.add_argument("--limit", type=float, default=900, help="seconds before it is stopped")
+    parser.add_argument("--go-on", action="store_true", help="from where a run was stopped")
     asked, further = parser.parse_known_args()
     side = round((asked.cells * 1e6) ** 0.5)
     folder = inputs(side, asked.exposure)
     out = OUT / f"{side}_out"
-    shutil.rmtree(out, ignore_errors=True)
+    if not asked.go_on:
+        shutil.rmtree(out, ignore_errors=True)
     command = [*SHAKESLIDE, "rapid", str(folder / "grid.xml"), str(folder / "dem.tif")]
     command += ["--out", str(out), "--set", f"shaking.draws={asked.draws}", "--quiet", *further]
     if asked.resolution:

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from odc.geo.geobox import GeoBox
 
 from shakeslide.cli.app import main
 from shakeslide.core import documents
 from shakeslide.core.engine import Engine
+from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Reporter
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors.stack import FactorInfo
@@ -25,12 +27,13 @@ from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel, TrainedOn
 from shakeslide.models import LogisticRegression
 from shakeslide.models.formulas.jessee import LAND_COVER, LITHOLOGY, areal_coverage
-from shakeslide.rapid import computing, versions
+from shakeslide.rapid import computing, settlements, versions
 from shakeslide.rapid.event_report import RapidReport
 from shakeslide.rapid.new_earthquake import NewEarthquake, opened
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
 from shakeslide.results.ledger import Ledger
 from shakeslide.sampling.encoding import Column, Encoder
+from shakeslide.study.rapid_settings import NamedPlaces
 from tests import small_site as site
 
 from . import small_event
@@ -164,6 +167,57 @@ def test_a_scenario_is_labelled_on_every_output_and_the_sea_is_left_out(tmp_path
     assert json.loads((out / "info.json").read_text())["Summary"]["event_type"] == "SCENARIO"
 
 
+def test_a_run_without_landslides_is_that_of_a_new_earthquake_and_refuses_what_must_learn(
+    folder, capsys
+):
+    out = folder / "out"
+    times = {p: p.stat().st_mtime_ns for p in (out / "report.html", out / "totals.json")}
+    words = ["run", str(out / "study.toml"), "--out", str(out), "--set", f"shaking.draws={DRAWS}"]
+    assert main(words) == 0
+    assert "[inventory]" in capsys.readouterr().err
+    # Made by `rapid`, and up to date.
+    assert {p: p.stat().st_mtime_ns for p in times} == times
+    assert main([*words, "-q", "--set", 'models.use=["jessee2022", "lr"]']) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_places_are_ranked_by_the_landslide_ground_around_them(folder):
+    out = folder / "out"
+    left, top = site.WEST, site.NORTH
+    places = gpd.GeoDataFrame(
+        {"called": ["near", None, "far"]},
+        geometry=[
+            shapely.Point(left + 1500, top - 1500),
+            shapely.box(left + 3000, top - 2400, left + 4200, top - 1200),
+            shapely.Point(left - 9000, top),
+        ],
+        crs=site.CRS,
+    )
+    settings = NamedPlaces(path=folder / "places.gpkg", name="called", radius=600)
+    places.to_file(settings.path)
+    mean = out / "maps" / "jessee2022_mean.tif"
+    with rasterio.open(mean) as src:
+        grid = GeoBox(src.shape, src.transform, src.crs.to_wkt())
+    found = settlements.ranked(settings, mean, grid)
+    assert {s.name for s in found} == {"near", "place 2"}
+    assert found[0].share >= found[1].share
+    rows, cols = grid.shape
+    x, y = (grid.affine * (np.arange(n) + 0.5, np.arange(n) + 0.5) for n in (cols, rows))
+    xx, yy = np.meshgrid(x[0], y[1])
+    around = np.hypot(xx - left - 1500, yy - top + 1500) < 600
+    (near,) = (s for s in found if s.name == "near")
+    p = band(mean)
+    assert near.ground == pytest.approx(around.sum() * 0.09, rel=0.02)
+    assert near.expected == pytest.approx(np.nansum(p[around]) * 0.09, rel=0.02)
+    settlements.write(out, found)
+    again = settlements.read(out, 1)
+    assert [s.name for s in again] == [found[0].name]
+    assert again[0].expected == pytest.approx(found[0].expected, abs=0.001)
+    places.iloc[2:].to_file(settings.path)
+    with pytest.raises(InputError, match="places"):
+        settlements.ranked(settings, mean, grid)
+
+
 @pytest.mark.usefixtures("no_sheet")
 def test_exposure_is_counted_with_its_uncertainty(folder):
     out = folder / "out"
@@ -179,6 +233,10 @@ def test_exposure_is_counted_with_its_uncertainty(folder):
     )
     roads.to_file(folder / "roads.gpkg")
     more = '[exposure.people]\npath = "../people.tif"\n'
+    gpd.GeoDataFrame(
+        {"name": ["Village"]}, geometry=[shapely.Point(left + 2000, top - 1500)], crs=site.CRS
+    ).to_file(folder / "places.gpkg")
+    more += '[exposure.places]\npath = "../places.gpkg"\nname = "name"\n'
     more += '[exposure.roads]\npath = "../roads.gpkg"\nname = "ref"\n'
     study = out / "study.toml"
     study.write_text(study.read_text() + more)
@@ -193,6 +251,8 @@ def test_exposure_is_counted_with_its_uncertainty(folder):
     table = (out / "roads.csv").read_text().splitlines()
     assert table[1].startswith("steep,4.7,")
     assert table[2] == "outside,1.0,0.0"
+    assert (out / "places.csv").read_text().splitlines()[1].startswith("Village,")
+    assert 'data-settlement="Village"' in (out / "report.html").read_text()
 
 
 @pytest.mark.usefixtures("no_sheet")

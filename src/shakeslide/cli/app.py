@@ -43,6 +43,7 @@ from shakeslide.pipeline import names
 if TYPE_CHECKING:
     from shakeslide.pipeline import Run
     from shakeslide.pipeline.checking import LayerRow
+    from shakeslide.study.settings import Study
 
 app = typer.Typer(
     name="shakeslide",
@@ -175,8 +176,32 @@ def _run(options: StudyOptions) -> None:
     from shakeslide import pipeline
 
     with run.ledger.locked():
-        result = pipeline.run_all(run)
+        if _is_unmapped(run.study):
+            run.reporter.say(
+                "no [inventory] is given and the models need none: run makes factors, maps and "
+                "report as `shakeslide rapid` does, without sample, train, evaluate and explain"
+            )
+            result = _mapped_before_any_landslide(options, run)
+        else:
+            result = pipeline.run_all(run)
     _tell(options.quiet, result)
+
+
+def _is_unmapped(study: Study) -> bool:
+    """Return whether a study has no landslides and asks for published formulas alone."""
+    from shakeslide.models.registry import MODELS
+
+    return study.inventory.path is None and all(MODELS[name].static for name in study.models.use)
+
+
+def _mapped_before_any_landslide(options: StudyOptions, run: Run) -> Path:
+    from shakeslide.rapid import command, new_earthquake
+
+    event = new_earthquake.opened(
+        options.study, run.out, run.engine, run.reporter, data=options.data,
+        overrides=options.set_ or [], verify=options.verify,
+    )  # fmt: skip
+    return command.rapid(event)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.model_settings import Models, ModelSettings
 from shakeslide.study.presets import PRESETS
-from shakeslide.study.rapid_settings import People, Roads, Shaking
+from shakeslide.study.rapid_settings import NamedPlaces, People, Roads, Shaking
 from shakeslide.study.schema import Settings
 from shakeslide.study.settings import (
     Evaluation,
@@ -74,10 +74,11 @@ def text() -> str:
         lines += _model(name)
     lines += _table("evaluation", Evaluation) + _table("map", Maps, shown=_preset("map"))
     lines += _table("shaking", Shaking)
-    lines += ["# For `shakeslide rapid`: people, buildings and roads.", ""]
+    lines += ["# For `shakeslide rapid`: people, buildings, roads and places.", ""]
     lines += _commented("[exposure.people]", People, {"path": "population.tif"})
     lines += _commented("[exposure.buildings]", Layer, {"path": "buildings.gpkg"})
     lines += _commented("[exposure.roads]", Roads, {"path": "roads.gpkg"})
+    lines += _commented("[exposure.places]", NamedPlaces, {"path": "places.gpkg"})
     return "\n".join(lines)
 
 

@@ -121,7 +121,10 @@ def vector_source(layer: Layer | Inventory, name: str) -> vector.VectorSource:
         An inventory without a file.
     """
     if layer.path is None:
-        raise InputError("[inventory] path is missing: give the landslide polygons of the event")
+        raise InputError(
+            "[inventory] path is missing: give the landslide polygons of the event; where none are "
+            "mapped yet, `shakeslide rapid` or a run of published formulas alone needs none"
+        )
     return vector.VectorSource(
         layer.path,
         name,

@@ -40,6 +40,7 @@ from shakeslide.rapid import (
     info,
     model_choice,
     quantile_maps,
+    settlements,
     tiles,
     totals,
     versions,
@@ -51,12 +52,14 @@ from shakeslide.rapid.totals import Sums, Totals
 from shakeslide.shaking.completion import LARGEST, UNITS
 
 ROADS = "roads.csv"
+COARSEST = 1.25
+"""Cell over the scale of a model's slopes above which totals are too small."""
 RATIO = 0.98
 """Mean uncertainty ratio above which a ShakeMap is hardly constrained (USGS ground failure)."""
 
 
 class RapidMaps(Stage[NewEarthquake]):
-    """`maps/<model>_mean.tif` and its quantiles, `totals.json`, `info.json`, `roads.csv`."""
+    """`maps/<model>_mean.tif` and its quantiles, `totals.json`, `info.json`; roads and places."""
 
     name = "rapid"
     result = totals.FILE
@@ -115,6 +118,13 @@ def _write_rest(
         event, tiles.summed(job, cut), cuts, known, _warnings(event, known, land, limited)
     )
     files = [] if roads is None or cuts is None else [_write_roads(event.out, roads, cuts)]
+    if event.study.exposure.places is not None:
+        mean = event.out / "maps" / f"{event.model.name}_mean.tif"
+        files.append(
+            settlements.write(
+                event.out, settlements.ranked(event.study.exposure.places, mean, event.grid)
+            )
+        )
     before = versions.last(event.out, event.version, event.model.name)
     if before is not None:
         files += versions.write_change(before, event.model.name, cut, job)
@@ -392,6 +402,13 @@ def _warnings(event: NewEarthquake, known: int, land: int, limited: tiles.Limite
             f"{counted(limited.nodes, 'node')} of the ShakeMap and was cut to it there "
             f"({100 * limited.share:.2g} % of all values)"
         )
+    cell = max(grids.cell_size(event.grid))
+    for _, scale in event.model.own_scale.values():
+        if cell > COARSEST * scale:
+            out.append(
+                f"cells of {cell:g} m are coarser than the {scale:g} m for which the model was "
+                "made: slopes are too gentle and totals too small; give a finer resolution"
+            )
     if known < 0.5 * land:
         out.append(f"only {100 * known / land:.0f} % of the land on the grid has a prediction")
     return out

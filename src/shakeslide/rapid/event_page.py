@@ -13,6 +13,7 @@ from shakeslide._version import __version__
 from shakeslide.core.files import replacing
 from shakeslide.hazard import alerts
 from shakeslide.rapid.first_places import FirstSquares
+from shakeslide.rapid.settlements import Settlement
 from shakeslide.rapid.totals import Totals
 from shakeslide.report import words
 from shakeslide.report.figures import Drawn
@@ -48,6 +49,8 @@ class Facts:
         The most likely cut first.
     notes : tuple of str
         What was assumed or is missing.
+    settlements : tuple of Settlement
+        With the largest share of landslide ground first.
     maps : sequence of Drawn
         The mean, then the quantiles.
     star : bool
@@ -65,6 +68,7 @@ class Facts:
     first: FirstSquares
     roads: tuple[RoadCut, ...]
     notes: tuple[str, ...]
+    settlements: tuple[Settlement, ...]
     maps: Sequence[Drawn]
     star: bool = False
 

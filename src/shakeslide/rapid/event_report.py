@@ -15,7 +15,7 @@ from shakeslide.core.fingerprints import fingerprint
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
 from shakeslide.pipeline.stage import Artefact, Stage, Work
-from shakeslide.rapid import coverage, totals
+from shakeslide.rapid import coverage, settlements, totals
 from shakeslide.rapid.computing import ROADS, fitted_model, what_of
 from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.totals import Totals
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shakeslide.rapid.event_page import RoadCut
 
 MOST_ROADS = 15
-"""Roads that the page lists."""
+"""Roads, and places, that the page lists."""
 
 
 class RapidReport(Stage[NewEarthquake]):
@@ -70,9 +70,10 @@ class RapidReport(Stage[NewEarthquake]):
             squares = first(maps[0].path, event.grid)
             dem = event.out / "factors" / "DEM.tif"
             view = View(event.grid, event_figures.MOST)
+            villages = settlements.read(event.out, MOST_ROADS)
             star = coverage.epicentre(event.motion, event.grid)
             shown = event_figures.shown_maps(
-                view, maps, dem if dem.exists() else None, squares, star
+                view, maps, dem if dem.exists() else None, squares, star, villages
             )
             drawn = event_figures.draw(event.out, maps, shown)
             on(1)
@@ -87,6 +88,7 @@ class RapidReport(Stage[NewEarthquake]):
                 totals=documents.read(event.out / totals.FILE, Totals),
                 first=squares,
                 roads=_most_cut(event.out),
+                settlements=villages,
                 notes=(*event.motion.notes, *event.model.notes),
                 maps=drawn,
                 star=star is not None,

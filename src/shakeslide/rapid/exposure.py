@@ -20,6 +20,7 @@ from shakeslide.io import vector
 from shakeslide.io.summary import Summary, full_byte, untagged_nodata
 from shakeslide.layers import readers
 from shakeslide.rapid.response import Float
+from shakeslide.rapid.settlements import vector_names
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.rapid_settings import Exposure, People, Roads
 
@@ -421,12 +422,8 @@ def _road_names(
     features: vector.Features, column: str | None, row: NDArray[np.int64]
 ) -> tuple[str, ...]:
     """Return the names of roads that lie in these rows; the number of the row where one lacks."""
-    numbered = [f"road {n + 1}" for n in row]
-    if column is None:
-        return tuple(numbered)
-    given = features.table[column].iloc[row]
-    said = [str(g).strip() if known else "" for g, known in zip(given, given.notna(), strict=True)]
-    return tuple(s or n for s, n in zip(said, numbered, strict=True))
+    names = vector_names(features, column, "road")
+    return tuple(names[n] for n in row)
 
 
 @dataclass(frozen=True)

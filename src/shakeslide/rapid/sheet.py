@@ -24,7 +24,8 @@ SOFT, ACCENT = "#55606b", "#721f81"
 COLOURS = {"green": "#2e9e4f", "yellow": "#f2c200", "orange": "#ef7d00", "red": "#c8102e"}
 FIRST = 6
 """Squares that are listed."""
-MOST_NOTES = 5
+LINE, LOWEST = 0.165, 0.55
+"""Inches: height of a line, and where text ends above the foot of the sheet."""
 
 
 def write(out: Path, facts: Facts, shown: Shown) -> Path:
@@ -37,7 +38,8 @@ def write(out: Path, facts: Facts, shown: Shown) -> Path:
         size = event_figures.size_of(shown.view, wide, 4.6)
         y -= event_figures.TOP + size[1]
         event_figures.put(sheet_figure, sheet, shown, (EDGE - event_figures.LEFT + 0.1, y), size)
-        _foot(sheet, facts, y - event_figures.LEGEND - 0.2)
+        _key(sheet, facts, y - event_figures.LEGEND)
+        _foot(sheet, facts, y - event_figures.LEGEND - 0.35)
         buffer = io.BytesIO()
         # Without the time of writing: the same result has the same bytes.
         sheet_figure.savefig(
@@ -94,6 +96,17 @@ def _alerts(sheet: Axes, facts: Facts, y: float) -> float:
     return y
 
 
+def _key(sheet: Axes, facts: Facts, y: float) -> None:
+    """Explain the marks of the map in a line."""
+    marks = ["Squares: where to look first"]
+    if facts.star:
+        marks.append("star: the epicentre")
+    if facts.settlements:
+        marks.append("dots: places")
+    text = "; ".join([*marks, "pale blue: sea. Colours are on a square-root scale."])
+    sheet.text(EDGE, y, text, fontsize=7.5, color=SOFT, va="top")
+
+
 def _foot(sheet: Axes, facts: Facts, y: float) -> None:
     left, right = EDGE, SHEET[0] / 2 + 0.15
     width = SHEET[0] / 2 - EDGE - 0.15
@@ -120,9 +133,15 @@ def _foot(sheet: Axes, facts: Facts, y: float) -> None:
         right, y, "Totals and limits", fontsize=11, color=ACCENT, fontweight="bold", va="top"
     )
     y -= 0.26
-    for text in _statements(facts):
+    said = _statements(facts)
+    for i, text in enumerate(said):
+        # One line more must fit: it counts what is left out.
+        if y - LINE * (len(drawing.wrapped(text, width - 0.14, 9)) + 1) < LOWEST:
+            text = f"{len(said) - i} more notes are in report.html."
         sheet.text(right, y, "•", fontsize=9, color=ACCENT, va="top")
         y = _lines(sheet, text, right + 0.14, y, width - 0.14) - 0.04
+        if text is not said[i]:
+            break
     sheet.text(
         EDGE, 0.35, f"shakeslide {__version__} · model {facts.model} · "
         f"ShakeMap {facts.totals.shakemap.id or 'own rasters'} "
@@ -134,7 +153,7 @@ def _foot(sheet: Axes, facts: Facts, y: float) -> None:
 def _lines(sheet: Axes, text: str, x: float, y: float, width: float) -> float:
     for line in drawing.wrapped(text, width, 9):
         sheet.text(x, y, line, fontsize=9, va="top")
-        y -= 0.165
+        y -= LINE
     return y
 
 
@@ -155,8 +174,4 @@ def _statements(facts: Facts) -> list[str]:
             f"{figure(cuts.p95)})."
         )
     out.append("No landslide of this earthquake is mapped yet: this is what a model predicts.")
-    notes = [sentence(note) for note in (*totals.warnings, *facts.notes)]
-    out += notes[:MOST_NOTES]
-    if len(notes) > MOST_NOTES:
-        out.append(f"{len(notes) - MOST_NOTES} more notes are in report.html.")
-    return out
+    return out + [sentence(note) for note in (*totals.warnings, *facts.notes)]

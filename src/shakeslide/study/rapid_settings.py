@@ -55,6 +55,15 @@ class Roads(Layer):
     """Attribute with the name."""
 
 
+class NamedPlaces(Layer):
+    """Villages, towns or other places, as points or polygons."""
+
+    name: Annotated[ColumnName | None, Default("the number of the place")] = None
+    """Attribute with the name."""
+    radius: Annotated[float, Field(gt=0, le=50_000)] = 1000.0
+    """Around a point, the ground within this many metres counts; a polygon counts as it is."""
+
+
 class Exposure(Settings):
     """What may lie in the landslides' way, for `shakeslide rapid`."""
 
@@ -64,3 +73,5 @@ class Exposure(Settings):
     """Buildings as polygons or points; each counts where its middle is."""
     roads: Roads | None = None
     """Roads as lines; each line is a segment that a landslide may cut."""
+    places: NamedPlaces | None = None
+    """Villages and towns by name, to be ranked by the landslide area around them."""

@@ -1,0 +1,169 @@
+"""Villages, towns and other places by name: how much landslide area a map expects around each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyproj
+import rasterio
+import shapely
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.features import geometry_mask
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from shakeslide.core.errors import InputError
+from shakeslide.core.files import replacing
+from shakeslide.geo import grid as grids
+from shakeslide.io import raster, vector
+from shakeslide.layers import readers
+from shakeslide.study.rapid_settings import NamedPlaces
+
+NAME = "places.csv"
+COLUMNS = {
+    "place": "name",
+    "latitude": "latitude",
+    "longitude": "longitude",
+    "expected_landslide_ha": "expected",
+    "ground_ha": "ground",
+    "share_of_ground": "share",
+}
+"""Columns of the file and the attributes of `Settlement` that they hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """A place and the ground around it.
+
+    Attributes
+    ----------
+    name : str
+    latitude, longitude : float
+        Of its middle, in degrees.
+    expected, ground : float
+        Expected landslide area and ground with a prediction, in hectares.
+    """
+
+    name: str
+    latitude: float
+    longitude: float
+    expected: float
+    ground: float
+
+    @property
+    def share(self) -> float:
+        """Expected share of the ground that landslides cover."""
+        return self.expected / self.ground
+
+
+def ranked(settings: NamedPlaces, mean: Path, grid: GeoBox) -> list[Settlement]:
+    """Return the places on a grid, the largest share of landslide ground first.
+
+    Parameters
+    ----------
+    settings : NamedPlaces
+        Points or polygons. Around a point a circle counts, of a polygon its own area.
+    mean : Path
+        Map of the mean on the grid.
+    grid : GeoBox
+
+    Raises
+    ------
+    InputError
+        No such column, or no place on mapped ground.
+    """
+    label = "exposure.places"
+    source = readers.vector_source(settings, label)
+    wanted = [settings.name] if settings.name else []
+    features = vector.read(source, grids.crs_of(grid), ("polygon", "point"), wanted)
+    if settings.name:
+        vector.require_column(features, settings.name, f"[{label}]")
+    names = vector_names(features, settings.name, "place")
+    areas = np.where(
+        shapely.get_dimensions(features.geometry) == 0,
+        shapely.buffer(features.geometry, settings.radius),
+        features.geometry,
+    )
+    # Of a whole country, few lie here.
+    here = np.flatnonzero(shapely.intersects(areas, shapely.box(*grids.bounds(grid))))
+    middles = shapely.get_coordinates(shapely.centroid(features.geometry[here]))
+    turn = pyproj.Transformer.from_crs(grids.crs_of(grid).proj, "EPSG:4326", always_xy=True)
+    lon, lat = turn.transform(middles[:, 0], middles[:, 1])
+    found = []
+    with raster.result(mean) as src:
+        for k, i in enumerate(here):
+            values = _within(src, areas[i])
+            if values.size:
+                hectares = src.res[0] * src.res[1] / 1e4
+                found.append(
+                    Settlement(
+                        name=names[i], latitude=float(lat[k]), longitude=float(lon[k]),
+                        expected=float(values.sum()) * hectares, ground=values.size * hectares,
+                    )
+                )  # fmt: skip
+    if not found:
+        raise InputError(f"{settings.path} ({label}): no place lies on ground that is mapped")
+    return sorted(found, key=lambda s: -s.share)
+
+
+def vector_names(features: vector.Features, column: str | None, what: str) -> list[str]:
+    """Return the names of features; `what` and the number of the row where one lacks."""
+    numbered = [f"{what} {n + 1}" for n in range(len(features.geometry))]
+    if column is None:
+        return numbered
+    given = features.table[column]
+    said = [str(g).strip() if known else "" for g, known in zip(given, given.notna(), strict=True)]
+    return [s or n for s, n in zip(said, numbered, strict=True)]
+
+
+def _within(src: DatasetReader, area: Any) -> NDArray[np.float64]:
+    """Return the values of a map in a polygon, (n,), without those that are missing."""
+    left, bottom, right, top = shapely.bounds(area)
+    inverse = ~src.transform
+    (c0, r0), (c1, r1) = inverse * (left, top), inverse * (right, bottom)
+    col, row = max(int(np.floor(c0)), 0), max(int(np.floor(r0)), 0)
+    window = Window(
+        col, row, min(int(np.ceil(c1)), src.width) - col, min(int(np.ceil(r1)), src.height) - row
+    )  # fmt: skip
+    if window.width <= 0 or window.height <= 0:
+        return np.empty(0)
+    values = src.read(1, window=window).astype(np.float64)
+    at = rasterio.windows.transform(window, src.transform)
+    inside = geometry_mask([area], values.shape, at, invert=True)
+    if not inside.any():
+        # Smaller than a cell.
+        inside = geometry_mask([area], values.shape, at, all_touched=True, invert=True)
+    return np.asarray(values[inside & np.isfinite(values)])
+
+
+def write(out: Path, found: list[Settlement]) -> Path:
+    """Write `places.csv`."""
+    table = pd.DataFrame(
+        {column: [getattr(s, key) for s in found] for column, key in COLUMNS.items()}
+    ).round({"latitude": 5, "longitude": 5, "ground_ha": 1})
+    table["expected_landslide_ha"] = table["expected_landslide_ha"].round(3)
+    table["share_of_ground"] = table["share_of_ground"].round(6)
+    path = out / NAME
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False)
+    return path
+
+
+def read(out: Path, most: int) -> tuple[Settlement, ...]:
+    """Return the first places of `places.csv`; none where there is no such file."""
+    path = out / NAME
+    if not path.exists():
+        return ()
+    table = pd.read_csv(path, dtype={"place": str}, keep_default_na=False).head(most)
+    return tuple(
+        Settlement(
+            name=str(r.place), latitude=float(r.latitude), longitude=float(r.longitude),  # type: ignore[arg-type]
+            expected=float(r.expected_landslide_ha), ground=float(r.ground_ha),  # type: ignore[arg-type]
+        )
+        for r in table.itertuples()
+    )  # fmt: skip
