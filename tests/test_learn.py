@@ -206,6 +206,11 @@ def test_unknown_names_are_refused(runs: list[Path], tmp_path: Path, options: di
     assert not (tmp_path / "out" / event_bundle.FILE).exists()
 
 
+def test_shaking_that_is_not_asked_for_is_to_be_added_to_the_factors(runs: list[Path]):
+    with pytest.raises(InputError, match="--factors.*add PGA$"):
+        common_factors.choose(past_runs.read(runs[:2]), ["SLO", "TPI"])
+
+
 def test_a_run_in_the_place_of_the_bundle_is_refused(runs: list[Path]):
     with pytest.raises(InputError, match="learn DIR RUN"):
         learn(runs[1:], runs[0])

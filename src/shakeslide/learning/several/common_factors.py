@@ -86,6 +86,9 @@ def _measure(runs: Sequence[PastRun], asked: Sequence[str] | None) -> str:
     for code in wanted:
         if all(infos(code, runs)):
             return code
+    if asked is not None and not wanted:
+        there = " or ".join(m for m in PREFERRED if all(infos(m, runs))) or " or ".join(PREFERRED)
+        raise InputError(f"--factors: names no measure of shaking; add {there}")
     lacking = {m: [r.name for r in runs if not any(infos(m, [r]))] for m in PREFERRED}
     told = "; ".join(f"{m} is missing in {', '.join(names)}" for m, names in lacking.items())
     raise InputError(
