@@ -25,6 +25,7 @@ from shakeslide.synthetic.study_files import TIME, epicentre
 from shakeslide.synthetic.suite import scenarios
 
 NAME = "synthetic"
+MEMBERS = ("few", "monotone", "hgb")
 FACTORS = ("SLO", "SLO90", "RER250", "PGA")
 SEED, COUNT, SIZE = 1, 10, 300
 FEWEST = 40
@@ -119,7 +120,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=SIZE)
     asked = parser.parse_args()
     runs = list(sampled(asked.work, asked.seed, asked.events, asked.size))
-    lessons.learn(runs, asked.out, Engine(), Reporter(), factors=FACTORS)
+    lessons.learn(runs, asked.out, Engine(), Reporter(), factors=FACTORS, models=MEMBERS)
     size = sum(p.stat().st_size for p in asked.out.rglob("*") if p.is_file())
     print(f"{asked.out}: {size / 1e6:.2f} MB, {time.process_time():.0f} s of CPU")
 

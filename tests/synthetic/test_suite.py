@@ -33,6 +33,10 @@ def test_earthquakes_differ_in_what_differs_between_real_ones() -> None:
     assert abs(np.corrcoef(values("magnitude"), np.log(values("prevalence")))[0, 1]) < 0.35
 
 
+def test_no_two_share_ground() -> None:
+    assert len({s.centre for s in MANY}) == len(MANY)
+
+
 def test_every_map_is_shaken() -> None:
     middle = np.zeros(1)
     pga = [ground_motion(s.rupture.distance(middle, middle), s.magnitude, PGA)[0, 0] for s in MANY]

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from shakeslide.synthetic.earthquake import Scenario
+from shakeslide.synthetic.earthquake import CENTRE, Scenario
 from shakeslide.synthetic.shaking import PGA, ground_motion
 
 EVEN_PGA = 0.4
@@ -21,11 +21,11 @@ STEEP, SHARE, STEEPENING, SCATTER = 30.0, 0.01, 0.06, 0.9
 """Median slope (degrees), the share of such ground that fails under that shaking, how its logarithm
 grows with each degree, and its standard deviation between earthquakes. Without the scatter flat
 ground would be too weak: valleys are steep where rock is strong."""
-# Scatter within an earthquake is wide and undercutting weak: where few places fail, sharp and
-# strong effects would make all of them fail beside rivers, which no real earthquake shows.
 LEAST_SHARE, MOST_SHARE = 2e-4, 0.05
 LEAST_PGA = 0.15
 """Median PGA (g) in the middle of a map, at least: nobody maps landslides where it is less."""
+APART, MOST_APART = 40_000.0, 80
+"""Distance of the middles of maps (m), and how many lie one beside the other."""
 FARTHEST = 25_000.0
 """How far (m) from the usual place beside the rupture, and beyond its ends, a map may lie."""
 
@@ -45,7 +45,9 @@ def scenarios(seed: int, count: int, *, size: int = 400, cell: float = 30.0) -> 
         Size of a cell (m).
     """
     for k in range(count):
-        yield _scenario(np.random.default_rng([seed, 60, k]), size, cell)
+        one = _scenario(np.random.default_rng([seed, 60, k]), size, cell)
+        # Each on ground of its own: two runs on one ground count as one earthquake.
+        yield replace(one, centre=(CENTRE[0], CENTRE[1] - APART * (k % MOST_APART)))
 
 
 def _scenario(rng: np.random.Generator, size: int, cell: float) -> Scenario:
@@ -61,6 +63,8 @@ def _scenario(rng: np.random.Generator, size: int, cell: float) -> Scenario:
         median_slope=slope,
         prevalence=float(np.clip(share, LEAST_SHARE, MOST_SHARE)),
         even_pga=EVEN_PGA,
+        # Wide, and undercutting weak: where few places fail, sharp and strong effects would make
+        # all of them fail beside rivers, which no real earthquake shows.
         noise=float(rng.uniform(0.4, 1.0)),
         patchiness=float(rng.uniform(0.05, 0.25)),
         hidden_shaking=float(rng.uniform(0.2, 0.5)),
