@@ -16,6 +16,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.layers.inventory import load as load_inventory
 from shakeslide.learning import bundle, explanation, final_model, training, validation
+from shakeslide.pipeline.inputs import ground_of
 from shakeslide.sampling import sampling
 
 from . import small_site as site
@@ -164,3 +165,14 @@ def test_the_level_makes_up_for_what_a_model_remembers(memory: float, isotonic: 
     if isinstance(level, Platt):
         assert level.slope == 1.0
         assert level.intercept < -0.05 if memory else abs(level.intercept) < 0.05
+
+
+def test_some_source_cells_stand_for_all_of_a_large_map(
+    finished: pipeline.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = sampling.load(finished.out / "samples.parquet")
+    monkeypatch.setattr(final_model, "SOURCE_CELLS", 7)
+    monkeypatch.setattr(final_model, "CLEAR_CELLS", 50)
+    ground = ground_of(finished, samples)
+    assert np.bincount(ground.label).tolist() == [50, 7]
+    assert ground.prevalence == samples.prevalence

@@ -23,6 +23,8 @@ from shakeslide.sampling.sampling import Samples
 
 CLEAR_CELLS = 200_000
 """Clear cells on which the level of a calibration is set; fewer where there are fewer."""
+SOURCE_CELLS = 2_000_000
+"""Source cells on which it is set: all of them on all but the largest maps."""
 FARTHEST = 10.0
 """Log-odds by which a calibration is moved at most."""
 
@@ -45,7 +47,7 @@ def fit(
     seed : int
         Of the study.
     ground : Samples, optional
-        All source cells of the area and many of its clear cells. The level of a calibration is set
+        Source cells and clear cells of the area, many of each. The level of a calibration is set
         on them; without them it stays as it was fitted.
     advance : callable
         Called with the number of fits done, in fractions: 1 in all.

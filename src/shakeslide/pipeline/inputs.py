@@ -280,11 +280,11 @@ def _draw(run: Run, ratio: float, most: int | None, label: str = "sample") -> sa
 
 
 def ground_of(run: Run, samples: sampling.Samples) -> sampling.Samples:
-    """Draw the cells on which calibrations are levelled: all sources, and many clear cells."""
+    """Draw the cells on which calibrations are levelled: many source cells and clear cells."""
     need(run, run.marks.factors())
     clear = min(final_model.CLEAR_CELLS, int(samples.counts["clear_cells"]))
-    ratio = clear / samples.counts["source_cells"]
-    return _draw(run, ratio, None, "cells for calibration")
+    sources = min(final_model.SOURCE_CELLS, int(samples.counts["source_cells"]))
+    return _draw(run, clear / sources, sources, "cells for calibration")
 
 
 def factor_infos(run: Run) -> list[stacks.FactorInfo]:
