@@ -210,12 +210,13 @@ def check(options: StudyOptions) -> None:
     """Check every layer, list what will be used for what, and find errors before any long work."""
     run = _open(options, only_look=True)
     from shakeslide import pipeline
+    from shakeslide.pipeline.room import report_room
 
     with pipeline.only_looking(run) as looking:
         rows = pipeline.check(looking)
         if not options.quiet:
             _show_check(looking, rows)
-            pipeline.report_room(run)
+            report_room(run)
 
 
 def _show_check(run: Run, rows: Sequence[LayerRow]) -> None:

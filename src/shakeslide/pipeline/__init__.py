@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from shakeslide.pipeline.models import evaluate, explain, explain_place, train, tune
     from shakeslide.pipeline.order import STAGES, run_all, run_stages, stage_of
     from shakeslide.pipeline.reporting import provenance, report
-    from shakeslide.pipeline.room import report_room
     from shakeslide.pipeline.run import Run
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "prepare",
     "provenance",
     "report",
-    "report_room",
     "run_all",
     "run_stages",
     "sample",
@@ -43,7 +41,6 @@ _HOMES = {
     "mapping": ["map_"],
     "models": ["evaluate", "explain", "explain_place", "train", "tune"],
     "reporting": ["provenance", "report"],
-    "room": ["report_room"],
     "run": ["Run"],
     "order": ["STAGES", "run_all", "run_stages", "stage_of"],
 }
