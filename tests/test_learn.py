@@ -207,7 +207,7 @@ def test_unknown_names_are_refused(runs: list[Path], tmp_path: Path, options: di
 
 
 def test_shaking_that_is_not_asked_for_is_to_be_added_to_the_factors(runs: list[Path]):
-    with pytest.raises(InputError, match="--factors.*add PGA$"):
+    with pytest.raises(InputError, match=r"--factors.*add PGA$"):
         common_factors.choose(past_runs.read(runs[:2]), ["SLO", "TPI"])
 
 
@@ -381,16 +381,30 @@ def test_a_member_that_falls_below_slope_times_shaking_once_is_not_used():
     assert blending.fit(spoilt, names).coefficients[1] == 0
 
 
+def with_sources(whole: HeldOut, count: int) -> HeldOut:
+    """Return an earthquake with some of its sources and all of its clear ground."""
+    clear = np.flatnonzero(whole.label == 0)
+    some = np.concatenate([np.flatnonzero(whole.label == 1)[:count], clear])
+    return HeldOut(
+        whole.logits[:, some], whole.label[some], whole.weight[some], whole.rule[some],
+        whole.framed[some],
+    )  # fmt: skip
+
+
 def test_chance_on_an_earthquake_of_few_landslides_leaves_a_member_in():
-    few = part(7)
-    some = np.concatenate([np.flatnonzero(few.label == 1)[:12], np.flatnonzero(few.label == 0)])
-    few = HeldOut(
-        few.logits[:, some], few.label[some], few.weight[some], few.rule[some], few.framed[some]
-    )
+    few = with_sources(part(7), 12)
     assert few.error(1) > 3 * part(7).error(1)
     worse = replace(few, rule=few.rule + 0.25 * few.label * few.error(1))
     assert worse.auc(worse.rule) > few.auc(few.rule)
     assert blending.fit([*(part(k) for k in range(3)), few], ("few", "rf")).coefficients[1] > 0
+
+
+def test_an_earthquake_of_a_single_source_row_shuts_no_member_out():
+    one = with_sources(part(7), 1)
+    # The rule knows that source by chance, the member does not.
+    lucky = replace(one, rule=one.label.astype(float), logits=one.logits * (1 - 2 * one.label))
+    parts = [*(part(k) for k in range(8)), lucky]
+    assert blending.fit(parts, ("few", "rf")).coefficients[1] > 0
 
 
 def test_the_error_of_a_difference_is_that_of_repeated_draws():

@@ -67,12 +67,17 @@ class HeldOut:
         return float(roc_auc_of(ranking))
 
     def error(self, member: int) -> float:
-        """Return the standard error of a member's AUC less the rule's (DeLong et al. 1988)."""
+        """Return the standard error of a member's AUC less the rule's (DeLong et al. 1988).
+
+        Infinite where a class has a single row, which says nothing of it.
+        """
         here = self.framed if self.judgeable else np.ones(self.label.size, bool)
         label = self.label[here]
         apart = _placements(label, self.logits[member][here]) - _placements(label, self.rule[here])
         parts = [apart[label == k] for k in (0, 1)]
-        return float(np.sqrt(sum(np.var(p, ddof=1) / p.size for p in parts if p.size > 1)))
+        if min(p.size for p in parts) < 2:
+            return float("inf")
+        return float(np.sqrt(sum(np.var(p, ddof=1) / p.size for p in parts)))
 
     @property
     def judgeable(self) -> bool:
