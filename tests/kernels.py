@@ -99,7 +99,8 @@ def draws(folder: Path) -> None:
     small_event.dem(folder / "dem.tif")
     small_event.grid_xml(folder / "grid.xml")
     words = [folder / "grid.xml", folder / "dem.tif", "--out", folder / "out", "--set"]
-    main_of_shakeslide(["rapid", *map(str, words), "shaking.draws=20", "-q"])
+    if main_of_shakeslide(["rapid", *map(str, words), "shaking.draws=20", "-q"]):
+        raise RuntimeError("rapid did not map the small earthquake")
 
 
 PARTS: Mapping[str, Callable[[Path], None]] = {
