@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import typing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from shakeslide.report import (
 )
 from shakeslide.results import evaluation_document
 from shakeslide.results.evaluation_document import Difference, Spread, summary_of
+from shakeslide.study import settings
 
 from .fabricated import GAPS, MODELS, OPTIMISM, SCORES, STUDY, evaluation, fabricate
 from .test_page import Page, numbers
@@ -30,6 +32,16 @@ from .test_page import Page, numbers
 @pytest.fixture(scope="module")
 def page(run_folder: Path) -> Page:
     return Page((run_folder / "report.html").read_text(encoding="utf-8"))
+
+
+def test_every_protocol_has_a_rank_words_and_a_mark():
+    literal, *_ = typing.get_args(settings.Evaluation.model_fields["protocols"].annotation)
+    asked = typing.get_args(literal)
+    assert asked == evaluation_document.STRICTNESS == tuple(words.PROTOCOLS)
+    assert len(charts.PROTOCOL_MARKS) >= len(asked)
+    for name in ("report.html.j2", "summary.html.j2", "sheet.txt.j2"):
+        text = (Path(report.__file__).parent / "templates" / name).read_text(encoding="utf-8")
+        assert all(f'"{protocol}"' in text for protocol in asked), name
 
 
 def changed(run_folder: Path, **changes: Any) -> artefacts.Artefacts:

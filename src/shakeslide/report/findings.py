@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shakeslide.learning.judgement import Scores
 from shakeslide.report import words
 from shakeslide.report.artefacts import Artefacts, MapFiles
-from shakeslide.results.evaluation_document import Offset, Pair, Summary
+from shakeslide.results.evaluation_document import STRICTNESS, Offset, Pair, Summary
 
 REFERENCE = "pixel"
 """The protocol whose scores the others show to be optimistic."""
@@ -19,9 +19,7 @@ Offsets = Mapping[tuple[str, str], Offset]
 
 def strictest(run: Artefacts, among: Sequence[str] | None = None) -> str:
     """Return the strictest protocol of the evaluation, or of some of its protocols."""
-    # In the order of `words.PROTOCOLS`, the strictest last.
-    order = list(words.PROTOCOLS)
-    return max(among or run.protocols, key=lambda p: order.index(p) if p in order else -1)
+    return max(among or run.protocols, key=lambda p: STRICTNESS.index(p) if p in STRICTNESS else -1)
 
 
 def ranked(run: Artefacts) -> list[MapFiles]:

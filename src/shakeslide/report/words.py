@@ -64,7 +64,7 @@ PROTOCOLS: Mapping[str, str] = {
     "block": "spatial blocks held out",
     "event": "whole events held out",
 }
-"""Protocols from the most lenient to the strictest: the last one evaluated ranks the models."""
+"""What is held out under each protocol."""
 
 UNITS: Mapping[str, str] = {"deg": "°", "1/100 m": "1/(100 m)", "class": ""}
 
