@@ -237,12 +237,14 @@ blocks of 3 km. The tables give the mean ± standard deviation over splits. Time
 ```sh
 shakeslide run examples/kashmir2005/study.toml --data FOLDER_WITH_THE_DATA --out runs/models \\
   --set 'models.use={models}' \\
-  --set models.calibration=none --set evaluation.repeats=20 --set map.members=0
+  --set models.calibration=none --set models.sae.settings=paper \\
+  --set evaluation.repeats=20 --set map.members=0
 python docs/build.py runs/models
 ```
 
-`mlp` is `sae` without pre-training: the difference between the two is the effect of pre-training on
-this site.
+`sae` has the paper's settings here; [Modern settings](method.md#modern-settings) has figures of the
+others. `mlp` is the network without pre-training: the difference between the two is the effect of
+pre-training on this site.
 """
 
 

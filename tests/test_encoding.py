@@ -124,6 +124,82 @@ def test_a_row_is_encoded_alike_in_any_company(seed: int, count: int) -> None:
     assert (encoder.transform(raw)[chosen] == encoder.transform(raw[chosen])).all()
 
 
+def normal(raw: np.ndarray, label: np.ndarray) -> encoding.Encoder:
+    return encoding.fit(raw, label, FACTORS, AREAS, "sincos", scaling="normal")
+
+
+def test_normal_scores_are_those_of_a_normal_distribution() -> None:
+    raw, label = rows(4000)
+    features = normal(raw, label).transform(raw)
+    # Whatever the distribution: squares keep the order.
+    squared = raw.copy()
+    squared[:, 0] = np.sign(raw[:, 0]) * raw[:, 0] ** 2
+    np.testing.assert_allclose(normal(squared, label).transform(squared)[:, 0], features[:, 0],
+                               atol=0.05)  # fmt: skip
+    order = np.argsort(raw[:, 0])
+    assert (np.diff(features[order, 0]) >= 0).all()
+    assert np.quantile(features[:, 0], [0.1587, 0.5, 0.8413]) == pytest.approx([-1, 0, 1], abs=0.02)
+    wild = np.array([[-1e6, 0, 0, 1], [1e6, 0, 0, 1]], np.float32)
+    assert normal(raw, label).transform(wild)[:, 0].tolist() == [-3.0, 3.0]
+
+
+def test_a_value_that_holds_for_many_rows_has_the_score_of_their_middle() -> None:
+    values = np.concatenate([np.zeros(500), np.linspace(1, 2, 500)])
+    quantiles, scores = encoding.normal_scores(values)
+    assert quantiles[0] == 0.0
+    assert scores[0] == pytest.approx(-0.7, abs=0.06)  # ranks 0 to nearly a half
+    assert (np.diff(quantiles) > 0).all()
+    assert (np.diff(scores) > 0).all()
+    (one,), (score,) = encoding.normal_scores(np.full(9, 7.0))
+    assert (one, score) == (7.0, pytest.approx(0.0, abs=1e-12))
+
+
+def test_classes_become_logarithms_of_ratios_drawn_towards_none() -> None:
+    codes = np.array([1] * 6 + [2] * 4)
+    logs = encoding.log_ratios(encoding.frequency_ratios(codes, AREAS["LITH"]), len(codes))
+    # 10 cells more, dealt by the areas .7, .2 and .1.
+    expected = {1: (6 + 7) / 20 / 0.7, 2: (4 + 2) / 20 / 0.2, 3: (0 + 1) / 20 / 0.1}
+    assert logs == pytest.approx({k: np.log(v) for k, v in expected.items()})
+    raw, label = rows()
+    features = normal(raw, label).transform(raw)[:, -1]
+    assert (features.mean(), features.std()) == (pytest.approx(0, abs=1e-5), pytest.approx(1))
+
+
+def test_angles_of_normal_scores_are_not_shifted() -> None:
+    raw, label = rows()
+    turned = normal(raw, label).transform(np.array([[30, 90, 90, 1]], np.float32))
+    np.testing.assert_allclose(turned[0, 1:5], [1, 0, 0, -1], atol=1e-6)
+
+
+def test_normal_scores_are_stored_to_the_last_bit() -> None:
+    raw, label = rows()
+    encoder = normal(raw, label)
+    text = json.dumps(encoder.to_dict())
+    again = encoding.Encoder.from_dict(json.loads(text))
+    assert again == encoder
+    np.testing.assert_array_equal(again.transform(raw), encoder.transform(raw))
+    np.testing.assert_array_equal(again.transform(raw[7:20]), encoder.transform(raw)[7:20])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quantiles": [1.0, 2.0]},
+        {"quantiles": [2.0, 1.0], "scores": [0.0, 1.0]},
+        {"quantiles": [1.0, 2.0], "scores": [1.0, float("nan")]},
+        {"quantiles": "many", "scores": "few"},
+    ],
+)
+def test_damaged_normal_scores_are_refused(change: dict[str, object]) -> None:
+    raw, label = rows()
+    text = json.loads(json.dumps(normal(raw, label).to_dict()))
+    text["columns"][0] = {**text["columns"][0], **change}
+    with pytest.raises(InputError, match="damaged"):
+        encoding.Encoder.from_dict(text)
+    with pytest.raises(InputError, match="damaged"):
+        encoding.Encoder.from_dict({**text, "scaling": "odd", "columns": []})
+
+
 def test_a_constant_factor_does_no_harm() -> None:
     encoder = encoding.fit(np.ones((5, 1), np.float32), np.zeros(5), [("EI", "continuous")], {})
     assert encoder.transform(np.ones((2, 1), np.float32)).tolist() == [[0.0], [0.0]]

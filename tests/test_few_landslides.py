@@ -98,7 +98,7 @@ def few(site_study: Path, tmp_path: Path, number: int, kind: str) -> Path:
         (1, "polygon", "evaluation.folds=2", "1 landslide with a source cell, but protocol"),
         (3, "polygon", "evaluation.folds=5", "folds = 5 needs 5 at least: set fewer"),
         (5, "point", "models.calibration=platt", "needs 500 at least"),
-        (5, "point", "models.sae.settings=modern", "early_stopping = false"),
+        (5, "point", "models.sae.early_stopping=true", "early_stopping = false"),
         (2, "point", 'evaluation.protocols=["block"]', "protocol block with folds = 3 needs 3"),
     ],
 )

@@ -46,10 +46,10 @@ def given(value: Any) -> Any:
     return [given(v) for v in value] if isinstance(value, list) else value
 
 
-def recipe(loaded: settings.Study, name: str, folder: Path) -> tuple[str, dict[str, Any]]:
-    """Angles and parameters with which a model is trained."""
+def recipe(loaded: settings.Study, name: str, folder: Path) -> dict[str, Any]:
+    """How the inputs of a model are encoded, and its parameters."""
     made = pipeline.Run(loaded, {}, folder, Engine(1), Reporter(True)).models.recipe(name)
-    return made.angles, made.make(0).get_params()
+    return {**made.make(0).get_params(), "angles": made.angles, "scaling": made.scaling}
 
 
 def inner(annotation: Any) -> type[Settings] | None:
@@ -118,9 +118,9 @@ def test_what_a_model_is_trained_with_is_a_value_in_it(
     used, _ = settings.load(written, overrides=["event.epicentre=[0, 0]"])
     checked = 0
     for name in MODELS:
-        angles, params = recipe(used, name, tmp_path)
+        trained = {**recipe(used, name, tmp_path), "settings": used.models.sae.settings}
         for key in type(used.models.settings_of(name)).model_fields:
-            value = {**params, "angles": angles, "settings": used.models.sae.settings}[key]
+            value = trained[key]
             if value is not None and (name, key) != ("newmark", "magnitude"):  # the event's
                 told = every["models"][name][key]
                 assert told == (list(value) if isinstance(value, tuple) else value), (name, key)

@@ -10,6 +10,7 @@ ACTIVATE = {
     "tanh": np.tanh,
     "linear": lambda z: z,
     "relu": lambda z: np.maximum(z, 0),
+    "silu": lambda z: z / (1 + np.exp(-z)),
 }
 
 

@@ -27,6 +27,7 @@ def fitted(**changes):
         {"activation": "tanh", "beta": 0},
         {"activation": "relu", "beta": 0},
         {"activation": "linear", "beta": 0},
+        {"activation": "silu", "beta": 0, "members": 3, "average": "logit"},
     ],
 )
 def test_onnx_gives_the_same_probabilities(changes, tmp_path):

@@ -91,7 +91,8 @@ def _model(name: str) -> list[str]:
     """Return the table of a model with the settings that the preset gives it."""
     given = _preset("models").get(name, {})
     variant = MODELS[name].variants.get(given.get("settings", ""))
-    chosen = {} if variant is None else {"angles": variant.angles, **variant.params}
+    encoded = {} if variant is None else {"angles": variant.angles, "scaling": variant.scaling}
+    chosen = {} if variant is None else {**encoded, **variant.params}
     return _table(f"models.{name}", type(Models().settings_of(name)), shown={**chosen, **given})
 
 
@@ -110,7 +111,9 @@ def default(model: type[Settings], key: str) -> Any:
     if value is not None:
         return value
     # The paper's angles are as they are, see `learning.model_recipes`.
-    given: dict[str, Any] = {"angles": "raw"} if issubclass(model, ModelSettings) else {}
+    given: dict[str, Any] = (
+        {"angles": "raw", "scaling": "percentile"} if issubclass(model, ModelSettings) else {}
+    )
     for name, entry in MODELS.items():
         if type(Models().settings_of(name)) is model:
             given |= entry.make().get_params()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from shakeslide.learning.training import Recipe
 from shakeslide.models.registry import entry
-from shakeslide.sampling.encoding import Angles
+from shakeslide.models.sae.autoencoder import BOUNDED
+from shakeslide.sampling.encoding import Angles, Scaling
 from shakeslide.study.model_settings import Models
 from shakeslide.study.settings import Event
 
@@ -20,7 +21,7 @@ def recipe(name: str, models: Models, event: Event) -> Recipe:
         The tables [models] and [event] of the study.
     """
     settings, known = models.settings_of(name), entry(name)
-    params = settings.model_dump(exclude={"angles", "settings"}, exclude_none=True)
+    params = settings.model_dump(exclude={"angles", "scaling", "settings"}, exclude_none=True)
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
     for key in known.of_event:
         # What the model's own table states comes before the event's.
@@ -30,6 +31,9 @@ def recipe(name: str, models: Models, event: Event) -> Recipe:
     if variant is not None:
         # What the study sets itself goes before the variant.
         params = {**variant.params, **params}
-    usual: Angles = "raw" if variant is None else variant.angles
-    angles: Angles = getattr(settings, "angles", None) or usual
-    return Recipe(name, angles, params, models.calibration)
+    angles: Angles = getattr(settings, "angles", None) or (variant.angles if variant else "raw")
+    # Decoders of bounded units give back numbers from 0 to 1 alone.
+    decoded = params.get("pretrain_steps") and params.get("activation") in BOUNDED
+    usual_scaling = variant.scaling if variant and not decoded else "percentile"
+    scaling: Scaling = getattr(settings, "scaling", None) or usual_scaling
+    return Recipe(name, angles, params, models.calibration, scaling)

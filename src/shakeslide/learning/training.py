@@ -24,7 +24,7 @@ from shakeslide.models.own import GROUP, OwnModel
 from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import StackedAutoencoder, fit_members
 from shakeslide.sampling import encoding
-from shakeslide.sampling.encoding import Angles
+from shakeslide.sampling.encoding import Angles, Scaling
 from shakeslide.sampling.sampling import Samples
 
 
@@ -40,6 +40,8 @@ class Recipe:
         How angles are given to it.
     params : mapping
         Its parameters.
+    scaling : {"percentile", "normal"}
+        How numbers and classes are given to it.
     calibration : {"none", "platt", "isotonic"}
         How its probabilities are calibrated, on rows of the training side that it was not fitted
         on.
@@ -49,6 +51,7 @@ class Recipe:
     angles: Angles
     params: Mapping[str, ModelParameter]
     calibration: Method = "none"
+    scaling: Scaling = "percentile"
 
     def make(self, seed: int) -> Model:
         """Return the unfitted estimator."""
@@ -114,6 +117,7 @@ def fit_encoder(
     areas: Mapping[str, Mapping[int, float]],
     identity: bool = False,
     shrink: float = 0.0,
+    scaling: Scaling = "percentile",
 ) -> encoding.Encoder:
     """Fit the encoder on some rows of the samples and the class areas of their region.
 
@@ -123,13 +127,12 @@ def fit_encoder(
         All samples.
     rows : array, (n,) int64
         Numbers of the training rows.
-    angles, areas, identity, shrink
+    angles, areas, identity, shrink, scaling
         As for `encoding.fit`.
     """
     factors = [(f.code, f.kind) for f in samples.factors]
-    return encoding.fit(
-        samples.raw[rows], samples.label[rows], factors, areas, angles, identity, shrink
-    )
+    raw, label = samples.raw[rows], samples.label[rows]
+    return encoding.fit(raw, label, factors, areas, angles, identity, shrink, scaling)
 
 
 def described(model: Model, samples: Samples) -> Model:
@@ -192,7 +195,7 @@ def fit(
         advance = _part(advance, 1 - share)
         spent = (time.perf_counter() - start) / len(rows)
     encoders = [
-        fit_encoder(samples, r, recipe.angles, a, entry(recipe.name).raw, shrink)
+        fit_encoder(samples, r, recipe.angles, a, entry(recipe.name).raw, shrink, recipe.scaling)
         for r, a in zip(rows, regions, strict=True)
     ]
     raw, label = samples.raw, samples.label

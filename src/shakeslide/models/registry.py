@@ -42,10 +42,13 @@ class Variant:
         Constructor parameters.
     angles : {"raw", "sincos"}
         How angles are given to it.
+    scaling : {"percentile", "normal"}
+        How numbers and classes are given to it.
     """
 
     params: Mapping[str, ModelParameter]
     angles: Literal["raw", "sincos"]
+    scaling: Literal["percentile", "normal"]
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ MODELS: dict[str, ModelEntry] = {
             "pretrain_steps": 2_000,
             "batch_size": 256,
         },
-        variants={"modern": Variant(_modern(), "sincos")},
+        variants={"modern": Variant(_modern(), "sincos", "normal")},
     ),
     "lr": ModelEntry(LogisticRegression, "logistic regression, L2", _PAPER, {"C": 1.0}),
     "svm": ModelEntry(

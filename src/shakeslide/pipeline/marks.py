@@ -137,8 +137,10 @@ class Marks:
 
     def _fit(self, name: str, rows: str | list[Any]) -> str:
         recipe = self.run.models.recipe(name)
-        # Only of packages' models: the marks of ours stay as they are.
+        # Only where there is something to add: the other marks stay as they are.
         origin = [recipe.origin] if recipe.origin else []
+        if recipe.scaling != "percentile":
+            origin.append(recipe.scaling)
         how = [name, recipe.angles, recipe.params, self._all_models()]
         return fingerprint(self.sample(), *how, rows, *origin)
 

@@ -1,7 +1,8 @@
 """Encoding of raw factors as model inputs, fitted on training rows only.
 
 Categories become frequency ratios, angles stay as they are or become sine and cosine (of the
-doubled angle where only the line matters), and everything is scaled to [0, 1]. The encoder is
+doubled angle where only the line matters), and everything is scaled to [0, 1]. Or, with the scaling
+"normal", numbers become normal scores and classes logarithms of frequency ratios. The encoder is
 fitted on the training rows of one fold and stored with the model, so that sampling, testing and
 mapping cannot differ.
 """
@@ -14,11 +15,13 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from shakeslide.core.errors import InputError
 
 Float = NDArray[np.float32]
 Angles = Literal["raw", "sincos"]
+Scaling = Literal["percentile", "normal"]
 
 KINDS = ("continuous", "circular", "axial", "categorical")
 
@@ -26,6 +29,11 @@ FLAT = -1.0
 """Aspect of flat ground."""
 CLIP = (0.5, 99.5)
 """Percentiles of the training rows that become 0 and 1; values beyond are clipped."""
+SCORES = np.linspace(-3.0, 3.0, 61)
+"""Normal scores whose quantiles are kept; between them values are interpolated, beyond clipped."""
+PRIOR_CELLS = 10.0
+"""Landslide cells without news of their class that logarithms of ratios count beside the others: a
+class without landslides has a finite one, and a small class one near 0."""
 
 
 class ColumnRecord(TypedDict):
@@ -36,6 +44,8 @@ class ColumnRecord(TypedDict):
     low: float
     high: float
     ratios: dict[str, float] | None
+    quantiles: NotRequired[list[float]]
+    scores: NotRequired[list[float]]
 
 
 class EncoderRecord(TypedDict):
@@ -43,6 +53,7 @@ class EncoderRecord(TypedDict):
 
     angles: Angles
     identity: NotRequired[bool]
+    scaling: NotRequired[Scaling]
     columns: list[ColumnRecord]
 
 
@@ -55,9 +66,12 @@ class Column:
     code, kind : str
         The factor.
     low, high : float
-        What becomes 0 and 1 (not used for sine and cosine).
+        What becomes 0 and 1 (not used for sine and cosine, nor where there are quantiles).
     ratios : mapping of int to float
-        Frequency ratio per class of a categorical factor; any other class counts 1.
+        Frequency ratio per class of a categorical factor; any other class counts 1. With the
+        scaling "normal" logarithms of ratios; any other class counts 0.
+    quantiles, scores : tuple of float
+        Rising values of the training rows and the normal score of each, for the scaling "normal".
     """
 
     code: str
@@ -65,11 +79,13 @@ class Column:
     low: float = 0.0
     high: float = 1.0
     ratios: Mapping[int, float] | None = None
+    quantiles: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Encodes raw factors (rows, factors) as features (rows, features) in [0, 1].
+    """Encodes raw factors (rows, factors) as features (rows, features) in [0, 1], or about 0.
 
     Attributes
     ----------
@@ -79,11 +95,15 @@ class Encoder:
         How angles are encoded.
     identity : bool
         The features are the raw factors as they are, for models of physical quantities.
+    scaling : {"percentile", "normal"}
+        Between percentiles to [0, 1], or to mean 0 and variance 1: numbers as normal scores,
+        classes as logarithms of frequency ratios, angles without a shift.
     """
 
     columns: tuple[Column, ...]
     angles: Angles
     identity: bool = False
+    scaling: Scaling = "percentile"
 
     @property
     def features(self) -> list[str]:
@@ -114,7 +134,8 @@ class Encoder:
 
         Returns
         -------
-        array, (rows, features) float32, C-contiguous, in [0, 1] unless `identity`
+        array, (rows, features) float32, C-contiguous
+            In [0, 1], unless `identity` or scaled otherwise.
         """
         if self.identity:
             return np.array(raw, np.float32, order="C", copy=True)
@@ -125,32 +146,36 @@ class Encoder:
             # last bit, and which is used depends on the memory layout.
             values = np.ascontiguousarray(raw[:, i])
             if self._as_circle(column):
-                out[:, at], out[:, at + 1] = _circle(values, 2 if column.kind == "axial" else 1)
+                both = _circle(values, 2 if column.kind == "axial" else 1)
+                out[:, at], out[:, at + 1] = both if self.scaling == "normal" else _shifted(*both)
                 at += 2
                 continue
-            known = values if column.ratios is None else _ratios(values, column.ratios)
-            out[:, at] = _scale(known, column.low, column.high)
+            out[:, at] = self._scaled(column, values)
             at += 1
         return out
 
+    def _scaled(self, column: Column, values: Float) -> Float:
+        """Encode a column that is no circle."""
+        if column.quantiles:
+            exact = values.astype(np.float64)
+            return np.interp(exact, column.quantiles, column.scores).astype(np.float32)
+        if self.scaling == "normal" and column.ratios is not None:
+            logs = _ratios(values, column.ratios, other=0.0)
+            span = column.high - column.low
+            return ((logs - column.low) / (span if span > 0 else 1.0)).astype(np.float32)
+        known = values if column.ratios is None else _ratios(values, column.ratios)
+        return _scale(known, column.low, column.high)
+
     def to_dict(self) -> EncoderRecord:
         """Return plain values for JSON; floats keep all their digits."""
-        return {
+        record: EncoderRecord = {
             "angles": self.angles,
             "identity": self.identity,
-            "columns": [
-                {
-                    "code": c.code,
-                    "kind": c.kind,
-                    "low": c.low,
-                    "high": c.high,
-                    "ratios": None
-                    if c.ratios is None
-                    else {str(k): v for k, v in sorted(c.ratios.items())},
-                }
-                for c in self.columns
-            ],
+            "columns": [_record(c) for c in self.columns],
         }
+        if self.scaling != "percentile":
+            record["scaling"] = self.scaling
+        return record
 
     @classmethod
     def from_dict(cls, values: EncoderRecord) -> Encoder:
@@ -162,9 +187,28 @@ class Encoder:
             identity = values.get("identity", False)
             if not isinstance(identity, bool):
                 raise ValueError(f"identity = {identity!r}")
-            return cls(tuple(_column(c) for c in values["columns"]), angles, identity)
+            scaling = values.get("scaling", "percentile")
+            if scaling not in ("percentile", "normal"):
+                raise ValueError(f"scaling = {scaling!r}")
+            columns = tuple(_column(c) for c in values["columns"])
+            return cls(columns, angles, identity, scaling)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"the model's encoder is damaged: {error!r}") from error
+
+
+def _record(column: Column) -> ColumnRecord:
+    """Return plain values of a column for JSON."""
+    ratios = column.ratios
+    record: ColumnRecord = {
+        "code": column.code,
+        "kind": column.kind,
+        "low": column.low,
+        "high": column.high,
+        "ratios": None if ratios is None else {str(k): v for k, v in sorted(ratios.items())},
+    }
+    if column.quantiles:
+        record["quantiles"], record["scores"] = list(column.quantiles), list(column.scores)
+    return record
 
 
 def _column(values: ColumnRecord) -> Column:
@@ -181,16 +225,27 @@ def _column(values: ColumnRecord) -> Column:
     ratios = None if given is None else {int(k): float(v) for k, v in given.items()}
     if not all(np.isfinite(v) and abs(k) < 2**31 for k, v in (ratios or {}).items()):
         raise ValueError(f"ratios of {values['code']} are not finite")
-    return Column(str(values["code"]), kind, low, high, ratios)
+    quantiles = tuple(map(float, values.get("quantiles", ())))
+    scores = tuple(map(float, values.get("scores", ())))
+    if len(quantiles) != len(scores) or not np.isfinite([*quantiles, *scores]).all():
+        raise ValueError(f"quantiles of {values['code']} are damaged")
+    if any(np.diff(given).min(initial=1.0) <= 0 for given in (quantiles, scores)):
+        raise ValueError(f"quantiles of {values['code']} do not rise")
+    return Column(str(values["code"]), kind, low, high, ratios, quantiles, scores)
 
 
-def _circle(degrees: Float, fold: int) -> tuple[Float, Float]:
-    """Return (1 + sin)/2 and (1 + cos)/2; flat ground has no direction: the middle of both."""
+def _circle(degrees: Float, fold: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return sine and cosine; flat ground has no direction: the middle of both."""
     radians = np.deg2rad(degrees.astype(np.float64) * fold)
     sin, cos = np.sin(radians), np.cos(radians)
     flat = degrees == FLAT
     sin[flat] = cos[flat] = 0.0
-    return ((sin + 1) / 2).astype(np.float32), ((cos + 1) / 2).astype(np.float32)
+    return sin, cos
+
+
+def _shifted(*sides: NDArray[np.float64]) -> list[Float]:
+    """Return numbers from -1 to 1 as numbers from 0 to 1."""
+    return [((side + 1) / 2).astype(np.float32) for side in sides]
 
 
 def _scale(values: NDArray[Any], low: float, high: float) -> Float:
@@ -201,16 +256,16 @@ def _scale(values: NDArray[Any], low: float, high: float) -> Float:
     return np.clip(scaled, 0.0, 1.0).astype(np.float32)
 
 
-def _ratios(codes: Float, ratios: Mapping[int, float]) -> NDArray[np.float64]:
+def _ratios(codes: Float, ratios: Mapping[int, float], other: float = 1.0) -> NDArray[np.float64]:
     known = np.array(sorted(ratios), dtype=np.int64)
     values = np.array([ratios[int(k)] for k in known])
     whole = codes.astype(np.int64)
     if len(known) == 0:
-        return np.ones(len(codes))
+        return np.full(len(codes), other)
     # Beyond the last known class the search names a place that is none.
     at = np.clip(np.searchsorted(known, whole), 0, len(known) - 1)
-    # 1 is the average: nothing is known of the class.
-    return np.where(known[at] == whole, values[at], 1.0)
+    # `other` is the average: nothing is known of the class.
+    return np.where(known[at] == whole, values[at], other)
 
 
 def frequency_ratios(
@@ -260,6 +315,7 @@ def fit(
     angles: Angles = "raw",
     identity: bool = False,
     shrink: float = 0.0,
+    scaling: Scaling = "percentile",
 ) -> Encoder:
     """Fit an encoder on training rows.
 
@@ -279,17 +335,66 @@ def fit(
         Leave the factors as they are; what was learnt of their ranges is kept all the same.
     shrink : float
         As for `frequency_ratios`.
+    scaling : {"percentile", "normal"}
+        How numbers and classes are scaled.
     """
     columns = []
     for i, (code, kind) in enumerate(factors):
         values = raw[:, i].astype(np.float64)
-        ratios = None
         if kind == "categorical":
             positive = values[np.asarray(label) == 1].astype(np.int64)
             ratios = frequency_ratios(positive, areas[code], shrink)
-            values = _ratios(raw[:, i], ratios)
-            low, high = float(values.min()), float(values.max())
-        else:
-            low, high = (float(v) for v in np.percentile(values, CLIP))
-        columns.append(Column(code, kind, low, high, ratios))
-    return Encoder(tuple(columns), angles, identity)
+            if scaling == "normal":
+                ratios = log_ratios(ratios, len(positive))
+            columns.append(_classes(code, raw[:, i], ratios, scaling))
+            continue
+        low, high = (float(v) for v in np.percentile(values, CLIP))
+        known = normal_scores(values) if scaling == "normal" else ((), ())
+        columns.append(Column(code, kind, low, high, None, *known))
+    return Encoder(tuple(columns), angles, identity, scaling)
+
+
+def _classes(code: str, codes: Float, ratios: Mapping[int, float], scaling: Scaling) -> Column:
+    """Fit the column of a categorical factor to the ratios of its classes, or their logarithms."""
+    if scaling == "percentile":
+        values = _ratios(codes, ratios)
+        return Column(code, "categorical", float(values.min()), float(values.max()), ratios)
+    values = _ratios(codes, ratios, other=0.0)
+    mean, spread = float(values.mean()), float(values.std())
+    return Column(code, "categorical", mean, mean + spread, ratios)
+
+
+def log_ratios(ratios: Mapping[int, float], positives: int) -> dict[int, float]:
+    """Return the logarithm of each class's frequency ratio, finite where it is 0.
+
+    `PRIOR_CELLS` landslide cells are added that lie in the classes by their areas.
+
+    Parameters
+    ----------
+    ratios : mapping of int to float
+        As `frequency_ratios` returns them.
+    positives : int
+        Landslide cells of the training rows.
+    """
+    cells = positives + PRIOR_CELLS
+    return {c: float(np.log((positives * r + PRIOR_CELLS) / cells)) for c, r in ratios.items()}
+
+
+def normal_scores(
+    values: NDArray[np.float64],
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return rising quantiles of some values and the normal score of each.
+
+    A value that holds for many rows has several scores; it gets that of the middle of their ranks.
+
+    Parameters
+    ----------
+    values : array, (rows,) float64
+        Of the training rows.
+    """
+    unique, first = np.unique(np.quantile(values, ndtr(SCORES)), return_index=True)
+    last = np.append(first[1:], len(SCORES)) - 1
+    # The middle of ranks: that of scores would lie far out where the value is the least.
+    middle = ndtri((ndtr(SCORES[first]) + ndtr(SCORES[last])) / 2)
+    scores = np.where(first == last, SCORES[first], middle)
+    return tuple(unique.tolist()), tuple(scores.tolist())

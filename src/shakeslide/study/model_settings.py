@@ -24,6 +24,10 @@ class ModelSettings(Settings):
 
     angles: Literal["raw", "sincos"] | None = None
     """How angles are encoded: raw, or as sine and cosine (of the doubled angle for lines)."""
+    scaling: Literal["percentile", "normal"] | None = None
+    """How numbers and classes are scaled. `percentile`: from the 0.5 and 99.5 percentiles of the
+    training rows to 0 and 1; classes are frequency ratios. `normal`: to normal scores, the
+    quantiles of a normal distribution; classes are logarithms of frequency ratios."""
 
 
 class NetworkSettings(ModelSettings):
@@ -55,8 +59,9 @@ class SaeSettings(NetworkSettings):
     """Stacked sparse autoencoder."""
 
     settings: Literal["paper", "modern"] = "paper"
-    """Defaults of the other settings: the paper's, which are listed here, or modern ones (angles as
-    sine and cosine, AdamW with a one-cycle schedule, early stopping)."""
+    """Defaults of the other settings. `paper`, listed here: one network of three pre-trained layers
+    of 110 units, trained by plain gradient descent. `modern`: four networks of two layers on normal
+    scores, trained for a short time without pre-training, and angles as sine and cosine."""
     rho: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Target mean activation of the hidden units."""
     beta: Annotated[float, Field(ge=0)] | None = None
@@ -64,13 +69,25 @@ class SaeSettings(NetworkSettings):
     loss_reduction: Literal["sum", "mean"] | None = None
     """Whether the reconstruction error is a sum or a mean over features."""
     pretrain_steps: Annotated[int, Field(ge=0)] | None = None
-    """Pre-training steps of each layer."""
+    """Pre-training steps of each layer. With them, units of `sigmoid` or `tanh` have inputs scaled
+    by `percentile` unless `scaling` is set."""
+    activation: Literal["sigmoid", "tanh", "relu", "linear", "silu"] | None = None
+    """Activation of the hidden units; `silu` is z times the sigmoid of z."""
+    dropout: Annotated[float, Field(ge=0, le=0.95)] | None = None
+    """Share of the hidden units that each row loses in each step of fine-tuning."""
+    input_dropout: Annotated[float, Field(ge=0, le=0.95)] | None = None
+    """Share of the inputs that each row loses in each step of fine-tuning."""
+    balanced: bool | None = None
+    """Take half of each batch from the landslide cells. The probabilities are those of the samples'
+    own balance all the same."""
     pretrain_learning_rate: Annotated[Positive | None, Default("learning_rate")] = None
     """Step size of pre-training."""
     head: Literal["softmax", "naive_bayes", "svm"] | None = None
     """Classifier on top of the last layer."""
     members: Annotated[int, Field(ge=1)] | None = None
     """Number of networks that are trained together and averaged."""
+    average: Literal["probability", "logit"] | None = None
+    """What of the networks is averaged: their probabilities or their log-odds."""
     precision: Literal["float32", "bfloat16"] | None = None
     """Floating-point format of predictions."""
 

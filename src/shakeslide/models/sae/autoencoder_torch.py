@@ -297,6 +297,9 @@ def _activate_bfloat16(bits: Any, bias: Any, kind: int) -> None:
         elif kind == kernels.RELU:
             for j in range(units):
                 number[j] = max(number[j], np.float32(0))
+        elif kind == kernels.SILU:
+            for j in range(units):
+                number[j] = number[j] * sigmoid(number[j])
         for j in range(units):
             u = bits_of_float(number[j])
             # To the nearest, ties to even

@@ -25,7 +25,8 @@ def write_onnx(model: StackedAutoencoder, path: str | os.PathLike[str]) -> None:
     """Write a fitted autoencoder as ONNX.
 
     The graph takes ``features``, float32 (rows, n_features), encoded as in training, and gives
-    ``probability``, float32 (rows, 2): the mean over members of their softmax.
+    ``probability``, float32 (rows, 2): the mean over members of their softmax, or the softmax of
+    the mean of their outputs (`average`).
 
     Parameters
     ----------
@@ -52,11 +53,14 @@ def write_onnx(model: StackedAutoencoder, path: str | os.PathLike[str]) -> None:
     weights: list[Any] = []
     members = []
     for k, network in enumerate(model.networks_):
-        member_nodes, member_weights = _member(onnx, network, model.activation, f"member{k}")
+        member_nodes, member_weights = _member(onnx, network, model, f"member{k}")
         nodes += member_nodes
         weights += member_weights
         members.append(member_nodes[-1].output[0])
-    nodes.append(helper.make_node("Mean", members, ["probability"]))
+    of_logits = model.average == "logit"
+    nodes.append(helper.make_node("Mean", members, ["mean" if of_logits else "probability"]))
+    if of_logits:
+        nodes.append(helper.make_node("Softmax", ["mean"], ["probability"], axis=1))
     number = onnx.TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,
@@ -72,8 +76,10 @@ def write_onnx(model: StackedAutoencoder, path: str | os.PathLike[str]) -> None:
         temporary.write_bytes(whole.SerializeToString())
 
 
-def _member(onnx: Any, network: Network, activation: str, name: str) -> tuple[list[Any], list[Any]]:
-    """Nodes and weights of one network, ending in its softmax."""
+def _member(
+    onnx: Any, network: Network, model: StackedAutoencoder, name: str
+) -> tuple[list[Any], list[Any]]:
+    """Nodes and weights of one network, ending in what of the members is averaged."""
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
     nodes: list[Any] = []
     weights: list[Any] = []
@@ -90,8 +96,14 @@ def _member(onnx: Any, network: Network, activation: str, name: str) -> tuple[li
         nodes.append(helper.make_node("Gemm", inputs, [f"{label}_sum"], transB=1))
         at = f"{label}_sum"
         if k == last:
-            nodes.append(helper.make_node("Softmax", [at], [f"{name}_softmax"], axis=1))
-        elif activation in _OPERATORS:
-            nodes.append(helper.make_node(_OPERATORS[activation], [at], [f"{label}_out"]))
+            if model.average == "probability":
+                nodes.append(helper.make_node("Softmax", [at], [f"{name}_softmax"], axis=1))
+        elif model.activation == "silu":
+            # Of the operators that old runtimes have: ONNX has none for z σ(z).
+            nodes.append(helper.make_node("Sigmoid", [at], [f"{label}_sigmoid"]))
+            nodes.append(helper.make_node("Mul", [at, f"{label}_sigmoid"], [f"{label}_out"]))
+            at = f"{label}_out"
+        elif model.activation in _OPERATORS:
+            nodes.append(helper.make_node(_OPERATORS[model.activation], [at], [f"{label}_out"]))
             at = f"{label}_out"
     return nodes, weights

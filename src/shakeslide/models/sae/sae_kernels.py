@@ -25,7 +25,7 @@ from shakeslide.models.intrinsics import sigmoid
 from shakeslide.models.products import LANE, product, row_sums, transpose
 
 INPUTS, OUTPUTS, PADDED_IN, PADDED_OUT, WEIGHTS, BIASES, ACTIVATION = range(7)
-LINEAR, SIGMOID, TANH, RELU = range(4)
+LINEAR, SIGMOID, TANH, RELU, SILU = range(5)
 CROSS_ENTROPY, RECONSTRUCTION = range(2)
 SGD, ADAMW = range(2)
 RHO, BETA, RECONSTRUCTION_SCALE, DECAY = range(4)  # places in a settings array
@@ -65,12 +65,28 @@ class Batch(NamedTuple):
     """What rows of one step share: all labels, the batch's size, sparsity's slopes by unit.
 
     Empty slopes with a sparsity weight mean that the rows are the whole batch and a single block:
-    the mean activation is taken on the way.
+    the mean activation is taken on the way. `number` is that of the step.
     """
 
     y: Any
     size: Any
     slopes: Any
+    number: Any = 0
+
+
+class Dropout(NamedTuple):
+    """Shares of the inputs and of the hidden units that each row loses in each step.
+
+    Which ones follows from `key`, step, layer, unit and the number of the row, and from nothing
+    else: a row loses the same ones whatever the threads and wherever training went on.
+    """
+
+    inputs: Any
+    hidden: Any
+    key: Any
+
+
+NO_DROPOUT = Dropout(0.0, 0.0, np.uint64(0))
 
 
 class Task(NamedTuple):
@@ -79,15 +95,21 @@ class Task(NamedTuple):
     first: Any
     loss: Any
     settings: Any
+    dropout: Any = NO_DROPOUT
 
 
 class Work(NamedTuple):
-    """Scratch of `add_gradient`, and the gradient that it makes; all of one dimension."""
+    """Scratch of `add_gradient`, and the gradient that it makes; all of one dimension.
+
+    `slopes` holds dh/dz of all activations where it does not follow from h: h = z σ(z) does not
+    rise everywhere, and a unit that is left out has a slope of 0.
+    """
 
     acts: Any
     deltas: Any
     turned: Any
     grad: Any
+    slopes: Any
 
 
 class Step(NamedTuple):
@@ -126,9 +148,71 @@ def _activate(z: Any, bias: Any, units: int, activation: int) -> None:
             for j in range(row.size):
                 v = row[j] + b
                 row[j] = v if v > 0 else z.dtype.type(0)
+        elif activation == SILU:
+            for j in range(row.size):
+                v = row[j] + b
+                row[j] = v * sigmoid(v)
         else:
             for j in range(row.size):
                 row[j] += b
+
+
+@kernel
+def _slopes(z: Any, bias: Any, slopes: Any, units: int, activation: int) -> None:
+    """Write dh/dz of the first `units` rows of `z` with their biases to `slopes`."""
+    one = z.dtype.type(1)
+    zero = z.dtype.type(0)
+    for i in range(units):
+        row = z[i]
+        out = slopes[i]
+        b = bias[i]
+        if activation == SILU:
+            for j in range(row.size):
+                v = row[j] + b
+                s = sigmoid(v)
+                out[j] = s * (one + v * (one - s))
+        elif activation == SIGMOID:
+            for j in range(row.size):
+                s = sigmoid(row[j] + b)
+                out[j] = s * (one - s)
+        elif activation == TANH:
+            for j in range(row.size):
+                s = sigmoid((row[j] + b) + (row[j] + b))
+                h = s + s - one
+                out[j] = one - h * h
+        elif activation == RELU:
+            for j in range(row.size):
+                out[j] = one if row[j] + b > 0 else zero
+        else:
+            for j in range(row.size):
+                out[j] = one
+
+
+@kernel
+def _mixed(key: Any, number: Any) -> Any:
+    """64 random bits of a key and a number (Steele et al. 2014, doi:10.1145/2660193.2660195)."""
+    z = key + (np.uint64(number) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@kernel
+def _drop(h: Any, slopes: Any, units: int, rows: Rows, share: float, key: Any) -> None:
+    """Leave a share of the first `units` rows of `h` and `slopes` out, column by column.
+
+    What stays is enlarged, so that sums over units are as large on average as with all of them.
+    """
+    zero = h.dtype.type(0)
+    kept = h.dtype.type(1.0 / (1.0 - share))
+    limit = np.uint64(share * 2.0**32)
+    for i in range(units):
+        unit = _mixed(key, i)
+        for j in range(rows.count):
+            bits = _mixed(unit, rows.index[rows.start + j]) >> np.uint64(32)
+            factor = zero if bits < limit else kept
+            h[i, j] *= factor
+            slopes[i, j] *= factor
 
 
 @kernel
@@ -236,15 +320,62 @@ def _pass(net: Net, rows: Rows, acts: Any, layers: int) -> Any:
 
 
 @kernel
-def _backward(
-    net: Net, first: int, work: Work, offsets: Any, rows: int, sparsity: Any, add: bool
-) -> None:
-    """Gradient of layers `first` and up from dJ/dz of the last, which lies in `deltas`.
+def _keeps_slopes(plan: Any, dropout: Dropout) -> bool:
+    """Tell whether training needs dh/dz beside h."""
+    return bool((plan[:, ACTIVATION] == SILU).any() or dropout.inputs > 0 or dropout.hidden > 0)
 
-    `sparsity` holds dJ/dh that every row adds at the units of layer `first` (none if empty).
+
+@kernel
+def _training_pass(net: Net, rows: Rows, work: Work, dropout: Dropout, key: Any) -> Any:
+    """Pass rows through all layers, some inputs and units left out; keep dh/dz.
+
+    Returns
+    -------
+    tuple
+        As `_pass` does.
     """
     theta, plan = net
-    acts, deltas, turned, grad = work
+    layers = len(plan)
+    columns = _filled_up(rows.count)
+    offsets = activation_offsets(plan, columns)
+    inputs = _layer(work.acts, 0, plan[0, PADDED_IN], columns)
+    _gather(rows, inputs)
+    if dropout.inputs > 0:
+        unused = _layer(work.slopes, 0, plan[0, PADDED_IN], columns)
+        _drop(inputs, unused, plan[0, INPUTS], rows, dropout.inputs, _mixed(key, 0))
+    for k in range(layers):
+        p_in, p_out, units = plan[k, PADDED_IN], plan[k, PADDED_OUT], plan[k, OUTPUTS]
+        z = _layer(work.acts, offsets[k + 1], p_out, columns)
+        w = _layer(theta, plan[k, WEIGHTS], p_out, p_in)
+        product(w, _layer(work.acts, offsets[k], p_in, columns), z, False)
+        bias = theta[plan[k, BIASES] : plan[k, BIASES] + p_out]
+        slopes = _layer(work.slopes, offsets[k + 1], p_out, columns)
+        _slopes(z, bias, slopes, units, plan[k, ACTIVATION])
+        _activate(z, bias, units, plan[k, ACTIVATION])
+        if dropout.hidden > 0 and k < layers - 1:
+            _drop(z, slopes, units, rows, dropout.hidden, _mixed(key, k + 1))
+    return columns, offsets
+
+
+@kernel
+def _times(delta: Any, slopes: Any, units: int) -> None:
+    """Multiply the first `units` rows of dJ/dh by dh/dz, in place."""
+    for i in range(units):
+        for j in range(delta.shape[1]):
+            delta[i, j] *= slopes[i, j]
+
+
+@kernel
+def _backward(
+    net: Net, task: Task, work: Work, offsets: Any, rows: int, sparsity: Any, add: bool
+) -> None:
+    """Gradient of layers `task.first` and up from dJ/dz of the last, which lies in `deltas`.
+
+    `sparsity` holds dJ/dh that every row adds at the units of the first layer (none if empty).
+    """
+    theta, plan = net
+    acts, deltas, turned, grad, slopes = work
+    first, kept = task.first, _keeps_slopes(plan, task.dropout)
     columns = _filled_up(rows)
     last = len(plan) - 1
     for k in range(last, first - 1, -1):
@@ -264,7 +395,10 @@ def _backward(
                     # Not the columns behind: what fills up must move nothing.
                     for j in range(rows):
                         below[i, j] += sparsity[i]
-            _through_activation(below, h, plan[k, INPUTS], plan[k - 1, ACTIVATION])
+            if kept:
+                _times(below, _layer(slopes, offsets[k], p_in, columns), plan[k, INPUTS])
+            else:
+                _through_activation(below, h, plan[k, INPUTS], plan[k - 1, ACTIVATION])
 
 
 @kernel
@@ -382,11 +516,15 @@ def add_gradient(
     value, right, kl = 0.0, 0.0, 0.0
     # Of the whole batch, of which these rows may be a part.
     scale = net.theta.dtype.type(1.0 / batch.size)
+    kept, key = _keeps_slopes(plan, task.dropout), _mixed(task.dropout.key, batch.number)
     end = rows.start + rows.count
     for begin in range(rows.start, end, BLOCK):
         size = min(BLOCK, end - begin)
         block = Rows(rows.X, rows.index, begin, size)
-        columns, offsets = _pass(net, block, work.acts, layers)
+        if kept:
+            columns, offsets = _training_pass(net, block, work, task.dropout, key)
+        else:
+            columns, offsets = _pass(net, block, work.acts, layers)
         out = _layer(work.acts, offsets[layers], p_out, columns)
         delta = _layer(work.deltas, offsets[layers], p_out, columns)
         here = batch.slopes
@@ -412,7 +550,7 @@ def add_gradient(
                 if want_loss:
                     kl = settings[BETA] * sparsity_penalty(rho_hat, settings[RHO])
         _clear(delta, units, size)  # what fills up moves nothing and isn't moved
-        _backward(net, first, work, offsets, size, here, add=begin > rows.start)
+        _backward(net, task, work, offsets, size, here, add=begin > rows.start)
     return value, right, kl
 
 
@@ -422,7 +560,8 @@ def workspace(net: Net, rows: int) -> Work:
     theta, plan = net
     acts, deltas = _activations(plan, rows, theta), _activations(plan, rows, theta)
     turned = _filled_up(min(rows, BLOCK)) * plan[:, PADDED_IN].max()
-    return Work(acts, deltas, _scratch(turned, theta), _scratch(theta.size, theta))
+    grad, slopes = _scratch(theta.size, theta), _activations(plan, rows, theta)
+    return Work(acts, deltas, _scratch(turned, theta), grad, slopes)
 
 
 @kernel
@@ -487,7 +626,9 @@ def run_steps(net: Net, task: Task, rows: Rows, y: Any, moments: Any, schedule: 
             rho_hat = sums / theta.dtype.type(batch)
             slopes = sparsity_slopes(rho_hat, batch, settings)
             spread = settings[BETA] * sparsity_penalty(rho_hat, settings[RHO])
-        value, right, kl = add_gradient(net, task, here, Batch(y, batch, slopes), work, want)
+        value, right, kl = add_gradient(
+            net, task, here, Batch(y, batch, slopes, number), work, want
+        )
         if want:
             curve[recorded, 0] = number
             curve[recorded, 1] = value / batch + kl + spread

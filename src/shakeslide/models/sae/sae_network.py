@@ -27,6 +27,7 @@ ACTIVATIONS = {
     "sigmoid": kernels.SIGMOID,
     "tanh": kernels.TANH,
     "relu": kernels.RELU,
+    "silu": kernels.SILU,
 }
 AUTOENCODER_PARTS = ("encoder", "encoder_bias", "decoder", "decoder_bias")
 
@@ -168,7 +169,7 @@ def autoencoder_plan(n_features: int, units: Sequence[int], activation: str) -> 
 
 def _decoding(activation: str) -> int:
     # A decoder's outputs are an encoder's inputs: rectified units would be stuck where those are 0
-    return kernels.LINEAR if activation == "relu" else ACTIVATIONS[activation]
+    return kernels.LINEAR if activation in ("relu", "silu") else ACTIVATIONS[activation]
 
 
 def parameter_count(plan: NDArray[np.int64]) -> int:

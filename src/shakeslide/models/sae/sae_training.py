@@ -18,6 +18,7 @@ from shakeslide.models.sae.sae_kernels import (
     INPUTS,
     OUTPUTS,
     Batch,
+    Dropout,
     Net,
     Rows,
     Schedule,
@@ -67,6 +68,9 @@ class Settings:
     device: str
     patience: int
     check_every: int
+    dropout: float
+    input_dropout: float
+    balanced: bool
 
 
 def learning_rates(schedule: str, peak: float, steps: int) -> NDArray[np.float32]:
@@ -123,6 +127,43 @@ class BatchOrder:
             parts.append(self._order[place * self._batch : end * self._batch])
             start += end - place
         return np.concatenate(parts)
+
+
+class BalancedOrder(BatchOrder):
+    """Rows of every batch, half of them of either class: each class goes through its own epochs.
+
+    Parameters
+    ----------
+    seed, phase : int
+    y : ndarray, shape (n,)
+        Labels, 0 or 1.
+    batch : int
+    """
+
+    def __init__(self, seed: int, phase: int, y: NDArray[np.float32], batch: int) -> None:
+        super().__init__(seed, phase, len(y), batch)
+        self._classes = [np.flatnonzero(y == label) for label in (0, 1)]
+        # An odd batch has one clear cell more.
+        self._sizes = [batch - batch // 2, batch // 2]
+
+    def rows(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the rows of the batches of steps `start` to `stop`, as `BatchOrder` does."""
+        halves = [
+            self._class(label, start * size, stop * size).reshape(stop - start, size)
+            for label, size in enumerate(self._sizes)
+        ]
+        return np.concatenate(halves, axis=1).ravel()
+
+    def _class(self, label: int, start: int, stop: int) -> NDArray[np.int64]:
+        """Return places `start` to `stop` of an endless row of permutations of one class."""
+        rows = self._classes[label]
+        epochs = range(start // len(rows), -(-stop // len(rows)))
+        parts = [
+            generator(self._seed, 1, self._phase, epoch, label).permutation(rows)
+            for epoch in epochs
+        ]
+        first = epochs.start * len(rows)
+        return np.concatenate([*parts, rows[:0]])[start - first : stop - first]
 
 
 Together = Callable[
@@ -237,7 +278,21 @@ class Member:
         scale = 1.0 / features if s.loss_reduction == "mean" else 1.0
         # The gradient of 2λW² is 4λW.
         numbers = np.array([s.rho, s.beta, scale, 4.0 * s.weight_decay], dtype=np.float32)
-        return Task(self.first, self.loss, numbers)
+        if not self.fine_tuning or s.dropout == s.input_dropout == 0:
+            return Task(self.first, self.loss, numbers)
+        key = generator(self.seed, 4).integers(2**64, dtype=np.uint64)
+        dropout = Dropout(float(s.input_dropout), float(s.dropout), key)
+        return Task(self.first, self.loss, numbers, dropout)
+
+    def shift(self) -> float:
+        """What the logits lack to be those of the rows: batches of equal classes hide their share.
+
+        The odds in a balanced batch are those of the rows times clear over positive rows.
+        """
+        if not self.settings.balanced:
+            return 0.0
+        positive = float(np.sum(self.y > 0))
+        return float(np.log(positive / (len(self.y) - positive)))
 
     def network(self) -> Network:
         """The trained network."""
@@ -345,6 +400,8 @@ def _phase_tools(member: Member) -> tuple[BatchOrder, NDArray[np.float32]]:
     s = member.settings
     peak = s.learning_rate if member.fine_tuning else s.pretrain_learning_rate
     order = BatchOrder(member.seed, member.phase, len(member.rows), member.batch)
+    if s.balanced and member.fine_tuning:
+        order = BalancedOrder(member.seed, member.phase, member.y, member.batch)
     return order, learning_rates(s.schedule, peak, member.phase_steps())
 
 
@@ -440,7 +497,7 @@ def _run_large(
         slopes = kernels.sparsity_slopes(mean, n, task.settings)
         spread = member.settings.beta * kernels.sparsity_penalty(mean, member.settings.rho)
 
-    batch = Batch(member.y, n, slopes)
+    batch = Batch(member.y, n, slopes, member.step)
 
     def gradient(part: Rows) -> tuple[NDArray[np.float32], float, float]:
         work = kernels.workspace(net, kernels.BLOCK)
@@ -475,6 +532,8 @@ def _next_phase(member: Member) -> None:
     if member.phase > member.depth:
         if member.best is not None:
             member.theta[:] = member.best
+        if s.balanced:
+            bias_view(member.theta, member.plan, member.depth)[1] += np.float32(member.shift())
         return
     old_theta, old_plan = member.theta, member.plan
     member.plan = phase_plan(member)
@@ -509,7 +568,7 @@ def _look(member: Member) -> bool:
         return False
     for name, (X, y) in member.watched.items():
         logits = kernels.outputs(member.net, len(member.plan), X)
-        z = logits[:, 1].astype(np.float64) - logits[:, 0]
+        z = logits[:, 1].astype(np.float64) - logits[:, 0] + member.shift()
         loss = float(np.logaddexp(0.0, np.where(y > 0, -z, z)).mean())
         accuracy = float(np.mean((z > 0) == (y > 0)))
         member.curves.setdefault(name, []).append(np.array([[member.step, loss, accuracy]]))
