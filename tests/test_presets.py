@@ -13,7 +13,8 @@ from shakeslide.results import evaluation_document
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.study import settings
 from shakeslide.study.document import parse
-from shakeslide.study.presets import PRESETS
+from shakeslide.study.model_settings import Models, ModelSettings
+from shakeslide.study.presets import PRESETS, WITH_ANGLES
 from shakeslide.study.settings import Study
 
 from .conftest import open_run
@@ -39,6 +40,13 @@ def test_recommended_maps_calibrated_probabilities_with_an_ensemble_of_the_best_
     for name in ("lr", "svm", "rf", "sae"):
         recipe = model_recipes.recipe(name, found.models, found.event)
         assert (recipe.angles, recipe.calibration) == ("sincos", "platt"), name
+
+
+def test_recommended_gives_each_model_with_a_choice_angles_as_sine_and_cosine() -> None:
+    fields = Models.model_fields.items()
+    chosen = {n for n, f in fields if isinstance(f.default, ModelSettings)}
+    # `sae` has its modern settings; `fr` counts landslides by classes of direction.
+    assert chosen - {"sae", "fr"} == set(WITH_ANGLES)
 
 
 def test_what_the_study_states_goes_before_the_preset() -> None:
