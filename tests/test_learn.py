@@ -443,6 +443,8 @@ def test_the_bundle_states_what_it_was_learnt_from(runs: list[Path], learnt: Pat
     assert ("quake2", "blend") in scored
     card = (learnt / "card.md").read_text()
     assert all(r.name in card for r in runs)
+    assert "PGA of 0.1 g" in card
+    assert "PGV of 8 cm/s" in card
     assert not list(learnt.glob(".work/fits-*"))
 
 

@@ -8,6 +8,7 @@ from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning.bundle import literal
 from shakeslide.learning.several.event_bundle import Contents
 from shakeslide.learning.several.held_out import Score
+from shakeslide.learning.several.joined_ground import SHAKEN, STEEP
 
 
 def card(contents: Contents, factors: Sequence[FactorInfo]) -> str:
@@ -41,11 +42,15 @@ def _lines(contents: Contents, factors: Sequence[FactorInfo]) -> Iterator[str]:
         for code, why in contents.left_out.items():
             yield f"- {code}: {literal(why)}."
     for framed, words in (
-        (True, "Ground of 5° and more that was shaken strongly (PGA of 0.1 g and more)"),
-        (False, "All ground"),
+        (
+            True,
+            f"ground of {STEEP:g}° and more with a PGA of {SHAKEN['PGA']:g} g and more (where PGA is "
+            f"not known, a PGV of {SHAKEN['PGV']:g} cm/s and more)",
+        ),
+        (False, "all ground"),
     ):
         yield ""
-        yield f"## Each earthquake held out: {words[0].lower()}{words[1:]}"
+        yield f"## Each earthquake held out: {words}"
         yield ""
         yield (
             "| earthquake | model | AUC | PR-AUC | sources in the worst 5, 10, 20 % | "
