@@ -44,8 +44,8 @@ def _lines(contents: Contents, factors: Sequence[FactorInfo]) -> Iterator[str]:
     for framed, words in (
         (
             True,
-            f"ground of {STEEP:g}° and more with a PGA of {SHAKEN['PGA']:g} g and more (where PGA is "
-            f"not known, a PGV of {SHAKEN['PGV']:g} cm/s and more)",
+            f"ground of {STEEP:g}° and more with a PGA of {SHAKEN['PGA']:g} g and more (where PGA "
+            f"is not known, a PGV of {SHAKEN['PGV']:g} cm/s and more)",
         ),
         (False, "all ground"),
     ):
