@@ -190,6 +190,19 @@ def test_runs_that_cannot_be_joined_are_refused(tmp_path: Path, change: Change, 
         assert name in str(told.value)
 
 
+def test_places_that_coincide_in_two_projections_are_no_shared_ground(tmp_path: Path):
+    one, two = past_quakes.samples(1), past_quakes.samples(2)
+    there = replace(two, table=two.table.assign(x=two.table.x - 1e6))
+    assert set(zip(one.table.x, one.table.y, strict=True)) & set(
+        zip(there.table.x, there.table.y, strict=True)
+    )
+    assert len(joined(tmp_path, one, there)) == 2
+    # The same ground in another run, whose shaking was read from another file.
+    again = replace(one, table=one.table.assign(PGA=one.table.PGA * 1.1))
+    with pytest.raises(InputError, match="source cells"):
+        joined(tmp_path / "again", one, again)
+
+
 def test_one_run_and_a_folder_without_samples_are_refused(runs: list[Path], tmp_path: Path):
     with pytest.raises(InputError, match="two runs"):
         past_runs.read(runs[:1])

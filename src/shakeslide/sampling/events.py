@@ -116,14 +116,25 @@ def _require_same_factors(own: Samples, other: Samples, folder: Path) -> None:
 
 def _require_other_ground(one: Samples, other: Samples, folder: Path) -> None:
     """Raise `InputError` if samples share source cells: they would be trained on and tested."""
-    sources = [s.table[s.label == 1] for s in (one, other)]
-    places = [set(zip(t["x"], t["y"], strict=True)) for t in sources]
-    shared = len(places[0] & places[1])
-    if shared:
+    if shared := shared_sources(one, other):
         raise InputError(
             f"{folder} (evaluation.events): {shared:,} of its source cells are also sampled by "
             "this study or by another of the events: they are of one earthquake"
         )
+
+
+def shared_sources(one: Samples, other: Samples) -> int:
+    """Return how many source cells two samples share.
+
+    Coordinates of several projections coincide by chance. The ground then differs: cells are shared
+    where most of them have the same values of a factor of numbers, or where there is none to tell.
+    """
+    numbers = [{f.code for f in s.factors if f.kind != "categorical"} for s in (one, other)]
+    codes = sorted(numbers[0] & numbers[1])
+    tables = [s.table.loc[s.label == 1, ["x", "y", *codes]] for s in (one, other)]
+    both = tables[0].merge(tables[1], on=["x", "y"], suffixes=("", " there"))
+    alike = [(both[c] == both[f"{c} there"]).mean() > 0.5 for c in codes]
+    return len(both) if any(alike) or not codes else 0
 
 
 def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:

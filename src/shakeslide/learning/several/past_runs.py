@@ -10,7 +10,7 @@ import numpy as np
 
 from shakeslide.core.errors import InputError
 from shakeslide.io import units
-from shakeslide.sampling import sampling
+from shakeslide.sampling import events, sampling
 from shakeslide.sampling.sampling import Samples
 
 SHAKING = {"PGA": "g", "PGV": "cm/s"}
@@ -122,14 +122,11 @@ def _cell(samples: Samples, path: Path) -> float:
 
 def _require_other_ground(one: PastRun, other: PastRun) -> None:
     """Raise `InputError` if runs share source cells: one would be trained on and tested on."""
-    places = [
-        set(zip(t["x"], t["y"], strict=True))
-        for t in (r.samples.table[r.samples.label == 1] for r in (one, other))
-    ]
-    if shared := len(places[0] & places[1]):
+    if shared := events.shared_sources(one.samples, other.samples):
         raise InputError(
             f"{other.folder} and {one.folder}: share {shared:,} source cells, so they are of one "
-            "earthquake; give each earthquake once"
+            "earthquake or of the same ground; give each earthquake once, and one of those that "
+            "overlap"
         )
 
 
