@@ -295,7 +295,7 @@ def test_nothing_of_a_held_out_earthquake_enters_its_score(
     monkeypatch.setattr(
         blending,
         "fit",
-        lambda parts, names: seen.append(list(parts)) or blending.stacked(parts, [0], 2),
+        lambda parts, *_: seen.append(list(parts)) or blending.stacked(parts, [0], 2),
     )
     fits = held_out.Fits(honest, ("few", "monotone"), 0, tmp_path / "honest")
     held_out.scored(fits, held_out.outer(fits))
@@ -357,6 +357,21 @@ def test_fits_on_more_than_a_hundred_earthquakes_are_kept(
     many = replace(ground_of(runs[:2]), names=tuple(f"quake{k}" for k in range(150)))
     fits = held_out.Fits(many, ("few",), 0, tmp_path)
     assert fits.held_out(range(1, 150), 0).logits.shape == (1, many.rows_of(0).size)
+
+
+@pytest.mark.parametrize(("count", "chosen"), [(3, False), (4, True)])
+def test_the_blend_that_is_scored_is_chosen_as_the_one_that_is_kept(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, chosen: bool
+):
+    # Whatever is eligible is used.
+    monkeypatch.setattr(blending, "BELOW_RULE", 1.0)
+    monkeypatch.setattr(blending, "GAIN", -1.0)
+    names = ("few", "monotone")
+    fits = held_out.Fits(ground_of(runs[:count]), names, 0, tmp_path)
+    parts = held_out.outer(fits)
+    auc = {(s.event, s.model): s.auc for s in held_out.scored(fits, parts)}
+    assert any(c > 0 for c in blending.fit(parts, names).coefficients[1:]) == chosen
+    assert any(auc[r.name, "blend"] != auc[r.name, "few"] for r in runs[:count]) == chosen
 
 
 # ------------------------------------------------------------------ blend

@@ -140,7 +140,7 @@ class Blend:
         return np.asarray(np.array(self.coefficients) @ logits + self.intercept)
 
 
-def fit(parts: Sequence[HeldOut], names: Sequence[str]) -> Blend:
+def fit(parts: Sequence[HeldOut], names: Sequence[str], enough: int = ENOUGH) -> Blend:
     """Return the blend of members that ranks held-out earthquakes best, and never badly.
 
     Parameters
@@ -149,11 +149,13 @@ def fit(parts: Sequence[HeldOut], names: Sequence[str]) -> Blend:
         Earthquakes that the members have not seen.
     names : sequence of str
         Of the members.
+    enough : int
+        Earthquakes from which on members are chosen.
     """
     few = list(names).index(FEW)
     alone = stacked(parts, [few], len(names))
     eligible = [k for k in range(len(names)) if k == few or _holds(parts, k)]
-    if len(eligible) == 1 or len(parts) < ENOUGH:
+    if len(eligible) == 1 or len(parts) < enough:
         return alone
     whole = stacked(parts, eligible, len(names))
     better = mean_auc(parts, whole) > mean_auc(parts, alone) + GAIN
