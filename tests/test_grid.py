@@ -137,3 +137,15 @@ def test_bounds_cut_the_dems_own_cells() -> None:
 @pytest.mark.parametrize(("side", "size"), [(1000, 512), (5000, 2048)])
 def test_the_tile_depends_on_the_grid_alone(side: int, size: int) -> None:
     assert grids.tile_size(GeoBox((side, side), BOX.affine, UTM)) == size
+
+
+def test_a_large_grid_far_finer_than_the_dem_is_refused() -> None:
+    with pytest.raises(InputError, match=r"resolution = 0\.1 .*give about 30 "):
+        grids.choose(BOX, None, 0.1)
+    # A few cells may be as fine as one likes, many if the DEM is nearly as fine.
+    assert grids.choose(BOX, None, 1.0).shape == (1200, 1500)
+    fine = GeoBox((9000, 9000), Affine(2, 0, 5e5, 0, -2, 4e6), UTM)
+    assert grids.choose(fine, None, 0.5).shape == (36000, 36000)
+    degrees = GeoBox((40, 50), Affine(3e-4, 0, 75, 0, -3e-4, 36), CRS("EPSG:4326"))
+    with pytest.raises(InputError, match=r"resolution = 0\.1 "):
+        grids.choose(degrees, "EPSG:32643", 0.1)

@@ -574,13 +574,17 @@ def of_member(key: str, value: Any) -> Callable[[Path], None]:
         lambda f: (f / "bundle.json").write_text("[]"),
         in_json("schema", 99),
         in_json("intercept", float("nan")),
+        in_json("intercept", 1e300),
         in_json("event_sd", -1.0),
+        in_json("event_sd", 50.0),
         in_json("resolution", 0.0),
         in_json("shaking", "PGV"),
         in_json("members", []),
         in_json("events", []),
         of_member("coefficient", -2.0),
         of_member("coefficient", float("inf")),
+        of_member("coefficient", 1e300),
+        of_member("share", 2.0),
         of_member("name", "../few"),
         lambda f: (f / "rows.safetensors").write_bytes(b"no rows"),
         lambda f: (f / "rows.safetensors").unlink(),
@@ -591,6 +595,24 @@ def test_a_damaged_bundle_is_refused(copied: Path, damage: Callable[[Path], Any]
     damage(copied)
     with pytest.raises(InputError):
         event_bundle.load(copied)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"event_sd": 50.0}, "deviation"),
+        ({"event_sd": float("nan")}, "deviation"),
+        ({"intercept": -61.0}, "mean"),
+        ({"members": (event_bundle.MemberRecord("few", 1e3, 1.0),)}, "few"),
+    ],
+)
+def test_no_bundle_is_written_that_would_not_be_read(copied: Path, change: Any, word: str):
+    made = event_bundle.load(copied)
+    before = (copied / event_bundle.FILE).read_bytes()
+    beyond = replace(made, contents=replace(made.contents, **change))
+    with pytest.raises(InputError, match=word):
+        event_bundle.save(beyond, copied, "")
+    assert (copied / event_bundle.FILE).read_bytes() == before
 
 
 def test_a_file_that_is_too_large_is_not_read(copied: Path, monkeypatch: pytest.MonkeyPatch):

@@ -162,6 +162,18 @@ def test_whole_metres_at_fine_cells() -> None:
     assert symptoms.stepped(np.round(ground() * 100) / 100, 0.5) == ""
 
 
+def test_elevations_in_kilometres_or_in_feet_make_unlikely_slopes() -> None:
+    z = ground()
+    relief = float(np.ptp(z))
+    assert symptoms.unlikely_slopes(z, 30.0, relief) == ""
+    assert "scale = 1000" in symptoms.unlikely_slopes(z / 1000, 30.0, relief / 1000)
+    # A plain in the middle of mountains is a plain.
+    assert symptoms.unlikely_slopes(z / 1000, 30.0, relief) == ""
+    assert "0.3048" in symptoms.unlikely_slopes(z * 40, 30.0, relief * 40)
+    assert symptoms.unlikely_slopes(np.full((9, 9), np.nan, np.float32), 30.0, 0.0) == ""
+    assert symptoms.unlikely_slopes(z[:2], 30.0, relief) == ""
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_stripes(seed: int) -> None:
     rng = np.random.default_rng(seed)

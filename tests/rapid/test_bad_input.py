@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -127,3 +128,20 @@ def test_models_that_need_landslides_or_only_rank_and_unknown_ones_are_refused(f
 def test_an_output_that_is_no_share_of_the_area_is_refused(folder, capsys):
     assert rapid(folder, "--set", "models.jessee2022.output=probability") == 2
     assert "[models.jessee2022] output" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_sheet")
+def test_elevations_in_kilometres_are_reported_with_the_totals(folder, capsys):
+    with rasterio.open(folder / "dem.tif", "r+") as dst:
+        dst.write(dst.read() / 1000)
+    assert rapid(folder) == 0
+    assert "scale = 1000" in " ".join(capsys.readouterr().err.split())
+    told = json.loads((folder / "out" / "totals.json").read_text())["warnings"]
+    assert any("dem.tif" in t and "scale = 1000" in t for t in told)
+
+
+def test_a_grid_far_finer_than_the_dem_is_refused_before_anything_is_made(folder, capsys):
+    for cell in (0.1, 1e-9):
+        assert rapid(folder, "--set", f"grid.resolution={cell}") == 2
+        assert "[grid] resolution" in capsys.readouterr().err
+    assert not list((folder / "out").rglob("*.npy"))

@@ -193,6 +193,7 @@ def _dem_remarks(
     own, cell = raster.native_window(source, info, grid, WINDOW)
     if own.size:
         out += [symptoms.stepped(own, cell), symptoms.striped(own)]
+        out.append(symptoms.unlikely_slopes(own, cell, _relief(values)))
     out.append(symptoms.interpolated(_side(info, grid), projection.distortion(grid).side))
     dx, dy = grids.cell_size(grid)
     if abs(dx - dy) > 1e-3 * dx:
@@ -201,6 +202,28 @@ def _dem_remarks(
             "into account"
         )
     return [text for text in out if text]
+
+
+def slopes_remark(layer: Layer, grid: GeoBox) -> str:
+    """Return what to think about in the slopes of an elevation model, "" if nothing.
+
+    Parameters
+    ----------
+    layer : Layer
+        [layers.dem] of the study.
+    grid : GeoBox
+        The grid.
+    """
+    info, source = raster_info(layer, "dem"), raster_source(layer, name="dem")
+    own, cell = raster.native_window(source, info, grid, WINDOW)
+    some = grid.zoom_out(max(1.0, max(grids.shape_of(grid)) / WINDOW))
+    return symptoms.unlikely_slopes(own, cell, _relief(source.nearest().read(some)))
+
+
+def _relief(elevation: NDArray[np.floating]) -> float:
+    """Return the highest less the lowest elevation, 0 where there is none."""
+    known = elevation[np.isfinite(elevation)]
+    return float(np.ptp(known)) if known.size else 0.0
 
 
 def _side(info: raster.RasterInfo, grid: GeoBox) -> float:

@@ -32,6 +32,11 @@ STEEPEST_STEP = 0.04
 """Step of the elevations over the cell's size above which slope and aspect become stepped."""
 FINER = 1.25
 """Sides of the grid's cells from which an elevation model's are told to be interpolated."""
+GENTLEST, STEEPEST = 1.0, 60.0
+"""Slopes in degrees: below the first not even a twentieth of a landscape lies where slopes fail,
+above the second lies half of none."""
+FLATTEST = 100.0
+"""Metres of relief from which on a landscape is no flat one, whatever its middle is."""
 STRONGEST_G = 5.0
 """No ground was ever seen to shake harder, in g."""
 
@@ -230,6 +235,39 @@ def stepped(elevation: Floats, cell: float) -> str:
     return (
         f"has elevations in steps of {step:.3g} m at cells of {cell:.3g} m, so that slope comes "
         f"in steps of about {flat:.1f} degrees: use a finer version, or a coarser [grid] resolution"
+    )
+
+
+def unlikely_slopes(elevation: Floats, cell: float, relief: float) -> str:
+    """Tell of elevations that make slopes far gentler or steeper than where landslides are.
+
+    Parameters
+    ----------
+    elevation : array, (rows, cols)
+        In metres, at the file's own cells.
+    cell : float
+        Side of a cell in metres.
+    relief : float
+        Highest less lowest elevation of the whole grid in metres.
+    """
+    if min(elevation.shape) < 3:
+        return ""
+    down, right = np.gradient(np.asarray(elevation, np.float64), cell)
+    slope = np.degrees(np.arctan(np.hypot(down, right)))
+    slope = slope[np.isfinite(slope)]
+    if slope.size == 0:
+        return ""
+    median, steep = np.percentile(slope, [50, 95])
+    what = ""
+    if steep < GENTLEST and relief < FLATTEST:
+        what = f"95 % of its slopes are below {steep:.2g} degrees, and its relief is {relief:.3g}"
+    elif median > STEEPEST:
+        what = f"half of its slopes are above {median:.0f} degrees"
+    if not what:
+        return ""
+    return (
+        f"{what}: are its elevations metres? Set scale = 1000 where they are kilometres, 0.3048 "
+        "where they are feet"
     )
 
 

@@ -27,6 +27,9 @@ MOST_CELLS = 100_000_000_000
 """Cells of the largest grid: at 4 bytes each, 400 GB for every factor."""
 LONGEST_SIDE = 2**31 - 1
 """Rows or columns of the largest raster that files can hold."""
+MUCH_FINER = 10.0
+"""Sides of a grid's cells in a side of the DEM's from which a grid that is not small is refused: it
+would show nothing more than the DEM does, and take a hundred times as long."""
 FARTHEST = 1e8
 """Metres from the origin of a CRS beyond which there is no Earth."""
 SLIGHT, GROSS = 0.01, 0.10
@@ -285,6 +288,22 @@ def _require_size(rows: float, cols: float, resolution: float | None) -> None:
     )
 
 
+def _require_detail(grid: GeoBox, dem: GeoBox) -> None:
+    """Raise `InputError` where a grid that is not small is far finer than the DEM."""
+    cells = math.prod(shape_of(grid))
+    if cells <= SMALL_GRID or dem.crs is None:
+        return
+    cell, own = min(cell_size(grid)), projection.distortion(dem).side
+    # A side that is not known is NaN.
+    if not own >= MUCH_FINER * cell:
+        return
+    raise InputError(
+        f"[grid] resolution = {cell:g} makes a grid of {cells:.3g} cells, {own / cell:.3g} times "
+        f"finer than the DEM's cells of {own:.3g} m, so it shows nothing more; give about "
+        f"{float(f'{own:.2g}'):g} (metres)"
+    )
+
+
 def choose(
     dem: GeoBox,
     crs: str | None = None,
@@ -308,6 +327,7 @@ def choose(
     """
     grid = _chosen(dem, crs, resolution, extent)
     _require_size(*shape_of(grid), resolution)
+    _require_detail(grid, dem)
     _require_true(grid, "[grid] crs" if crs else "the DEM", extent is not None)
     return grid
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.io import DatasetReader
 
+from shakeslide.checks import rasters
 from shakeslide.core import documents
 from shakeslide.core.errors import InputError, counted
 from shakeslide.core.files import replacing
@@ -409,6 +410,8 @@ def _warnings(event: NewEarthquake, known: int, land: int, limited: tiles.Limite
                 f"cells of {cell:g} m are coarser than the {scale:g} m for which the model was "
                 "made: slopes are too gentle and totals too small; give a finer resolution"
             )
+    if slopes := rasters.slopes_remark(event.study.layers["dem"], event.grid):
+        out.append(f"{event.study.layers['dem'].path.name}: {slopes}")
     if known < 0.5 * land:
         out.append(f"only {100 * known / land:.0f} % of the land on the grid has a prediction")
     return out

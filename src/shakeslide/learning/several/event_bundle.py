@@ -43,12 +43,17 @@ MOST_ROWS = 2_000
 """Training rows that are kept, with which a new earthquake's ground is compared."""
 LARGEST = 2**24
 """Bytes of the largest file of a bundle, but for its members', that is read."""
+MOST_SD = 10.0
+"""Standard deviation of the event term beyond which a total is known to no factor of 20,000."""
+MOST_LOG_ODDS = 60.0
+"""Levels of log-odds between which `learn` looks for those of the earthquakes."""
+MOST_COEFFICIENT = 50.0
+"""Coefficient of a member beyond which its least errors decide all."""
 OTHER_CLASS = -1
 """Code of a class that no past earthquake has: its frequency ratio is 1."""
 
 MemberName = Literal["few", "monotone", "rf", "hgb", "sae"]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LogOdds = Annotated[float, Field(ge=-MOST_LOG_ODDS, le=MOST_LOG_ODDS, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,8 @@ class MemberRecord:
     """A member: its coefficient on the log-odds, and its share in the blend."""
 
     name: MemberName
-    coefficient: NotNegative
-    share: NotNegative
+    coefficient: Annotated[float, Field(ge=0, le=MOST_COEFFICIENT, allow_inf_nan=False)]
+    share: Annotated[float, Field(ge=0, le=1 + 1e-9, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class EventRecord:
     source_cells: Annotated[int, Field(ge=0)]
     prevalence: Annotated[float, Field(gt=0, lt=1)]
     median_slope: Annotated[float, Field(ge=0, le=90)]
-    level: Finite
+    level: LogOdds
 
 
 @dataclass(frozen=True)
@@ -122,8 +127,8 @@ class Contents(Document):
     shaking: Literal["PGA", "PGV"]
     resolution: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     members: Annotated[tuple[MemberRecord, ...], Field(min_length=1, max_length=5)]
-    intercept: Finite
-    event_sd: NotNegative
+    intercept: LogOdds
+    event_sd: Annotated[float, Field(ge=0, le=MOST_SD, allow_inf_nan=False)]
     events: Annotated[tuple[EventRecord, ...], Field(min_length=1, max_length=10_000)]
     left_out: Mapping[str, str]
     scores: tuple[Score, ...]
@@ -303,8 +308,31 @@ def features(raw: Float, encoder: Encoder, shaking: int) -> NDArray[np.float64]:
     return out
 
 
+def require_usable(contents: Contents) -> None:
+    """Raise `InputError` where earthquakes are so unlike that no bundle of them would be read."""
+    numbers = [("the standard deviation of their levels", contents.event_sd, MOST_SD)]
+    numbers += [
+        (f"the coefficient of {m.name}", m.coefficient, MOST_COEFFICIENT) for m in contents.members
+    ]
+    numbers.append(("the mean of their levels", contents.intercept, MOST_LOG_ODDS))
+    numbers += [(f"the level of {e.name}", e.level, MOST_LOG_ODDS) for e in contents.events]
+    for what, value, most in numbers:
+        if not abs(value) <= most:
+            raise InputError(
+                f"learn: these earthquakes cannot be joined: {what} is {value:.3g}, beyond "
+                f"{most:g}; leave out those whose landslides or shaking are unlike the others'"
+            )
+
+
 def save(made: EventBundle, folder: Path, card: str) -> None:
-    """Write a bundle's folder; `bundle.json` comes last, so that a broken write is no bundle."""
+    """Write a bundle's folder; `bundle.json` comes last, so that a broken write is no bundle.
+
+    Raises
+    ------
+    InputError
+        Numbers beyond those that `load` takes.
+    """
+    require_usable(made.contents)
     (folder / FILE).unlink(missing_ok=True)
     kept = {m.name for m in made.contents.members}
     for other in (folder / MEMBERS).glob("*"):
