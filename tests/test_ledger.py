@@ -10,6 +10,7 @@ import pytest
 
 from shakeslide.core.errors import InputError
 from shakeslide.results.ledger import Ledger
+from shakeslide.study import settings
 
 
 @pytest.fixture
@@ -128,3 +129,11 @@ def test_verify_finds_what_changed_with_its_size_and_time_kept(tmp_path: Path) -
     assert trusting.content(layer) == before
     assert not careful.is_fresh("map-a", "mark")
     assert careful.content(layer) != before
+
+
+def test_a_study_among_its_results_has_its_next_results_there_too(tmp_path: Path) -> None:
+    study = tmp_path / "quake" / "study.toml"
+    assert settings.default_folder(study) == Path("runs") / "quake"
+    Ledger(study.parent).ready()
+    assert settings.default_folder(study) == study.parent
+    assert settings.default_folder(study.with_name("other.toml")) == Path("runs") / "other"

@@ -13,6 +13,7 @@ from pyproj import Transformer
 from shakeslide.geo import grid as grids
 from shakeslide.rapid import event_figures
 from shakeslide.rapid.coverage import covered, epicentre, shortfalls
+from shakeslide.rapid.first_places import FirstSquares, Square
 from shakeslide.report.cartography import View
 from shakeslide.shaking import shakemap_motion
 from shakeslide.shaking.ground_motion import GroundMotion
@@ -67,3 +68,35 @@ def test_the_epicentre_is_marked_where_it_lies_on_the_map(motion):
     axes = event_figures.map_alone(shown, 4.0).axes
     stars = [line for a in axes for line in a.lines if line.get_marker() == "*"]
     assert [tuple(s.get_xydata()[0]) for s in stars] == [place]
+
+
+def test_the_name_of_a_place_covers_neither_a_square_nor_another_name():
+    view = View(up_to(73.60), 50)
+    left, right, bottom, top = view.extent
+    x, y = (left + right) / 2, (bottom + top) / 2
+    square = Square(
+        label="A", longitude=0, latitude=0, x=x + 2500, y=y, expected=1, ground=1
+    )  # fmt: skip
+    shown = event_figures.Shown(
+        view=view, values=np.zeros(view.shape, np.float32), shade=None, norm=Normalize(0, 1),
+        title="", squares=FirstSquares(side=1000, squares=(square,), expected=1, ground=1),
+    )  # fmt: skip
+    metres = 5000.0
+
+    def spot(taken: list[event_figures.Box], at: float = x) -> event_figures.NameSpot | None:
+        return event_figures.name_spot("Some village", (at, y), shown, taken, metres)
+
+    (free,) = [spot([], x - 4000)]
+    assert free is not None
+    assert free.align == "left"
+    found: list[event_figures.Box] = []
+    aligned = []
+    while (one := spot(found)) is not None:
+        found.append(one.box)
+        aligned.append(one.align)
+    # On the left first; over the square where nothing else is free.
+    assert aligned == ["right", "center", "center", "left"]
+    # At the edge of the map it stays within it.
+    edge = spot([], right - 500)
+    assert edge is not None
+    assert edge.align == "right"

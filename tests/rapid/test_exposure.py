@@ -15,9 +15,9 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
-from shakeslide.rapid import exposure
+from shakeslide.rapid import computing, exposure
 from shakeslide.study.layer_settings import Layer
-from shakeslide.study.rapid_settings import People, Roads
+from shakeslide.study.rapid_settings import Exposure, People, Roads
 from tests import small_site as site
 
 from . import small_event
@@ -205,6 +205,11 @@ def test_what_is_not_counted_is_said(tmp_path):
     near = shapely.LineString([here, site.point(60, 10)])
     away = shapely.LineString([there, site.point(10_050, 10)])
     site.frame([near, near, away]).to_file(tmp_path / "roads.gpkg")
-    told = " ".join(exposure.roads(Roads(path=tmp_path / "roads.gpkg"), GRID)[1])
+    ways = Roads(path=tmp_path / "roads.gpkg")
+    told = " ".join(exposure.roads(ways, GRID)[1])
     assert "33 % of the roads' length" in told
     assert "1 line on the grid" in told
+    # A page is for others: it names the file, not whose folder it lies in.
+    shown = computing.by_file_name(told, Exposure(roads=ways))
+    assert "roads.gpkg (exposure.roads)" in shown
+    assert str(tmp_path) not in shown

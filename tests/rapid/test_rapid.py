@@ -99,6 +99,8 @@ def test_two_files_give_maps_totals_and_a_page(made):
     assert f'data-level="{found.hazard_alert.level}"' in page
     assert 'data-fact="scenario"' not in page
     assert page.count("data-place=") == 10
+    # Which version it is stands at the top.
+    assert "ShakeMap version 1</p>" in page.partition("</header>")[0]
     assert (out / "summary.pdf").read_bytes().startswith(b"%PDF")
     assert "shakemap" in (out / "study.toml").read_text()
     project = (out / "shakeslide.qgs").read_text()

@@ -30,7 +30,8 @@ Out = Annotated[
         "--out",
         parser=folder,
         metavar="PATH",
-        help="Folder of results [default: runs/<name of the study's folder or file>].",
+        help="Folder of results [default: the study's folder if it holds results, else "
+        "runs/<name of the study's folder or file>].",
     ),
 ]
 Data = Annotated[

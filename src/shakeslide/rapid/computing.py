@@ -51,6 +51,7 @@ from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.response import ShakingColumns
 from shakeslide.rapid.totals import Sums, Totals
 from shakeslide.shaking.completion import LARGEST, UNITS
+from shakeslide.study.rapid_settings import Exposure
 
 ROADS = "roads.csv"
 COARSEST = 1.25
@@ -383,9 +384,18 @@ def unlike_ground(event: NewEarthquake) -> list[str]:
     ]
 
 
+def by_file_name(text: str, exposure: Exposure) -> str:
+    """Return a note on a layer without the layer's folder, which concerns no reader of a page."""
+    for layer in (exposure.people, exposure.buildings, exposure.roads, exposure.places):
+        if layer is not None:
+            text = text.replace(str(layer.path), layer.path.name)
+    return text
+
+
 def _warnings(event: NewEarthquake, known: int, land: int, limited: tiles.Limited) -> list[str]:
     motion = event.motion
-    out = [*shortfalls(event), *unlike_ground(event), *event.exposed.notes]
+    exposed = [by_file_name(text, event.study.exposure) for text in event.exposed.notes]
+    out = [*shortfalls(event), *unlike_ground(event), *exposed]
     if motion.uncertainty_ratio is not None and motion.uncertainty_ratio > RATIO:
         out.append(
             f"WARNING: the ShakeMap's mean uncertainty ratio is {motion.uncertainty_ratio:.2f}: it "

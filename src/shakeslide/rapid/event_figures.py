@@ -40,6 +40,8 @@ SEA = (198, 217, 232)
 """Pale blue, red to blue from 0 to 255."""
 LABEL = 0.42
 """Inches that the label of a tick takes."""
+NAME_WIDE, NAME_TALL = 0.055, 0.12
+"""Inches that a letter of a name is wide and a name is tall."""
 MOST = 1600
 """Cells along the longer side at most."""
 
@@ -60,6 +62,19 @@ class MapFile:
     path: Path
     name: str
     title: str
+
+
+Box = tuple[float, float, float, float]
+"""Left, right, bottom and top of what stands on a map, in metres of its grid."""
+
+
+@dataclass(frozen=True)
+class NameSpot:
+    """Where a name stands, how it is aligned there, and the ground it covers."""
+
+    at: tuple[float, float]
+    align: str
+    box: Box
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,20 +182,72 @@ def _name(axes: Axes, shown: Shown, metres: float) -> None:
     )
     halo = [withStroke(linewidth=2.0, foreground="white")]
     left, right, bottom, top = shown.view.extent
-    taken: list[tuple[float, float]] = []
+    here = []
     for place in shown.settlements:
         x, y = to_grid.transform(place.longitude, place.latitude)
-        near = any(abs(x - a) < 0.9 * metres and abs(y - b) < 0.13 * metres for a, b in taken)
-        if near or not (left < x < right and bottom < y < top) or not drawable(place.name):
+        if left < x < right and bottom < y < top and drawable(place.name):
+            here.append((place.name, float(x), float(y)))
+    taken: list[Box] = []
+    for name, x, y in here:
+        spot = name_spot(name, (x, y), shown, taken, metres)
+        if spot is None:
             continue
-        taken.append((x, y))
+        taken.append(spot.box)
         axes.plot(x, y, marker="o", markersize=3, color="black", markeredgecolor="white", zorder=7)
-        side = "right" if x > right - 0.9 * metres else "left"
-        away = (-0.05 if side == "right" else 0.05) * metres
         axes.text(
-            x + away, y, place.name, fontsize=7, ha=side, va="center", zorder=7,
+            *spot.at, name, fontsize=7, ha=spot.align, va="center", zorder=7,
             path_effects=halo, clip_on=True,
         )  # fmt: skip
+
+
+def name_spot(
+    name: str, place: tuple[float, float], shown: Shown, taken: Sequence[Box], metres: float
+) -> NameSpot | None:
+    """Return where the name of a place stands: over no other name, and over no square if it can.
+
+    Parameters
+    ----------
+    name : str
+    place : (float, float)
+        Its x and y in the grid's CRS.
+    shown : Shown
+        The map.
+    taken : sequence of Box
+        The names that are written.
+    metres : float
+        Of the map per inch.
+
+    Returns
+    -------
+    NameSpot or None
+        Right, left, above or below its dot; None where other names leave no room.
+    """
+    x, y = place
+    wide, tall = NAME_WIDE * metres * max(len(name), 1), NAME_TALL * metres
+    away, up = 0.05 * metres, 0.07 * metres + tall / 2
+    left, right, bottom, top = shown.view.extent
+    marks = [] if shown.squares is None else shown.squares.squares
+    half = 0.0 if shown.squares is None else shown.squares.side / 2
+    squares = [(s.x - half, s.x + half, s.y - half, s.y + half) for s in marks]
+    best: tuple[float, NameSpot] | None = None
+    for at, align, start in (
+        ((x + away, y), "left", x + away),
+        ((x - away, y), "right", x - away - wide),
+        ((x, y + up), "center", x - wide / 2),
+        ((x, y - up), "center", x - wide / 2),
+    ):
+        box = (start, start + wide, at[1] - tall / 2, at[1] + tall / 2)
+        if any(_meet(box, other) for other in taken):
+            continue
+        out = box[0] < left or box[1] > right or box[2] < bottom or box[3] > top
+        cost = 2 * len(squares) * out + sum(_meet(box, s) for s in squares)
+        if best is None or cost < best[0]:
+            best = cost, NameSpot(at, align, box)
+    return best and best[1]
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
 
 
 def scale(mean: Float) -> Normalize:

@@ -139,6 +139,7 @@ def _event_line(motion: GroundMotion) -> str:
         f"magnitude {motion.magnitude:g}" if motion.magnitude is not None else "",
         f"depth {motion.depth:g} km" if motion.depth is not None else "",
         motion.time.replace("T", " ").removesuffix("Z") + " UTC" if motion.time else "",
+        f"ShakeMap version {motion.version}" if motion.version else "",
     ]
     text = ", ".join(p for p in parts if p)
     return text[:1].upper() + text[1:]

@@ -103,7 +103,9 @@ def _key(sheet: Axes, facts: Facts, y: float) -> None:
         marks.append("star: the epicentre")
     if facts.settlements:
         marks.append("dots: places")
-    text = "; ".join([*marks, "pale blue: sea. Colours are on a square-root scale."])
+    text = "; ".join(
+        [*marks, "pale blue: sea; grey: no prediction. Colours are on a square-root scale."]
+    )
     sheet.text(EDGE, y, text, fontsize=7.5, color=SOFT, va="top")
 
 

@@ -414,9 +414,17 @@ def read(
 
 
 def default_folder(path: Path) -> Path:
-    """Return the folder of results of a study file: named as its folder, or as the file itself."""
+    """Return the folder of results of a study file.
+
+    It is the study's own folder if that holds results, as `rapid` leaves them; else one in `runs`,
+    named as the study's folder or as the file itself.
+    """
+    if path.stem != "study":
+        return Path("runs") / path.stem
+    if (path.parent / ".work" / "made").is_dir():
+        return path.parent
     # Many studies have a `study.toml`: their folders tell them apart.
-    return Path("runs") / (path.resolve().parent.name if path.stem == "study" else path.stem)
+    return Path("runs") / path.resolve().parent.name
 
 
 def validate(document: Mapping[str, TomlValue], base: Path, where: str) -> Study:
