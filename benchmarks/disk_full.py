@@ -17,9 +17,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests import small_disk, small_site
+from tests.rapid import small_event
 
 from shakeslide.cli import app
+from shakeslide.rapid.study_file import NewStudy
 
+RAPID = "rapid"
 SHARES = (0.0, 0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 0.99, 1.0, 1.02, 1.1, 1.5, 2.5)
 """Free room by the bytes that a stage leaves."""
 
@@ -51,27 +54,66 @@ def step(
     yield from (f"missing: {name}" for name in small_disk.missing(disk.out, whole))
 
 
+def new_earthquake(folder: Path) -> Path:
+    """Make the study of a new earthquake, small and of few draws."""
+    folder.mkdir()
+    study = folder / "study.toml"
+    dem, shaken = small_event.dem(folder / "dem.tif"), small_event.grid_xml(folder / "grid.xml")
+    NewStudy.read(shaken, dem, None, 200.0).write(study)
+    text = study.read_text(encoding="utf-8")
+    study.write_text(text.replace("[shaking]", "[shaking]\ndraws = 20"), encoding="utf-8")
+    return study
+
+
+def walk(
+    study: Path, first: Sequence[str], stages: Sequence[str], shares: Sequence[float], work: Path
+) -> int:
+    """Walk the steps of stages of one study; return how many ended wrongly.
+
+    Parameters
+    ----------
+    study : Path
+        The study file.
+    first : sequence of str
+        Commands that make the whole run.
+    stages : sequence of str
+        What is run on the full disk.
+    shares : sequence of float
+        Free room by the bytes that a stage leaves.
+    work : Path
+        Folder for the runs.
+    """
+    whole, wrong = work / "whole", 0
+    for stage in first:
+        code, shown = command(stage, study, "--out", whole)
+        assert code == 0, shown
+    with small_disk.small_disk(work / "disk", 60_000_000) as disk:
+        if disk is None:
+            sys.exit("no disk can be mounted here")
+        shutil.copytree(whole, disk.out)
+        for stage in stages:
+            for share in shares:
+                found = list(step(disk, study, whole, stage, share))
+                wrong += bool(found)
+                print(f"{stage:<9} {share:5.0%}  {'; '.join(found) or 'held'}", flush=True)
+    return wrong
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Walk all steps; return 1 where one ended wrongly."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stages", nargs="*", default=list(small_disk.STAGES))
-    stages = parser.parse_args(arguments).stages
-    wrong = 0
+    parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
+    asked = parser.parse_args(arguments)
+    others, wrong = [s for s in asked.stages if s != RAPID], 0
     with tempfile.TemporaryDirectory() as folder:
-        study = small_site.make(Path(folder) / "site")
-        whole = Path(folder) / "whole"
-        for stage in ("sources", "run"):
-            code, shown = command(stage, study, "--out", whole)
-            assert code == 0, shown
-        with small_disk.small_disk(Path(folder) / "disk", 60_000_000) as disk:
-            if disk is None:
-                sys.exit("no disk can be mounted here")
-            shutil.copytree(whole, disk.out)
-            for stage in stages:
-                for share in SHARES:
-                    found = list(step(disk, study, whole, stage, share))
-                    wrong += bool(found)
-                    print(f"{stage:<9} {share:5.0%}  {'; '.join(found) or 'held'}", flush=True)
+        top = Path(folder)
+        if others:
+            study = small_site.make(top / "site")
+            wrong += walk(study, ("sources", "run"), others, asked.shares, top / "study")
+        if RAPID in asked.stages:
+            study = new_earthquake(top / "event")
+            wrong += walk(study, (RAPID,), (RAPID,), asked.shares, top / "rapid")
     return int(wrong > 0)
 
 

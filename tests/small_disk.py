@@ -27,6 +27,10 @@ STAGES = {
     "explain": (("importance",), ("importance.json",)),
     "map": (("map-*", "applicability"), ("maps", "models/applicability")),
     "report": ((), ("report.html", "summary.pdf", "figures", "places.*", "*.qgs")),
+    "rapid": (
+        ("factor-*", "rapid*"),
+        ("factors", "maps", "figures", "*.json", "*.html", "*.pdf", "*.qgs", "versions"),
+    ),
 }
 """What each stage leaves: its records, and its files."""
 SAME = ("factors/*.tif", "*.parquet", "models/*/*.safetensors", "maps/*", "sources.gpkg")

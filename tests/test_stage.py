@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Reporter
 from shakeslide.pipeline import run_stages
+from shakeslide.pipeline.inputs import Prepare
 from shakeslide.pipeline.memory import is_known, once
 from shakeslide.pipeline.stage import Artefact, Group, Stage, Work
 from shakeslide.results.ledger import Ledger
@@ -160,3 +163,30 @@ def test_once_keeps_answers_but_no_failure() -> None:
     assert (reader.value(), reader.value()) == (2, 2)
     assert is_known(Reader.value, reader)
     assert Reader().calls == 0
+
+
+@pytest.mark.parametrize("damage", [b"{", b"", b'{"LITH": {"1": "other"}}', None])
+def test_damaged_legends_are_made_anew_and_told(tmp_path, monkeypatch, damage):
+    run = SimpleNamespace(
+        out=tmp_path,
+        reporter=Said(),
+        factors=lambda: [SimpleNamespace(code="LITH", legend={1: "marl"})],
+    )
+    # All factors are up to date.
+    monkeypatch.setattr(Stage, "__call__", lambda self, run: run.out / "factors")
+    path = tmp_path / "factors" / "legends.json"
+    path.parent.mkdir()
+    if damage is not None:
+        path.write_bytes(damage)
+    for _ in range(2):
+        Prepare()(run)
+        assert json.loads(path.read_text()) == {"LITH": {"1": "marl"}}
+        assert [str(path) in line for line in run.reporter.lines] == [True]
+
+
+def test_a_folder_in_place_of_the_legends_is_one_line(tmp_path, monkeypatch):
+    run = SimpleNamespace(out=tmp_path, reporter=Said(), factors=list)
+    monkeypatch.setattr(Stage, "__call__", lambda self, run: run.out / "factors")
+    (tmp_path / "factors" / "legends.json").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"legends\.json"):
+        Prepare()(run)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
+from types import SimpleNamespace
 
 import geopandas as gpd
 import numpy as np
@@ -16,8 +18,10 @@ from odc.geo.geobox import GeoBox
 from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
 from shakeslide.rapid import computing, exposure
+from shakeslide.rapid.new_earthquake import NewEarthquake
+from shakeslide.results.ledger import Ledger
 from shakeslide.study.layer_settings import Layer
-from shakeslide.study.rapid_settings import Exposure, People, Roads
+from shakeslide.study.rapid_settings import Exposure, NamedPlaces, People, Roads
 from tests import small_site as site
 
 from . import small_event
@@ -213,3 +217,23 @@ def test_what_is_not_counted_is_said(tmp_path):
     shown = computing.by_file_name(told, Exposure(roads=ways))
     assert "roads.gpkg (exposure.roads)" in shown
     assert str(tmp_path) not in shown
+
+
+@pytest.mark.parametrize("changed", ["people", "places"])
+def test_nothing_is_recorded_where_exposure_changed_while_it_was_read(tmp_path, changed):
+    paths = {"people": tmp_path / "people.tif", "places": tmp_path / "places.gpkg"}
+    small_event.people(paths["people"], 100.0)
+    middle = shapely.Point(grids.bounds(GRID).left + 900, grids.bounds(GRID).top - 900)
+    gpd.GeoDataFrame(geometry=[middle], crs=site.CRS).to_file(paths["places"])
+    ledger = Ledger(tmp_path / "out")
+    asked = Exposure(people=People(path=paths["people"]), places=NamedPlaces(path=paths["places"]))
+    event = SimpleNamespace(ledger=ledger, study=SimpleNamespace(exposure=asked), grid=GRID)
+    NewEarthquake.exposed.func(event)
+    ledger.record("rapid", "mark", [], 1.0)
+    # Rewritten with as many bytes.
+    stat = paths[changed].stat()
+    paths[changed].write_bytes(paths[changed].read_bytes()[::-1])
+    os.utime(paths[changed], ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000))
+    with pytest.raises(InputError, match=rf"{paths[changed].name}: changed while it was read"):
+        ledger.record("rapid", "other", [], 1.0)
+    assert Ledger(tmp_path / "out").is_fresh("rapid", "mark")

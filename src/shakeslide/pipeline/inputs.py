@@ -10,6 +10,7 @@ from types import ModuleType
 from shakeslide import checks
 from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
+from shakeslide.core.failures import guarded
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.evaluation import blocks
 from shakeslide.factors import stack as stacks
@@ -89,7 +90,9 @@ class Prepare(Stage[Run]):
             result = super().__call__(run)
             # It is of all factors together, so that no factor's record has it.
             path = run.out / "factors" / "legends.json"
-            if stacks.save_legends(run.factors(), path):
+            with guarded(self.name):
+                anew = stacks.save_legends(run.factors(), path)
+            if anew:
                 run.reporter.say(f"prepare: {path} was not what this run writes; it is made anew")
             return result
 

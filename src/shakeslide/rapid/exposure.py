@@ -448,7 +448,7 @@ class Exposed:
 
 def files(settings: Exposure) -> list[Path]:
     """Return the files that [exposure] names."""
-    tables = (settings.people, settings.buildings, settings.roads)
+    tables = (settings.people, settings.buildings, settings.roads, settings.places)
     return [t.path for t in tables if t is not None]
 
 
