@@ -9,6 +9,7 @@ import pytest
 from shakeslide import pipeline
 from shakeslide.core.errors import InputError
 from shakeslide.learning import model_recipes
+from shakeslide.paper.bench import unlike_the_paper
 from shakeslide.results import evaluation_document
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.study import settings
@@ -69,6 +70,12 @@ def test_what_the_study_states_goes_before_the_preset() -> None:
 def test_the_papers_preset_maps_the_models_of_the_training_rows() -> None:
     assert study("paper").map.fitted_on == "training"
     assert study("paper", '[map]\nfitted_on = "all"').map.fitted_on == "all"
+
+
+def test_models_with_other_settings_than_the_papers_are_named() -> None:
+    assert unlike_the_paper(study("standard")) == unlike_the_paper(study("paper")) == []
+    assert unlike_the_paper(study("recommended")) == ["lr", "svm", "rf", "sae"]
+    assert unlike_the_paper(study("paper", "models.rf.max_depth = 3")) == ["rf"]
 
 
 @pytest.mark.parametrize("text", ["map = 3", 'models = "rf"', "models.rf = 1"])

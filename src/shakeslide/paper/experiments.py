@@ -21,7 +21,7 @@ from shakeslide.paper import (
     outcomes,
     parts_of_map,
 )
-from shakeslide.paper.bench import Bench, open_bench
+from shakeslide.paper.bench import Bench, open_bench, unlike_the_paper
 from shakeslide.paper.outcomes import Told
 from shakeslide.paper.scale import Scale, scale_of
 from shakeslide.pipeline import Run
@@ -183,6 +183,11 @@ def run(
         "F11": partial(model_maps.area, path=area),
     }
     names = _possible(bench, names, bool(only))
+    if unlike := unlike_the_paper(run.study):
+        run.reporter.warn(
+            f"reproduce: {', '.join(unlike)}: trained with the study's settings, which are not the "
+            'paper\'s; [study] preset = "paper" takes those'
+        )
     # A tile or area that is not there is refused before the long fits.
     if "F10" in names:
         parts_of_map.chosen_tile(run.grid(), run.tile(), bench.samples, tile)
