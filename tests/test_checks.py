@@ -223,7 +223,7 @@ def test_untagged_nodata_in_the_dem(study: Path) -> None:
     write_dem(study, z)
     assert "set nodata = -9999 in [layers.dem]" in refused(study)
     said = warned(study, "dem", "layers.dem.nodata=-9999")
-    assert "has 1 voids inside" in said
+    assert "has 1 void inside" in said
     assert "covers 99.6 % of the grid" in said
 
 

@@ -211,9 +211,12 @@ def test_the_grid_grows_with_a_newer_shakemap_where_the_study_says_so(folder):
 
 def test_a_wrong_option_leaves_no_study_behind(folder, capsys):
     given = ["rapid", str(folder / "grid.xml"), str(folder / "dem.tif"), "--out", str(folder / "o")]
-    for option in (["--model", "nonsense"], ["--resolution", "inf"]):
+    for option, names in ((["--model", "nonsense"], "synthetic"), (["--resolution", "inf"], "inf")):
         assert main([*given, *option]) == 2
-        assert option[0] in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert option[0] in told
+        # Whatever could be given instead is listed.
+        assert names in told
     assert not (folder / "o").exists()
     assert main(["rapid", str(folder / "study.toml"), "--resolution", "60"]) == 2
 

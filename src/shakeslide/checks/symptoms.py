@@ -149,8 +149,8 @@ def voids(values: Floats) -> str:
         return ""
     share = 100 * np.isin(marked, inner).mean()
     return (
-        f"has {inner.size} voids inside ({share:.2g} % of the grid), where nothing can be "
-        "predicted: fill them first (gdal_fillnodata.py)"
+        f"has {counted(inner.size, 'void')} inside ({share:.2g} % of the grid), where nothing can "
+        "be predicted: fill them first (gdal_fillnodata.py)"
     )
 
 

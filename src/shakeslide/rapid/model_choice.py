@@ -126,7 +126,8 @@ def chosen(name: str, layers: Collection[str]) -> RapidModel:
             factors={f.code: f.settings for f in fitted.factors},
         )
     raise InputError(
-        f"--model {name}: is neither a published formula ({_formulas()}) nor the folder of a model"
+        f"--model {name}: is neither a published formula ({_formulas()}), nor a bundle that is "
+        f"shipped ({_shipped()}), nor the folder of a model"
     )
 
 
@@ -168,6 +169,10 @@ def require_resolution(model: RapidModel, cell: float, where: str) -> None:
             f"{where}: cells of {cell:.4g} m, but the models in {model.folder} learnt from cells "
             f"of {wanted:.4g} m, and slopes depend on that; use {wanted:.4g}, or another model"
         )
+
+
+def _shipped() -> str:
+    return ", ".join(sorted(path.name for path in SHIPPED.iterdir() if path.is_dir()))
 
 
 def _formulas() -> str:
