@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from shakeslide.cli.app import main
@@ -23,6 +24,7 @@ from shakeslide.io import shakemap
 from shakeslide.io.tile_jobs import Shards, TileJob
 from shakeslide.rapid import (
     completed,
+    info,
     new_earthquake,
     quantile_maps,
     study_file,
@@ -345,3 +347,15 @@ def test_the_change_of_a_grid_that_grew_is_that_of_the_cells_that_were_there(tmp
         change = src.read(1)
     assert np.isfinite(change).sum() == 900
     assert change[20:50, 30:60] == pytest.approx(0.25, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("crs", "x", "y", "west", "east"),
+    [("EPSG:32643", 5e5, 4e6, 75.0, 75.022), ("EPSG:32760", 8.17e5, 8.118e6, 179.975, 179.995)],
+)
+def test_the_limits_of_a_map_across_180_degrees_are_as_near_as_it_is_wide(crs, x, y, west, east):
+    for cols in (200, 800):
+        found = info.limits(GeoBox((100, cols), Affine(10, 0, x, 0, -10, y), crs))
+        assert found[0] == pytest.approx(west, abs=0.01)
+        assert found[2] - found[0] == pytest.approx(cols / 200 * (east - west), rel=0.1)
+        assert found[3] - found[1] == pytest.approx(0.009, rel=0.2)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 
 from shakeslide.core.files import replacing
 from shakeslide.geo import grid as grids
@@ -21,6 +22,13 @@ BINS = (0.002, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 def two_digits(value: float) -> float:
     """Return a number with two significant digits, as the product rounds its values."""
     return float(f"{value:.2g}")
+
+
+def limits(grid: GeoBox) -> tuple[float, float, float, float]:
+    """Return west, south, east and north of a grid in degrees; east goes on beyond 180."""
+    turn = Transformer.from_crs(grids.crs_of(grid).proj, "EPSG:4326", always_xy=True)
+    west, south, east, north = turn.transform_bounds(*grids.bounds(grid))
+    return west, south, east + 360 if east < west else east, north
 
 
 def write(
@@ -47,7 +55,7 @@ def write(
     hazard = None if usgs.hazard_km2 is None else two_digits(usgs.hazard_km2)
     people = None if usgs.population is None else round(two_digits(usgs.population))
     known = [level for level in (usgs.hazard_level, usgs.population_level) if level is not None]
-    box = grid.extent.to_crs("EPSG:4326").boundingbox
+    west, south, east, north = limits(grid)
     lon, lat = motion.epicentre or (None, None)
     model = {
         "id": totals.model,
@@ -73,7 +81,7 @@ def write(
             "hagg0.1g": hazard,
             "popexp0.1g": people,
         },
-        "zoomext": [box.left, box.right, box.bottom, box.top],
+        "zoomext": [west, east, south, north],
     }
     text = {
         "Summary": {
