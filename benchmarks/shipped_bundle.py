@@ -26,8 +26,8 @@ from shakeslide.synthetic.suite import scenarios
 
 NAME = "synthetic"
 MEMBERS = ("few", "monotone", "hgb")
-FACTORS = ("SLO", "SLO90", "RER250", "PGA")
-SEED, COUNT, SIZE = 1, 10, 300
+FACTORS = ("SLO", "SLO90", "RER250", "PGV")
+SEED, COUNT, SIZE = 1, 12, 300
 FEWEST = 40
 """Source cells that an earthquake must have: nobody maps one with fewer."""
 STUDY = """
@@ -42,9 +42,12 @@ time = "{time}"
 path = "dem.tif"
 [layers.pga]
 path = "pga.tif"
+[layers.pgv]
+path = "pgv.tif"
 [inventory]
 path = "landslides.gpkg"
-{sources}
+[inventory.sources]
+path = "sources.gpkg"
 [samples]
 most = 8000
 {idle}
@@ -61,19 +64,19 @@ function = "value"
 layer = "pga"
 unit = "g"
 name = "Peak ground acceleration"
+[factors.PGV]
+function = "value"
+layer = "pgv"
+unit = "cm/s"
+name = "Peak ground velocity"
 """
 
 
-def study_text(scenario: Scenario, name: str, place: tuple[float, float], outlines: bool) -> str:
-    """Return a study of slope and shaking.
-
-    Inventories differ in what they map: with `outlines` whole landslides are positive, else their
-    sources.
-    """
+def study_text(scenario: Scenario, name: str, place: tuple[float, float]) -> str:
+    """Return a study of slope and shaking, whose landslides are their sources."""
     return STUDY.format(
         name=name, seed=scenario.seed % 2**31, lon=place[0], lat=place[1],
         magnitude=scenario.magnitude, time=TIME,
-        sources="" if outlines else '[inventory.sources]\npath = "sources.gpkg"',
         idle="\n".join(f"[factors.{code}]\nuse = false" for code in PAPER_FACTORS if code != "SLO"),
     )  # fmt: skip
 
@@ -94,7 +97,7 @@ def sampled(folder: Path, seed: int, count: int, size: int) -> Iterator[Path]:
                 few.touch()
                 continue
             write(earthquake, files)
-            text = study_text(scenario, run.name, epicentre(earthquake), k % 2 == 1)
+            text = study_text(scenario, run.name, epicentre(earthquake))
             (files / "study.toml").write_text(text)
             study, document = settings.load(files / "study.toml")
             pipeline.run_all(

@@ -47,6 +47,7 @@ from shakeslide.rapid import (
     versions,
 )
 from shakeslide.rapid.exposure import RoadCells, Weighed
+from shakeslide.rapid.model_choice import RapidModel
 from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.response import ShakingColumns
 from shakeslide.rapid.totals import Sums, Totals
@@ -93,8 +94,7 @@ class RapidMaps(Stage[NewEarthquake]):
                 engine=event.run.engine, advance=on,
             )  # fmt: skip
             what = _work(event, fitted, on)
-            codes = [*event.model.codes, *(["DEM"] if "DEM" not in event.model.codes else [])]
-            cut = tiles.compute(what, _stack(event, codes), job)
+            cut = tiles.compute(what, _stack(event, _stacked(event.model)), job)
             files = quantile_maps.write(
                 event.model.name, cut, job, bands, what_of(fitted), event.about
             )
@@ -141,6 +141,11 @@ def _stack(event: NewEarthquake, codes: Sequence[str]) -> xr.DataArray:
     return stacks.stored(event.out / "factors", list(codes), event.tile)
 
 
+def _stacked(model: RapidModel) -> list[str]:
+    """Return the factors that draws need: the model's in its order, then PGA and elevation."""
+    return [*model.codes, *(c for c in ("PGA", "DEM") if c not in model.codes)]
+
+
 def what_of(model: FittedModel | EventBundle) -> str:
     """Return what the model's value is."""
     estimator = None if isinstance(model, EventBundle) else model.estimator
@@ -183,7 +188,7 @@ def _known(block: NDArray[np.float32]) -> set[int]:
 
 def _work(event: NewEarthquake, fitted: FittedModel | EventBundle, on: Advance) -> tiles.Work:
     asked = event.study.shaking
-    measures, codes = event.model.varies, list(event.model.codes)
+    measures, codes = event.model.varies, _stacked(event.model)
     term = event_term(event, fitted)
     nodes = draws.drawn(
         event.motion,
@@ -197,14 +202,13 @@ def _work(event: NewEarthquake, fitted: FittedModel | EventBundle, on: Advance) 
     )
     return tiles.Work(
         predict=Probability(fitted),
-        columns=tuple(range(len(codes))),
+        columns=tuple(range(len(event.model.codes))),
         shaking=ShakingColumns(
             columns=tuple(codes.index(m) for m in measures),
             most=tuple(LARGEST[m] for m in measures),
         ),
-        pga=codes.index("PGA") if "PGA" in codes else None,
-        # The stack ends with it where the model does not take it.
-        elevation=codes.index("DEM") if "DEM" in codes else len(codes),
+        pga=codes.index("PGA"),
+        elevation=codes.index("DEM"),
         nodes=nodes,
         grid=event.grid,
         weights=_Weights(event.grid, tuple(event.exposed.weights.values())),
@@ -284,9 +288,8 @@ def _totals(
     warnings: list[str],
 ) -> Totals:
     names = ["area", *event.exposed.weights]
-    has_pga = "PGA" in event.model.codes
     by = {
-        name: Sums(draws=row[2:], median=float(row[0]), counted=float(row[1]) if has_pga else None)
+        name: Sums(draws=row[2:], median=float(row[0]), counted=float(row[1]))
         for name, row in zip(names, sums, strict=True)
     }
     area = totals.quantiles(by["area"].draws)

@@ -77,8 +77,9 @@ class RapidModel:
 
     @property
     def every_code(self) -> tuple[str, ...]:
-        """Codes of all factors that are needed."""
-        return (*self.codes, *(code for code, _ in self.own_scale.values()))
+        """Codes of all factors that are needed; PGA bounds the ground that the USGS counts."""
+        needed = (*self.codes, *(code for code, _ in self.own_scale.values()), "PGA")
+        return tuple(dict.fromkeys(needed))
 
 
 def chosen(name: str, layers: Collection[str]) -> RapidModel:

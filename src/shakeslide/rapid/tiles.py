@@ -144,8 +144,8 @@ class Work:
         The stack's factors, in the order that the model takes.
     shaking : ShakingColumns
         Which of them are shaking.
-    pga : int or None
-        Column of PGA in g, for the aggregates that the USGS publishes.
+    pga : int
+        The stack's PGA in g, for the aggregates that the USGS publishes.
     elevation : int or None
         The stack's elevation, by which the sea is left out.
     nodes : Nodes
@@ -163,7 +163,7 @@ class Work:
     predict: Callable[[Float], Float]
     columns: tuple[int, ...]
     shaking: ShakingColumns
-    pga: int | None
+    pga: int
     elevation: int | None
     nodes: Nodes
     grid: GeoBox
@@ -181,11 +181,13 @@ class Work:
         cells = block[0].size
         raw = self._raw(block)
         weights = self.weights(tile).reshape(-1, cells)
+        pga = block[self.pga].reshape(-1).astype(np.float64)
         row, col = self.nodes.places(self.grid, tile)
         maps = np.full((len(BANDS) + len(self.exceeds), cells), np.nan, np.float32)
         sums = np.zeros((len(weights), 2 + self.nodes.draws.event.size))
         for start in range(0, cells, BAND):
-            self._band(slice(start, start + BAND), raw, weights, (row, col), maps, sums)
+            part = slice(start, start + BAND)
+            self._band(part, raw, weights, (row, col), maps, sums, pga=pga)
         return maps.reshape(-1, *block.shape[1:]), sums
 
     def intact(self, tile: Tile, block: Float) -> NDArray[np.float64]:
@@ -237,6 +239,8 @@ class Work:
         places: tuple[Float, Float],
         maps: Float,
         sums: NDArray[np.float64],
+        *,
+        pga: NDArray[np.float64],
     ) -> None:
         row, col = (np.ascontiguousarray(v[part]) for v in places)
         some, weight = raw[part], np.ascontiguousarray(weights[:, part])
@@ -249,9 +253,8 @@ class Work:
         maps[4:, part] = found.exceeds
         known = np.where(np.isnan(median), 0.0, median)
         sums[:, 0] += (known * weight).sum(axis=1)
-        if self.pga is not None:
-            counts = aggregates.counted(median, some[:, self.pga].astype(np.float64))
-            sums[:, 1] += (np.where(counts, known, 0.0) * weight).sum(axis=1)
+        counts = aggregates.counted(median, pga[part])
+        sums[:, 1] += (np.where(counts, known, 0.0) * weight).sum(axis=1)
         sums[:, 2:] += found.totals
 
 

@@ -17,7 +17,7 @@ from shakeslide.synthetic.shaking import PGA, ground_motion
 
 EVEN_PGA = 0.4
 """Even shaking (g) by which the strength of the ground is drawn."""
-STEEP, SHARE, STEEPENING, SCATTER = 30.0, 0.01, 0.06, 0.9
+STEEP, SHARE, STEEPENING, SCATTER = 30.0, 0.01, 0.06, 0.6
 """Median slope (degrees), the share of such ground that fails under that shaking, how its logarithm
 grows with each degree, and its standard deviation between earthquakes. Without the scatter flat
 ground would be too weak: valleys are steep where rock is strong."""
@@ -67,7 +67,7 @@ def _scenario(rng: np.random.Generator, size: int, cell: float) -> Scenario:
         # all of them fail beside rivers, which no real earthquake shows.
         noise=float(rng.uniform(0.4, 1.0)),
         patchiness=float(rng.uniform(0.05, 0.25)),
-        hidden_shaking=float(rng.uniform(0.2, 0.5)),
+        hidden_shaking=float(rng.uniform(0.1, 0.3)),
         hanging_wall=float(rng.uniform(0.0, 0.6)),
         topography=float(rng.uniform(-0.5, 0.5)),
         facing=float(rng.uniform(0.0, 0.5)),
