@@ -16,7 +16,7 @@ NAME = "synthetic"
 def test_rapid_finds_it_by_name_and_it_takes_what_two_files_give() -> None:
     model = model_choice.chosen(NAME, [])
     assert model.folder == model_choice.SHIPPED / NAME
-    assert set(model.codes) <= {"SLO", "SLO90", "RER250", "PGA"}
+    assert set(model.codes) <= {"SLO", "SLO90", "RER250", "PGV"}
     assert 0.2 < model.event_sd < 3
     size = sum(p.stat().st_size for p in model.folder.rglob("*") if p.is_file())
     assert size <= 5e6
@@ -28,7 +28,7 @@ def test_it_ranks_unseen_ground_better_than_slope(earthquake: SyntheticEarthquak
     values = {
         "SLO": terrain.derivatives(z, cell, cell).slope_deg,
         "SLO90": slope_between_means(z, cell, cell, (reach, reach)),
-        "PGA": earthquake.surface.pga,
+        "PGV": earthquake.pgv,
     }
     wide = int(np.max(terrain.relief_halo(cell, cell, 250.0)))
     padded = np.pad(z, wide, mode="edge")
