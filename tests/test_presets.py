@@ -9,7 +9,7 @@ import pytest
 from shakeslide import pipeline
 from shakeslide.core.errors import InputError
 from shakeslide.learning import model_recipes
-from shakeslide.paper.bench import unlike_the_paper
+from shakeslide.paper.bench import MODELS
 from shakeslide.results import evaluation_document
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.study import settings
@@ -73,9 +73,12 @@ def test_the_papers_preset_maps_the_models_of_the_training_rows() -> None:
 
 
 def test_models_with_other_settings_than_the_papers_are_named() -> None:
-    assert unlike_the_paper(study("standard")) == unlike_the_paper(study("paper")) == []
-    assert unlike_the_paper(study("recommended")) == ["lr", "svm", "rf", "sae"]
-    assert unlike_the_paper(study("paper", "models.rf.max_depth = 3")) == ["rf"]
+    def named(found: Study) -> list[str]:
+        return model_recipes.unlike_the_paper(MODELS, found.models, found.event)
+
+    assert named(study("standard")) == named(study("paper")) == []
+    assert named(study("recommended")) == ["lr", "svm", "rf", "sae"]
+    assert named(study("paper", "models.rf.max_depth = 3")) == ["rf"]
 
 
 @pytest.mark.parametrize("text", ["map = 3", 'models = "rf"', "models.rf = 1"])

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shakeslide.models.registry import MODELS
+from shakeslide.study.document import TomlValue
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.model_settings import Models, ModelSettings
@@ -82,15 +83,16 @@ def text() -> str:
     return "\n".join(lines)
 
 
-def _preset(table: str) -> Mapping[str, Any]:
+def _preset(table: str) -> Mapping[str, TomlValue]:
     """Return what the preset of the file sets in a table."""
     return PRESETS[PRESET].get(table, {})
 
 
 def _model(name: str) -> list[str]:
     """Return the table of a model with the settings that the preset gives it."""
-    given = _preset("models").get(name, {})
-    variant = MODELS[name].variants.get(given.get("settings", ""))
+    table = _preset("models").get(name)
+    given = table if isinstance(table, dict) else {}
+    variant = MODELS[name].variants.get(str(given.get("settings")))
     encoded = {} if variant is None else {"angles": variant.angles, "scaling": variant.scaling}
     chosen = {} if variant is None else {**encoded, **variant.params}
     return _table(f"models.{name}", type(Models().settings_of(name)), shown={**chosen, **given})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from shakeslide.learning.training import Recipe
 from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import BOUNDED
@@ -37,3 +39,17 @@ def recipe(name: str, models: Models, event: Event) -> Recipe:
     usual_scaling = variant.scaling if variant and not decoded else "percentile"
     scaling: Scaling = getattr(settings, "scaling", None) or usual_scaling
     return Recipe(name, angles, params, models.calibration, scaling)
+
+
+def unlike_the_paper(names: Iterable[str], models: Models, event: Event) -> list[str]:
+    """Return the models that a study trains with other settings than the paper's.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Models to look at.
+    models, event : Models, Event
+        As for `recipe`.
+    """
+    pairs = [(name, recipe(name, models, event), recipe(name, Models(), Event())) for name in names]
+    return [name for name, a, b in pairs if (a.angles, a.params) != (b.angles, b.params)]

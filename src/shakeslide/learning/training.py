@@ -132,7 +132,9 @@ def fit_encoder(
     """
     factors = [(f.code, f.kind) for f in samples.factors]
     raw, label = samples.raw[rows], samples.label[rows]
-    return encoding.fit(raw, label, factors, areas, angles, identity, shrink, scaling)
+    return encoding.fit(
+        raw, label, factors, areas, angles=angles, identity=identity, shrink=shrink, scaling=scaling
+    )
 
 
 def described(model: Model, samples: Samples) -> Model:
@@ -195,9 +197,12 @@ def fit(
         advance = _part(advance, 1 - share)
         spent = (time.perf_counter() - start) / len(rows)
     encoders = [
-        fit_encoder(samples, r, recipe.angles, a, entry(recipe.name).raw, shrink, recipe.scaling)
+        fit_encoder(
+            samples, r, recipe.angles, a,
+            identity=entry(recipe.name).raw, shrink=shrink, scaling=recipe.scaling,
+        )
         for r, a in zip(rows, regions, strict=True)
-    ]
+    ]  # fmt: skip
     raw, label = samples.raw, samples.label
     features = [e.transform(raw[r]) for e, r in zip(encoders, rows, strict=True)]
     labels = [label[r] for r in rows]

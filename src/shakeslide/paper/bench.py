@@ -21,7 +21,6 @@ from shakeslide.evaluation.splits import Split
 from shakeslide.learning import bundle, training, validation
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.learning.judgement import Curve
-from shakeslide.learning.model_recipes import recipe
 from shakeslide.learning.training import Recipe
 from shakeslide.models.base import ModelParameter
 from shakeslide.models.sae.autoencoder import fit_members
@@ -32,8 +31,6 @@ from shakeslide.pipeline.stage import need
 from shakeslide.results import evaluation_file
 from shakeslide.results.evaluation_file import Result
 from shakeslide.sampling.sampling import Samples
-from shakeslide.study.model_settings import Models
-from shakeslide.study.settings import Event, Study
 
 MODELS = ("lr", "svm", "rf", "sae")
 """The paper's four models, in its order."""
@@ -42,13 +39,6 @@ THRESHOLD = 0.5
 """Probability from which the paper calls a cell a landslide."""
 TOGETHER = 8
 """Networks trained at once: a stop loses no more than these, and memory is bounded."""
-
-
-def unlike_the_paper(study: Study) -> list[str]:
-    """Return the paper's models that a study trains with other settings than the paper's."""
-    asked, plain = (study.models, study.event), (Models(), Event())
-    pairs = [(m, recipe(m, *asked), recipe(m, *plain)) for m in MODELS]
-    return [m for m, a, b in pairs if (a.angles, a.params) != (b.angles, b.params)]
 
 
 @dataclass(frozen=True)

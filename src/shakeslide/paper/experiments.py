@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Advance
+from shakeslide.learning import model_recipes
 from shakeslide.paper import (
     claims,
     comparison,
@@ -21,7 +22,7 @@ from shakeslide.paper import (
     outcomes,
     parts_of_map,
 )
-from shakeslide.paper.bench import Bench, open_bench, unlike_the_paper
+from shakeslide.paper.bench import MODELS, Bench, open_bench
 from shakeslide.paper.outcomes import Told
 from shakeslide.paper.scale import Scale, scale_of
 from shakeslide.pipeline import Run
@@ -183,7 +184,7 @@ def run(
         "F11": partial(model_maps.area, path=area),
     }
     names = _possible(bench, names, bool(only))
-    if unlike := unlike_the_paper(run.study):
+    if unlike := model_recipes.unlike_the_paper(MODELS, run.study.models, run.study.event):
         run.reporter.warn(
             f"reproduce: {', '.join(unlike)}: trained with the study's settings, which are not the "
             'paper\'s; [study] preset = "paper" takes those'

@@ -231,7 +231,9 @@ def _column(values: ColumnRecord) -> Column:
         raise ValueError(f"quantiles of {values['code']} are damaged")
     if any(np.diff(given).min(initial=1.0) <= 0 for given in (quantiles, scores)):
         raise ValueError(f"quantiles of {values['code']} do not rise")
-    return Column(str(values["code"]), kind, low, high, ratios, quantiles, scores)
+    return Column(
+        str(values["code"]), kind, low, high, ratios=ratios, quantiles=quantiles, scores=scores
+    )
 
 
 def _circle(degrees: Float, fold: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

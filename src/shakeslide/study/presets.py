@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
+
+from shakeslide.study.document import TomlValue
 
 Preset = Literal["standard", "recommended", "paper"]
 """Names of the presets."""
 WITH_ANGLES = ("lr", "svm", "rf", "tree", "adaboost", "mlp", "hgb")
 """Models that `recommended` gives angles as sine and cosine, so that 359 and 1 degrees are near."""
 
-PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+PRESETS: Mapping[str, Mapping[str, Mapping[str, TomlValue]]] = {
     "standard": {},
     "recommended": {
         "inventory": {"small": "most_covered"},
@@ -26,7 +28,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 """Tables of the study file by preset; what the study file states goes before them."""
 
 
-def completed(document: Mapping[str, Any]) -> dict[str, Any]:
+def completed(document: Mapping[str, TomlValue]) -> dict[str, TomlValue]:
     """Return a study's document with what its preset sets where the study sets nothing.
 
     Parameters
@@ -40,12 +42,14 @@ def completed(document: Mapping[str, Any]) -> dict[str, Any]:
     return _beneath(document, known)
 
 
-def _beneath(given: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
+def _beneath(
+    given: Mapping[str, TomlValue], preset: Mapping[str, TomlValue]
+) -> dict[str, TomlValue]:
     """Return tables with those of a preset beneath them."""
     out = dict(given)
     for key, value in preset.items():
         if key not in out:
             out[key] = value
-        elif isinstance(value, Mapping) and isinstance(out[key], Mapping):
-            out[key] = _beneath(out[key], value)
+        elif isinstance(value, Mapping) and isinstance(own := out[key], Mapping):
+            out[key] = _beneath(own, value)
     return out

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,23 +212,30 @@ def _of_event(
         mapped = float(part.weight[here & (part.label == 1)].sum())
         if model in values and mapped > 0:
             ratio = float(np.log(np.sum(part.weight[here] * p[here]) / mapped))
-        out.append(_score(name, model, framed, part, p, here, ratio))
+        out.append(Score(name, model, framed, **_ranks(part, p, here), ln_ratio=ratio))
     return out
 
 
-def _score(
-    event: str,
-    model: str,
-    framed: bool,
-    part: HeldOut,
-    p: Array,
-    here: NDArray[np.bool_],
-    ratio: float | None,
-) -> Score:
+class _Ranks(TypedDict):
+    """Scores that ranks alone give; None where one of both classes has no row."""
+
+    auc: float | None
+    pr_auc: float | None
+    worst5: float | None
+    worst10: float | None
+    worst20: float | None
+
+
+def _ranks(part: HeldOut, p: Array, here: NDArray[np.bool_]) -> _Ranks:
     label, weight = part.label[here], part.weight[here]
     if np.unique(label).size < 2:
-        return Score(event, model, framed, None, None, None, None, None, ratio)
+        return _Ranks(auc=None, pr_auc=None, worst5=None, worst10=None, worst20=None)
     ranking = rank(label, p[here], weight)
-    worst5, worst10, worst20 = (float(v) for v in curves.captured(label, p[here], WORST, weight))
-    auc, pr_auc = float(curves.roc_auc_of(ranking)), float(curves.average_precision_of(ranking))
-    return Score(event, model, framed, auc, pr_auc, worst5, worst10, worst20, ratio)
+    worst = [float(v) for v in curves.captured(label, p[here], WORST, weight)]
+    return _Ranks(
+        auc=float(curves.roc_auc_of(ranking)),
+        pr_auc=float(curves.average_precision_of(ranking)),
+        worst5=worst[0],
+        worst10=worst[1],
+        worst20=worst[2],
+    )
