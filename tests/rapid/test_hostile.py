@@ -223,6 +223,14 @@ def test_a_wrong_option_leaves_no_study_behind(folder, capsys):
     assert main(["rapid", str(folder / "study.toml"), "--resolution", "60"]) == 2
 
 
+def test_a_path_that_is_too_long_is_one_line(folder, capsys):
+    long = "/x" * 2500
+    for given in ([folder / "grid.xml", long], [long, folder / "dem.tif"]):
+        assert main(["rapid", *map(str, given), "--out", str(folder / "o")]) == 2
+        assert "longer than a path" in capsys.readouterr().err
+    assert not (folder / "o").exists()
+
+
 def test_another_run_in_the_folder_is_not_disturbed(folder, capsys):
     out = folder / "out"
     out.mkdir()

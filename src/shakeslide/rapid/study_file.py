@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import box
+from pydantic import ValidationError
 
 from shakeslide.core import documents
 from shakeslide.core.errors import InputError, shortened
@@ -86,6 +87,8 @@ class NewStudy:
         """
         if resolution is not None and not np.isfinite(resolution):
             raise InputError(f"--resolution {resolution:g}: is no length in metres")
+        for path in (source, dem):
+            _require_path(path)
         asked = model_choice.chosen(model or model_choice.DEFAULT, ())
         # A study names formulas only; a folder is named with each run.
         use = asked.name if asked.folder is None else model_choice.DEFAULT
@@ -115,6 +118,14 @@ class NewStudy:
             return set_shakemap(path, self.shaken, self.dem, self.resolution)
         write(path, self.shaken, self.dem, self.use, self.resolution)
         return ()
+
+
+def _require_path(path: Path) -> None:
+    """Raise `InputError` for a path that no layer of a study can have."""
+    try:
+        Layer(path=path)
+    except ValidationError as error:
+        raise InputError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
 
 def choose_grid(shaken: shakemap.ShakeMap, dem: Path) -> ChosenGrid:
