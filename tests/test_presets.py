@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from shakeslide import pipeline
 from shakeslide.core.errors import InputError
-from shakeslide.learning import model_recipes
+from shakeslide.learning import model_recipes, training, validation
 from shakeslide.paper.bench import MODELS
 from shakeslide.results import evaluation_document
 from shakeslide.results.evaluation_document import Evaluation
+from shakeslide.sampling import sampling
 from shakeslide.study import settings
 from shakeslide.study.document import parse
 from shakeslide.study.model_settings import Models, ModelSettings
@@ -113,3 +115,28 @@ def test_spread_best_is_of_the_best_model_by_the_strictest_protocol(
 def strictest(evaluation: Evaluation) -> list[evaluation_document.Summary]:
     last = [p for p in ("pixel", "landslide", "block") if evaluation.of_protocol(p)][-1]
     return evaluation.of_protocol(last)
+
+
+def test_a_split_that_is_too_small_for_a_calibration_is_refused_before_the_first_fit(
+    finished: pipeline.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = sampling.load(finished.out / "samples.parquet")
+    sizes = {
+        protocol: min(
+            int(samples.label[s.train].sum())
+            for s in validation.chosen_splits(samples, protocol, finished.plan(samples))
+        )
+        for protocol in ("pixel", "block")
+    }
+    assert sizes["block"] != sizes["pixel"]
+    smaller = min(sizes, key=lambda name: sizes[name])
+    monkeypatch.setitem(training.LEAST, "platt", sizes[smaller] + 1)
+    monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("fitted"))
+    out = shutil.copytree(finished.out, tmp_path / "run")
+    source = next(iter(finished.study.layers.values())).path.parent
+    run = open_run(
+        source / "study.toml", out, "models.calibration=platt", 'models.use=["lr"]',
+        'evaluation.protocols=["pixel", "block"]',
+    )  # fmt: skip
+    with pytest.raises(InputError, match=f"{sizes[smaller]:,}"):
+        pipeline.train(run)

@@ -241,6 +241,28 @@ def _part(advance: Advance, share: float) -> Advance:
     return lambda done: advance(share * done)
 
 
+def require_calibrating(
+    calibration: Method, samples: Samples, rows: Sequence[NDArray[np.int64]]
+) -> None:
+    """Raise `InputError` if training rows have too few source cells for a calibration.
+
+    Parameters
+    ----------
+    calibration : {"none", "platt", "isotonic"}
+    samples : Samples
+    rows : sequence of arrays, (n,) int64
+        Training rows of each fit.
+    """
+    least = LEAST.get(calibration, 0)
+    fewest = min((int(samples.label[r].sum()) for r in rows), default=least)
+    if fewest < least:
+        raise InputError(
+            f'[models] calibration = "{calibration}" (which [study] preset = "recommended" sets) '
+            f"needs at least {least:,} source cells for training, but a split has {fewest:,}; add "
+            '[models] calibration = "none" to the study file'
+        )
+
+
 def _calibrations(
     recipe: Recipe,
     samples: Samples,
@@ -254,13 +276,7 @@ def _calibrations(
     The training rows are dealt to folds by landslide: cells of one landslide on both sides would
     make the model look surer than it can be elsewhere.
     """
-    least = LEAST[recipe.calibration]
-    fewest = min(int(samples.label[r].sum()) for r in rows)
-    if fewest < least:
-        raise InputError(
-            f'[models] calibration = "{recipe.calibration}" needs at least {least:,} source '
-            f"cells for training, but a split has {fewest:,}; choose another calibration, or none"
-        )
+    require_calibrating(recipe.calibration, samples, rows)
     inner, inner_seeds, inner_regions = [], [], []
     for r, seed, region in zip(rows, seeds, regions, strict=True):
         fold = _landslide_folds(samples, r, seed)

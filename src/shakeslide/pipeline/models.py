@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,6 +74,8 @@ class Train(Stage[Run]):
         """Fit and store one model after the other."""
         run, samples = work.run, samples_of(work.run)
         calibrated = run.study.models.calibration != "none"
+        if calibrated:
+            _require_calibrating(run, samples)
         levelled = calibrated and any(run.models.is_final(a.item) for a in work.stale)
         ground = ground_of(run, samples) if levelled else None
         with run.reporter.task("train", len(work.stale)) as on:
@@ -82,6 +85,18 @@ class Train(Stage[Run]):
                     bundle.save(_fitted(run, one, samples, ground, on), folder)
                     # Without the folder of an ensemble's members, recorded by themselves.
                     made[one] = [p for p in folder.iterdir() if p.is_file()]
+
+
+def _require_calibrating(run: Run, samples: sampling.Samples) -> None:
+    """Raise `InputError` before the first fit if a later split cannot be calibrated."""
+    rows = []
+    for protocol in run.study.evaluation.protocols:
+        if protocol != "event":
+            # What cannot be split is for the evaluation to report.
+            with suppress(InputError):
+                found = validation.chosen_splits(samples, protocol, run.plan(samples))
+                rows += [split.train for split in found]
+    training.require_calibrating(run.study.models.calibration, samples, rows)
 
 
 train = Train()
