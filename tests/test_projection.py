@@ -280,7 +280,8 @@ def test_a_grid_beyond_its_crs_is_one_line(crs: str, x: float, y: float, side: f
 def test_too_many_cells_are_refused_before_anything_is_made(
     resolution: float, bounds: tuple[float, float, float, float] | None
 ) -> None:
-    dem = box("EPSG:32643", 3.4e5, 3.84e6)
+    # Cells of 0.3 m, so that the finest grid that is possible is not much finer than the DEM.
+    dem = box("EPSG:32643", 3.4e5, 3.84e6, 40_000, 0.3)
     with pytest.raises(InputError) as caught:
         grids.choose(dem, None, resolution, bounds)
     said = str(caught.value)

@@ -18,6 +18,7 @@ import shapely
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
+from shakeslide.checks import overview
 from shakeslide.core import engine
 from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
@@ -334,9 +335,16 @@ def test_a_window_wider_than_the_grid(study: Path, capsys: pytest.CaptureFixture
 def test_a_grid_beyond_measure_is_told_fast(
     whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = told(capsys, whole, "--set", "grid.resolution=0.05")
-    assert not lacks(text, "warning: dem: ", "9,720,000,000 cells")
-    assert "14 factors alone take 544 GB" in text
+    line = error(capsys, whole, "--set", "grid.resolution=0.05")
+    holds(line, "[grid] resolution = 0.05", "9.72e+09 cells", "30 (metres)")
+
+
+def test_the_room_that_a_large_grid_needs_is_told(
+    whole: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "LARGE", 1000)
+    text = told(capsys, whole, "--set", "grid.resolution=15")
+    assert not lacks(text, "warning: dem: ", "108,300 cells", "14 factors alone take 0 GB")
 
 
 # ------------------------------------------------------------------ what would fail much later

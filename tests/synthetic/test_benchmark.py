@@ -32,6 +32,11 @@ def test_the_settings_are_frozen() -> None:
         "smallest_mapped": 0.0,
         "void_share": 0.0,
         "centre": (400_000.0, 3_450_000.0),
+        # Newer settings, without effect.
+        "away": 0.0,
+        "along": 0.0,
+        "even_pga": 0.0,
+        "hidden_shaking": 0.0,
     }
 
 
