@@ -98,7 +98,7 @@ def test_an_incomplete_inventory_of_a_large_map(incomplete: Path) -> None:
     assert 'mapped_extent.gpkg"' in (incomplete / "study.toml").read_text()
 
 
-STEPS = ["make_terrain", "river_pieces", "failure_curve", "make_slides", "write_beside_map"]
+STEPS = ["make_terrain", "river_pieces", "slopes", "make_slides", "write_beside_map"]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A making that was stopped after the rivers."""
     folder = tmp_path_factory.mktemp("stopped")
     with pytest.MonkeyPatch.context() as patch:
-        stop(patch, INCOMPLETE, folder, tiled_earthquake, "failure_curve", 0)
+        stop(patch, INCOMPLETE, folder, tiled_earthquake, "slopes", 0)
     return folder
 
 
