@@ -80,7 +80,7 @@ def make_demo(folder: Path) -> None:
     """Make a small demo up to the models."""
     scenario = synthetic.Scenario(seed=3, rows=160, cols=160, prevalence=0.06)
     path = synthetic.write(synthetic.make(scenario), folder / "demo" / "data")
-    text = path.read_text(encoding="utf-8").replace('["lr", "svm", "rf", "sae"]', '["rf"]')
+    text = path.read_text(encoding="utf-8").replace('["lr", "rf", "sae"]', '["rf"]')
     # Without calibration and ensembles, which take several times as long.
     text = text.replace('preset = "recommended"', 'preset = "paper"')
     text = text.replace("most = 6000", "most = 400").replace("repeats = 2", "repeats = 1")

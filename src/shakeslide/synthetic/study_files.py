@@ -115,7 +115,7 @@ folds = 2
 path = "truth.tif"
 
 [models]
-use = ["lr", "svm", "rf", "sae"]
+use = ["lr", "rf", "sae"]
 """
 
 
