@@ -21,6 +21,7 @@ from shakeslide.core.errors import InputError, counted
 from shakeslide.core.files import replacing
 from shakeslide.core.progress import Advance
 from shakeslide.factors import stack as stacks
+from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.hazard import seismic_total
@@ -154,18 +155,29 @@ def what_of(model: FittedModel | EventBundle) -> str:
     return "probability of a landslide source cell"
 
 
+def _infos(event: NewEarthquake) -> list[FactorInfo]:
+    return [stacks.file_info(event.out / "factors" / f"{c}.tif") for c in event.model.codes]
+
+
+@once
+def _learnt(event: NewEarthquake) -> tuple[EventBundle, list[str]]:
+    """Return the bundle of past earthquakes, and a remark on each factor with unknown classes."""
+    if event.model.folder is None:
+        raise ValueError(f"{event.model.name} is no bundle")
+    learnt, unseen = event_bundle.load(event.model.folder).for_classes(_infos(event))
+    return learnt, [
+        f"{code}: no past earthquake has {', '.join(names[:8])}"
+        f"{' and others' * (len(names) > 8)}; such ground counts as average"
+        for code, names in unseen.items()
+    ]
+
+
 @once
 def fitted_model(event: NewEarthquake) -> FittedModel | EventBundle:
     """Return the model, told what the factors' files are."""
-    infos = [stacks.file_info(event.out / "factors" / f"{c}.tif") for c in event.model.codes]
-    if event.model.resolution is not None and event.model.folder is not None:
-        learnt, unseen = event_bundle.load(event.model.folder).for_classes(infos)
-        for code, names in unseen.items():
-            event.reporter.warn(
-                f"{code}: no past earthquake has {', '.join(names[:8])}"
-                f"{' and others' * (len(names) > 8)}; such ground counts as average"
-            )
-        return learnt
+    if event.model.of_past_events:
+        return _learnt(event)[0]
+    infos = _infos(event)
     if event.model.folder is not None:
         fitted = bundle.load(event.model.folder)
         bundle.require_factors(fitted, infos)
@@ -371,19 +383,20 @@ def unlike_ground(event: NewEarthquake) -> list[str]:
 
     The factors must be there.
     """
-    model = fitted_model(event)
-    if not isinstance(model, EventBundle):
+    if not event.model.of_past_events:
         return []
+    model, unknown = _learnt(event)
     cells = prediction.some_cells(model, _stack(event, event.model.codes))
     like = model.likeness(cells)
     if not like.outside:
-        return []
+        return unknown
     low, high = like.slopes
     return [
+        *unknown,
         f"the ground is unlike that of the past earthquakes: {100 * like.unlike:.0f} % of the "
         "steep ground that was shaken strongly is like none of theirs, and the median slope is "
         f"{like.median_slope:.0f}° (theirs {low:.0f} to {high:.0f}°). Rather use "
-        f"`--model {model_choice.DEFAULT}`"
+        f"`--model {model_choice.DEFAULT}`",
     ]
 
 

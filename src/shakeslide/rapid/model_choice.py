@@ -76,6 +76,11 @@ class RapidModel:
     resolution: float | None = None
 
     @property
+    def of_past_events(self) -> bool:
+        """Whether it is a bundle that `learn` made of several past earthquakes."""
+        return self.resolution is not None
+
+    @property
     def every_code(self) -> tuple[str, ...]:
         """Codes of all factors that are needed; PGA bounds the ground that the USGS counts."""
         needed = (*self.codes, *(code for code, _ in self.own_scale.values()), "PGA")

@@ -209,9 +209,10 @@ def stacked(parts: Sequence[HeldOut], chosen: Sequence[int], members: int) -> Bl
         [[_level(p, p.logits[list(chosen)].mean(axis=0)) for p in parts],
          np.full(len(chosen), 1 / len(chosen))]
     )  # fmt: skip
-    # Each coefficient has a floor: a blend without any would order nothing.
     bounds = [(None, None)] * n + [(0.0, None)] * len(chosen)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x[n:]
+    # Where no member explains anything, all end near 0. A blend must order the ground, so members
+    # then count the same; the scores of the held-out earthquakes show what that is worth.
     if found.sum() < 1e-3:
         found = np.full(len(chosen), 1 / len(chosen))
     coefficients = np.zeros(members)
@@ -227,4 +228,6 @@ def _level(part: HeldOut, z: Array) -> float:
     def excess(level: float) -> float:
         return float(np.sum(part.weight * expit(z + level))) - mapped
 
-    return float(brentq(excess, -60.0, 60.0, xtol=1e-9))
+    # Beyond these, every row is nearly certain: the mapped area lies between.
+    reach = 60.0 + float(np.abs(z).max())
+    return float(brentq(excess, -reach, reach, xtol=1e-9))
