@@ -30,6 +30,7 @@ from shakeslide.models.formulas.jessee import LAND_COVER, LITHOLOGY, areal_cover
 from shakeslide.rapid import computing, settlements, versions
 from shakeslide.rapid.event_report import RapidReport
 from shakeslide.rapid.new_earthquake import NewEarthquake, opened
+from shakeslide.rapid.response import ShakingColumns
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
 from shakeslide.results.ledger import Ledger
 from shakeslide.sampling.encoding import Column, Encoder
@@ -300,6 +301,22 @@ def test_the_spread_of_unknown_classes_is_that_of_the_total(made, event):
     by_classes = np.log(more.sum() / less.sum()) / 0.02 * event.model.class_sd
     by_level = (now * (1 - now)).sum() / now.sum() * spread
     assert by_level == pytest.approx(by_classes, rel=1e-3)
+
+
+def test_the_usgs_counts_ground_by_its_pga_also_where_the_model_takes_none(made, event):
+    codes = computing._stacked(event.model)
+    work = dataclasses.replace(
+        computing._work(event, computing.fitted_model(event), lambda _: None),
+        predict=lambda raw: np.full(len(raw), 0.5, np.float32), offset=0.0,
+        columns=(codes.index("PGV"),), shaking=ShakingColumns(columns=(0,), most=(500.0,)),
+    )  # fmt: skip
+    (tile,) = grids.tiles(event.grid, 512)
+    block = np.ones((len(codes), *grids.shape_of(event.grid)), np.float32)
+    block[codes.index("PGA"), :, :90] = 0.05
+    _, sums = work(tile, block)
+    area = work.weights(tile)[0]
+    assert sums[0, 0] == pytest.approx(0.5 * area.sum(), rel=1e-5)
+    assert sums[0, 1] == pytest.approx(0.5 * area[:, 90:].sum(), rel=1e-5)
 
 
 def test_tiles_can_be_computed_by_other_processes(made):
