@@ -11,7 +11,6 @@ from scipy.optimize import LinearConstraint, minimize
 from scipy.special import expit
 
 from shakeslide.core.compiled import kernel
-from shakeslide.core.errors import InputError
 from shakeslide.models.base import ArrayReader, Arrays
 from shakeslide.models.formulas.raw import Conversion, Described, RawModel
 from shakeslide.models.logistic import linear_scores, logistic
@@ -72,9 +71,7 @@ class FewTerms(RawModel):
         present: Mapping[str, Collection[int]],
     ) -> Self:
         """Tell what the columns are; see `RawModel.describe`."""
-        missing = self.lacks(factors, conversion)
-        if missing:
-            raise InputError(f"few lacks {'; '.join(missing)}")
+        self._require("few", factors, conversion)
         codes = [f.code for f in factors]
         at = [codes.index(c) for c in (self.slope, self.shaking)]
         self.column_ = np.array(at, np.int64)

@@ -185,9 +185,7 @@ class AnalyticHierarchy(RawModel):
         present: Mapping[str, Collection[int]],
     ) -> Self:
         """Tell what the columns are; see `RawModel.describe`."""
-        missing = self.lacks(factors, conversion)
-        if missing:
-            raise InputError(f"ahp lacks {'; '.join(missing)}")
+        self._require("ahp", factors, conversion)
         used, matrix = comparison_matrix(self.comparisons or {})
         codes = [f.code for f in factors]
         for code in self.ratings or {}:

@@ -96,6 +96,11 @@ class RawModel(Model):
             Naming what is missing.
         """
 
+    def _require(self, name: str, factors: Sequence[Described], conversion: Conversion) -> None:
+        """Raise `InputError` that names what the factors lack."""
+        if missing := self.lacks(factors, conversion):
+            raise InputError(f"{name} lacks {'; '.join(missing)}")
+
     def remarks(self) -> list[str]:
         """Return what the user should know of the settings, a line each."""
         return []
@@ -212,9 +217,7 @@ class Formula(RawModel):
         present: Mapping[str, Collection[int]],
     ) -> Self:
         """Tell what the columns are; see `RawModel.describe`."""
-        missing = self.lacks(factors, conversion)
-        if missing:
-            raise InputError(f"{type(self).__name__} lacks {'; '.join(missing)}")
+        self._require(type(self).__name__, factors, conversion)
         codes = [f.code for f in factors]
         wanted = self.quantities()
         at = [codes.index(str(getattr(self, q.setting))) for q in wanted]
