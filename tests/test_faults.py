@@ -132,7 +132,12 @@ def test_a_stopped_command_is_a_line_and_leaves_no_temporary_files(
             yield strip
 
     monkeypatch.setattr(geotiff, "_strips", stopped)
-    code = app.main(["prepare", str(site_study), "--out", str(out), "--workers", "1", "-q"])
+    # A job in the background of a shell inherits that SIGINT is ignored.
+    inherited = signal.signal(number, signal.default_int_handler)
+    try:
+        code = app.main(["prepare", str(site_study), "--out", str(out), "--workers", "1", "-q"])
+    finally:
+        signal.signal(number, inherited)
     err = capsys.readouterr().err
     assert code == 128 + number
     assert err.count("\n") == 1
