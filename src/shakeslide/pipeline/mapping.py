@@ -90,6 +90,14 @@ class Spread(Stage[Run]):
         """Return the maps of all ensembles."""
         return run.marks.spreads(run.models.with_spread())
 
+    def require(self, run: Run) -> None:
+        """Warn where the spread of the best model is asked for before it is known which it is."""
+        if run.models.waits_for_scores():
+            run.reporter.say(
+                "warning: map: [map] spread = \"best\" is not mapped yet, as no scores show which "
+                "model is best; run `shakeslide evaluate`, then `shakeslide map` again"
+            )
+
     def needs(self, run: Run, stale: Sequence[Artefact]) -> list[Artefact]:
         """Return the factors and the samples."""
         return [*run.marks.factors(), run.marks.samples()]

@@ -94,17 +94,29 @@ class Selection:
         self.require_maps()
         asked = self.run.study.map.spread
         if asked is None:
-            # A formula learns nothing: all members would be the same.
-            return [n for n in self.mapped() if not self.recipe(n).static]
+            return self._learn()
         if asked == "best":
             return self._best()
         used = self.used()
         return [n for n in asked if n in used]
 
+    def waits_for_scores(self) -> bool:
+        """Whether the best of several models is to have an ensemble, and is not known yet."""
+        asked = self.run.study.map
+        if asked.members == 0 or asked.spread != "best" or len(self._learn()) <= 1:
+            return False
+        return not (self.run.out / evaluation_document.NAME).is_file()
+
+    def _learn(self) -> list[str]:
+        """Return the models that are mapped and learn: all members of a formula are the same."""
+        return [n for n in self.mapped() if not self.recipe(n).static]
+
     def _best(self) -> list[str]:
         """Return the best of the models that are mapped and learn, none before the evaluation."""
-        learn = [n for n in self.mapped() if not self.recipe(n).static]
-        if not (self.run.out / evaluation_document.NAME).is_file():
+        learn = self._learn()
+        if len(learn) <= 1:
+            return learn
+        if self.waits_for_scores():
             return []
         rows = evaluation_document.load(self.run.out).by_rank()
         return [row.model for row in rows if row.model in learn][:1]
