@@ -110,9 +110,11 @@ def test_spread_best_is_of_the_best_model_by_the_strictest_protocol(
     assert run.models.with_spread() == [other]
     # Nothing is known before the evaluation, but of a single model.
     unknown = open_run(site_study, tmp_path, *how)
-    assert unknown.models.with_spread() == [] and unknown.models.waits_for_scores()
+    assert unknown.models.with_spread() == []
+    assert unknown.models.waits_for_scores()
     single = open_run(site_study, tmp_path, *how, f'map.models=["{other}"]')
-    assert single.models.with_spread() == [other] and not single.models.waits_for_scores()
+    assert single.models.with_spread() == [other]
+    assert not single.models.waits_for_scores()
 
 
 def strictest(evaluation: Evaluation) -> list[evaluation_document.Summary]:

@@ -94,7 +94,7 @@ class Spread(Stage[Run]):
         """Warn where the spread of the best model is asked for before it is known which it is."""
         if run.models.waits_for_scores():
             run.reporter.say(
-                "warning: map: [map] spread = \"best\" is not mapped yet, as no scores show which "
+                'warning: map: [map] spread = "best" is not mapped yet, as no scores show which '
                 "model is best; run `shakeslide evaluate`, then `shakeslide map` again"
             )
 
