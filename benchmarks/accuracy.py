@@ -1,13 +1,16 @@
-"""How models compare on the same splits of a study's samples.
+"""How models compare on the same splits, the same rows and the same inputs.
 
-`python -m benchmarks.accuracy --run FOLDER` reads the samples of a run whose `sample` is done, fits
-each model on the training rows of every split and prints a table of scores and of differences to
-the random forest: paired by split, with the interval of Nadeau and Bengio. All models see the same
-factors and the same rows; each encodes them in its usual way. By `block`, each split holds a fifth
-of the blocks out, by `pixel` four fifths of the samples.
+`make accuracy` (or `python -m benchmarks.accuracy`) prepares and samples a study with the 14
+factors of the paper and those of several scales, fits each contender on the training rows of
+every split and writes `build/accuracy/<protocol>.md`: mean scores, and differences to the random
+forest on the 14 factors, paired by split. Every contender gets numbers as normal scores, classes
+as logarithms of frequency ratios and angles as sine and cosine, except `paper`, which is the
+paper's autoencoder with the paper's encoding. By `block`, each split holds a fifth of the blocks
+out; by `pixel`, four fifths of the samples. What is done is kept: the same command goes on where
+it was stopped.
 
-The splits of REPORTED_SEED are for the tables that are published. No setting is to be chosen by
-them: `--explore SEED` draws others.
+The splits of REPORTED_SEED are for the tables that are published. No setting may be chosen by them:
+`--explore SEED` draws others.
 """
 
 from __future__ import annotations
@@ -15,33 +18,85 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesClassifier
 
+from shakeslide import pipeline
+from shakeslide.core.engine import Engine
+from shakeslide.core.files import replacing
+from shakeslide.core.progress import Reporter
 from shakeslide.evaluation import intervals, splits
 from shakeslide.evaluation.scores import scores
 from shakeslide.evaluation.splits import Split
-from shakeslide.learning import model_recipes, training, validation
+from shakeslide.learning import model_recipes, validation
 from shakeslide.learning.training import Recipe
 from shakeslide.sampling import sampling
 from shakeslide.sampling.sampling import Samples
-from shakeslide.study.model_settings import Models, SaeSettings
+from shakeslide.study import settings as study
+from shakeslide.study.factor_settings import PAPER_FACTORS
+from shakeslide.study.model_settings import Models
 from shakeslide.study.settings import Event
 
 REPORTED_SEED = 20_261_130
 """Of the splits that are reported: not to be read for any choice."""
 FOLDS = 5
 TRAIN_SHARE = 0.2
-BASE = "rf"
-"""The model that the others are compared with."""
+BUFFER = 300.0
+"""Metres around the held-out blocks from which nothing is trained on."""
 MEASURES = ("oa", "roc_auc", "brier")
-TREES = 300
-"""Of the extremely randomised trees, which are no model of the package."""
+INPUTS = {"angles": "sincos", "scaling": "normal"}
+"""How every contender is given its factors, so that none has an advantage of encoding."""
+Factors = Literal["14", "all"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model with its settings and its inputs.
+
+    Attributes
+    ----------
+    model : str
+        Name in the registry.
+    factors : {"14", "all"}
+        Those of the paper, or all of the run.
+    settings : mapping
+        What its table of the study file would hold.
+    label : str
+        In the table; the name of its file.
+    """
+
+    label: str
+    model: str
+    factors: Factors
+    settings: Mapping[str, object]
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is trained."""
+        models = Models.model_validate({self.model: dict(self.settings)})
+        return model_recipes.recipe(self.model, models, Event())
+
+
+def contenders() -> dict[str, Contender]:
+    """Return all contenders, by label; the first is the one that the others are compared with."""
+    found = []
+    modern = {"sae": {"settings": "modern"}}
+    for factors in ("14", "all"):
+        for model in ("rf", "et", "lgbm", "sae"):
+            given = {**INPUTS, **modern.get(model, {})}
+            found.append(Contender(f"{model} {factors}", model, factors, given))
+            for context, name in ((["factors"], "KF"), (["place"], "K")):
+                label = f"{model} {factors} {name}"
+                found.append(Contender(label, model, factors, {**given, "context": context}))
+        found.append(Contender(f"best {factors}", "best", factors, {}))
+    found.append(Contender("lr 14", "lr", "14", INPUTS))
+    found.append(Contender("paper 14", "sae", "14", {"settings": "paper"}))
+    return {c.label: c for c in found}
 
 
 @dataclass(frozen=True)
@@ -60,14 +115,22 @@ class Ground:
     plan: validation.Plan
 
     @classmethod
-    def of_run(cls, folder: Path, seed: int, buffer: float) -> Ground:
+    def of_run(cls, folder: Path, seed: int) -> Ground:
         """Read the samples of a run."""
         samples = sampling.load(folder / "samples.parquet")
         x, y = samples.places
         size = float(samples.counts["block_size"])
         # Blocks are laid from a corner that lies north-west of all samples.
         corner = float(np.floor(x.min() / size) * size), float(np.ceil(y.max() / size) * size)
-        return cls(samples, validation.Plan(TRAIN_SHARE, 1, FOLDS, size, buffer, corner, seed))
+        return cls(samples, validation.Plan(TRAIN_SHARE, 1, FOLDS, size, BUFFER, corner, seed))
+
+    def given(self, factors: Factors) -> Samples:
+        """Return the samples with the factors of the paper alone, or all."""
+        if factors == "all":
+            return self.samples
+        paper = set(PAPER_FACTORS)
+        kept = tuple(f for f in self.samples.factors if f.code in paper)
+        return replace(self.samples, factors=kept)
 
     def splits(self, protocol: str, count: int) -> list[Split]:
         """Return so many independent splits."""
@@ -91,90 +154,129 @@ class Ground:
         return [s for s in drawn if s.fold == 0]
 
 
-def recipes() -> dict[str, Recipe]:
-    """Return how the package's own models are trained, by the name in the table."""
-    named = {"lr": Models(), "rf": Models(), "hgb": Models()}
-    named |= {f"sae-{v}": Models(sae=SaeSettings(settings=v)) for v in ("paper", "modern")}
-    return {n: model_recipes.recipe(n.split("-")[0], m, Event()) for n, m in named.items()}
+@dataclass(frozen=True)
+class Trial:
+    """What the contenders predict for the test rows of some splits.
 
-
-def extra_trees(ground: Ground, chosen: Sequence[Split]) -> list[NDArray[np.float32]]:
-    """Return what extremely randomised trees predict for the test rows of each split."""
-    told = []
-    raw, label = ground.samples.raw, ground.samples.label
-    for split in chosen:
-        areas = validation.training_areas(ground.samples, split, ground.plan)
-        encoder = training.fit_encoder(ground.samples, split.train, "sincos", areas)
-        trees = ExtraTreesClassifier(TREES, random_state=split.repeat)
-        trees.fit(encoder.transform(raw[split.train]), label[split.train])
-        p = trees.predict_proba(encoder.transform(raw[split.test]))[:, 1]
-        told.append(p.astype(np.float32))
-    return told
-
-
-def predictions(
-    ground: Ground, name: str, chosen: Sequence[Split], known: dict[str, Recipe]
-) -> list[NDArray[np.float32]]:
-    """Return what a model predicts for the test rows of each split."""
-    if name == "et":
-        return extra_trees(ground, chosen)
-    fits = validation.fit(known[name], ground.samples, chosen, ground.plan)
-    raw = ground.samples.raw
-    return [f.model.predict(raw[s.test]) for f, s in zip(fits, chosen, strict=True)]
-
-
-def table(found: dict[str, NDArray[np.float64]], chosen: Sequence[Split]) -> list[str]:
-    """Return the lines of a Markdown table: means over splits, and differences to the base.
-
-    Parameters
+    Attributes
     ----------
-    found : dict
-        Of each model, (splits, measures) in the order of `MEASURES`.
+    ground : Ground
+        Samples.
+    protocol : str
+        How they are split.
     chosen : sequence of Split
         The splits.
+    folder : Path
+        Where predictions are kept.
     """
-    sizes = [len(s.train) for s in chosen], [len(s.test) for s in chosen]
-    against = [f"{m} − {BASE}" for m in MEASURES]
-    lines = [f"| model | {' | '.join([*MEASURES, *against])} |", "| --- |" + " --- |" * 6]
-    for name, values in found.items():
-        cells = [f"{v:.3f}" for v in values.mean(axis=0)]
-        for k in range(len(MEASURES)):
-            if name == BASE or BASE not in found:
-                cells.append("")
-                continue
-            told = intervals.paired_difference(values[:, k], found[BASE][:, k], *sizes)
-            cells.append(f"{told.estimate:+.3f} ({told.low:+.3f} to {told.high:+.3f})")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
+
+    ground: Ground
+    protocol: str
+    chosen: Sequence[Split]
+    folder: Path
+
+    def predictions(self, one: Contender) -> list[NDArray[np.float32]]:
+        """Return what a contender predicts, of each split; what was kept is read."""
+        samples, recipe = self.ground.given(one.factors), one.recipe
+        kept = []
+        for k, split in enumerate(self.chosen):
+            name = f"{one.label.replace(' ', '_')}-{k}.npz"
+            path = self.folder / self.protocol / str(self.ground.plan.seed) / name
+            mark = f"{recipe} {sampling.essence(samples)} {len(split.train)} {len(split.test)}"
+            if not path.is_file() or str(np.load(path)["mark"]) != mark:
+                start = sum(os.times()[:4])
+                (fit,) = validation.fit(recipe, samples, [split], self.ground.plan)
+                p = fit.model.predict(*_asked(fit.model, samples, split.test))
+                spent = sum(os.times()[:4]) - start
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(path) as whole, whole.open("wb") as file:
+                    np.savez(file, p=p.astype(np.float32), mark=mark, seconds=spent)
+            kept.append(np.load(path)["p"])
+        return kept
+
+    def table(self, found: Mapping[str, list[NDArray[np.float32]]]) -> Iterator[str]:
+        """Yield a Markdown table: means over splits, and differences to the first contender."""
+        base = next(iter(found))
+        measured = {name: self._scores(told) for name, told in found.items()}
+        sizes = [len(s.train) for s in self.chosen], [len(s.test) for s in self.chosen]
+        against = [f"{m} − {base}" for m in MEASURES[:2]]
+        yield f"| model | {' | '.join([*MEASURES, *against])} |"
+        yield "| --- |" + " --- |" * (len(MEASURES) + 2)
+        for name, values in measured.items():
+            cells = [f"{v:.3f}" for v in values.mean(axis=0)]
+            for k in range(2):
+                if name == base:
+                    cells.append("")
+                    continue
+                split = intervals.paired_difference(values[:, k], measured[base][:, k], *sizes)
+                low, high = self._resampled(found[name], found[base], MEASURES[k])
+                cells.append(
+                    f"{split.estimate:+.3f} [{split.low:+.3f}, {split.high:+.3f}] "
+                    f"({low:+.3f}, {high:+.3f})"
+                )
+            yield f"| {name} | {' | '.join(cells)} |"
+
+    def _scores(self, told: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Scores, (splits, measures)."""
+        label = self.ground.samples.label
+        each = [scores(label[s.test], p) for s, p in zip(self.chosen, told, strict=True)]
+        return np.array([[row[m] for m in MEASURES] for row in each])
+
+    def _resampled(
+        self,
+        told: Sequence[NDArray[np.float32]],
+        base: Sequence[NDArray[np.float32]],
+        measure: str,
+    ) -> tuple[float, float]:
+        """Ends of the interval of a difference from resampled blocks (pixel: landslides)."""
+        samples = self.ground.samples
+        groups = samples.blocks if self.protocol == "block" else samples.landslide_groups()
+        rows = np.concatenate([s.test for s in self.chosen])
+        part = np.repeat(np.arange(len(self.chosen)), [len(s.test) for s in self.chosen])
+        label, group = samples.label[rows], groups[rows]
+        first, second = np.concatenate(told), np.concatenate(base)
+        drawn = intervals.bootstrap_difference(label, first, second, group, part, n=500)
+        return drawn[measure].low, drawn[measure].high
+
+
+def _asked(
+    model: object, samples: Samples, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], ...]:
+    """What a fitted model needs to predict rows."""
+    return (samples.raw[rows],)
+
+
+def sampled(path: Path, data: Path | None, out: Path, extra: Sequence[str]) -> Path:
+    """Prepare and sample a study, and return the run's folder; nothing is made twice."""
+    settings, document = study.load(path, data=data, overrides=list(extra))
+    run = pipeline.Run(settings, document, out, Engine(), Reporter())
+    for stage in (pipeline.prepare, pipeline.sample):
+        stage(run)
+    return out
 
 
 def main() -> None:
     """Fit, score and print."""
-    known = recipes()
-    names = ["rf", "et", "hgb", "sae-paper", "sae-modern"]
+    known = contenders()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True, help="a run that is sampled")
     parser.add_argument("--protocol", default="block", choices=["block", "pixel"])
     parser.add_argument("--splits", type=int, default=20)
-    parser.add_argument("--models", nargs="+", default=names, choices=["et", *known])
-    parser.add_argument("--buffer", type=float, default=300.0)
+    parser.add_argument("--models", nargs="+", default=list(known), choices=list(known))
     parser.add_argument("--explore", type=int, default=REPORTED_SEED, metavar="SEED")
+    parser.add_argument("--out", type=Path, default=Path("build/accuracy"))
     asked = parser.parse_args()
-    ground = Ground.of_run(asked.run, asked.explore, asked.buffer)
+    ground = Ground.of_run(asked.run, asked.explore)
     chosen = ground.splits(asked.protocol, asked.splits)
+    trial = Trial(ground, asked.protocol, chosen, asked.out)
     found = {}
-    for name in asked.models:
-        start = sum(os.times()[:2])
-        told = predictions(ground, name, chosen, known)
-        rows = [
-            [scores(ground.samples.label[s.test], p)[m] for m in MEASURES]
-            for s, p in zip(chosen, told, strict=True)
-        ]
-        found[name] = np.array(rows)
-        print(f"{name}: {sum(os.times()[:2]) - start:.0f} CPU s", flush=True)
+    for label in asked.models:
+        start = sum(os.times()[:4])
+        found[label] = trial.predictions(known[label])
+        print(f"{label}: {sum(os.times()[:4]) - start:.0f} CPU s", flush=True)
     which = "reported" if asked.explore == REPORTED_SEED else f"exploration, seed {asked.explore}"
     print(f"\n{asked.protocol}, {len(chosen)} splits ({which}), {time.strftime('%Y-%m-%d')}\n")
-    print("\n".join(table(found, chosen)))
+    print("\n".join(trial.table(found)))
 
 
 if __name__ == "__main__":

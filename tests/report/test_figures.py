@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from PIL import Image
@@ -584,13 +583,13 @@ def drawn(folder: Path, steps: Steps | None, count: int) -> list[figures.Drawn]:
 
 def test_figures_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps, out, calls = Steps(tmp_path / "steps"), tmp_path / "out", []
-    plain, write = drawn(tmp_path / "plain", None, 3), figures.write
+    plain, write = drawn(tmp_path / "plain", None, 3), figures._store
 
-    def counted(figure: Figure, path: Path) -> Image.Image:
+    def counted(image: Image.Image, path: Path) -> None:
         calls.append(path.stem)
-        return write(figure, path)
+        write(image, path)
 
-    monkeypatch.setattr(figures, "write", counted)
+    monkeypatch.setattr(figures, "_store", counted)
     assert (
         drawn(tmp_path / "out", steps, 2) == [replace(p, path=out / p.path.name) for p in plain][:2]
     )

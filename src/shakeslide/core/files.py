@@ -197,14 +197,20 @@ class Steps:
 
         `holds` looks at what was kept: a file that a step has made beside it may be gone.
         """
-        path = self.folder / f"{step}.json"
+        known: Result | None = self.known(step, holds)
+        return self.keep(step, make()) if known is None else known
+
+    def known(self, step: str, holds: Callable[[Result], bool] = lambda _: True) -> Result | None:
+        """Return what a step gave before, None if it was not kept or does not hold."""
         try:
-            kept: Result = json.loads(path.read_text(encoding="utf-8"))["result"]
-            if holds(kept):
-                return kept
+            text = (self.folder / f"{step}.json").read_text(encoding="utf-8")
+            kept: Result = json.loads(text)["result"]
+            return kept if holds(kept) else None
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
-            pass
-        result = make()
-        with replacing(path, durable=False) as temporary:
+            return None
+
+    def keep(self, step: str, result: Result) -> Result:
+        """Keep what a step gave, and return it."""
+        with replacing(self.folder / f"{step}.json", durable=False) as temporary:
             temporary.write_text(json.dumps({"result": result}), encoding="utf-8")
         return result

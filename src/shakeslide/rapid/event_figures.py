@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -300,13 +302,12 @@ def shown_maps(
 
 def draw(out: Path, maps: Sequence[MapFile], shown: Sequence[Shown]) -> list[Drawn]:
     """Draw the first map large and the others small into `out/figures`."""
-    drawn = []
-    with figures.style():
+    begun = []
+    with figures.style(), ThreadPoolExecutor(2) as pool:
         for i, (m, s) in enumerate(zip(maps, shown, strict=True)):
             path = out / "figures" / f"rapid_{m.name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            figure, width = map_alone(s, SMALL if i else WIDE), 700 if i else 1400
-            drawn.append(
-                figures.save(figure, path, f"Map: {m.title}", embed_width=width, photo=True)
-            )
-    return drawn
+            make, width = partial(map_alone, s, SMALL if i else WIDE), 700 if i else 1400
+            alt = f"Map: {m.title}"
+            begun.append(figures.begin(pool, make, path, alt, embed_width=width, photo=True))
+        return [picture.result() for picture in begun]

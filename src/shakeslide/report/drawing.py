@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -58,16 +59,17 @@ class Planned:
 
 def draw(run: Artefacts, study: StudyFacts, advance: Callable[[float], None]) -> Pictures:
     """Draw all figures into `figures/`; `advance` is told shares that add up to 1."""
-    folder, drawn = run.out / "figures", {}
+    folder = run.out / "figures"
     planned = [*_factors(run, study), *_maps(run, study), *_charts(run), *_importance(run)]
-    with figures.style():
+    with figures.style(), ThreadPoolExecutor(2) as pool:
+        begun = {}
         for one in planned:
             path = folder / f"{one.name}.png"
-            drawn[one.name] = figures.save(
-                one.make(), path, one.alt, embed_width=one.width, photo=one.photo
+            begun[one.name] = figures.begin(
+                pool, one.make, path, one.alt, embed_width=one.width, photo=one.photo
             )
             advance(1 / len(planned))
-    return drawn
+        return {name: picture.result() for name, picture in begun.items()}
 
 
 def _factors(run: Artefacts, study: StudyFacts) -> Iterator[Planned]:

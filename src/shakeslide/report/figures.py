@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -173,33 +174,77 @@ def save(
     photo : bool
         A map with shading (lossy in the page) rather than lines and text.
     """
+    with ThreadPoolExecutor(1) as pool:
+        return begin(pool, lambda: figure, path, alt, embed_width=embed_width, photo=photo).result()
 
-    def make() -> list[Any]:
-        image = write(figure, path)
-        if image.width > embed_width:
-            height = round(image.height * embed_width / image.width)
-            image = image.resize((embed_width, height), Image.Resampling.LANCZOS)
-        return [digest(path), image.width, image.height, _uri(image, photo) if alt else ""]
+
+def begin(
+    pool: Executor,
+    make: Callable[[], Figure],
+    path: Path,
+    alt: str = "",
+    *,
+    embed_width: int = 1200,
+    photo: bool = False,
+) -> Future[Drawn]:
+    """Draw a figure now and let a pool of threads compress it; the rest is as for `save`.
+
+    Matplotlib may draw in one thread only, but to compress the pictures takes as long.
+
+    Parameters
+    ----------
+    pool : Executor
+        Compresses and writes.
+    make : callable
+        Returns the figure; not called where the figure is kept.
+    path, alt, embed_width, photo
+        As for `save`.
+    """
+    steps = _kept.get()
 
     def holds(kept: list[Any]) -> bool:
         return len(kept) == 4 and bool(kept[0] == digest(path))
 
-    steps = _kept.get()
-    # What is kept is not drawn.
-    told = make() if steps is None else steps(path.stem, make, holds=holds)
+    if steps is not None and (known := steps.known(path.stem, holds)) is not None:
+        return pool.submit(_drawn, path, known, alt)
+    image = _pixels(make())
+
+    def compress() -> Drawn:
+        _store(image, path)
+        small = image
+        if small.width > embed_width:
+            height = round(small.height * embed_width / small.width)
+            small = small.resize((embed_width, height), Image.Resampling.LANCZOS)
+        told: list[Any] = [
+            digest(path), small.width, small.height, _uri(small, photo) if alt else ""
+        ]  # fmt: skip
+        if steps is not None:
+            steps.keep(path.stem, told)
+        return _drawn(path, told, alt)
+
+    return pool.submit(compress)
+
+
+def _drawn(path: Path, told: list[Any], alt: str) -> Drawn:
     _, width, height, uri = told
     return Drawn(path, width, height, uri, alt)
 
 
-def write(figure: Figure, path: Path) -> Image.Image:
-    """Write a figure as PNG and return its pixels."""
+def write(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG."""
+    _store(_pixels(figure), path)
+
+
+def _pixels(figure: Figure) -> Image.Image:
     canvas: Any = figure.canvas
     canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def _store(image: Image.Image, path: Path) -> None:
     with replacing(path) as temporary:
         # Written by Pillow: Matplotlib would add its version, and draw once more.
         image.save(temporary, format="PNG", dpi=(DPI, DPI), compress_level=3)
-    return image
 
 
 def _uri(image: Image.Image, photo: bool) -> str:
