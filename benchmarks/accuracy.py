@@ -26,7 +26,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide import pipeline
+from shakeslide import pipeline, synthetic
 from shakeslide.core.engine import Engine
 from shakeslide.core.files import replacing
 from shakeslide.core.progress import Reporter
@@ -49,6 +49,9 @@ TRAIN_SHARE = 0.2
 BUFFER = 300.0
 """Metres around the held-out blocks from which nothing is trained on."""
 MEASURES = ("oa", "roc_auc", "brier")
+ROOT = Path(__file__).parents[1]
+SCALES: list[str] = []
+"""What a study gets beside the 14 factors."""
 INPUTS = {"angles": "sincos", "scaling": "normal"}
 """How every contender is given its factors, so that none has an advantage of encoding."""
 Factors = Literal["14", "all"]
@@ -133,11 +136,20 @@ class Ground:
         return replace(self.samples, factors=kept)
 
     def splits(self, protocol: str, count: int) -> list[Split]:
-        """Return so many independent splits."""
+        """Return so many independent splits; of `halves` north to south, and back."""
         y, plan = self.samples.label, self.plan
         if protocol == "pixel":
             return list(splits.pixel(y, plan.train_share, count, plan.seed))
         x, north = self.samples.places
+        if protocol == "halves":
+            # As many landslide cells in one half as in the other.
+            from_middle = north - np.median(north[y == 1])
+            sides = [np.flatnonzero(s * from_middle > 0) for s in (1, -1)]
+            clear = [np.flatnonzero(s * from_middle > BUFFER) for s in (1, -1)]
+            return [
+                Split("block", 0, 0, clear[0], sides[1]),
+                Split("block", 0, 1, clear[1], sides[0]),
+            ]
         drawn = splits.block(
             y,
             x,
@@ -186,7 +198,7 @@ class Trial:
             if not path.is_file() or str(np.load(path)["mark"]) != mark:
                 start = sum(os.times()[:4])
                 (fit,) = validation.fit(recipe, samples, [split], self.ground.plan)
-                p = fit.model.predict(*_asked(fit.model, samples, split.test))
+                p = fit.model.predict(samples.raw[split.test])
                 spent = sum(os.times()[:4]) - start
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as whole, whole.open("wb") as file:
@@ -239,44 +251,88 @@ class Trial:
         return drawn[measure].low, drawn[measure].high
 
 
-def _asked(
-    model: object, samples: Samples, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], ...]:
-    """What a fitted model needs to predict rows."""
-    return (samples.raw[rows],)
+LOMA = """[study]
+name = "Loma Prieta 1989"
+seed = 1
+[event]
+epicentre = [-121.88, 37.04]
+magnitude = 6.9
+[layers.dem]
+path = "dem_srtm3_utm10n_80m.tif"
+[layers.faults]
+path = "faults_gem_clip_geometry_only.gpkg"
+[layers.intensity]
+path = "shakemap_mmi.tif"
+[inventory]
+path = "landslide_points_keefer_manson_1998.gpkg"
+[factors.DR]
+function = "river_distance"
+""" + "".join(f"[factors.{code}]\nuse = false\n" for code in ("SRD", "AF", "LITH", "ST"))
 
 
-def sampled(path: Path, data: Path | None, out: Path, extra: Sequence[str]) -> Path:
-    """Prepare and sample a study, and return the run's folder; nothing is made twice."""
-    settings, document = study.load(path, data=data, overrides=list(extra))
-    run = pipeline.Run(settings, document, out, Engine(), Reporter())
+def study_of(name: str, folder: Path) -> Path:
+    """Write the study of a ground where it has none of its own, and return its path.
+
+    Parameters
+    ----------
+    name : str
+        kashmir, loma, or the seed of a synthetic earthquake.
+    folder : Path
+        For what is written.
+    """
+    if name == "kashmir":
+        return ROOT / "examples" / "kashmir2005" / "study.toml"
+    folder.mkdir(parents=True, exist_ok=True)
+    if name == "loma":
+        path = folder / "study.toml"
+        path.write_text(LOMA)
+        return path
+    scenario = synthetic.Scenario(seed=int(name), rows=1000, cols=1000)
+    made = folder / "study.toml"
+    return made if made.is_file() else synthetic.write(synthetic.make(scenario), folder)
+
+
+def sampled(name: str, data: Path, out: Path) -> Path:
+    """Prepare and sample a ground with all factors, and return the run's folder."""
+    folders = {"kashmir": data / "kashmir2005", "loma": data / "lomaprieta1989"}
+    path = study_of(name, out / name)
+    settings, document = study.load(path, data=folders.get(name), overrides=SCALES)
+    run = pipeline.Run(settings, document, out / name / "run", Engine(), Reporter())
     for stage in (pipeline.prepare, pipeline.sample):
         stage(run)
-    return out
+    return run.out
 
 
 def main() -> None:
     """Fit, score and print."""
     known = contenders()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="a run that is sampled")
-    parser.add_argument("--protocol", default="block", choices=["block", "pixel"])
+    parser.add_argument("--ground", default="kashmir", help="kashmir, loma, or a synthetic seed")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--protocol", default="block", choices=["block", "pixel", "halves"])
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--models", nargs="+", default=list(known), choices=list(known))
     parser.add_argument("--explore", type=int, default=REPORTED_SEED, metavar="SEED")
-    parser.add_argument("--out", type=Path, default=Path("build/accuracy"))
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "accuracy")
     asked = parser.parse_args()
-    ground = Ground.of_run(asked.run, asked.explore)
+    ground = Ground.of_run(sampled(asked.ground, asked.data, asked.out), asked.explore)
     chosen = ground.splits(asked.protocol, asked.splits)
-    trial = Trial(ground, asked.protocol, chosen, asked.out)
+    trial = Trial(ground, asked.protocol, chosen, asked.out / asked.ground / "predicted")
     found = {}
     for label in asked.models:
         start = sum(os.times()[:4])
         found[label] = trial.predictions(known[label])
         print(f"{label}: {sum(os.times()[:4]) - start:.0f} CPU s", flush=True)
     which = "reported" if asked.explore == REPORTED_SEED else f"exploration, seed {asked.explore}"
-    print(f"\n{asked.protocol}, {len(chosen)} splits ({which}), {time.strftime('%Y-%m-%d')}\n")
-    print("\n".join(trial.table(found)))
+    lines = [
+        f"{asked.ground}, {asked.protocol}, {len(chosen)} splits ({which}), "
+        f"{len(ground.samples.factors)} factors, {time.strftime('%Y-%m-%d')}",
+        "",
+        *trial.table(found),
+    ]
+    table = asked.out / f"{asked.ground}-{asked.protocol}-{asked.explore}.md"
+    table.write_text("\n".join(lines) + "\n")
+    print("\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":
