@@ -310,6 +310,12 @@ def test_hdf_gives_the_same(tmp_path: Path) -> None:
             for kind, value in (("mean", np.log(median)), ("std", 0.4), ("tau", 0.2), ("phi", 0.5)):
                 data = group.create_dataset(kind, data=np.broadcast_to(value, median.shape))
                 data.attrs.update(about | {"units": f"ln({unit})"})
+        # Newer versions add what conditions intensity on stations: no grids of nodes.
+        group = file.create_group("arrays/imts/GREATER_OF_TWO_HORIZONTAL/MMI")
+        for kind, value in (("mean", 7.0), ("std", 0.3)):
+            data = group.create_dataset(kind, data=np.full(PGA.shape, value))
+            data.attrs.update(about | {"units": "intensity"})
+        group["C"], group["sta_phi"] = np.zeros((PGA.size, 3)), np.zeros((3, 1))
         file["dictionaries/info.json"] = json.dumps(information)
     motion = shakemap_motion.read(path)
     np.testing.assert_allclose(motion.pga.median, PGA / 100, rtol=1e-6)
@@ -317,6 +323,7 @@ def test_hdf_gives_the_same(tmp_path: Path) -> None:
     for measure in (motion.pga, motion.pgv):
         parts = (measure.total[0, 0], measure.between[0, 0], measure.within[0, 0])
         assert parts == pytest.approx((0.4, 0.2, 0.5))
+    assert (motion.mmi == 7.0).all()
     assert (motion.id, motion.version, motion.title) == ("us1_se", "3", "Somewhere")
     assert motion.scenario
     assert motion.finite_rupture is False
