@@ -11,7 +11,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
 
 ROOT = Path(__file__).parents[1]
-OPTIONAL = {"matplotlib", "jinja2", "PIL", "optuna", "distributed"}
+OPTIONAL = {"matplotlib", "jinja2", "PIL", "optuna", "distributed", "lightgbm"}
 
 
 def test_a_missing_library_is_named_with_what_installs_it() -> None:
@@ -48,6 +48,7 @@ def test_all_holds_every_extra_that_a_command_needs() -> None:
         "report",
         "tune",
         "cluster",
+        "lightgbm",
     }
     assert all(
         "all" in line

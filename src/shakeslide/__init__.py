@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from shakeslide.models import (
         AdaBoost,
         DecisionTree,
+        ExtraTrees,
         FrequencyRatio,
         GradientBoosting,
+        LightGBM,
         LogisticRegression,
         MultilayerPerceptron,
         RandomForest,
@@ -38,11 +40,13 @@ __all__ = [
     "AdaBoost",
     "BlockKFold",
     "DecisionTree",
+    "ExtraTrees",
     "FactorEncoder",
     "FrequencyRatio",
     "GradientBoosting",
     "InputError",
     "LandslideKFold",
+    "LightGBM",
     "LogisticRegression",
     "MultilayerPerceptron",
     "RandomForest",
@@ -77,8 +81,9 @@ _HOMES = {
     "evaluation": ["corrected_interval", "information_gain", "paired_difference"],
     "evaluation.scores": ["scores"],
     "models": [
-        "AdaBoost", "DecisionTree", "FrequencyRatio", "GradientBoosting", "LogisticRegression",
-        "MultilayerPerceptron", "RandomForest", "StackedAutoencoder", "SupportVectorMachine",
+        "AdaBoost", "DecisionTree", "ExtraTrees", "FrequencyRatio", "GradientBoosting", "LightGBM",
+        "LogisticRegression", "MultilayerPerceptron", "RandomForest", "StackedAutoencoder",
+        "SupportVectorMachine",
     ],
 }  # fmt: skip
 """Where the public names are made."""

@@ -32,6 +32,8 @@ SMALL = {
     "adaboost": {"n_estimators": 10, "random_state": 0},
     "mlp": {"units": (16, 8), "steps": 400, "batch_size": 32, "random_state": 0},
     "hgb": {"max_iter": 10, "random_state": 0},
+    "et": {"n_estimators": 10, "random_state": 0},
+    "lgbm": {"n_estimators": 40, "random_state": 0, "min_data_in_leaf": 5, "learning_rate": 0.3},
 }
 
 
@@ -126,6 +128,7 @@ def test_learns_what_a_linear_model_cannot(name):
         "mlp": {"steps": 3000},
         "svm": {"gamma": 10.0},
         "adaboost": {"max_depth": 3},
+        "lgbm": {"n_estimators": 100},
     }.get(name, {})
     model = clone(small(name)).set_params(**params).fit(X[:2000], y[:2000])
     assert model.score(X[2000:], y[2000:]) > 0.93

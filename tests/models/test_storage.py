@@ -28,6 +28,8 @@ SMALL = {
     "svm": {"random_state": 0},
     "mlp": {"units": (5, 3), "steps": 20, "random_state": 0},
     "hgb": {"max_iter": 3},
+    "et": {"n_estimators": 10, "random_state": 0},
+    "lgbm": {"n_estimators": 3, "random_state": 0},
     "adaboost": {"n_estimators": 3},
 }
 

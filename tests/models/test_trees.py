@@ -8,13 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import (
     AdaBoostClassifier,
+    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
 from sklearn.tree import DecisionTreeClassifier
 
 from shakeslide.core.errors import InputError
-from shakeslide.models import AdaBoost, DecisionTree, GradientBoosting, RandomForest
+from shakeslide.learning.training import Recipe
+from shakeslide.models import (
+    AdaBoost,
+    DecisionTree,
+    ExtraTrees,
+    GradientBoosting,
+    LightGBM,
+    RandomForest,
+)
+from shakeslide.models.tree_models import light_boosting
 from shakeslide.models.tree_models.forest import _share_by_impurity
 from shakeslide.models.tree_models.trees import Tree, TreeEnsemble, _rounded_down
 
@@ -59,6 +69,10 @@ def test_forest_equals_scikit_learns(depth):
             ),
         ),
         (
+            ExtraTrees(n_estimators=20, min_samples_leaf=2, random_state=1),
+            ExtraTreesClassifier(n_estimators=20, min_samples_leaf=2, random_state=1),
+        ),
+        (
             GradientBoosting(max_iter=30),
             HistGradientBoostingClassifier(max_iter=30, early_stopping=False),
         ),
@@ -72,6 +86,46 @@ def test_other_trees_equal_scikit_learns(ours, theirs):
     for rows in (X, fresh):
         want = theirs.predict_proba(rows)
         np.testing.assert_allclose(ours.predict_proba(rows), want, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [{}, {"extra_trees": False, "num_leaves": 300}])
+def test_lightgbm_equals_lightgbm(settings):
+    pytest.importorskip("lightgbm")
+    X, y = data()
+    X[:, 2] -= 0.5  # both sides of zero, which LightGBM treats apart
+    ours = LightGBM(
+        n_estimators=30, min_data_in_leaf=3, learning_rate=0.3, random_state=5, **settings
+    )
+    theirs = light_boosting.boosted(X, y, ours._settings(6), 30)
+    ours.fit(X, y)
+    fresh = np.random.default_rng(1).random((5000, 6)).astype(np.float32) - np.float32(0.3)
+    for rows in (X, fresh):
+        want = theirs.predict(rows)
+        np.testing.assert_allclose(ours.predict_proba(rows)[:, 1], want, rtol=0, atol=1e-12)
+    assert np.ptp(ours.predict_proba(X)[:, 1]) > 0.5
+
+
+def test_lightgbm_of_too_few_rows_predicts_their_share():
+    pytest.importorskip("lightgbm")
+    X, y = data(30)
+    p = LightGBM(random_state=0).fit(X, y).predict_proba(X)[:, 1]
+    np.testing.assert_allclose(p, y.mean(), atol=1e-6)
+
+
+def test_lightgbm_that_is_not_there_is_told_with_its_extra(monkeypatch):
+    X, y = data(30)
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(InputError, match=r"shakeslide\[lightgbm\]"):
+        LightGBM().fit(X, y)
+    assert "shakeslide[lightgbm]" in Recipe("lgbm", "raw", {}).lacks([])[0]
+    assert Recipe("rf", "raw", {}).lacks([]) == []
+
+
+def test_settings_that_lightgbm_refuses_are_an_input_error():
+    pytest.importorskip("lightgbm")
+    X, y = data(30)
+    with pytest.raises(InputError, match="lgbm"):
+        LightGBM(bagging_fraction=7.0).fit(X, y)
 
 
 def test_rows_on_a_threshold_go_left_as_in_scikit_learn():

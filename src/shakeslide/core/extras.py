@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from shakeslide.core.errors import InputError
 
@@ -25,6 +26,22 @@ def extra(name: str, what: str) -> Iterator[None]:
         # A module of ours that is missing is a bug.
         if error.name is None or error.name.startswith("shakeslide"):
             raise
-        raise InputError(
-            f"{what} needs {error.name}, which is not installed: pip install 'shakeslide[{name}]'"
-        ) from error
+        raise InputError(f"{what} needs {how_to_install(error.name, name)}") from error
+
+
+def installed(package: str) -> bool:
+    """Tell whether a library is there, without importing it."""
+    return find_spec(package) is not None
+
+
+def how_to_install(package: str, name: str) -> str:
+    """Return that a library is not installed, and what installs it.
+
+    Parameters
+    ----------
+    package : str
+        Name of the library.
+    name : str
+        The extra that installs it.
+    """
+    return f"{package}, which is not installed: pip install 'shakeslide[{name}]'"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError
+from shakeslide.core.extras import how_to_install, installed
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation import splits
 from shakeslide.evaluation.calibration import Calibration, Platt, fit_isotonic, fit_platt
@@ -60,9 +61,17 @@ class Recipe:
         return made.set_params(random_state=seed) if "random_state" in made.get_params() else made
 
     def lacks(self, factors: Sequence[Described]) -> list[str]:
-        """Name what a model of raw factors needs and these factors or its settings don't give."""
+        """Name what a model needs and these factors, its settings or the machine don't give."""
+        if missing := self.missing:
+            return [missing]
         made = self.make(0)
         return made.lacks(factors, units.conversion) if isinstance(made, RawModel) else []
+
+    @property
+    def missing(self) -> str:
+        """The optional library that fits it and is not installed, with what installs it."""
+        package = entry(self.name).package
+        return "" if not package or installed(package) else how_to_install(package, package)
 
     def remarks(self) -> list[str]:
         """Return what the user should know of the settings, a line each."""

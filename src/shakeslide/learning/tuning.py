@@ -78,6 +78,19 @@ SPACES: Mapping[str, Callable[[optuna.Trial], dict[str, ModelParameter]]] = {
         "min_samples_leaf": t.suggest_int("min_samples_leaf", 5, 200, log=True),
         "l2_regularization": t.suggest_float("l2_regularization", 1e-4, 10.0, log=True),
     },
+    "et": lambda t: {
+        "n_estimators": t.suggest_int("n_estimators", 50, 500, log=True),
+        "max_depth": t.suggest_int("max_depth", 5, 40),
+        "min_samples_leaf": t.suggest_int("min_samples_leaf", 1, 50, log=True),
+    },
+    "lgbm": lambda t: {
+        "n_estimators": t.suggest_int("n_estimators", 100, 1000, log=True),
+        "learning_rate": t.suggest_float("learning_rate", 0.01, 0.2, log=True),
+        "num_leaves": t.suggest_int("num_leaves", 4, 64, log=True),
+        "min_data_in_leaf": t.suggest_int("min_data_in_leaf", 10, 200, log=True),
+        "feature_fraction": t.suggest_float("feature_fraction", 0.1, 1.0),
+        "lambda_l2": t.suggest_float("lambda_l2", 0.1, 50.0, log=True),
+    },
     "fr": lambda t: {"bins": t.suggest_int("bins", 3, 40, log=True)},
 }
 """What is tried of each model."""

@@ -20,20 +20,24 @@ from shakeslide.models.storage import dump, read, restore, write
 from shakeslide.models.tree_models.forest import (
     AdaBoost,
     DecisionTree,
+    ExtraTrees,
     GradientBoosting,
     RandomForest,
 )
+from shakeslide.models.tree_models.light_boosting import LightGBM
 
 __all__ = [
     "MODELS",
     "AdaBoost",
     "AnalyticHierarchy",
     "DecisionTree",
+    "ExtraTrees",
     "FrequencyRatio",
     "GradientBoosting",
     "Jessee2018",
     "Jessee2022",
     "Kritikos2015",
+    "LightGBM",
     "LogisticRegression",
     "Model",
     "ModelEntry",

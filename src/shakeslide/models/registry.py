@@ -25,9 +25,11 @@ from shakeslide.models.sae.autoencoder import StackedAutoencoder
 from shakeslide.models.tree_models.forest import (
     AdaBoost,
     DecisionTree,
+    ExtraTrees,
     GradientBoosting,
     RandomForest,
 )
+from shakeslide.models.tree_models.light_boosting import PACKAGE, LightGBM
 
 _PAPER = "Remote Sens. 2021, 13, 3436"
 
@@ -71,6 +73,8 @@ class ModelEntry:
         Parameters that the event gives by the same name where the study does not.
     variants : mapping of str to Variant
         Other defaults, by their name.
+    package : str
+        Optional library that fits it, which the extra of the same name installs.
     """
 
     cls: type[Model]
@@ -81,6 +85,7 @@ class ModelEntry:
     own: str = ""
     of_event: tuple[str, ...] = ()
     variants: Mapping[str, Variant] = field(default_factory=dict)
+    package: str = ""
 
     @property
     def raw(self) -> bool:
@@ -150,6 +155,15 @@ MODELS: dict[str, ModelEntry] = {
     "mlp": ModelEntry(MultilayerPerceptron, "the network of sae without pre-training", _PAPER),
     "hgb": ModelEntry(
         GradientBoosting, "gradient boosting on binned features", "Ke et al. 2017, NeurIPS 30"
+    ),
+    "et": ModelEntry(
+        ExtraTrees, "extremely randomised trees", "Geurts et al. 2006, Mach. Learn. 63:3"
+    ),
+    "lgbm": ModelEntry(
+        LightGBM,
+        "gradient boosting by LightGBM, with random thresholds",
+        "Ke et al. 2017, NeurIPS 30",
+        package=PACKAGE,
     ),
     "few": ModelEntry(
         FewTerms,

@@ -44,6 +44,8 @@ MODELS: Mapping[str, str] = {
     "adaboost": "AdaBoost",
     "mlp": "Neural network",
     "hgb": "Gradient boosting",
+    "et": "Extremely randomised trees",
+    "lgbm": "LightGBM",
     "learnt": "Learnt from past earthquakes",
     "few": "Slope, shaking and their product",
     "newmark": "Newmark displacement",
@@ -55,7 +57,7 @@ MODELS: Mapping[str, str] = {
     "slope_pgv": "Slope times PGV",
 }
 
-PROPER = ("AdaBoost", "Allstadt", "Kritikos", "Newmark", "Nowicki")
+PROPER = ("AdaBoost", "Allstadt", "Kritikos", "LightGBM", "Newmark", "Nowicki")
 """First words of models' names that keep their capital within a sentence."""
 
 PROTOCOLS: Mapping[str, str] = {

@@ -160,6 +160,34 @@ class HgbSettings(ModelSettings):
     """Let no two factors interact: the log-odds are then a sum of functions of one factor each."""
 
 
+class EtSettings(TreeSettings):
+    """Extremely randomised trees."""
+
+    n_estimators: Annotated[int, Field(ge=1)] | None = None
+    """Number of trees."""
+
+
+class LgbmSettings(ModelSettings):
+    """Gradient boosting by LightGBM, a library that is installed by `shakeslide[lightgbm]`."""
+
+    n_estimators: Annotated[int, Field(ge=1)] | None = None
+    """Number of trees."""
+    learning_rate: Positive | None = None
+    """Weight of each tree."""
+    num_leaves: Annotated[int, Field(ge=2, le=131_072)] | None = None
+    """Greatest number of leaves of a tree."""
+    min_data_in_leaf: Annotated[int, Field(ge=1)] | None = None
+    """Least number of rows in a leaf."""
+    feature_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the features that a tree may choose from; four features at least."""
+    bagging_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the rows that each tree is trained on."""
+    lambda_l2: Annotated[float, Field(ge=0)] | None = None
+    """L2 penalty on the leaves."""
+    extra_trees: bool | None = None
+    """Compare one random threshold per feature at each split, in place of all thresholds."""
+
+
 class FewSettings(Settings):
     """Logistic regression on sin(slope), ln(shaking) and their product. The probability falls
     nowhere with slope or shaking."""
@@ -314,8 +342,8 @@ class OwnModelSettings(ModelSettings):
 MODEL_GROUP = "shakeslide.models"
 """Entry points by which packages bring estimators."""
 BuiltInModel = Literal[
-    "sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "few", "ahp", "newmark",
-    "jessee2018", "jessee2022", "kritikos2015", "slope_pga", "slope_pgv",
+    "sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "et", "lgbm", "few", "ahp",
+    "newmark", "jessee2018", "jessee2022", "kritikos2015", "slope_pga", "slope_pgv",
 ]  # fmt: skip
 
 
@@ -336,10 +364,10 @@ class Models(Settings):
     model_config = ConfigDict(extra="allow")
 
     use: Annotated[list[ModelName], Field(min_length=1), Once] = ["lr", "svm", "rf", "sae"]
-    """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, few, ahp,
-    newmark, jessee2018, jessee2022, kritikos2015, slope_pga, slope_pgv, or the name of an estimator
-    from an installed package. The models from few on need factors or settings of their own. A model
-    that lacks them is left out, and the program reports it."""
+    """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, et, lgbm,
+    few, ahp, newmark, jessee2018, jessee2022, kritikos2015, slope_pga, slope_pgv, or the name of an
+    estimator from an installed package. The models from few on need factors or settings of their
+    own. A model that lacks them is left out, and the program reports it."""
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """Calibrates the probabilities. The calibration is fitted on predictions for landslides held
     out of the training rows in three parts, so training takes four times as long. `platt` fits a
@@ -354,6 +382,8 @@ class Models(Settings):
     adaboost: AdaboostSettings = AdaboostSettings()
     mlp: MlpSettings = MlpSettings()
     hgb: HgbSettings = HgbSettings()
+    et: EtSettings = EtSettings()
+    lgbm: LgbmSettings = LgbmSettings()
     few: FewSettings = FewSettings()
     ahp: AhpSettings = AhpSettings()
     newmark: NewmarkSettings = NewmarkSettings()

@@ -9,7 +9,7 @@ from shakeslide.study.document import TomlValue
 
 Preset = Literal["standard", "recommended", "paper"]
 """Names of the presets."""
-WITH_ANGLES = ("lr", "svm", "rf", "tree", "adaboost", "mlp", "hgb")
+WITH_ANGLES = ("lr", "svm", "rf", "tree", "adaboost", "mlp", "hgb", "et", "lgbm")
 """Models that `recommended` gives angles as sine and cosine, so that 359 and 1 degrees are near."""
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, TomlValue]]] = {

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import (
     AdaBoostClassifier,
+    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
@@ -21,7 +22,7 @@ from shakeslide.models.logistic import logistic
 from shakeslide.models.tree_models.trees import Tree, TreeEnsemble
 
 
-class _TreeModel(Model):
+class TreeModel(Model):
     """What models made of trees share.
 
     Attributes
@@ -79,7 +80,7 @@ def _share_by_impurity(tree: Any) -> NDArray[np.float64]:
     return share
 
 
-class RandomForest(_TreeModel):
+class RandomForest(TreeModel):
     """Random forest: the mean of the leaf frequencies of trees grown on bootstrap samples.
 
     Same probabilities as `sklearn.ensemble.RandomForestClassifier` (to 1e-12).
@@ -160,7 +161,68 @@ class RandomForest(_TreeModel):
         return self.trees_.sum(X) / self.trees_.depth.size
 
 
-class DecisionTree(_TreeModel):
+class ExtraTrees(TreeModel):
+    """Extremely randomised trees: the mean of the leaf frequencies of trees with random thresholds.
+
+    Each split compares one random threshold per feature that it may choose from; every tree is
+    grown on all rows. Same probabilities as `sklearn.ensemble.ExtraTreesClassifier` (to 1e-12).
+
+    Parameters
+    ----------
+    n_estimators : int
+        Trees.
+    max_depth : int or None
+        Levels below the root.
+    min_samples_leaf : int
+        Fewest training rows in a leaf.
+    max_features : str, int, float or None
+        Features that a split may choose from.
+    random_state : int or None
+    n_jobs : int
+        Threads that grow trees; it doesn't change the result.
+
+    Attributes
+    ----------
+    trees_ : TreeEnsemble
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((400, 2))
+    >>> y = (X[:, 0] > 0.5).astype(int)
+    >>> model = ss.ExtraTrees(n_estimators=50, random_state=0).fit(X, y)
+    >>> model.predict([[0.1, 0.5], [0.9, 0.5]])
+    array([0, 1])
+    """
+
+    _leaf_range = (0.0, 1.0)
+
+    def __init__(
+        self,
+        n_estimators: int = 300,
+        max_depth: int | None = None,
+        min_samples_leaf: int = 3,
+        max_features: str | int | float | None = "sqrt",
+        random_state: int | None = None,
+        n_jobs: int = 1,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.max_depth = max_depth
+        self.min_samples_leaf = min_samples_leaf
+        self.max_features = max_features
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
+        forest = ExtraTreesClassifier(**self.get_params()).fit(X, y)
+        grown = [estimator.tree_ for estimator in forest.estimators_]
+        trees = [_classification_tree(tree, _positive_share(tree)) for tree in grown]
+        self.trees_ = TreeEnsemble.from_trees(trees, X.shape[1])
+
+    def _positive_probability(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self.trees_.sum(X) / self.trees_.depth.size
+
+
+class DecisionTree(TreeModel):
     """One decision tree; a leaf's frequency is the probability.
 
     Same probabilities as `sklearn.tree.DecisionTreeClassifier`.
@@ -208,7 +270,7 @@ class DecisionTree(_TreeModel):
         return self.trees_.sum(X)
 
 
-class AdaBoost(_TreeModel):
+class AdaBoost(TreeModel):
     """Adaptive boosting of shallow trees (SAMME), p = 1/(1+exp(-2 Σ w h / Σ w)) with votes h = ±1.
 
     Same probabilities as `sklearn.ensemble.AdaBoostClassifier` (to 1e-12).
@@ -268,7 +330,7 @@ class AdaBoost(_TreeModel):
         return p
 
 
-class GradientBoosting(_TreeModel):
+class GradientBoosting(TreeModel):
     """Gradient boosting of trees on binned features, p = 1/(1+exp(-(b + Σ leaves))).
 
     Same probabilities as `sklearn.ensemble.HistGradientBoostingClassifier` (to 1e-12).
