@@ -99,7 +99,12 @@ def test_two_files_give_maps_totals_and_a_page(made):
     assert 'data-fact="hazard-alert"' in page
     assert f'data-level="{found.hazard_alert.level}"' in page
     assert 'data-fact="scenario"' not in page
+    likely = max(found.hazard_alert.p, key=found.hazard_alert.p.get)
+    assert f'data-fact="most-probable" data-level="{likely}"' in page
     assert page.count("data-place=") == 10
+    made_of = page.partition("How it was made")[2]
+    assert "dem.tif" in made_of
+    assert "uncertainty.xml" in made_of
     # Which version it is stands at the top.
     assert "ShakeMap version 1</p>" in page.partition("</header>")[0]
     assert (out / "summary.pdf").read_bytes().startswith(b"%PDF")

@@ -39,7 +39,8 @@ class RapidReport(Stage[NewEarthquake]):
     def artefacts(self, run: NewEarthquake) -> Sequence[Artefact]:
         """Return the page with all that belongs to it."""
         notes = [*run.motion.notes, *run.model.notes]
-        mark = fingerprint(run.mark, run.study.study.name, notes)
+        shown = [run.study.study.name, run.motion.deviations, run.study.layers["dem"].path.name]
+        mark = fingerprint(run.mark, shown, notes)
         return [Artefact("rapid-report", mark, "rapid")]
 
     def needs(self, run: NewEarthquake, stale: Sequence[Artefact]) -> Sequence[Artefact]:
@@ -92,6 +93,9 @@ class RapidReport(Stage[NewEarthquake]):
                 notes=(*event.motion.notes, *event.model.notes),
                 maps=drawn,
                 star=star is not None,
+                cell=grids.cell_size(event.grid)[0],
+                elevation=event.study.layers["dem"].path.name,
+                deviations=event.motion.deviations,
             )
             files = [
                 _project(event, maps),

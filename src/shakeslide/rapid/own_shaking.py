@@ -16,7 +16,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.io import units
 from shakeslide.layers import readers
 from shakeslide.shaking.bssa14 import Name
-from shakeslide.shaking.completion import UNITS, Given, completed
+from shakeslide.shaking.completion import UNITS, Given, completed, origin_of_deviations
 from shakeslide.shaking.ground_motion import GroundMotion
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.rapid_settings import Shaking
@@ -89,6 +89,7 @@ def read(
         uncertainty_ratio=None,
         finite_rupture=None,
         notes=tuple(notes),
+        deviations=origin_of_deviations(given, "[shaking] sd"),
     )
 
 

@@ -10,9 +10,10 @@ from matplotlib.patches import Rectangle
 
 from shakeslide._version import __version__
 from shakeslide.core.files import replacing
+from shakeslide.hazard.alerts import Alert
 from shakeslide.rapid import event_figures
 from shakeslide.rapid.event_figures import Shown
-from shakeslide.rapid.event_page import Facts, figure, sentence
+from shakeslide.rapid.event_page import Facts, figure, most_probable, sentence
 from shakeslide.report import figures as drawing
 from shakeslide.report import words
 
@@ -72,8 +73,8 @@ def _alerts(sheet: Axes, facts: Facts, y: float) -> float:
         (
             "Landslide hazard",
             totals.hazard_alert.level,
-            f"{figure(area.mean)} km² of landslides expected "
-            f"(90 % interval {figure(area.p05)} to {figure(area.p95)} km²)",
+            f"{figure(area.mean)} km² of landslides expected (mean; 90 % interval "
+            f"{figure(area.p05)} to {figure(area.p95)} km²). {_likely(totals.hazard_alert)}",
         )
     ]
     people = totals.exposure.people
@@ -82,8 +83,9 @@ def _alerts(sheet: Axes, facts: Facts, y: float) -> float:
             (
                 "People on landslide ground",
                 totals.population_alert.level,
-                f"{figure(people.mean)} people expected (90 % interval {figure(people.p05)} "
-                f"to {figure(people.p95)})",
+                f"{figure(people.mean)} people expected (mean; 90 % interval "
+                f"{figure(people.p05)} to {figure(people.p95)}). "
+                f"{_likely(totals.population_alert)}",
             )
         )
     for title, level, text in boxes:
@@ -94,6 +96,12 @@ def _alerts(sheet: Axes, facts: Facts, y: float) -> float:
         sheet.text(EDGE + 0.26, y - 0.28, text, fontsize=9, va="top")
         y -= 0.62
     return y
+
+
+def _likely(alert: Alert) -> str:
+    """Return the most probable level with its probability."""
+    level = most_probable(alert)
+    return f"Most probable level: {level} ({words.whole_percent(alert.p[level])})."
 
 
 def _key(sheet: Axes, facts: Facts, y: float) -> None:
@@ -127,7 +135,7 @@ def _foot(sheet: Axes, facts: Facts, y: float) -> None:
         f"Latitude, longitude and expected landslide area of squares of "
         f"{words.length(first.side)}. The {len(first.squares)} squares in report.html contain "
         f"{figure(100 * first.share)} % of the expected landslide area on "
-        f"{figure(100 * first.share_of_ground)} % of the mapped ground."
+        f"{figure(100 * first.share_of_ground)} % of the ground with a prediction."
     )
     _lines(sheet, text, left, y - 0.05, width)
     y = top

@@ -103,6 +103,28 @@ def completed(
     return measures, mmi, notes
 
 
+def origin_of_deviations(given: Mapping[Name, Given], file: str) -> str:
+    """Return where the standard deviations come from: a file, BSSA14, or both.
+
+    Parameters
+    ----------
+    given : mapping
+        "PGA" and "PGV" to what the source gives of them.
+    file : str
+        Name of what was read.
+    """
+    stated = [
+        name
+        for name, g in given.items()
+        if g.total is not None or (g.between is not None and g.within is not None)
+    ]
+    if len(stated) == len(UNITS):
+        return file
+    if not stated:
+        return BY
+    return f"{file} ({stated[0]}); of the other measure scaled as in {BY}"
+
+
 def _checked(name: Name, median: Array, where: str, notes: list[str]) -> Array:
     """Return the medians, 0 raised to the smallest; refuse what cannot be true."""
     known = np.isfinite(median)

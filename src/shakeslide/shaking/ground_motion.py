@@ -70,6 +70,8 @@ class GroundMotion:
         Whether a finite rupture was used; None where unknown.
     notes : tuple of str
         What was assumed, converted or repaired, a line each.
+    deviations : str
+        Where the standard deviations come from; "" where that is not recorded.
     """
 
     source: str
@@ -89,6 +91,7 @@ class GroundMotion:
     uncertainty_ratio: float | None
     finite_rupture: bool | None
     notes: tuple[str, ...]
+    deviations: str = ""
 
     @property
     def spacing(self) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from shakeslide.core.errors import InputError, shortened
 from shakeslide.io import shakemap as files
 from shakeslide.io import units
 from shakeslide.shaking.bssa14 import Name
-from shakeslide.shaking.completion import UNITS, Given, completed
+from shakeslide.shaking.completion import UNITS, Given, completed, origin_of_deviations
 from shakeslide.shaking.ground_motion import GroundMotion
 
 Array = NDArray[np.float64]
@@ -109,6 +109,7 @@ def read(path: Path, uncertainty: Path | None = None) -> GroundMotion:
         uncertainty_ratio=ratio,
         finite_rupture=_finite_rupture(path, grid.event, ratio),
         notes=(*notes, *more_notes),
+        deviations=origin_of_deviations(given, (beside or path).name),
     )
 
 
