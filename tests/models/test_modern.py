@@ -164,3 +164,23 @@ def test_normal_scores_are_taken_as_they_are_and_a_raw_table_is_scaled():
     with pytest.warns(UserWarning, match="scaled"):
         model = StackedAutoencoder(**{**BRIEF, "steps": 5}).fit(1000 * X, y)
     assert model.limits_ is not None
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(64, 10), (128, 20), (4096, 300)])
+def test_few_rows_are_passed_over_at_most_so_often(rows: int, steps: int) -> None:
+    X = np.random.default_rng(3).normal(size=(rows, 3)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(int)
+    model = StackedAutoencoder.modern(
+        units=(4,), steps=300, passes=10, batch_size=64, members=1, random_state=0
+    ).fit(X, y)
+    assert model.curves_["fine_tuning"][-1, 0] == steps - 1
+
+
+def test_passes_alone_decide_where_steps_are_many() -> None:
+    X = np.random.default_rng(4).normal(size=(64, 3)).astype(np.float32)
+    how = {"units": (4,), "batch_size": 64, "members": 1, "random_state": 0}
+    y = (X[:, 0] > 0).astype(int)
+    capped = StackedAutoencoder.modern(steps=300, passes=10, **how).fit(X, y)
+    short = StackedAutoencoder.modern(steps=10, passes=None, **how).fit(X, y)
+    for one, other in zip(capped.weights_, short.weights_, strict=True):
+        assert one.tobytes() == other.tobytes()

@@ -62,6 +62,9 @@ class SaeSettings(NetworkSettings):
     """Defaults of the other settings. `paper`, listed here: one network of three pre-trained layers
     of 110 units, trained by plain gradient descent. `modern`: four networks of two layers on normal
     scores, trained for a short time without pre-training, and angles as sine and cosine."""
+    passes: Positive | None = None
+    """Most passes of fine-tuning over the training rows: where they are few, fewer steps than
+    `steps` are taken. `modern` has 100."""
     rho: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Target mean activation of the hidden units."""
     beta: Annotated[float, Field(ge=0)] | None = None

@@ -7,6 +7,7 @@ import importlib
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -59,6 +60,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "members": (1, 10_000),
     "dropout": (0, 0.95),
     "input_dropout": (0, 0.95),
+    "passes": (1e-6, np.inf),
 }
 # Of NVIDIA's driver on Linux, and of Linux inside Windows.
 _CARD_DRIVERS = ("/dev/nvidiactl", "/dev/dxg")
@@ -102,6 +104,9 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         Over features, in pre-training.
     pretrain_steps, steps : int
         Steps for each autoencoder, and of fine-tuning.
+    passes : float or None
+        Most passes of fine-tuning over the training rows: fewer steps are taken where the rows are
+        few, since a network learns few rows by rote.
     learning_rate, pretrain_learning_rate : float
         The second is the first unless given.
     batch_size : int or "full"
@@ -197,6 +202,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         balanced: bool = False,
+        passes: float | None = None,
     ) -> None:
         self.units = units
         self.rho = rho
@@ -225,6 +231,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.balanced = balanced
+        self.passes = passes
 
     @classmethod
     def paper(cls, **changes: Any) -> Self:
@@ -236,7 +243,8 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         """Present-day settings: a few networks, trained for a short time; `changes` go over them.
 
         Four networks of two layers, without pre-training, trained for 600 steps by AdamW on one
-        cycle, their logits averaged. They are meant for normal scores.
+        cycle, or for 100 passes over the rows where that is less, their logits averaged. They are
+        meant for normal scores.
         """
         settings = {
             "units": (96, 48),
@@ -250,6 +258,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
             "members": 4,
             "average": "logit",
             "balanced": True,
+            "passes": 100,
         }
         return cls(**{**settings, **changes})
 
@@ -314,6 +323,10 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
     ) -> list[training.Member]:
         """Networks to be trained."""
         settings = self._settings()
+        if self.passes is not None:
+            batch = settings.batch_size or len(X)
+            most = max(1, round(self.passes * len(X) / batch))
+            settings = replace(settings, steps=min(settings.steps, most))
         seed = self.random_state
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
@@ -495,6 +508,8 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
                 raise InputError(f"{name}: no choice '{value}'.{did_you_mean(str(value), allowed)}")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
+            if name == "passes" and value is None:
+                continue
             if not _is_number(value) or not low <= value <= high:
                 raise InputError(f"{name}: {value} is not a number from {low:g} to {high:g}")
         if self.beta > 0 and self.activation != "sigmoid":
