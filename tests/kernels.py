@@ -21,6 +21,7 @@ from shakeslide import pipeline
 from shakeslide.cli.app import main as main_of_shakeslide
 from shakeslide.factors import terrain
 from shakeslide.models import StackedAutoencoder, SupportVectorMachine
+from shakeslide.rapid import run_out
 from shakeslide.synthetic import Scenario, make
 from shakeslide.synthetic.large import write_large
 
@@ -101,6 +102,7 @@ def draws(folder: Path) -> None:
     words = [folder / "grid.xml", folder / "dem.tif", "--out", folder / "out", "--set"]
     if main_of_shakeslide(["rapid", *map(str, words), "shaking.draws=20", "-q"]):
         raise RuntimeError("rapid did not map the small earthquake")
+    run_out.sources(*(np.ones((3, 3), np.float32) for _ in range(2)), (10.0, 10.0), 20.0)
 
 
 PARTS: Mapping[str, Callable[[Path], None]] = {

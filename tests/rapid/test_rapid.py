@@ -29,6 +29,7 @@ from shakeslide.models import LogisticRegression
 from shakeslide.models.formulas.jessee import LAND_COVER, LITHOLOGY, areal_coverage
 from shakeslide.rapid import computing, settlements, versions
 from shakeslide.rapid.event_report import RapidReport
+from shakeslide.rapid.exposure import AT_HOME
 from shakeslide.rapid.new_earthquake import NewEarthquake, opened
 from shakeslide.rapid.response import ShakingColumns
 from shakeslide.rapid.totals import ShakeMapVersion, Totals
@@ -263,6 +264,26 @@ def test_exposure_is_counted_with_its_uncertainty(folder):
     assert 'data-settlement="Village"' in (out / "report.html").read_text()
 
 
+def test_run_out_moves_people_to_the_slopes_above_and_the_usgs_counts_them_at_home(folder):
+    small_event.people(folder / "people.tif", 100)
+    people = f'exposure.people.path="{folder / "people.tif"}"'
+    settled = opened_again(folder, people)
+    assert computing._exposed(settled, computing.fitted_model(settled)) is settled.exposed
+    event = opened_again(folder, people, "exposure.reach_angle=20")
+    assert event.mark != settled.mark
+    things = computing._exposed(event, computing.fitted_model(event))
+    grid = event.grid
+    on = [
+        sum(w.on(t, grid.shape[1]).sum(dtype=float) for t in grids.tiles(grid, event.tile))
+        for w in (things.people, things.people_at_home)
+    ]
+    assert on[0] == pytest.approx(on[1])
+    assert things.people_at_home is event.exposed.people
+    sums = {n: np.full(2 + DRAWS, v) for n, v in (("area", 1.0), ("people", 9.0), (AT_HOME, 5.0))}
+    found = computing._totals(event, sums, None, 100, [])
+    assert (found.exposure.people.mean, found.usgs.population) == (9.0, 5.0)
+
+
 @pytest.mark.usefixtures("no_sheet")
 def test_classes_of_rock_count_where_there_are_some(folder):
     out = folder / "out"
@@ -311,7 +332,7 @@ def test_the_spread_of_unknown_classes_is_that_of_the_total(made, event):
 def test_the_usgs_counts_ground_by_its_pga_also_where_the_model_takes_none(made, event):
     codes = computing._stacked(event.model)
     work = dataclasses.replace(
-        computing._work(event, computing.fitted_model(event), lambda _: None),
+        computing._work(event, computing.fitted_model(event), event.exposed, lambda _: None),
         predict=lambda raw: np.full(len(raw), 0.5, np.float32), offset=0.0,
         columns=(codes.index("PGV"),), shaking=ShakingColumns(columns=(0,), most=(500.0,)),
     )  # fmt: skip
@@ -327,7 +348,7 @@ def test_the_usgs_counts_ground_by_its_pga_also_where_the_model_takes_none(made,
 def test_tiles_can_be_computed_by_other_processes(made):
     small_event.people(made / "counts.tif", 100)
     asked = opened_again(made, f"exposure.people.path={made / 'counts.tif'}")
-    work = computing._work(asked, computing.fitted_model(asked), lambda _: None)
+    work = computing._work(asked, computing.fitted_model(asked), asked.exposed, lambda _: None)
     again = pickle.loads(pickle.dumps(work))
     (tile,) = grids.tiles(asked.grid, 512)
     assert np.array_equal(again.weights(tile), work.weights(tile))

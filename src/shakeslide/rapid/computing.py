@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +42,13 @@ from shakeslide.rapid import (
     info,
     model_choice,
     quantile_maps,
+    run_out,
     settlements,
     tiles,
     totals,
     versions,
 )
-from shakeslide.rapid.exposure import RoadCells, Weighed
+from shakeslide.rapid.exposure import AT_HOME, Exposed, RoadCells, Weighed
 from shakeslide.rapid.model_choice import RapidModel
 from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.rapid.response import ShakingColumns
@@ -94,32 +95,50 @@ class RapidMaps(Stage[NewEarthquake]):
                 grid=grid, folder=event.out / "maps", shards=Shards(work.parts[0]),
                 engine=event.run.engine, advance=on,
             )  # fmt: skip
-            what = _work(event, fitted, on)
+            things = _exposed(event, fitted)
+            what = _work(event, fitted, things, on)
             cut = tiles.compute(what, _stack(event, _stacked(event.model)), job)
             files = quantile_maps.write(
                 event.model.name, cut, job, bands, what_of(fitted), event.about
             )
-            files += _write_rest(event, fitted, job, cut, what.nodes.cut)
+            files += _write_rest(event, fitted, things, job, cut, what.nodes.cut)
             # Before this run is recorded: a kill in between makes it anew, and leaves nothing.
             if told := versions.cleared(event.ledger, files, kept):
                 event.reporter.say(f"rapid: {told}")
             made[artefact] = files
 
 
+def _exposed(event: NewEarthquake, fitted: FittedModel | EventBundle) -> Exposed:
+    """Return what is exposed, with run-out on the cells that endanger it."""
+    angle = event.study.exposure.reach_angle
+    if angle is None or not event.exposed.weights:
+        return event.exposed
+    codes = event.model.codes
+    source = run_out.traced(
+        Probability(fitted),
+        _stack(event, [*codes, "DEM"]),
+        len(codes),
+        event.grid,
+        event.run.engine,
+        angle,
+    )
+    return run_out.moved_uphill(event.exposed, source, event.grid)
+
+
 def _write_rest(
     event: NewEarthquake,
     fitted: FittedModel | EventBundle,
+    things: Exposed,
     job: TileJob,
     cut: list[Tile],
     limited: tiles.Limited,
 ) -> list[Path]:
     """Write what is made beside the maps, and return the files."""
-    roads = event.exposed.roads
+    roads = things.roads
     cuts = None if roads is None else tiles.cuts(job, cut, len(roads.names))
     known, land = _counted(event, job, cut)
-    found = _totals(
-        event, tiles.summed(job, cut), cuts, known, _warnings(event, known, land, limited)
-    )
+    sums = dict(zip(["area", *things.weights], tiles.summed(job, cut), strict=True))
+    found = _totals(event, sums, cuts, known, _warnings(event, known, land, limited))
     files = [] if roads is None or cuts is None else [_write_roads(event.out, roads, cuts)]
     if event.study.exposure.places is not None:
         mean = event.out / "maps" / f"{event.model.name}_mean.tif"
@@ -198,7 +217,9 @@ def _known(block: NDArray[np.float32]) -> set[int]:
     return set(np.unique(block[np.isfinite(block)]).astype(np.int64).tolist())
 
 
-def _work(event: NewEarthquake, fitted: FittedModel | EventBundle, on: Advance) -> tiles.Work:
+def _work(
+    event: NewEarthquake, fitted: FittedModel | EventBundle, things: Exposed, on: Advance
+) -> tiles.Work:
     asked = event.study.shaking
     measures, codes = event.model.varies, _stacked(event.model)
     term = event_term(event, fitted)
@@ -223,10 +244,10 @@ def _work(event: NewEarthquake, fitted: FittedModel | EventBundle, on: Advance) 
         elevation=codes.index("DEM"),
         nodes=nodes,
         grid=event.grid,
-        weights=_Weights(event.grid, tuple(event.exposed.weights.values())),
+        weights=_Weights(event.grid, tuple(things.weights.values())),
         offset=term.offset,
         exceeds=tuple(asked.exceeds or ()),
-        roads=event.exposed.roads,
+        roads=things.roads,
     )
 
 
@@ -294,18 +315,18 @@ class _Weights:
 
 def _totals(
     event: NewEarthquake,
-    sums: NDArray[np.float64],
+    sums: Mapping[str, NDArray[np.float64]],
     cuts: tiles.Cuts | None,
     known: int,
     warnings: list[str],
 ) -> Totals:
-    names = ["area", *event.exposed.weights]
     by = {
         name: Sums(draws=row[2:], median=float(row[0]), counted=float(row[1]))
-        for name, row in zip(names, sums, strict=True)
+        for name, row in sums.items()
     }
+    at_home = by.pop(AT_HOME, by.get("people"))
     area = totals.quantiles(by["area"].draws)
-    exposed = {n: totals.quantiles(by[n].draws) for n in names[1:]}
+    exposed = {n: totals.quantiles(s.draws) for n, s in by.items() if n != "area"}
     if cuts is not None:
         exposed["road_cuts"] = totals.quantiles(cuts.number)
     dx, dy = grids.cell_size(event.grid)
@@ -321,7 +342,7 @@ def _totals(
         landslides=totals.scaled(area, 1 / totals.MEAN_AREA),
         hazard_alert=totals.hazard_alert(by["area"]),
         population_alert=totals.population_alert(by["people"]) if "people" in by else None,
-        usgs=totals.usgs(by),
+        usgs=totals.usgs(by["area"], at_home),
         marc2016_km2=_marc(event),
         exposure=totals.Exposure(**exposed),
         mapped_km2=mapped,

@@ -64,6 +64,8 @@ class Facts:
         Side of a cell (m).
     elevation, deviations : str
         Files that the elevations, and the standard deviations of the shaking, come from.
+    reach_angle : float or None
+        Degrees, by which run-out is counted.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Facts:
     cell: float
     elevation: str
     deviations: str
+    reach_angle: float | None
 
 
 def figure(value: float) -> str:

@@ -96,6 +96,7 @@ class RapidReport(Stage[NewEarthquake]):
                 cell=grids.cell_size(event.grid)[0],
                 elevation=event.study.layers["dem"].path.name,
                 deviations=event.motion.deviations,
+                reach_angle=event.study.exposure.reach_angle,
             )
             files = [
                 _project(event, maps),

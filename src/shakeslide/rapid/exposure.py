@@ -34,6 +34,8 @@ LITTLE = 0.001
 """Share of a layer outside the grid that is not worth a line."""
 STEPS = 4
 """Points along a road in the length of a cell."""
+AT_HOME = "people_at_home"
+"""Name of the weight that the USGS's aggregates count, where others count run-out."""
 TILE = 1024
 """Cells along a tile's side in which people are shared out."""
 
@@ -132,7 +134,8 @@ class RoadCells:
         return both[1], both[0]
 
 
-def _entries(cell: NDArray[np.int64], weight: NDArray[np.float64]) -> Counted:
+def entries(cell: NDArray[np.int64], weight: NDArray[np.float64]) -> Counted:
+    """Return things in cells, (n,) each, in the order of the cells."""
     order = np.argsort(cell, kind="stable")
     return Counted(cell[order], weight[order])
 
@@ -327,7 +330,7 @@ def _shared_out(
     flat = values.ravel()
     share = np.where(inside, flat / np.maximum(held, 1), 0.0)
     alone = inside & (held == 0) & (flat > 0)
-    return SharedOut(own, grid, share, _entries(r[alone] * cols + c[alone], flat[alone]))
+    return SharedOut(own, grid, share, entries(r[alone] * cols + c[alone], flat[alone]))
 
 
 def buildings(settings: Layer, grid: GeoBox) -> tuple[Counted, list[str]]:
@@ -350,7 +353,7 @@ def buildings(settings: Layer, grid: GeoBox) -> tuple[Counted, list[str]]:
     notes += _outside(
         where, f"{100 * (1 - inside.mean()):.2g} % of its buildings", bool(inside.all())
     )
-    return _entries(cell[inside], np.ones(int(inside.sum()))), notes
+    return entries(cell[inside], np.ones(int(inside.sum()))), notes
 
 
 def _outside(where: str, share: str, nothing: bool) -> list[str]:
@@ -428,12 +431,21 @@ def _road_names(
 
 @dataclass(frozen=True)
 class Exposed:
-    """All that lies in the landslides' way; None where no layer was given."""
+    """All that lies in the landslides' way; None where no layer was given.
 
-    people: SharedOut | None = None
+    Attributes
+    ----------
+    people, buildings, roads : Weighed, Counted, RoadCells, or None
+    notes : tuple of str
+    people_at_home : Weighed, optional
+        People on the cells where they are, if `people` are on those that endanger them.
+    """
+
+    people: Weighed | None = None
     buildings: Counted | None = None
     roads: RoadCells | None = None
     notes: tuple[str, ...] = ()
+    people_at_home: Weighed | None = None
 
     @property
     def weights(self) -> dict[str, Weighed]:
@@ -442,6 +454,7 @@ class Exposed:
             "people": self.people,
             "buildings": self.buildings,
             "road_km": None if self.roads is None else self.roads.counted,
+            AT_HOME: self.people_at_home,
         }
         return {name: weighed for name, weighed in given.items() if weighed is not None}
 

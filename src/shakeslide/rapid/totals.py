@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -160,12 +159,12 @@ def population_alert(people: Sums) -> Alert:
     return alerts.from_draws(people.draws, alerts.PEOPLE)
 
 
-def usgs(sums: Mapping[str, Sums]) -> UsgsAggregates:
-    """Return the aggregates as the USGS computes them, of sums by what was weighed."""
-    area, people = sums["area"].counted, sums["people"].counted if "people" in sums else None
+def usgs(area: Sums, people: Sums | None) -> UsgsAggregates:
+    """Return the aggregates as the USGS computes them, of areas (km²) and people where they are."""
+    km2, number = area.counted, None if people is None else people.counted
     return UsgsAggregates(
-        hazard_km2=area,
-        hazard_level=None if area is None else alerts.level(area, alerts.AREA),
-        population=people,
-        population_level=None if people is None else alerts.level(people, alerts.PEOPLE),
+        hazard_km2=km2,
+        hazard_level=None if km2 is None else alerts.level(km2, alerts.AREA),
+        population=number,
+        population_level=None if number is None else alerts.level(number, alerts.PEOPLE),
     )
