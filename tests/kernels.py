@@ -22,6 +22,7 @@ from shakeslide.cli.app import main as main_of_shakeslide
 from shakeslide.factors import terrain
 from shakeslide.models import StackedAutoencoder, SupportVectorMachine
 from shakeslide.rapid import run_out
+from shakeslide.sampling.votes import Apart, Electorate
 from shakeslide.synthetic import Scenario, make
 from shakeslide.synthetic.large import write_large
 
@@ -58,12 +59,15 @@ def study(folder: Path) -> None:
 
 
 def models(_: Path) -> None:
-    """Fit the networks and the support vector machine, whose kernels take longest, to noise."""
+    """Fit the networks, the support vector machine and votes, whose kernels take long, to noise."""
     rng = np.random.default_rng(0)
     X, y = rng.random((500, 4)).astype(np.float32), np.arange(500) % 2
     brief = {"units": (6, 4), "pretrain_steps": 5, "steps": 5, "batch_size": 32}
     StackedAutoencoder(**brief).fit(X, y).predict_proba(X)
     SupportVectorMachine().fit(X, y).predict_proba(X)
+    place = np.zeros((500, 3))
+    voters = Electorate(X, X[:, :1], y, np.ones(500, np.float32), place)
+    voters.tally(X, X[:, :1], (0.1, 0.5), Apart(place, 1.0))
 
 
 SCENARIO = Scenario(seed=5, rows=280, cols=300, prevalence=0.05)

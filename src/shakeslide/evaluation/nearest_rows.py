@@ -74,7 +74,7 @@ class NearestRows:
         reference = np.ascontiguousarray(reference)
         unit = float(np.abs(reference).max(initial=0.0)) or 1.0
         columns = np.argsort(-reference.std(axis=0), kind="stable")
-        number = np.array(_cut(reference[:, columns], np.arange(len(reference))))
+        number = np.array(leaves_of(reference[:, columns]))
         rows = (reference[:, columns] / unit)[number].transpose(0, 2, 1)
         spare = -len(columns) % HEAD or HEAD * (len(columns) == 0)
         rows = np.pad(rows, ((0, 0), (0, spare), (0, 0))).astype(np.float32)
@@ -100,6 +100,22 @@ class NearestRows:
         out = np.empty(len(rows))
         _distances(np.ascontiguousarray(rows), self.reference, self.unit, self.leaves, out)
         return out
+
+
+def leaves_of(rows: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+    """Return the numbers of rows that lie close together, `LEAF` at a time.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (m, columns)
+        One at least.
+
+    Returns
+    -------
+    list of ndarray of int64, shape (LEAF,)
+        The last numbers of a leaf that has fewer rows are repeated.
+    """
+    return _cut(rows, np.arange(len(rows)))
 
 
 def _cut(rows: NDArray[np.float64], chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -31,6 +31,8 @@ from shakeslide.layers.positives import Positive
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.formulas.raw import Formula, RawModel
+from shakeslide.sampling import context
+from shakeslide.sampling.context import Context, ContextRecord
 from shakeslide.sampling.encoding import Angles, Encoder, EncoderRecord
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS
 
@@ -101,6 +103,7 @@ class Manifest(TypedDict):
     factors: list[FactorRecord]
     encoder: EncoderRecord
     calibration: NotRequired[dict[str, list[float]] | None]
+    context: NotRequired[ContextRecord]
     about: dict[str, JsonValue]
 
 
@@ -122,6 +125,8 @@ class FittedModel:
         What it was trained on.
     calibration : Calibration, optional
         Turns the estimator's probabilities into calibrated ones.
+    context : Context, optional
+        What the estimator is given beside the encoded factors.
     """
 
     name: str
@@ -130,6 +135,7 @@ class FittedModel:
     factors: tuple[FactorInfo, ...]
     about: TrainedOn
     calibration: Calibration | None = None
+    context: Context | None = None
 
     def predict(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of a landslide source.
@@ -148,7 +154,10 @@ class FittedModel:
         return chunks.predict_whole_rows(self._probability, raw, rows)
 
     def _probability(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-        p = self.estimator.predict_proba(self.encoder.transform(raw))[:, 1]
+        features = self.encoder.transform(raw)
+        if self.context is not None:
+            features = np.concatenate([features, self.context.inputs(raw)], axis=1)
+        p = self.estimator.predict_proba(features)[:, 1]
         if self.calibration is not None:
             p = self.calibration.apply(np.asarray(p, np.float64))
         return np.asarray(p, np.float32)
@@ -173,6 +182,10 @@ def save(model: FittedModel, folder: Path) -> None:
         else {k: v.tolist() for k, v in model.calibration.to_arrays().items()},
         "about": documents.to_values(model.about),
     }
+    (folder / context.FILE).unlink(missing_ok=True)
+    if model.context is not None:
+        storage.write(folder / context.FILE, model.context.arrays())
+        text["context"] = model.context.to_dict()
     with replacing(folder / "card.md") as temporary:
         temporary.write_text(card(model), encoding="utf-8")
     with replacing(manifest) as temporary:
@@ -201,6 +214,7 @@ def load(folder: Path) -> FittedModel:
         about = _about(manifest)
         given = manifest.get("calibration")
         calibrated = None if given is None else calibration.from_arrays(dict(given))
+        known = _context(manifest, folder)
     if [(f.code, f.kind) for f in factors] != [(c.code, c.kind) for c in encoder.columns]:
         raise InputError(f"{path}: is inconsistent: its factors are not those of its encoder")
     arrays = storage.read(folder / "weights.safetensors")
@@ -210,12 +224,22 @@ def load(folder: Path) -> FittedModel:
             f"{path}: is inconsistent: {name} takes {'encoded' if encoder.identity else 'raw'} "
             "factors, which the encoder does not give"
         )
-    if estimator.n_features_in_ != len(encoder.features):
+    around = 0 if known is None else known.width
+    if estimator.n_features_in_ != len(encoder.features) + around:
         raise InputError(
             f"{path}: is inconsistent: the weights take {estimator.n_features_in_} features, the "
-            f"encoder gives {len(encoder.features)}"
+            f"encoder gives {len(encoder.features)}" + (f", the context {around}" if around else "")
         )
-    return FittedModel(name, estimator, encoder, factors, about, calibrated)
+    if known is not None and not known.fits(factors):
+        raise InputError(f"{path}: is inconsistent: its factors are not those of its context")
+    return FittedModel(name, estimator, encoder, factors, about, calibrated, known)
+
+
+def _context(manifest: Manifest, folder: Path) -> Context | None:
+    """Read the context of a model that has one."""
+    if "context" not in manifest:
+        return None
+    return context.restored(manifest["context"], storage.read(folder / context.FILE))
 
 
 def trained_on(folder: Path) -> TrainedOn | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypedDict
 
 from shakeslide.learning.training import Recipe
 from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import BOUNDED
+from shakeslide.sampling.context import ContextKind
 from shakeslide.sampling.encoding import Angles, Scaling
-from shakeslide.study.model_settings import Models
+from shakeslide.study.model_settings import Models, ModelSettings
 from shakeslide.study.settings import Event
 
 
@@ -23,7 +26,9 @@ def recipe(name: str, models: Models, event: Event) -> Recipe:
         The tables [models] and [event] of the study.
     """
     settings, known = models.settings_of(name), entry(name)
-    params = settings.model_dump(exclude={"angles", "scaling", "settings"}, exclude_none=True)
+    params = settings.model_dump(
+        exclude={"angles", "scaling", "settings", *CONTEXT}, exclude_none=True
+    )
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
     for key in known.of_event:
         # What the model's own table states comes before the event's.
@@ -38,7 +43,30 @@ def recipe(name: str, models: Models, event: Event) -> Recipe:
     decoded = params.get("pretrain_steps") and params.get("activation") in BOUNDED
     usual_scaling = variant.scaling if variant and not decoded else "percentile"
     scaling: Scaling = getattr(settings, "scaling", None) or usual_scaling
-    return Recipe(name, angles, params, models.calibration, scaling)
+    found = Recipe(name, angles, params, models.calibration, scaling)
+    return replace(found, **_context(settings))
+
+
+CONTEXT = ("context", "exclusion")
+"""Settings of what a model is given beside its factors."""
+
+
+class _Around(TypedDict, total=False):
+    """Fields of a recipe."""
+
+    context: tuple[ContextKind, ...]
+    exclusion: tuple[float, ...]
+
+
+def _context(settings: object) -> _Around:
+    """Return what a model's table says of its context."""
+    if not isinstance(settings, ModelSettings) or not settings.context:
+        return {}
+    # In one order, so that the order of the study file changes nothing.
+    around: _Around = {"context": tuple(sorted(set(settings.context)))}
+    if (distances := settings.exclusion) is not None:
+        around["exclusion"] = tuple(sorted(set(distances)))
+    return around
 
 
 def unlike_the_paper(names: Iterable[str], models: Models, event: Event) -> list[str]:
@@ -52,4 +80,8 @@ def unlike_the_paper(names: Iterable[str], models: Models, event: Event) -> list
         As for `recipe`.
     """
     pairs = [(name, recipe(name, models, event), recipe(name, Models(), Event())) for name in names]
-    return [name for name, a, b in pairs if (a.angles, a.params) != (b.angles, b.params)]
+    return [
+        name
+        for name, a, b in pairs
+        if (a.angles, a.params, a.context) != (b.angles, b.params, b.context)
+    ]

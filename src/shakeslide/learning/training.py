@@ -24,8 +24,9 @@ from shakeslide.models.formulas.raw import Described, RawModel
 from shakeslide.models.own import GROUP, OwnModel
 from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import StackedAutoencoder, fit_members
-from shakeslide.sampling import encoding
-from shakeslide.sampling.encoding import Angles, Scaling
+from shakeslide.sampling import context, encoding
+from shakeslide.sampling.context import EXCLUSION, Context, ContextKind
+from shakeslide.sampling.encoding import Angles, Encoder, Scaling
 from shakeslide.sampling.sampling import Samples
 
 
@@ -46,6 +47,11 @@ class Recipe:
     calibration : {"none", "platt", "isotonic"}
         How its probabilities are calibrated, on rows of the training side that it was not fitted
         on.
+    context : tuple of {"factors"}
+        What of the training rows around a cell the model is given beside its factors.
+    exclusion : tuple of float
+        Distances in cells up to which a training row's neighbours are left out of its own context:
+        it enters once for each.
     """
 
     name: str
@@ -53,6 +59,8 @@ class Recipe:
     params: Mapping[str, ModelParameter]
     calibration: Method = "none"
     scaling: Scaling = "percentile"
+    context: tuple[ContextKind, ...] = ()
+    exclusion: tuple[float, ...] = EXCLUSION
 
     def make(self, seed: int) -> Model:
         """Return the unfitted estimator."""
@@ -205,24 +213,19 @@ def fit(
         calibrations = _calibrations(recipe, samples, rows, seeds, regions, _part(advance, share))
         advance = _part(advance, 1 - share)
         spent = (time.perf_counter() - start) / len(rows)
-    encoders = [
-        fit_encoder(
-            samples, r, recipe.angles, a,
-            identity=entry(recipe.name).raw, shrink=shrink, scaling=recipe.scaling,
-        )
-        for r, a in zip(rows, regions, strict=True)
-    ]  # fmt: skip
-    raw, label = samples.raw, samples.label
-    features = [e.transform(raw[r]) for e, r in zip(encoders, rows, strict=True)]
-    labels = [label[r] for r in rows]
+    given = [
+        _given(recipe, samples, r, a, seed, shrink)
+        for r, a, seed in zip(rows, regions, seeds, strict=True)
+    ]
+    label = samples.label
     estimators = [described(recipe.make(s), samples) for s in seeds]
-    seconds = _fit_all(estimators, features, labels, advance)
+    seconds = _fit_all(estimators, [g.features for g in given], [g.labels for g in given], advance)
     return [
         Fit(
             FittedModel(
                 recipe.name,
                 m,
-                e,
+                g.encoder,
                 samples.factors,
                 TrainedOn(
                     seed=seed,
@@ -236,13 +239,59 @@ def fit(
                     calibration=recipe.calibration,
                 ),
                 c,
+                g.context,
             ),
             s + spent,
         )
-        for m, e, c, r, seed, s in zip(
-            estimators, encoders, calibrations, rows, seeds, seconds, strict=True
+        for m, g, c, r, seed, s in zip(
+            estimators, given, calibrations, rows, seeds, seconds, strict=True
         )
     ]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What an estimator is fitted on, and what makes the same of other rows.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        Of the factors.
+    context : Context or None
+        Of the training rows.
+    features : array, (n, features) float32
+        Encoded factors, then the context.
+    labels : array, (n,) int64
+        0 or 1.
+    """
+
+    encoder: Encoder
+    context: Context | None
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+def _given(
+    recipe: Recipe,
+    samples: Samples,
+    rows: NDArray[np.int64],
+    areas: Mapping[str, Mapping[int, float]],
+    seed: int,
+    shrink: float,
+) -> _Given:
+    """Fit the encoder and the context of one fit, and apply both to its training rows."""
+    encoder = fit_encoder(
+        samples, rows, recipe.angles, areas,
+        identity=entry(recipe.name).raw, shrink=shrink, scaling=recipe.scaling,
+    )  # fmt: skip
+    features, labels = encoder.transform(samples.raw[rows]), samples.label[rows]
+    if not recipe.context:
+        return _Given(encoder, None, features, labels)
+    known = context.fit(recipe.context, samples, rows, seed)
+    around = context.training_inputs(known, samples, rows, recipe.exclusion)
+    times = len(recipe.exclusion)
+    features = np.concatenate([np.tile(features, (times, 1)), around], axis=1)
+    return _Given(encoder, known, features, np.tile(labels, times))
 
 
 def _part(advance: Advance, share: float) -> Advance:

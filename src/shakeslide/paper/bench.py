@@ -96,7 +96,8 @@ class Bench:
         """Return how a model is trained: as the study says, but not calibrated.
 
         The autoencoder is trained as long as the scale says. The paper calibrates nothing, and a
-        network that has learnt nothing, as some of its learning rates give, cannot be.
+        network that has learnt nothing, as some of its learning rates give, cannot be. Nor does it
+        give models any context.
 
         Parameters
         ----------
@@ -109,7 +110,7 @@ class Bench:
         if name == "sae":
             length = {"steps": self.scale.steps, "pretrain_steps": self.scale.pretrain_steps}
             changes = {**length, **changes}
-        return replace(asked, params={**asked.params, **changes}, calibration="none")
+        return replace(asked, params={**asked.params, **changes}, calibration="none", context=())
 
     def mark(self, recipe: Recipe, split: Split, codes: Sequence[str] | None = None) -> str:
         """Return the fingerprint of one fit: of all that its result depends on."""

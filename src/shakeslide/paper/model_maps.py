@@ -300,7 +300,9 @@ def split_testing(bench: Bench, rows: NDArray[np.int64]) -> Split:
 
 def is_stored(bench: Bench, name: str) -> bool:
     """Tell whether the run's own model serves: trained on the first split of `pixel`."""
-    return bench.protocol == "pixel" and name in bench.run.models.used()
+    if bench.protocol != "pixel" or name not in bench.run.models.used():
+        return False
+    return not bench.run.models.recipe(name).context
 
 
 def fitted_for(bench: Bench, name: str, split: Split, advance: Advance) -> FittedModel:

@@ -141,6 +141,8 @@ class Marks:
         origin = [recipe.origin] if recipe.origin else []
         if recipe.scaling != "percentile":
             origin.append(recipe.scaling)
+        if recipe.context:
+            origin += [*recipe.context, *map(str, recipe.exclusion)]
         how = [name, recipe.angles, recipe.params, self._all_models()]
         return fingerprint(self.sample(), *how, rows, *origin)
 

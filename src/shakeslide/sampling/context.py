@@ -1,0 +1,426 @@
+"""Votes of the training rows: what lies near a cell among factors, as further inputs of a model.
+
+A vote is the logarithm of the kernel-weighted number of positive training rows around a cell over
+that of negative ones, near 0 where there are none. No training row votes for itself: neither its
+own label nor the rows near it in place, up to a distance, enter what is learnt from it. Where it is
+to be learnt how much votes are worth on new ground as well, each training row enters once per
+distance.
+
+Distances are label-free: numbers become normal scores, angles sine and cosine, and rows of other
+classes are 1 apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NotRequired, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shakeslide.core.errors import InputError
+from shakeslide.evaluation.event_rows import rows_by_event
+from shakeslide.factors.stack import FactorInfo
+from shakeslide.models.base import ArrayReader
+from shakeslide.sampling import encoding
+from shakeslide.sampling.encoding import Encoder, EncoderRecord
+from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.votes import Apart, Electorate, Tally
+
+Float = NDArray[np.float32]
+Rows = NDArray[np.int64]
+ContextKind = Literal["factors"]
+
+EXCLUSION = (0.0, 11.0, 50.0, 100.0)
+"""Distances in cells up to which training rows are left out, one for each time that a row enters:
+from its own landslide's other cells to whole blocks."""
+PRIOR = 0.1
+"""Weight that is added to both kinds: votes fade to 0 where there are no training rows."""
+OFFSET = 0.02
+"""Added to the distances to the nearest training rows, whose logarithm is taken."""
+SLOW = ("ED", "AF", "RER", "DEM", "DR")
+"""Factors that vary slowly over the ground: rows that are alike in them are neighbours."""
+SLOW_WIDTHS = (0.03, 0.1, 0.3)
+WIDE = (1.0,)
+"""Bandwidths among slow factors, the widest of which asks but a part of the rows."""
+WIDE_ROWS = 2048
+"""Rows that the widest bandwidth asks, drawn at random: enough for a smooth field."""
+ALL_WIDTH = 0.125
+"""Bandwidth among all factors, times the square root of their columns."""
+FILE = "context.safetensors"
+"""Name of its arrays' file in a model's folder."""
+
+
+class SpaceRecord(TypedDict):
+    """A `Space` as JSON has it."""
+
+    columns: list[int]
+    classes: bool
+    bandwidths: list[float]
+    most: int | None
+    nearest: bool
+
+
+class FactorRecord(TypedDict):
+    """`FactorVotes` as JSON has it, without arrays."""
+
+    encoder: EncoderRecord
+    kinds: list[str]
+    spaces: list[SpaceRecord]
+
+
+class ContextRecord(TypedDict):
+    """A `Context` as JSON has it, without arrays."""
+
+    factors: NotRequired[FactorRecord]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Some factors in which rows are near each other.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        Columns of the encoded numbers.
+    classes : bool
+        Whether classes count too.
+    bandwidths : tuple of float
+        Rising.
+    most : int or None
+        So many of the training rows vote; None: all.
+    nearest : bool
+        Whether the distance to the nearest of either kind is an input too.
+    """
+
+    columns: tuple[int, ...]
+    classes: bool
+    bandwidths: tuple[float, ...]
+    most: int | None = None
+    nearest: bool = True
+
+    @property
+    def width(self) -> int:
+        """Number of inputs that it gives."""
+        return len(self.bandwidths) + 2 * self.nearest
+
+    def inputs(self, told: Tally) -> Float:
+        """Return the inputs of what was found around rows, (rows, width)."""
+        logs = np.log(told.sums + PRIOR)
+        columns = [logs[:, :, 1] - logs[:, :, 0]]
+        if self.nearest:
+            columns.append(np.log(told.nearest + OFFSET))
+        return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class FactorVotes:
+    """Votes of training rows that are like a cell in their factors.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        Of the factors that are numbers.
+    kinds : tuple of str
+        Kind of each factor.
+    spaces : tuple of Space
+        Where votes are counted.
+    rows : ndarray of float32, shape (m, numbers)
+        Encoded numbers of the training rows, in random order.
+    classes : ndarray of float32, shape (m, classes)
+        Their codes.
+    label : ndarray of int64, shape (m,)
+        0 or 1.
+    weight : ndarray of float32, shape (m,)
+        How often each row was drawn.
+    place : ndarray of float64, shape (m, 3)
+        Where they lie, in cells, and their earthquake; not stored.
+    """
+
+    encoder: Encoder
+    kinds: tuple[str, ...]
+    spaces: tuple[Space, ...]
+    rows: Float
+    classes: Float
+    label: NDArray[np.int64]
+    weight: Float
+    place: NDArray[np.float64]
+
+    @property
+    def width(self) -> int:
+        """Number of inputs that it gives."""
+        return sum(space.width for space in self.spaces)
+
+    def inputs(self, raw: Float, apart: Apart | None = None) -> Float:
+        """Return the votes for rows of raw factors.
+
+        Parameters
+        ----------
+        raw : ndarray of float32, shape (n, factors)
+            Finite.
+        apart : Apart, optional
+            Training rows that do not vote.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, width)
+        """
+        numbers, classes = _encoded(self.encoder, self.kinds, raw)
+        parts = [np.empty((len(raw), 0), np.float32)]
+        for space, electorate in zip(self.spaces, self._electorates, strict=True):
+            codes = classes if space.classes else classes[:, :0]
+            told = electorate.tally(numbers[:, space.columns], codes, space.bandwidths, apart)
+            parts.append(space.inputs(told))
+        return np.concatenate(parts, axis=1)
+
+    @cached_property
+    def _electorates(self) -> list[Electorate]:
+        out = []
+        for space in self.spaces:
+            some = slice(space.most)
+            classes = self.classes[some] if space.classes else self.classes[some, :0]
+            rows = self.rows[some][:, space.columns]
+            out.append(
+                Electorate(rows, classes, self.label[some], self.weight[some], self.place[some])
+            )
+        return out
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that are stored, any shape."""
+        return {k: getattr(self, k) for k in ("rows", "classes", "label", "weight")}
+
+    def to_dict(self) -> FactorRecord:
+        """Return plain values for JSON, without the arrays."""
+        return {
+            "encoder": self.encoder.to_dict(),
+            "kinds": list(self.kinds),
+            "spaces": [
+                {
+                    "columns": list(s.columns),
+                    "classes": s.classes,
+                    "bandwidths": list(s.bandwidths),
+                    "most": s.most,
+                    "nearest": s.nearest,
+                }
+                for s in self.spaces
+            ],
+        }
+
+    @classmethod
+    def restored(cls, record: FactorRecord, reader: ArrayReader) -> FactorVotes:
+        """Return the votes of plain values and arrays; wrong ones are an `InputError`."""
+        encoder, kinds = Encoder.from_dict(record["encoder"]), tuple(map(str, record["kinds"]))
+        numbers, classes = len(encoder.features), kinds.count("categorical")
+        if [c.kind for c in encoder.columns] != [k for k in kinds if k != "categorical"]:
+            raise InputError("the model's context is inconsistent: its encoder has other factors")
+        spaces = tuple(_space(s, numbers) for s in record["spaces"])
+        label = reader.take("label", np.int64, (None,), low=0, high=1)
+        m = len(label)
+        return cls(
+            encoder,
+            kinds,
+            spaces,
+            reader.take("rows", np.float32, (m, numbers)),
+            reader.take("classes", np.float32, (m, classes)),
+            label,
+            reader.take("weight", np.float32, (m,), low=0),
+            np.empty((0, 3)),
+        )
+
+
+def _space(values: SpaceRecord, numbers: int) -> Space:
+    """Return a space of plain values; wrong ones are a `ValueError`."""
+    if set(values) != set(SpaceRecord.__annotations__):
+        raise ValueError("a space of the context has other keys")
+    columns, widths = tuple(map(int, values["columns"])), tuple(map(float, values["bandwidths"]))
+    if not all(0 <= c < numbers for c in columns):
+        raise ValueError("a space of the context has columns that the encoder does not give")
+    rising = all(np.diff([0.0, *widths, np.inf]) > 0)
+    if not widths or not rising or not max(widths) < 1e6:
+        raise ValueError("bandwidths of the context do not rise")
+    most = values["most"]
+    if most is not None and not 0 < int(most) < 2**40:
+        raise ValueError(f"most = {most!r} of the context")
+    for key in ("classes", "nearest"):
+        if not isinstance(values[key], bool):
+            raise ValueError(f"{key} of the context is neither true nor false")
+    return Space(columns, values["classes"], widths, most, values["nearest"])
+
+
+def _encoded(encoder: Encoder, kinds: Sequence[str], raw: Float) -> tuple[Float, Float]:
+    """Return encoded numbers and codes of classes of raw factors, (n, numbers), (n, classes)."""
+    of_class = np.array([k == "categorical" for k in kinds])
+    return encoder.transform(raw[:, ~of_class]), np.ascontiguousarray(raw[:, of_class])
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known of a cell beside its own factors.
+
+    Attributes
+    ----------
+    factors : FactorVotes, optional
+        Votes of training rows with like factors.
+    """
+
+    factors: FactorVotes | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of inputs that it gives."""
+        return self.factors.width if self.factors else 0
+
+    def fits(self, factors: Sequence[FactorInfo]) -> bool:
+        """Tell whether it was fitted on these factors."""
+        if self.factors is None:
+            return True
+        numbers = [f.code for f in factors if f.kind != "categorical"]
+        kinds = tuple(f.kind for f in factors)
+        return self.factors.kinds == kinds and numbers == [
+            c.code for c in self.factors.encoder.columns
+        ]
+
+    def inputs(self, raw: Float) -> Float:
+        """Return the further inputs of rows that are no training rows.
+
+        Parameters
+        ----------
+        raw : ndarray of float32, shape (n, factors)
+            Finite.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, width)
+        """
+        parts = [np.empty((len(raw), 0), np.float32)]
+        if self.factors:
+            parts.append(self.factors.inputs(raw))
+        return np.concatenate(parts, axis=1)
+
+    def to_dict(self) -> ContextRecord:
+        """Return plain values for JSON, without the arrays."""
+        record: ContextRecord = {}
+        if self.factors:
+            record["factors"] = self.factors.to_dict()
+        return record
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that are stored, any shape."""
+        out: dict[str, NDArray[Any]] = {}
+        if self.factors:
+            out |= {f"factors.{k}": v for k, v in self.factors.arrays().items()}
+        return out
+
+
+def restored(record: ContextRecord, arrays: Mapping[str, NDArray[Any]]) -> Context:
+    """Return the context of plain values and arrays, any shape.
+
+    Raises
+    ------
+    InputError, ValueError, KeyError, TypeError
+        Wrong ones.
+    """
+    reader, factors = ArrayReader("context", arrays), None
+    if set(record) - set(ContextRecord.__annotations__):
+        raise ValueError("unknown keys of the context")
+    if "factors" in record:
+        factors = FactorVotes.restored(record["factors"], reader.part("factors."))
+    reader.finish()
+    return Context(factors)
+
+
+def cells(samples: Samples) -> NDArray[np.float64]:
+    """Return where samples lie, in cells of their earthquake's grid, and the earthquake.
+
+    Returns
+    -------
+    ndarray of float64, shape (samples, 3)
+    """
+    x, y = samples.places
+    out = np.column_stack([x, y, samples.event.astype(np.float64)])
+    for rows in rows_by_event(samples.event, len(out)):
+        for axis, count in enumerate(("col", "row")):
+            number = samples.table[count].to_numpy(np.float64)[rows]
+            span = np.ptp(number)
+            # Of rows in one line the side is not known, nor needed.
+            side = np.ptp(out[rows, axis]) / span if span else 0.0
+            out[rows, axis] /= side or 1.0
+    return out
+
+
+def fit(asked: Sequence[ContextKind], samples: Samples, rows: Rows, seed: int) -> Context:
+    """Fit a context on training rows.
+
+    Parameters
+    ----------
+    asked : sequence of {"factors"}
+        What is wanted.
+    samples : Samples
+        All samples.
+    rows : ndarray of int64, shape (n,)
+        Numbers of the training rows; a number may be there several times.
+    seed : int
+        Of the fit.
+    """
+    number, times = np.unique(rows, return_counts=True)
+    order = np.random.default_rng(np.random.SeedSequence([seed, 97])).permutation(len(number))
+    number, weight = number[order], times[order].astype(np.float32)
+    return Context(_factor_votes(samples, number, weight) if "factors" in asked else None)
+
+
+def _factor_votes(samples: Samples, number: Rows, weight: Float) -> FactorVotes:
+    numbers = [f for f in samples.factors if f.kind != "categorical"]
+    kinds = tuple(f.kind for f in samples.factors)
+    raw, label = samples.raw[number], samples.label[number]
+    some = raw[:, [k != "categorical" for k in kinds]]
+    factors = [(f.code, f.kind) for f in numbers]
+    encoder = encoding.fit(some, label, factors, {}, angles="sincos", scaling="normal")
+    rows, classes = _encoded(encoder, kinds, raw)
+    spaces = _spaces(encoder, classes.shape[1])
+    place = cells(samples)[number]
+    return FactorVotes(encoder, kinds, spaces, rows, classes, label, weight, place)
+
+
+def _spaces(encoder: Encoder, classes: int) -> tuple[Space, ...]:
+    """Return the spaces of factors: the slow ones in use, and all."""
+    codes = encoder.feature_codes
+    slow = tuple(i for i, code in enumerate(codes) if code in SLOW)
+    width = ALL_WIDTH * float(np.sqrt(len(codes) + classes))
+    whole = Space(tuple(range(len(codes))), classes > 0, (width,))
+    if not slow:
+        return (whole,)
+    wide = Space(slow, False, WIDE, WIDE_ROWS, nearest=False)
+    return Space(slow, False, SLOW_WIDTHS), wide, whole
+
+
+def training_inputs(
+    known: Context, samples: Samples, rows: Rows, exclusion: Sequence[float]
+) -> Float:
+    """Return the further inputs of the training rows, each without its own vote.
+
+    Parameters
+    ----------
+    known : Context
+        Fitted on these rows.
+    samples : Samples
+        All samples.
+    rows : ndarray of int64, shape (n,)
+        Numbers of the training rows.
+    exclusion : sequence of float
+        Distances in cells: training rows no farther than that do not vote either.
+
+    Returns
+    -------
+    ndarray of float32, shape (distances * n, width)
+        The rows once for each distance, one distance after the other.
+    """
+    raw, place = samples.raw[rows], cells(samples)[rows]
+    parts = []
+    for radius in exclusion:
+        columns = [np.empty((len(rows), 0), np.float32)]
+        if known.factors:
+            columns.append(known.factors.inputs(raw, Apart(place, radius)))
+        parts.append(np.concatenate(columns, axis=1))
+    return np.concatenate(parts)
