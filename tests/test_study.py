@@ -76,7 +76,8 @@ def test_every_setting_of_a_model_is_a_parameter_of_its_estimator() -> None:
     for name, entry in MODELS.items():
         settings = getattr(model_settings.Models(), name)
         known = set(entry.make().get_params())
-        assert set(type(settings).model_fields) - {"angles", "scaling", "settings"} <= known, name
+        of_recipe = {"angles", "scaling", "settings", "context", "exclusion"}
+        assert set(type(settings).model_fields) - of_recipe <= known, name
 
 
 def test_paths_start_from_the_study_or_from_data(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def given(value: Any) -> Any:
 def recipe(loaded: settings.Study, name: str, folder: Path) -> dict[str, Any]:
     """How the inputs of a model are encoded, and its parameters."""
     made = pipeline.Run(loaded, {}, folder, Engine(1), Reporter(True)).models.recipe(name)
-    return {**made.make(0).get_params(), "angles": made.angles, "scaling": made.scaling}
+    of_recipe = ("angles", "scaling", "context", "exclusion")
+    return {**made.make(0).get_params(), **{k: getattr(made, k) for k in of_recipe}}
 
 
 def inner(annotation: Any) -> type[Settings] | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shakeslide.models.registry import MODELS
+from shakeslide.sampling.context import EXCLUSION
 from shakeslide.study.document import TomlValue
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 from shakeslide.study.layer_settings import Layer
@@ -52,6 +53,10 @@ HEAD = """\
 """
 PRESET = "recommended"
 """Preset of the file."""
+OF_EVERY_MODEL: Mapping[str, Any] = {
+    "angles": "raw", "scaling": "percentile", "context": [], "exclusion": list(EXCLUSION)
+}  # fmt: skip
+"""What is given to the paper's models, see `learning.model_recipes`."""
 AS_LAYER = "All keys of a layer can be set."
 
 
@@ -112,10 +117,7 @@ def default(model: type[Settings], key: str) -> Any:
     value = model.model_fields[key].get_default()
     if value is not None:
         return value
-    # The paper's angles are as they are, see `learning.model_recipes`.
-    given: dict[str, Any] = (
-        {"angles": "raw", "scaling": "percentile"} if issubclass(model, ModelSettings) else {}
-    )
+    given = dict(OF_EVERY_MODEL) if issubclass(model, ModelSettings) else {}
     for name, entry in MODELS.items():
         if type(Models().settings_of(name)) is model:
             given |= entry.make().get_params()

@@ -18,6 +18,10 @@ from shakeslide.core import extensions
 from shakeslide.core.errors import did_you_mean, shortened
 from shakeslide.study.schema import Default, Once, Positive, Settings
 
+Distances = Annotated[
+    list[Annotated[float, Field(ge=0, le=100_000)]], Field(min_length=1, max_length=20)
+]
+
 
 class ModelSettings(Settings):
     """Settings of every model."""
@@ -28,15 +32,10 @@ class ModelSettings(Settings):
     """How numbers and classes are scaled. `percentile`: from the 0.5 and 99.5 percentiles of the
     training rows to 0 and 1; classes are frequency ratios. `normal`: to normal scores, the
     quantiles of a normal distribution; classes are logarithms of frequency ratios."""
-    context: Annotated[list[Literal["factors"]], Default("[]: none")] | None = None
+    context: list[Literal["factors"]] | None = None
     """What lies around a cell, as further inputs. `factors`: votes of the training rows that are
     like it in their factors, the slow ones alone and all. No row votes for itself."""
-    exclusion: (
-        Annotated[
-            list[Annotated[float, Field(ge=0, le=100_000)]], Field(min_length=1, max_length=20)
-        ]
-        | None
-    ) = None
+    exclusion: Distances | None = None
     """With `context`: distances in cells up to which the other training rows around a training row
     don't vote for it. Each training row enters once for each distance. [0] suits maps of the
     mapped ground alone; new ground needs distances as large as its own."""
