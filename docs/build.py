@@ -15,7 +15,13 @@ from PIL import Image
 
 from shakeslide.cli import template
 from shakeslide.io import raster
-from shakeslide.study import layer_settings, model_settings, rapid_settings, settings
+from shakeslide.study import (
+    factor_sets,
+    layer_settings,
+    model_settings,
+    rapid_settings,
+    settings,
+)
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -48,6 +54,7 @@ TABLES = {
     "event": settings.Event,
     "grid": settings.GridSettings,
     "layers.NAME": layer_settings.Layer,
+    "factors": factor_sets.FactorSets,
     "[masks]": settings.Mask,
     "inventory": settings.Inventory,
     "sources": settings.Sources,

@@ -50,8 +50,38 @@ FACTORS = {
     "WET": 'function = "wetness"',
     "HEI": 'function = "height_above_river"\nmin_area = 0.05',
     "RIV": 'function = "river_distance"\nmin_area = 0.05',
+    "LUA": "",
+    "SPI": "",
+    "ACH_5ha": "",
+    "DBR_5ha": "",
+    "DRG_5ha": "",
+    "ARG_5ha": "",
+    "RSP_5ha": "",
+    **{
+        f"{base}_{scale}m": ""
+        for scale in (30, 150)
+        for base in (
+            "SLO",
+            "SLOA",
+            "GRE",
+            "GRN",
+            "SC",
+            "SCP",
+            "SCH",
+            "TPI",
+            "RER",
+            "RPO",
+            "DEV",
+            "SLM",
+            "SLX",
+            "SLN",
+            "SLD",
+        )
+    },
 }
 """One factor at least of every function, with options."""
+OF_THE_DEM = [code for code, text in FACTORS.items() if not text and code != "DRG_5ha"]
+"""Factors of families, which have a value where the DEM has one."""
 PREPARE_ONLY = "".join(
     f"[factors.{c}]\nuse = false\n"
     for c in ("EI", "ED", "SRD", "AF", "DEM", "SLO", "SLOA", "TPI", "SC", "RER", "LITH", "FD",
@@ -115,13 +145,13 @@ def missing(code: str) -> np.ndarray:
     elif code == "CATP":
         empty[:, 90:135] = True
     elif code in ("ELE", "SLO1", "ASP", "CUR", "CURP", "CURH", "TPI1", "TPI2", "REL", "ROU",
-                  "NOR", "EAS", "UPS", "WET", "HEI"):  # fmt: skip
+                  "NOR", "EAS", "UPS", "WET", "HEI", *OF_THE_DEM):  # fmt: skip
         empty = voids()
     return empty
 
 
 def test_every_function_is_held_to_the_rules(prepared: pipeline.Run) -> None:
-    used = {text.split('"')[1] for text in FACTORS.values()}
+    used = {f.options["function"] for f in prepared.factors()}
     assert used == set(FUNCTIONS)
     assert prepared.codes == list(FACTORS)
 
@@ -221,13 +251,14 @@ def test_what_is_made_once_is_made_once(
     monkeypatch.setattr(hydrology, "_directions", lambda *a: calls.append(1) or real(*a))
     run = open_run(study, tmp_path / "run")
     pipeline.prepare(run)
-    assert len(calls) == 1
+    assert len(calls) == 2  # water, and ridges
     folder = run.ledger.work / "whole"
-    assert len(list(folder.iterdir())) == 3  # area (for two factors), height, rivers
+    # Area (for several factors), height, rivers; height and lines of ridges.
+    assert len(list(folder.iterdir())) == 5
     again = open_run(study, tmp_path / "run", "factors.HEI.min_area=0.08")
     pipeline.prepare(again)
-    assert len(calls) == 2
-    assert len(list(folder.iterdir())) == 3
+    assert len(calls) == 3
+    assert len(list(folder.iterdir())) == 6
 
 
 # ------------------------------------------------------------------ values of single functions

@@ -55,8 +55,8 @@ def values(
     grid = grid or own
     sources = Sources(grid, {"dem": Layer(path=path)}, Event(), tmp_path / "work")
     factor = build("X", wanted, sources)
-    assert factor.whole is not None
-    factor.whole.make([factor.whole])
+    for whole in factor.whole:
+        whole.make([whole])
     tile = Tile((0, 0), 0, grid.shape[0], 0, grid.shape[1])
     return np.asarray(
         factor.compute(TileInputs(grid, tile, raster.RasterSource(path), factor.halo))
@@ -231,8 +231,7 @@ def test_files_are_named_after_what_they_depend_on(tmp_path: Path) -> None:
     def name(wanted: WaterFactor, digest: str = "a") -> str:
         layers = {"dem": Layer(path=path)}
         sources = Sources(grid, layers, Event(), tmp_path, lambda _: digest)
-        whole = build("X", wanted, sources).whole
-        assert whole is not None
+        (whole,) = build("X", wanted, sources).whole
         return whole.path.name
 
     assert name(UpstreamAreaFactor()) == name(WetnessFactor())

@@ -12,6 +12,7 @@ from shakeslide.factors import (
     layer_values,
     point_density,
     proximity,
+    terrain_scales,
     topography,
     water,
 )
@@ -38,6 +39,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
     **proximity.FUNCTIONS,
     **point_density.FUNCTIONS,
     **topography.FUNCTIONS,
+    **terrain_scales.FUNCTIONS,
     **water.FUNCTIONS,
 }
 """Function by name, as in a factor's table of the study."""
@@ -117,8 +119,8 @@ def build(code: str, settings: FactorBase, sources: Sources) -> Factor:
         name=settings.name or code,
         unit=function.unit if made.unit is None else made.unit,
         kind=function.kind,
-        definition=function.definition,
-        citation=function.citation,
+        definition=function.definition if made.definition is None else made.definition,
+        citation=function.citation if made.citation is None else made.citation,
         source=made.source,
         compute=made.compute,
         halo=made.halo,

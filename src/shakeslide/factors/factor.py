@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from shakeslide.study.factor_settings import FactorBase
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.settings import Event
 
+T = TypeVar("T")
 Float = NDArray[np.float32]
 Kind = Literal["continuous", "circular", "axial", "categorical"]
 Options = Mapping[str, JsonValue]
@@ -53,6 +54,30 @@ class TileInputs:
         self.grid, self.tile, self.dem, self.halo = grid, tile, dem, halo
         self.x, self.y = grids.cell_centres(grid, tile)
         self.dx, self.dy = grids.cell_size(grid)
+        self._shared: dict[str, tuple[Hashable, Any]] = {}
+
+    def shared(self, kind: str, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what several factors of the tile have in common, made once.
+
+        Only the last of a kind is kept, so that the memory does not grow with the scales: factors
+        that share something follow one another.
+
+        Parameters
+        ----------
+        kind : str
+            What it is.
+        key : hashable
+            All that its values depend on beside the tile.
+        make : callable
+            Makes it.
+        """
+        found = self._shared.get(kind)
+        if found is None or found[0] != key:
+            # The one before is released before the next takes memory.
+            self._shared.pop(kind, None)
+            found = self._shared[kind] = (key, make())
+        made: T = found[1]
+        return made
 
     @cached_property
     def _window(self) -> tuple[Tile, Float]:
@@ -113,7 +138,7 @@ class Factor:
         Names of all layers that its values depend on.
     notes, warnings : tuple of str
         What was left out of the layer; what to think about.
-    whole : Whole, optional
+    whole : tuple of Whole
         What must be made over the whole grid before any tile.
     options : mapping
         The settings as the study has them, defaults included, without names of files: what another
@@ -135,7 +160,7 @@ class Factor:
     layers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    whole: Whole | None = None
+    whole: tuple[Whole, ...] = ()
     options: Options = field(default_factory=dict)
 
     def essence(self) -> list[Any]:
@@ -164,18 +189,23 @@ class Factor:
 
 @dataclass(frozen=True)
 class Made:
-    """What a function makes of its settings: the computation and what is known only then."""
+    """What a function makes of its settings: the computation and what is known only then.
+
+    None: as the function declares it.
+    """
 
     compute: Callable[[TileInputs], Float]
     _: KW_ONLY
     halo: tuple[int, int] = (0, 0)
     legend: Mapping[int, str] = field(default_factory=dict)
     unit: str | None = None
+    definition: str | None = None
+    citation: str | None = None
     source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    whole: Whole | None = None
+    whole: tuple[Whole, ...] = ()
 
 
 class Whole(Protocol):

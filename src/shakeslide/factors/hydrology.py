@@ -1,9 +1,10 @@
-"""Water over the whole elevation model: upstream area, rivers, height above them.
+"""Water over the whole elevation model: upstream area, rivers, ridges, height above and below.
 
 Water runs from afar, so this cannot be computed tile by tile. Flow directions are made once over
 the whole grid and what factors need of them is left in files of the run's work folder, which tiles
 then read. Hollows are filled (pyflwdir, after Wang and Liu 2006); water runs down the steepest of
-eight ways, and across what was filled the way it was filled from.
+eight ways, and across what was filled the way it was filled from. Ridges are the rivers of the
+elevation model upside down.
 """
 
 from __future__ import annotations
@@ -49,11 +50,14 @@ class Flow:
         reaches, or coarser ones.
     content : str
         Fingerprint of the DEM's content.
+    inverted : bool
+        Whether the elevation model is upside down, so that its rivers are ridges.
     """
 
     dem: raster.RasterSource
     grid: GeoBox
     content: str
+    inverted: bool = False
 
     @property
     def cells(self) -> int:
@@ -69,7 +73,8 @@ class Flow:
     def mark(self, *more: object) -> str:
         """Return a fingerprint of the flow and of what is made from it."""
         about = [METHOD, self.content, grids.describe(self.grid), self.dem.nodata, self.dem.scale]
-        return fingerprint(*about, self.dem.band, self.dem.crs, self.dem.layer, *more)
+        way = ["inverted"] if self.inverted else []
+        return fingerprint(*about, self.dem.band, self.dem.crs, self.dem.layer, *way, *more)
 
 
 def flow_of(sources: Sources, dem: raster.RasterSource, cell: float | None, margin: float) -> Flow:
@@ -163,7 +168,8 @@ class Product:
         """The file."""
         least = None if self.kind == "area" else self.min_area
         suffix = ".npy" if self.kind == "rivers" else ".tif"
-        return self.folder / f"water-{self.kind}-{self.flow.mark(self.kind, least)}{suffix}"
+        what = "ridges" if self.flow.inverted else "water"
+        return self.folder / f"{what}-{self.kind}-{self.flow.mark(self.kind, least)}{suffix}"
 
     def make(self, together: Sequence[Product]) -> None:
         """Make the files of products of one flow."""
@@ -181,6 +187,8 @@ def make(flow: Flow, products: Sequence[Product]) -> None:
         All of this flow.
     """
     z = flow.dem.read(flow.grid)
+    if flow.inverted:
+        np.negative(z, out=z)
     down, upward, area = _directions(z, flow.grid)
     # Several factors may ask for the same file.
     for product in {p.path: p for p in products}.values():
@@ -194,9 +202,10 @@ def make(flow: Flow, products: Sequence[Product]) -> None:
             _write(product.path, flow.grid, height)
         else:
             if not river.any():
+                what = "ridge" if flow.inverted else "river"
                 raise InputError(
-                    f"no river has {product.min_area:g} km² upstream within the elevation model; "
-                    "lower min_area"
+                    f"no {what} has {product.min_area:g} km² upstream within the elevation model; "
+                    "lower min_area, or leave it out of [factors] channels"
                 )
             ends = _straight(down, river.ravel(), z.shape[1])
             save_shard(_places(ends, flow.grid), product.path, durable=True)

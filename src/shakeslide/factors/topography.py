@@ -200,7 +200,7 @@ def _elevation(settings: ElevationFactor, code: str, sources: Sources) -> Made:
 def _slope(settings: SlopeFactor, code: str, sources: Sources) -> Made:
     if settings.scale is None:
         return Made(slope, halo=(1, 1), source=dem_text(sources))
-    _require_within(settings.scale, f"[factors.{code}] scale", sources.grid)
+    require_within(settings.scale, f"[factors.{code}] scale", sources.grid)
     coarse = SlopeAtScale(settings.scale)
     return Made(coarse, halo=coarse.halo(*grids.cell_size(sources.grid)), source=dem_text(sources))
 
@@ -222,7 +222,7 @@ def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
             f"[factors.{code}] outer = {settings.outer} m holds no neighbour at {dx:g} x {dy:g} m "
             "cells; make it at least one cell"
         )
-    _require_within(settings.outer, f"[factors.{code}] outer", sources.grid)
+    require_within(settings.outer, f"[factors.{code}] outer", sources.grid)
     return Made(
         Tpi(settings.inner, settings.outer, settings.divide_by_sd),
         halo=terrain.tpi_halo(dx, dy, settings.outer),
@@ -231,7 +231,7 @@ def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
     )
 
 
-def _require_within(metres: float, key: str, grid: GeoBox) -> None:
+def require_within(metres: float, key: str, grid: GeoBox) -> None:
     """Raise where a neighbourhood is wider than the grid."""
     longest = grids.longer_side(grid)
     if metres > longest:
@@ -241,7 +241,7 @@ def _require_within(metres: float, key: str, grid: GeoBox) -> None:
 
 
 def _relief(settings: ReliefFactor, code: str, sources: Sources) -> Made:
-    _require_within(settings.window, f"[factors.{code}] window", sources.grid)
+    require_within(settings.window, f"[factors.{code}] window", sources.grid)
     dx, dy = grids.cell_size(sources.grid)
     narrow = settings.window < 3 * min(dx, dy)
     warning = (

@@ -127,14 +127,14 @@ def _report(work: Work[Run], rows: Sequence[checks.LayerRow]) -> None:
 
 def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
     """Make what factors need over the whole grid, once, and leave out what none needs now."""
-    wanted = [f.whole for f in run.factors() if f.whole is not None]
+    wanted = [whole for f in run.factors() for whole in f.whole]
     folder = run.ledger.work / "whole"
     # Their names hold fingerprints: what no factor names now is of other settings.
     for path in set(folder.glob("*")) - {whole.path for whole in wanted}:
         path.unlink()
     groups: dict[Hashable, list[Whole]] = {}
-    for whole in (f.whole for f in factors):
-        if whole is not None and not whole.path.exists():
+    for whole in (whole for f in factors for whole in f.whole):
+        if not whole.path.exists():
             # Factors that need the same water are made in one pass.
             groups.setdefault(whole.group, []).append(whole)
     for together in groups.values():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError, did_you_mean, shortened
+from shakeslide.study import factor_sets
 from shakeslide.study.document import TomlValue
+from shakeslide.study.factor_sets import table_of
 from shakeslide.study.schema import Default, Moment, Positive, Settings, ShownText
 
 Overlap = Literal["highest", "lowest", "last", "first"]
@@ -201,6 +203,8 @@ class UpstreamAreaFactor(WaterFactor):
     """Area that drains through the cell."""
 
     function: Literal["upstream_area"] = "upstream_area"
+    log: bool = False
+    """Take the common logarithm of the area in km²."""
 
 
 class WetnessFactor(WaterFactor):
@@ -210,20 +214,106 @@ class WetnessFactor(WaterFactor):
     function: Literal["wetness"] = "wetness"
 
 
-class HeightAboveRiverFactor(WaterFactor):
+class StreamPowerFactor(WaterFactor):
+    """Stream power index: ln of upstream area per unit width times slope."""
+
+    function: Literal["stream_power"] = "stream_power"
+
+
+class ReliefPlaceFactor(WaterFactor):
+    """A place between rivers and ridges that are derived from the elevation model."""
+
+    min_area: Positive = 1.0
+    """Upstream area from which a channel is a river, in km². Of ridges: the same on the elevation
+    model upside down."""
+
+
+class HeightAboveRiverFactor(ReliefPlaceFactor):
     """Height above the first river that water from the cell reaches."""
 
     function: Literal["height_above_river"] = "height_above_river"
-    min_area: Positive = 1.0
-    """Upstream area above which a channel is a river, in km²."""
 
 
-class RiverDistanceFactor(WaterFactor):
+class RiverDistanceFactor(ReliefPlaceFactor):
     """Distance to the nearest river derived from the elevation model; needs no layer of rivers."""
 
     function: Literal["river_distance"] = "river_distance"
-    min_area: Positive = 1.0
-    """Upstream area above which a channel is a river, in km²."""
+
+
+class RiverAngleFactor(ReliefPlaceFactor):
+    """Angle at which the cell rises above the nearest river: height above it over distance."""
+
+    function: Literal["river_angle"] = "river_angle"
+
+
+class DepthBelowRidgeFactor(ReliefPlaceFactor):
+    """Depth below the first ridge on the steepest way up."""
+
+    function: Literal["depth_below_ridge"] = "depth_below_ridge"
+
+
+class RidgeDistanceFactor(ReliefPlaceFactor):
+    """Distance to the nearest ridge derived from the elevation model."""
+
+    function: Literal["ridge_distance"] = "ridge_distance"
+
+
+class RidgeAngleFactor(ReliefPlaceFactor):
+    """Angle at which the cell lies below the nearest ridge: depth below it over distance."""
+
+    function: Literal["ridge_angle"] = "ridge_angle"
+
+
+class SlopePositionFactor(ReliefPlaceFactor):
+    """Relative slope position: 0 in the river, 1 on the ridge."""
+
+    function: Literal["slope_position"] = "slope_position"
+
+
+class ScaleFactor(FactorBase):
+    """A factor of the elevation model that looks a distance from the cell."""
+
+    scale: Positive
+    """Metres on the ground, at least a cell."""
+
+
+class SmoothedFactor(ScaleFactor):
+    """Form of the surface after Gaussian smoothing. `position` is the elevation minus the smoothed
+    one."""
+
+    function: Literal["smoothed"] = "smoothed"
+    measure: Literal[
+        "slope",
+        "gradient_east",
+        "gradient_north",
+        "curvature",
+        "profile_curvature",
+        "plan_curvature",
+        "position",
+    ] = "slope"
+    """What is measured. The scale is the standard deviation of the smoothing."""
+
+
+class SmoothedAspectFactor(ScaleFactor):
+    """Slope aspect after Gaussian smoothing, clockwise from true north; flat ground is -1."""
+
+    function: Literal["smoothed_aspect"] = "smoothed_aspect"
+
+
+class WindowFactor(ScaleFactor):
+    """Statistics of elevations or slopes in a square window around the cell."""
+
+    function: Literal["window"] = "window"
+    measure: Literal[
+        "relief",
+        "relative_position",
+        "deviation",
+        "slope_mean",
+        "slope_max",
+        "slope_min",
+        "slope_sd",
+    ] = "relief"
+    """What is measured. The scale is half the side of the window."""
 
 
 class OwnFactor(LayerFactor):
@@ -321,8 +411,25 @@ RESERVED = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "event"
 """Columns of the samples, which no factor may be called."""
 
 
-def fill_factors(given: Mapping[str, TomlValue]) -> dict[str, dict[str, TomlValue]]:
-    """Return the preset's factors with the user's options, then the user's own factors."""
+def fill_factors(
+    whole: Mapping[str, TomlValue], layers: Collection[str] = ()
+) -> dict[str, dict[str, TomlValue]]:
+    """Return the preset's factors with the user's options, those of sets, then the user's own.
+
+    Parameters
+    ----------
+    whole : mapping
+        The table [factors] as written.
+    layers : collection of str
+        Names of the study's layers.
+
+    Raises
+    ------
+    ValueError
+        A key, code or function that is none.
+    """
+    added = factor_sets.tables(whole, layers)
+    given = {code: options for code, options in whole.items() if code not in factor_sets.KEYS}
     codes = {code.upper(): code for code in PAPER_FACTORS}
     for code, options in given.items():
         told = shortened(code)
@@ -337,7 +444,7 @@ def fill_factors(given: Mapping[str, TomlValue]) -> dict[str, dict[str, TomlValu
             )
         if code not in PAPER_FACTORS and code.upper() in codes:
             raise ValueError(f"[factors.{code}]: write the code as {codes[code.upper()]}")
-        if code not in PAPER_FACTORS and "function" not in options:
+        if code not in PAPER_FACTORS and "function" not in options and not table_of(code):
             raise ValueError(
                 f"[factors.{code}] is none of the 14, so it needs function = one of "
                 f"{', '.join(_known())}.{did_you_mean(code, PAPER_FACTORS)}"
@@ -349,9 +456,8 @@ def fill_factors(given: Mapping[str, TomlValue]) -> dict[str, dict[str, TomlValu
                 f"{did_you_mean(str(function), _known())}"
             )
     tables = {code: options for code, options in given.items() if isinstance(options, Mapping)}
-    return {
-        code: _with_defaults(code, tables.get(code, {})) for code in [*PAPER_FACTORS, *_own(given)]
-    }
+    every = dict.fromkeys([*PAPER_FACTORS, *added, *tables])
+    return {code: _with_defaults(code, tables.get(code, {})) for code in every}
 
 
 def _known() -> list[str]:
@@ -359,13 +465,9 @@ def _known() -> list[str]:
     return [*FACTOR_FUNCTIONS, *extensions.names(GROUP)]
 
 
-def _own(given: Mapping[str, TomlValue]) -> list[str]:
-    return [code for code in given if code not in PAPER_FACTORS]
-
-
 def _with_defaults(code: str, options: Mapping[str, TomlValue]) -> dict[str, TomlValue]:
-    """Fill a factor of the preset; one whose function is changed keeps only its name and layer."""
-    defaults = PAPER_FACTORS.get(code, {})
+    """Fill a declared factor; one whose function is changed keeps only its name and layer."""
+    defaults = PAPER_FACTORS.get(code) or table_of(code) or {}
     if options.get("function", defaults.get("function")) != defaults.get("function"):
         keep = set(FACTOR_FUNCTIONS.get(str(options["function"]), OwnFactor).model_fields)
         defaults = {k: v for k, v in defaults.items() if k in keep}

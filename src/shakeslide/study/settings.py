@@ -346,7 +346,9 @@ class Study(Settings):
             return data
         data = presets.completed(data)
         if isinstance(data.get("factors", {}), Mapping):
-            data["factors"] = fill_factors(data.get("factors", {}))
+            layers = data.get("layers", {})
+            known = layers if isinstance(layers, Mapping) else {}
+            data["factors"] = fill_factors(data.get("factors", {}), known)
         return data
 
     @model_validator(mode="after")
