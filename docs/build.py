@@ -10,10 +10,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 from PIL import Image
 
 from shakeslide.cli import template
+from shakeslide.factors import terrain_scales
+from shakeslide.factors.catalogue import FUNCTIONS
 from shakeslide.io import raster
 from shakeslide.study import (
     factor_sets,
@@ -26,6 +29,7 @@ from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 
 sys.path.insert(0, str(Path(__file__).parent))
 import reference
+import scale_sheet
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -157,9 +161,45 @@ def run_gallery() -> Path:
     return GALLERY / "figures"
 
 
+GROUPS: tuple[factor_sets.Group, ...] = get_args(factor_sets.Group)
+MEASURES = {
+    (function, name): measure
+    for function, measures in (
+        ("smoothed", terrain_scales.SMOOTHED),
+        ("window", terrain_scales.WINDOWS),
+    )
+    for name, measure in measures.items()
+}
+FAMILIES_HEAD = """\
+A code is a family and a scale: `SLO_120m` is the slope at 120 m, `HAC_100ha` the height above
+channels of at least 100 ha (1 km²) upstream. Scales are metres on the ground, so that a code means
+the same at any size of cell: the standard deviation of the Gaussian smoothing, or the distance that
+a square window reaches from its cell to each side. Groups add their families at all scales, without
+a table for each:
+
+```toml
+[factors]
+groups = ["hydrology", "terrain"]
+scales = [{scales}]  # metres
+channels = [{channels}]  # km² upstream
+add = ["SLO_45m"]  # single codes
+
+[factors.SLOA_960m]
+use = false
+```
+
+The numbers are the defaults; all groups at these give {count} factors. A family whose layer the
+study does not have is left out. At the edge of the grid and beside voids, smoothing and windows take
+the cells that there are.
+
+![Families at three scales](images/factor_scales.png)
+"""
+
+
 def factors_page(figures: Path) -> str:
     images = DOCS / "images" / "factors"
     images.mkdir(parents=True, exist_ok=True)
+    draw_families(ROOT / "demo" / "data" / "dem.tif")
     lines = ["# Factors", "", "The figures show the synthetic earthquake of `make demo`.", ""]
     lines += ["## The 14 factors of the paper", ""]
     for code in PAPER_FACTORS:
@@ -168,7 +208,48 @@ def factors_page(figures: Path) -> str:
     for code, (_, options) in FURTHER.items():
         lines += factor_entry(code, figures, images)
         lines += ["```toml", f"[factors.{code}]", options, "```", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *families_section()])
+
+
+def draw_families(dem: Path) -> None:
+    """Draw the sheet of families at three scales."""
+    path = DOCS / "images" / "factor_scales.png"
+    scale_sheet.draw(dem, path)
+    with Image.open(path) as image:
+        image.convert("RGB").quantize(128).save(path, optimize=True)
+
+
+def families_section() -> list[str]:
+    """Return what factors there are at several scales."""
+    sets = factor_sets.FactorSets()
+    lines = [
+        "## Factors at several scales",
+        "",
+        FAMILIES_HEAD.format(
+            count=len(factor_sets.tables({"groups": [*GROUPS]}, ["rupture", "faults"])),
+            scales=", ".join(f"{s:g}" for s in sets.scales),
+            channels=", ".join(f"{a:g}" for a in sets.channels),
+        ),
+    ]
+    for group in GROUPS:
+        lines += [f"### Group `{group}`", "", "| code | name | unit | definition | source |"]
+        lines += ["| --- | --- | --- | --- | --- |"]
+        for family in factor_sets.FAMILIES.values():
+            if family.group == group:
+                lines.append(family_row(family))
+        lines.append("")
+    return lines
+
+
+def family_row(family: factor_sets.Family) -> str:
+    """Return a family's row: what its functions declare."""
+    table = family.factor()
+    function = FUNCTIONS[str(table["function"])]
+    about = MEASURES.get((str(table["function"]), str(table.get("measure"))), function)
+    unit = "lg km²" if table.get("log") else about.unit
+    code = family.code({"scale": 120.0, "min_area": 1.0}.get(family.scale))
+    cells = [f"`{code}`", family.name, unit, about.definition, about.citation]
+    return "| " + " | ".join(one_line(c) for c in cells) + " |"
 
 
 def factor_entry(code: str, figures: Path, images: Path) -> list[str]:

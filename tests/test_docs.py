@@ -22,7 +22,7 @@ import typer
 
 import shakeslide
 from shakeslide.cli import app
-from shakeslide.study import factor_settings, model_settings, schema
+from shakeslide.study import factor_sets, factor_settings, model_settings, schema
 from shakeslide.study import settings as study
 
 ROOT = Path(__file__).parents[1]
@@ -132,6 +132,9 @@ def test_every_factor_function_is_shown(build: Any) -> None:
     for code, (_, options) in build.FURTHER.items():
         assert f"### {code}: " in told
         used.add(tomllib.loads(options)["function"])
+    for family in factor_sets.FAMILIES.values():
+        assert f"`{family.base}" in told
+        used.add(str(family.table["function"]))
     assert used == set(factor_settings.FACTOR_FUNCTIONS)
     for code in factor_settings.PAPER_FACTORS:
         assert f"### {code}: " in told

@@ -11,6 +11,7 @@ from typing import Any
 from shakeslide.models.registry import MODELS
 from shakeslide.sampling.context import EXCLUSION
 from shakeslide.study.document import TomlValue
+from shakeslide.study.factor_sets import FactorSets
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.model_settings import Models, ModelSettings
@@ -126,6 +127,7 @@ def default(model: type[Settings], key: str) -> Any:
 
 def _factors() -> list[str]:
     lines = ["# --- Factors: the 14 factors of the paper are used unless use = false.", ""]
+    lines += _commented("[factors]", FactorSets, {})
     for code, preset in PAPER_FACTORS.items():
         lines += _table(f"factors.{code}", FACTOR_FUNCTIONS[str(preset["function"])], shown=preset)
     lines += [

@@ -273,8 +273,8 @@ class SlopePositionFactor(ReliefPlaceFactor):
 class ScaleFactor(FactorBase):
     """A factor of the elevation model that looks a distance from the cell."""
 
-    scale: Positive
-    """Metres on the ground, at least a cell."""
+    scale: Positive = 120.0
+    """Metres on the ground, half a cell at least."""
 
 
 class SmoothedFactor(ScaleFactor):
