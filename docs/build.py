@@ -189,8 +189,8 @@ use = false
 ```
 
 The numbers are the defaults; all groups at these give {count} factors. A family whose layer the
-study does not have is left out. At the edge of the grid and beside voids, smoothing and windows take
-the cells that there are.
+study does not have is left out. At the edge of the grid and beside voids, smoothing and windows
+take the cells that there are.
 
 ![Families at three scales](images/factor_scales.png)
 """
