@@ -30,6 +30,7 @@ from shakeslide.learning.several import (
     past_runs,
 )
 from shakeslide.learning.several.blending import HeldOut
+from shakeslide.sampling import sampling
 from shakeslide.sampling.sampling import Samples
 
 from . import past_quakes
@@ -344,8 +345,56 @@ def test_each_fit_is_made_and_told_once(
         members, "fit", lambda n, g, t, s, *r: fitted.append(tuple(t)) or original(n, g, t, s, *r)
     )
     fits = held_out.Fits(ground_of(runs[:count]), ("few",), 0, tmp_path, told.append)
+    needed = len(held_out.trainings(count))
+    fits.make(Engine(2, None))
     held_out.scored(fits, held_out.outer(fits))
-    assert len(fitted) == len(set(fitted)) == sum(told) == held_out.fits_needed(count)
+    assert len(fitted) == len(set(fitted)) == sum(told) == needed
+    # What is there counts at once.
+    told.clear()
+    fits.make(Engine(1, None))
+    assert (len(fitted), sum(told)) == (needed, needed)
+
+
+@pytest.mark.parametrize(("events", "fits"), [(2, 2), (3, 6), (8, 36), (9, 36)])
+def test_how_many_fits_hold_out_each_of_some_earthquakes(events: int, fits: int):
+    assert len(held_out.trainings(events)) == fits
+
+
+def test_models_are_fitted_by_as_many_workers_as_asked_and_are_the_same(
+    runs: list[Path], learnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    at_once: list[int] = []
+    original = Engine.map
+
+    def seen(engine: Engine, function: Any, items: Any, advance: Any) -> Any:
+        at_once.append(engine.threads)
+        return original(engine, function, items, advance)
+
+    monkeypatch.setattr(Engine, "map", seen)
+    out = lessons.learn(runs, tmp_path / "two", Engine(2), Reporter(quiet=True), models=MODELS)
+    assert at_once == [2, 2]
+    files = [f.relative_to(learnt) for f in learnt.rglob("*.*") if ".work" not in f.parts]
+    assert len(files) > 4
+    for file in files:
+        assert (out / file).read_bytes() == (learnt / file).read_bytes(), file
+
+
+def test_runs_of_one_name_are_told_apart_by_the_folders_above(tmp_path: Path):
+    parts = [past_quakes.samples(k) for k in (1, 2, 3)]
+    folders = [tmp_path / name for name in ("a/out/run", "b/out/run", "b/run")]
+    for part_of_it, folder in zip(parts, folders, strict=True):
+        past_quakes.save(part_of_it, folder)
+    names = [r.name for r in past_runs.read(folders)]
+    assert names == ["a/out/run", "b/out/run", "b/run"]
+
+
+def test_a_bundle_is_another_one_where_factors_are_set_otherwise():
+    one = past_quakes.samples(1)
+    factor = replace(one.factors[0], settings={**one.factors[0].settings, "scale": 90.0})
+    assert sampling.essence(one) == sampling.essence(past_quakes.samples(1))
+    assert sampling.essence(one) != sampling.essence(
+        replace(one, factors=(factor, *one.factors[1:]))
+    )
 
 
 def test_fits_on_more_than_a_hundred_earthquakes_are_kept(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import OptimizeResult
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from shakeslide.core.errors import InputError
 from shakeslide.io import units
 from shakeslide.models import storage
+from shakeslide.models.formulas import few_terms
 from shakeslide.models.formulas.few_terms import MEASURES, FewTerms, rising_logistic
 from shakeslide.models.tree_models.forest import GradientBoosting
 from tests.past_quakes import info
@@ -116,3 +118,19 @@ def test_boosting_rises_and_adds_up_where_it_is_asked_to():
     np.testing.assert_allclose(apart, apart[0], atol=1e-6)
     with pytest.raises(ValueError, match="rising"):
         GradientBoosting(rising=(3,)).fit(x, y)
+
+
+def test_a_search_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch):
+    raw = rows(400)
+    y = labels(raw, (-1.0, 1.0, 0.5, 0.0))
+    original = few_terms.minimize
+    seen: list[float] = []
+
+    def stopped(*words: object, options: dict[str, float], **more: object) -> OptimizeResult:
+        seen.append(options["ftol"])
+        return original(*words, **more, options={**options, "maxiter": 2})
+
+    monkeypatch.setattr(few_terms, "minimize", stopped)
+    with pytest.raises(InputError, match="converge"):
+        described().fit(raw, y)
+    assert seen == list(few_terms.TOLERANCES)

@@ -574,7 +574,7 @@ def essence(samples: Samples) -> str:
     return fingerprint(
         [{str(c): of_arrays(t[c].to_numpy()) for c in t} for t in tables],
         samples.areas["factor"].astype(str).tolist(),
-        [[f.code, f.unit, f.kind, f.legend] for f in samples.factors],
+        [[f.code, f.unit, f.kind, f.legend, dict(f.settings)] for f in samples.factors],
         {k: v for k, v in samples.counts.items() if k != "block_size"},
     )
 

@@ -93,7 +93,8 @@ def _measure(runs: Sequence[PastRun], asked: Sequence[str] | None) -> str:
     told = "; ".join(f"{m} is missing in {', '.join(names)}" for m, names in lacking.items())
     raise InputError(
         f"learn needs the shaking of each earthquake as factor PGA or PGV ({told}); add "
-        '[factors.PGA] function = "value", layer = "pga", unit = "g" to the studies'
+        '[factors.PGV] function = "value", layer = "pgv", unit = "cm/s" to the studies, or '
+        '[factors.PGA] with layer = "pga" and unit = "g"'
     )
 
 

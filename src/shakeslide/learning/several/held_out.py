@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from shakeslide.core.engine import Engine
 from shakeslide.core.files import is_shard, save_shard
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.core.progress import Advance, silent
@@ -100,17 +101,29 @@ class Fits:
             self._fit(trained)
         return np.asarray(np.load(path))
 
+    def make(self, engine: Engine) -> None:
+        """Make all fits that are needed and do not wait yet, several at a time."""
+        needed = trainings(len(self.ground.names))
+        todo = [t for t in needed if not all(is_shard(self._file(t, k)) for k in self._asked(t))]
+        self.advance(len(needed) - len(todo))
+        # Each counts itself.
+        engine.map(self._fit, todo, silent)
+
+    def _asked(self, trained: tuple[int, ...]) -> list[int]:
+        """Return the earthquakes that models fitted on some are asked for."""
+        every = range(len(self.ground.names))
+        # Of two earthquakes each is asked for as its own models see it, too: see `inner`.
+        return list(every) if len(every) == 2 else [k for k in every if k not in trained]
+
     def _file(self, trained: tuple[int, ...], event: int) -> Path:
         # The numbers of a hundred earthquakes make too long a name.
         return self.folder / f"{fingerprint(trained)}_{event}.npy"
 
     def _fit(self, trained: tuple[int, ...]) -> None:
         """Fit all members and keep what they predict of all other earthquakes."""
-        every = range(len(self.ground.names))
         rows = members.training_rows(self.ground, trained, self.seed)
         fitted = [members.fit(m, self.ground, trained, self.seed, rows) for m in self.names]
-        # Of two earthquakes each is asked for as its own models see it, too: see `inner`.
-        for k in every if len(every) == 2 else [k for k in every if k not in trained]:
+        for k in self._asked(trained):
             raw = self.ground.samples.raw[self.ground.rows_of(k)]
             values = np.stack([members.logits(m, raw) for m in fitted])
             save_shard(values, self._file(trained, k))
@@ -129,13 +142,26 @@ def part_of(ground: Ground, event: int, logits: Array) -> HeldOut:
     )
 
 
-def fits_needed(events: int) -> int:
-    """Return how many times all members are fitted with some earthquake held out."""
-    if events < 3:
-        return events
+def trainings(events: int) -> list[tuple[int, ...]]:
+    """Return the earthquakes that members are fitted on to hold out each of so many, and in turn
+    the others."""
+    every = range(events)
+    wanted = [tuple(k for k in every if k != event) for event in every]
+    for event in every:
+        wanted += [trained for trained, _ in _within(events, event)]
+    return list(dict.fromkeys(wanted))
+
+
+def _within(events: int, event: int) -> list[tuple[tuple[int, ...], list[int]]]:
+    """Return which earthquakes beside one are fitted on, and which are held out from them."""
+    others = [k for k in range(events) if k != event]
+    if len(others) == 1:
+        return [(tuple(others), others)]
     if events <= PAIRS:
-        return events + events * (events - 1) // 2
-    return events * (1 + GROUPS)
+        groups = [[k] for k in others]
+    else:
+        groups = [others[i::GROUPS] for i in range(GROUPS)]
+    return [(tuple(k for k in others if k not in group), group) for group in groups]
 
 
 def inner(fits: Fits, event: int) -> list[HeldOut]:
@@ -144,16 +170,9 @@ def inner(fits: Fits, event: int) -> list[HeldOut]:
     Of two earthquakes the other one has nothing to be held out from: it is as its own models see
     it.
     """
-    others = [k for k in range(len(fits.ground.names)) if k != event]
-    if len(others) == 1:
-        return [fits.held_out(others, others[0])]
-    if len(fits.ground.names) <= PAIRS:
-        groups = [[k] for k in others]
-    else:
-        groups = [others[i::GROUPS] for i in range(GROUPS)]
     return [
-        fits.held_out([k for k in others if k not in group], held)
-        for group in groups
+        fits.held_out(trained, held)
+        for trained, group in _within(len(fits.ground.names), event)
         for held in group
     ]
 

@@ -18,7 +18,7 @@ from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.core.files import folder as made_folder
 from shakeslide.core.files import sweep
 from shakeslide.core.fingerprints import fingerprint
-from shakeslide.core.progress import Reporter
+from shakeslide.core.progress import Reporter, silent
 from shakeslide.evaluation import applicability
 from shakeslide.evaluation.applicability import Applicability
 from shakeslide.learning.bundle import FittedModel
@@ -136,7 +136,7 @@ def learn(
             sweep([path])
         for code, why in lesson.common.left_out.items():
             reporter.say(f"learn: {code} is left out: {why}")
-        _make(lesson, out, reporter)
+        _make(lesson, out, engine, reporter)
     return out
 
 
@@ -158,18 +158,19 @@ def _is_there(out: Path, mark: str) -> bool:
         return False
 
 
-def _make(lesson: Lesson, out: Path, reporter: Reporter) -> None:
+def _make(lesson: Lesson, out: Path, engine: Engine, reporter: Reporter) -> None:
     ground = joined_ground.join(lesson.runs, lesson.common, lesson.seed)
     kept = out / ".work" / f"fits-{lesson.mark}"
     for other in set((out / ".work").glob("fits-*")) - {kept}:
         shutil.rmtree(other, ignore_errors=True)
-    total = held_out.fits_needed(len(ground.names)) + 1
+    total = len(held_out.trainings(len(ground.names))) + 1
     with reporter.task("learn", total) as on:
         fits = Fits(ground, lesson.members, lesson.seed, kept, on)
+        fits.make(engine)
         parts = held_out.outer(fits)
         scores = held_out.scored(fits, parts)
         blend = blending.fit(parts, lesson.members)
-        made = _bundle(lesson, ground, blend, scores)
+        made = _bundle(lesson, ground, blend, scores, engine)
         on(1)
     event_bundle.save(made, out, bundle_card.card(made.contents, made.factors))
     shutil.rmtree(kept, ignore_errors=True)
@@ -180,12 +181,18 @@ def _make(lesson: Lesson, out: Path, reporter: Reporter) -> None:
         )
 
 
-def _bundle(lesson: Lesson, ground: Ground, blend: Blend, scores: Sequence[Score]) -> EventBundle:
+def _bundle(
+    lesson: Lesson, ground: Ground, blend: Blend, scores: Sequence[Score], engine: Engine
+) -> EventBundle:
     """Fit the members in use on all earthquakes."""
     every = list(range(len(ground.names)))
     used = [k for k, c in enumerate(blend.coefficients) if c > 0]
     about = ", ".join(ground.names)
-    models = [members.fit(lesson.members[k], ground, every, lesson.seed) for k in used]
+
+    def fitted(member: int) -> FittedModel:
+        return members.fit(lesson.members[member], ground, every, lesson.seed)
+
+    models: list[FittedModel] = engine.map(fitted, used, silent)
     models = [replace(m, about=replace(m.about, study=about)) for m in models]
     contents = Contents(
         shakeslide=__version__,

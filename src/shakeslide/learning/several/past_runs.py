@@ -65,10 +65,14 @@ def read(folders: Sequence[Path]) -> list[PastRun]:
 
 
 def _name(folder: Path, folders: Sequence[Path]) -> str:
-    """Return the name of a folder, with that of the folder above where several share it."""
+    """Return the name of a folder, with those of folders above as far as others share it."""
     whole = folder.resolve()
-    shared = sum(other.resolve().name == whole.name for other in folders) > 1
-    return f"{whole.parent.name}/{whole.name}" if shared else whole.name
+    others = {o.resolve() for o in folders} - {whole}
+    for length in range(1, len(whole.parts)):
+        name = "/".join(whole.parts[-length:])
+        if not any("/".join(o.parts[-length:]) == name for o in others):
+            return name
+    return str(whole)
 
 
 def _read(folder: Path, name: str) -> PastRun:

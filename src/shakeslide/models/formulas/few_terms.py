@@ -11,6 +11,7 @@ from scipy.optimize import LinearConstraint, minimize
 from scipy.special import expit
 
 from shakeslide.core.compiled import kernel
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.models.base import ArrayReader, Arrays
 from shakeslide.models.formulas.raw import Conversion, Described, RawModel
 from shakeslide.models.logistic import linear_scores, logistic
@@ -22,6 +23,10 @@ MEASURES: Mapping[str, tuple[float, float]] = {"g": (0.02, 2.0), "cm/s": (1.0, 3
 triggers landslides, stronger shaking is hardly ever recorded."""
 PENALTY = 1e-4
 """L2 penalty on the coefficients, per row of the rarer class: keeps them finite."""
+
+TOLERANCES = (1e-12, 1e-9)
+"""Change of the mean log-likelihood that ends the search: the second where rounding errors keep it
+from the first."""
 
 
 class FewTerms(RawModel):
@@ -186,11 +191,17 @@ def rising_logistic(
     rises = LinearConstraint(np.hstack([none, edges]), 0.0, np.inf)
     shares = np.bincount(own, weight * y, groups) / np.bincount(own, weight, groups)
     start = np.concatenate([np.log(shares / (1 - shares)), [1.0, 0.5, 0.0]])
-    found = minimize(
-        loss, start, jac=True, method="SLSQP", constraints=[rises],
-        options={"maxiter": 500, "ftol": 1e-12},
-    )  # fmt: skip
-    return np.asarray(_onto_rising(found.x, groups, most), np.float64)
+    for tolerance in TOLERANCES:
+        found = minimize(
+            loss, start, jac=True, method="SLSQP", constraints=[rises],
+            options={"maxiter": 500, "ftol": tolerance},
+        )  # fmt: skip
+        if found.success and np.isfinite(found.x).all():
+            return np.asarray(_onto_rising(found.x, groups, most), np.float64)
+    raise InputError(
+        "few: the regression on slope and shaking does not converge "
+        f"({shortened(str(found.message))}); are slopes and shaking of all rows right?"
+    )
 
 
 def _onto_rising(beta: Array, groups: int, most: float) -> Array:
