@@ -122,7 +122,7 @@ class Ground:
         """Read the samples of a run."""
         samples = sampling.load(folder / "samples.parquet")
         x, y = samples.places
-        size = float(samples.counts["block_size"])
+        size = samples.counts.block_size
         # Blocks are laid from a corner that lies north-west of all samples.
         corner = float(np.floor(x.min() / size) * size), float(np.ceil(y.max() / size) * size)
         return cls(samples, validation.Plan(TRAIN_SHARE, 1, FOLDS, size, BUFFER, corner, seed))

@@ -12,6 +12,7 @@ import pandas as pd
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.layers.positives import Positive
 from shakeslide.sampling import sampling
+from shakeslide.sampling.sample_counts import NOT_COUNTED
 from shakeslide.sampling.sampling import Samples
 
 CELLS = 12_000
@@ -62,7 +63,9 @@ def samples(
         }
     )  # fmt: skip
     found = int(slides.sum())
-    counts = {"source_cells": found, "clear_cells": CELLS - found, "landslides": found}
+    counts = replace(
+        NOT_COUNTED, source_cells=found, clear_cells=CELLS - found, landslides=found
+    )
     return Samples(table, FACTORS, areas, counts, Positive.OUTLINES)
 
 

@@ -18,6 +18,7 @@ from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning import training, validation
 from shakeslide.maps import spread
 from shakeslide.sampling import events, sampling
+from shakeslide.sampling.sample_counts import NOT_COUNTED
 
 from . import small_site as site
 from .conftest import open_run
@@ -101,7 +102,7 @@ def test_a_model_knows_the_share_of_its_own_events_only(
 ) -> None:
     own = sampling.load(finished.out / "samples.parquet")
     theirs = sampling.load(other.out / "samples.parquet")
-    rare = replace(theirs, counts={**theirs.counts, "clear_cells": 500_000})
+    rare = replace(theirs, counts=replace(theirs.counts, clear_cells=500_000))
     joined = events.join([own, rare], ["own", "rare"])
     plan, recipe = finished.plan(own), training.Recipe("lr", "sincos", {})
     split = list(splits.event(joined.samples.label, joined.event))[1]
@@ -205,7 +206,7 @@ def twins() -> events.Events:
             legend={1: "chalk", 2: "marl"},
         ),
     )
-    counts = {"source_cells": 120, "clear_cells": 9000}
+    counts = replace(NOT_COUNTED, source_cells=120, clear_cells=9000)
     one = sampling.Samples(table, factors, areas, counts)
     return events.join([one, one], ["first", "second"])
 

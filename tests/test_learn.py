@@ -244,8 +244,8 @@ def test_weighted_rows_sum_to_the_ground(runs: list[Path]):
     for k, own in enumerate(ground.own):
         rows = ground.rows_of(k)
         y, w = ground.samples.label[rows], ground.weight[rows]
-        assert w[y == 1].sum() == pytest.approx(own.counts["source_cells"])
-        assert w[y == 0].sum() == pytest.approx(own.counts["clear_cells"])
+        assert w[y == 1].sum() == pytest.approx(own.counts.source_cells)
+        assert w[y == 0].sum() == pytest.approx(own.counts.clear_cells)
 
 
 def test_each_earthquake_gives_equally_many_rows(runs: list[Path]):

@@ -141,8 +141,8 @@ def test_negatives_keep_clear_of_all_landslides(finished: pipeline.Run) -> None:
         landslides.geometry.union_all()
     )
     assert not inside.any()
-    assert samples.counts["landslides"] == 51
-    assert samples.counts["landslides_without_cell"] >= 1
+    assert samples.counts.landslides == 51
+    assert samples.counts.landslides_without_cell >= 1
 
 
 def test_fewer_samples_are_part_of_more(finished: pipeline.Run, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_class_areas_count_all_valid_cells(finished: pipeline.Run) -> None:
     soil = read(finished.out / "factors" / "ST.tif")[valid]
     codes, counts = np.unique(soil, return_counts=True)
     assert samples.class_areas["ST"] == {int(c): int(n) for c, n in zip(codes, counts, strict=True)}
-    assert samples.counts["valid_cells"] == valid.sum()
+    assert samples.counts.valid_cells == valid.sum()
 
 
 def test_the_evaluation_has_the_contracts_form(finished: pipeline.Run) -> None:

@@ -108,7 +108,7 @@ def test_samples_are_of_the_extracted_sources(
     assert (labels.standing == inventory.SOURCE).sum() < (whole.standing == inventory.SOURCE).sum()
     counts = sampling.load(out / "samples.parquet").counts
     assert (
-        counts["source_cells"] + counts["source_cells_without_values"]
+        counts.source_cells + counts.source_cells_without_values
         == (labels.standing == inventory.SOURCE).sum()
     )
 

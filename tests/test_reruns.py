@@ -24,6 +24,7 @@ from shakeslide.core.files import Steps
 from shakeslide.pipeline import inputs, reporting
 from shakeslide.pipeline.stage import Artefact
 from shakeslide.sampling import sampling
+from shakeslide.sampling.sample_counts import NOT_COUNTED
 
 from . import small_site as site
 from .conftest import open_run
@@ -247,7 +248,7 @@ def test_mapped_models_do_not_depend_on_the_training_share(recorded: Path) -> No
 
 def fits(run: pipeline.Run) -> dict[tuple[str, str], str]:
     """Fingerprints of the fits of an evaluation."""
-    size = {"block_size": run.study.evaluation.block_size}
+    size = replace(NOT_COUNTED, block_size=run.study.evaluation.block_size)
     plan = run.plan(cast(sampling.Samples, SimpleNamespace(counts=size)))
     protocols = ("pixel", "landslide", "block")
     return {(m, p): run.marks.trial(m, p, plan) for m in run.models.used() for p in protocols}
@@ -322,7 +323,7 @@ def test_blocks_are_numbered_anew(finished: pipeline.Run, tmp_path: Path) -> Non
     one = sampling.load(finished.out / "samples.parquet")
     pipeline.sample(run)
     two = sampling.load(run.out / "samples.parquet")
-    assert (one.counts["block_size"], two.counts["block_size"]) == (1200, 900)
+    assert (one.counts.block_size, two.counts.block_size) == (1200, 900)
     assert one.table["block_id"].nunique() < two.table["block_id"].nunique()
     assert sampling.essence(one) == sampling.essence(two)
     assert run.ledger.is_fresh("samples", run.marks.sample(), run.marks.samples().label)

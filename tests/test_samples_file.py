@@ -18,6 +18,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.layers.positives import Positive
 from shakeslide.sampling import sampling
+from shakeslide.sampling.sample_counts import NOT_COUNTED
 
 
 def drawn() -> sampling.Samples:
@@ -35,7 +36,7 @@ def drawn() -> sampling.Samples:
             legend={1: "chalk", 2: "marl"},
         ),
     )
-    counts = {"source_cells": 20, "clear_cells": 80}
+    counts = replace(NOT_COUNTED, source_cells=20, clear_cells=80)
     return sampling.Samples(pd.DataFrame(columns), factors, areas, counts, Positive.POINTS)
 
 
@@ -53,6 +54,10 @@ def with_table(**columns: object) -> sampling.Samples:
     return replace(drawn(), table=drawn().table.assign(**columns))
 
 
+def with_counts(**counts: object) -> sampling.Samples:
+    return replace(drawn(), counts=replace(drawn().counts, **counts))
+
+
 @pytest.mark.parametrize(
     "samples",
     [
@@ -67,10 +72,13 @@ def with_table(**columns: object) -> sampling.Samples:
         replace(drawn(), areas=drawn().areas.drop(columns="cells")),
         replace(drawn(), areas=drawn().areas.assign(code=7)),
         replace(drawn(), areas=drawn().areas.assign(factor="AF")),
-        replace(drawn(), counts={"source_cells": 20}),
-        replace(drawn(), counts={"source_cells": 0, "clear_cells": 8}),
+        with_counts(clear_cells=0),
+        with_counts(source_cells=0),
+        with_counts(cells=-1),
+        with_counts(cells="7"),
+        with_counts(block_size=np.inf),
     ],
-    ids=range(13),
+    ids=range(16),
 )
 def test_samples_that_no_run_draws(tmp_path: Path, samples: sampling.Samples) -> None:
     path = tmp_path / "samples.parquet"

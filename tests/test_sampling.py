@@ -129,5 +129,5 @@ def test_few_more_cells_are_held_than_are_drawn(
     monkeypatch.setattr(sampling, "FEWEST", 0)
     monkeypatch.setattr(sampling, "SPARE", spare)
     counts = drawn(16).counts
-    assert counts["source_cells"] > 400
+    assert counts.source_cells > 400
     assert 90 <= sum(held[0]) < 4 * 90

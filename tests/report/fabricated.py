@@ -34,6 +34,7 @@ from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
 from shakeslide.results.provenance_document import Provenance
 from shakeslide.sampling import sampling
+from shakeslide.sampling.sample_counts import SampleCounts
 from shakeslide.sources.source_files import Frequencies, Frequency, SourcesRecord
 from shakeslide.study.settings import Event
 
@@ -430,17 +431,17 @@ def _samples(values: dict[str, np.ndarray], known: np.ndarray) -> sampling.Sampl
     )
     for code, array in values.items():
         table[code] = array[row, col]
-    counts = {
-        "cells": known.size,
-        "valid_cells": int(known.sum()),
-        "mapped_cells": int(known.sum()),
-        "source_cells": 100,
-        "source_cells_without_values": 3,
-        "clear_cells": 3700,
-        "excluded_cells": 48,
-        "landslides": 11,
-        "landslides_without_cell": 4,
-    }
+    counts = SampleCounts(
+        cells=known.size,
+        valid_cells=int(known.sum()),
+        mapped_cells=int(known.sum()),
+        source_cells=100,
+        source_cells_without_values=3,
+        clear_cells=3700,
+        excluded_cells=48,
+        landslides=11,
+        landslides_without_cell=4,
+    )
     codes, cells = np.unique(values["LITH"][known].astype(int), return_counts=True)
     areas = pd.DataFrame({"factor": "LITH", "x": 0.0, "y": 0.0, "code": codes, "cells": cells})
     areas["event"] = 0

@@ -97,7 +97,7 @@ def test_of_the_data_only_what_limits_the_map_is_said(
 ) -> None:
     def said_of(landslides: int, valid: float, warnings: int) -> list[str]:
         counts = {"landslides": landslides, "cells": 1000, "valid_cells": round(1000 * valid)}
-        samples = replace(run.samples, counts={**run.samples.counts, **counts})
+        samples = replace(run.samples, counts=replace(run.samples.counts, **counts))
         study = StudyFacts(layers=[layer_row("inventory", warnings=["3 rings mended"] * warnings)])
         return one_page.texts(replace(run, samples=samples), study)["Reliability"]
 

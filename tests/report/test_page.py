@@ -294,7 +294,9 @@ def test_samples_drawn_of_more_source_cells_are_told(tmp_path: Path, page: Page)
     assert page.data("positives")["drawn"] == page.data("positives")["of"] == "100"
     out = fabricate(tmp_path / "run", repeats=1)
     samples = sampling.load(out / "samples.parquet")
-    more = dataclasses.replace(samples, counts=dict(samples.counts) | {"source_cells": 4321})
+    more = dataclasses.replace(
+        samples, counts=dataclasses.replace(samples.counts, source_cells=4321)
+    )
     sampling.save(more, out / "samples.parquet")
     report.write(out, STUDY)
     told = Page((out / "report.html").read_text(encoding="utf-8"))

@@ -163,14 +163,14 @@ def test_the_places_of_a_run_are_those_of_its_best_map(run: artefacts.Artefacts)
     assert found.ground == pytest.approx(np.isfinite(p).sum() * CELL**2)
     assert found.squares == len(truth)
     assert not found.calibrated
-    assert found.mapped == run.samples.counts["source_cells"] * CELL**2
+    assert found.mapped == run.samples.counts.source_cells * CELL**2
 
 
 def test_mapped_area_is_that_of_the_sampled_cells(run: artefacts.Artefacts) -> None:
     found = places.find(run)
     assert found is not None
     table = run.samples.table[run.sources]
-    each = run.samples.counts["source_cells"] / len(table) * CELL**2
+    each = run.samples.counts.source_cells / len(table) * CELL**2
     for place in found.ranked:
         inside = ((table["x"] - place.x).abs() < 250) & ((table["y"] - place.y).abs() < 250)
         assert place.mapped == pytest.approx(each * inside.sum())

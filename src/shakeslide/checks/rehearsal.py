@@ -19,6 +19,7 @@ from shakeslide.geo import grid as grids
 from shakeslide.layers.inventory import CLEAR, SOURCE, Inventory
 from shakeslide.learning import validation
 from shakeslide.sampling import sampling
+from shakeslide.sampling.sample_counts import NOT_COUNTED
 from shakeslide.study.settings import Evaluation, Samples, Sources
 
 MOST_CELLS = 16_000_000
@@ -83,7 +84,7 @@ def rehearse(landslides: Inventory, grid: GeoBox, asked: Asked) -> list[str]:
         return [lacking]
     clear = clear.lowest(round(asked.samples.negatives_per_positive * len(sources)))
     # Splits ask for places and labels only, not for factors.
-    drawn = sampling.Samples(_placed(sources, clear, grid), (), pd.DataFrame(), {})
+    drawn = sampling.Samples(_placed(sources, clear, grid), (), pd.DataFrame(), NOT_COUNTED)
     return [*_shares(len(sources), asked), *_splits(drawn, grid, asked)]
 
 
@@ -231,7 +232,7 @@ def _sizes(drawn: sampling.Samples, evaluation: Evaluation) -> list[float]:
     """Return the side of the blocks, or those from which `sample` chooses one."""
     if evaluation.block_size != "auto":
         return [evaluation.block_size]
-    x, y = (drawn.table[c].to_numpy() for c in ("x", "y"))
+    x, y = drawn.places
     low, high = blocks.limits(x, y)
     # Both ends of what `sample` may choose, and the middle by ratio.
     return [low, float(np.sqrt(low * high)), high] if low > 0 else [1.0]
@@ -241,7 +242,7 @@ def _require_blocks(
     drawn: sampling.Samples, grid: GeoBox, size: float, evaluation: Evaluation
 ) -> None:
     """Raise where fewer blocks than folds hold a source cell."""
-    x, y = (drawn.table[c].to_numpy() for c in ("x", "y"))
+    x, y = drawn.places
     block = blocks.block_id(x, y, size, validation.origin(grid))
     holding = len(np.unique(block[drawn.label == 1]))
     if holding >= evaluation.folds:

@@ -102,7 +102,7 @@ def counts(bench: Bench, advance: Advance) -> Told:
         caption="Samples of the first split and the published ones (Table 2; its test cells sum to "
         "1,311,024, not 1,211,024).",
         settings={
-            "counts": dict(bench.samples.counts),
+            "counts": bench.samples.counts.to_dict(),
             "prevalence": bench.samples.prevalence,
             "train_share": bench.plan.train_share,
         },

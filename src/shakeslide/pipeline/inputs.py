@@ -285,8 +285,8 @@ def _draw(run: Run, ratio: float, most: int | None, label: str = "sample") -> sa
 def ground_of(run: Run, samples: sampling.Samples) -> sampling.Samples:
     """Draw the cells on which calibrations are levelled: many source cells and clear cells."""
     need(run, run.marks.factors())
-    clear = min(final_model.CLEAR_CELLS, int(samples.counts["clear_cells"]))
-    sources = min(final_model.SOURCE_CELLS, int(samples.counts["source_cells"]))
+    clear = min(final_model.CLEAR_CELLS, samples.counts.clear_cells)
+    sources = min(final_model.SOURCE_CELLS, samples.counts.source_cells)
     return _draw(run, clear / sources, sources, "cells for calibration")
 
 
@@ -316,7 +316,7 @@ def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
         size = validation.block_size(drawn, run.study.study.seed).size
     except InputError as error:
         dx, dy = grids.cell_size(run.grid())
-        size = blocks.fewest(float(drawn.counts["mapped_cells"]) * dx * dy)
+        size = blocks.fewest(drawn.counts.mapped_cells * dx * dy)
         run.reporter.say(
             f"warning: sample: the errors do not suggest how large blocks should be ({error}): "
             f"blocks of {size:g} m are taken; [evaluation] block_size sets another side"
@@ -326,17 +326,15 @@ def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
 
 def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> list[str]:
     c, positive = drawn.counts, drawn.label == 1
-    sources, holding = int(positive.sum()), drawn.table["landslide_id"][positive].nunique()
-    part = "" if sources == c["source_cells"] else f" drawn from {c['source_cells']:,}"
+    sources, holding = int(positive.sum()), len({*drawn.landslide[positive].tolist()})
+    part = "" if sources == c.source_cells else f" drawn from {c.source_cells:,}"
     lines = [
-        f"{sources:,} source cells{part} in {holding:,} of {c['landslides']:,} landslides "
+        f"{sources:,} source cells{part} in {holding:,} of {c.landslides:,} landslides "
         f"and {len(drawn.table) - sources:,} clear cells; "
         f"{100 * drawn.prevalence:.2f} % of the area is source"
     ]
-    if c["landslides_without_cell"]:
-        lines.append(f"{c['landslides_without_cell']:,} landslides hold no cell centre")
-    if c["source_cells_without_values"]:
-        lines.append(
-            f"{c['source_cells_without_values']:,} source cells lack a value of some factor"
-        )
+    if c.landslides_without_cell:
+        lines.append(f"{c.landslides_without_cell:,} landslides hold no cell centre")
+    if c.source_cells_without_values:
+        lines.append(f"{c.source_cells_without_values:,} source cells lack a value of some factor")
     return [*lines, *landslides.notes]

@@ -190,7 +190,7 @@ class Run:
             repeats=asked.repeats,
             folds=asked.folds,
             # "auto" in the study is a length in the samples.
-            block_size=float(samples.counts["block_size"]),
+            block_size=samples.counts.block_size,
             buffer=asked.buffer,
             origin=validation.origin(self.grid()),
             seed=self.study.study.seed,

@@ -151,9 +151,9 @@ class Artefacts:
     @property
     def landslides_sampled(self) -> int:
         """Mapped landslides that a sampled cell lies in."""
-        ids = self.samples.table["landslide_id"].to_numpy()[self.sources]
+        ids = self.samples.landslide[self.sources]
         # Source areas outside all outlines have numbers beyond.
-        return len(np.unique(ids[(ids > 0) & (ids <= self.samples.counts["landslides"])]))
+        return len(np.unique(ids[(ids > 0) & (ids <= self.samples.counts.landslides)]))
 
     @property
     def models(self) -> list[str]:
@@ -302,9 +302,7 @@ class ClassShare:
 
 def class_shares(run: Artefacts, files: MapFiles) -> list[ClassShare]:
     """Count a class map's cells and the source cells in each class, block by block."""
-    table = run.samples.table
-    rows = table["row"].to_numpy()[run.sources]
-    cols = table["col"].to_numpy()[run.sources]
+    rows, cols = (at[run.sources] for at in run.samples.cells)
     # By rows, the sources of a strip are a slice of them.
     order = np.argsort(rows, kind="stable")
     rows, cols = rows[order], cols[order]

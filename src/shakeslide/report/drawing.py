@@ -101,8 +101,7 @@ def _maps(run: Artefacts, study: StudyFacts) -> Iterator[Planned]:
     def over(make: Callable[..., Figure], *arguments: object) -> Callable[[], Figure]:
         return lambda: make(*arguments, view, shade())
 
-    cell, table = run.positives.cell, run.samples.table
-    x, y = (table[c].to_numpy(float) for c in ("x", "y"))
+    cell, (x, y) = run.positives.cell, run.samples.places
     alt = f"Map of the sampled {run.positives.cells} and clear cells over shaded relief"
     yield Planned("samples", over(map_figures.samples, x, y, run.sources, cell), alt)
     for files in run.maps:

@@ -94,7 +94,7 @@ def texts(run: Artefacts, study: StudyFacts) -> Texts:
             spread=next((s for s in run.spreads if s.model == model), None),
             places=places.find(run),
             first=FIRST,
-            blank=1 - counts["valid_cells"] / counts["cells"],
+            blank=1 - counts.valid_cells / counts.cells,
             warnings=sum(len(row.warnings) for row in study.layers),
         )
     )

@@ -192,7 +192,7 @@ def find(run: Artefacts) -> Places | None:
         ranked=_placed(run, sums, first),
         squares=int((sums.ground > 0).sum()),
         expected=float(sums.expected.sum()),
-        mapped=run.samples.counts["source_cells"] * math.prod(grids.cell_size(run.grid)),
+        mapped=run.samples.counts.source_cells * math.prod(grids.cell_size(run.grid)),
         ground=float(sums.ground.sum()),
         calibrated=run.evaluation.calibrated,
     )
@@ -326,15 +326,15 @@ def _placed(run: Artefacts, sums: Sums, first: Sequence[tuple[int, int]]) -> lis
 
 def _mapped(run: Artefacts, sums: Sums) -> NDArray[np.float64]:
     """Return the mapped landslide area of each square; of drawn cells each stands for several."""
-    table = run.samples.table[run.sources]
+    x, y = (at[run.sources] for at in run.samples.places)
     # As in `sums`: squares are counted from the origin of the CRS.
-    rows = round(sums.top / sums.side) - 1 - np.floor(table["y"].to_numpy() / sums.side)
-    cols = np.floor(table["x"].to_numpy() / sums.side) - round(sums.left / sums.side)
+    rows = round(sums.top / sums.side) - 1 - np.floor(y / sums.side)
+    cols = np.floor(x / sums.side) - round(sums.left / sums.side)
     cells = np.zeros_like(sums.ground)
     # Several cells lie in one square, which plain indexing would count once.
     np.add.at(cells, (rows.astype(int), cols.astype(int)), 1)
     # Where cells were drawn, each stands for its share of those left out.
-    each = run.samples.counts["source_cells"] / len(table)
+    each = run.samples.counts.source_cells / len(x)
     return cells * each * math.prod(grids.cell_size(run.grid))
 
 

@@ -54,8 +54,8 @@ class Events:
     def prevalence(self, split: splits.Split) -> float:
         """Return the share of sources in the areas of the events that a split trains on."""
         trained = [self.own[k].counts for k in np.unique(self.event[split.train])]
-        positive = sum(c["source_cells"] for c in trained)
-        return float(positive / (positive + sum(c["clear_cells"] for c in trained)))
+        positive = sum(c.source_cells for c in trained)
+        return float(positive / (positive + sum(c.clear_cells for c in trained)))
 
 
 def load(own: Samples, name: str, folders: Sequence[Path]) -> Events:
@@ -151,9 +151,11 @@ def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:
     recoded = [_recoded(p, factors) for p in parts]
     tables = [p.table.assign(event=np.int64(k)) for k, p in enumerate(recoded)]
     areas = [p.areas.assign(event=np.int64(k)) for k, p in enumerate(recoded)]
-    counts = dict(parts[0].counts)
-    for key in ("source_cells", "clear_cells"):
-        counts[key] = sum(p.counts[key] for p in parts)
+    counts = replace(
+        parts[0].counts,
+        source_cells=sum(p.counts.source_cells for p in parts),
+        clear_cells=sum(p.counts.clear_cells for p in parts),
+    )
     whole = replace(
         parts[0],
         table=pd.concat(tables, ignore_index=True),

@@ -8,7 +8,7 @@ workers, and a larger draw contains a smaller one.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
 from shakeslide.layers.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE, Inventory
 from shakeslide.layers.positives import Positive
+from shakeslide.sampling.sample_counts import SampleCounts
 
 KEY = b"shakeslide"
 AREAS_FILE = "class_areas.parquet"
@@ -65,8 +66,8 @@ class Samples:
         Per categorical factor, cells of each class among the valid cells of the mapped extent, by
         squares of `AREA_SQUARE`: factor, x, y (the square's centre), code, cells,
         event.
-    counts : mapping
-        Of valid cells, sources, clear cells and landslides, and the side of the blocks.
+    counts : SampleCounts
+        What of the area they were drawn from.
     positives : Positive
         What a positive cell is.
     """
@@ -74,7 +75,7 @@ class Samples:
     table: pd.DataFrame
     factors: tuple[stacks.FactorInfo, ...]
     areas: pd.DataFrame
-    counts: Mapping[str, float]
+    counts: SampleCounts
     positives: Positive = Positive.OUTLINES
 
     @property
@@ -107,6 +108,16 @@ class Samples:
     def label(self) -> NDArray[np.int64]:
         """1 in a source, 0 clear of landslides, (samples,) int64."""
         return self.table["label"].to_numpy(np.int64)
+
+    @property
+    def landslide(self) -> NDArray[np.int64]:
+        """Landslide of each row, 0 of clear cells, (samples,) int64."""
+        return self.table["landslide_id"].to_numpy(np.int64)
+
+    @property
+    def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Row and column of each sample on the grid, (samples,) int64 each."""
+        return self.table["row"].to_numpy(np.int64), self.table["col"].to_numpy(np.int64)
 
     @property
     def event(self) -> NDArray[np.int64]:
@@ -144,8 +155,7 @@ class Samples:
     @property
     def prevalence(self) -> float:
         """Share of source cells among sources and clear cells of the mapped extent."""
-        positive, clear = self.counts["source_cells"], self.counts["clear_cells"]
-        return float(positive / (positive + clear))
+        return self.counts.prevalence
 
 
 def cell_keys(tile: Tile, seed: int) -> NDArray[np.uint64]:
@@ -195,7 +205,7 @@ class _Draw:
     positives: _Cells
     clear: _Cells
     areas: _ClassAreas
-    counts: dict[str, int]
+    counts: SampleCounts
     landslides: NDArray[np.int32]
 
 
@@ -247,15 +257,15 @@ class _DrawTile:
             positives,
             negatives,
             self._areas(tile, block, area),
-            {
-                "cells": int(valid.size),
-                "valid_cells": int(valid.sum()),
-                "mapped_cells": int(area.sum()),
-                "source_cells": int(source.sum()),
-                "source_cells_without_values": int(((labels.standing == SOURCE) & ~valid).sum()),
-                "clear_cells": int(clear.sum()),
-                "excluded_cells": int(((labels.standing == EXCLUDED) & valid).sum()),
-            },
+            SampleCounts(
+                cells=int(valid.size),
+                valid_cells=int(valid.sum()),
+                mapped_cells=int(area.sum()),
+                source_cells=int(source.sum()),
+                source_cells_without_values=int(((labels.standing == SOURCE) & ~valid).sum()),
+                clear_cells=int(clear.sum()),
+                excluded_cells=int(((labels.standing == EXCLUDED) & valid).sum()),
+            ),
             np.unique(labels.landslide[labels.landslide > 0]),
         )
 
@@ -365,8 +375,8 @@ def draw(
     while True:
         task = _DrawTile(inventory, tuple(factors), wanted.seed, below, grids.cell_size(grid))
         drawn = _run(task, stack, engine, advance)
-        counts = _sum([d.counts for d in drawn])
-        sources = min(counts["source_cells"], wanted.most or counts["source_cells"])
+        counts = SampleCounts.total([d.counts for d in drawn])
+        sources = min(counts.source_cells, wanted.most or counts.source_cells)
         clear = round(wanted.ratio * sources)
         _require_cells(counts, clear)
         found = [sum(len(c.key) for c in part) for part in _parts(drawn)]
@@ -379,11 +389,12 @@ def draw(
             )
         ))  # fmt: skip
     seen = np.unique(np.concatenate([d.landslides for d in drawn]))
-    counts |= {
-        "landslides": inventory.count,
+    counts = replace(
+        counts,
+        landslides=inventory.count,
         # Sources that lie in no outline have later numbers.
-        "landslides_without_cell": inventory.count - int((seen <= inventory.count).sum()),
-    }
+        landslides_without_cell=inventory.count - int((seen <= inventory.count).sum()),
+    )
     table = _table(drawn, (sources, clear), factors, grid)
     areas = _sum_areas([d.areas for d in drawn], factors, grid)
     return Samples(table, tuple(factors), areas, counts, inventory.positives)
@@ -425,22 +436,18 @@ def _run(task: _DrawTile, stack: xr.DataArray, engine: Engine, advance: Advance)
     return engine.run([call(tile, block) for tile, block in stacks.blocks(stack)], advance)
 
 
-def _sum(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    return {k: sum(c[k] for c in counts) for k in counts[0]}
-
-
-def _require_cells(counts: Mapping[str, int], wanted: int) -> None:
-    if counts["source_cells"] == 0:
+def _require_cells(counts: SampleCounts, wanted: int) -> None:
+    if counts.source_cells == 0:
         hint = (
             " (all their cells lack a value of some factor; see the coverage in `check`)"
-            if counts["source_cells_without_values"]
+            if counts.source_cells_without_values
             else "; are they smaller than the cells, or outside the mapped extent?"
         )
         raise InputError(f"[inventory] no landslide holds the centre of a usable cell{hint}")
-    if counts["clear_cells"] < wanted:
+    if counts.clear_cells < wanted:
         raise InputError(
             f"[samples] {wanted} cells clear of landslides are wanted, but there are only "
-            f"{counts['clear_cells']}; lower negatives_per_positive, buffer or exclusions"
+            f"{counts.clear_cells}; lower negatives_per_positive, buffer or exclusions"
         )
 
 
@@ -512,7 +519,7 @@ def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
     row = np.floor((box.top - table["y"]) / size).astype(np.int64)
     column = np.floor((table["x"] - box.left) / size).astype(np.int64)
     table["block_id"] = row * MOST_BLOCKS + column
-    return replace(samples, table=table, counts={**samples.counts, "block_size": size})
+    return replace(samples, table=table, counts=replace(samples.counts, block_size=size))
 
 
 def values_at(
@@ -575,7 +582,7 @@ def essence(samples: Samples) -> str:
         [{str(c): of_arrays(t[c].to_numpy()) for c in t} for t in tables],
         samples.areas["factor"].astype(str).tolist(),
         [[f.code, f.unit, f.kind, f.legend, dict(f.settings)] for f in samples.factors],
-        {k: v for k, v in samples.counts.items() if k != "block_size"},
+        samples.counts.without_blocks(),
     )
 
 
@@ -589,7 +596,7 @@ def save(samples: Samples, path: Path) -> list[Path]:
     """
     about = {
         "factors": [f.to_dict() for f in samples.factors],
-        "counts": dict(samples.counts),
+        "counts": samples.counts.to_dict(),
         "positives": samples.positives,
     }
     table = pa.Table.from_pandas(samples.table, preserve_index=False)
@@ -637,7 +644,7 @@ def _read(path: Path) -> Samples:
     about = json.loads((table.schema.metadata or {})[KEY])
     factors = tuple(stacks.FactorInfo.from_dict(f) for f in about["factors"])
     areas = pd.read_parquet(path.with_name(AREAS_FILE))
-    frame, counts = table.to_pandas(), {str(k): v for k, v in about["counts"].items()}
+    frame, counts = table.to_pandas(), SampleCounts.from_dict(about["counts"])
     numbers = [
         frame[[*COLUMNS, *(f.code for f in factors)]],
         areas[["x", "y", "code", "cells", "event"]],
@@ -653,6 +660,4 @@ def _read(path: Path) -> Samples:
         known = {*frame[f.code], *areas["code"][areas["factor"] == f.code]}
         if f.legend and not known <= {*f.legend}:
             raise ValueError("classes without a name")
-    if not all(float(counts[k]) > 0 for k in ("source_cells", "clear_cells")):
-        raise ValueError("no cells")
     return Samples(frame, factors, areas, counts, Positive(about["positives"]))

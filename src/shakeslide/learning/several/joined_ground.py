@@ -90,8 +90,7 @@ class Ground:
 
     def odds(self, event: int) -> float:
         """Return source cells over clear cells in the area of an earthquake."""
-        counts = self.own[event].counts
-        return float(counts["source_cells"] / counts["clear_cells"])
+        return self.own[event].counts.odds
 
 
 def join(runs: Sequence[PastRun], common: CommonFactors, seed: int) -> Ground:
@@ -140,9 +139,9 @@ def _with_factors(samples: Samples, codes: Sequence[str], rows: NDArray[np.int64
 
 def _weights(samples: Samples) -> Array:
     """Return the cells that each row of one earthquake stands for, (rows,) float64."""
-    label = samples.label
+    label, counts = samples.label, samples.counts
     each = [
-        samples.counts[key] / max(int((label == k).sum()), 1)
-        for k, key in enumerate(("clear_cells", "source_cells"))
+        cells / max(int((label == k).sum()), 1)
+        for k, cells in enumerate((counts.clear_cells, counts.source_cells))
     ]
     return np.asarray(np.where(label == 1, each[1], each[0]), np.float64)

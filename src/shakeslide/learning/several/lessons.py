@@ -218,7 +218,7 @@ def _event(ground: Ground, event: int, blend: Blend) -> EventRecord:
     counts, odds = ground.own[event].counts, ground.odds(event)
     return EventRecord(
         name=ground.names[event],
-        source_cells=int(counts["source_cells"]),
+        source_cells=counts.source_cells,
         prevalence=odds / (1 + odds),
         median_slope=_median(ground.column(SLOPE)[rows], ground.weight[rows], ground.strong[rows]),
         level=blend.levels[event],
