@@ -19,6 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 from shakeslide.core.errors import InputError
 from shakeslide.models.base import ArrayReader, Arrays, Model
 from shakeslide.models.logistic import logistic
+from shakeslide.models.parallel import processors
 from shakeslide.models.tree_models.trees import Tree, TreeEnsemble
 
 
@@ -96,8 +97,8 @@ class RandomForest(TreeModel):
     max_features : str, int, float or None
         Features that a split may choose from.
     random_state : int or None
-    n_jobs : int
-        Threads that grow trees; it doesn't change the result.
+    n_jobs : int or None
+        Threads that grow trees, by default one per processor; it doesn't change the result.
     engine : {"sklearn", "intelex"}
         What grows the trees: "intelex" is the package scikit-learn-intelex, which is faster and
         draws other random numbers.
@@ -126,7 +127,7 @@ class RandomForest(TreeModel):
         min_samples_leaf: int = 1,
         max_features: str | int | float | None = "sqrt",
         random_state: int | None = None,
-        n_jobs: int = 1,
+        n_jobs: int | None = None,
         engine: str = "sklearn",
     ) -> None:
         self.n_estimators = n_estimators
@@ -138,8 +139,8 @@ class RandomForest(TreeModel):
         self.engine = engine
 
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
-        params = {k: v for k, v in self.get_params().items() if k != "engine"}
-        forest = _forest_class(self.engine)(**params)
+        params = {k: v for k, v in self.get_params().items() if k not in ("engine", "n_jobs")}
+        forest = _forest_class(self.engine)(**params, n_jobs=self.n_jobs or processors())
         forest.fit(X, y)
         share = _positive_share if self.engine == "sklearn" else _share_by_impurity
         grown = [estimator.tree_ for estimator in forest.estimators_]
@@ -178,8 +179,8 @@ class ExtraTrees(TreeModel):
     max_features : str, int, float or None
         Features that a split may choose from.
     random_state : int or None
-    n_jobs : int
-        Threads that grow trees; it doesn't change the result.
+    n_jobs : int or None
+        Threads that grow trees, by default one per processor; it doesn't change the result.
 
     Attributes
     ----------
@@ -203,7 +204,7 @@ class ExtraTrees(TreeModel):
         min_samples_leaf: int = 3,
         max_features: str | int | float | None = "sqrt",
         random_state: int | None = None,
-        n_jobs: int = 1,
+        n_jobs: int | None = None,
     ) -> None:
         self.n_estimators = n_estimators
         self.max_depth = max_depth
@@ -213,7 +214,8 @@ class ExtraTrees(TreeModel):
         self.n_jobs = n_jobs
 
     def _fit(self, X: NDArray[np.float32], y: NDArray[np.uint8]) -> None:
-        forest = ExtraTreesClassifier(**self.get_params()).fit(X, y)
+        threads = self.n_jobs or processors()
+        forest = ExtraTreesClassifier(**{**self.get_params(), "n_jobs": threads}).fit(X, y)
         grown = [estimator.tree_ for estimator in forest.estimators_]
         trees = [_classification_tree(tree, _positive_share(tree)) for tree in grown]
         self.trees_ = TreeEnsemble.from_trees(trees, X.shape[1])
