@@ -63,9 +63,7 @@ def samples(
         }
     )  # fmt: skip
     found = int(slides.sum())
-    counts = replace(
-        NOT_COUNTED, source_cells=found, clear_cells=CELLS - found, landslides=found
-    )
+    counts = replace(NOT_COUNTED, source_cells=found, clear_cells=CELLS - found, landslides=found)
     return Samples(table, FACTORS, areas, counts, Positive.OUTLINES)
 
 

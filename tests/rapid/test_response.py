@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from shakeslide.learning.several.event_bundle import EventBundle
+from shakeslide.models import RandomForest
+from shakeslide.models.formulas.few_terms import FewTerms
 from shakeslide.models.formulas.jessee import areal_coverage
-from shakeslide.rapid import response
+from shakeslide.rapid import computing, response
 from shakeslide.rapid.response import (
     Cells,
     Draws,
@@ -98,6 +103,25 @@ def test_agrees_with_brute_force(model, columns, cells):
     assert np.abs(at_draws(Cells(table, draws, places)) - true).max() < 0.012
 
 
+def in_steps(raw: np.ndarray) -> np.ndarray:
+    """PGV -> a share that rises to 0.3 in 60 steps of any size, as a forest's."""
+    rng = np.random.default_rng(0)
+    at, size = np.sort(np.exp(rng.uniform(np.log(2), np.log(300), 60))), rng.dirichlet(np.ones(60))
+    return np.append(0, 0.3 * np.cumsum(size))[np.searchsorted(at, raw[:, 0])].astype(np.float32)
+
+
+@pytest.mark.parametrize(("steps", "fine"), [(True, True), (False, False)])
+def test_models_of_steps_agree_with_brute_force_at_more_levels(cells, steps, fine):
+    table = response_table(
+        in_steps, cells["raw"], cells["sd"][:1], ShakingColumns(columns=(0,), most=(1e4,)), steps
+    )
+    places = Places(*cells["at"], np.ones((1, CELLS), np.float32))
+    draws = Draws(cells["nodes"][:1], cells["event"])
+    found = summarise(Cells(table, draws, places), np.ones((1, CELLS), np.float32))
+    true = brute(in_steps, cells, (0,))
+    assert (np.abs(found.mean - true.mean(axis=1)).max() < 0.002) == fine
+
+
 def test_cells_are_summarised_alike_however_many_are_in_memory_at_once(cells, monkeypatch):
     shaking = ShakingColumns(columns=(0,), most=(1e4,))
     table = response_table(coverage, cells["raw"], cells["sd"][:1], shaking)
@@ -145,3 +169,11 @@ def test_interpolated_residuals_keep_their_deviation():
         between = (1 - r) * ((1 - c) * z[0] + c * z[1]) + r * ((1 - c) * z[2] + c * z[3])
         assert (g * between).std() == pytest.approx(1, abs=0.01)
         assert between.std() < 0.95
+
+
+def test_a_model_of_trees_responds_in_steps_and_a_bundle_with_one_too():
+    forest, smooth_one = (SimpleNamespace(estimator=e) for e in (RandomForest(), FewTerms()))
+    assert computing.in_steps(forest)
+    assert not computing.in_steps(smooth_one)
+    for models, steps in (((smooth_one, forest), True), ((smooth_one,), False)):
+        assert computing.in_steps(EventBundle(None, models, None)) == steps

@@ -24,6 +24,8 @@ LEVELS = 33
 """Levels of shaking in the table where one measure of shaking varies."""
 LEVELS_OF_TWO = 13
 """Levels of each measure where two vary."""
+LEVELS_OF_STEPS, LEVELS_OF_TWO_STEPS = 65, 25
+"""The same for models that respond in steps: of two measures any number leaves larger errors."""
 LEAST = 1e-12
 """Probabilities are kept this far from 0 and 1, so that their logit is finite."""
 QUANTILES = (0.1, 0.9)
@@ -135,7 +137,7 @@ def response_table(
     raw: Float,
     sd: Float,
     shaking: ShakingColumns,
-    levels: int | None = None,
+    steps: bool = False,
 ) -> Table:
     """Predict cells at levels of shaking around the median.
 
@@ -149,11 +151,14 @@ def response_table(
         Standard deviation of the logarithm of each measure.
     shaking : ShakingColumns
         Which columns vary.
-    levels : int, optional
-        Levels of each measure; default: `LEVELS`, or `LEVELS_OF_TWO` where two vary.
+    steps : bool
+        The model responds in steps, as trees do: at more levels.
     """
     two = len(shaking.columns) == 2
-    count = levels or (LEVELS_OF_TWO if two else LEVELS)
+    one_measure, two_measures = (
+        (LEVELS_OF_STEPS, LEVELS_OF_TWO_STEPS) if steps else (LEVELS, LEVELS_OF_TWO)
+    )
+    count = two_measures if two else one_measure
     at = np.linspace(-REACH, REACH, count)
     logit = np.empty((len(raw), count, count if two else 1), np.float32)
     changed = raw.copy()

@@ -158,6 +158,8 @@ class Work:
         Probabilities whose chance of being exceeded is mapped.
     roads : RoadCells, optional
         Roads that may be cut.
+    steps : bool
+        Whether the model responds to shaking in steps.
     """
 
     predict: Callable[[Float], Float]
@@ -171,6 +173,7 @@ class Work:
     offset: float = 0.0
     exceeds: tuple[float, ...] = ()
     roads: RoadCells | None = None
+    steps: bool = False
 
     def __call__(self, tile: Tile, block: Float) -> tuple[Float, NDArray[np.float64]]:
         """Return maps (bands, rows, cols) and sums (weights, 2 + draws) of a tile.
@@ -227,7 +230,7 @@ class Work:
         """Return the responses of cells, (cells, factors), at rows and columns among the nodes."""
         row, col = places
         sd = self.nodes.sd_at(row, col)
-        table = response.response_table(self.predict, raw, sd, self.shaking)
+        table = response.response_table(self.predict, raw, sd, self.shaking, self.steps)
         where = Places(row, col, np.ascontiguousarray(self.nodes.gain(row, col)))
         return response.Cells(table, self.nodes.draws, where)
 
