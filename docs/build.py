@@ -162,6 +162,7 @@ def run_gallery() -> Path:
 
 
 GROUPS: tuple[factor_sets.Group, ...] = get_args(factor_sets.Group)
+LAYERS_OF_SETS = ("rupture", "faults", "aftershocks", "lithology", "soil", "landcover")
 MEASURES = {
     (function, name): measure
     for function, measures in (
@@ -226,7 +227,7 @@ def families_section() -> list[str]:
         "## Factors at several scales",
         "",
         FAMILIES_HEAD.format(
-            count=len(factor_sets.tables({"groups": [*GROUPS]}, ["rupture", "faults"])),
+            count=len(factor_sets.tables({"groups": [*GROUPS]}, LAYERS_OF_SETS)),
             scales=", ".join(f"{s:g}" for s in sets.scales),
             channels=", ".join(f"{a:g}" for a in sets.channels),
         ),
@@ -247,8 +248,7 @@ def family_row(family: factor_sets.Family) -> str:
     function = FUNCTIONS[str(table["function"])]
     about = MEASURES.get((str(table["function"]), str(table.get("measure"))), function)
     unit = "lg km²" if table.get("log") else about.unit
-    code = family.code({"scale": 120.0, "min_area": 1.0}.get(family.scale))
-    cells = [f"`{code}`", family.name, unit, about.definition, about.citation]
+    cells = [f"`{family.example}`", family.name, unit, about.definition, about.citation]
     return "| " + " | ".join(one_line(c) for c in cells) + " |"
 
 

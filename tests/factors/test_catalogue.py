@@ -57,27 +57,11 @@ FACTORS = {
     "DRG_5ha": "",
     "ARG_5ha": "",
     "RSP_5ha": "",
-    **{
-        f"{base}_{scale}m": ""
-        for scale in (30, 150)
-        for base in (
-            "SLO",
-            "SLOA",
-            "GRE",
-            "GRN",
-            "SC",
-            "SCP",
-            "SCH",
-            "TPI",
-            "RER",
-            "RPO",
-            "DEV",
-            "SLM",
-            "SLX",
-            "SLN",
-            "SLD",
-        )
-    },
+    **{f"{base}_150m": "" for base in ("SLO", "SLOA", "GRE", "SCP", "RPO", "SLD", "FRU")},
+    "SRU": "dip_direction = 60",
+    "HGW": "dip_direction = 60",
+    "SHA": 'function = "class_share"\nlayer = "soil"\nscale = 100',
+    "SHB": 'function = "class_share"\nlayer = "lithology"\nscale = 100\nof = "granite"',
 }
 """One factor at least of every function, with options."""
 OF_THE_DEM = [code for code, text in FACTORS.items() if not text and code != "DRG_5ha"]
@@ -140,9 +124,9 @@ def missing(code: str) -> np.ndarray:
     empty = np.zeros((site.ROWS, site.COLS), bool)
     if code == "VAL":
         empty[:, 170:] = True
-    elif code == "CAT":
+    elif code in ("CAT", "SHA"):
         empty[140:] = True
-    elif code == "CATP":
+    elif code in ("CATP", "SHB"):
         empty[:, 90:135] = True
     elif code in ("ELE", "SLO1", "ASP", "CUR", "CURP", "CURH", "TPI1", "TPI2", "REL", "ROU",
                   "NOR", "EAS", "UPS", "WET", "HEI", *OF_THE_DEM):  # fmt: skip

@@ -8,10 +8,12 @@ from shakeslide.core import extensions
 from shakeslide.core.errors import InputError
 from shakeslide.factors import (
     aftershocks,
+    class_shares,
     epicentre,
     layer_values,
     point_density,
     proximity,
+    rupture_side,
     terrain_scales,
     topography,
     water,
@@ -24,8 +26,8 @@ from shakeslide.factors.factor import (
     Sources,
     Travel,
 )
+from shakeslide.study.factor_sets import EPICENTRE
 from shakeslide.study.factor_settings import (
-    EPICENTRE,
     GROUP,
     DensityFactor,
     FactorBase,
@@ -41,6 +43,8 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
     **topography.FUNCTIONS,
     **terrain_scales.FUNCTIONS,
     **water.FUNCTIONS,
+    **rupture_side.FUNCTIONS,
+    **class_shares.FUNCTIONS,
 }
 """Function by name, as in a factor's table of the study."""
 

@@ -155,7 +155,8 @@ def _raster_value(settings: ValueFactor, layer: Layer, code: str) -> Made:
     )
 
 
-def _category(settings: CategoryFactor, code: str, sources: Sources) -> Made:
+def category(settings: CategoryFactor, code: str, sources: Sources) -> Made:
+    """Return the classes of a layer: codes, with a legend of their names."""
     layer = sources.layer(settings.layer, code)
     if not sourced.is_vector(layer):
         return _raster_category(settings, layer, code, sources)
@@ -217,7 +218,7 @@ FUNCTIONS: Mapping[str, FactorFunction] = {
         definition="class at the cell's centre; models use its frequency ratio in the training "
         "data",
         citation="Lee and Min (2001), Environ. Geol. 40, 1095-1113",
-        make=_category,
+        make=category,
         travel=Travel(),
     ),
 }

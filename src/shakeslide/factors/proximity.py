@@ -28,7 +28,8 @@ from shakeslide.geo import grid as grids
 from shakeslide.geo import projection
 from shakeslide.io import vector
 from shakeslide.layers import readers as sourced
-from shakeslide.study.factor_settings import EPICENTRE, DistanceFactor, LineDirectionFactor
+from shakeslide.study.factor_sets import EPICENTRE
+from shakeslide.study.factor_settings import DistanceFactor, LineDirectionFactor
 
 MOST_PIECES = 5_000_000
 """Pieces into which the lines of a layer may be cut."""

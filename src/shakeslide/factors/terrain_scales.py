@@ -22,7 +22,6 @@ from shakeslide.factors.window_statistics import Extremes, Moments
 from shakeslide.geo import grid as grids
 from shakeslide.geo import projection
 from shakeslide.study.factor_settings import (
-    ScaleFactor,
     SmoothedAspectFactor,
     SmoothedFactor,
     WindowFactor,
@@ -49,7 +48,7 @@ def _surface(inputs: TileInputs, scale: float) -> tuple[NDArray[np.float64], Any
     return inputs.shared("smoothed surface", scale, made)
 
 
-def _forms(inputs: TileInputs, scale: float) -> Forms:
+def forms_of(inputs: TileInputs, scale: float) -> Forms:
     """Return the derivatives of the smoothed surface on the tile."""
     surface, inner = _surface(inputs, scale)
     return inputs.shared(
@@ -71,7 +70,7 @@ def smoothed_aspect(inputs: TileInputs, scale: float) -> Float:
     """
 
     def made() -> Float:
-        form = _forms(inputs, scale)
+        form = forms_of(inputs, scale)
         angle = np.degrees(np.arctan2(-form.gx, -form.gy)) % np.float32(360)
         # The remainder of a tiny negative angle is 360.
         angle[angle >= 360] = 0
@@ -82,24 +81,24 @@ def smoothed_aspect(inputs: TileInputs, scale: float) -> Float:
 
 
 def _slope(inputs: TileInputs, scale: float) -> Float:
-    form = _forms(inputs, scale)
+    form = forms_of(inputs, scale)
     return np.degrees(np.arctan(np.hypot(form.gx, form.gy)))
 
 
 def _uphill(inputs: TileInputs, scale: float, part: Callable[[Float], Float]) -> Float:
     """Return a component of the gradient by true north: uphill is opposite to the aspect."""
-    form, aspect = _forms(inputs, scale), smoothed_aspect(inputs, scale)
+    form, aspect = forms_of(inputs, scale), smoothed_aspect(inputs, scale)
     steep = np.hypot(form.gx, form.gy)
     return np.where(aspect == -1, np.float32(0), -steep * part(np.radians(aspect)))
 
 
 def _bend(inputs: TileInputs, scale: float) -> Float:
-    form = _forms(inputs, scale)
+    form = forms_of(inputs, scale)
     return np.float32(-200) * (form.xx + form.yy)
 
 
 def _directed(inputs: TileInputs, scale: float, plan: bool) -> Float:
-    form = _forms(inputs, scale)
+    form = forms_of(inputs, scale)
     gx, gy = (form.gy, -form.gx) if plan else (form.gx, form.gy)
     squared = gx * gx + gy * gy
     bend = form.xx * gx * gx + form.yy * gy * gy + form.xy * gx * gy
@@ -285,19 +284,19 @@ class WindowMeasure:
         return WINDOWS[self.measure].compute(inputs, self.scale)
 
 
-def require_scale(settings: ScaleFactor, code: str, grid: GeoBox) -> None:
+def require_scale(scale: float, code: str, grid: GeoBox) -> None:
     """Raise where a scale is finer than the cells or wider than the grid."""
     cell = max(grids.cell_size(grid))
-    if 2 * settings.scale < cell:
+    if 2 * scale < cell:
         raise InputError(
-            f"[factors.{code}] scale = {settings.scale:g} m is finer than the grid's cells "
+            f"[factors.{code}] scale = {scale:g} m is finer than the grid's cells "
             f"({cell:g} m); give a wider one, or leave it out of [factors] scales"
         )
-    require_within(settings.scale, f"[factors.{code}] scale", grid)
+    require_within(scale, f"[factors.{code}] scale", grid)
 
 
 def _smoothed(settings: SmoothedFactor, code: str, sources: Sources) -> Made:
-    require_scale(settings, code, sources.grid)
+    require_scale(settings.scale, code, sources.grid)
     about = SMOOTHED[settings.measure]
     return Made(
         SmoothedForm(settings.measure, settings.scale),
@@ -310,7 +309,7 @@ def _smoothed(settings: SmoothedFactor, code: str, sources: Sources) -> Made:
 
 
 def _smoothed_aspect(settings: SmoothedAspectFactor, code: str, sources: Sources) -> Made:
-    require_scale(settings, code, sources.grid)
+    require_scale(settings.scale, code, sources.grid)
     return Made(
         SmoothedAspect(settings.scale),
         halo=smoothing.halo(*grids.cell_size(sources.grid), settings.scale),
@@ -319,7 +318,7 @@ def _smoothed_aspect(settings: SmoothedAspectFactor, code: str, sources: Sources
 
 
 def _window(settings: WindowFactor, code: str, sources: Sources) -> Made:
-    require_scale(settings, code, sources.grid)
+    require_scale(settings.scale, code, sources.grid)
     about = WINDOWS[settings.measure]
     rows, cols = smoothing.steps(*grids.cell_size(sources.grid), settings.scale)
     return Made(

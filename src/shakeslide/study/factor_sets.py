@@ -9,7 +9,7 @@ a study names scales and groups rather than hundreds of tables.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -23,6 +23,8 @@ Group = Literal["terrain", "hydrology", "shaking", "classes"]
 """Names of the groups of families."""
 Table = dict[str, TomlValue]
 
+EPICENTRE = "epicentre"
+"""What the layer of a distance is called that is measured from the [event] epicentre."""
 HECTARES = 100.0
 """Hectares in a km²."""
 SCALES: tuple[float, ...] = (30, 60, 120, 240, 480, 960)
@@ -67,15 +69,18 @@ class Family:
         Of the factors, to which the scale is added.
     table : mapping
         Their table in the study file, without the scale.
-    scale : {"scale", "min_area", ""}
+    scale : {"scale", "bandwidth", "min_area", ""}
         The key that holds the scale: metres, or km² upstream. "": there is one factor.
+    own : tuple of float
+        Scales of the family alone, in place of those of the study.
     """
 
     base: str
     group: Group
     name: str
     table: Mapping[str, TomlValue]
-    scale: Literal["scale", "min_area", ""] = "scale"
+    scale: Literal["scale", "bandwidth", "min_area", ""] = "scale"
+    own: tuple[float, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -85,7 +90,13 @@ class Family:
     @property
     def unit(self) -> str:
         """Unit of the scale in a code, which has no decimal point."""
-        return {"scale": "m", "min_area": "ha", "": ""}[self.scale]
+        return {"min_area": "ha", "": ""}.get(self.scale, "m")
+
+    @property
+    def example(self) -> str:
+        """A code of the family."""
+        usual = {"": None, "min_area": 1.0}.get(self.scale, 120.0)
+        return self.code(self.own[0] if self.own else usual)
 
     def code(self, scale: float | None = None) -> str:
         """Return the code at a scale in metres or km²."""
@@ -126,6 +137,16 @@ def _one(base: str, group: Group, name: str, **table: TomlValue) -> Family:
     return Family(base=base, group=group, name=name, table=table, scale="")
 
 
+def _facing(base: str, name: str, layer: str) -> Family:
+    table: Table = {"function": "facing_source", "layer": layer}
+    return Family(base=base, group="shaking", name=name, table=table)
+
+
+def _share(base: str, name: str, layer: str) -> Family:
+    table: Table = {"function": "class_share", "layer": layer}
+    return Family(base=base, group="classes", name=name, table=table)
+
+
 FAMILIES: Mapping[str, Family] = {
     family.base: family
     for family in (
@@ -159,6 +180,24 @@ FAMILIES: Mapping[str, Family] = {
         _water("DRG", "Distance to ridges", "ridge_distance"),
         _water("ARG", "Angle to ridges", "ridge_angle"),
         _water("RSP", "Relative slope position", "slope_position"),
+        _one("DRU", "shaking", "Distance to the rupture", function="distance", layer="rupture"),
+        _one("DFA", "shaking", "Distance to faults", function="distance", layer="faults"),
+        _one("DEP", "shaking", "Distance to the epicentre", function="distance", layer=EPICENTRE),
+        _one("SRU", "shaking", "Signed distance", function="signed_distance", layer="rupture"),
+        _one("HGW", "shaking", "Hanging wall", function="hanging_wall", layer="rupture"),
+        Family(
+            base="AF",
+            group="shaking",
+            name="Aftershocks",
+            table={"function": "density", "layer": "aftershocks"},
+            scale="bandwidth",
+            own=(2500, 5000, 10_000),
+        ),
+        _facing("FRU", "Facing the rupture", "rupture"),
+        _facing("FEP", "Facing the epicentre", EPICENTRE),
+        _share("LIS", "Share of the own lithology", "lithology"),
+        _share("SOS", "Share of the own soil type", "soil"),
+        _share("LCS", "Share of the own land cover", "landcover"),
     )
 }
 """The families by base."""
@@ -223,25 +262,20 @@ def _validated(given: Mapping[str, TomlValue]) -> FactorSets:
 
 
 def _of_groups(sets: FactorSets, layers: Collection[str]) -> Iterator[tuple[str, Table]]:
-    wanted = [
-        f
-        for f in FAMILIES.values()
-        if f.group in sets.groups and (not f.layer or f.layer in layers)
-    ]
-    kinds: Sequence[tuple[str, Sequence[float | None]]] = (
-        ("", [None]),
-        ("min_area", sets.channels),
-        ("scale", sets.scales),
-    )
-    for kind, scales in kinds:
+    there = {"", EPICENTRE, *layers}
+    wanted = [f for f in FAMILIES.values() if f.group in sets.groups and f.layer in there]
+    for family in wanted:
+        for own in family.own or ([None] if family.scale == "" else []):
+            yield family.code(own), family.factor(own)
+    for key, scales in (("min_area", sets.channels), ("scale", sets.scales)):
         for scale in scales:
             for family in wanted:
-                if family.scale == kind:
+                if family.scale == key and not family.own:
                     yield family.code(scale), family.factor(scale)
 
 
 def _examples() -> list[str]:
-    return [f.code({"scale": 120.0, "min_area": 1.0}.get(f.scale)) for f in FAMILIES.values()]
+    return [f.example for f in FAMILIES.values()]
 
 
 def _like(code: str) -> str:

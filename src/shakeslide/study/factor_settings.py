@@ -22,10 +22,6 @@ GROUP = "shakeslide.factors"
 """Entry points by which packages bring functions."""
 
 
-EPICENTRE = "epicentre"
-"""What the layer of a distance is called that is measured from the [event] epicentre."""
-
-
 class FactorBase(Settings):
     """Settings of every factor."""
 
@@ -314,6 +310,51 @@ class WindowFactor(ScaleFactor):
         "slope_sd",
     ] = "relief"
     """What is measured. The scale is half the side of the window."""
+
+
+class RuptureSideFactor(LayerFactor):
+    """A factor of the side of a rupture's trace."""
+
+    dip_direction: Annotated[
+        Annotated[float, Field(ge=0, lt=360)] | None,
+        Default("the epicentre lies on the hanging wall"),
+    ] = None
+    """Azimuth to which the rupture dips, in degrees from true north: on that side of the trace is
+    the hanging wall."""
+
+
+class SignedDistanceFactor(RuptureSideFactor):
+    """Distance to the trace of the rupture: positive on the hanging wall, negative on the
+    footwall."""
+
+    function: Literal["signed_distance"] = "signed_distance"
+
+
+class HangingWallFactor(RuptureSideFactor):
+    """1 on the hanging wall beside the trace of the rupture, 0 elsewhere."""
+
+    function: Literal["hanging_wall"] = "hanging_wall"
+
+
+class FacingSourceFactor(LayerFactor):
+    """Cosine of the angle between the slope's aspect and the direction to the nearest point of a
+    layer of lines, or to the epicentre with layer = "epicentre"."""
+
+    function: Literal["facing_source"] = "facing_source"
+    scale: Positive = 120.0
+    """Standard deviation in metres of the smoothing before the aspect."""
+
+
+class ClassShareFactor(LayerFactor):
+    """Share of a class in a square window around the cell."""
+
+    function: Literal["class_share"] = "class_share"
+    scale: Positive = 120.0
+    """Half the side of the window in metres."""
+    of: Annotated[str, Default("the cell's own class")] = ""
+    """The class, as the legend names it."""
+    overlap: Annotated[Literal["last", "first"] | None, Default("`last`")] = None
+    """Which of several overlapping polygons counts: the `last` or the `first` in the file."""
 
 
 class OwnFactor(LayerFactor):

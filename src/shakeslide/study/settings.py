@@ -25,8 +25,8 @@ from shakeslide.core.errors import InputError, did_you_mean, shortened
 from shakeslide.study import document as documents
 from shakeslide.study import presets
 from shakeslide.study.document import TomlValue
+from shakeslide.study.factor_sets import EPICENTRE
 from shakeslide.study.factor_settings import (
-    EPICENTRE,
     FACTOR_FUNCTIONS,
     OWN,
     FactorBase,
