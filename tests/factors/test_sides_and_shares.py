@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -81,9 +80,10 @@ def test_signed_distance(
     beside = (y > BENT[0][1] + 60) & (y < BENT[2][1] - 60) & (np.abs(found) > 1)
     assert (np.sign(found) == np.where(east, east_is, -east_is))[beside].all()
     wall = values(factor(trace, "hanging_wall", event, **options))
-    assert (wall[beside] == (found > 0)[beside]).all()
-    # Far beyond the ends there is no hanging wall.
-    assert wall[0].max() == wall[-1].max() == 0 < wall.max()
+    near = beside & (np.abs(found) < 300)
+    assert (wall[near] == (found > 0)[near]).all()
+    # Straight beyond the ends there is no hanging wall.
+    assert wall[0, 20:31].max() == wall[-1, 20:31].max() == 0 < wall.max()
 
 
 def test_without_a_side_it_is_asked_for(trace: Layer) -> None:

@@ -141,12 +141,13 @@ def _trace(settings: RuptureSideFactor, code: str, sources: Sources) -> tuple[Tr
         raise InputError(f"{layer.path}: factor {code} needs lines that have a length")
     towards = _towards_hanging_wall(settings, code, sources, s)
     turn = towards[0] * (s.y1 - s.y0) - towards[1] * (s.x1 - s.x0) > 0
-    first = np.where(turn[:, None], np.c_[s.x1, s.y1], np.c_[s.x0, s.y0])
-    last = np.where(turn[:, None], np.c_[s.x0, s.y0], np.c_[s.x1, s.y1])
+    x0, x1 = np.where(turn, s.x1, s.x0), np.where(turn, s.x0, s.x1)
+    y0, y1 = np.where(turn, s.y1, s.y0), np.where(turn, s.y0, s.y1)
+    ends = np.column_stack([np.concatenate([x0, x1]), np.concatenate([y0, y1])])
     # An end that two segments share is none of the trace's.
-    end = np.unique(np.vstack([first, last]), axis=0, return_inverse=True)[1].ravel()
-    inner = np.asarray(np.bincount(end) > 1)[end]
-    segments = nearest.Segments(*(np.ascontiguousarray(v) for v in (*first.T, *last.T)))
+    place = np.unique(ends, axis=0, return_inverse=True)[1].ravel()
+    inner = np.asarray(np.bincount(place) > 1)[place]
+    segments = nearest.Segments(x0, y0, x1, y1)
     return Trace(segments, inner.reshape(2, -1).T), list(features.notes)
 
 
