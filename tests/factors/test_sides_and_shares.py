@@ -80,7 +80,7 @@ def test_signed_distance(
     beside = (y > BENT[0][1] + 60) & (y < BENT[2][1] - 60) & (np.abs(found) > 1)
     assert (np.sign(found) == np.where(east, east_is, -east_is))[beside].all()
     wall = values(factor(trace, "hanging_wall", event, **options))
-    near = beside & (np.abs(found) < 300)
+    near = beside & (np.abs(found) < 150)
     assert (wall[near] == (found > 0)[near]).all()
     # Straight beyond the ends there is no hanging wall.
     assert wall[0, 20:31].max() == wall[-1, 20:31].max() == 0 < wall.max()
