@@ -9,7 +9,7 @@ SLOW_KERNELS := $(VENV)/.slow-kernels-compiled
 # Byte code is kept even where the environment says otherwise: each process would compile all modules.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help install demo test slow check bench reproduce docs site clean
+.PHONY: help install demo test slow check bench accuracy reproduce docs site clean
 
 help:
 	@echo "make demo       set up, then walk the built-in synthetic earthquake from layers to report"
@@ -17,6 +17,7 @@ help:
 	@echo "make slow       the tests that are slow by nature; a plain pytest runs both"
 	@echo "make check      ruff and mypy (strict)"
 	@echo "make bench      speed against peers, as ratios measured in the same run"
+	@echo "make accuracy   how the models compare on the same splits and inputs; about an hour"
 	@echo "make reproduce  the paper's experiments on both studies; hours with SCALE=paper"
 	@echo "make docs       the generated pages of docs/, then the site"
 	@echo "make site       the documentation's site in site/, for reading offline"
@@ -65,6 +66,16 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+# Kashmir's data are looked for beside the checkout; the synthetic earthquakes need none.
+OTHER_GROUND := --models "rf 14" "lr 14" "sae 14" "lgbm 14" "best 14" "rf all" "sae all" "lgbm all" "best all"
+accuracy: $(STAMP)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.accuracy --protocol block
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.accuracy --protocol pixel
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.accuracy --protocol halves $(OTHER_GROUND)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.accuracy --ground loma $(OTHER_GROUND)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.accuracy --ground 61 --splits 5 $(OTHER_GROUND)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.accuracy --ground 62 --splits 5 $(OTHER_GROUND)
 
 reproduce: $(STAMP)
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.paper --scale $(or $(SCALE),quick)

@@ -50,7 +50,7 @@ BUFFER = 300.0
 """Metres around the held-out blocks from which nothing is trained on."""
 MEASURES = ("oa", "roc_auc", "brier")
 ROOT = Path(__file__).parents[1]
-SCALES: list[str] = []
+SCALES = ['factors.groups=["hydrology", "terrain"]']
 """What a study gets beside the 14 factors."""
 INPUTS = {"angles": "sincos", "scaling": "normal"}
 """How every contender is given its factors, so that none has an advantage of encoding."""

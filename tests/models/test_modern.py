@@ -149,7 +149,7 @@ def test_a_full_batch_loses_the_same_units():
         ({"batch_size": 1}, "balanced"),
         ({"head": "svm"}, "average"),
         ({"average": "median"}, "average"),
-        ({"beta": 0.1, "activation": "silu"}, "beta"),
+        ({"beta": 0.1, "activation": "silu", "pretrain_steps": 9}, "beta"),
     ],
 )
 def test_impossible_settings_are_named(change, named):
