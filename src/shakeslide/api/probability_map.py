@@ -51,7 +51,8 @@ def predict_map(model: Any, factors: xr.Dataset) -> xr.DataArray:
     Raises
     ------
     InputError
-        A factor of the model is missing, or has another unit, kind or legend than in training.
+        A factor of the model is missing, or has another unit, kind or legend than in training,
+        or the model looks around the place of a cell (`context = ["place"]`).
     ValueError
         The model is no classifier of two classes.
 
@@ -73,6 +74,11 @@ def predict_map(model: Any, factors: xr.Dataset) -> xr.DataArray:
     used = chosen(factors, codes)
     if known:
         bundle.require_factors(model, [info_of(variable) for variable in used])
+        if model.of_places:
+            raise InputError(
+                f'predict_map: model {model.name} has context = ["place"], so that it maps the '
+                "ground that it was trained on alone; use the map that `shakeslide map` writes"
+            )
     rows = model if known else _Classifier(model, tuple(codes))
     values = da.map_blocks(
         partial(prediction.predict_block, rows, columns=range(len(used))),

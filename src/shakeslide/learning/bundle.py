@@ -34,6 +34,7 @@ from shakeslide.models.formulas.raw import Formula, RawModel
 from shakeslide.sampling import context
 from shakeslide.sampling.context import Context, ContextRecord
 from shakeslide.sampling.encoding import Angles, Encoder, EncoderRecord
+from shakeslide.sampling.sampling import Samples
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS
 
 Method = Literal["none", "platt", "isotonic"]
@@ -137,26 +138,88 @@ class FittedModel:
     calibration: Calibration | None = None
     context: Context | None = None
 
+    @property
+    def of_places(self) -> int:
+        """Number of inputs of a row that follow from its place."""
+        return 0 if self.context is None else self.context.width_of_places
+
+    def rows_of(
+        self, samples: Samples, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Return what `predict` takes of some samples.
+
+        Parameters
+        ----------
+        samples : Samples
+            With the model's factors.
+        rows : array, (n,) int64, optional
+            Their numbers; default: all.
+
+        Returns
+        -------
+        array, (n, factors + of_places) float32
+        """
+        raw = samples.raw if rows is None else samples.raw[rows]
+        if self.context is None or not self.of_places:
+            return raw
+        x, y = samples.places
+        at = slice(None) if rows is None else rows
+        around = self.context.of_places(x[at], y[at], samples.event[at])
+        return np.concatenate([raw, around], axis=1)
+
+    def at_places(
+        self, raw: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """Return what `predict` takes of cells of the study's own earthquake.
+
+        Parameters
+        ----------
+        raw : array, (n, factors) float32
+            Raw factors.
+        x, y : array, (n,) float64
+            The cells' centres.
+
+        Returns
+        -------
+        array, (n, factors + of_places) float32
+        """
+        if self.context is None or not self.of_places:
+            return raw
+        own = np.zeros(len(raw), np.int64)
+        return np.concatenate([raw, self.context.of_places(x, y, own)], axis=1)
+
     def predict(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of a landslide source.
 
         Parameters
         ----------
         raw : array, (rows, factors) float32
-            Raw factors; a row with a NaN gets NaN.
+            Raw factors; a row with a NaN gets NaN. Of a model that looks around the place of a
+            cell: as `rows_of` or `at_places` returns them.
 
         Returns
         -------
         array, (rows,) float32
+
+        Raises
+        ------
+        InputError
+            The model looks around the place of a cell, and the rows have factors alone.
         """
+        if self.of_places and raw.shape[1] == len(self.factors):
+            raise InputError(
+                f'model {self.name} has context = ["place"]: it needs the places of the cells too '
+                "(FittedModel.rows_of, FittedModel.at_places)"
+            )
         plain = isinstance(self.estimator, Formula)
         rows = chunks.FORMULA_ROWS if plain else chunks.CHUNK_ROWS
         return chunks.predict_whole_rows(self._probability, raw, rows)
 
-    def _probability(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _probability(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        raw, around = np.split(rows, [len(self.factors)], axis=1)
         features = self.encoder.transform(raw)
         if self.context is not None:
-            features = np.concatenate([features, self.context.inputs(raw)], axis=1)
+            features = np.concatenate([features, self.context.of_factors(raw), around], axis=1)
         p = self.estimator.predict_proba(features)[:, 1]
         if self.calibration is not None:
             p = self.calibration.apply(np.asarray(p, np.float64))

@@ -215,7 +215,7 @@ def explain(
         Runs the steps; those of an earlier begin need not be run again.
     """
     together = groups(samples, split.train)
-    test = samples.raw[split.test]
+    test = model.rows_of(samples, split.test)
     told = importance.permutation_importance(
         model.predict,
         test,
@@ -302,7 +302,11 @@ class Attribution:
 
 
 def attribute(
-    model: FittedModel, row: NDArray[np.float32], samples: Samples, seed: int
+    model: FittedModel,
+    row: NDArray[np.float32],
+    place: tuple[float, float],
+    samples: Samples,
+    seed: int,
 ) -> Attribution:
     """Return what each factor adds to the log-odds of one cell, against cells clear of landslides.
 
@@ -312,6 +316,9 @@ def attribute(
         Trained.
     row : array, (factors,) float32
         The cell's raw factors.
+    place : (float, float)
+        Its centre. What a model knows of the ground around it is no factor: the cells to compare
+        with are given the same.
     samples : Samples
         Where the cells to compare with are drawn.
     seed : int
@@ -324,10 +331,13 @@ def attribute(
     # The question is what sets the place apart from ground that did not fail.
     clear = np.nonzero(samples.label == 0)[0]
     background = samples.raw[rng.choice(clear, min(BACKGROUND, len(clear)), replace=False)]
+    x, y = (np.array([v], np.float64) for v in place)
+    around = model.at_places(row[None], x, y)[:, len(row) :]
     alone: Sequence[tuple[int, ...]] = [(i,) for i in range(len(model.factors))]
 
     def log_odds(raw: NDArray[np.float32]) -> NDArray[np.float64]:
-        p = np.clip(model.predict(raw).astype(np.float64), EPSILON, 1 - EPSILON)
+        rows = np.concatenate([raw, np.repeat(around, len(raw), axis=0)], axis=1)
+        p = np.clip(model.predict(rows).astype(np.float64), EPSILON, 1 - EPSILON)
         return np.asarray(np.log(p / (1 - p)))
 
     told = importance.attribution(log_odds, row, background, alone, seed=seed)
@@ -345,7 +355,7 @@ def attribute(
     ]
     return Attribution(
         model=model.name,
-        probability=float(model.predict(row[None])[0]),
+        probability=float(model.predict(np.concatenate([row[None], around], axis=1))[0]),
         # The base is a mean of log-odds.
         background=1 / (1 + float(np.exp(-told.base))),
         parts=tuple(sorted(parts, key=lambda part: -abs(part.log_odds))),

@@ -59,7 +59,7 @@ def fit(
     if model.calibration is None or ground is None:
         return fitted
     start = time.perf_counter()
-    plain = replace(model, calibration=None).predict(ground.raw)
+    plain = replace(model, calibration=None).predict(model.rows_of(ground))
     level = levelled(
         model.calibration,
         plain[ground.label == 1],

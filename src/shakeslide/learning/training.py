@@ -47,7 +47,7 @@ class Recipe:
     calibration : {"none", "platt", "isotonic"}
         How its probabilities are calibrated, on rows of the training side that it was not fitted
         on.
-    context : tuple of {"factors"}
+    context : tuple of {"factors", "place"}
         What of the training rows around a cell the model is given beside its factors.
     exclusion : tuple of float
         Distances in cells up to which a training row's neighbours are left out of its own context:
@@ -349,7 +349,9 @@ def _calibrations(
     fits = fit(
         plain, samples, train, inner_seeds, inner_regions, _part(advance, 1 / CALIBRATION_FOLDS)
     )
-    told = [f.model.predict(samples.raw[i[1]]) for f, i in zip(fits, inner, strict=True)]
+    told = [
+        f.model.predict(f.model.rows_of(samples, i[1])) for f, i in zip(fits, inner, strict=True)
+    ]
     fitter = fit_platt if recipe.calibration == "platt" else fit_isotonic
     out: list[Calibration | None] = []
     for first in range(0, len(inner), CALIBRATION_FOLDS):

@@ -211,7 +211,7 @@ def tune(
         raise InputError(f"tune: {recipe.name} has no settings to search; one of {list(SPACES)}")
     split, fitted, judged = validation(samples, protocol, plan)
     area = trials.training_areas(samples, split, plan)
-    y, raw = samples.label[judged], samples.raw[judged]
+    y = samples.label[judged]
 
     def objective(trial: optuna.Trial) -> float:
         own = {} if trial.number == 0 else SPACES[recipe.name](trial)
@@ -219,7 +219,7 @@ def tune(
         # One seed for all trials, so that settings differ and not their luck.
         seed = training.seed_of(plan.seed, recipe.name, f"tune {protocol}", 0, 0)
         model = training.fit(tried, samples, [fitted], [seed], [area])[0].model
-        told = scores.scores(y, model.predict(raw), 0.5)
+        told = scores.scores(y, model.predict(model.rows_of(samples, judged)), 0.5)
         trial.set_user_attr("roc_auc", float(told["roc_auc"]))
         # As they are read back from the journal.
         trial.set_user_attr("params", json.loads(json.dumps(own)))

@@ -231,7 +231,7 @@ def judge(
         The probabilities.
     """
     y = samples.label[split.test]
-    p = model.predict(samples.raw[split.test])
+    p = model.predict(model.rows_of(samples, split.test))
     share, known = model.about.sample_share, model.about.prevalence
     if known != samples.prevalence:
         # Of another event: its probabilities are corrected to the share that was known in training
@@ -345,7 +345,7 @@ def _success(model: FittedModel, samples: Samples, split: Split) -> Curve:
     """Return the success-rate curve: of the rows that the model was trained on."""
     y = samples.label[split.train]
     weights = curves.class_weights(y, samples.prevalence)
-    p = model.predict(samples.raw[split.train])
+    p = model.predict(model.rows_of(samples, split.train))
     return _numbers(curves.captured(y, p, RATE_GRID, weights))
 
 

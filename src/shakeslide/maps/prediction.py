@@ -37,10 +37,11 @@ NO_CLASS = 0
 class _PredictTile:
     model: FittedModel
     columns: tuple[int, ...]
+    grid: GeoBox
     masks: Masks | None = None
 
     def __call__(self, tile: Tile, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        p = predict_block(self.model, block, self.columns)
+        p = predict_tile(self.model, tile, self.grid, block, self.columns)
         return p if self.masks is None else self.masks.applied(tile, p)
 
 
@@ -142,6 +143,36 @@ def predict_block(
     return out.reshape(block.shape[1:])
 
 
+def predict_tile(
+    model: FittedModel,
+    tile: Tile,
+    grid: GeoBox,
+    block: NDArray[np.float32],
+    columns: Sequence[int],
+) -> NDArray[np.float32]:
+    """Return the probability of each cell of a tile, (rows, cols) float32, wherever it lies.
+
+    Parameters
+    ----------
+    model : FittedModel
+        Trained; it may look around the place of a cell.
+    tile, grid : Tile, GeoBox
+        Where the block lies.
+    block, columns
+        As for `predict_block`: block (factors, rows, cols).
+    """
+    if not model.of_places:
+        return predict_block(model, block, columns)
+    x, y = grids.cell_centres(grid, tile)
+    # Their place is a factor of the block: what follows from it needs no more memory than others.
+    around = [
+        model.at_places(np.empty((len(x), 0), np.float32), x, np.full(len(x), one)) for one in y
+    ]
+    planes = np.stack(around).transpose(2, 0, 1)
+    whole = np.concatenate([block[list(columns)], planes])
+    return predict_block(model, whole, range(len(whole)))
+
+
 def write_maps(
     model: FittedModel,
     stack: xr.DataArray,
@@ -168,7 +199,7 @@ def write_maps(
     masks : Masks, optional
         Ground that shows what the study states instead of a prediction.
     """
-    call = _PredictTile(model, columns_of(model, stack), masks)
+    call = _PredictTile(model, columns_of(model, stack), job.grid, masks)
     cut = to_shards(call, stack, job)
     probability = job.folder / f"{model.name}_probability.tif"
     classes = job.folder / f"{model.name}_class.tif"

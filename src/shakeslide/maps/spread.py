@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
@@ -131,12 +132,13 @@ class _SpreadTile:
     members: tuple[FittedModel, ...]
     columns: tuple[int, ...]
     shows: str
+    grid: GeoBox
 
     def __call__(self, tile: Tile, block: NDArray[np.float32]) -> NDArray[np.float32]:
         # In double precision: squares of values that are nearly alike are subtracted.
         total = np.zeros((2, *block.shape[1:]))
         for member in self.members:
-            p = prediction.predict_block(member, block, self.columns)
+            p = prediction.predict_tile(member, tile, self.grid, block, self.columns)
             value = prediction.shown(member, p, self.shows).astype(np.float64)
             total[0] += value
             total[1] += value**2
@@ -164,7 +166,8 @@ def write_spread(
         As for `prediction.write_maps`, `stack` (factor, y, x); masked cells have no value.
     """
     name = members[0].name
-    call = _SpreadTile(tuple(members), prediction.columns_of(members[0], stack), shows)
+    columns = prediction.columns_of(members[0], stack)
+    call = _SpreadTile(tuple(members), columns, shows, job.grid)
     cut = prediction.to_shards(call, stack, job)
     said = (
         (0, "mean", f"{name}: mean of {len(members)} members trained on redrawn landslides"),

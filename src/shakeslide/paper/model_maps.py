@@ -176,7 +176,7 @@ def _called(bench: Bench, model: FittedModel, limit: float) -> dict[str, float]:
             known = np.isfinite(values)
             cells += int(known.sum())
             called += int((values[known] >= limit).sum())
-    p, y = model.predict(bench.samples.raw), bench.samples.label
+    p, y = model.predict(model.rows_of(bench.samples)), bench.samples.label
     return {
         "cells": cells,
         "called_cells": called,

@@ -19,6 +19,7 @@ from shakeslide.core.files import Steps, replacing
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation import splits
+from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.layers.readers import raster_source
 from shakeslide.learning import bundle, explanation, final_model, training, validation
@@ -418,10 +419,12 @@ def explain_place(run: Run, name: str, x: float, y: float) -> explanation.Attrib
     if masks is not None and masks.covers(cell).any():
         raise InputError(f"--at {x:.10g} {y:.10g}: is masked ([[masks]]): no prediction there")
     values = run.stack()[:, row, col].values.astype(np.float32)
+    east, north = grids.cell_centres(run.grid(), cell)
+    place = float(east[0]), float(north[0])
     samples = samples_of(run)
     model = bundle.load(run.out / "models" / name)
     try:
-        return explanation.attribute(model, values, samples, run.study.study.seed)
+        return explanation.attribute(model, values, place, samples, run.study.study.seed)
     except InputError as error:
         raise InputError(f"--at {x:.10g} {y:.10g}: {error}") from error
 

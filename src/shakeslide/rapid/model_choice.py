@@ -116,6 +116,11 @@ def chosen(name: str, layers: Collection[str]) -> RapidModel:
     if (Path(name) / bundle.MANIFEST).is_file():
         fitted = bundle.load(Path(name))
         _require_sums(name, fitted.estimator)
+        if fitted.of_places:
+            raise InputError(
+                f'--model {name} has context = ["place"]: it looks at mapped landslides around a '
+                'cell, of which this earthquake has none; train one without, or with "factors"'
+            )
         codes = tuple(f.code for f in fitted.factors)
         return RapidModel(
             name=fitted.name,

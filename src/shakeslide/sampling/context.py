@@ -1,13 +1,13 @@
-"""Votes of the training rows: what lies near a cell among factors, as further inputs of a model.
+"""Votes of the training rows: what lies near a cell, as further inputs of a model.
 
-A vote is the logarithm of the kernel-weighted number of positive training rows around a cell over
-that of negative ones, near 0 where there are none. No training row votes for itself: neither its
-own label nor the rows near it in place, up to a distance, enter what is learnt from it. Where it is
-to be learnt how much votes are worth on new ground as well, each training row enters once per
-distance.
+Near is what is like the cell in its factors, or what lies around it on the ground. A vote is the
+logarithm of the kernel-weighted number of positive training rows over that of negative ones, near 0
+where there are none. No training row votes for itself: neither its own label nor the rows near it
+in place, up to a distance, enter what is learnt from it. Where it is to be learnt how much votes
+are worth on new ground as well, each training row enters once per distance.
 
-Distances are label-free: numbers become normal scores, angles sine and cosine, and rows of other
-classes are 1 apart.
+Distances between factors are label-free: numbers become normal scores, angles sine and cosine, and
+rows of other classes are 1 apart.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from shakeslide.sampling.votes import Apart, Electorate, Tally
 
 Float = NDArray[np.float32]
 Rows = NDArray[np.int64]
-ContextKind = Literal["factors"]
+ContextKind = Literal["factors", "place"]
 
 EXCLUSION = (0.0, 11.0, 50.0, 100.0)
 """Distances in cells up to which training rows are left out, one for each time that a row enters:
@@ -49,6 +49,14 @@ WIDE_ROWS = 2048
 """Rows that the widest bandwidth asks, drawn at random: enough for a smooth field."""
 ALL_WIDTH = 0.125
 """Bandwidth among all factors, times the square root of their columns."""
+CELLS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Bandwidths on the ground, in cells."""
+WIDE_CELLS = (32.0, 64.0)
+"""The widest of them, which ask but `WIDE_ROWS` rows."""
+APART = 1e6
+"""Cells between the grounds of two earthquakes: beyond the reach of every vote."""
+SAME = 0.25
+"""Cells within which two rows are the same cell."""
 FILE = "context.safetensors"
 """Name of its arrays' file in a model's folder."""
 
@@ -71,10 +79,17 @@ class FactorRecord(TypedDict):
     spaces: list[SpaceRecord]
 
 
+class PlaceRecord(TypedDict):
+    """`PlaceVotes` as JSON has it, without arrays."""
+
+    spaces: list[SpaceRecord]
+
+
 class ContextRecord(TypedDict):
     """A `Context` as JSON has it, without arrays."""
 
     factors: NotRequired[FactorRecord]
+    place: NotRequired[PlaceRecord]
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,16 @@ class Space:
         """Number of inputs that it gives."""
         return len(self.bandwidths) + 2 * self.nearest
 
+    def to_dict(self) -> SpaceRecord:
+        """Return plain values for JSON."""
+        return {
+            "columns": list(self.columns),
+            "classes": self.classes,
+            "bandwidths": list(self.bandwidths),
+            "most": self.most,
+            "nearest": self.nearest,
+        }
+
     def inputs(self, told: Tally) -> Float:
         """Return the inputs of what was found around rows, (rows, width)."""
         logs = np.log(told.sums + PRIOR)
@@ -113,6 +138,34 @@ class Space:
         if self.nearest:
             columns.append(np.log(told.nearest + OFFSET))
         return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Poll:
+    """The training rows that vote in a space."""
+
+    space: Space
+    electorate: Electorate
+
+    @classmethod
+    def of(cls, space: Space, whole: Electorate) -> _Poll:
+        """Return those of all training rows that vote in a space."""
+        some = slice(space.most)
+        classes = whole.classes[some] if space.classes else whole.classes[some, :0]
+        rows = whole.rows[some][:, space.columns]
+        voters = whole.label[some], whole.weight[some], whole.place[some]
+        return cls(space, Electorate(rows, classes, *voters))
+
+
+def _counted(polls: Sequence[_Poll], numbers: Float, classes: Float, apart: Apart | None) -> Float:
+    """Return the inputs of rows, (n, inputs), from all polls."""
+    parts = [np.empty((len(numbers), 0), np.float32)]
+    for poll in polls:
+        space = poll.space
+        codes = classes if space.classes else classes[:, :0]
+        rows = numbers[:, space.columns]
+        parts.append(space.inputs(poll.electorate.tally(rows, codes, space.bandwidths, apart)))
+    return np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True)
@@ -168,24 +221,12 @@ class FactorVotes:
         ndarray of float32, shape (n, width)
         """
         numbers, classes = _encoded(self.encoder, self.kinds, raw)
-        parts = [np.empty((len(raw), 0), np.float32)]
-        for space, electorate in zip(self.spaces, self._electorates, strict=True):
-            codes = classes if space.classes else classes[:, :0]
-            told = electorate.tally(numbers[:, space.columns], codes, space.bandwidths, apart)
-            parts.append(space.inputs(told))
-        return np.concatenate(parts, axis=1)
+        return _counted(self._polls, numbers, classes, apart)
 
     @cached_property
-    def _electorates(self) -> list[Electorate]:
-        out = []
-        for space in self.spaces:
-            some = slice(space.most)
-            classes = self.classes[some] if space.classes else self.classes[some, :0]
-            rows = self.rows[some][:, space.columns]
-            out.append(
-                Electorate(rows, classes, self.label[some], self.weight[some], self.place[some])
-            )
-        return out
+    def _polls(self) -> list[_Poll]:
+        whole = Electorate(self.rows, self.classes, self.label, self.weight, self.place)
+        return [_Poll.of(space, whole) for space in self.spaces]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays that are stored, any shape."""
@@ -196,16 +237,7 @@ class FactorVotes:
         return {
             "encoder": self.encoder.to_dict(),
             "kinds": list(self.kinds),
-            "spaces": [
-                {
-                    "columns": list(s.columns),
-                    "classes": s.classes,
-                    "bandwidths": list(s.bandwidths),
-                    "most": s.most,
-                    "nearest": s.nearest,
-                }
-                for s in self.spaces
-            ],
+            "spaces": [s.to_dict() for s in self.spaces],
         }
 
     @classmethod
@@ -237,8 +269,7 @@ def _space(values: SpaceRecord, numbers: int) -> Space:
     columns, widths = tuple(map(int, values["columns"])), tuple(map(float, values["bandwidths"]))
     if not all(0 <= c < numbers for c in columns):
         raise ValueError("a space of the context has columns that the encoder does not give")
-    rising = all(np.diff([0.0, *widths, np.inf]) > 0)
-    if not widths or not rising or not max(widths) < 1e6:
+    if not widths or not all(np.diff([0.0, *widths, APART / 100]) > 0):
         raise ValueError("bandwidths of the context do not rise")
     most = values["most"]
     if most is not None and not 0 < int(most) < 2**40:
@@ -256,6 +287,152 @@ def _encoded(encoder: Encoder, kinds: Sequence[str], raw: Float) -> tuple[Float,
 
 
 @dataclass(frozen=True)
+class Frames:
+    """Where coordinates of each earthquake begin, and the sides of its cells.
+
+    Attributes
+    ----------
+    event : ndarray of int64, shape (events,)
+        The earthquakes, rising.
+    frame : ndarray of float64, shape (events, 4)
+        x and y of the corner, and both sides, in metres.
+    """
+
+    event: NDArray[np.int64]
+    frame: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, samples: Samples) -> Frames:
+        """Return the frames of samples."""
+        events = np.unique(samples.event)
+        frame = np.empty((len(events), 4))
+        for k, rows in enumerate(rows_by_event(samples.event, len(samples.table))):
+            for axis, count in enumerate(("col", "row")):
+                place = samples.places[axis][rows]
+                span = np.ptp(samples.table[count].to_numpy(np.float64)[rows])
+                # Of rows in one line the side is not known, nor needed.
+                side = float(np.ptp(place) / span) if span else 1.0
+                frame[k, axis], frame[k, 2 + axis] = place.min(), side or 1.0
+        return cls(events, frame)
+
+    def cells(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], event: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return where points lie, in cells of their earthquake's grid, and the earthquake.
+
+        Parameters
+        ----------
+        x, y : ndarray of float64, shape (n,)
+            In metres.
+        event : ndarray of int64, shape (n,)
+            One that is not known has places of its own, far from all others.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 3)
+        """
+        at = np.clip(np.searchsorted(self.event, event), 0, len(self.event) - 1)
+        frame, known = self.frame[at], self.event[at] == event
+        placed = np.column_stack([(x - frame[:, 0]) / frame[:, 2], (y - frame[:, 1]) / frame[:, 3]])
+        placed[~known] = 0.0
+        return np.column_stack([placed, np.where(known, at, len(self.event)).astype(np.float64)])
+
+
+GROUND = (
+    Space((0, 1, 2), False, CELLS),
+    Space((0, 1, 2), False, WIDE_CELLS, WIDE_ROWS, nearest=False),
+)
+"""Where votes on the ground are counted."""
+
+
+@dataclass(frozen=True)
+class PlaceVotes:
+    """Votes of training rows that lie around a cell on the ground of the same earthquake.
+
+    Attributes
+    ----------
+    spaces : tuple of Space
+        Where votes are counted: x, y and the earthquake, in cells.
+    frames : Frames
+        Of the earthquakes.
+    place : ndarray of float64, shape (m, 3)
+        Where the training rows lie, in cells, and their earthquake.
+    label : ndarray of int64, shape (m,)
+        0 or 1.
+    weight : ndarray of float32, shape (m,)
+        How often each row was drawn.
+    """
+
+    spaces: tuple[Space, ...]
+    frames: Frames
+    place: NDArray[np.float64]
+    label: NDArray[np.int64]
+    weight: Float
+
+    @property
+    def width(self) -> int:
+        """Number of inputs that it gives."""
+        return sum(space.width for space in self.spaces)
+
+    def inputs(self, place: NDArray[np.float64], radius: float = 0.0) -> Float:
+        """Return the votes for places, of which the training row in a place's own cell has none.
+
+        Parameters
+        ----------
+        place : ndarray of float64, shape (n, 3)
+            As `Frames.cells` returns them.
+        radius : float
+            Training rows no farther than that do not vote either, in cells.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, width)
+        """
+        none = np.empty((len(place), 0), np.float32)
+        return _counted(self._polls, _spread_out(place), none, Apart(place, max(radius, SAME)))
+
+    @cached_property
+    def _polls(self) -> list[_Poll]:
+        none = np.empty((len(self.place), 0), np.float32)
+        rows = _spread_out(self.place)
+        whole = Electorate(rows, none, self.label, self.weight, self.place)
+        return [_Poll.of(space, whole) for space in self.spaces]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that are stored, any shape."""
+        own = {k: getattr(self, k) for k in ("place", "label", "weight")}
+        return {**own, "event": self.frames.event, "frame": self.frames.frame}
+
+    def to_dict(self) -> PlaceRecord:
+        """Return plain values for JSON, without the arrays."""
+        return {"spaces": [s.to_dict() for s in self.spaces]}
+
+    @classmethod
+    def restored(cls, record: PlaceRecord, reader: ArrayReader) -> PlaceVotes:
+        """Return the votes of plain values and arrays; wrong ones are an `InputError`."""
+        if set(record) != set(PlaceRecord.__annotations__):
+            raise ValueError("the place of the context has other keys")
+        event = reader.take("event", np.int64, (None,))
+        frame = reader.take("frame", np.float64, (len(event), 4))
+        if (np.diff(event) <= 0).any() or (frame[:, 2:] <= 0).any():
+            raise reader.error("frame", "has no sides, or events that do not rise")
+        label = reader.take("label", np.int64, (None,), low=0, high=1)
+        m = len(label)
+        return cls(
+            tuple(_space(s, 3) for s in record["spaces"]),
+            Frames(event, frame),
+            reader.take("place", np.float64, (m, 3)),
+            label,
+            reader.take("weight", np.float32, (m,), low=0),
+        )
+
+
+def _spread_out(place: NDArray[np.float64]) -> Float:
+    """Return places with earthquakes beyond the reach of each other's votes, (n, 3)."""
+    return (place * [1.0, 1.0, APART]).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Context:
     """What is known of a cell beside its own factors.
 
@@ -263,14 +440,42 @@ class Context:
     ----------
     factors : FactorVotes, optional
         Votes of training rows with like factors.
+    place : PlaceVotes, optional
+        Votes of training rows on the ground around.
     """
 
     factors: FactorVotes | None = None
+    place: PlaceVotes | None = None
 
     @property
     def width(self) -> int:
         """Number of inputs that it gives."""
-        return self.factors.width if self.factors else 0
+        return (self.factors.width if self.factors else 0) + self.width_of_places
+
+    @property
+    def width_of_places(self) -> int:
+        """Number of inputs that follow from the place, not from the factors."""
+        return self.place.width if self.place else 0
+
+    def of_places(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], event: NDArray[np.int64]
+    ) -> Float:
+        """Return the inputs that follow from the place of a cell.
+
+        Parameters
+        ----------
+        x, y : ndarray of float64, shape (n,)
+            In metres.
+        event : ndarray of int64, shape (n,)
+            Earthquake of each cell, 0 of the study's own.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, width_of_places)
+        """
+        if self.place is None:
+            return np.empty((len(x), 0), np.float32)
+        return self.place.inputs(self.place.frames.cells(x, y, event))
 
     def fits(self, factors: Sequence[FactorInfo]) -> bool:
         """Tell whether it was fitted on these factors."""
@@ -282,8 +487,8 @@ class Context:
             c.code for c in self.factors.encoder.columns
         ]
 
-    def inputs(self, raw: Float) -> Float:
-        """Return the further inputs of rows that are no training rows.
+    def of_factors(self, raw: Float) -> Float:
+        """Return the inputs that follow from the factors of rows that are no training rows.
 
         Parameters
         ----------
@@ -292,18 +497,19 @@ class Context:
 
         Returns
         -------
-        ndarray of float32, shape (n, width)
+        ndarray of float32, shape (n, width - width_of_places)
         """
-        parts = [np.empty((len(raw), 0), np.float32)]
-        if self.factors:
-            parts.append(self.factors.inputs(raw))
-        return np.concatenate(parts, axis=1)
+        if self.factors is None:
+            return np.empty((len(raw), 0), np.float32)
+        return self.factors.inputs(raw)
 
     def to_dict(self) -> ContextRecord:
         """Return plain values for JSON, without the arrays."""
         record: ContextRecord = {}
         if self.factors:
             record["factors"] = self.factors.to_dict()
+        if self.place:
+            record["place"] = self.place.to_dict()
         return record
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -311,6 +517,8 @@ class Context:
         out: dict[str, NDArray[Any]] = {}
         if self.factors:
             out |= {f"factors.{k}": v for k, v in self.factors.arrays().items()}
+        if self.place:
+            out |= {f"place.{k}": v for k, v in self.place.arrays().items()}
         return out
 
 
@@ -322,32 +530,20 @@ def restored(record: ContextRecord, arrays: Mapping[str, NDArray[Any]]) -> Conte
     InputError, ValueError, KeyError, TypeError
         Wrong ones.
     """
-    reader, factors = ArrayReader("context", arrays), None
+    reader, factors, place = ArrayReader("context", arrays), None, None
     if set(record) - set(ContextRecord.__annotations__):
         raise ValueError("unknown keys of the context")
     if "factors" in record:
         factors = FactorVotes.restored(record["factors"], reader.part("factors."))
+    if "place" in record:
+        place = PlaceVotes.restored(record["place"], reader.part("place."))
     reader.finish()
-    return Context(factors)
+    return Context(factors, place)
 
 
-def cells(samples: Samples) -> NDArray[np.float64]:
-    """Return where samples lie, in cells of their earthquake's grid, and the earthquake.
-
-    Returns
-    -------
-    ndarray of float64, shape (samples, 3)
-    """
-    x, y = samples.places
-    out = np.column_stack([x, y, samples.event.astype(np.float64)])
-    for rows in rows_by_event(samples.event, len(out)):
-        for axis, count in enumerate(("col", "row")):
-            number = samples.table[count].to_numpy(np.float64)[rows]
-            span = np.ptp(number)
-            # Of rows in one line the side is not known, nor needed.
-            side = np.ptp(out[rows, axis]) / span if span else 0.0
-            out[rows, axis] /= side or 1.0
-    return out
+def cells(samples: Samples, frames: Frames) -> NDArray[np.float64]:
+    """Return where samples lie, (samples, 3), as `Frames.cells` does."""
+    return frames.cells(*samples.places, samples.event)
 
 
 def fit(asked: Sequence[ContextKind], samples: Samples, rows: Rows, seed: int) -> Context:
@@ -355,7 +551,7 @@ def fit(asked: Sequence[ContextKind], samples: Samples, rows: Rows, seed: int) -
 
     Parameters
     ----------
-    asked : sequence of {"factors"}
+    asked : sequence of {"factors", "place"}
         What is wanted.
     samples : Samples
         All samples.
@@ -367,10 +563,19 @@ def fit(asked: Sequence[ContextKind], samples: Samples, rows: Rows, seed: int) -
     number, times = np.unique(rows, return_counts=True)
     order = np.random.default_rng(np.random.SeedSequence([seed, 97])).permutation(len(number))
     number, weight = number[order], times[order].astype(np.float32)
-    return Context(_factor_votes(samples, number, weight) if "factors" in asked else None)
+    frames = Frames.of(samples)
+    place = cells(samples, frames)[number]
+    return Context(
+        _factor_votes(samples, number, weight, place) if "factors" in asked else None,
+        PlaceVotes(GROUND, frames, place, samples.label[number], weight)
+        if "place" in asked
+        else None,
+    )
 
 
-def _factor_votes(samples: Samples, number: Rows, weight: Float) -> FactorVotes:
+def _factor_votes(
+    samples: Samples, number: Rows, weight: Float, place: NDArray[np.float64]
+) -> FactorVotes:
     numbers = [f for f in samples.factors if f.kind != "categorical"]
     kinds = tuple(f.kind for f in samples.factors)
     raw, label = samples.raw[number], samples.label[number]
@@ -379,7 +584,6 @@ def _factor_votes(samples: Samples, number: Rows, weight: Float) -> FactorVotes:
     encoder = encoding.fit(some, label, factors, {}, angles="sincos", scaling="normal")
     rows, classes = _encoded(encoder, kinds, raw)
     spaces = _spaces(encoder, classes.shape[1])
-    place = cells(samples)[number]
     return FactorVotes(encoder, kinds, spaces, rows, classes, label, weight, place)
 
 
@@ -416,11 +620,13 @@ def training_inputs(
     ndarray of float32, shape (distances * n, width)
         The rows once for each distance, one distance after the other.
     """
-    raw, place = samples.raw[rows], cells(samples)[rows]
+    raw, place = samples.raw[rows], cells(samples, Frames.of(samples))[rows]
     parts = []
     for radius in exclusion:
         columns = [np.empty((len(rows), 0), np.float32)]
         if known.factors:
-            columns.append(known.factors.inputs(raw, Apart(place, radius)))
+            columns.append(known.factors.inputs(raw, Apart(place, max(radius, SAME))))
+        if known.place:
+            columns.append(known.place.inputs(place, radius))
         parts.append(np.concatenate(columns, axis=1))
     return np.concatenate(parts)

@@ -158,7 +158,8 @@ class Electorate:
         number = np.array(leaves_of(self.rows.astype(np.float64)))
         spare = -self.rows.shape[1] % TOGETHER
         packed = np.pad(self.rows[number].transpose(0, 2, 1), ((0, 0), (0, spare), (0, 0)))
-        low, high = (np.ascontiguousarray(f(packed, axis=2).T) for f in (np.min, np.max))
+        inner = self.rows[number]
+        low, high = (np.ascontiguousarray(f(inner, axis=1).T) for f in (np.min, np.max))
         # A row that fills up a leaf is a copy of one that is counted already.
         copied = np.ones(number.size, bool)
         copied[np.unique(number.ravel(), return_index=True)[1]] = False
