@@ -20,9 +20,9 @@ import numpy as np
 from shakeslide import pipeline
 from shakeslide.cli.app import main as main_of_shakeslide
 from shakeslide.factors import terrain
+from shakeslide.learning.votes import Apart, Electorate
 from shakeslide.models import StackedAutoencoder, SupportVectorMachine
 from shakeslide.rapid import run_out
-from shakeslide.sampling.votes import Apart, Electorate
 from shakeslide.synthetic import Scenario, make
 from shakeslide.synthetic.large import write_large
 

@@ -19,13 +19,14 @@ from shakeslide import pipeline
 from shakeslide.core.errors import InputError
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo.grid import Tile
-from shakeslide.learning import bundle, model_recipes, training
+from shakeslide.learning import bundle, context, model_recipes, training
+from shakeslide.learning.votes import REACH, Apart, Electorate
 from shakeslide.maps import prediction
 from shakeslide.models import read, write
 from shakeslide.rapid import model_choice
-from shakeslide.sampling import context, sampling
+from shakeslide.sampling import sampling
+from shakeslide.sampling.sample_counts import NOT_COUNTED
 from shakeslide.sampling.sampling import Samples
-from shakeslide.sampling.votes import REACH, Apart, Electorate
 from shakeslide.study.model_settings import Models
 from shakeslide.study.settings import Event
 
@@ -58,7 +59,7 @@ def samples(n: int = 120, events: int = 1, seed: int = 0) -> Samples:
         {"factor": "LITH", "x": 0.0, "y": 0.0, "code": c, "cells": 100, "event": 0}
         for c in (1, 2, 3)
     ])  # fmt: skip
-    return Samples(table, FACTORS, areas, {"source_cells": 100, "clear_cells": 900})
+    return Samples(table, FACTORS, areas, replace(NOT_COUNTED, source_cells=100, clear_cells=900))
 
 
 def flipped(given: Samples, rows: Any) -> Samples:

@@ -8,8 +8,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from shakeslide.learning.context import EXCLUSION
 from shakeslide.models.registry import MODELS
-from shakeslide.sampling.context import EXCLUSION
 from shakeslide.study.document import TomlValue
 from shakeslide.study.factor_sets import FactorSets
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS

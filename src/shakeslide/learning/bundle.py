@@ -28,11 +28,11 @@ from shakeslide.evaluation.calibration import Calibration
 from shakeslide.factors.factor import Options
 from shakeslide.factors.stack import FactorInfo, FactorRecord
 from shakeslide.layers.positives import Positive
+from shakeslide.learning import context
+from shakeslide.learning.context import Context, ContextRecord
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.formulas.raw import Formula, RawModel
-from shakeslide.sampling import context
-from shakeslide.sampling.context import Context, ContextRecord
 from shakeslide.sampling.encoding import Angles, Encoder, EncoderRecord
 from shakeslide.sampling.sampling import Samples
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS
@@ -295,7 +295,9 @@ def load(folder: Path) -> FittedModel:
         )
     if known is not None and not known.fits(factors):
         raise InputError(f"{path}: is inconsistent: its factors are not those of its context")
-    return FittedModel(name, estimator, encoder, factors, about, calibrated, known)
+    return FittedModel(
+        name, estimator, encoder, factors, about, calibration=calibrated, context=known
+    )
 
 
 def _context(manifest: Manifest, folder: Path) -> Context | None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypedDict
 
+from shakeslide.learning.context import ContextKind
 from shakeslide.learning.training import Recipe
 from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import BOUNDED
-from shakeslide.sampling.context import ContextKind
 from shakeslide.sampling.encoding import Angles, Scaling
 from shakeslide.study.model_settings import Models, ModelSettings
 from shakeslide.study.settings import Event

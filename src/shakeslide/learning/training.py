@@ -18,14 +18,15 @@ from shakeslide.evaluation import splits
 from shakeslide.evaluation.calibration import Calibration, Platt, fit_isotonic, fit_platt
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.io import units
+from shakeslide.learning import context
 from shakeslide.learning.bundle import FittedModel, Method, TrainedOn
+from shakeslide.learning.context import EXCLUSION, Context, ContextKind
 from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.formulas.raw import Described, RawModel
 from shakeslide.models.own import GROUP, OwnModel
 from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import StackedAutoencoder, fit_members
-from shakeslide.sampling import context, encoding
-from shakeslide.sampling.context import EXCLUSION, Context, ContextKind
+from shakeslide.sampling import encoding
 from shakeslide.sampling.encoding import Angles, Encoder, Scaling
 from shakeslide.sampling.sampling import Samples
 
@@ -238,8 +239,8 @@ def fit(
                     angles=recipe.angles,
                     calibration=recipe.calibration,
                 ),
-                c,
-                g.context,
+                calibration=c,
+                context=g.context,
             ),
             s + spent,
         )

@@ -168,13 +168,15 @@ class Electorate:
         weight = np.concatenate(kinds, axis=1).astype(np.float32)
         place = self.place[number].transpose(0, 2, 1) if len(self.place) else np.empty((0, 3, LEAF))
         return _Leaves(
-            low,
-            high,
-            np.ascontiguousarray(packed, np.float32).reshape(len(packed), -1),
-            np.ascontiguousarray(self.classes[number].transpose(0, 2, 1)).reshape(len(packed), -1),
-            weight,
-            np.where(weight > 0, np.float32(0), FAR),
-            np.ascontiguousarray(place),
+            low=low,
+            high=high,
+            rows=np.ascontiguousarray(packed, np.float32).reshape(len(packed), -1),
+            classes=np.ascontiguousarray(self.classes[number].transpose(0, 2, 1)).reshape(
+                len(packed), -1
+            ),
+            weight=weight,
+            away=np.where(weight > 0, np.float32(0), FAR),
+            place=np.ascontiguousarray(place),
         )
 
 
@@ -199,7 +201,8 @@ def _count(asked: _Asked, index: _Leaves, support: Any, sums: Any, nearest: Any)
             gap[:] = 0
             c, hits = 0, 1
             while c < wide and hits > 0:
-                hits = _add(given, i, rows, leaf, c, reach, gap)
+                _add(given, i, rows, leaf, c, gap)
+                hits = _within(gap, reach)
                 c += TOGETHER
             if hits == 0:
                 continue
@@ -232,14 +235,14 @@ def _bounds(given: Any, i: int, low: Any, high: Any, bound: Any) -> None:
 
 
 @inlined
-def _add(given: Any, i: int, rows: Any, leaf: int, c: int, reach: np.float32, gap: Any) -> int:
-    """Add `TOGETHER` columns to the squared distances of a leaf; return how many are within reach.
+def _add(given: Any, i: int, rows: Any, leaf: int, c: int, gap: Any) -> None:
+    """Add `TOGETHER` columns to the squared distances of a leaf.
 
     Written out, since a loop over columns would read and write the sums for each.
     """
     p0, p1, p2, p3 = given[i, c], given[i, c + 1], given[i, c + 2], given[i, c + 3]
     p4, p5, p6, p7 = given[i, c + 4], given[i, c + 5], given[i, c + 6], given[i, c + 7]
-    at, hits = c * LEAF, np.int32(0)
+    at = c * LEAF
     for k in range(LEAF):
         # Places in one row, at fixed distances: the compiler then sees that they are apart.
         d0, d1 = rows[leaf, at + k] - p0, rows[leaf, at + k + LEAF] - p1
@@ -248,6 +251,12 @@ def _add(given: Any, i: int, rows: Any, leaf: int, c: int, reach: np.float32, ga
         d6, d7 = rows[leaf, at + k + 6 * LEAF] - p6, rows[leaf, at + k + 7 * LEAF] - p7
         half = fma(d3, d3, fma(d2, d2, fma(d1, d1, fma(d0, d0, gap[k]))))
         gap[k] = fma(d7, d7, fma(d6, d6, fma(d5, d5, fma(d4, d4, half))))
+
+
+@inlined
+def _within(gap: Any, reach: np.float32) -> int:
+    """Count the squared distances of a leaf that are within reach so far."""
+    hits = np.int32(0)
     for k in range(LEAF):
         hits += np.int32(gap[k] < reach)
     return int(hits)

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from shakeslide.core.errors import InputError
 from shakeslide.evaluation.event_rows import rows_by_event
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.learning.votes import Apart, Electorate, Tally
 from shakeslide.models.base import ArrayReader
 from shakeslide.sampling import encoding
 from shakeslide.sampling.encoding import Encoder, EncoderRecord
 from shakeslide.sampling.sampling import Samples
-from shakeslide.sampling.votes import Apart, Electorate, Tally
 
 Float = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -251,14 +251,14 @@ class FactorVotes:
         label = reader.take("label", np.int64, (None,), low=0, high=1)
         m = len(label)
         return cls(
-            encoder,
-            kinds,
-            spaces,
-            reader.take("rows", np.float32, (m, numbers)),
-            reader.take("classes", np.float32, (m, classes)),
-            label,
-            reader.take("weight", np.float32, (m,), low=0),
-            np.empty((0, 3)),
+            encoder=encoder,
+            kinds=kinds,
+            spaces=spaces,
+            rows=reader.take("rows", np.float32, (m, numbers)),
+            classes=reader.take("classes", np.float32, (m, classes)),
+            label=label,
+            weight=reader.take("weight", np.float32, (m,), low=0),
+            place=np.empty((0, 3)),
         )
 
 
@@ -584,7 +584,10 @@ def _factor_votes(
     encoder = encoding.fit(some, label, factors, {}, angles="sincos", scaling="normal")
     rows, classes = _encoded(encoder, kinds, raw)
     spaces = _spaces(encoder, classes.shape[1])
-    return FactorVotes(encoder, kinds, spaces, rows, classes, label, weight, place)
+    return FactorVotes(
+        encoder=encoder, kinds=kinds, spaces=spaces, rows=rows, classes=classes, label=label,
+        weight=weight, place=place,
+    )  # fmt: skip
 
 
 def _spaces(encoder: Encoder, classes: int) -> tuple[Space, ...]:
