@@ -400,6 +400,34 @@ def test_a_broken_prepare_goes_on_from_its_shards(
         assert digest(run.out / name) == digest(finished.out / name)
 
 
+def test_factors_some_at_a_time_are_the_same_bytes(
+    finished: pipeline.Run, site_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that stops in the second part goes on there; the tiles of written parts are gone."""
+    run = open_run(site_study, tmp_path / "run", workers=1)
+    real, computed = stacks.compute_tile, []
+
+    def failing(*args: object) -> object:
+        if len(computed) == 13:
+            raise KeyboardInterrupt
+        computed.append(len(args[0]))  # type: ignore[arg-type]
+        return real(*args)
+
+    monkeypatch.setattr(stacks, "IN_MEMORY", 0)
+    monkeypatch.setattr(stacks, "TILE_BYTES", 4 * 64 * 64 * 5)
+    monkeypatch.setattr(stacks, "compute_tile", failing)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.prepare(run)
+    assert len(list((run.out / "factors").glob("*.tif"))) == 5
+    assert len(list(run.ledger.work.rglob("r0*_c0*.npy"))) == 4
+    monkeypatch.setattr(stacks, "compute_tile", lambda *a: computed.append(len(a[0])) or real(*a))
+    pipeline.prepare(run)
+    assert computed == [5] * 18 + [4] * 9  # 3 x 3 tiles of three parts, none twice
+    for code in run.codes:
+        name = f"factors/{code}.tif"
+        assert digest(run.out / name) == digest(finished.out / name)
+
+
 def test_labels_of_the_inventory(finished: pipeline.Run) -> None:
     landslides = load_inventory(finished.study.inventory, finished.grid())
     whole = landslides.label(Tile((0, 0), 0, site.ROWS, 0, site.COLS))

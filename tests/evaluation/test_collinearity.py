@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.linear_model import LinearRegression
 
-from shakeslide.evaluation.collinearity import correlations
+from shakeslide.evaluation.collinearity import MOST_REMARKS, correlations
 from shakeslide.learning.explanation import stored
 
 N = 400
@@ -164,3 +164,21 @@ def test_too_few_rows_and_wrong_shapes_are_refused() -> None:
         correlations(mixed()[:5], "ABCDE", {})
     with pytest.raises(ValueError, match=r"x must be \(n, 2\)"):
         correlations(mixed(), "AB", {})
+
+
+def test_of_many_that_go_together_the_worst_are_named_and_the_others_counted() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((N, 1)) + 0.2 * rng.standard_normal((N, 30))
+    found = correlations(x, [f"F{i}" for i in range(30)], {})
+    assert len(found.pairs()) == 30 * 29 / 2
+    lines = found.remarks()
+    assert len(lines) == 2 * (MOST_REMARKS + 1)
+    assert any(line.startswith(f"{30 * 29 // 2 - MOST_REMARKS} more") for line in lines)
+
+
+def test_some_of_the_factors() -> None:
+    whole = stored(correlations(mixed(), "ABCDE", {}))
+    some = whole.of(["D", "A"])
+    assert some.codes == ("A", "D")
+    assert some.correlation == tuple(tuple(whole.correlation[i][j] for j in (0, 3)) for i in (0, 3))
+    assert some.vif == {code: whole.vif[code] for code in "AD"}

@@ -263,3 +263,22 @@ def test_many_factors_still_fit_their_sheet() -> None:
         figure = importance_charts.correlation(told, infos)
     assert figure.get_size_inches().max() < 9.5
     assert len(figure.axes[0].texts) == 24 * 23 // 2
+
+
+def test_of_many_factors_those_of_the_highest_gain_are_pictured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = fabricate(tmp_path / "run", repeats=1)
+    whole = artefacts.load(out)
+    assert whole.pictured == whole.factors
+    monkeypatch.setattr(artefacts, "MOST_PICTURED", 2)
+    monkeypatch.setattr(artefacts, "FEW_PICTURED", 2)
+    run = artefacts.load(out)
+    assert run.importance is not None
+    best = {gain.code for gain in run.importance.information_gain[:2]}
+    assert {f.info.code for f in run.pictured} == best
+    report.write(out, STUDY)
+    drawn = {p.stem for p in (out / "figures").glob("factor_*.png")}
+    assert drawn == {f"factor_{code}" for code in best}
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert all(f">{f.info.code}</span>" in page for f in run.factors)

@@ -25,6 +25,8 @@ CLOSE = 0.7
 """Correlation from which two factors are worth a thought (Dormann et al. 2013, Ecography 36:27)."""
 INFLATED, STRONGLY_INFLATED = 5.0, 10.0
 """Variance inflation from which a factor is worth a thought, and from which it says little new."""
+MOST_REMARKS = 20
+"""Pairs, and inflated factors, that are named at most."""
 FLAT = -1.0
 """Aspect of level ground: it faces nowhere."""
 _TINY = 1e-9
@@ -83,13 +85,16 @@ class Collinearity:
         return {self.codes[i]: float(self.vif[i]) for i in order if self.vif[i] >= limit}
 
     def remarks(self) -> list[str]:
-        """Return what to think about, a line each."""
+        """Return what to think about, a line each; of many, the worst and how many more."""
+        pairs, inflated = self.pairs(), self.inflated()
         lines = [
             f"{p.first} and {p.second} are correlated (r = {p.correlation:.2f}): read their "
             "importance as one, or leave one out"
-            for p in self.pairs()
+            for p in pairs[:MOST_REMARKS]
         ]
-        for code, vif in self.inflated().items():
+        if len(pairs) > MOST_REMARKS:
+            lines.append(f"{len(pairs) - MOST_REMARKS} more pairs of factors are correlated")
+        for code, vif in list(inflated.items())[:MOST_REMARKS]:
             much = vif >= STRONGLY_INFLATED
             what = (
                 "adds little to the other factors"
@@ -97,6 +102,11 @@ class Collinearity:
                 else "is partly explained by the other factors"
             )
             lines.append(f"{code} {what} (VIF {vif:.1f})")
+        if len(inflated) > MOST_REMARKS:
+            lines.append(
+                f"{len(inflated) - MOST_REMARKS} more factors are explained by the others (VIF of "
+                f"{INFLATED:g} or more)"
+            )
         constant = [c for c, v in zip(self.codes, self.vif, strict=True) if np.isnan(v)]
         return lines + [f"{code} does not vary in the sample" for code in constant]
 

@@ -26,7 +26,7 @@ from rasterio.windows import Window
 from shakeslide.core.documents import JsonValue
 from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
-from shakeslide.core.files import replacing
+from shakeslide.core.files import is_shard, replacing, save_shard
 from shakeslide.factors.factor import Factor, Float, Options, TileInputs
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
@@ -91,12 +91,15 @@ class _Compute:
 IN_MEMORY = 1 << 30
 """Bytes of factors that wait in memory to be written: seconds of work, that a broken run does
 again. More than that waits in files, from which a broken run goes on."""
+TILE_BYTES = 1 << 28
+"""Bytes of a tile of all factors that are made together, per worker."""
 
 
 def write(factors: Sequence[Factor], size: int, dem: raster.RasterSource, job: TileJob) -> None:
     """Compute the factors and write `<CODE>.tif` each, going on from the shards of a broken run.
 
-    Fewer than `IN_MEMORY` bytes on this machine wait in memory instead of in shards.
+    Fewer than `IN_MEMORY` bytes on this machine wait in memory instead of in shards. Many factors
+    are made some at a time, so that neither a tile's memory nor the shards grow with their number.
 
     Parameters
     ----------
@@ -105,6 +108,61 @@ def write(factors: Sequence[Factor], size: int, dem: raster.RasterSource, job: T
     job : TileJob
         It advances by tiles + factors in all.
     """
+    some = _batches(factors, grids.shape_of(job.grid), size)
+    if len(some) == 1:
+        _write(factors, size, dem, job)
+        return
+    tiles = len(grids.tiles(job.grid, size))
+    for k, batch in enumerate(some):
+        part = _Batch(job.shards.folder / f"{k:03d}", [job.folder / f"{f.code}.tif" for f in batch])
+        # The bar counts each tile once, and each file.
+        share = (tiles / len(some) + len(batch)) / (tiles + len(batch))
+        if part.is_written:
+            job.advance(share * (tiles + len(batch)))
+            continue
+
+        def advance(by: float, share: float = share) -> None:
+            job.advance(by * share)
+
+        _write(batch, size, dem, replace(job, shards=Shards(part.folder), advance=advance))
+        part.finish()
+
+
+def _batches(
+    factors: Sequence[Factor], shape: tuple[int, int], size: int
+) -> list[Sequence[Factor]]:
+    """Return the factors in successive parts of about the same number."""
+    cells = min(size, shape[0]) * min(size, shape[1])
+    count = -(-4 * cells * len(factors) // TILE_BYTES)
+    each = -(-len(factors) // count)
+    return [factors[i : i + each] for i in range(0, len(factors), each)]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Factors that are made together: where their tiles wait, and their files."""
+
+    folder: Path
+    files: Sequence[Path]
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder / "written.npy"
+
+    @property
+    def is_written(self) -> bool:
+        """Whether a run before this one has written them all."""
+        return is_shard(self._mark) and all(path.exists() for path in self.files)
+
+    def finish(self) -> None:
+        """Let go of the tiles."""
+        save_shard(np.zeros(0), self._mark)
+        for path in self.folder.glob("r*.npy"):
+            path.unlink()
+
+
+def _write(factors: Sequence[Factor], size: int, dem: raster.RasterSource, job: TileJob) -> None:
+    """Write factors that are made together; parameters as for `write`."""
     grid, engine, advance = job.grid, job.engine, job.advance
     cut = grids.tiles(grid, size)
     compute = _Compute(tuple(factors), grid, dem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
@@ -133,6 +133,18 @@ class Collinear:
     def known(self) -> bool:
         """Whether the samples were enough for it."""
         return bool(self.correlation)
+
+    def of(self, codes: Sequence[str]) -> Collinear:
+        """Return the same for some of the factors; variance inflation is that among all."""
+        places = [i for i, code in enumerate(self.codes) if code in codes]
+        kept = [self.codes[i] for i in places]
+        return replace(
+            self,
+            codes=tuple(kept),
+            correlation=tuple(tuple(self.correlation[i][j] for j in places) for i in places),
+            vif={code: self.vif[code] for code in kept},
+            pairs=tuple(p for p in self.pairs if p.first in codes and p.second in codes),
+        )
 
     def infinite(self, code: str) -> bool:
         """Tell whether the others give a factor away, so that its VIF is infinite."""

@@ -28,6 +28,9 @@ from shakeslide.sampling import sampling
 from shakeslide.sources import source_files
 from shakeslide.sources.source_files import SourcesRecord
 
+MOST_PICTURED, FEW_PICTURED = 40, 24
+"""Factors up to which the page pictures each; how many it pictures of more."""
+
 
 @dataclass(frozen=True)
 class FactorFile:
@@ -168,6 +171,17 @@ class Artefacts:
     def factor(self, code: str) -> FactorFile | None:
         """Return a factor by its code, None if the study does without."""
         return next((f for f in self.factors if f.info.code == code), None)
+
+    @cached_property
+    def pictured(self) -> Sequence[FactorFile]:
+        """Factors that the page pictures: of many, those of the highest information gain."""
+        if len(self.factors) <= MOST_PICTURED:
+            return self.factors
+        gains = self.importance.information_gain if self.importance else ()
+        ranked = [gain.code for gain in gains if gain.bits is not None]
+        ranked += [f.info.code for f in self.factors if f.info.code not in ranked]
+        chosen = set(ranked[:FEW_PICTURED])
+        return [f for f in self.factors if f.info.code in chosen]
 
     @property
     def elevation(self) -> Path | None:

@@ -74,7 +74,7 @@ def draw(run: Artefacts, study: StudyFacts, advance: Callable[[float], None]) ->
 
 def _factors(run: Artefacts, study: StudyFacts) -> Iterator[Planned]:
     view, areas = View(run.grid, CARD), run.samples.class_areas
-    by_code = {factor.info.code: factor for factor in run.factors}
+    by_code = {factor.info.code: factor for factor in run.pictured}
 
     @cache
     def shade() -> Float | None:
@@ -141,7 +141,7 @@ def _importance(run: Artefacts) -> Iterator[Planned]:
     told = run.importance
     if told is None:
         return
-    infos = {f.info.code: f.info for f in run.factors}
+    infos = {f.info.code: f.info for f in run.pictured}
     for name, alt, make in (
         (
             "permutation",
@@ -156,5 +156,5 @@ def _importance(run: Artefacts) -> Iterator[Planned]:
     ):
         yield Planned(name, make, alt, 1600, photo=False)
     if told.collinearity.known:
-        make = partial(importance_charts.correlation, told.collinearity, infos)
+        make = partial(importance_charts.correlation, told.collinearity.of([*infos]), infos)
         yield Planned("correlation", make, "Correlations between the factors", 1400, photo=False)

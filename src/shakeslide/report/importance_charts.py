@@ -19,14 +19,18 @@ from shakeslide.report import figures, words
 from shakeslide.results.importance_document import Importance
 
 MARKS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*", "h")
+MOST_ROWS = 40
+"""Groups of factors that the chart of permutation shows at most: those of the greatest loss."""
+MOST_CODES = 8
+"""Factors of a group that are named on it at most."""
 WIDTH = 5.6
 """Of the charts in inches."""
 
 
 def permutation(importance: Importance) -> Figure:
     """Return the loss of AUC when groups of correlated factors are shuffled, model by model."""
-    table, models = importance.losses, importance.models
-    labels = ["\n".join(textwrap.wrap(" + ".join(codes), 22)) for codes in table]
+    table, models = dict(list(importance.losses.items())[:MOST_ROWS]), importance.models
+    labels = ["\n".join(textwrap.wrap(_together(codes), 22)) for codes in table]
     lines = sum(label.count("\n") + 1 for label in labels)
     tall = (0.1 + 0.09 * len(models)) * len(table) + 0.06 * lines
     figure, (axes,) = figures.panels(WIDTH, tall + 0.5 + 0.19 * math.ceil(len(models) / 4))
@@ -48,6 +52,13 @@ def permutation(importance: Importance) -> Figure:
     return figure
 
 
+def _together(codes: Sequence[str]) -> str:
+    """Return the name of a group of factors; of many, some and the number of the others."""
+    if len(codes) <= MOST_CODES:
+        return " + ".join(codes)
+    return " + ".join(codes[: MOST_CODES - 1]) + f" + {len(codes) - MOST_CODES + 1} others"
+
+
 # ------------------------------------------------------------------ dependence
 
 
@@ -59,9 +70,10 @@ def dependence(models: Sequence[ModelImportance], infos: Mapping[str, FactorInfo
     models : sequence of ModelImportance
         With their curves.
     infos : mapping of str to FactorInfo
-        The factors by code.
+        The factors to draw, by code; none: all.
     """
-    codes = list(dict.fromkeys(curve.code for m in models for curve in m.dependence))
+    every = dict.fromkeys(curve.code for m in models for curve in m.dependence)
+    codes = [code for code in every if code in infos or not infos]
     columns = min(4, len(codes))
     rows = math.ceil(len(codes) / columns)
     figure, panels = figures.panels(
