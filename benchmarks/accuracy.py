@@ -198,7 +198,7 @@ class Trial:
             if not path.is_file() or str(np.load(path)["mark"]) != mark:
                 start = sum(os.times()[:4])
                 (fit,) = validation.fit(recipe, samples, [split], self.ground.plan)
-                p = fit.model.predict(samples.raw[split.test])
+                p = fit.model.predict(fit.model.rows_of(samples, split.test))
                 spent = sum(os.times()[:4]) - start
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as whole, whole.open("wb") as file:

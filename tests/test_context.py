@@ -17,6 +17,8 @@ from odc.geo.geobox import GeoBox
 import shakeslide as ss
 from shakeslide import pipeline
 from shakeslide.core.errors import InputError
+from shakeslide.evaluation import splits
+from shakeslide.evaluation.scores import scores
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo.grid import Tile
 from shakeslide.learning import bundle, context, model_recipes, training
@@ -396,3 +398,41 @@ def test_other_ground_has_no_such_places(walked: pipeline.Run) -> None:
         ss.predict_map(fit, ss.open_factors(walked.out))
     with pytest.raises(InputError, match="place"):
         model_choice.chosen(str(walked.out / "models" / "lr"), [])
+
+
+def clustered(seed: int = 4) -> Samples:
+    """Ground whose factors say nothing: landslides of many cells lie anywhere."""
+    rng = np.random.default_rng(seed)
+    given = samples(480, seed=seed)
+    col, row = (given.table[k].to_numpy() for k in ("col", "row"))
+    slid = rng.random((10, 15)) < 0.5
+    label = slid[row // 2, col // 2].astype(np.int64)
+    table = given.table.assign(
+        label=label,
+        landslide_id=np.where(label, 1 + row // 2 * 15 + col // 2, 0),
+        SLO=rng.normal(size=480).astype(np.float32),
+    )
+    return replace(given, table=table)
+
+
+def test_votes_on_the_ground_find_landslides_again_but_no_others() -> None:
+    given = clustered()
+    y, (x, north) = given.label, given.places
+    protocols = {
+        "pixel": splits.pixel(y, 0.5, 2, 1),
+        # No landslide lies in two blocks.
+        "block": splits.block(
+            y, x, north, 10 * CELL, folds=3, repeats=2, seed=1, origin=(700_000, 4_000_000)
+        ),
+    }
+    asked = recipe(context=["place"], exclusion=[0])
+    auc = {}
+    for name, drawn in protocols.items():
+        told = []
+        for split in drawn:
+            (fit,) = training.fit(asked, given, [split.train], [1])
+            p = fit.model.predict(fit.model.rows_of(given, split.test))
+            told.append(scores(y[split.test], p)["roc_auc"])
+        auc[name] = np.nanmean(told)
+    assert auc["pixel"] > 0.8
+    assert auc["block"] < 0.6
