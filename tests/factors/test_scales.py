@@ -241,3 +241,9 @@ def test_families_without_their_layer_are_left_out() -> None:
 def test_wrong_keys_are_named(table: dict[str, object], key: str) -> None:
     with pytest.raises(ValueError, match=key):
         fill_factors(table)  # type: ignore[arg-type]
+
+
+def test_many_scales_are_listed_in_short() -> None:
+    codes = ["SLO", "SLO_30m", "TPI_30m", "SLO_60m", "TPI_60m", "SLO_75p5m", "MINE_3m"]
+    expected = "SLO, SLO_30m to SLO_75p5m (3), TPI_30m, TPI_60m, MINE_3m"
+    assert factor_sets.listed(codes) == expected

@@ -367,3 +367,11 @@ def test_the_limits_of_a_map_across_180_degrees_are_as_near_as_it_is_wide(crs, x
         assert found[0] == pytest.approx(west, abs=0.01)
         assert found[2] - found[0] == pytest.approx(cols / 200 * (east - west), rel=0.1)
         assert found[3] - found[1] == pytest.approx(0.009, rel=0.2)
+
+
+def test_a_new_earthquake_has_the_factors_of_its_model_alone() -> None:
+    given = {"factors": {"groups": ["terrain"], "scales": [60], "add": ["TPI_45m"]}}
+    learnt = {"SLO_60m": {"function": "smoothed", "measure": "slope", "scale": 60.0}}
+    factors = completed.completed(given, {}, ["SLO_60m"], learnt)["factors"]
+    used = settings.validate({"factors": factors}, Path(), "study").active_factors
+    assert list(used) == ["SLO_60m"]

@@ -14,6 +14,7 @@ from shakeslide.checks.vectors import distance_to
 from shakeslide.core.errors import InputError
 from shakeslide.factors.catalogue import layer_of
 from shakeslide.factors.epicentre import project_point
+from shakeslide.study import factor_sets
 from shakeslide.study.factor_settings import FactorBase
 from shakeslide.study.settings import Event
 
@@ -94,7 +95,7 @@ def epicentre_row(
         coverage=None,
         values=f"{lon:g}, {lat:g}"
         + ("" if distance == 0 else f"; {distance / 1000:,.1f} km off the grid"),
-        use=f"factors {', '.join(codes)}" if codes else "record",
+        use=f"factors {factor_sets.listed(codes)}" if codes else "record",
         warnings=warnings,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shakeslide.factors.catalogue import columns_of, layer_of
+from shakeslide.study import factor_sets
 from shakeslide.study.factor_settings import CategoryFactor, FactorBase, ValueFactor
 
 FAR = 200_000.0
@@ -69,7 +70,7 @@ class Uses:
     @property
     def text(self) -> str:
         """What will be done with the layer."""
-        return f"factors {', '.join(self.codes)}" if self.codes else "grid"
+        return f"factors {factor_sets.listed(self.codes)}" if self.codes else "grid"
 
 
 def uses(factors: Mapping[str, FactorBase]) -> dict[str, Uses]:

@@ -18,6 +18,7 @@ from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.learning.bundle import OF_DATA
 from shakeslide.rapid.model_choice import COARSE
 from shakeslide.shaking.ground_motion import GroundMotion
+from shakeslide.study import factor_sets
 from shakeslide.study.document import TomlValue
 from shakeslide.study.factor_settings import PAPER_FACTORS
 
@@ -84,6 +85,9 @@ def completed(
         # Shaking is read from what was written above.
         if code not in MEASURES and isinstance(given, dict):
             factors[code] = {**_settable(code, settings, given), **given}
+    for key in factor_sets.KEYS:
+        # The model names its factors one by one.
+        factors.pop(key, None)
     every = {*PAPER_FACTORS, *factors}
     if missing := set(wanted) - every:
         raise InputError(

@@ -220,6 +220,19 @@ def table_of(code: str) -> Table | None:
     return family.factor(scale) if scale > 0 and family.code(scale) == code else None
 
 
+def listed(codes: Collection[str]) -> str:
+    """Return codes as a text: of a family at three scales or more, the first, last and number."""
+    by_base: dict[str, list[str]] = {}
+    for code in codes:
+        found = _SCALED.fullmatch(code) if table_of(code) else None
+        by_base.setdefault(found["base"] + found["unit"] if found else code, []).append(code)
+    parts = [
+        [f"{some[0]} to {some[-1]} ({len(some)})"] if len(some) > 2 else some
+        for some in by_base.values()
+    ]
+    return ", ".join(text for part in parts for text in part)
+
+
 def tables(given: Mapping[str, TomlValue], layers: Collection[str]) -> dict[str, Table]:
     """Return the tables of the factors that a study adds by groups, scales and codes.
 
