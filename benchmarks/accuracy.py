@@ -50,10 +50,17 @@ BUFFER = 300.0
 """Metres around the held-out blocks from which nothing is trained on."""
 MEASURES = ("oa", "roc_auc", "brier")
 ROOT = Path(__file__).parents[1]
-SCALES = ['factors.groups=["hydrology", "terrain"]']
+SCALES = ['factors.groups=["hydrology", "terrain", "shaking", "classes"]']
 """What a study gets beside the 14 factors."""
-INPUTS = {"angles": "sincos", "scaling": "normal"}
+INPUTS: dict[str, object] = {"angles": "sincos", "scaling": "normal"}
 """How every contender is given its factors, so that none has an advantage of encoding."""
+VOTES: dict[str, dict[str, object]] = {
+    "KF": {"context": ["factors"]},
+    "K": {"context": ["place"]},
+    "K0": {"context": ["place"], "exclusion": [0]},
+}
+"""Votes of training rows: like the row in their factors, around it, or around it without exclusion,
+which suits maps of the mapped ground alone."""
 Factors = Literal["14", "all"]
 
 
@@ -88,14 +95,13 @@ class Contender:
 def contenders() -> dict[str, Contender]:
     """Return all contenders, by label; the first is the one that the others are compared with."""
     found = []
-    modern = {"sae": {"settings": "modern"}}
+    modern: dict[str, dict[str, object]] = {"sae": {"settings": "modern"}}
     for factors in ("14", "all"):
         for model in ("rf", "et", "lgbm", "sae"):
             given = {**INPUTS, **modern.get(model, {})}
             found.append(Contender(f"{model} {factors}", model, factors, given))
-            for context, name in ((["factors"], "KF"), (["place"], "K")):
-                label = f"{model} {factors} {name}"
-                found.append(Contender(label, model, factors, {**given, "context": context}))
+            for name, votes in VOTES.items():
+                found.append(Contender(f"{model} {factors} {name}", model, factors, given | votes))
         found.append(Contender(f"best {factors}", "best", factors, {}))
     found.append(Contender("lr 14", "lr", "14", INPUTS))
     found.append(Contender("paper 14", "sae", "14", {"settings": "paper"}))
