@@ -27,7 +27,7 @@ def test_what_the_table_sets_goes_before_its_settings() -> None:
 
 
 def test_what_decoders_must_give_back_lies_from_0_to_1() -> None:
-    assert recipe(settings="modern", pretrain_steps=3).scaling == "percentile"
-    assert recipe(settings="modern", pretrain_steps=3, scaling="normal").scaling == "normal"
-    free = {"settings": "modern", "pretrain_steps": 3, "activation": "silu", "beta": 0}
-    assert recipe(**free).scaling == "normal"
+    bounded = {"settings": "modern", "pretrain_steps": 3, "activation": "sigmoid"}
+    assert recipe(**bounded).scaling == "percentile"
+    assert recipe(**bounded, scaling="normal").scaling == "normal"
+    assert recipe(settings="modern", pretrain_steps=3).scaling == "normal"

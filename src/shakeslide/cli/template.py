@@ -16,7 +16,7 @@ from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.model_settings import Models, ModelSettings
 from shakeslide.study.presets import PRESETS
-from shakeslide.study.rapid_settings import NamedPlaces, People, Roads, Shaking
+from shakeslide.study.rapid_settings import Exposure, NamedPlaces, People, Roads, Shaking
 from shakeslide.study.schema import Settings
 from shakeslide.study.settings import (
     Evaluation,
@@ -82,6 +82,7 @@ def text() -> str:
     lines += _table("evaluation", Evaluation) + _table("map", Maps, shown=_preset("map"))
     lines += _table("shaking", Shaking)
     lines += ["# For `shakeslide rapid`: people, buildings, roads and places.", ""]
+    lines += _commented("[exposure]", Exposure, {})
     lines += _commented("[exposure.people]", People, {"path": "population.tif"})
     lines += _commented("[exposure.buildings]", Layer, {"path": "buildings.gpkg"})
     lines += _commented("[exposure.roads]", Roads, {"path": "roads.gpkg"})
@@ -188,7 +189,10 @@ def _commented(head: str, model: type[Settings], example: Mapping[str, object]) 
     """Return a table that is an example as a whole; of a mask the keys that a layer has not."""
     is_layer = issubclass(model, Layer)
     keys = [
-        k for k in model.model_fields if k in example or not (is_layer and k in Layer.model_fields)
+        k
+        for k, field in model.model_fields.items()
+        if k in example
+        or not ((is_layer and k in Layer.model_fields) or _table_within(field.annotation))
     ]
     return [
         f"# {head}  # {_plain(model.__doc__)}" + (f" {AS_LAYER}" if is_layer else ""),

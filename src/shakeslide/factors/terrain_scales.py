@@ -15,7 +15,15 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors import smoothing, terrain, window_statistics
-from shakeslide.factors.factor import FactorFunction, Float, Made, Sources, TileInputs, Travel
+from shakeslide.factors.factor import (
+    FactorFunction,
+    Float,
+    Made,
+    Options,
+    Sources,
+    TileInputs,
+    Travel,
+)
 from shakeslide.factors.smoothing import Forms
 from shakeslide.factors.topography import dem_text, require_within
 from shakeslide.factors.window_statistics import Extremes, Moments
@@ -336,7 +344,7 @@ ANOTHER_AZIMUTH = Travel(
 )
 
 
-def _travel(settings: Mapping[str, Any], unit: str) -> Travel:
+def _travel(settings: Options, unit: str) -> Travel:
     return ANOTHER_AZIMUTH if str(settings.get("measure")).startswith("gradient") else Travel()
 
 

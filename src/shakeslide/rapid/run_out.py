@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -161,9 +162,17 @@ def sources(
     down = np.arange(elevation.size, dtype=np.int64)
     step = np.zeros(elevation.size, np.float32)
     _ways_down(elevation, cell[0], cell[1], down, step)
-    _trace(elevation.ravel(), probability.ravel(), float(np.tan(np.radians(angle))), down, step,
-           probability.ravel().copy(), source)  # fmt: skip
+    run = _Ways(float(np.tan(np.radians(angle))), down, step)
+    _trace(elevation.ravel(), probability.ravel(), run, probability.ravel().copy(), source)
     return source
+
+
+class _Ways(NamedTuple):
+    """Tangent of the angle of reach; of each cell the next one down and the way to it in m."""
+
+    tangent: float
+    down: NDArray[np.int64]
+    step: Float
 
 
 @kernel
@@ -185,19 +194,16 @@ def _ways_down(z: Float, dx: float, dy: float, down: NDArray[np.int64], step: Fl
 
 
 @kernel
-def _trace(
-    z: Float, p: Float, tangent: float, down: NDArray[np.int64], step: Float, best: Float,
-    source: NDArray[np.int64],
-) -> None:  # fmt: skip
+def _trace(z: Float, p: Float, ways: _Ways, best: Float, source: NDArray[np.int64]) -> None:
     """Let debris of every cell run, and keep of each cell passed the most probable source."""
     for i in range(z.size):
         if p[i] <= 0:
             continue
         k, way = i, 0.0
-        while down[k] != k:
-            way += step[k]
-            k = down[k]
-            if z[i] - z[k] < tangent * way:
+        while ways.down[k] != k:
+            way += ways.step[k]
+            k = ways.down[k]
+            if z[i] - z[k] < ways.tangent * way:
                 break
             if p[i] > best[k]:
                 best[k] = p[i]

@@ -249,6 +249,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         settings = {
             "units": (96, 48),
             "activation": "silu",
+            "beta": 0.0,
             "dropout": 0.3,
             "input_dropout": 0.1,
             "weight_decay": 0.0125,

@@ -17,6 +17,9 @@ from shakeslide.models.tree_models.trees import Tree, TreeEnsemble
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shakeslide.core.documents import JsonValue
+    from shakeslide.models.base import ModelParameter
+
 PACKAGE = "lightgbm"
 """Name of the library, and of the extra that installs it."""
 LEAST_FEATURES = 4
@@ -87,7 +90,7 @@ class LightGBM(TreeModel):
         trees = [_tree(one["tree_structure"]) for one in dumped]
         self.trees_ = TreeEnsemble.from_trees(trees, X.shape[1])
 
-    def _settings(self, features: int) -> dict[str, Any]:
+    def _settings(self, features: int) -> dict[str, ModelParameter]:
         """Return the settings of LightGBM, by its names, for rows of so many features."""
         other = ("n_estimators", "random_state")
         own = {k: v for k, v in self.get_params().items() if k not in other}
@@ -113,7 +116,7 @@ class LightGBM(TreeModel):
 
 
 def boosted(
-    X: NDArray[np.float32], y: NDArray[np.uint8], settings: Mapping[str, Any], trees: int
+    X: NDArray[np.float32], y: NDArray[np.uint8], settings: Mapping[str, ModelParameter], trees: int
 ) -> Any:
     """Return LightGBM's booster, fitted.
 
@@ -149,9 +152,9 @@ def boosted(
         raise InputError(f"lgbm: LightGBM refuses the settings: {error}") from error
 
 
-def _tree(structure: Mapping[str, Any]) -> Tree:
+def _tree(structure: Mapping[str, JsonValue]) -> Tree:
     """Return a tree of LightGBM's nested nodes, in the order in which they are met."""
-    nodes = [structure]
+    nodes: list[Any] = [structure]
     left, right, feature, threshold, value = [], [], [], [], []
     # A loop, because trees of many leaves can be deeper than Python's stack.
     for node in nodes:
