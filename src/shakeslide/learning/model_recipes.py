@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypedDict
 
+from shakeslide.core.errors import InputError
 from shakeslide.learning.context import ContextKind
 from shakeslide.learning.training import Recipe
 from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import BOUNDED
 from shakeslide.sampling.encoding import Angles, Scaling
-from shakeslide.study.model_settings import Models, ModelSettings
+from shakeslide.study.model_settings import BestSettings, Models, ModelSettings, SaeSettings
 from shakeslide.study.settings import Event
 
 
@@ -26,6 +27,9 @@ def recipe(name: str, models: Models, event: Event) -> Recipe:
         The tables [models] and [event] of the study.
     """
     settings, known = models.settings_of(name), entry(name)
+    if isinstance(settings, BestSettings):
+        members = tuple(_member(n, models, event) for n in settings.members)
+        return Recipe(name, "sincos", {}, models.calibration, members=members)
     params = settings.model_dump(
         exclude={"angles", "scaling", "settings", *CONTEXT}, exclude_none=True
     )
@@ -67,6 +71,21 @@ def _context(settings: object) -> _Around:
     if (distances := settings.exclusion) is not None:
         around["exclusion"] = tuple(sorted(set(distances)))
     return around
+
+
+def _member(name: str, models: Models, event: Event) -> Recipe:
+    """Return how a member of a blend is trained: what its table says, else what is best for it."""
+    table = models.settings_of(name)
+    if getattr(table, "context", None):
+        raise InputError(
+            f"[models.{name}] context: members of `best` take none; remove it, or leave {name} out "
+            "of [models.best] members"
+        )
+    usual: dict[str, str] = {"angles": "sincos"} if getattr(table, "angles", None) is None else {}
+    if isinstance(table, SaeSettings) and "settings" not in table.model_fields_set:
+        usual["settings"] = "modern"
+    chosen = models.model_copy(update={name: table.model_copy(update=usual), "calibration": "none"})
+    return recipe(name, chosen, event)
 
 
 def unlike_the_paper(names: Iterable[str], models: Models, event: Event) -> list[str]:

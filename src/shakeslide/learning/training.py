@@ -18,10 +18,12 @@ from shakeslide.evaluation import splits
 from shakeslide.evaluation.calibration import Calibration, Platt, fit_isotonic, fit_platt
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.io import units
-from shakeslide.learning import context
+from shakeslide.learning import context, stacking
 from shakeslide.learning.bundle import FittedModel, Method, TrainedOn
 from shakeslide.learning.context import EXCLUSION, Context, ContextKind
+from shakeslide.learning.stacking import HeldOut, Weights
 from shakeslide.models.base import Model, ModelParameter
+from shakeslide.models.blend import Member, ModelBlend
 from shakeslide.models.formulas.raw import Described, RawModel
 from shakeslide.models.own import GROUP, OwnModel
 from shakeslide.models.registry import entry
@@ -53,6 +55,10 @@ class Recipe:
     exclusion : tuple of float
         Distances in cells up to which a training row's neighbours are left out of its own context:
         it enters once for each.
+    members : tuple of Recipe
+        Of a blend: how its members are trained.
+    held_out : {"pixel", "landslide", "block"}
+        Of a blend: what is held out of its training rows to choose weights.
     """
 
     name: str
@@ -62,10 +68,21 @@ class Recipe:
     scaling: Scaling = "percentile"
     context: tuple[ContextKind, ...] = ()
     exclusion: tuple[float, ...] = EXCLUSION
+    members: tuple[Recipe, ...] = ()
+    held_out: HeldOut = "block"
+
+    @property
+    def present(self) -> tuple[Recipe, ...]:
+        """Members whose libraries are installed; all where none is."""
+        return tuple(m for m in self.members if not m.missing) or self.members
 
     def make(self, seed: int) -> Model:
         """Return the unfitted estimator."""
-        made = entry(self.name).make(**self.params)
+        params = dict(self.params)
+        if self.members:
+            params["members"] = tuple(m.name for m in self.present)
+            params["settings"] = {m.name: dict(m.params) for m in self.present}
+        made = entry(self.name).make(**params)
         # Models without chance have no seed.
         return made.set_params(random_state=seed) if "random_state" in made.get_params() else made
 
@@ -79,13 +96,17 @@ class Recipe:
     @property
     def missing(self) -> str:
         """The optional library that fits it and is not installed, with what installs it."""
+        if self.members:
+            return next((m.missing for m in self.present if m.missing), "")
         package = entry(self.name).package
         return "" if not package or installed(package) else how_to_install(package, package)
 
     def remarks(self) -> list[str]:
         """Return what the user should know of the settings, a line each."""
         made = self.make(0)
-        return made.remarks() if isinstance(made, RawModel) else []
+        absent = [m for m in self.members if m not in self.present]
+        out = [f"{self.name} does without {m.name}, which needs {m.missing}" for m in absent]
+        return [*out, *made.remarks()] if isinstance(made, RawModel) else out
 
     @property
     def storable(self) -> bool:
@@ -205,6 +226,8 @@ def fit(
         In the order of `rows`.
     """
     regions = [samples.class_areas] * len(rows) if areas is None else areas
+    if recipe.members:
+        return _fit_blends(recipe, samples, rows, seeds, regions, advance=advance, shrink=shrink)
     calibrations: list[Calibration | None] = [None] * len(rows)
     spent = 0.0
     if recipe.calibration != "none":
@@ -293,6 +316,149 @@ def _given(
     times = len(recipe.exclusion)
     features = np.concatenate([np.tile(features, (times, 1)), around], axis=1)
     return _Given(encoder, known, features, np.tile(labels, times))
+
+
+def _fit_blends(
+    recipe: Recipe,
+    samples: Samples,
+    rows: Sequence[NDArray[np.int64]],
+    seeds: Sequence[int],
+    regions: Sequence[Mapping[str, Mapping[int, float]]],
+    *,
+    advance: Advance,
+    shrink: float,
+) -> list[Fit]:
+    """Fit a blend on several sets of training rows; nothing beyond each set is looked at."""
+    start = time.perf_counter()
+    # Of each member so many inner fits and one more; in all each blend counts as one fit.
+    step = _part(advance, 1 / (len(recipe.present) * (stacking.FOLDS + 1)))
+    weights = _weights(recipe, samples, rows, seeds, regions, advance=step, shrink=shrink)
+    fitted: list[dict[str, FittedModel]] = [{} for _ in rows]
+    for k, member in enumerate(recipe.present):
+        used = [i for i, w in enumerate(weights) if w.weight[k] > 0]
+        fits = (
+            fit(
+                member,
+                samples,
+                [rows[i] for i in used],
+                [_member_seed(seeds[i], member) for i in used],
+                [regions[i] for i in used],
+                step,
+                shrink,
+            )
+            if used
+            else []
+        )
+        step(len(rows) - len(used))
+        for i, done in zip(used, fits, strict=True):
+            fitted[i][member.name] = done.model
+    seconds = (time.perf_counter() - start) / max(len(rows), 1)
+    return [
+        Fit(_blended(recipe, models, w, seed), seconds)
+        for models, w, seed in zip(fitted, weights, seeds, strict=True)
+    ]
+
+
+def _weights(
+    recipe: Recipe,
+    samples: Samples,
+    rows: Sequence[NDArray[np.int64]],
+    seeds: Sequence[int],
+    regions: Sequence[Mapping[str, Mapping[int, float]]],
+    *,
+    advance: Advance,
+    shrink: float,
+) -> list[Weights]:
+    """Choose the weights of blends, on parts of their training rows that members have not seen."""
+    parts = [
+        stacking.parts(samples, r, s, recipe.held_out) for r, s in zip(rows, seeds, strict=True)
+    ]
+    inner = [(i, cut) for i, of in enumerate(parts) for cut in of.splits]
+    predicted: list[list[NDArray[np.float32]]] = [[] for _ in recipe.present]
+    for member, told in zip(recipe.present, predicted, strict=True):
+        if inner:
+            fits = fit(
+                member,
+                samples,
+                [rows[i][cut.train] for i, cut in inner],
+                [_member_seed(seeds[i], member, cut.fold + 1) for i, cut in inner],
+                [regions[i] for i, _ in inner],
+                advance,
+                shrink,
+            )
+            for done, (i, cut) in zip(fits, inner, strict=True):
+                told.append(done.model.predict(done.model.rows_of(samples, rows[i][cut.test])))
+        advance(stacking.FOLDS * len(rows) - len(inner))
+    out = []
+    for i, r in enumerate(rows):
+        mine = [at for at, (of, _) in enumerate(inner) if of == i]
+        if not mine:
+            out.append(stacking.equal(len(predicted)))
+            continue
+        y = samples.label[r[np.concatenate([inner[at][1].test for at in mine])]]
+        told_here = [np.concatenate([told[at] for at in mine]) for told in predicted]
+        out.append(stacking.weigh(y, told_here, parts[i].groups, recipe.calibration))
+    return out
+
+
+def _member_seed(seed: int, member: Recipe, part: int = 0) -> int:
+    """Return the seed of a member's fit on all training rows of a blend, or without one part."""
+    return seed_of(seed, member.name, "member of a blend", 0, part)
+
+
+def _blended(
+    recipe: Recipe, models: Mapping[str, FittedModel], weights: Weights, seed: int
+) -> FittedModel:
+    """Return members that are fitted on the same rows as one model.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the blend.
+    models : mapping
+        The members with a weight, by name.
+    weights : Weights
+        Of all members.
+    seed : int
+        Of the fit.
+    """
+    # Members that encode alike share their features.
+    encoders: dict[tuple[Angles, Scaling], encoding.Encoder] = {}
+    for known in models.values():
+        encoders.setdefault((known.encoder.angles, known.encoder.scaling), known.encoder)
+    starts, at = {}, 0
+    for key, encoder in encoders.items():
+        starts[key] = at
+        at += len(encoder.features)
+    members = []
+    for member, w, a, b in zip(
+        recipe.present, weights.weight, weights.slope, weights.intercept, strict=True
+    ):
+        if member.name not in models:
+            members.append(Member(0.0))
+            continue
+        model = models[member.name]
+        first = starts[model.encoder.angles, model.encoder.scaling]
+        columns = tuple(range(first, first + len(model.encoder.features)))
+        members.append(Member(w, a, b, model.estimator, columns))
+    blend = recipe.make(seed)
+    assert isinstance(blend, ModelBlend)
+    one, *further = encoders.values()
+    method: Method = "isotonic" if recipe.calibration == "isotonic" else "platt"
+    some = next(iter(models.values()))
+    return FittedModel(
+        recipe.name,
+        blend.joined(members, at, chosen=weights.chosen),
+        replace(one, further=tuple(further)),
+        some.factors,
+        replace(
+            some.about,
+            seed=seed,
+            angles=recipe.angles,
+            calibration=method if weights.calibration is not None else "none",
+        ),
+        weights.calibration,
+    )
 
 
 def _part(advance: Advance, share: float) -> Advance:

@@ -30,6 +30,7 @@ from shakeslide.learning.judgement import (
     ReliabilityCurve,
     RocCurve,
 )
+from shakeslide.learning.stacking import HeldOut
 from shakeslide.sampling.events import Events
 from shakeslide.sampling.sampling import AREA_SQUARE, Samples
 
@@ -47,6 +48,10 @@ RATE_GRID = np.concatenate([np.linspace(0, 0.1, 21), np.linspace(0.11, 1, 90)])
 """Shares of the area at which success-rate and prediction-rate curves are told."""
 SHARES = (0.05, 0.10, 0.20)
 """Shares of the area for which the captured share of the landslides is told."""
+
+
+HELD_OUT: Mapping[str, HeldOut] = {"pixel": "pixel", "landslide": "landslide"}
+"""What is held out of training rows to choose a blend's weights, by protocol; else blocks."""
 
 
 @dataclass(frozen=True)
@@ -372,6 +377,10 @@ def fit(
         areas = [training_areas(samples, s, plan) for s in chosen]
     else:
         areas = [together.regions(s) for s in chosen]
+    # All splits are of one protocol. A blend's weights are chosen as they are judged.
+    protocol = chosen[0].protocol if chosen else ""
+    if protocol in HELD_OUT:
+        recipe = replace(recipe, held_out=HELD_OUT[protocol])
     fits = training.fit(recipe, samples, [s.train for s in chosen], seeds, areas, advance)
     if together is None:
         return fits

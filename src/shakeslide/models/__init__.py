@@ -1,6 +1,7 @@
 """Landslide models: scikit-learn estimators on feature matrices, stored as plain arrays."""
 
 from shakeslide.models.base import Model
+from shakeslide.models.blend import ModelBlend
 from shakeslide.models.chunks import predict_in_chunks
 from shakeslide.models.formulas.hierarchy import AnalyticHierarchy
 from shakeslide.models.formulas.jessee import Jessee2018, Jessee2022
@@ -40,6 +41,7 @@ __all__ = [
     "LightGBM",
     "LogisticRegression",
     "Model",
+    "ModelBlend",
     "ModelEntry",
     "MultilayerPerceptron",
     "Newmark",

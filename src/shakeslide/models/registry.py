@@ -9,6 +9,7 @@ from typing import Literal
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.models.base import Model, ModelParameter
+from shakeslide.models.blend import ModelBlend
 from shakeslide.models.formulas.few_terms import FewTerms
 from shakeslide.models.formulas.hierarchy import AnalyticHierarchy
 from shakeslide.models.formulas.jessee import Jessee2018, Jessee2022
@@ -92,6 +93,11 @@ class ModelEntry:
         """Whether the model takes raw factors, not encoded ones."""
         return issubclass(self.cls, RawModel)
 
+    @property
+    def blends(self) -> bool:
+        """Whether the model is a blend of others."""
+        return issubclass(self.cls, ModelBlend)
+
     def make(self, **params: ModelParameter) -> Model:
         """Return an unfitted model: the paper's parameters, then `params` over them.
 
@@ -164,6 +170,11 @@ MODELS: dict[str, ModelEntry] = {
         "gradient boosting by LightGBM, with random thresholds",
         "Ke et al. 2017, NeurIPS 30",
         package=PACKAGE,
+    ),
+    "best": ModelEntry(
+        ModelBlend,
+        "weighted mean of the log-odds of other models, with weights chosen on held-out ground",
+        "Breiman 1996, Mach. Learn. 24:49",
     ),
     "few": ModelEntry(
         FewTerms,

@@ -143,6 +143,7 @@ class Marks:
             origin.append(recipe.scaling)
         if recipe.context:
             origin += [*recipe.context, *map(str, recipe.exclusion)]
+        origin += [fingerprint(m.name, m.angles, m.params, m.scaling) for m in recipe.present]
         how = [name, recipe.angles, recipe.params, self._all_models()]
         return fingerprint(self.sample(), *how, rows, *origin)
 

@@ -46,6 +46,7 @@ MODELS: Mapping[str, str] = {
     "hgb": "Gradient boosting",
     "et": "Extremely randomised trees",
     "lgbm": "LightGBM",
+    "best": "Blend of models",
     "learnt": "Learnt from past earthquakes",
     "few": "Slope, shaking and their product",
     "newmark": "Newmark displacement",

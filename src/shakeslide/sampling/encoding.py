@@ -10,7 +10,7 @@ mapping cannot differ.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
@@ -55,6 +55,7 @@ class EncoderRecord(TypedDict):
     identity: NotRequired[bool]
     scaling: NotRequired[Scaling]
     columns: list[ColumnRecord]
+    further: NotRequired[list[EncoderRecord]]
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,15 @@ class Encoder:
     scaling : {"percentile", "normal"}
         Between percentiles to [0, 1], or to mean 0 and variance 1: numbers as normal scores,
         classes as logarithms of frequency ratios, angles without a shift.
+    further : tuple of Encoder
+        Other encodings of the same factors, whose features follow: for models that are blended.
     """
 
     columns: tuple[Column, ...]
     angles: Angles
     identity: bool = False
     scaling: Scaling = "percentile"
+    further: tuple[Encoder, ...] = ()
 
     @property
     def features(self) -> list[str]:
@@ -113,13 +117,14 @@ class Encoder:
         names: list[str] = []
         for c in self.columns:
             names += [f"{c.code} sin", f"{c.code} cos"] if self._as_circle(c) else [c.code]
-        return names
+        return names + [name for other in self.further for name in other.features]
 
     @property
     def feature_codes(self) -> list[str]:
         """Code of the factor that each feature is made of, in order."""
         sides = [2 if not self.identity and self._as_circle(c) else 1 for c in self.columns]
-        return [c.code for c, n in zip(self.columns, sides, strict=True) for _ in range(n)]
+        codes = [c.code for c, n in zip(self.columns, sides, strict=True) for _ in range(n)]
+        return codes + [code for other in self.further for code in other.feature_codes]
 
     def _as_circle(self, column: Column) -> bool:
         return self.angles == "sincos" and column.kind in ("circular", "axial")
@@ -137,6 +142,9 @@ class Encoder:
         array, (rows, features) float32, C-contiguous
             In [0, 1], unless `identity` or scaled otherwise.
         """
+        if self.further:
+            alone = [replace(self, further=()), *self.further]
+            return np.concatenate([e.transform(raw) for e in alone], axis=1)
         if self.identity:
             return np.array(raw, np.float32, order="C", copy=True)
         out = np.empty((raw.shape[0], len(self.features)), np.float32)
@@ -175,6 +183,8 @@ class Encoder:
         }
         if self.scaling != "percentile":
             record["scaling"] = self.scaling
+        if self.further:
+            record["further"] = [other.to_dict() for other in self.further]
         return record
 
     @classmethod
@@ -191,7 +201,10 @@ class Encoder:
             if scaling not in ("percentile", "normal"):
                 raise ValueError(f"scaling = {scaling!r}")
             columns = tuple(_column(c) for c in values["columns"])
-            return cls(columns, angles, identity, scaling)
+            further = tuple(cls.from_dict(other) for other in values.get("further", ()))
+            if any([c.code for c in f.columns] != [c.code for c in columns] for f in further):
+                raise ValueError("further encodings are of other factors")
+            return cls(columns, angles, identity, scaling, further)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"the model's encoder is damaged: {error!r}") from error
 

@@ -21,6 +21,8 @@ from shakeslide.study.schema import Default, Once, Positive, Settings
 Distances = Annotated[
     list[Annotated[float, Field(ge=0, le=100_000)]], Field(min_length=1, max_length=20)
 ]
+Member = Literal["sae", "lr", "svm", "rf", "tree", "adaboost", "mlp", "hgb", "et", "lgbm"]
+"""Models that `best` can blend."""
 
 
 class ModelSettings(Settings):
@@ -203,6 +205,19 @@ class LgbmSettings(ModelSettings):
     """Compare one random threshold per feature at each split, in place of all thresholds."""
 
 
+class BestSettings(Settings):
+    """Blend of other models: the weighted mean of their log-odds. Weights are chosen, and the blend
+    is calibrated, on parts of the training rows that its members were not fitted on. For the map,
+    and for the protocols block and event, these are blocks of land (landslides where blocks are too
+    few), for the other protocols cells or landslides. Training takes as long as four fits of all
+    members. The tables of the members set how they are trained. Without settings of their own, the
+    autoencoder has its modern ones, and all take angles as sine and cosine."""
+
+    members: Annotated[list[Member], Field(min_length=1), Once] = ["sae", "lgbm", "et"]
+    """Models that may be members. One that does not help gets no weight. With fewer than 100 source
+    cells to train on, all weigh the same and the blend is not calibrated."""
+
+
 class FewSettings(Settings):
     """Logistic regression on sin(slope), ln(shaking) and their product. The probability falls
     nowhere with slope or shaking."""
@@ -357,8 +372,8 @@ class OwnModelSettings(ModelSettings):
 MODEL_GROUP = "shakeslide.models"
 """Entry points by which packages bring estimators."""
 BuiltInModel = Literal[
-    "sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "et", "lgbm", "few", "ahp",
-    "newmark", "jessee2018", "jessee2022", "kritikos2015", "slope_pga", "slope_pgv",
+    "sae", "lr", "svm", "rf", "fr", "tree", "adaboost", "mlp", "hgb", "et", "lgbm", "best", "few",
+    "ahp", "newmark", "jessee2018", "jessee2022", "kritikos2015", "slope_pga", "slope_pgv",
 ]  # fmt: skip
 
 
@@ -380,9 +395,9 @@ class Models(Settings):
 
     use: Annotated[list[ModelName], Field(min_length=1), Once] = ["lr", "svm", "rf", "sae"]
     """Models to train, evaluate and map: sae, lr, svm, rf, fr, tree, adaboost, mlp, hgb, et, lgbm,
-    few, ahp, newmark, jessee2018, jessee2022, kritikos2015, slope_pga, slope_pgv, or the name of an
-    estimator from an installed package. The models from few on need factors or settings of their
-    own. A model that lacks them is left out, and the program reports it."""
+    best, few, ahp, newmark, jessee2018, jessee2022, kritikos2015, slope_pga, slope_pgv, or the name
+    of an estimator from an installed package. The models from few on need factors or settings of
+    their own. A model that lacks them is left out, and the program reports it."""
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """Calibrates the probabilities. The calibration is fitted on predictions for landslides held
     out of the training rows in three parts, so training takes four times as long. `platt` fits a
@@ -399,6 +414,7 @@ class Models(Settings):
     hgb: HgbSettings = HgbSettings()
     et: EtSettings = EtSettings()
     lgbm: LgbmSettings = LgbmSettings()
+    best: BestSettings = BestSettings()
     few: FewSettings = FewSettings()
     ahp: AhpSettings = AhpSettings()
     newmark: NewmarkSettings = NewmarkSettings()

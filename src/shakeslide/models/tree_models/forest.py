@@ -199,9 +199,9 @@ class ExtraTrees(TreeModel):
 
     def __init__(
         self,
-        n_estimators: int = 300,
-        max_depth: int | None = None,
-        min_samples_leaf: int = 3,
+        n_estimators: int = 150,
+        max_depth: int | None = 20,
+        min_samples_leaf: int = 1,
         max_features: str | int | float | None = "sqrt",
         random_state: int | None = None,
         n_jobs: int | None = None,
