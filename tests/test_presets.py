@@ -52,6 +52,16 @@ def test_recommended_gives_each_model_with_a_choice_angles_as_sine_and_cosine() 
     assert chosen - {"sae", "fr"} == set(WITH_ANGLES)
 
 
+def test_best_is_recommended_with_the_blend_first() -> None:
+    found, other = study("best"), study("recommended")
+    assert found.models.use[0] == "best"
+    assert found.map == other.map
+    assert found.models.model_copy(update={"use": other.models.use}) == other.models
+    recipe = model_recipes.recipe("best", found.models, found.event)
+    assert [m.calibration for m in recipe.members] == ["none"] * len(recipe.members)
+    assert recipe.calibration == "platt"
+
+
 def test_what_the_study_states_goes_before_the_preset() -> None:
     own = study(
         "recommended",

@@ -33,7 +33,8 @@ ENCODER = {
          "ratios": {"1": 0.25, "7": 2.5}},
     ],
 }  # fmt: skip
-MANIFEST = ("format", "shakeslide", "model", "params", "factors", "encoder", "calibration", "about")
+MANIFEST = ("format", "shakeslide", "model", "params", "factors", "encoder", "calibration",
+            "context", "about")  # fmt: skip
 LEAD = {
     "claim": "lead",
     "published": "about 7 points",

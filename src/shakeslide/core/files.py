@@ -197,17 +197,17 @@ class Steps:
 
         `holds` looks at what was kept: a file that a step has made beside it may be gone.
         """
-        known: Result | None = self.known(step, holds)
-        return self.keep(step, make()) if known is None else known
+        known: list[Result] = self.known(step, holds)
+        return known[0] if known else self.keep(step, make())
 
-    def known(self, step: str, holds: Callable[[Result], bool] = lambda _: True) -> Result | None:
-        """Return what a step gave before, None if it was not kept or does not hold."""
+    def known(self, step: str, holds: Callable[[Result], bool] = lambda _: True) -> list[Result]:
+        """Return what a step gave before as the one entry; none if it is not kept or not valid."""
         try:
             text = (self.folder / f"{step}.json").read_text(encoding="utf-8")
             kept: Result = json.loads(text)["result"]
-            return kept if holds(kept) else None
+            return [kept] if holds(kept) else []
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
-            return None
+            return []
 
     def keep(self, step: str, result: Result) -> Result:
         """Keep what a step gave, and return it."""

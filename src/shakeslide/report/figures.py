@@ -205,8 +205,8 @@ def begin(
     def holds(kept: list[Any]) -> bool:
         return len(kept) == 4 and bool(kept[0] == digest(path))
 
-    if steps is not None and (known := steps.known(path.stem, holds)) is not None:
-        return pool.submit(_drawn, path, known, alt)
+    if steps is not None and (known := steps.known(path.stem, holds)):
+        return pool.submit(_drawn, path, known[0], alt)
     image = _pixels(make())
 
     def compress() -> Drawn:

@@ -7,21 +7,27 @@ from typing import Literal
 
 from shakeslide.study.document import TomlValue
 
-Preset = Literal["standard", "recommended", "paper"]
+Preset = Literal["standard", "recommended", "best", "paper"]
 """Names of the presets."""
 WITH_ANGLES = ("lr", "svm", "rf", "tree", "adaboost", "mlp", "hgb", "et", "lgbm")
 """Models that `recommended` gives angles as sine and cosine, so that 359 and 1 degrees are near."""
 
+_RECOMMENDED: Mapping[str, Mapping[str, TomlValue]] = {
+    "inventory": {"small": "most_covered"},
+    "models": {
+        "calibration": "platt",
+        "sae": {"settings": "modern"},
+        **{name: {"angles": "sincos"} for name in WITH_ANGLES},
+    },
+    "map": {"shows": "probability", "members": 10, "spread": "best"},
+}
 PRESETS: Mapping[str, Mapping[str, Mapping[str, TomlValue]]] = {
     "standard": {},
-    "recommended": {
-        "inventory": {"small": "most_covered"},
-        "models": {
-            "calibration": "platt",
-            "sae": {"settings": "modern"},
-            **{name: {"angles": "sincos"} for name in WITH_ANGLES},
-        },
-        "map": {"shows": "probability", "members": 10, "spread": "best"},
+    "recommended": _RECOMMENDED,
+    # Beside the blend the forest, with which most maps are made, and the simplest model.
+    "best": {
+        **_RECOMMENDED,
+        "models": {**_RECOMMENDED["models"], "use": ["best", "rf", "lr"]},
     },
     "paper": {"map": {"fitted_on": "training"}},
 }
