@@ -67,10 +67,10 @@ class StudyInfo(Settings):
     preset: Preset = "standard"
     """What is used where the study gives no settings. All presets have the 14 factors of the paper.
     `recommended`: calibrated probabilities, angles as sine and cosine, the modern settings of
-    `sae`, small landslides kept, and an ensemble of the best model. `best`: the same, with the blend `best`
-    beside a forest and a logistic regression. `paper`: as in the paper;
-    mapped models are trained on `train_share` of the samples. `standard`: the model settings of
-    the paper, but mapped models are fitted on all samples."""
+    `sae`, small landslides kept, and an ensemble of the best model. `best`: the same with the blend
+    `best` beside a forest and a logistic regression. `paper`: as in the paper; mapped models are
+    trained on `train_share` of the samples. `standard`: the model settings of the paper, but mapped
+    models are fitted on all samples."""
     seed: Annotated[int, Field(ge=0)] = 1
     """Random seed: the same seed gives the same results, byte for byte."""
     network: bool = False
