@@ -96,6 +96,9 @@ def test_a_stored_blend_predicts_the_same_bits(tmp_path: Any) -> None:
     again = bundle.load(tmp_path / "best")
     assert again.predict(given.raw).tobytes() == model.predict(given.raw).tobytes()
     assert again.encoder == model.encoder
+    text = (tmp_path / "best" / "card.md").read_text(encoding="utf-8")
+    for name, share in model.estimator.weights.items():
+        assert (f"{name} {share:.2f}" in text) == (share > 0)
 
 
 @pytest.mark.parametrize("what", ["weight", "columns.lr", "slope", "lr.coef"])

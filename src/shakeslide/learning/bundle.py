@@ -32,6 +32,7 @@ from shakeslide.learning import context
 from shakeslide.learning.context import Context, ContextRecord
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model, ModelParameter
+from shakeslide.models.blend import ModelBlend
 from shakeslide.models.formulas.raw import Formula, RawModel
 from shakeslide.sampling.encoding import Angles, Encoder, EncoderRecord
 from shakeslide.sampling.sampling import Samples
@@ -503,6 +504,19 @@ def literal(text: object) -> str:
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(str(text).split()))
 
 
+def _members(model: Model) -> list[str]:
+    """Return what the card says of a blend's members."""
+    if not isinstance(model, ModelBlend):
+        return []
+    shares = ", ".join(f"{name} {share:.2f}" for name, share in model.weights.items() if share)
+    how = (
+        "chosen on parts of the training rows that the members were not fitted on"
+        if model.chosen_
+        else "equal, because the training rows are too few to choose them"
+    )
+    return [f"- Members and their weights: {shares} ({how})."]
+
+
 def card(model: FittedModel) -> str:
     """Return the model card: what it is, what it was trained on, how good, what it is not for."""
     about = model.about
@@ -520,6 +534,7 @@ def card(model: FittedModel) -> str:
             f"the usable cells of the area is {about.prevalence:.3g})",
             *([f"- Positives: {positives.what}."] if positives else []),
             *([FITTED_ON[about.fitted_on]] if about.fitted_on else []),
+            *_members(model.estimator),
             f"- Seed: {about.seed}",
             "- The output is a susceptibility at the share of positives in the training sample, "
             "not the share of the area that fails.",
