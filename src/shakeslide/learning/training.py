@@ -343,8 +343,8 @@ def _fit_blends(
                 [rows[i] for i in used],
                 [_member_seed(seeds[i], member) for i in used],
                 [regions[i] for i in used],
-                step,
-                shrink,
+                advance=step,
+                shrink=shrink,
             )
             if used
             else []
@@ -383,8 +383,8 @@ def _weights(
                 [rows[i][cut.train] for i, cut in inner],
                 [_member_seed(seeds[i], member, cut.fold + 1) for i, cut in inner],
                 [regions[i] for i, _ in inner],
-                advance,
-                shrink,
+                advance=advance,
+                shrink=shrink,
             )
             for done, (i, cut) in zip(fits, inner, strict=True):
                 told.append(done.model.predict(done.model.rows_of(samples, rows[i][cut.test])))
