@@ -330,7 +330,7 @@ shakeslide run examples/kashmir2005/study.toml --data FOLDER_WITH_THE_DATA --out
 python docs/build.py runs/models
 ```
 
-`sae` has the paper's settings here; [Modern settings](method.md#modern-settings) has figures of the
+`sae` has the paper's settings here; [Accuracy](accuracy.md) has figures of the
 others. `mlp` is the network without pre-training: the difference between the two is the effect of
 pre-training on this site.
 """
