@@ -17,7 +17,7 @@ help:
 	@echo "make slow       the tests that are slow by nature; a plain pytest runs both"
 	@echo "make check      ruff and mypy (strict)"
 	@echo "make bench      speed against peers, as ratios measured in the same run"
-	@echo "make accuracy   how the models compare on the same splits and inputs; about an hour"
+	@echo "make accuracy   how the models compare on the same splits and inputs; hours"
 	@echo "make reproduce  the paper's experiments on both studies; hours with SCALE=paper"
 	@echo "make docs       the generated pages of docs/, then the site"
 	@echo "make site       the documentation's site in site/, for reading offline"
