@@ -69,7 +69,7 @@ def test_forest_equals_scikit_learns(depth):
             ),
         ),
         (
-            ExtraTrees(n_estimators=20, min_samples_leaf=2, random_state=1),
+            ExtraTrees(n_estimators=20, max_depth=None, min_samples_leaf=2, random_state=1),
             ExtraTreesClassifier(n_estimators=20, min_samples_leaf=2, random_state=1),
         ),
         (
