@@ -15,6 +15,7 @@ from shakeslide import pipeline
 from shakeslide.cli import app, template
 from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
+from shakeslide.learning import training
 from shakeslide.models.registry import MODELS
 from shakeslide.study import factor_sets, layer_settings, settings
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS, PAPER_FACTORS
@@ -48,9 +49,16 @@ def given(value: Any) -> Any:
 
 def recipe(loaded: settings.Study, name: str, folder: Path) -> dict[str, Any]:
     """How the inputs of a model are encoded, and its parameters."""
-    made = pipeline.Run(loaded, {}, folder, Engine(1), Reporter(True)).models.recipe(name)
-    of_recipe = ("angles", "scaling", "context", "exclusion")
-    return {**made.make(0).get_params(), **{k: getattr(made, k) for k in of_recipe}}
+    return told(pipeline.Run(loaded, {}, folder, Engine(1), Reporter(True)).models.recipe(name))
+
+
+def told(made: training.Recipe) -> dict[str, Any]:
+    of_recipe = {k: getattr(made, k) for k in ("angles", "scaling", "context", "exclusion")}
+    if made.members:
+        # Of a blend the parameters of its members, whether they are given or defaults.
+        names = tuple(m.name for m in made.members)
+        return {"members": names, "each": [told(m) for m in made.members], **of_recipe}
+    return {**made.make(0).get_params(), **of_recipe}
 
 
 def inner(annotation: Any) -> type[Settings] | None:

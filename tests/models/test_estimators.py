@@ -18,6 +18,11 @@ ENCODED = [name for name, e in MODELS.items() if not e.raw]
 """Models of features of any meaning; the others take slope, shaking and classes."""
 
 SMALL = {
+    "best": {
+        "members": ("tree", "sae"),
+        "settings": {"sae": {"units": [3], "steps": 20, "pretrain_steps": 2}},
+        "random_state": 0,
+    },
     "sae": {
         "units": (16, 8),
         "steps": 400,

@@ -23,6 +23,11 @@ def rows(n=300):
 
 
 SMALL = {
+    "best": {
+        "members": ("tree", "sae"),
+        "settings": {"sae": {"units": [3], "steps": 20, "pretrain_steps": 2}},
+        "random_state": 0,
+    },
     "sae": {"units": (5, 3), "steps": 20, "pretrain_steps": 5, "random_state": 0},
     "rf": {"n_estimators": 5, "max_depth": 4, "random_state": 0},
     "svm": {"random_state": 0},

@@ -180,7 +180,7 @@ class ModelBlend(Model):
             share, a, b = map(float, numbers)
             member = Member(share, a, b)
             if share > 0:
-                member = self._restored(reader, name, settings[name], member)
+                member = self._restored(reader, name, settings.get(name, {}), member)
             members.append(member)
         self.members_ = tuple(members)
 
