@@ -35,8 +35,8 @@ from shakeslide.evaluation.scores import scores
 from shakeslide.evaluation.splits import Split
 from shakeslide.learning import model_recipes, validation
 from shakeslide.learning.training import Recipe
-from shakeslide.sampling import sampling
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling import sample_table
+from shakeslide.sampling.sample_table import Samples
 from shakeslide.study import settings as study
 from shakeslide.study.factor_settings import PAPER_FACTORS
 from shakeslide.study.model_settings import Models
@@ -126,7 +126,7 @@ class Ground:
     @classmethod
     def of_run(cls, folder: Path, seed: int) -> Ground:
         """Read the samples of a run."""
-        samples = sampling.load(folder / "samples.parquet")
+        samples = sample_table.load(folder / "samples.parquet")
         x, y = samples.places
         size = samples.counts.block_size
         # Blocks are laid from a corner that lies north-west of all samples.
@@ -200,7 +200,7 @@ class Trial:
         for k, split in enumerate(self.chosen):
             name = f"{one.label.replace(' ', '_')}-{k}.npz"
             path = self.folder / self.protocol / str(self.ground.plan.seed) / name
-            mark = f"{recipe} {sampling.essence(samples)} {len(split.train)} {len(split.test)}"
+            mark = f"{recipe} {sample_table.essence(samples)} {len(split.train)} {len(split.test)}"
             if not path.is_file() or str(np.load(path)["mark"]) != mark:
                 start = sum(os.times()[:4])
                 (fit,) = validation.fit(recipe, samples, [split], self.ground.plan)

@@ -21,8 +21,8 @@ from benchmarks import bench_files, sources_images
 from shakeslide import pipeline
 from shakeslide.evaluation import blocks, scores, splits
 from shakeslide.learning import training, validation
-from shakeslide.sampling import sampling
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling import sample_table
+from shakeslide.sampling.sample_table import Samples
 
 SIZE = 4000
 EXTRACTED = ["sources.mapped=false", 'inventory.positives_from="extracted"']
@@ -35,7 +35,7 @@ def drawn(path: Path, out: Path, overrides: Sequence[str]) -> tuple[Samples, pip
     run = bench_files.opened(path, out, *overrides)
     pipeline.prepare(run)
     pipeline.sample(run)
-    return sampling.load(out / "samples.parquet"), run
+    return sample_table.load(out / "samples.parquet"), run
 
 
 def elsewhere(

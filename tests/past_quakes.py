@@ -11,9 +11,9 @@ import pandas as pd
 
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.layers.positives import Positive
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.sampling.sample_counts import NOT_COUNTED
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 CELLS = 12_000
 CLASSES = {1: "granite", 2: "shale", 3: "lava"}
@@ -70,7 +70,7 @@ def samples(
 def save(samples: Samples, folder: Path) -> Path:
     """Write samples as those of a finished run and return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    sampling.save(samples, folder / "samples.parquet")
+    sample_table.save(samples, folder / "samples.parquet")
     return folder
 
 

@@ -17,7 +17,7 @@ from shakeslide.checks import rehearsal, vectors
 from shakeslide.core.errors import InputError
 from shakeslide.io.vector import Features
 from shakeslide.layers import inventory
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 from shakeslide.study import settings as study
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.settings import Evaluation, Inventory

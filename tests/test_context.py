@@ -26,9 +26,9 @@ from shakeslide.learning.votes import REACH, Apart, Electorate
 from shakeslide.maps import prediction
 from shakeslide.models import read, write
 from shakeslide.rapid import model_choice
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.sampling.sample_counts import NOT_COUNTED
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 from shakeslide.study.model_settings import Models
 from shakeslide.study.settings import Event
 
@@ -372,7 +372,7 @@ def walked(finished: pipeline.Run, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_a_samples_probability_is_its_map_value(walked: pipeline.Run) -> None:
-    given = sampling.load(walked.out / "samples.parquet")
+    given = sample_table.load(walked.out / "samples.parquet")
     fit = bundle.load(walked.out / "models" / "lr")
     assert fit.of_places
     with rasterio.open(walked.out / "maps" / "lr_probability.tif") as src:

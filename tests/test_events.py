@@ -17,7 +17,7 @@ from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning import training, validation
 from shakeslide.maps import spread
-from shakeslide.sampling import events, sampling
+from shakeslide.sampling import events, sample_table
 from shakeslide.sampling.sample_counts import NOT_COUNTED
 
 from . import small_site as site
@@ -37,9 +37,9 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Run:
     run = open_run(path, folder / "second", "study.seed=11")
     for stage in (pipeline.prepare, pipeline.sample):
         stage(run)
-    drawn = sampling.load(run.out / "samples.parquet")
+    drawn = sample_table.load(run.out / "samples.parquet")
     elsewhere = drawn.table.assign(x=drawn.table.x + 200_000)
-    sampling.save(replace(drawn, table=elsewhere), run.out / "samples.parquet")
+    sample_table.save(replace(drawn, table=elsewhere), run.out / "samples.parquet")
     return run
 
 
@@ -49,14 +49,14 @@ def site_layer(path: Path) -> pd.DataFrame:
     return gpd.read_file(path)
 
 
-def names_of(samples: sampling.Samples, code: str, rows: np.ndarray) -> list[str]:
+def names_of(samples: sample_table.Samples, code: str, rows: np.ndarray) -> list[str]:
     legend = next(f.legend for f in samples.factors if f.code == code)
     return [legend[int(v)] for v in samples.table[code].to_numpy()[rows]]
 
 
 def test_classes_are_matched_by_name(finished: pipeline.Run, other: pipeline.Run) -> None:
-    own = sampling.load(finished.out / "samples.parquet")
-    theirs = sampling.load(other.out / "samples.parquet")
+    own = sample_table.load(finished.out / "samples.parquet")
+    theirs = sample_table.load(other.out / "samples.parquet")
     joined = events.load(own, "own", [other.out])
     assert joined.names == ("own", "second")
     for k, part in enumerate((own, theirs)):
@@ -73,8 +73,8 @@ def test_classes_are_matched_by_name(finished: pipeline.Run, other: pipeline.Run
 def test_frequency_ratios_come_from_the_other_events_alone(
     finished: pipeline.Run, other: pipeline.Run
 ) -> None:
-    own = sampling.load(finished.out / "samples.parquet")
-    theirs = sampling.load(other.out / "samples.parquet")
+    own = sample_table.load(finished.out / "samples.parquet")
+    theirs = sample_table.load(other.out / "samples.parquet")
     joined = events.load(own, "own", [other.out])
     chosen = list(splits.event(joined.samples.label, joined.event))
     assert [set(joined.event[s.test]) for s in chosen] == [{0}, {1}]
@@ -89,8 +89,8 @@ def test_frequency_ratios_come_from_the_other_events_alone(
 
 
 def test_groups_are_landslides_of_one_event(finished: pipeline.Run, other: pipeline.Run) -> None:
-    own = sampling.load(finished.out / "samples.parquet")
-    theirs = sampling.load(other.out / "samples.parquet")
+    own = sample_table.load(finished.out / "samples.parquet")
+    theirs = sample_table.load(other.out / "samples.parquet")
     here = replace(theirs, table=theirs.table.assign(x=theirs.table.x - 200_000))
     joined = events.join([own, here], ["own", "same coordinates"])
     groups = validation.groups(joined.samples, "event", finished.plan(own))
@@ -100,8 +100,8 @@ def test_groups_are_landslides_of_one_event(finished: pipeline.Run, other: pipel
 def test_a_model_knows_the_share_of_its_own_events_only(
     finished: pipeline.Run, other: pipeline.Run
 ) -> None:
-    own = sampling.load(finished.out / "samples.parquet")
-    theirs = sampling.load(other.out / "samples.parquet")
+    own = sample_table.load(finished.out / "samples.parquet")
+    theirs = sample_table.load(other.out / "samples.parquet")
     rare = replace(theirs, counts=replace(theirs.counts, clear_cells=500_000))
     joined = events.join([own, rare], ["own", "rare"])
     plan, recipe = finished.plan(own), training.Recipe("lr", "sincos", {})
@@ -147,7 +147,7 @@ def test_the_protocol_is_evaluated(
 def test_what_does_not_fit_is_told(
     finished: pipeline.Run, other: pipeline.Run, tmp_path: Path
 ) -> None:
-    own = sampling.load(finished.out / "samples.parquet")
+    own = sample_table.load(finished.out / "samples.parquet")
     with pytest.raises(InputError, match=r"holds no samples\.parquet"):
         events.load(own, "own", [tmp_path])
     changed = (replace(own.factors[0], unit="furlong"), *own.factors[1:])
@@ -207,7 +207,7 @@ def twins() -> events.Events:
         ),
     )
     counts = replace(NOT_COUNTED, source_cells=120, clear_cells=9000)
-    one = sampling.Samples(table, factors, areas, counts)
+    one = sample_table.Samples(table, factors, areas, counts)
     return events.join([one, one], ["first", "second"])
 
 
@@ -234,7 +234,7 @@ def test_areas_are_those_beside_the_tested_blocks_of_their_own_event(twins: even
     only = np.flatnonzero(samples.event == 0)
     test = only[samples.places[0][only] < 3000]
     split = splits.Split("block", 0, 0, np.setdiff1d(np.arange(len(samples.event)), test), test)
-    far = PLAN.buffer + sampling.AREA_SQUARE / 2
+    far = PLAN.buffer + sample_table.AREA_SQUARE / 2
     told = validation.training_areas(samples, split, PLAN)["LITH"][1]
     first = samples.areas[samples.areas["event"] == 0]
     assert told == 240 + first["cells"][first["x"] >= 3000 + far].sum()

@@ -17,7 +17,7 @@ from shakeslide.cli import app
 from shakeslide.core.errors import InputError
 from shakeslide.layers.polygons import Polygons
 from shakeslide.learning.training import Method, Recipe
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.study.settings import Evaluation, Samples
 
 from . import small_site as site
@@ -145,7 +145,7 @@ def test_two_landslides_train_and_are_judged(site_study: Path, tmp_path: Path) -
     run = open_run(study, tmp_path / "out", PIXEL, 'models.use=["lr","sae","rf"]')
     for stage in (pipeline.prepare, pipeline.sample, pipeline.train, pipeline.evaluate):
         stage(run)
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = sample_table.load(run.out / "samples.parquet")
     assert samples.label.sum() == 2
     told = json.loads((run.out / "evaluation.json").read_text())
     assert {r["n_train"] for r in told["records"]} == {2}

@@ -17,7 +17,7 @@ from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.layers.inventory import load as load_inventory
 from shakeslide.learning import bundle, explanation, final_model, training, validation
 from shakeslide.pipeline.inputs import ground_of
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 
 from . import small_site as site
 from .test_path import copied, digest, read
@@ -58,7 +58,7 @@ def test_a_calibrated_map_expects_the_area_that_is_mapped(
 
 @pytest.mark.parametrize("model", ["lr", "rf"])
 def test_a_samples_probability_is_its_map_value(calibrated: pipeline.Run, model: str) -> None:
-    samples = sampling.load(calibrated.out / "samples.parquet")
+    samples = sample_table.load(calibrated.out / "samples.parquet")
     fitted = bundle.load(calibrated.out / "models" / model)
     about, t = fitted.about, samples.table
     p = correct_prior(fitted.predict(samples.raw), about.sample_share, about.prevalence)
@@ -69,7 +69,7 @@ def test_a_samples_probability_is_its_map_value(calibrated: pipeline.Run, model:
 def test_the_mapped_model_is_fitted_on_all_samples_and_the_judged_one_is_not(
     finished: pipeline.Run,
 ) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     split = validation.chosen_splits(samples, "pixel", finished.plan(samples))[0]
     folder = finished.out / "models" / "rf"
     mapped, judged = (bundle.load(f).about for f in (folder, folder / "judged"))
@@ -99,7 +99,7 @@ def test_nothing_fitted_on_all_samples_is_judged_or_explained(
     noted(explanation, "explain")
     pipeline.evaluate(run)
     pipeline.explain(run)
-    count = len(sampling.load(run.out / "samples.parquet").table)
+    count = len(sample_table.load(run.out / "samples.parquet").table)
     assert len(rows) == 2 + 1  # repeats, and the model explained
     assert max(rows) <= 0.25 * count
 
@@ -111,7 +111,7 @@ def test_the_papers_preset_maps_the_judged_models(finished: pipeline.Run, tmp_pa
     )  # fmt: skip
     pipeline.train(run)
     pipeline.map_(run)
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = sample_table.load(run.out / "samples.parquet")
     plan = run.plan(samples)
     split = validation.chosen_splits(samples, "pixel", plan)[:1]
     t = samples.table
@@ -170,7 +170,7 @@ def test_the_level_makes_up_for_what_a_model_remembers(memory: float, isotonic: 
 def test_some_source_cells_stand_for_all_of_a_large_map(
     finished: pipeline.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     monkeypatch.setattr(final_model, "SOURCE_CELLS", 7)
     monkeypatch.setattr(final_model, "CLEAR_CELLS", 50)
     ground = ground_of(finished, samples)

@@ -30,8 +30,8 @@ from shakeslide.learning.several import (
     past_runs,
 )
 from shakeslide.learning.several.blending import HeldOut
-from shakeslide.sampling import sampling
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling import sample_table
+from shakeslide.sampling.sample_table import Samples
 
 from . import past_quakes
 
@@ -391,8 +391,8 @@ def test_runs_of_one_name_are_told_apart_by_the_folders_above(tmp_path: Path):
 def test_a_bundle_is_another_one_where_factors_are_set_otherwise():
     one = past_quakes.samples(1)
     factor = replace(one.factors[0], settings={**one.factors[0].settings, "scale": 90.0})
-    assert sampling.essence(one) == sampling.essence(past_quakes.samples(1))
-    assert sampling.essence(one) != sampling.essence(
+    assert sample_table.essence(one) == sample_table.essence(past_quakes.samples(1))
+    assert sample_table.essence(one) != sample_table.essence(
         replace(one, factors=(factor, *one.factors[1:]))
     )
 

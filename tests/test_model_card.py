@@ -10,7 +10,7 @@ import pytest
 from shakeslide import pipeline
 from shakeslide.layers.positives import Positive
 from shakeslide.learning import bundle
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 
 
 def test_the_card_of_a_run_says_what_was_learnt(finished: pipeline.Run) -> None:
@@ -20,7 +20,7 @@ def test_the_card_of_a_run_says_what_was_learnt(finished: pipeline.Run) -> None:
     assert "source" not in text
     manifest = json.loads((finished.out / "models" / "rf" / "manifest.json").read_text("utf-8"))
     assert manifest["about"]["positives"] == "outlines"
-    assert sampling.load(finished.out / "samples.parquet").positives is Positive.OUTLINES
+    assert sample_table.load(finished.out / "samples.parquet").positives is Positive.OUTLINES
 
 
 @pytest.mark.parametrize("positives", Positive)

@@ -20,7 +20,7 @@ from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.layers.inventory import load as load_inventory
 from shakeslide.learning import bundle, validation
 from shakeslide.results.evaluation_file import known_result
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 
 from . import small_site as site
 from .conftest import open_run
@@ -86,7 +86,7 @@ def test_a_sample_has_its_cells_centre(finished: pipeline.Run) -> None:
 def test_a_samples_probability_is_its_map_value_bit_for_bit(
     finished: pipeline.Run, model: str
 ) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     fitted = bundle.load(finished.out / "models" / model)
     mapped = read(finished.out / "maps" / f"{model}_probability.tif")
     row, col = samples.table.row.to_numpy(), samples.table.col.to_numpy()
@@ -104,7 +104,7 @@ def test_a_probability_map_is_corrected_to_the_areas_share(
     pipeline.map_(run)
     p = read(finished.out / "maps" / "rf_probability.tif").astype(float)
     got = read(run.out / "maps" / "rf_probability.tif")
-    share = sampling.load(run.out / "samples.parquet").prevalence
+    share = sample_table.load(run.out / "samples.parquet").prevalence
     odds = p / (1 - p) * share / (1 - share)
     np.testing.assert_allclose(got, odds / (1 + odds), rtol=1e-5)
     assert np.nanmean(got) < np.nanmean(p)
@@ -132,7 +132,7 @@ def test_cells_without_a_class_have_no_prediction(finished: pipeline.Run) -> Non
 
 
 def test_negatives_keep_clear_of_all_landslides(finished: pipeline.Run) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     landslides = site.landslides()
     points = samples.table[samples.table.label == 0]
     import geopandas as gpd
@@ -148,8 +148,8 @@ def test_negatives_keep_clear_of_all_landslides(finished: pipeline.Run) -> None:
 def test_fewer_samples_are_part_of_more(finished: pipeline.Run, tmp_path: Path) -> None:
     run = copied(finished, tmp_path / "run", "samples.most=100")
     pipeline.sample(run)
-    few = sampling.load(run.out / "samples.parquet")
-    all_ = sampling.load(finished.out / "samples.parquet")
+    few = sample_table.load(run.out / "samples.parquet")
+    all_ = sample_table.load(finished.out / "samples.parquet")
     assert (few.label == 1).sum() == (few.label == 0).sum() == 100
     assert few.prevalence == all_.prevalence
     assert few.class_areas == all_.class_areas
@@ -158,7 +158,7 @@ def test_fewer_samples_are_part_of_more(finished: pipeline.Run, tmp_path: Path) 
 
 
 def test_class_areas_count_all_valid_cells(finished: pipeline.Run) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     valid = np.isfinite(read(finished.out / "maps" / "lr_probability.tif"))
     soil = read(finished.out / "factors" / "ST.tif")[valid]
     codes, counts = np.unique(soil, return_counts=True)
@@ -263,7 +263,7 @@ def test_known_truth_is_the_best_possible(
 
 
 def test_blocks_train_on_the_areas_outside_them(finished: pipeline.Run) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     plan = finished.plan(samples)
     whole = samples.class_areas
     for split in validation.chosen_splits(samples, "block", plan):

@@ -21,7 +21,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
 from shakeslide.layers import inventory
 from shakeslide.layers.positives import Positive
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 
 from . import small_site as site
 from .conftest import open_run
@@ -93,7 +93,7 @@ def test_samples_are_of_the_extracted_sources(
     assert run.marks.sample() != finished.marks.sample()
     pipeline.sample(run)
     source = gpd.read_file(out / "sources.gpkg", layer="source")
-    drawn = sampling.load(out / "samples.parquet").table
+    drawn = sample_table.load(out / "samples.parquet").table
     positive = drawn[drawn["label"] == 1]
     spots = gpd.GeoSeries(gpd.points_from_xy(positive["x"], positive["y"]))
     assert spots.within(source.union_all()).all()
@@ -106,7 +106,7 @@ def test_samples_are_of_the_extracted_sources(
     before = inventory.load(finished.study.inventory, run.grid(), run.masks())
     whole = before.label(grids.Tile((0, 0), 0, site.ROWS, 0, site.COLS))
     assert (labels.standing == inventory.SOURCE).sum() < (whole.standing == inventory.SOURCE).sum()
-    counts = sampling.load(out / "samples.parquet").counts
+    counts = sample_table.load(out / "samples.parquet").counts
     assert (
         counts.source_cells + counts.source_cells_without_values
         == (labels.standing == inventory.SOURCE).sum()

@@ -13,7 +13,7 @@ from shakeslide.learning import model_recipes, training, validation
 from shakeslide.paper.bench import MODELS
 from shakeslide.results import evaluation_document
 from shakeslide.results.evaluation_document import Evaluation
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.study import settings
 from shakeslide.study.document import parse
 from shakeslide.study.model_settings import Models, ModelSettings
@@ -135,7 +135,7 @@ def strictest(evaluation: Evaluation) -> list[evaluation_document.Summary]:
 def test_a_split_that_is_too_small_for_a_calibration_is_refused_before_the_first_fit(
     finished: pipeline.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     sizes = {
         protocol: min(
             int(samples.label[s.train].sum())

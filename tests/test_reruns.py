@@ -23,7 +23,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.core.files import Steps
 from shakeslide.pipeline import inputs, reporting
 from shakeslide.pipeline.stage import Artefact
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.sampling.sample_counts import NOT_COUNTED
 
 from . import small_site as site
@@ -249,7 +249,7 @@ def test_mapped_models_do_not_depend_on_the_training_share(recorded: Path) -> No
 def fits(run: pipeline.Run) -> dict[tuple[str, str], str]:
     """Fingerprints of the fits of an evaluation."""
     size = replace(NOT_COUNTED, block_size=run.study.evaluation.block_size)
-    plan = run.plan(cast(sampling.Samples, SimpleNamespace(counts=size)))
+    plan = run.plan(cast(sample_table.Samples, SimpleNamespace(counts=size)))
     protocols = ("pixel", "landslide", "block")
     return {(m, p): run.marks.trial(m, p, plan) for m in run.models.used() for p in protocols}
 
@@ -298,7 +298,7 @@ def test_a_name_is_written_anew_and_no_value(finished: pipeline.Run, tmp_path: P
         assert new.tags()["name"] == "Water"
         assert "someone" in new.tags()["source"]
         np.testing.assert_array_equal(new.read(), read(finished.out / "factors" / "DR.tif"))
-    one, two = (sampling.load(r.out / "samples.parquet") for r in (finished, run))
+    one, two = (sample_table.load(r.out / "samples.parquet") for r in (finished, run))
     pd.testing.assert_frame_equal(one.table, two.table)
     assert next(f.name for f in two.factors if f.code == "DR") == "Water"
     weights = Path("models", "lr", "weights.safetensors")
@@ -320,12 +320,12 @@ def read(path: Path) -> Any:
 
 def test_blocks_are_numbered_anew(finished: pipeline.Run, tmp_path: Path) -> None:
     run = copied(finished, tmp_path / "run", "evaluation.block_size=900")
-    one = sampling.load(finished.out / "samples.parquet")
+    one = sample_table.load(finished.out / "samples.parquet")
     pipeline.sample(run)
-    two = sampling.load(run.out / "samples.parquet")
+    two = sample_table.load(run.out / "samples.parquet")
     assert (one.counts.block_size, two.counts.block_size) == (1200, 900)
     assert one.table["block_id"].nunique() < two.table["block_id"].nunique()
-    assert sampling.essence(one) == sampling.essence(two)
+    assert sample_table.essence(one) == sample_table.essence(two)
     assert run.ledger.is_fresh("samples", run.marks.sample(), run.marks.samples().label)
 
 

@@ -14,15 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shakeslide.core import sample_columns
 from shakeslide.core.errors import InputError
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.layers.positives import Positive
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.sampling.sample_counts import NOT_COUNTED
 
 
-def drawn() -> sampling.Samples:
-    columns: dict[str, object] = {name: [1, 2, 3, 4] for name in sampling.COLUMNS}
+def drawn() -> sample_table.Samples:
+    columns: dict[str, object] = {name: [1, 2, 3, 4] for name in sample_columns.COLUMNS}
     columns |= {"label": [1, 0, 1, 0], "SLO": np.float32([1, 2, 3, 4]), "LITH": [1.0, 2, 1, 2]}
     areas = pd.DataFrame({"factor": "LITH", "x": [5.0], "y": [5.0], "code": [2], "cells": [9]})
     areas["event"] = 0
@@ -37,24 +38,24 @@ def drawn() -> sampling.Samples:
         ),
     )
     counts = replace(NOT_COUNTED, source_cells=20, clear_cells=80)
-    return sampling.Samples(pd.DataFrame(columns), factors, areas, counts, Positive.POINTS)
+    return sample_table.Samples(pd.DataFrame(columns), factors, areas, counts, Positive.POINTS)
 
 
 def test_samples_are_read_as_written(tmp_path: Path) -> None:
     path = tmp_path / "samples.parquet"
-    sampling.save(drawn(), path)
-    read = sampling.load(path)
+    sample_table.save(drawn(), path)
+    read = sample_table.load(path)
     pd.testing.assert_frame_equal(read.table, drawn().table)
     assert read.factors == drawn().factors
     assert read.counts == drawn().counts
     assert read.positives is drawn().positives is Positive.POINTS
 
 
-def with_table(**columns: object) -> sampling.Samples:
+def with_table(**columns: object) -> sample_table.Samples:
     return replace(drawn(), table=drawn().table.assign(**columns))
 
 
-def with_counts(**counts: object) -> sampling.Samples:
+def with_counts(**counts: object) -> sample_table.Samples:
     return replace(drawn(), counts=replace(drawn().counts, **counts))
 
 
@@ -80,16 +81,16 @@ def with_counts(**counts: object) -> sampling.Samples:
     ],
     ids=range(16),
 )
-def test_samples_that_no_run_draws(tmp_path: Path, samples: sampling.Samples) -> None:
+def test_samples_that_no_run_draws(tmp_path: Path, samples: sample_table.Samples) -> None:
     path = tmp_path / "samples.parquet"
-    sampling.save(samples, path)
+    sample_table.save(samples, path)
     with pytest.raises(InputError, match="not a whole sample table"):
-        sampling.load(path)
+        sample_table.load(path)
 
 
 def about(path: Path, text: str) -> None:
     table = pq.read_table(path)
-    pq.write_table(table.replace_schema_metadata({sampling.KEY: text.encode()}), path)
+    pq.write_table(table.replace_schema_metadata({sample_table.KEY: text.encode()}), path)
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
@@ -102,35 +103,35 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "no factors": lambda p: about(p, "{}"),
     "odd factors": lambda p: about(p, json.dumps({"factors": [3], "counts": {}})),
     "unknown keys": lambda p: about(p, '{"factors": [{"legend": {}, "a": 1}], "counts": {}}'),
-    "no areas": lambda p: (p.parent / sampling.AREAS_FILE).unlink(),
-    "odd areas": lambda p: (p.parent / sampling.AREAS_FILE).write_bytes(b"PAR1"),
+    "no areas": lambda p: (p.parent / sample_table.AREAS_FILE).unlink(),
+    "odd areas": lambda p: (p.parent / sample_table.AREAS_FILE).write_bytes(b"PAR1"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "samples.parquet"
-    sampling.save(drawn(), path)
+    sample_table.save(drawn(), path)
     DAMAGES[damage](path)
     with pytest.raises(InputError, match="not a whole sample table"):
-        sampling.load(path)
+        sample_table.load(path)
 
 
 def test_a_table_of_too_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "samples.parquet"
-    sampling.save(drawn(), path)
-    monkeypatch.setattr(sampling, "MOST_ROWS", 3)
+    sample_table.save(drawn(), path)
+    monkeypatch.setattr(sample_table, "MOST_ROWS", 3)
     with pytest.raises(InputError, match="not a whole sample table"):
-        sampling.load(path)
+        sample_table.load(path)
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "samples.parquet"
     path.mkdir()
     with pytest.raises(InputError, match="no samples yet"):
-        sampling.load(path)
+        sample_table.load(path)
     path.rmdir()
     if hasattr(os, "mkfifo"):
         os.mkfifo(path)
         with pytest.raises(InputError, match="no samples yet"):
-            sampling.load(path)
+            sample_table.load(path)

@@ -16,7 +16,7 @@ from shakeslide.factors import stack as stacks
 from shakeslide.geo.grid import Tile
 from shakeslide.layers.inventory import Inventory
 from shakeslide.layers.polygons import Polygons
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table, sampling
 
 SIDE, CELL, SEED = 64, 100.0, 7
 GRID = GeoBox((SIDE, SIDE), Affine(CELL, 0, 5e5, 0, -CELL, 4e6), CRS("EPSG:32648"))
@@ -59,7 +59,7 @@ def landslides() -> Inventory:
     return Inventory(outlines, None, outlines, None, extent, shapes)
 
 
-def drawn(size: int, most: int | None = 30, ratio: float = 2.0) -> sampling.Samples:
+def drawn(size: int, most: int | None = 30, ratio: float = 2.0) -> sample_table.Samples:
     wanted = sampling.Wanted(ratio=ratio, most=most, seed=SEED)
     return sampling.draw(stack(size), INFOS, landslides(), GRID, wanted, engine=Engine(1))
 

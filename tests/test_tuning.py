@@ -14,7 +14,7 @@ from shakeslide.cli.app import main
 from shakeslide.core.errors import InputError
 from shakeslide.learning import training, tuning, validation
 from shakeslide.models.registry import MODELS
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.study import model_settings
 
 from .test_uncertainty import copied
@@ -24,7 +24,7 @@ from .test_uncertainty import copied
 def test_test_rows_are_never_looked_at(
     finished: pipeline.Run, protocol: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     plan = finished.plan(samples)
     split, fitted, judged = tuning.validation(samples, protocol, plan)
     assert not set(fitted) & set(judged)
@@ -45,7 +45,7 @@ def test_test_rows_are_never_looked_at(
 
 
 def test_it_finds_better_settings_and_goes_on(finished: pipeline.Run, tmp_path: Path) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     plan = finished.plan(samples)
     # Grown to the last leaf it is always sure, and often wrong.
     recipe = training.Recipe("tree", "sincos", {"max_depth": None})
@@ -72,7 +72,7 @@ def test_it_finds_better_settings_and_goes_on(finished: pipeline.Run, tmp_path: 
 def test_a_search_that_was_stopped_fits_no_trial_twice(
     finished: pipeline.Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     plan, journal = finished.plan(samples), tmp_path / "sae.journal"
     recipe = training.Recipe("sae", "raw", {"steps": 2, "pretrain_steps": 2})
     real, fits = training.fit, []

@@ -15,7 +15,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.evaluation.calibration import Isotonic, Platt
 from shakeslide.learning import bundle, training, validation
 from shakeslide.maps import spread
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 
 from .conftest import open_run
 
@@ -53,7 +53,7 @@ def test_calibration_is_fitted_on_rows_that_its_model_had_not_seen(
     finished: pipeline.Run,
 ) -> None:
     """Fitted on its own training rows a deep tree would seem to be always right."""
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     plan = finished.plan(samples)
     split = validation.chosen_splits(samples, "pixel", plan)[0]
     recipe = training.Recipe("tree", "sincos", {"max_depth": None}, "platt")
@@ -87,7 +87,7 @@ def test_a_calibrated_model_is_stored_and_mapped(
     model = bundle.load(run.out / "models" / "rf")
     assert isinstance(model.calibration, kind)
     assert model.about.calibration == method
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = sample_table.load(run.out / "samples.parquet")
     mapped = read(run.out / "maps" / "rf_probability.tif")
     t = samples.table
     assert (model.predict(samples.raw) == mapped[t.row, t.col]).all()
@@ -110,7 +110,7 @@ def test_a_tampered_calibration_is_refused(finished: pipeline.Run, tmp_path: Pat
 
 
 def test_bags_hold_whole_landslides(finished: pipeline.Run) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     rows = np.flatnonzero(np.random.default_rng(0).random(len(samples.table)) < 0.5)
     number = samples.table["landslide_id"].to_numpy()
     drawn = spread.bags(samples, rows, 30, seed=1)
@@ -130,7 +130,7 @@ def test_bags_hold_whole_landslides(finished: pipeline.Run) -> None:
 
 
 def test_one_landslide_is_no_ensemble(finished: pipeline.Run) -> None:
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     number = samples.table["landslide_id"].to_numpy()
     one = np.flatnonzero(number == number.max())
     with pytest.raises(InputError, match=r"map. members"):
@@ -144,7 +144,7 @@ def test_spread_maps_are_those_of_the_members(finished: pipeline.Run, tmp_path: 
     pipeline.map_(run)
     folder = run.out / "models" / "rf" / "members"
     members = [bundle.load(folder / f"{k:02d}") for k in range(3)]
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = sample_table.load(run.out / "samples.parquet")
     p = np.stack([m.predict(samples.raw) for m in members]).astype(float)
     t = samples.table
     mean, sd = (read(run.out / "maps" / f"rf_{w}.tif")[t.row, t.col] for w in ("mean", "sd"))
@@ -169,7 +169,7 @@ def test_one_member_has_no_spread(finished: pipeline.Run, tmp_path: Path) -> Non
 
 def test_the_applicability_map_is_its_index(finished: pipeline.Run) -> None:
     area = spread.load_area(finished.out / "models" / "applicability")
-    samples = sampling.load(finished.out / "samples.parquet")
+    samples = sample_table.load(finished.out / "samples.parquet")
     with rasterio.open(finished.out / "maps" / "applicability.tif") as src:
         mapped, threshold = src.read(1), float(src.tags()["threshold"])
     assert threshold == pytest.approx(area.applicability.threshold, rel=1e-5)

@@ -21,10 +21,10 @@ from odc.geo.geobox import GeoBox
 from shakeslide.checks import overview
 from shakeslide.core import engine
 from shakeslide.core.errors import InputError
+from shakeslide.core.sample_columns import RESERVED
 from shakeslide.geo import grid as grids
 from shakeslide.io import raster, vector
 from shakeslide.models import parallel
-from shakeslide.study.factor_settings import RESERVED
 
 from . import small_site as site
 from .lines import lacks

@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import shakeslide as ss
 from shakeslide.factors import stack as stacks
 from shakeslide.learning import training, validation
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +32,14 @@ def rows(demo: Path) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
 
 
 @pytest.fixture(scope="module")
-def drawn(demo: Path) -> sampling.Samples:
-    return sampling.load(demo / "demo" / "run" / "samples.parquet")
+def drawn(demo: Path) -> sample_table.Samples:
+    return sample_table.load(demo / "demo" / "run" / "samples.parquet")
 
 
 # ------------------------------------------------------------------ data
 
 
-def test_factors_are_lazy_and_described(factors: xr.Dataset, drawn: sampling.Samples) -> None:
+def test_factors_are_lazy_and_described(factors: xr.Dataset, drawn: sample_table.Samples) -> None:
     assert list(factors.data_vars) == [f.code for f in drawn.factors]
     assert all(v.chunks is not None and v.dtype == np.float32 for v in factors.values())
     assert factors["SLO"].units == "deg"
@@ -65,7 +65,7 @@ def test_factors_of_a_run_without_samples_have_no_areas(demo: Path, tmp_path: Pa
         ss.open_factors(tmp_path / "nothing")
 
 
-def test_samples_are_the_runs(rows: Any, drawn: sampling.Samples) -> None:
+def test_samples_are_the_runs(rows: Any, drawn: sample_table.Samples) -> None:
     X, y, groups = rows
     np.testing.assert_array_equal(X.to_numpy(), drawn.raw)
     np.testing.assert_array_equal(y, drawn.label)
@@ -92,7 +92,7 @@ def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
 
 @pytest.mark.parametrize("angles", ["raw", "sincos"])
 def test_the_encoder_is_the_pipelines(
-    factors: xr.Dataset, rows: Any, drawn: sampling.Samples, angles: Any
+    factors: xr.Dataset, rows: Any, drawn: sample_table.Samples, angles: Any
 ) -> None:
     X, y, _ = rows
     train = np.arange(0, len(X), 3)
@@ -163,7 +163,7 @@ def made_by(splitter: Any, X: Any, y: Any, groups: Any = None) -> list[tuple[Any
 
 @pytest.mark.parametrize("protocol", ["pixel", "landslide", "block"])
 def test_splits_are_the_protocols(
-    protocol: str, factors: xr.Dataset, rows: Any, drawn: sampling.Samples
+    protocol: str, factors: xr.Dataset, rows: Any, drawn: sample_table.Samples
 ) -> None:
     X, y, groups = rows
     box = factors.odc.geobox.boundingbox
@@ -207,7 +207,7 @@ def test_groups_keep_landslides_together_in_scikit_learn(rows: Any) -> None:
 # ------------------------------------------------------------------ maps
 
 
-def at_samples(mapped: xr.DataArray, drawn: sampling.Samples) -> np.ndarray:
+def at_samples(mapped: xr.DataArray, drawn: sample_table.Samples) -> np.ndarray:
     return mapped.to_numpy()[drawn.table["row"], drawn.table["col"]]
 
 
@@ -221,7 +221,7 @@ def at_samples(mapped: xr.DataArray, drawn: sampling.Samples) -> np.ndarray:
     ids=lambda e: type(e).__name__,
 )
 def test_a_cell_of_the_map_is_the_rows_probability_bit_for_bit(
-    estimator: Any, factors: xr.Dataset, rows: Any, drawn: sampling.Samples
+    estimator: Any, factors: xr.Dataset, rows: Any, drawn: sample_table.Samples
 ) -> None:
     X, y, _ = rows
     encoder = ss.FactorEncoder(factors, angles="sincos")
@@ -235,7 +235,7 @@ def test_a_cell_of_the_map_is_the_rows_probability_bit_for_bit(
 
 
 def test_a_stored_model_maps_what_it_predicts(
-    demo: Path, factors: xr.Dataset, drawn: sampling.Samples
+    demo: Path, factors: xr.Dataset, drawn: sample_table.Samples
 ) -> None:
     model = ss.load_model(demo / "demo" / "run", "rf")
     turned = factors[list(factors)[::-1]].transpose("x", "y")

@@ -15,7 +15,7 @@ from shakeslide.learning import bundle, training
 from shakeslide.models import dump, read, restore, write
 from shakeslide.models.own import GROUP
 from shakeslide.models.registry import entry
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.study import model_settings
 from shakeslide.study import settings as study
 
@@ -190,7 +190,7 @@ def test_a_packages_estimator_is_trained_judged_and_mapped(run: pipeline.Run) ->
     model = bundle.load(run.out / "models" / "nearest")
     assert model.estimator.settings == {"heat": 0.3}
     assert model.about.angles == "sincos"
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = sample_table.load(run.out / "samples.parquet")
     with rasterio.open(run.out / "maps" / "nearest_probability.tif") as src:
         p = src.read(1)
     at = p[samples.table["row"], samples.table["col"]]

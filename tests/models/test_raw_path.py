@@ -18,7 +18,7 @@ from shakeslide.maps import prediction
 from shakeslide.models.formulas.jessee import Jessee2018
 from shakeslide.models.formulas.newmark import FORMS
 from shakeslide.report import artefacts
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 
 from .. import small_site as site
 from ..conftest import open_run
@@ -135,7 +135,7 @@ def test_a_samples_probability_is_its_map_value_bit_for_bit(
     finished: tuple[pipeline.Run, Told], name: str
 ) -> None:
     run, _ = finished
-    samples = sampling.load(run.out / "samples.parquet")
+    samples = sample_table.load(run.out / "samples.parquet")
     model = bundle.load(run.out / "models" / name)
     with rasterio.open(run.out / "maps" / f"{name}_probability.tif") as src:
         mapped = src.read(1)[samples.table["row"], samples.table["col"]]

@@ -33,7 +33,7 @@ from shakeslide.results import evaluation_document, importance_document, provena
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
 from shakeslide.results.provenance_document import Provenance
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.sampling.sample_counts import SampleCounts
 from shakeslide.sources.source_files import Frequencies, Frequency, SourcesRecord
 from shakeslide.study.settings import Event
@@ -336,14 +336,14 @@ def fabricate(out: Path, repeats: int = 3, positives: Positive = Positive.SOURCE
             out / "maps" / f"{model}_class.tif", classes, tags=tags, cloud_optimised="mode"
         )
     samples = replace(_samples(values, known), positives=positives)
-    sampling.save(samples, out / "samples.parquet")
+    sample_table.save(samples, out / "samples.parquet")
     evaluation_document.save(out, evaluation(repeats))
     importance_document.save(out, importance(samples))
     provenance_document.save(out, PROVENANCE)
     return out
 
 
-def importance(samples: sampling.Samples) -> Importance:
+def importance(samples: sample_table.Samples) -> Importance:
     """Return an importance with plausible figures, and the samples' own collinearity."""
     codes = list(FACTORS)
     groups = [["DEM", "TPI"], ["SLOA"], ["FD"], ["LITH"]]
@@ -412,7 +412,7 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
-def _samples(values: dict[str, np.ndarray], known: np.ndarray) -> sampling.Samples:
+def _samples(values: dict[str, np.ndarray], known: np.ndarray) -> sample_table.Samples:
     rng = np.random.default_rng(5)
     cells = rng.choice(np.flatnonzero(known), 200, replace=False)
     row, col = np.unravel_index(np.sort(cells), known.shape)
@@ -445,4 +445,4 @@ def _samples(values: dict[str, np.ndarray], known: np.ndarray) -> sampling.Sampl
     codes, cells = np.unique(values["LITH"][known].astype(int), return_counts=True)
     areas = pd.DataFrame({"factor": "LITH", "x": 0.0, "y": 0.0, "code": codes, "cells": cells})
     areas["event"] = 0
-    return sampling.Samples(table, tuple(FACTORS.values()), areas, counts)
+    return sample_table.Samples(table, tuple(FACTORS.values()), areas, counts)

@@ -27,7 +27,7 @@ from shakeslide.report import artefacts, drawing, figures, findings, places, wor
 from shakeslide.report import page as report_page
 from shakeslide.results import evaluation_document, provenance_document
 from shakeslide.results.evaluation_document import Spread, summary_of
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.sources import source_files
 
 from .fabricated import (
@@ -293,11 +293,11 @@ def test_samples_drawn_of_more_source_cells_are_told(tmp_path: Path, page: Page)
     assert numbers(page.fact("sampled"))[:4] == [100, 7, 11, 100]
     assert page.data("positives")["drawn"] == page.data("positives")["of"] == "100"
     out = fabricate(tmp_path / "run", repeats=1)
-    samples = sampling.load(out / "samples.parquet")
+    samples = sample_table.load(out / "samples.parquet")
     more = dataclasses.replace(
         samples, counts=dataclasses.replace(samples.counts, source_cells=4321)
     )
-    sampling.save(more, out / "samples.parquet")
+    sample_table.save(more, out / "samples.parquet")
     report.write(out, STUDY)
     told = Page((out / "report.html").read_text(encoding="utf-8"))
     assert numbers(told.fact("sampled").replace(",", ""))[:5] == [100, 4321, 7, 11, 100]

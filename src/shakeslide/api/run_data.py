@@ -11,15 +11,16 @@ import odc.geo.xr  # gives xarray objects their accessor `odc`
 import pandas as pd
 import xarray as xr
 
+from shakeslide.core import sample_columns as columns
 from shakeslide.core.errors import InputError, did_you_mean
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.pipeline import Run
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 
-INDEX = ("x", "y", "landslide")
+INDEX = (columns.X, columns.Y, "landslide")
 """Levels of the index of `samples`."""
 
 
@@ -61,7 +62,7 @@ def open_factors(run: str | PathLike[str] | Run) -> xr.Dataset:
     """
     folder = folder_of(run)
     drawn = folder / "samples.parquet"
-    samples = sampling.load(drawn) if drawn.is_file() else None
+    samples = sample_table.load(drawn) if drawn.is_file() else None
     codes = [f.code for f in samples.factors] if samples else _codes(folder)
     areas = samples.class_areas if samples else {}
     files = {code: folder / "factors" / f"{code}.tif" for code in codes}
@@ -169,12 +170,12 @@ def samples(run: str | PathLike[str] | Run) -> tuple[pd.DataFrame, pd.Series, pd
     >>> X.index.names
     FrozenList(['x', 'y', 'landslide'])
     """
-    drawn = sampling.load(folder_of(run) / "samples.parquet")
+    drawn = sample_table.load(folder_of(run) / "samples.parquet")
     table = drawn.table
-    columns = [table["x"], table["y"], table["landslide_id"]]
-    index = pd.MultiIndex.from_arrays(columns, names=INDEX)
+    levels = [table[name] for name in (columns.X, columns.Y, columns.LANDSLIDE)]
+    index = pd.MultiIndex.from_arrays(levels, names=INDEX)
     X = pd.DataFrame(drawn.raw, index=index, columns=[f.code for f in drawn.factors])
-    y = pd.Series(drawn.label, index=index, name="label")
+    y = pd.Series(drawn.label, index=index, name=columns.LABEL)
     return X, y, pd.Series(drawn.landslide_groups(), index=index, name="landslide")
 
 

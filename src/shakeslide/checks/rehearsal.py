@@ -13,12 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from shakeslide.core import sample_columns as columns
 from shakeslide.core.errors import InputError, counted
 from shakeslide.evaluation import blocks
 from shakeslide.geo import grid as grids
 from shakeslide.layers.inventory import CLEAR, SOURCE, Inventory
 from shakeslide.learning import validation
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.sampling.sample_counts import NOT_COUNTED
 from shakeslide.study.settings import Evaluation, Samples, Sources
 
@@ -84,7 +85,7 @@ def rehearse(landslides: Inventory, grid: GeoBox, asked: Asked) -> list[str]:
         return [lacking]
     clear = clear.lowest(round(asked.samples.negatives_per_positive * len(sources)))
     # Splits ask for places and labels only, not for factors.
-    drawn = sampling.Samples(_placed(sources, clear, grid), (), pd.DataFrame(), NOT_COUNTED)
+    drawn = sample_table.Samples(_placed(sources, clear, grid), (), pd.DataFrame(), NOT_COUNTED)
     return [*_shares(len(sources), asked), *_splits(drawn, grid, asked)]
 
 
@@ -117,8 +118,8 @@ class _Cells:
     def table(self, cols: int) -> pd.DataFrame:
         """Return row, column and landslide of each cell of a grid of `cols` columns."""
         row, col = np.divmod(self.place, cols)
-        columns = {"row": row.astype(np.int32), "col": col.astype(np.int32)}
-        return pd.DataFrame({**columns, "landslide_id": self.landslide})
+        place = {columns.ROW: row.astype(np.int32), columns.COL: col.astype(np.int32)}
+        return pd.DataFrame({**place, columns.LANDSLIDE: self.landslide})
 
 
 def _cells(landslides: Inventory, grid: GeoBox) -> tuple[_Cells, _Cells]:
@@ -142,12 +143,12 @@ def _cells(landslides: Inventory, grid: GeoBox) -> tuple[_Cells, _Cells]:
 def _placed(sources: _Cells, clear: _Cells, grid: GeoBox) -> pd.DataFrame:
     """Return the drawn cells with label and coordinates."""
     cols = grids.shape_of(grid)[1]
-    parts = [sources.table(cols).assign(label=1), clear.table(cols).assign(label=0)]
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat([sources.table(cols), clear.table(cols)], ignore_index=True)
+    table[columns.LABEL] = np.repeat([1, 0], [len(sources), len(clear)])
     a = grid.affine
-    table["x"] = a.c + (table["col"] + 0.5) * a.a
-    table["y"] = a.f + (table["row"] + 0.5) * a.e
-    table["event"] = 0
+    table[columns.X] = a.c + (table[columns.COL] + 0.5) * a.a
+    table[columns.Y] = a.f + (table[columns.ROW] + 0.5) * a.e
+    table[columns.EVENT] = 0
     return table
 
 
@@ -196,7 +197,7 @@ def _shares(sources: int, asked: Asked) -> list[str]:
     ]
 
 
-def _splits(drawn: sampling.Samples, grid: GeoBox, asked: Asked) -> list[str]:
+def _splits(drawn: sample_table.Samples, grid: GeoBox, asked: Asked) -> list[str]:
     """Report protocols of which a split would have no source cell, or no clear one, on one side."""
     evaluation = asked.evaluation
     out, some = [], _some(drawn)
@@ -219,7 +220,7 @@ def _splits(drawn: sampling.Samples, grid: GeoBox, asked: Asked) -> list[str]:
     return out
 
 
-def _some(drawn: sampling.Samples) -> sampling.Samples:
+def _some(drawn: sample_table.Samples) -> sample_table.Samples:
     """Return at most `MOST_SPLIT` cells, evenly spread by chance."""
     cells = len(drawn.table)
     if cells <= MOST_SPLIT:
@@ -228,7 +229,7 @@ def _some(drawn: sampling.Samples) -> sampling.Samples:
     return replace(drawn, table=drawn.table.iloc[chosen].reset_index(drop=True))
 
 
-def _sizes(drawn: sampling.Samples, evaluation: Evaluation) -> list[float]:
+def _sizes(drawn: sample_table.Samples, evaluation: Evaluation) -> list[float]:
     """Return the side of the blocks, or those from which `sample` chooses one."""
     if evaluation.block_size != "auto":
         return [evaluation.block_size]
@@ -239,7 +240,7 @@ def _sizes(drawn: sampling.Samples, evaluation: Evaluation) -> list[float]:
 
 
 def _require_blocks(
-    drawn: sampling.Samples, grid: GeoBox, size: float, evaluation: Evaluation
+    drawn: sample_table.Samples, grid: GeoBox, size: float, evaluation: Evaluation
 ) -> None:
     """Raise where fewer blocks than folds hold a source cell."""
     x, y = drawn.places
@@ -271,7 +272,7 @@ def _plan(grid: GeoBox, asked: Asked, size: float) -> validation.Plan:
     )
 
 
-def _failure(drawn: sampling.Samples, protocol: str, plan: validation.Plan) -> str:
+def _failure(drawn: sample_table.Samples, protocol: str, plan: validation.Plan) -> str:
     """Return why a protocol cannot split the samples, "" where it can."""
     try:
         validation.chosen_splits(drawn, protocol, plan)

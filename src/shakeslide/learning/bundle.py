@@ -35,7 +35,7 @@ from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.blend import ModelBlend
 from shakeslide.models.formulas.raw import Formula, RawModel
 from shakeslide.sampling.encoding import Angles, Encoder, EncoderRecord
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS
 
 Method = Literal["none", "platt", "isotonic"]

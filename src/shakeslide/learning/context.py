@@ -27,7 +27,7 @@ from shakeslide.learning.votes import Apart, Electorate, Tally
 from shakeslide.models.base import ArrayReader
 from shakeslide.sampling import encoding
 from shakeslide.sampling.encoding import Encoder, EncoderRecord
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 Float = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -307,9 +307,10 @@ class Frames:
         events = np.unique(samples.event)
         frame = np.empty((len(events), 4))
         for k, rows in enumerate(rows_by_event(samples.event, len(samples.table))):
-            for axis, count in enumerate(("col", "row")):
+            # Columns run along x, rows along y.
+            for axis, count in enumerate(samples.cells[::-1]):
                 place = samples.places[axis][rows]
-                span = np.ptp(samples.table[count].to_numpy(np.float64)[rows])
+                span = np.ptp(count[rows])
                 # Of rows in one line the side is not known, nor needed.
                 side = float(np.ptp(place) / span) if span else 1.0
                 frame[k, axis], frame[k, 2 + axis] = place.min(), side or 1.0

@@ -18,7 +18,7 @@ from shakeslide.evaluation.splits import Split
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.learning.judgement import Curve
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 GROUP_CORRELATION = 0.7
 """Spearman correlation from which factors are shuffled together."""

@@ -19,7 +19,7 @@ from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation.calibration import Calibration, correct_prior
 from shakeslide.learning import training
 from shakeslide.learning.training import Fit, Recipe
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 CLEAR_CELLS = 200_000
 """Clear cells on which the level of a calibration is set; fewer where there are fewer."""
@@ -73,12 +73,10 @@ def fit(
 
 def _unseen(ground: Samples, samples: Samples) -> NDArray[np.bool_]:
     """Tell which clear cells of the ground are no samples: those stand for nearly all of it."""
-    cells = [
-        t["row"].to_numpy(np.int64) << 32 | t["col"].to_numpy(np.int64)
-        for t in (ground.table, samples.table)
-    ]
+    # One number per cell, so that cells are compared and not rows and columns.
+    there, drawn = (row << 32 | col for row, col in (ground.cells, samples.cells))
     clear = np.asarray(ground.label == 0)
-    unseen = clear & ~np.isin(*cells)
+    unseen = clear & ~np.isin(there, drawn)
     return unseen if unseen.any() else clear
 
 

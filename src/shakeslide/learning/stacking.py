@@ -23,7 +23,7 @@ from shakeslide.evaluation.calibration import Calibration, fit_isotonic, fit_pla
 from shakeslide.evaluation.splits import Split
 from shakeslide.learning.bundle import Method
 from shakeslide.models.blend import CLIP, log_odds
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -136,8 +136,8 @@ def _by_blocks(samples: Samples, rows: Rows, y: Rows, seed: int) -> Parts:
 
 
 def _by_landslides(samples: Samples, rows: Rows, y: Rows, seed: int) -> Parts:
-    t, event = samples.table.iloc[rows], samples.event[rows]
-    number, x, north = (t[c].to_numpy() for c in ("landslide_id", "x", "y"))
+    number, event = samples.landslide[rows], samples.event[rows]
+    x, north = (coordinate[rows] for coordinate in samples.places)
     cut = splits.landslide(y, number, x, north, repeats=1, seed=seed, folds=FOLDS, event=event)
     return Parts(tuple(cut), _landslides(samples, rows[y == 1]))
 

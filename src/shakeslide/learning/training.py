@@ -30,7 +30,7 @@ from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import StackedAutoencoder, fit_members
 from shakeslide.sampling import encoding
 from shakeslide.sampling.encoding import Angles, Encoder, Scaling
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 
 @dataclass(frozen=True)

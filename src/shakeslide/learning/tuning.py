@@ -23,7 +23,7 @@ from shakeslide.evaluation import scores, splits
 from shakeslide.learning import training
 from shakeslide.learning import validation as trials
 from shakeslide.models.base import ModelParameter
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 VALIDATED = 0.25
 """Share of the training rows' groups on which settings are judged."""

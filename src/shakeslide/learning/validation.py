@@ -32,7 +32,7 @@ from shakeslide.learning.judgement import (
 )
 from shakeslide.learning.stacking import HeldOut
 from shakeslide.sampling.events import Events
-from shakeslide.sampling.sampling import AREA_SQUARE, Samples
+from shakeslide.sampling.sample_table import AREA_SQUARE, Samples
 
 MOST_RESIDUALS = 20_000
 """Errors from which the side of the blocks is suggested."""

@@ -32,7 +32,7 @@ from shakeslide.learning.bundle import FittedModel
 from shakeslide.maps import prediction
 from shakeslide.models import storage
 from shakeslide.sampling.encoding import Encoder
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 TRIES = 100
 """Draws after which there are too few landslides for an ensemble."""

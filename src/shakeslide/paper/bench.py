@@ -30,7 +30,7 @@ from shakeslide.pipeline.run import Run
 from shakeslide.pipeline.stage import need
 from shakeslide.results import evaluation_file
 from shakeslide.results.evaluation_file import Result
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 MODELS = ("lr", "svm", "rf", "sae")
 """The paper's four models, in its order."""

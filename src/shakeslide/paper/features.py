@@ -63,11 +63,8 @@ def extraction(bench: Bench, advance: Advance, tile: str | None) -> Told:
     files = model_maps.factor_files(bench)
     place = parts_of_map.chosen_tile(run.grid(), run.tile(), bench.samples, tile)
     view = parts_of_map.view_of(run.grid(), place)
-    table = bench.samples.table
-    inside = (
-        table["row"].between(place.row0, place.row1 - 1)
-        & table["col"].between(place.col0, place.col1 - 1)
-    ).to_numpy()
+    row, col = bench.samples.cells
+    inside = (place.row0 <= row) & (row < place.row1) & (place.col0 <= col) & (col < place.col1)
     split = model_maps.split_testing(bench, np.flatnonzero(inside))
     model = model_maps.fitted_for(bench, "sae", split, advance)
     units = described_units(bench, model, split)

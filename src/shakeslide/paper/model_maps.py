@@ -282,9 +282,9 @@ def _bounds(chosen: parts_of_map.Area) -> tuple[float, ...]:
 
 def _sampled_inside(bench: Bench, chosen: parts_of_map.Area) -> NDArray[np.int64]:
     """Return the samples whose cells lie in the area."""
-    table, t = bench.samples.table, chosen.tile
+    (row, col), t = bench.samples.cells, chosen.tile
     mask = chosen.inside(bench.run.grid(), slice(t.row0, t.row1), slice(t.col0, t.col1))
-    row, col = table["row"].to_numpy() - t.row0, table["col"].to_numpy() - t.col0
+    row, col = row - t.row0, col - t.col0
     # `mask` ends at the rectangle; samples lie all over the grid.
     near = (row >= 0) & (row < mask.shape[0]) & (col >= 0) & (col < mask.shape[1])
     at = np.flatnonzero(near)

@@ -18,7 +18,7 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import raster, vector
 from shakeslide.io.vector import VectorSource
 from shakeslide.report.cartography import Float, View
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 SIDE = 3000.0
 """Side in metres of the area that is sought where none is given."""
@@ -108,10 +108,7 @@ def chosen_tile(grid: GeoBox, size: int, samples: Samples, asked: str | None) ->
     tiles = {t.index: t for t in grids.tiles(grid, size)}
     last = max(tiles)
     if asked is None:
-        source = samples.table[samples.label == 1]
-        places, counts = np.unique(
-            np.stack([source["row"] // size, source["col"] // size]), axis=1, return_counts=True
-        )
+        places, counts = np.unique(np.stack(_sources(samples)) // size, axis=1, return_counts=True)
         row, col = places[:, counts.argmax()]
         return tiles[int(row), int(col)]
     parts = asked.split(",")
@@ -168,13 +165,18 @@ def chosen_area(grid: GeoBox, samples: Samples, path: Path | None) -> Area:
     dx, dy = grids.cell_size(grid)
     height, width = grids.shape_of(grid)
     high, wide = min(height, round(SIDE / dy)), min(width, round(SIDE / dx))
-    source = samples.table[samples.label == 1]
-    corner = _densest(source["row"].to_numpy(), source["col"].to_numpy(), (high, wide), grid)
+    corner = _densest(*_sources(samples), (high, wide), grid)
     tile = Tile((0, 0), corner[0], corner[0] + high, corner[1], corner[1] + wide)
     box = grids.bounds(grids.window(grid, tile))
     shape = shapely.box(box.left, box.bottom, box.right, box.top)
     said = f"the square of {wide * dx / 1000:.3g} km with most sampled source cells"
     return Area(tile, shape, said)
+
+
+def _sources(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return row and column of the sampled source cells."""
+    row, col = (place[samples.label == 1] for place in samples.cells)
+    return row, col
 
 
 def _densest(

@@ -25,7 +25,7 @@ from shakeslide.pipeline.checking import is_checked, mapped
 from shakeslide.pipeline.room import report_room
 from shakeslide.pipeline.run import Run
 from shakeslide.pipeline.stage import Artefact, Stage, Work, need, timed
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table, sampling
 from shakeslide.sources import extract, recipes, source_files
 from shakeslide.sources.extraction import Extracted
 from shakeslide.sources.image_pairs import images
@@ -241,7 +241,7 @@ class Sample(Stage[Run]):
 
     def rename(self, work: Work[Run]) -> None:
         """Write names and blocks anew: they change without drawing anew."""
-        sampling.save(samples_of(work.run), _samples_file(work.run))
+        sample_table.save(samples_of(work.run), _samples_file(work.run))
         work.relabel(*work.renamed)
 
     def make(self, work: Work[Run]) -> None:
@@ -253,7 +253,7 @@ class Sample(Stage[Run]):
             extract_sources(run)
         with work.making(*work.stale) as made:
             drawn = _with_blocks(run, _draw(run, asked.negatives_per_positive, asked.most))
-            made[work.stale[0]] = sampling.save(drawn, _samples_file(run))
+            made[work.stale[0]] = sample_table.save(drawn, _samples_file(run))
         for line in _sample_lines(drawn, run.landslides()):
             work.say(line)
 
@@ -266,7 +266,7 @@ def _samples_file(run: Run) -> Path:
     return run.out / "samples.parquet"
 
 
-def _draw(run: Run, ratio: float, most: int | None, label: str = "sample") -> sampling.Samples:
+def _draw(run: Run, ratio: float, most: int | None, label: str = "sample") -> sample_table.Samples:
     """Draw cells; `ratio` and `most` as in `sampling.Wanted`."""
     # The draw does not depend on tiles, so it takes small ones: a worker holds all factors of one.
     size = min(run.tile(), SAMPLED_TILE)
@@ -282,7 +282,7 @@ def _draw(run: Run, ratio: float, most: int | None, label: str = "sample") -> sa
         )
 
 
-def ground_of(run: Run, samples: sampling.Samples) -> sampling.Samples:
+def ground_of(run: Run, samples: sample_table.Samples) -> sample_table.Samples:
     """Draw the cells on which calibrations are levelled: many source cells and clear cells."""
     need(run, run.marks.factors())
     clear = min(final_model.CLEAR_CELLS, samples.counts.clear_cells)
@@ -297,9 +297,9 @@ def factor_infos(run: Run) -> list[stacks.FactorInfo]:
     ]
 
 
-def samples_of(run: Run) -> sampling.Samples:
+def samples_of(run: Run) -> sample_table.Samples:
     """Read the samples, with the names and blocks of the study as it is now."""
-    samples, now = sampling.load(_samples_file(run)), run.marks.samples()
+    samples, now = sample_table.load(_samples_file(run)), run.marks.samples()
     if run.ledger.is_fresh(now.item, now.mark, now.label):
         return samples
     factors = {f.code: f for f in run.factors()}
@@ -307,7 +307,7 @@ def samples_of(run: Run) -> sampling.Samples:
     return _with_blocks(run, replace(samples, factors=named))
 
 
-def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
+def _with_blocks(run: Run, drawn: sample_table.Samples) -> sample_table.Samples:
     """Number the blocks of the samples, as large as asked or as their errors suggest."""
     asked = run.study.evaluation.block_size
     if asked != "auto":
@@ -324,7 +324,7 @@ def _with_blocks(run: Run, drawn: sampling.Samples) -> sampling.Samples:
     return sampling.with_blocks(drawn, run.grid(), size)
 
 
-def _sample_lines(drawn: sampling.Samples, landslides: inventory.Inventory) -> list[str]:
+def _sample_lines(drawn: sample_table.Samples, landslides: inventory.Inventory) -> list[str]:
     c, positive = drawn.counts, drawn.label == 1
     sources, holding = int(positive.sum()), len({*drawn.landslide[positive].tolist()})
     part = "" if sources == c.source_cells else f" drawn from {c.source_cells:,}"

@@ -18,7 +18,7 @@ from shakeslide.pipeline.inputs import samples_of
 from shakeslide.pipeline.models import is_readable, mapped_rows
 from shakeslide.pipeline.run import Run
 from shakeslide.pipeline.stage import Artefact, Group, Stage, Work
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 
 class Maps(Stage[Run]):

@@ -21,7 +21,7 @@ from shakeslide.pipeline.memory import once
 from shakeslide.pipeline.stage import Artefact
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.study.schema import Settings
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Marks:
         """Return the marks of the other earthquakes' samples."""
         paths = [folder / "samples.parquet" for folder in self.run.study.evaluation.events]
         # What is missing is refused by name where events are loaded.
-        return [sampling.essence(sampling.load(p)) for p in paths if p.is_file()]
+        return [sample_table.essence(sample_table.load(p)) for p in paths if p.is_file()]
 
     def evaluation(self) -> Artefact:
         """Return the whole evaluation."""

@@ -29,7 +29,7 @@ from shakeslide.pipeline.run import Run
 from shakeslide.pipeline.stage import Artefact, Stage, Work, need, timed
 from shakeslide.results import evaluation_file, importance_document
 from shakeslide.results.importance_document import Importance
-from shakeslide.sampling import events, sampling
+from shakeslide.sampling import events, sample_table, sampling
 
 if TYPE_CHECKING:
     from shakeslide.learning import tuning
@@ -88,7 +88,7 @@ class Train(Stage[Run]):
                     made[one] = [p for p in folder.iterdir() if p.is_file()]
 
 
-def _require_calibrating(run: Run, samples: sampling.Samples) -> None:
+def _require_calibrating(run: Run, samples: sample_table.Samples) -> None:
     """Raise `InputError` before the first fit if a later split cannot be calibrated."""
     rows = []
     for protocol in run.study.evaluation.protocols:
@@ -117,8 +117,8 @@ def is_readable(run: Run, model: Artefact) -> bool:
 def _fitted(
     run: Run,
     one: Artefact,
-    samples: sampling.Samples,
-    ground: sampling.Samples | None,
+    samples: sample_table.Samples,
+    ground: sample_table.Samples | None,
     on: Advance,
 ) -> bundle.FittedModel:
     """Fit a model on all samples where it is mapped so, else on the first split's training rows."""
@@ -183,7 +183,7 @@ evaluate = Evaluate()
 
 
 def _outcome(
-    run: Run, samples: sampling.Samples, protocol: str, plan: validation.Plan
+    run: Run, samples: sample_table.Samples, protocol: str, plan: validation.Plan
 ) -> evaluation_file.Outcome:
     """Fit and judge all models under a protocol."""
     together = _events(run, samples) if protocol == "event" else None
@@ -201,7 +201,7 @@ def _outcome(
     return evaluation_file.Outcome(protocol, chosen, groups, results, others)
 
 
-def _events(run: Run, samples: sampling.Samples) -> events.Events:
+def _events(run: Run, samples: sample_table.Samples) -> events.Events:
     folders = run.study.evaluation.events
     if not folders:
         raise InputError(
@@ -217,7 +217,7 @@ def _events(run: Run, samples: sampling.Samples) -> events.Events:
     return events.load(samples, run.study.study.name or "this study", folders)
 
 
-def known_truth(run: Run, samples: sampling.Samples) -> NDArray[np.float32] | None:
+def known_truth(run: Run, samples: sample_table.Samples) -> NDArray[np.float32] | None:
     """Return the known failure probability of each sample, (samples,), where the study has it."""
     layer = run.study.evaluation.truth
     if layer is None:
@@ -246,7 +246,7 @@ class _Trials:
     """
 
     run: Run
-    samples: sampling.Samples
+    samples: sample_table.Samples
     plan: validation.Plan
     chosen: Sequence[splits.Split]
     on: Advance
@@ -276,7 +276,7 @@ class _Trials:
     def _threshold(self) -> float:
         return self.run.study.evaluation.threshold
 
-    def _judged(self, i: int) -> sampling.Samples:
+    def _judged(self, i: int) -> sample_table.Samples:
         """Return the samples whose rows the split of this number holds out."""
         return self.samples if self.events is None else self.events.tested(self.chosen[i])
 
@@ -429,12 +429,12 @@ def explain_place(run: Run, name: str, x: float, y: float) -> explanation.Attrib
         raise InputError(f"--at {x:.10g} {y:.10g}: {error}") from error
 
 
-def first_split(run: Run, samples: sampling.Samples) -> splits.Split:
+def first_split(run: Run, samples: sample_table.Samples) -> splits.Split:
     """Return the split on whose training rows `train` fits the models that are judged."""
     return validation.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]
 
 
-def mapped_rows(run: Run, samples: sampling.Samples) -> NDArray[np.int64]:
+def mapped_rows(run: Run, samples: sample_table.Samples) -> NDArray[np.int64]:
     """Return the numbers of the rows that the mapped models are fitted on, (n,) int64."""
     if run.models.maps_all:
         return np.arange(len(samples.table))

@@ -30,7 +30,7 @@ from shakeslide.pipeline.marks import Marks
 from shakeslide.pipeline.memory import once
 from shakeslide.pipeline.selection import Selection
 from shakeslide.results.ledger import Ledger
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.settings import Inventory, Study
 
@@ -182,7 +182,7 @@ class Run:
         """Return the lazy stack of the prepared factors, (factor, y, x)."""
         return stacks.stored(self.out / "factors", self.codes, self.tile())
 
-    def plan(self, samples: sampling.Samples) -> validation.Plan:
+    def plan(self, samples: sample_table.Samples) -> validation.Plan:
         """Return how the samples are split."""
         asked = self.study.evaluation
         return validation.Plan(

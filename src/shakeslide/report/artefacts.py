@@ -24,7 +24,7 @@ from shakeslide.results import evaluation_document, importance_document, provena
 from shakeslide.results.evaluation_document import Evaluation
 from shakeslide.results.importance_document import Importance
 from shakeslide.results.provenance_document import Provenance
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 from shakeslide.sources import source_files
 from shakeslide.sources.source_files import SourcesRecord
 
@@ -135,7 +135,7 @@ class Artefacts:
 
     out: Path
     grid: GeoBox
-    samples: sampling.Samples
+    samples: sample_table.Samples
     evaluation: Evaluation
     provenance: Provenance
     factors: Sequence[FactorFile]
@@ -234,7 +234,7 @@ def load(out: Path) -> Artefacts:
     InputError
         An artefact is missing or damaged.
     """
-    samples = sampling.load(out / "samples.parquet")
+    samples = sample_table.load(out / "samples.parquet")
     evaluation = evaluation_document.load(out)
     factors = [factor_file(out / "factors" / f"{f.code}.tif") for f in samples.factors]
     if not factors:

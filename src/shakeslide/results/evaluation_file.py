@@ -39,7 +39,7 @@ from shakeslide.results.evaluation_document import (
     Truth,
     summary_of,
 )
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 REPLICATES = 500
 """Of the bootstrap over landslides or blocks."""

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shakeslide.core import sample_columns as columns
 from shakeslide.core.errors import InputError
 from shakeslide.evaluation import splits
 from shakeslide.factors.stack import FactorInfo
-from shakeslide.sampling import sampling
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling import sample_table
+from shakeslide.sampling.sample_table import Samples
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Events:
     def regions(self, split: splits.Split) -> dict[str, dict[int, int]]:
         """Return the class areas of the events that a split trains on."""
         trained = np.unique(self.event[split.train])
-        return self.samples.class_areas_of(np.isin(self.samples.areas["event"], trained))
+        return self.samples.class_areas_of(np.isin(self.samples.areas[columns.EVENT], trained))
 
     def tested(self, split: splits.Split) -> Samples:
         """Return all samples, with the counts of the area of the event that is tested."""
@@ -83,7 +84,7 @@ def load(own: Samples, name: str, folders: Sequence[Path]) -> Events:
                 f"{folder} (evaluation.events): holds no samples.parquet; run `shakeslide run` "
                 "there first"
             )
-        other = sampling.load(path)
+        other = sample_table.load(path)
         _require_same_factors(own, other, folder)
         for earlier in parts:
             _require_other_ground(earlier, other, folder)
@@ -130,9 +131,9 @@ def shared_sources(one: Samples, other: Samples) -> int:
     where most of them have the same values of a factor of numbers, or where there is none to tell.
     """
     numbers = [{f.code for f in s.factors if f.kind != "categorical"} for s in (one, other)]
-    codes = sorted(numbers[0] & numbers[1])
-    tables = [s.table.loc[s.label == 1, ["x", "y", *codes]] for s in (one, other)]
-    both = tables[0].merge(tables[1], on=["x", "y"], suffixes=("", " there"))
+    codes, place = sorted(numbers[0] & numbers[1]), [columns.X, columns.Y]
+    tables = [s.table.loc[s.label == 1, [*place, *codes]] for s in (one, other)]
+    both = tables[0].merge(tables[1], on=place, suffixes=("", " there"))
     alike = [(both[c] == both[f"{c} there"]).mean() > 0.5 for c in codes]
     return len(both) if any(alike) or not codes else 0
 
@@ -149,8 +150,8 @@ def join(parts: Sequence[Samples], names: Sequence[str]) -> Events:
     """
     factors = tuple(_joined(f, parts) for f in parts[0].factors)
     recoded = [_recoded(p, factors) for p in parts]
-    tables = [p.table.assign(event=np.int64(k)) for k, p in enumerate(recoded)]
-    areas = [p.areas.assign(event=np.int64(k)) for k, p in enumerate(recoded)]
+    tables = [p.table.assign(**{columns.EVENT: np.int64(k)}) for k, p in enumerate(recoded)]
+    areas = [p.areas.assign(**{columns.EVENT: np.int64(k)}) for k, p in enumerate(recoded)]
     counts = replace(
         parts[0].counts,
         source_cells=sum(p.counts.source_cells for p in parts),
@@ -184,8 +185,10 @@ def _recoded(part: Samples, factors: Sequence[FactorInfo]) -> Samples:
         number = {name: code for code, name in factor.legend.items()}
         new = {code: number[name] for code, name in legends[factor.code].items()}
         table[factor.code] = table[factor.code].map(new).astype(np.float32)
-        here = areas["factor"] == factor.code
-        areas["code"] = areas["code"].mask(here, areas["code"].map(new)).astype(np.int64)
+        here = areas[columns.FACTOR] == factor.code
+        areas[columns.CODE] = (
+            areas[columns.CODE].mask(here, areas[columns.CODE].map(new)).astype(np.int64)
+        )
     fixed = [c for c in table.columns if c not in legends]
     kept = table[fixed + [f.code for f in factors]]
     return replace(part, table=kept, factors=tuple(factors), areas=areas)

@@ -7,155 +7,33 @@ workers, and a larger draw contains a smaller one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from shakeslide.core import sample_columns as columns
 from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
-from shakeslide.core.files import replacing
-from shakeslide.core.fingerprints import fingerprint, of_arrays
 from shakeslide.core.progress import Advance, silent
-from shakeslide.evaluation import splits
-from shakeslide.evaluation.event_rows import apart
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.io import raster
 from shakeslide.layers.inventory import CLEAR, EXCLUDED, OUTSIDE, SOURCE, Inventory
-from shakeslide.layers.positives import Positive
 from shakeslide.sampling.sample_counts import SampleCounts
+from shakeslide.sampling.sample_table import AREA_SQUARE, Samples
 
-KEY = b"shakeslide"
-AREAS_FILE = "class_areas.parquet"
-COLUMNS = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "event")
-"""Columns of a sample table beside the factors."""
-MOST_ROWS = 100_000_000
-"""Rows of the largest table that is read; runs draw some million."""
 MOST_BLOCKS = 1_000_000
 """Blocks along a side; a block's id is its row times this plus its column."""
-AREA_SQUARE = 250.0
-"""Side in metres of the squares by which areas of classes are counted: fine enough to cut any
-training region of blocks out of them."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The drawn cells and what is known of the whole area.
-
-    Attributes
-    ----------
-    table : DataFrame
-        x, y (metres), row, col, label (1 source, 0 clear), landslide_id (0 for clear cells),
-        block_id, event (0 where there is one; landslides and blocks are numbered by event), and one
-        column of raw values per factor.
-    factors : tuple of FactorInfo
-        The factors, in order.
-    areas : DataFrame
-        Per categorical factor, cells of each class among the valid cells of the mapped extent, by
-        squares of `AREA_SQUARE`: factor, x, y (the square's centre), code, cells,
-        event.
-    counts : SampleCounts
-        What of the area they were drawn from.
-    positives : Positive
-        What a positive cell is.
-    """
-
-    table: pd.DataFrame
-    factors: tuple[stacks.FactorInfo, ...]
-    areas: pd.DataFrame
-    counts: SampleCounts
-    positives: Positive = Positive.OUTLINES
-
-    @property
-    def raw(self) -> NDArray[np.float32]:
-        """Raw factors, (samples, factors) float32."""
-        return self.table[[f.code for f in self.factors]].to_numpy(np.float32)
-
-    @property
-    def class_areas(self) -> dict[str, dict[int, int]]:
-        """Cells per class of each categorical factor in the whole mapped extent."""
-        return self.class_areas_of(np.ones(len(self.areas), bool))
-
-    def class_areas_of(self, where: NDArray[np.bool_]) -> dict[str, dict[int, int]]:
-        """Return cells per class of each categorical factor in some rows of `areas`.
-
-        Parameters
-        ----------
-        where : array, (rows of areas,) bool
-            Which rows to count: shape (n,) for n rows.
-        """
-        table = self.areas[where]
-        codes = [f.code for f in self.factors if f.kind == "categorical"]
-        sums: dict[str, dict[int, int]] = {c: {} for c in codes}
-        added = table.groupby(["factor", "code"], as_index=False)["cells"].sum()
-        for factor, code, n in added.itertuples(index=False):
-            sums[str(factor)][int(code)] = int(n)
-        return sums
-
-    @property
-    def label(self) -> NDArray[np.int64]:
-        """1 in a source, 0 clear of landslides, (samples,) int64."""
-        return self.table["label"].to_numpy(np.int64)
-
-    @property
-    def landslide(self) -> NDArray[np.int64]:
-        """Landslide of each row, 0 of clear cells, (samples,) int64."""
-        return self.table["landslide_id"].to_numpy(np.int64)
-
-    @property
-    def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Row and column of each sample on the grid, (samples,) int64 each."""
-        return self.table["row"].to_numpy(np.int64), self.table["col"].to_numpy(np.int64)
-
-    @property
-    def event(self) -> NDArray[np.int64]:
-        """Earthquake of each row, (samples,) int64 from 0."""
-        return self.table["event"].to_numpy(np.int64)
-
-    @property
-    def blocks(self) -> NDArray[np.int64]:
-        """Block of each row; of several events a number per block, see `event_rows.apart`."""
-        return apart(self.table["block_id"], self.event)
-
-    def landslide_groups(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Return the landslide of each of some rows, see `splits.landslide_groups`.
-
-        Parameters
-        ----------
-        rows : array, (n,) int64, optional
-            Row numbers; default: all. A clear cell belongs to the nearest landslide of these.
-
-        Returns
-        -------
-        array, (n,) int64
-        """
-        t = self.table if rows is None else self.table.iloc[rows]
-        label, number, x, y, event = (
-            t[c].to_numpy() for c in ("label", "landslide_id", "x", "y", "event")
-        )
-        return splits.landslide_groups(label, number, x, y, event)
-
-    @property
-    def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Coordinates x and y of each row, (samples,) each, in metres in its event's projection."""
-        return self.table["x"].to_numpy(np.float64), self.table["y"].to_numpy(np.float64)
-
-    @property
-    def prevalence(self) -> float:
-        """Share of source cells among sources and clear cells of the mapped extent."""
-        return self.counts.prevalence
+KEYS = int.from_bytes(b"shak", "little")
+"""Sets the cells' random numbers apart from others of the same seed."""
 
 
 def cell_keys(tile: Tile, seed: int) -> NDArray[np.uint64]:
@@ -165,8 +43,7 @@ def cell_keys(tile: Tile, seed: int) -> NDArray[np.uint64]:
     """
     rows = np.arange(tile.row0, tile.row1, dtype=np.uint64)[:, None]
     cols = np.arange(tile.col0, tile.col1, dtype=np.uint64)[None, :]
-    # The key sets these numbers apart from others of the same seed.
-    stream = np.random.SeedSequence([seed, int.from_bytes(KEY[:4], "little")])
+    stream = np.random.SeedSequence([seed, KEYS])
     start = np.uint64(stream.generate_state(1, np.uint64)[0])
     # Unsigned numbers wrap around, as the generator wants it.
     key = start + ((rows << np.uint64(32)) | cols) * np.uint64(0x9E3779B97F4A7C15)
@@ -468,19 +345,19 @@ def _table(
     order = np.lexsort((col, row))
     a = grid.affine
     row, col = row[order], col[order]
-    columns: dict[str, NDArray[Any]] = {
-        "x": a.c + (col + 0.5) * a.a,
-        "y": a.f + (row + 0.5) * a.e,
-        "row": row,
-        "col": col,
-        "label": label[order],
-        "landslide_id": landslide[order],
-        "block_id": np.zeros(len(row), np.int64),
-        "event": np.zeros(len(row), np.int64),
+    table: dict[str, NDArray[Any]] = {
+        columns.X: a.c + (col + 0.5) * a.a,
+        columns.Y: a.f + (row + 0.5) * a.e,
+        columns.ROW: row,
+        columns.COL: col,
+        columns.LABEL: label[order],
+        columns.LANDSLIDE: landslide[order],
+        columns.BLOCK: np.zeros(len(row), np.int64),
+        columns.EVENT: np.zeros(len(row), np.int64),
     }
     for i, f in enumerate(factors):
-        columns[f.code] = np.concatenate([c.values[m, i] for c, m in kept])[order]
-    return pd.DataFrame(columns, copy=False)
+        table[f.code] = np.concatenate([c.values[m, i] for c, m in kept])[order]
+    return pd.DataFrame(table, copy=False)
 
 
 def _smallest(cells: Sequence[_Cells], wanted: int) -> list[NDArray[np.bool_]]:
@@ -516,9 +393,9 @@ def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
         raise InputError(
             f"[evaluation] block_size = {size:g} m is far too small for this area: make it larger"
         )
-    row = np.floor((box.top - table["y"]) / size).astype(np.int64)
-    column = np.floor((table["x"] - box.left) / size).astype(np.int64)
-    table["block_id"] = row * MOST_BLOCKS + column
+    row = np.floor((box.top - table[columns.Y]) / size).astype(np.int64)
+    column = np.floor((table[columns.X] - box.left) / size).astype(np.int64)
+    table[columns.BLOCK] = row * MOST_BLOCKS + column
     return replace(samples, table=table, counts=replace(samples.counts, block_size=size))
 
 
@@ -529,7 +406,7 @@ def values_at(
 
     NaN where the raster has no value.
     """
-    row, col = samples.table["row"].to_numpy(), samples.table["col"].to_numpy()
+    row, col = samples.cells
     out = np.full(len(row), np.nan, np.float32)
     for tile in grids.tiles(grid, size):
         here = (row >= tile.row0) & (row < tile.row1) & (col >= tile.col0) & (col < tile.col1)
@@ -559,105 +436,11 @@ def _sum_areas(
     box = grids.bounds(grid)
     return pd.DataFrame(
         {
-            "factor": codes[factor],
-            "x": box.left + (j + 0.5) * square,
-            "y": box.top - (i + 0.5) * square,
-            "code": code,
-            "cells": np.add.reduceat(cells[order], starts) if len(starts) else cells,
-            "event": np.zeros(len(starts), np.int64),
+            columns.FACTOR: codes[factor],
+            columns.X: box.left + (j + 0.5) * square,
+            columns.Y: box.top - (i + 0.5) * square,
+            columns.CODE: code,
+            columns.CELLS: np.add.reduceat(cells[order], starts) if len(starts) else cells,
+            columns.EVENT: np.zeros(len(starts), np.int64),
         }
     )
-
-
-# ------------------------------------------------------------------ files
-
-
-def essence(samples: Samples) -> str:
-    """Return a fingerprint of one event's samples, without names and the evaluation's blocks."""
-    tables = [
-        samples.table.drop(columns=["block_id", "event"]),
-        samples.areas.drop(columns=["factor", "event"]),
-    ]
-    return fingerprint(
-        [{str(c): of_arrays(t[c].to_numpy()) for c in t} for t in tables],
-        samples.areas["factor"].astype(str).tolist(),
-        [[f.code, f.unit, f.kind, f.legend, dict(f.settings)] for f in samples.factors],
-        samples.counts.without_blocks(),
-    )
-
-
-def save(samples: Samples, path: Path) -> list[Path]:
-    """Write samples as Parquet, with what is known of the area in the file's metadata.
-
-    Returns
-    -------
-    list of Path
-        `path`, and `class_areas.parquet` beside it.
-    """
-    about = {
-        "factors": [f.to_dict() for f in samples.factors],
-        "counts": samples.counts.to_dict(),
-        "positives": samples.positives,
-    }
-    table = pa.Table.from_pandas(samples.table, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), KEY: json.dumps(about).encode()}
-    areas = path.with_name(AREAS_FILE)
-    with replacing(areas) as temporary:
-        samples.areas.to_parquet(temporary, compression="zstd", index=False)
-    with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
-    return [path, areas]
-
-
-def load(path: Path) -> Samples:
-    """Read samples written by `save`.
-
-    Raises
-    ------
-    InputError
-        No such file, or one that is damaged or of another kind.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no samples yet; run `shakeslide sample` first")
-    try:
-        return _read(path)
-    except (
-        pa.ArrowException,
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OSError,
-    ) as error:
-        raise InputError(
-            f"{path}: is not a whole sample table written by shakeslide; delete it and run "
-            "`shakeslide sample` again"
-        ) from error
-
-
-def _read(path: Path) -> Samples:
-    """Read samples that may be damaged, or a stranger's; what they lack is a `ValueError`."""
-    # Looked at before the rows take memory.
-    if pq.read_metadata(path).num_rows > MOST_ROWS:
-        raise ValueError("more rows than any run draws")
-    table = pq.read_table(path)
-    about = json.loads((table.schema.metadata or {})[KEY])
-    factors = tuple(stacks.FactorInfo.from_dict(f) for f in about["factors"])
-    areas = pd.read_parquet(path.with_name(AREAS_FILE))
-    frame, counts = table.to_pandas(), SampleCounts.from_dict(about["counts"])
-    numbers = [
-        frame[[*COLUMNS, *(f.code for f in factors)]],
-        areas[["x", "y", "code", "cells", "event"]],
-    ]
-    for kind in (kind for part in numbers for kind in part.dtypes):
-        if not pd.api.types.is_numeric_dtype(kind):
-            raise TypeError("columns that are no numbers")
-    if not np.isfinite(numbers[0].to_numpy(float)).all() or not frame["label"].isin([0, 1]).all():
-        raise ValueError("values that are never drawn")
-    if not {*areas["factor"]} <= {f.code for f in factors}:
-        raise ValueError("areas of other factors")
-    for f in factors:
-        known = {*frame[f.code], *areas["code"][areas["factor"] == f.code]}
-        if f.legend and not known <= {*f.legend}:
-            raise ValueError("classes without a name")
-    return Samples(frame, factors, areas, counts, Positive(about["positives"]))

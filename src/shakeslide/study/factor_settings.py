@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError, did_you_mean, shortened
+from shakeslide.core.sample_columns import RESERVED
 from shakeslide.study import factor_sets
 from shakeslide.study.document import TomlValue
 from shakeslide.study.factor_sets import table_of
@@ -447,9 +448,6 @@ PAPER_FACTORS: dict[str, dict[str, TomlValue]] = {
 
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 """A factor's code names a file and a column."""
-
-RESERVED = ("x", "y", "row", "col", "label", "landslide_id", "block_id", "event", "key")
-"""Columns of the samples, which no factor may be called."""
 
 
 def fill_factors(

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shakeslide.core import random_streams
+from shakeslide.core import sample_columns as columns
 from shakeslide.learning.several.common_factors import SLOPE, CommonFactors
 from shakeslide.learning.several.past_runs import PastRun
 from shakeslide.sampling import events
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling.sample_table import Samples
 
 Array = NDArray[np.float64]
 
@@ -133,7 +134,7 @@ def _with_factors(samples: Samples, codes: Sequence[str], rows: NDArray[np.int64
         samples,
         table=samples.table.iloc[rows].drop(columns=others).reset_index(drop=True),
         factors=tuple(known[c] for c in codes),
-        areas=samples.areas[samples.areas["factor"].isin(codes)].reset_index(drop=True),
+        areas=samples.areas[samples.areas[columns.FACTOR].isin(codes)].reset_index(drop=True),
     )
 
 

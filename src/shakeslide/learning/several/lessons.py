@@ -44,7 +44,7 @@ from shakeslide.learning.several.event_bundle import (
 from shakeslide.learning.several.held_out import Fits, Score
 from shakeslide.learning.several.joined_ground import Ground
 from shakeslide.learning.several.past_runs import PastRun
-from shakeslide.sampling import sampling
+from shakeslide.sampling import sample_table
 
 LEAST_IMPORTANCE = 0.02
 """Weight of a factor that the blend hardly uses, against 1 of the most important one: ground that
@@ -76,7 +76,7 @@ class Lesson:
     def mark(self) -> str:
         """Fingerprint of all that the bundle depends on."""
         return fingerprint(
-            [[r.name, sampling.essence(r.samples), r.cell] for r in self.runs],
+            [[r.name, sample_table.essence(r.samples), r.cell] for r in self.runs],
             [self.common.codes, self.common.shaking, dict(self.common.left_out)],
             [self.members, self.seed, __version__],
         )

@@ -10,8 +10,8 @@ import numpy as np
 
 from shakeslide.core.errors import InputError
 from shakeslide.io import units
-from shakeslide.sampling import events, sampling
-from shakeslide.sampling.sampling import Samples
+from shakeslide.sampling import events, sample_table
+from shakeslide.sampling.sample_table import Samples
 
 SHAKING = {"PGA": "g", "PGV": "cm/s"}
 """Factors that are shaking, and the units in which `rapid` draws them."""
@@ -82,13 +82,13 @@ def _read(folder: Path, name: str) -> PastRun:
             f"{folder}: has no samples.parquet, so it is no finished run; run `shakeslide run` "
             "on its study first"
         )
-    samples = sampling.load(path)
+    samples = sample_table.load(path)
     if not all(f.settings for f in samples.factors):
         raise InputError(
             f"{path}: does not record the settings of its factors, because an older version of "
             "shakeslide wrote it; run `shakeslide run` on its study again"
         )
-    if samples.table["label"].nunique() < 2:
+    if np.unique(samples.label).size < 2:
         raise InputError(f"{path}: has cells of one class only, so nothing can be learnt from it")
     return PastRun(name, folder, _converted(samples, path), _cell(samples, path))
 
@@ -116,8 +116,8 @@ def _converted(samples: Samples, path: Path) -> Samples:
 
 def _cell(samples: Samples, path: Path) -> float:
     """Return the side of the cells in metres, from places and numbers of columns and rows."""
-    for place, number in (("x", "col"), ("y", "row")):
-        values, count = (samples.table[c].to_numpy(np.float64) for c in (place, number))
+    # Columns run along x, rows along y.
+    for values, count in zip(samples.places, samples.cells[::-1], strict=True):
         first, last = int(np.argmin(count)), int(np.argmax(count))
         if count[last] > count[first]:
             return float(abs((values[last] - values[first]) / (count[last] - count[first])))
