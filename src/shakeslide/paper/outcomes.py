@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from shakeslide._version import __version__
-from shakeslide.core import documents
+from shakeslide.core import documents, spreadsheets
 from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import InputError, shortened
 from shakeslide.core.files import replacing
@@ -216,8 +216,7 @@ def write(folder: Path, name: str, told: Told, bench: Bench, seconds: float) -> 
         same = {"protocol": bench.protocol, "scale": bench.scale.name}
         # A table that is copied away still says how it was made.
         stated = table.assign(**same, reduced="; ".join(told.reductions))
-        with replacing(path) as temporary:
-            stated.to_csv(temporary, index=False)
+        spreadsheets.write(path, stated)
         paths.append(path)
     paths += draw(told.figure, folder / name, caption)
     for suffix, (figure, said) in told.further_figures.items():

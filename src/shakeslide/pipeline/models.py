@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shakeslide.core import spreadsheets
 from shakeslide.core.errors import InputError
 from shakeslide.core.extras import extra
 from shakeslide.core.failures import guarded
@@ -339,8 +340,7 @@ def tune(run: Run, name: str, protocol: str, count: int) -> tuning.Tuned:
         )
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{name}_{protocol}"
-    with replacing(stem.with_suffix(".csv")) as temporary:
-        pd.DataFrame([trial.row for trial in told.trials]).to_csv(temporary, index=False)
+    spreadsheets.write(stem.with_suffix(".csv"), pd.DataFrame([t.row for t in told.trials]))
     with replacing(stem.with_suffix(".toml")) as temporary:
         temporary.write_text(tuning.as_toml(told) + "\n", encoding="utf-8")
     charts.write_history(name, [t.log_loss for t in told.trials], stem.with_suffix(".png"))

@@ -16,9 +16,8 @@ from odc.geo.geobox import GeoBox
 from rasterio.io import DatasetReader
 
 from shakeslide.checks import rasters
-from shakeslide.core import documents
+from shakeslide.core import documents, spreadsheets
 from shakeslide.core.errors import InputError, counted
-from shakeslide.core.files import replacing
 from shakeslide.core.progress import Advance
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.stack import FactorInfo
@@ -485,6 +484,5 @@ def _write_roads(out: Path, roads: RoadCells, cuts: tiles.Cuts) -> Path:
         }
     )
     path = out / ROADS
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
+    spreadsheets.write(path, table)
     return path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from odc.geo.geobox import GeoBox
 
-from shakeslide.core import documents
+from shakeslide.core import documents, spreadsheets
 from shakeslide.core.extras import extra
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.factors import stack as stacks
@@ -134,7 +134,11 @@ def _most_cut(out: Path) -> tuple[RoadCut, ...]:
         return ()
     table = pd.read_csv(path, dtype={"road": str}, keep_default_na=False).head(MOST_ROADS)
     return tuple(
-        event_page.RoadCut(name=str(r.road), km=float(r.km), p=float(r.probability_of_a_cut))  # type: ignore[arg-type]
+        event_page.RoadCut(
+            name=spreadsheets.plain(str(r.road)),
+            km=float(r.km),  # type: ignore[arg-type]
+            p=float(r.probability_of_a_cut),  # type: ignore[arg-type]
+        )
         for r in table.itertuples()
     )
 

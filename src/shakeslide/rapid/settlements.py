@@ -17,8 +17,8 @@ from rasterio.features import geometry_mask
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from shakeslide.core import spreadsheets
 from shakeslide.core.errors import InputError
-from shakeslide.core.files import replacing
 from shakeslide.geo import grid as grids
 from shakeslide.io import raster, vector
 from shakeslide.layers import readers
@@ -149,8 +149,7 @@ def write(out: Path, found: list[Settlement]) -> Path:
     table["expected_landslide_ha"] = table["expected_landslide_ha"].round(3)
     table["share_of_ground"] = table["share_of_ground"].round(6)
     path = out / NAME
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
+    spreadsheets.write(path, table)
     return path
 
 
@@ -162,7 +161,8 @@ def read(out: Path, most: int) -> tuple[Settlement, ...]:
     table = pd.read_csv(path, dtype={"place": str}, keep_default_na=False).head(most)
     return tuple(
         Settlement(
-            name=str(r.place), latitude=float(r.latitude), longitude=float(r.longitude),  # type: ignore[arg-type]
+            name=spreadsheets.plain(str(r.place)),
+            latitude=float(r.latitude), longitude=float(r.longitude),  # type: ignore[arg-type]
             expected=float(r.expected_landslide_ha), ground=float(r.ground_ha),  # type: ignore[arg-type]
         )
         for r in table.itertuples()

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shakeslide.core import spreadsheets
 from shakeslide.core.files import replacing
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.geo import grid as grids
@@ -350,9 +351,8 @@ def write(run: Artefacts) -> Places | None:
         outlines.unlink(missing_ok=True)
         return None
     rows = [_row(p, found, grids.crs_name(run.grid.crs)) for p in found.ranked]
-    with replacing(table) as temporary:
-        # Lines end as RFC 4180 has it.
-        pd.DataFrame(rows).to_csv(temporary, index=False, lineterminator="\r\n")
+    # Lines end as RFC 4180 has it.
+    spreadsheets.write(table, pd.DataFrame(rows), line_end="\r\n")
     features = [
         {
             "type": "Feature",

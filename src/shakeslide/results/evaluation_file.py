@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shakeslide.core import documents
+from shakeslide.core import documents, spreadsheets
 from shakeslide.core.files import replacing
 from shakeslide.evaluation import audit, intervals
 from shakeslide.evaluation.calibration import correct_prior
@@ -174,8 +174,7 @@ def write(
         events=tuple(how.events),
     )
     path, table = evaluation_document.save(out, evaluation), out / "evaluation.csv"
-    with replacing(table) as temporary:
-        pd.DataFrame(list(map(asdict, evaluation.records))).to_csv(temporary, index=False)
+    spreadsheets.write(table, pd.DataFrame(list(map(asdict, evaluation.records))))
     return [path, table]
 
 

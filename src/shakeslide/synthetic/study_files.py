@@ -15,6 +15,7 @@ from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
 
+from shakeslide.core import spreadsheets
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
 from shakeslide.io.geopackage import undated
@@ -269,8 +270,7 @@ def _write_aftershocks(folder: Path, earthquake: Earthquake) -> None:
             "magnitude": shocks.magnitude.round(1),
         }
     )
-    with replacing(folder / "aftershocks.csv") as temporary:
-        table.to_csv(temporary, index=False)
+    spreadsheets.write(folder / "aftershocks.csv", table)
 
 
 def _write_classes(folder: Path, earthquake: SyntheticEarthquake) -> None:
