@@ -382,3 +382,15 @@ def test_what_rasterio_cannot_pass_on_is_no_line(
     assert run(capsys) == (0, "", "")
     assert [told.object for told in others] == ["else"]
     assert sys.unraisablehook is before
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_run_with_landslides_reports_that_it_uses_no_exposure(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    monkeypatch.setattr(pipeline, "run_all", lambda run: run.out)
+    study.with_name("roads.gpkg").touch()
+    more = ("--set", 'exposure.roads.path="roads.gpkg"') if given else ()
+    code, _, err = run(capsys, "run", study, "--out", study.parent / "out", *more)
+    assert code == 0
+    assert ("[exposure]" in err) is given

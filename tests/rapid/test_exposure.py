@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
 from shakeslide.geo import grid as grids
-from shakeslide.rapid import computing, exposure
+from shakeslide.rapid import computing, exposure, settlements
 from shakeslide.rapid.new_earthquake import NewEarthquake
 from shakeslide.results.ledger import Ledger
 from shakeslide.study.layer_settings import Layer
@@ -105,7 +105,9 @@ def test_roads_and_buildings_are_where_they_are(tmp_path):
     km = over_tiles(found.counted)
     assert km.sum() == pytest.approx(3.0, rel=1e-6)
     assert set(np.nonzero(km)[0]) == {1}
-    assert found.names == ("A1", "B2")
+    # The other lies wholly outside.
+    assert found.names == ("A1",)
+    assert len(found.lines) == 1
     cell, road = found.on(grids.tiles(GRID, 64)[0], site.COLS)
     assert set(road) == {0}
     assert cell.tolist() == [64 + c for c in range(64)]
@@ -205,13 +207,17 @@ def test_what_is_not_counted_is_said(tmp_path):
     assert over_tiles(counted).sum() == 1
     told = " ".join(notes)
     assert "2 parts" in told
-    assert "50 % of its buildings" in told
+    assert "1 of 2 buildings outside" in told
     near = shapely.LineString([here, site.point(60, 10)])
     away = shapely.LineString([there, site.point(10_050, 10)])
-    site.frame([near, near, away]).to_file(tmp_path / "roads.gpkg")
+    site.frame([away, near, near]).to_file(tmp_path / "roads.gpkg")
     ways = Roads(path=tmp_path / "roads.gpkg")
-    told = " ".join(exposure.roads(ways, GRID)[1])
-    assert "33 % of the roads' length" in told
+    found, notes = exposure.roads(ways, GRID)
+    assert found.names == ("road 2", "road 3")
+    assert np.bincount(found.segment, found.counted.weight) == pytest.approx([1.5, 1.5])
+    told = " ".join(notes)
+    assert "1.5 of 4.5 km" in told
+    assert "1 of 3 lines" in told
     assert "1 line on the grid" in told
     # A page is for others: it names the file, not whose folder it lies in.
     shown = computing.by_file_name(told, Exposure(roads=ways))
@@ -237,3 +243,26 @@ def test_nothing_is_recorded_where_exposure_changed_while_it_was_read(tmp_path, 
     with pytest.raises(InputError, match=rf"{paths[changed].name}: changed while it was read"):
         ledger.record("rapid", "other", [], 1.0)
     assert Ledger(tmp_path / "out").is_fresh("rapid", "mark")
+
+
+def test_places_on_ground_without_a_prediction_are_reported(tmp_path):
+    mean = np.full((site.ROWS, site.COLS), 0.1, np.float32)
+    mean[:, :50] = np.nan
+    site.raster(tmp_path / "mean.tif", mean)
+    spots = [shapely.Point(site.point(col, 20)) for col in (20, 80, 10_000)]
+    site.frame(spots, name=["sea", "land", "away"]).to_file(tmp_path / "places.gpkg")
+    settings = NamedPlaces(path=tmp_path / "places.gpkg", name="name", radius=300)
+    exposed = exposure.exposed(Exposure(places=settings), GRID)
+    assert exposed.places.names == ("sea", "land")
+    assert [f"{settings.path} (exposure.places): 1 of 3" in note for note in exposed.notes] == [
+        True
+    ]
+    found, notes = settlements.ranked(exposed.places, tmp_path / "mean.tif")
+    assert [place.name for place in found] == ["land"]
+    assert [f"{settings.path} (exposure.places): 1 of 2" in note for note in notes] == [True]
+    mean[:] = np.nan
+    site.raster(tmp_path / "mean.tif", mean)
+    found, notes = settlements.ranked(exposed.places, tmp_path / "mean.tif")
+    assert len(notes) == 1
+    settlements.write(tmp_path, found)
+    assert settlements.read(tmp_path, 9) == ()

@@ -207,7 +207,10 @@ def test_places_are_ranked_by_the_landslide_ground_around_them(folder):
     mean = out / "maps" / "jessee2022_mean.tif"
     with rasterio.open(mean) as src:
         grid = GeoBox(src.shape, src.transform, src.crs.to_wkt())
-    found = settlements.ranked(settings, mean, grid)
+    places_here, notes = settlements.located(settings, grid)
+    assert [note for note in notes if "1 of 3 places" in note] == notes != []
+    found, unmapped = settlements.ranked(places_here, mean)
+    assert not unmapped
     assert {s.name for s in found} == {"near", "place 2"}
     assert found[0].share >= found[1].share
     rows, cols = grid.shape
@@ -223,8 +226,8 @@ def test_places_are_ranked_by_the_landslide_ground_around_them(folder):
     assert [s.name for s in again] == [found[0].name]
     assert again[0].expected == pytest.approx(found[0].expected, abs=0.001)
     places.iloc[2:].to_file(settings.path)
-    with pytest.raises(InputError, match="places"):
-        settlements.ranked(settings, mean, grid)
+    with pytest.raises(InputError, match=r"places.gpkg .*1 place, none"):
+        settlements.located(settings, grid)
 
 
 @pytest.mark.usefixtures("no_sheet")
@@ -243,7 +246,9 @@ def test_exposure_is_counted_with_its_uncertainty(folder):
     roads.to_file(folder / "roads.gpkg")
     more = '[exposure.people]\npath = "../people.tif"\n'
     gpd.GeoDataFrame(
-        {"name": ["Village"]}, geometry=[shapely.Point(left + 2000, top - 1500)], crs=site.CRS
+        {"name": ["Village", "Far"]},
+        geometry=[shapely.Point(left + x, top - 1500) for x in (2000, -9000)],
+        crs=site.CRS,
     ).to_file(folder / "places.gpkg")
     more += '[exposure.places]\npath = "../places.gpkg"\nname = "name"\n'
     more += '[exposure.roads]\npath = "../roads.gpkg"\nname = "ref"\n'
@@ -259,7 +264,11 @@ def test_exposure_is_counted_with_its_uncertainty(folder):
     assert 0 < cuts.mean <= 1
     table = (out / "roads.csv").read_text().splitlines()
     assert table[1].startswith("steep,4.7,")
-    assert table[2] == "outside,1.0,0.0"
+    # A road that was not looked at has no probability.
+    assert len(table) == 2
+    warnings = " ".join(found.warnings)
+    assert "roads.gpkg (exposure.roads): 1.0 of 5.7 km" in warnings
+    assert "places.gpkg (exposure.places): 1 of 2 places" in warnings
     assert (out / "places.csv").read_text().splitlines()[1].startswith("Village,")
     assert 'data-settlement="Village"' in (out / "report.html").read_text()
 

@@ -174,6 +174,7 @@ def _stage(name: str) -> Callable[..., None]:
 def _run(options: StudyOptions) -> None:
     run = _open(options)
     from shakeslide import pipeline
+    from shakeslide.rapid import exposure
 
     with run.ledger.locked():
         if _is_unmapped(run.study):
@@ -183,6 +184,8 @@ def _run(options: StudyOptions) -> None:
             )
             result = _mapped_before_any_landslide(options, run)
         else:
+            if exposure.files(run.study.exposure):
+                run.reporter.warn("[exposure]: run does not use it, only `shakeslide rapid` does")
             result = pipeline.run_all(run)
     _tell(options.quiet, result)
 

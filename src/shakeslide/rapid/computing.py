@@ -138,15 +138,16 @@ def _write_rest(
     cuts = None if roads is None else tiles.cuts(job, cut, len(roads.names))
     known, land = _counted(event, job, cut)
     sums = dict(zip(["area", *things.weights], tiles.summed(job, cut), strict=True))
-    found = _totals(event, sums, cuts, known, _warnings(event, known, land, limited))
     files = [] if roads is None or cuts is None else [_write_roads(event.out, roads, cuts)]
-    if event.study.exposure.places is not None:
+    warnings = _warnings(event, known, land, limited)
+    if things.places is not None:
         mean = event.out / "maps" / f"{event.model.name}_mean.tif"
-        files.append(
-            settlements.write(
-                event.out, settlements.ranked(event.study.exposure.places, mean, event.grid)
-            )
-        )
+        places, notes = settlements.ranked(things.places, mean)
+        files.append(settlements.write(event.out, places))
+        for text in notes:
+            event.reporter.warn(text)
+        warnings += [by_file_name(text, event.study.exposure) for text in notes]
+    found = _totals(event, sums, cuts, known, warnings)
     before = versions.last(event.out, event.version, event.model.name)
     if before is not None:
         files += versions.write_change(before, event.model.name, cut, job)

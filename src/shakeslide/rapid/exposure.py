@@ -19,8 +19,9 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import vector
 from shakeslide.io.summary import Summary, full_byte, untagged_nodata
 from shakeslide.layers import readers
+from shakeslide.rapid import settlements
 from shakeslide.rapid.response import Float
-from shakeslide.rapid.settlements import vector_names
+from shakeslide.rapid.settlements import Located, vector_names
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.rapid_settings import Exposure, People, Roads
 
@@ -350,15 +351,10 @@ def buildings(settings: Layer, grid: GeoBox) -> tuple[Counted, list[str]]:
     cell, inside = _cells(shapely.get_coordinates(shapely.centroid(parts)), grid)
     if not inside.any():
         raise InputError(f"{where}: nothing of it lies on the grid")
-    notes += _outside(
-        where, f"{100 * (1 - inside.mean()):.2g} % of its buildings", bool(inside.all())
-    )
+    if not inside.all():
+        share = f"{np.count_nonzero(~inside):,} of {len(inside):,} buildings"
+        notes.append(f"{where}: {share} outside the grid, not counted")
     return entries(cell[inside], np.ones(int(inside.sum()))), notes
-
-
-def _outside(where: str, share: str, nothing: bool) -> list[str]:
-    """Return how much of a layer does not count."""
-    return [] if nothing else [f"{where}: {share} lie outside the grid and are not counted"]
 
 
 def _cells(xy: NDArray[np.float64], grid: GeoBox) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -370,7 +366,10 @@ def _cells(xy: NDArray[np.float64], grid: GeoBox) -> tuple[NDArray[np.int64], ND
 
 
 def roads(settings: Roads, grid: GeoBox) -> tuple[RoadCells, list[str]]:
-    """Return the cells of roads and the kilometres in each, and what there is to say."""
+    """Return the cells of roads and the kilometres in each, and what there is to say.
+
+    Roads that lie wholly outside the grid are left out.
+    """
     name = "exposure.roads"
     source = readers.vector_source(settings, name)
     wanted = [settings.name] if settings.name else []
@@ -398,16 +397,35 @@ def roads(settings: Roads, grid: GeoBox) -> tuple[RoadCells, list[str]]:
         raise InputError(f"{settings.path} ({name}): no road lies on the grid")
     weight = np.repeat(length / count / 1000.0, count)[inside]
     order = np.argsort(cell[inside], kind="stable")
+    kept, segment = np.unique(road[piece][inside][order], return_inverse=True)
     found = RoadCells(
         Counted(cell[inside][order], weight[order]),
-        road[piece][inside][order],
-        _road_names(features, settings.name, row),
-        parts,
+        segment.astype(np.int64),
+        _road_names(features, settings.name, row[kept]),
+        parts[kept],
     )
-    lost = 1 - 1000 * float(weight.sum()) / whole
     where = f"{settings.path} ({name})"
-    notes = _outside(where, f"{100 * lost:.2g} % of the roads' length", lost < LITTLE)
-    return found, [*features.notes, *notes, *_repeated(here, where)]
+    notes = _outside(float(weight.sum()), whole / 1000, len(kept), len(parts))
+    return found, [
+        *features.notes, *(f"{where}: {n}" for n in notes), *_repeated(here, where)
+    ]  # fmt: skip
+
+
+def _outside(inside: float, whole: float, kept: int, given: int) -> list[str]:
+    """Return how much of the roads does not count.
+
+    Parameters
+    ----------
+    inside, whole : float
+        Kilometres on the grid and in all.
+    kept, given : int
+        Lines that reach the grid, and all.
+    """
+    if kept == given and 1 - inside / whole < LITTLE:
+        return []
+    lines = f" ({given - kept:,} of {given:,} lines wholly outside)" if kept < given else ""
+    lost = f"{whole - inside:,.1f} of {whole:,.1f} km of roads"
+    return [f"{lost} outside the grid, not counted{lines}"]
 
 
 def _repeated(lines: NDArray[np.object_], where: str) -> list[str]:
@@ -435,7 +453,7 @@ class Exposed:
 
     Attributes
     ----------
-    people, buildings, roads : Weighed, Counted, RoadCells, or None
+    people, buildings, roads, places : Weighed, Counted, RoadCells, Located, or None
     notes : tuple of str
     people_at_home : Weighed, optional
         People on the cells where they are, if `people` are on those that endanger them.
@@ -444,6 +462,7 @@ class Exposed:
     people: Weighed | None = None
     buildings: Counted | None = None
     roads: RoadCells | None = None
+    places: Located | None = None
     notes: tuple[str, ...] = ()
     people_at_home: Weighed | None = None
 
@@ -470,4 +489,8 @@ def exposed(settings: Exposure, grid: GeoBox) -> Exposed:
     who, notes = (None, []) if settings.people is None else people(settings.people, grid)
     houses, more = (None, []) if settings.buildings is None else buildings(settings.buildings, grid)
     ways, most = (None, []) if settings.roads is None else roads(settings.roads, grid)
-    return Exposed(people=who, buildings=houses, roads=ways, notes=(*notes, *more, *most))
+    named, last = (
+        (None, []) if settings.places is None else settlements.located(settings.places, grid)
+    )
+    said = (*notes, *more, *most, *last)
+    return Exposed(people=who, buildings=houses, roads=ways, places=named, notes=said)

@@ -18,7 +18,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from shakeslide.core import spreadsheets
-from shakeslide.core.errors import InputError
+from shakeslide.core.errors import InputError, counted
 from shakeslide.geo import grid as grids
 from shakeslide.io import raster, vector
 from shakeslide.layers import readers
@@ -61,29 +61,49 @@ class Settlement:
         return self.expected / self.ground
 
 
-def ranked(settings: NamedPlaces, mean: Path, grid: GeoBox) -> list[Settlement]:
-    """Return the places on a grid, the largest share of landslide ground first.
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Places that reach the grid.
+
+    Attributes
+    ----------
+    where : str
+        File and table, for messages.
+    names : tuple of str
+    areas : array, (places,) of Polygon
+        The ground of each, in the grid's CRS.
+    latitude, longitude : array, (places,) float64
+        Of their middles, in degrees.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    areas: NDArray[np.object_]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+
+
+def located(settings: NamedPlaces, grid: GeoBox) -> tuple[Located, list[str]]:
+    """Return the places that reach the grid, and what there is to say.
 
     Parameters
     ----------
     settings : NamedPlaces
         Points or polygons. Around a point a circle counts, of a polygon its own area.
-    mean : Path
-        Map of the mean on the grid.
     grid : GeoBox
 
     Raises
     ------
     InputError
-        No such column, or no place on mapped ground.
+        No such column, or all places lie outside the grid.
     """
     label = "exposure.places"
+    where = f"{settings.path} ({label})"
     source = readers.vector_source(settings, label)
     wanted = [settings.name] if settings.name else []
     features = vector.read(source, grids.crs_of(grid), ("polygon", "point"), wanted)
     if settings.name:
         vector.require_column(features, settings.name, f"[{label}]")
-    names = vector_names(features, settings.name, "place")
     areas = np.where(
         shapely.get_dimensions(features.geometry) == 0,
         shapely.buffer(features.geometry, settings.radius),
@@ -91,24 +111,57 @@ def ranked(settings: NamedPlaces, mean: Path, grid: GeoBox) -> list[Settlement]:
     )
     # Of a whole country, few lie here.
     here = np.flatnonzero(shapely.intersects(areas, shapely.box(*grids.bounds(grid))))
+    if not here.size:
+        raise InputError(f"{where}: {counted(len(areas), 'place')}, none of them on the grid")
+    notes = list(features.notes)
+    if here.size < len(areas):
+        notes.append(
+            f"{where}: {len(areas) - here.size:,} of {len(areas):,} places outside the grid, not "
+            f"in {NAME}"
+        )
     middles = shapely.get_coordinates(shapely.centroid(features.geometry[here]))
     turn = pyproj.Transformer.from_crs(grids.crs_of(grid).proj, "EPSG:4326", always_xy=True)
     lon, lat = turn.transform(middles[:, 0], middles[:, 1])
+    names = vector_names(features, settings.name, "place")
+    return Located(
+        where=where,
+        names=tuple(names[i] for i in here),
+        areas=areas[here],
+        latitude=np.asarray(lat),
+        longitude=np.asarray(lon),
+    ), notes
+
+
+def ranked(places: Located, mean: Path) -> tuple[list[Settlement], list[str]]:
+    """Return the places on mapped ground, the largest share of landslide ground first.
+
+    What there is to say of the others comes with them.
+
+    Parameters
+    ----------
+    places : Located
+    mean : Path
+        Map of the mean on the grid.
+    """
     found = []
     with raster.result(mean) as src:
-        for k, i in enumerate(here):
-            values = _within(src, areas[i])
+        hectares = src.res[0] * src.res[1] / 1e4
+        for i, name in enumerate(places.names):
+            values = _within(src, places.areas[i])
             if values.size:
-                hectares = src.res[0] * src.res[1] / 1e4
                 found.append(
                     Settlement(
-                        name=names[i], latitude=float(lat[k]), longitude=float(lon[k]),
+                        name=name,
+                        latitude=float(places.latitude[i]), longitude=float(places.longitude[i]),
                         expected=float(values.sum()) * hectares, ground=values.size * hectares,
                     )
                 )  # fmt: skip
-    if not found:
-        raise InputError(f"{settings.path} ({label}): no place lies on ground that is mapped")
-    return sorted(found, key=lambda s: -s.share)
+    lost = len(places.names) - len(found)
+    note = (
+        f"{places.where}: {lost:,} of {len(places.names):,} places on ground without a "
+        f"prediction, not in {NAME}"
+    )
+    return sorted(found, key=lambda s: -s.share), [note] if lost else []
 
 
 def vector_names(features: vector.Features, column: str | None, what: str) -> list[str]:
