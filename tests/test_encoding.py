@@ -165,6 +165,21 @@ def test_classes_become_logarithms_of_ratios_drawn_towards_none() -> None:
     assert (features.mean(), features.std()) == (pytest.approx(0, abs=1e-5), pytest.approx(1))
 
 
+def test_a_class_with_hardly_a_landslide_lies_not_far_beyond_all_numbers() -> None:
+    label = np.arange(40_000) % 2
+    # 10 clear cells of class 2 among the rows, though it holds half of the ground.
+    codes = np.where((label == 0) & (np.arange(40_000) < 20), 2, 1).astype(np.float32)[:, None]
+    areas = {"LITH": {1: 5000, 2: 5000}}
+    encoder = encoding.fit(codes, label, [("LITH", "categorical")], areas, scaling="normal")
+    features = encoder.transform(np.array([[1], [2], [9]], np.float32))[:, 0]
+    (column,) = encoder.columns
+    assert column.ratios is not None
+    assert (column.ratios[2] - column.low) / (column.high - column.low) < -20
+    assert features[0] == pytest.approx(0.02, abs=0.01)
+    # Class 9 is not known: its ratio is 1, far below that of class 1 too.
+    assert features[1:].tolist() == [-encoding.FARTHEST_CLASS] * 2
+
+
 def test_angles_of_normal_scores_are_not_shifted() -> None:
     raw, label = rows()
     turned = normal(raw, label).transform(np.array([[30, 90, 90, 1]], np.float32))

@@ -34,6 +34,10 @@ SCORES = np.linspace(-3.0, 3.0, 61)
 PRIOR_CELLS = 10.0
 """Landslide cells without news of their class that logarithms of ratios count beside the others: a
 class without landslides has a finite one, and a small class one near 0."""
+FARTHEST_CLASS = 5.0
+"""Most standard deviations that a class lies from the mean with the scaling "normal". A small class
+with hardly a landslide lies far beyond those of numbers, which end at 3: a network would give one
+class more room than all numbers together."""
 
 
 class ColumnRecord(TypedDict):
@@ -170,7 +174,8 @@ class Encoder:
         if self.scaling == "normal" and column.ratios is not None:
             logs = _ratios(values, column.ratios, other=0.0)
             span = column.high - column.low
-            return ((logs - column.low) / (span if span > 0 else 1.0)).astype(np.float32)
+            distance = (logs - column.low) / (span if span > 0 else 1.0)
+            return np.clip(distance, -FARTHEST_CLASS, FARTHEST_CLASS).astype(np.float32)
         known = values if column.ratios is None else _ratios(values, column.ratios)
         return _scale(known, column.low, column.high)
 
