@@ -64,9 +64,8 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for f in described.FACTORS
     )
     areas = {"LITH": {1: 1, 2: 1, 3: 1}, "LC": {1: 1, 2: 1, 3: 1}}
-    encoder = encoding.fit(
-        quantities, y, [(f.code, f.kind) for f in infos], areas, "raw", identity=True
-    )
+    fitted = encoding.fit(quantities, y, [(f.code, f.kind) for f in infos], areas)
+    encoder = replace(fitted, identity=True)
     newmark = described.make("newmark").fit(encoder.transform(quantities), y)
     bundle.save(FittedModel("newmark", newmark, encoder, infos, ABOUT), folder / "newmark")
     return folder

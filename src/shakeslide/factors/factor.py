@@ -23,6 +23,7 @@ from shakeslide.factors import terrain
 from shakeslide.geo import grid as grids
 from shakeslide.geo import projection
 from shakeslide.geo.grid import Tile
+from shakeslide.io import map_tags
 from shakeslide.io.raster import RasterSource
 from shakeslide.study.factor_settings import FactorBase
 from shakeslide.study.layer_settings import Layer
@@ -184,7 +185,7 @@ class Factor:
         }
         if self.options:
             out["settings"] = json.dumps(dict(self.options), sort_keys=True)
-        return out | {f"class_{k}": v for k, v in self.legend.items()}
+        return out | map_tags.of_classes(self.legend)
 
 
 @dataclass(frozen=True)

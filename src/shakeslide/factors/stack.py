@@ -30,7 +30,7 @@ from shakeslide.core.files import is_shard, replacing, save_shard
 from shakeslide.factors.factor import Factor, Float, Options, TileInputs
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
-from shakeslide.io import raster
+from shakeslide.io import map_tags, raster
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.io.tile_jobs import Shards, TileJob
 
@@ -328,12 +328,13 @@ class FactorInfo:
 def file_info(path: Path) -> FactorInfo:
     """Read the tags of a factor's file."""
     tags = raster.info(path).tags
-    legend = {int(k[6:]): v for k, v in tags.items() if k.startswith("class_")}
     wanted = ("code", "name", "unit", "kind", "definition", "source")
     if "code" not in tags:
         raise InputError(f"{path}: is not a factor written by shakeslide (no tags)")
     return FactorInfo(
-        legend=legend, settings=_settings(path, tags), **{k: tags.get(k, "") for k in wanted}
+        legend=map_tags.class_names(tags),
+        settings=_settings(path, tags),
+        **{k: tags.get(k, "") for k in wanted},
     )
 
 

@@ -166,14 +166,15 @@ def fit_encoder(
         All samples.
     rows : array, (n,) int64
         Numbers of the training rows.
-    angles, areas, identity, shrink, scaling
+    angles, areas, shrink, scaling
         As for `encoding.fit`.
+    identity : bool
+        As for `Encoder`.
     """
     factors = [(f.code, f.kind) for f in samples.factors]
     raw, label = samples.raw[rows], samples.label[rows]
-    return encoding.fit(
-        raw, label, factors, areas, angles=angles, identity=identity, shrink=shrink, scaling=scaling
-    )
+    fitted = encoding.fit(raw, label, factors, areas, angles=angles, shrink=shrink, scaling=scaling)
+    return replace(fitted, identity=identity)
 
 
 def described(model: Model, samples: Samples) -> Model:

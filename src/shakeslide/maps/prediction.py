@@ -352,7 +352,7 @@ def _write_classes(
         BandToWrite(
             dtype="uint8",
             nodata=NO_CLASS,
-            tags={"model": name} | {f"class_{k}": v for k, v in names.items()},
+            tags=MapTags(model=name).written() | map_tags.of_classes(names),
             description=f"{name}: classes of {what}",
         ),
         # A mean of classes is no class.

@@ -268,9 +268,9 @@ def _maps(folder: Path, model: str) -> MapFiles | None:
     probability, classes = folder / f"{model}_probability.tif", folder / f"{model}_class.tif"
     if not (probability.exists() and classes.exists()):
         return None
-    tags = raster.info(classes).tags
-    # Tags are anyone's to add: only numbers that a cell can have are classes.
-    names = {k: v for k in range(1, 256) if (v := tags.get(f"class_{k}"))}
+    tagged = map_tags.class_names(raster.info(classes).tags)
+    # Only numbers that a cell can have are classes.
+    names = {k: v for k, v in sorted(tagged.items()) if 0 < k < 256 and v}
     told = map_tags.read(probability)
     return MapFiles(
         model=model,

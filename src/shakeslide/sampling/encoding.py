@@ -99,7 +99,8 @@ class Encoder:
     angles : {"raw", "sincos"}
         How angles are encoded.
     identity : bool
-        The features are the raw factors as they are, for models of physical quantities.
+        The features are the raw factors as they are, for models of physical quantities; what was
+        learnt of their ranges is kept all the same.
     scaling : {"percentile", "normal"}
         Between percentiles to [0, 1], or to mean 0 and variance 1: numbers as normal scores,
         classes as logarithms of frequency ratios, angles without a shift.
@@ -333,7 +334,6 @@ def fit(
     factors: Sequence[tuple[str, str]],
     areas: Mapping[str, Mapping[int, float]],
     angles: Angles = "raw",
-    identity: bool = False,
     shrink: float = 0.0,
     scaling: Scaling = "percentile",
 ) -> Encoder:
@@ -351,8 +351,6 @@ def fit(
         Per categorical factor, cells per class in the training region.
     angles : {"raw", "sincos"}
         How circular and axial factors are encoded.
-    identity : bool
-        Leave the factors as they are; what was learnt of their ranges is kept all the same.
     shrink : float
         As for `frequency_ratios`.
     scaling : {"percentile", "normal"}
@@ -371,7 +369,7 @@ def fit(
         low, high = (float(v) for v in np.percentile(values, CLIP))
         known = normal_scores(values) if scaling == "normal" else ((), ())
         columns.append(Column(code, kind, low, high, None, *known))
-    return Encoder(tuple(columns), angles, identity, scaling)
+    return Encoder(tuple(columns), angles, scaling=scaling)
 
 
 def _classes(code: str, codes: Float, ratios: Mapping[int, float], scaling: Scaling) -> Column:
