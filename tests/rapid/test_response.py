@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
+from shakeslide.evaluation.calibration import Isotonic, Platt
+from shakeslide.learning.bundle import FittedModel
 from shakeslide.learning.several.event_bundle import EventBundle
-from shakeslide.models import RandomForest
+from shakeslide.models import LogisticRegression, RandomForest
+from shakeslide.models.blend import Member, ModelBlend
 from shakeslide.models.formulas.few_terms import FewTerms
 from shakeslide.models.formulas.jessee import areal_coverage
-from shakeslide.rapid import computing, response
+from shakeslide.rapid import response
 from shakeslide.rapid.response import (
     Cells,
     Draws,
@@ -19,6 +20,7 @@ from shakeslide.rapid.response import (
     ShakingColumns,
     at_draws,
     interpolation_gain,
+    response_at_draws,
     response_table,
     summarise,
 )
@@ -104,22 +106,41 @@ def test_agrees_with_brute_force(model, columns, cells):
 
 
 def in_steps(raw: np.ndarray) -> np.ndarray:
-    """PGV -> a share that rises to 0.3 in 60 steps of any size, as a forest's."""
+    """PGV, slope, PGA -> a share that few large steps of either measure raise to 0.3."""
     rng = np.random.default_rng(0)
-    at, size = np.sort(np.exp(rng.uniform(np.log(2), np.log(300), 60))), rng.dirichlet(np.ones(60))
-    return np.append(0, 0.3 * np.cumsum(size))[np.searchsorted(at, raw[:, 0])].astype(np.float32)
+    at = np.sort(np.exp(rng.uniform(np.log(2), np.log(300), 8)))
+    number = np.searchsorted(at, raw[:, 0]) + np.searchsorted(at / 70, raw[:, 2])
+    return (0.3 * number / 16).astype(np.float32)
 
 
-@pytest.mark.parametrize(("steps", "fine"), [(True, True), (False, False)])
-def test_models_of_steps_agree_with_brute_force_at_more_levels(cells, steps, fine):
-    table = response_table(
-        in_steps, cells["raw"], cells["sd"][:1], ShakingColumns(columns=(0,), most=(1e4,)), steps
-    )
-    places = Places(*cells["at"], np.ones((1, CELLS), np.float32))
-    draws = Draws(cells["nodes"][:1], cells["event"])
+@pytest.fixture(scope="module")
+def forest() -> RandomForest:
+    rng = np.random.default_rng(1)
+    raw = np.stack(
+        [np.exp(rng.uniform(0, 6, 600)), rng.uniform(0, 60, 600), np.exp(rng.uniform(-4, 1, 600))],
+        axis=1,
+    ).astype(np.float32)
+    y = (smooth(raw) > rng.random(600)).astype(int)
+    return RandomForest(n_estimators=5, max_depth=4, random_state=0, n_jobs=1).fit(raw, y)
+
+
+@pytest.mark.parametrize("columns", [(0,), (0, 2)])
+@pytest.mark.parametrize("trees", [False, True])
+def test_models_of_steps_equal_brute_force(columns, trees, forest, cells):
+    model = (lambda raw: forest.predict_proba(raw)[:, 1]) if trees else in_steps
+    shaking, sd = ShakingColumns(columns=columns, most=(1e4,) * len(columns)), cells["sd"]
+    draws = Draws(cells["nodes"][: len(columns)], cells["event"])
+    places = Places(*cells["at"], np.ones((len(columns), CELLS), np.float32))
+    table = response_at_draws(model, cells["raw"], sd[: len(columns)], shaking, draws, places)
     found = summarise(Cells(table, draws, places), np.ones((1, CELLS), np.float32))
-    true = brute(in_steps, cells, (0,))
-    assert (np.abs(found.mean - true.mean(axis=1)).max() < 0.002) == fine
+    true = brute(model, cells, columns)
+    # A draw may lie on either side of a threshold by the last bit.
+    assert np.abs(found.mean - true.mean(axis=1)).max() < 0.0005
+    assert np.median(np.abs(at_draws(Cells(table, draws, places)) - true)) < 1e-6
+    assert 1 / (1 + np.exp(-table.median)) == pytest.approx(model(cells["raw"]), abs=1e-5)
+    levels = response_table(model, cells["raw"], sd[: len(columns)], shaking)
+    rough = summarise(Cells(levels, draws, places), np.ones((1, CELLS), np.float32))
+    assert np.abs(rough.mean - true.mean(axis=1)).max() > 0.002
 
 
 def test_cells_are_summarised_alike_however_many_are_in_memory_at_once(cells, monkeypatch):
@@ -171,9 +192,29 @@ def test_interpolated_residuals_keep_their_deviation():
         assert between.std() < 0.95
 
 
-def test_a_model_of_trees_responds_in_steps_and_a_bundle_with_one_too():
-    forest, smooth_one = (SimpleNamespace(estimator=e) for e in (RandomForest(), FewTerms()))
-    assert computing.in_steps(forest)
-    assert not computing.in_steps(smooth_one)
-    for models, steps in (((smooth_one, forest), True), ((smooth_one,), False)):
-        assert computing.in_steps(EventBundle(None, models, None)) == steps
+def fitted(estimator, **other) -> FittedModel:
+    return FittedModel("name", estimator, None, (), None, **other)
+
+
+def blend(*members) -> ModelBlend:
+    made = [Member(1 / len(members), model=m, columns=(0,)) for m in members]
+    return ModelBlend([str(k) for k in range(len(made))]).joined(made, 1, chosen=False)
+
+
+def test_models_with_a_part_that_responds_in_steps_are_not_smooth():
+    few, trees, line = FewTerms(), RandomForest(), LogisticRegression()
+    polyline = Isotonic(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    for steps in (
+        fitted(trees),
+        fitted(blend(line, trees)),
+        fitted(line, calibration=polyline),
+        EventBundle(None, (fitted(few), fitted(trees)), None),
+    ):
+        assert not steps.smooth
+    for no_steps in (
+        fitted(few),
+        fitted(blend(line, line)),
+        fitted(line, calibration=Platt(1.0, 0.0)),
+        EventBundle(None, (fitted(few), fitted(line)), None),
+    ):
+        assert no_steps.smooth

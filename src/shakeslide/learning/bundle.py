@@ -24,7 +24,7 @@ from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import InputError, shortened
 from shakeslide.core.files import replacing
 from shakeslide.evaluation import calibration
-from shakeslide.evaluation.calibration import Calibration
+from shakeslide.evaluation.calibration import Calibration, Isotonic
 from shakeslide.factors.factor import Options
 from shakeslide.factors.stack import FactorInfo, FactorRecord
 from shakeslide.layers.positives import Positive
@@ -138,6 +138,13 @@ class FittedModel:
     about: TrainedOn
     calibration: Calibration | None = None
     context: Context | None = None
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the probability changes without steps as a number among the factors does."""
+        # Isotonic calibration may rise as steeply as a step; votes count what is near.
+        steep = isinstance(self.calibration, Isotonic) or self.context is not None
+        return self.estimator.smooth and not steep
 
     @property
     def of_places(self) -> int:

@@ -41,6 +41,11 @@ class Model(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     classes_: NDArray[Any]
     n_features_in_: int
 
+    @property
+    def smooth(self) -> bool:
+        """Whether the probability changes without steps as a number among the features does."""
+        return False
+
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit to rows of features and their labels.
 

@@ -25,6 +25,8 @@ class GaussianNaiveBayes(Model):
         Share of each class in the training rows.
     """
 
+    smooth = True
+
     def __init__(self, smoothing: float = 1e-9) -> None:
         self.smoothing = smoothing
 

@@ -91,6 +91,11 @@ class ModelBlend(Model):
     members_: tuple[Member, ...]
     chosen_: bool
 
+    @property
+    def smooth(self) -> bool:
+        """Whether the probability changes without steps as a number among the features does."""
+        return all(m.model.smooth for m in self.members_ if m.model is not None)
+
     def __init__(
         self,
         members: Sequence[str] = ("sae", "lgbm", "et"),

@@ -34,6 +34,8 @@ class LogisticRegression(Model):
     array([0, 1])
     """
 
+    smooth = True
+
     def __init__(self, C: float = 1.0, max_iter: int = 1000) -> None:
         self.C = C
         self.max_iter = max_iter

@@ -33,7 +33,6 @@ from shakeslide.learning.several.event_bundle import EventBundle
 from shakeslide.maps import prediction
 from shakeslide.models.formulas.jessee import Jessee2018
 from shakeslide.models.formulas.raw import RawModel
-from shakeslide.models.tree_models.forest import TreeModel
 from shakeslide.pipeline.memory import once
 from shakeslide.pipeline.stage import Artefact, Stage, Work
 from shakeslide.rapid import (
@@ -249,14 +248,8 @@ def _work(
         offset=term.offset,
         exceeds=tuple(asked.exceeds or ()),
         roads=things.roads,
-        steps=in_steps(fitted),
+        smooth=fitted.smooth,
     )
-
-
-def in_steps(model: FittedModel | EventBundle) -> bool:
-    """Return whether a model, or a member of a bundle, responds in steps, as trees do."""
-    models = model.models if isinstance(model, EventBundle) else (model,)
-    return any(isinstance(m.estimator, TreeModel) for m in models)
 
 
 @dataclass(frozen=True)

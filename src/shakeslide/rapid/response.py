@@ -1,7 +1,8 @@
 """A model's probability as a function of shaking, and what draws of shaking make of it.
 
-Per cell a model depends on shaking through few numbers. It is predicted at some levels of shaking
-around the median (`response_table`); the draws then cost an interpolation of the logit each.
+Per cell a model depends on shaking through few numbers. A smooth one is predicted at some levels of
+shaking around the median (`response_table`); the draws then cost an interpolation of the logit
+each. One that responds in steps, as trees do, is predicted at every draw (`response_at_draws`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from shakeslide.core.compiled import kernel
 
 Float = NDArray[np.float32]
+Predict = Callable[[Float], Float]
+"""Returns the probability of rows, (rows,), of raw factors (rows, factors) float32."""
 
 REACH = 4.0
 """Standard deviations on either side of the median that the table covers; one draw in 16,000 lies
@@ -24,8 +27,6 @@ LEVELS = 33
 """Levels of shaking in the table where one measure of shaking varies."""
 LEVELS_OF_TWO = 13
 """Levels of each measure where two vary."""
-LEVELS_OF_STEPS, LEVELS_OF_TWO_STEPS = 65, 25
-"""The same for models that respond in steps: of two measures any number leaves larger errors."""
 LEAST = 1e-12
 """Probabilities are kept this far from 0 and 1, so that their logit is finite."""
 QUANTILES = (0.1, 0.9)
@@ -34,17 +35,21 @@ AT_ONCE = 2**22
 
 
 class Table(NamedTuple):
-    """Logits of the probability at levels of shaking.
+    """Logits of the probability at levels of shaking, or at every draw.
 
     Attributes
     ----------
     logit : array, (cells, levels, levels of a second measure or 1) float32
         NaN where the model has no value.
+    median : array, (cells,) float32
+        The same at the median shaking.
     first, step : float
-        First level and distance of levels, in standard deviations from the median.
+        First level and distance of levels, in standard deviations from the median; a distance of
+        0 where the levels are the draws.
     """
 
     logit: Float
+    median: Float
     first: float
     step: float
 
@@ -132,33 +137,22 @@ class ShakingColumns:
     most: tuple[float, ...]
 
 
-def response_table(
-    predict: Callable[[Float], Float],
-    raw: Float,
-    sd: Float,
-    shaking: ShakingColumns,
-    steps: bool = False,
-) -> Table:
+def response_table(predict: Predict, raw: Float, sd: Float, shaking: ShakingColumns) -> Table:
     """Predict cells at levels of shaking around the median.
 
     Parameters
     ----------
     predict : callable
-        Returns the probability of rows, (rows,), of raw factors (rows, factors) float32.
+        See `Predict`.
     raw : array, (cells, factors) float32
         Raw factors, with the median shaking.
     sd : array, (measures, cells) float32
         Standard deviation of the logarithm of each measure.
     shaking : ShakingColumns
         Which columns vary.
-    steps : bool
-        The model responds in steps, as trees do: at more levels.
     """
     two = len(shaking.columns) == 2
-    one_measure, two_measures = (
-        (LEVELS_OF_STEPS, LEVELS_OF_TWO_STEPS) if steps else (LEVELS, LEVELS_OF_TWO)
-    )
-    count = two_measures if two else one_measure
+    count = LEVELS_OF_TWO if two else LEVELS
     at = np.linspace(-REACH, REACH, count)
     logit = np.empty((len(raw), count, count if two else 1), np.float32)
     changed = raw.copy()
@@ -167,13 +161,57 @@ def response_table(
         for j in range(logit.shape[2]):
             if two:
                 _shift(changed, raw, sd, shaking, 1, float(at[j]))
-            p = np.clip(predict(changed).astype(np.float64), LEAST, 1 - 1e-7)
-            logit[:, i, j] = np.log(p / (1 - p))
-    return Table(logit, -REACH, 2 * REACH / (count - 1))
+            logit[:, i, j] = _logit(predict(changed))
+    # The number of levels is odd.
+    median = logit[:, count // 2, logit.shape[2] // 2]
+    return Table(logit, median, -REACH, 2 * REACH / (count - 1))
+
+
+def response_at_draws(
+    predict: Predict,
+    raw: Float,
+    sd: Float,
+    shaking: ShakingColumns,
+    draws: Draws,
+    places: Places,
+) -> Table:
+    """Predict cells at every draw of shaking.
+
+    Between levels a step may lie anywhere, so that no number of levels keeps a given error.
+
+    Parameters
+    ----------
+    predict, raw, sd, shaking
+        As for `response_table`.
+    draws : Draws
+        Shaking at the nodes.
+    places : Places
+        Where the cells lie among them.
+    """
+    logit = np.empty((len(raw), draws.event.size, 1), np.float32)
+    residuals = np.empty((len(shaking.columns), draws.event.size, len(raw)), np.float32)
+    for measure in range(len(residuals)):
+        _residuals(draws.nodes[measure], places, places.gain[measure], residuals[measure])
+    changed = raw.copy()
+    for d in range(draws.event.size):
+        for measure in range(len(residuals)):
+            _shift(changed, raw, sd, shaking, measure, residuals[measure, d])
+        logit[:, d, 0] = _logit(predict(changed))
+    return Table(logit, _logit(predict(raw)), 0.0, 0.0)
+
+
+def _logit(p: Float) -> Float:
+    kept = np.clip(p.astype(np.float64), LEAST, 1 - 1e-7)
+    return np.log(kept / (1 - kept)).astype(np.float32)
 
 
 def _shift(
-    changed: Float, raw: Float, sd: Float, shaking: ShakingColumns, measure: int, level: float
+    changed: Float,
+    raw: Float,
+    sd: Float,
+    shaking: ShakingColumns,
+    measure: int,
+    level: float | Float,
 ) -> None:
     """Set a measure of shaking to so many standard deviations from its median."""
     column = shaking.columns[measure]
@@ -236,6 +274,10 @@ def _at_draws(cells: Cells, out: Float) -> None:
 def _cell(cells: Cells, i: int, room: _Room, p: Float) -> None:
     """Set the probability of a cell at every draw."""
     logit = cells.table.logit[i]
+    if cells.table.step == 0.0:
+        p[:] = logit[:, 0]
+        _logistic(p, cells.draws.event, room.powers)
+        return
     _levels(cells, 0, i, room.first)
     if logit.shape[1] > 1:
         _levels(cells, 1, i, room.second)
@@ -357,22 +399,41 @@ def _logistic(x: Float, more: Float, powers: NDArray[np.int32]) -> None:
 @kernel
 def _levels(cells: Cells, measure: int, i: int, out: Float) -> None:
     """Set the place of each draw in the table's levels at one cell, from 0 to levels - 1."""
-    table, nodes, places = cells.table, cells.draws.nodes[measure], cells.places
-    levels = table.logit.shape[1 + measure]
+    table, places = cells.table, cells.places
+    # In levels instead of standard deviations.
+    gain = places.gain[measure, i] / np.float32(table.step)
+    start = np.float32(-table.first / table.step)
+    _between_nodes(cells.draws.nodes[measure], places, i, gain, start, out)
+    last = np.float32(table.logit.shape[1 + measure] - 1)
+    for d in range(out.size):
+        out[d] = min(max(out[d], np.float32(0.0)), last)
+
+
+@kernel
+def _residuals(nodes: Float, places: Places, gain: Float, out: Float) -> None:
+    """Set the residuals of a measure at cells, (draws, cells), in standard deviations."""
+    room = np.empty(len(out), np.float32)
+    for i in range(out.shape[1]):
+        _between_nodes(nodes, places, i, gain[i], np.float32(0.0), room)
+        for d in range(room.size):
+            out[d, i] = room[d]
+
+
+@kernel
+def _between_nodes(
+    nodes: Float, places: Places, i: int, gain: np.float32, start: np.float32, out: Float
+) -> None:
+    """Set the values of each draw at one cell: those of the nodes times `gain`, plus `start`."""
     r = min(max(int(places.row[i]), 0), nodes.shape[0] - 2)
     c = min(max(int(places.col[i]), 0), nodes.shape[1] - 2)
     y, x = places.row[i] - np.float32(r), places.col[i] - np.float32(c)
-    # In levels instead of standard deviations.
-    gain = places.gain[measure, i] / np.float32(table.step)
     one = np.float32(1.0)
     a, b = (one - y) * (one - x) * gain, (one - y) * x * gain
     e, f = y * (one - x) * gain, y * x * gain
-    start, last = np.float32(-table.first / table.step), np.float32(levels - 1)
     upper, lower = nodes[r, c], nodes[r + 1, c]
     upper_next, lower_next = nodes[r, c + 1], nodes[r + 1, c + 1]
     for d in range(out.size):
-        z = a * upper[d] + b * upper_next[d] + e * lower[d] + f * lower_next[d] + start
-        out[d] = min(max(z, np.float32(0.0)), last)
+        out[d] = a * upper[d] + b * upper_next[d] + e * lower[d] + f * lower_next[d] + start
 
 
 def interpolation_gain(

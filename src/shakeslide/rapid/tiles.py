@@ -158,8 +158,8 @@ class Work:
         Probabilities whose chance of being exceeded is mapped.
     roads : RoadCells, optional
         Roads that may be cut.
-    steps : bool
-        Whether the model responds to shaking in steps.
+    smooth : bool
+        Whether the model responds to shaking without steps.
     """
 
     predict: Callable[[Float], Float]
@@ -173,7 +173,7 @@ class Work:
     offset: float = 0.0
     exceeds: tuple[float, ...] = ()
     roads: RoadCells | None = None
-    steps: bool = False
+    smooth: bool = True
 
     def __call__(self, tile: Tile, block: Float) -> tuple[Float, NDArray[np.float64]]:
         """Return maps (bands, rows, cols) and sums (weights, 2 + draws) of a tile.
@@ -188,8 +188,8 @@ class Work:
         row, col = self.nodes.places(self.grid, tile)
         maps = np.full((len(BANDS) + len(self.exceeds), cells), np.nan, np.float32)
         sums = np.zeros((len(weights), 2 + self.nodes.draws.event.size))
-        for start in range(0, cells, BAND):
-            part = slice(start, start + BAND)
+        for start in range(0, cells, self._rows):
+            part = slice(start, start + self._rows)
             self._band(part, raw, weights, (row, col), maps, sums, pga=pga)
         return maps.reshape(-1, *block.shape[1:]), sums
 
@@ -219,6 +219,12 @@ class Work:
             np.add.at(out[:, 1:], at[part], np.log1p(-np.nan_to_num(np.minimum(p, 1 - 1e-7))))
         return out
 
+    @property
+    def _rows(self) -> int:
+        """Return the number of cells at a time: few where each is predicted at many draws."""
+        draws = self.nodes.draws.event.size
+        return BAND if self.smooth else min(BAND, max(response.AT_ONCE // draws, 1))
+
     def _raw(self, block: Float) -> Float:
         """Return the model's factors of a block's cells, (cells, factors), NaN on the sea."""
         raw = np.stack([block[i].reshape(-1) for i in self.columns], axis=1)
@@ -230,8 +236,13 @@ class Work:
         """Return the responses of cells, (cells, factors), at rows and columns among the nodes."""
         row, col = places
         sd = self.nodes.sd_at(row, col)
-        table = response.response_table(self.predict, raw, sd, self.shaking, self.steps)
         where = Places(row, col, np.ascontiguousarray(self.nodes.gain(row, col)))
+        if self.smooth:
+            table = response.response_table(self.predict, raw, sd, self.shaking)
+        else:
+            table = response.response_at_draws(
+                self.predict, raw, sd, self.shaking, self.nodes.draws, where
+            )
         return response.Cells(table, self.nodes.draws, where)
 
     def _band(
@@ -249,8 +260,7 @@ class Work:
         some, weight = raw[part], np.ascontiguousarray(weights[:, part])
         asked = self._cells(some, (row, col))
         found = response.summarise(asked, weight, self.exceeds)
-        middle = [n // 2 for n in asked.table.logit.shape[1:]]
-        logit = asked.table.logit[:, middle[0], middle[1]].astype(np.float64)
+        logit = asked.table.median.astype(np.float64)
         median = 1 / (1 + np.exp(-(logit + self.offset)))
         maps[:4, part] = found.mean, found.low, found.high, median
         maps[4:, part] = found.exceeds

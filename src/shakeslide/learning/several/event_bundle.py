@@ -189,6 +189,11 @@ class EventBundle:
         return NAME
 
     @property
+    def smooth(self) -> bool:
+        """Whether the probability changes without steps as a number among the factors does."""
+        return all(model.smooth for model in self.models)
+
+    @property
     def factors(self) -> tuple[FactorInfo, ...]:
         """What the columns of raw factors are."""
         return self.models[0].factors

@@ -50,6 +50,8 @@ class FewTerms(RawModel):
         Lowest and highest shaking.
     """
 
+    smooth = True
+
     def __init__(self, slope: str = "SLO", shaking: str = "PGA") -> None:
         self.slope = slope
         self.shaking = shaking

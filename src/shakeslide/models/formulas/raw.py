@@ -153,6 +153,8 @@ class Formula(RawModel):
     n_properties: ClassVar[int] = 1
     ranks: ClassVar[bool] = False
 
+    smooth = True
+
     @abstractmethod
     def quantities(self) -> tuple[Quantity, ...]:
         """Return what the formula takes, in the order of `column_`; classes last."""

@@ -74,6 +74,8 @@ class SupportVectorMachine(Model):
     array([0, 1])
     """
 
+    smooth = True
+
     def __init__(
         self,
         C: float = 1.0,

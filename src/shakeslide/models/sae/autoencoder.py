@@ -173,6 +173,8 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
     array([0, 1])
     """
 
+    smooth = True
+
     def __init__(
         self,
         units: Sequence[int] = (110, 110, 110),
