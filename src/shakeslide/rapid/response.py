@@ -181,8 +181,14 @@ def response_at_draws(
 
     Parameters
     ----------
-    predict, raw, sd, shaking
-        As for `response_table`.
+    predict : callable
+        See `Predict`.
+    raw : array, (cells, factors) float32
+        Raw factors, with the median shaking.
+    sd : array, (measures, cells) float32
+        Standard deviation of the logarithm of each measure.
+    shaking : ShakingColumns
+        Which columns vary.
     draws : Draws
         Shaking at the nodes.
     places : Places
