@@ -13,6 +13,17 @@ def test_results_come_in_order() -> None:
     assert Engine(workers=3).map(lambda i: i * i, range(20), silent) == [i * i for i in range(20)]
 
 
+def test_what_a_function_holds_is_never_printed() -> None:
+    class Heavy:
+        def __repr__(self) -> str:
+            raise AssertionError("printed")
+
+        def __call__(self, i: int) -> int:
+            return i
+
+    assert Engine(workers=1).map(Heavy(), [3, 4], silent) == [3, 4]
+
+
 def test_tasks_that_run_when_one_fails_have_ended_when_the_error_comes(tmp_path: Path) -> None:
     def task(i: int) -> None:
         if i == 0:

@@ -146,7 +146,11 @@ def test_what_a_killed_run_left_is_swept_and_nothing_else(tmp_path: Path) -> Non
 # ------------------------------------------------------------------ shards
 
 
-def test_shards_are_known_by_their_content(tmp_path: Path) -> None:
+@pytest.mark.parametrize("piece", [files.PIECE, 7])
+def test_shards_are_known_by_their_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(files, "PIECE", piece)
     path, array = tmp_path / "a.npy", np.arange(12, dtype=np.float32).reshape(3, 4)
     assert not files.is_shard(path)
     files.save_shard(array, path)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from dask.base import compute
 from dask.callbacks import Callback
@@ -23,6 +24,22 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def tasks_of(function: Callable[..., Any]) -> Callable[..., Delayed]:
+    """Return a function that makes a task, a call of `function`, from its arguments.
+
+    What `function` holds is neither hashed nor searched for other tasks nor printed as a name of
+    its tasks, as dask would do for each of them: it may hold all landslides, or a forest.
+    """
+    call = delayed(function, pure=False, traverse=False)
+    kind = getattr(function, "__name__", type(function).__name__)
+
+    def task(*items: Any) -> Delayed:
+        made: Delayed = call(*items, dask_key_name=f"{kind}-{uuid4().hex}")
+        return made
+
+    return task
 
 
 @dataclass(frozen=True)
@@ -74,8 +91,7 @@ class Engine:
         self, function: Callable[..., Any], items: Sequence[Any], advance: Advance
     ) -> list[Any]:
         """Run `function(item)` for every item and return the results in order."""
-        # Not traversed: dask would look through all that the function holds.
-        call = delayed(function, pure=False, traverse=False)
+        call = tasks_of(function)
         return self.run([call(item) for item in items], advance)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from shakeslide.core.progress import Result
 
 PART = ".shakeslide-part-"
 """What the names of all temporary files begin with, so that those of a killed run are known."""
+
+PIECE = 1 << 24
+"""Bytes of a file that are looked at together: a tile of all factors may have hundreds of MB."""
 
 Check = Callable[[Path], str | None]
 """Looks at a file that was written and returns what is wrong with it, None if nothing."""
@@ -151,22 +154,30 @@ def save_shard(array: NDArray[Any], path: Path, *, durable: bool = False) -> Non
     """Write an array, any shape, as .npy and a checksum, renamed into place when complete."""
     with replacing(path, durable=durable) as temporary, temporary.open("wb+") as file:
         np.save(file, np.ascontiguousarray(array))
+        length = file.tell()
         file.seek(0)
+        checksum = _checksum(file, length)
         # Behind the array, where `np.load` does not read.
-        file.write(_checksum(file.read()))
+        file.write(checksum)
 
 
-def _checksum(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(4, "little")
+def _checksum(file: BinaryIO, length: int) -> bytes:
+    """Return the checksum of a file's next `length` bytes, read piece by piece."""
+    checksum = 0
+    while length > 0 and (piece := file.read(min(length, PIECE))):
+        checksum = zlib.crc32(piece, checksum)
+        length -= len(piece)
+    return checksum.to_bytes(4, "little")
 
 
 def is_shard(path: Path) -> bool:
     """Tell whether a shard is there and is what was written: a broken run may have left less."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            length = os.fstat(file.fileno()).st_size - 4
+            return _checksum(file, length) == file.read()
     except FileNotFoundError:
         return False
-    return _checksum(data[:-4]) == data[-4:]
 
 
 # ------------------------------------------------------------------ steps

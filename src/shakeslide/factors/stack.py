@@ -16,7 +16,6 @@ from typing import Any, NotRequired, TypedDict
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
@@ -24,7 +23,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from shakeslide.core.documents import JsonValue
-from shakeslide.core.engine import Engine
+from shakeslide.core.engine import Engine, tasks_of
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import is_shard, replacing, save_shard
 from shakeslide.factors.factor import Factor, Float, Options, TileInputs
@@ -54,8 +53,7 @@ def lazy(
     shape = grid.shape
     cut = grids.tiles(grid, size)
     columns = max(t.index[1] for t in cut) + 1
-    # Neither hashed nor traversed: dask would look through all that the function holds.
-    call = delayed(block, pure=False, traverse=False)
+    call = tasks_of(block)
     parts = [da.from_delayed(call(t), (len(codes), *t.shape), np.float32) for t in cut]
     rows = [da.concatenate(parts[i : i + columns], axis=2) for i in range(0, len(parts), columns)]
     whole = Tile((0, 0), 0, shape[0], 0, shape[1])

@@ -34,6 +34,7 @@ __all__ = [
     "Features",
     "VectorSource",
     "crs_of",
+    "forget",
     "garbled",
     "kind_of",
     "lines",
@@ -226,6 +227,14 @@ def remembering() -> Iterator[None]:
                 _Memory.locks.clear()
                 _Memory.held.clear()
                 _Memory.kinds.clear()
+
+
+def forget(least: int) -> None:
+    """Let go of what is remembered of layers with at least so many vertices."""
+    with _Memory.lock:
+        large = [k for k, held in _Memory.held.items() if _vertices(held.features.held) >= least]
+        for key in large:
+            del _Memory.held[key]
 
 
 def known_kind(path: Path, layer: str | None, look: Callable[[], bool]) -> bool:

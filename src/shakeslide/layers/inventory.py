@@ -88,6 +88,11 @@ class Inventory:
         return len(self.shapes)
 
     @property
+    def vertices(self) -> int:
+        """Vertices of the outlines."""
+        return int(shapely.get_num_coordinates(self.shapes).sum())
+
+    @property
     def areas(self) -> NDArray[np.float64]:
         """Area of each outline in m², (landslides,) float64; of a point, the area of its cell."""
         areas: NDArray[np.float64] = shapely.area(self.shapes)

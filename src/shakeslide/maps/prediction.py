@@ -9,11 +9,11 @@ from typing import Protocol
 
 import numpy as np
 import xarray as xr
-from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
+from shakeslide.core.engine import tasks_of
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors import stack as stacks
 from shakeslide.factors.stack import FactorInfo
@@ -73,8 +73,7 @@ def to_shards(
     pairs = list(stacks.blocks(stack))
     todo = [(t, b) for t, b in pairs if not job.shards.has(t)]
     job.advance(len(pairs) - len(todo))
-    # Neither hashed for a name nor searched for tasks: dask would walk through the whole model.
-    call = delayed(_ToShard(block, job.shards), pure=False, traverse=False)
+    call = tasks_of(_ToShard(block, job.shards))
     job.engine.run([call(t, b) for t, b in todo], job.advance)
     return [t for t, _ in pairs]
 

@@ -72,6 +72,7 @@ class Prepare(Stage[Run]):
         stale = [f for f in run.factors() if f.code in codes]
         report_room(run)
         _report(work, _look(run, stale))
+        run.make_room()
         _make_whole(run, stale)
         total = prediction.tile_count(run.grid(), run.tile()) + len(stale)
         label = f"prepare {len(stale)} factors"

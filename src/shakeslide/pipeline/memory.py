@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Of = TypeVar("Of")
 Answer = TypeVar("Answer")
@@ -32,6 +32,11 @@ def once(method: Callable[[Of], Answer]) -> Callable[[Of], Answer]:
 def is_known(method: Callable[[Of], Answer], of: Of) -> bool:
     """Whether a method that computes `once` has given this object's answer."""
     return _key(method) in vars(of)
+
+
+def forget(method: Callable[[Of], Any], of: Of) -> None:
+    """Let go of this object's answer of a method that computes `once`; it may be asked again."""
+    vars(of).pop(_key(method), None)
 
 
 def _key(method: Callable[[Of], Answer]) -> str:

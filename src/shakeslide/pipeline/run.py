@@ -12,6 +12,7 @@ from typing import Any
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
+from shakeslide.core.allocator import give_back
 from shakeslide.core.engine import Engine
 from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Reporter
@@ -19,7 +20,7 @@ from shakeslide.factors import stack as stacks
 from shakeslide.factors.catalogue import build
 from shakeslide.factors.factor import Factor, Sources
 from shakeslide.geo import grid as grids
-from shakeslide.io import datasets, gdal, raster
+from shakeslide.io import datasets, gdal, raster, vector
 from shakeslide.layers.inventory import Inventory as Landslides
 from shakeslide.layers.inventory import load as load_landslides
 from shakeslide.layers.masks import Masks
@@ -27,12 +28,15 @@ from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.readers import raster_info, raster_source
 from shakeslide.learning import validation
 from shakeslide.pipeline.marks import Marks
-from shakeslide.pipeline.memory import once
+from shakeslide.pipeline.memory import forget, is_known, once
 from shakeslide.pipeline.selection import Selection
 from shakeslide.results.ledger import Ledger
 from shakeslide.sampling import sample_table
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.settings import Inventory, Study
+
+LARGE = 2_000_000
+"""Vertices of a layer from which on it is read again rather than kept: it takes 200 MB or more."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,17 @@ class Run:
         if self.inventory == self.study.inventory:
             return self.mapped()
         return load_landslides(self.inventory, self.grid(), self.masks())
+
+    def make_room(self) -> None:
+        """Let go of layers that take much memory, before long work that does not need them.
+
+        Who asks for them again reads them again.
+        """
+        vector.forget(LARGE)
+        if is_known(Run.mapped, self) and self.mapped().vertices >= LARGE:
+            forget(Run.mapped, self)
+            forget(Run.landslides, self)
+        give_back()
 
     @property
     def codes(self) -> list[str]:

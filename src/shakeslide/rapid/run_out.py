@@ -12,12 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from shakeslide.core.compiled import kernel
-from shakeslide.core.engine import Engine
+from shakeslide.core.engine import Engine, tasks_of
 from shakeslide.core.errors import InputError
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
@@ -110,7 +109,7 @@ def traced(
             f"[exposure] reach_angle: the run-out of {rows * cols:,} cells does not fit into "
             f"memory (at most {MOST_CELLS:,}); set a coarser [grid] resolution or delete the key"
         )
-    call = delayed(_ElevationAndProbability(predict, elevation), pure=False, traverse=False)
+    call = tasks_of(_ElevationAndProbability(predict, elevation))
     pairs = list(stacks.blocks(stack))
     z, p = (np.empty((rows, cols), np.float32) for _ in range(2))
     for (tile, _), found in zip(pairs, engine.run([call(b) for _, b in pairs]), strict=True):

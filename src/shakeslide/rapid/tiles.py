@@ -14,7 +14,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from shakeslide.core.engine import Engine
+from shakeslide.core.engine import Engine, tasks_of
 from shakeslide.core.files import is_shard, save_shard
 from shakeslide.factors import stack as stacks
 from shakeslide.geo import grid as grids
@@ -348,7 +348,7 @@ def whole_map(
     engine : Engine
         Runs the tiles.
     """
-    call = delayed(_Sums(predict, columns, own, sensitivity), pure=False, traverse=False)
+    call = tasks_of(_Sums(predict, columns, own, sensitivity))
     parts = engine.run([call(block) for _, block in stacks.blocks(stack)])
     mapped, wanted, as_logit, as_sum = (float(v) for v in np.sum(parts, axis=0))
     if not (mapped > 0 and wanted > 0):

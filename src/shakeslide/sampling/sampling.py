@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from dask.delayed import delayed
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from shakeslide.core import sample_columns as columns
-from shakeslide.core.engine import Engine
+from shakeslide.core.engine import Engine, tasks_of
 from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Advance, silent
 from shakeslide.factors import stack as stacks
@@ -309,7 +308,7 @@ def _parts(drawn: Sequence[_Draw]) -> tuple[list[_Cells], list[_Cells]]:
 
 
 def _run(task: _DrawTile, stack: xr.DataArray, engine: Engine, advance: Advance) -> list[_Draw]:
-    call = delayed(task, pure=False, traverse=False)
+    call = tasks_of(task)
     return engine.run([call(tile, block) for tile, block in stacks.blocks(stack)], advance)
 
 
