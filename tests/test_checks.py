@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+import xarray as xr
 from affine import Affine
 from pyproj import Transformer
 
@@ -366,6 +367,54 @@ def test_heights_of_the_crs_in_feet(study: Path) -> None:
     assert not lacks(refused(study), "US survey foot", "scale = 0.3048006")
     row = of(study, "dem", "layers.dem.scale=0.3048006")
     assert row.crs == "EPSG:32643"
+
+
+def test_feet_are_known_wherever_a_file_states_them(study: Path) -> None:
+    dem = study.parent / "dem.tif"
+    # Heights keep their unit where the study states the CRS.
+    write_dem(study, site.elevation(), crs="EPSG:32643+6360")
+    assert "scale = 0.3048006" in refused(study, 'layers.dem.crs="EPSG:32643"')
+    write_dem(study, site.elevation())
+    assert "scale = 0.3048 " in refused(study, 'layers.dem.crs="EPSG:32643+8228"')
+    with rasterio.open(dem, "r+") as dst:
+        dst.update_tags(1, Units="feet")
+    assert "scale = 0.3048 " in refused(study)
+    # Scale and offset of the file give way to a stated scale.
+    with rasterio.open(dem, "r+") as dst:
+        dst.scales = (0.5,)
+    assert "scale = 0.1524 " in refused(study)
+    with rasterio.open(dem, "r+") as dst:
+        dst.offsets = (10.0,)
+    assert "gdal_calc.py" in refused(study)
+    write_dem(study, site.elevation())
+    dem.with_suffix(".prj").write_text("Projection UTM\nZone 43\nZunits FEET\nUnits METERS\n")
+    assert not lacks(refused(study), "dem.tif", "FEET", "scale = 0.3048 ")
+    dem.with_suffix(".prj").write_text("Projection UTM\nZone 43\nZunits NO\nUnits METERS\n")
+    # A sidecar may be of another file.
+    dem.with_name("dem.tif.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><UnitType>ft</UnitType></PAMRasterBand></PAMDataset>'
+    )
+    assert not lacks(warned(study, "dem"), "dem.tif.aux.xml", "scale = 0.3048 ")
+    assert "aux.xml" not in warned(study, "dem", "layers.dem.scale=1")
+
+
+def test_feet_of_a_netcdf_file(study: Path) -> None:
+    z, at = site.elevation(), site.TRANSFORM
+    x = at.c + (np.arange(site.COLS) + 0.5) * at.a
+    y = at.f + (np.arange(site.ROWS) + 0.5) * at.e
+    axis = {"units": "m"}
+    heights = xr.DataArray(
+        z.astype(np.float32),
+        {
+            "y": ("y", y, {**axis, "standard_name": "projection_y_coordinate"}),
+            "x": ("x", x, {**axis, "standard_name": "projection_x_coordinate"}),
+        },
+        ("y", "x"),
+        attrs={"units": "feet"},
+    )
+    heights.to_dataset(name="z").to_netcdf(study.parent / "dem.nc", engine="scipy")
+    changed = ('layers.dem.path="dem.nc"', 'layers.dem.crs="EPSG:32643"')
+    assert not lacks(refused(study, *changed), "dem.nc", "feet", "scale = 0.3048 ")
 
 
 def test_elevations_beyond_the_highest_mountain(study: Path) -> None:

@@ -13,6 +13,7 @@ import rasterio
 import shapely
 
 from shakeslide.checks import symptoms
+from shakeslide.io import units
 from shakeslide.io.summary import Summary, full_byte, untagged_nodata
 from shakeslide.layers.positives import Positive
 
@@ -102,9 +103,29 @@ def test_probabilities_lie_between_0_and_1() -> None:
 
 
 def test_feet() -> None:
-    assert symptoms.in_feet("m", "") == symptoms.in_feet("", "metre") == ""
-    assert "scale = 0.3048 " in symptoms.in_feet("ft", "")
-    assert "scale = 0.3048006 " in symptoms.in_feet("", "US survey foot")
+    assert symptoms.not_metres(["m", ""]) == symptoms.not_metres(["", "metre"]) == ""
+    assert "scale = 0.3048 " in symptoms.not_metres(["ft", ""])
+    assert "scale = 0.3048006 " in symptoms.not_metres(["", "US survey foot"])
+    # A stated scale replaces the file's own scale and offset.
+    assert "scale = 0.03048 " in symptoms.not_metres(["ft"], 0.1)
+    assert "scale =" not in symptoms.not_metres(["ft"], 0.1, -500.0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "metres"),
+    [
+        *((u, 0.3048) for u in ("ft", "Feet", "[ft_i]", "international foot", "feet above MSL")),
+        *(
+            (u, 1200 / 3937)
+            for u in ("us-ft", "ftUS", "foot_us", "U.S. survey feet", "ft (US)", "US survey foot")
+        ),
+        *((u, 1.0) for u in ("m", "metre", "Meters")),
+        *((u, None) for u in ("", "unknown", "ft/s", "m/s", "%", "degree", "custom", "usage")),
+        ("dm", 0.1), ("centimetre", 0.01), ("km", 1000.0),
+    ],
+)  # fmt: skip
+def test_units_of_heights(unit: str, metres: float | None) -> None:
+    assert units.metres(unit) == metres
 
 
 def test_voids_are_holes_not_edges() -> None:
@@ -170,6 +191,12 @@ def test_elevations_in_kilometres_or_in_feet_make_unlikely_slopes() -> None:
     # A plain in the middle of mountains is a plain.
     assert symptoms.unlikely_slopes(z / 1000, 30.0, relief) == ""
     assert "0.3048" in symptoms.unlikely_slopes(z * 40, 30.0, relief * 40)
+    # Half of the slopes are above 51 degrees: no landscape in cells of 30 m, a cliff in those of 5.
+    steep = np.add.outer(np.arange(40.0), np.arange(40.0)) * 30 * 0.9
+    assert "0.3048" in symptoms.unlikely_slopes(steep, 30.0, 2000.0)
+    assert symptoms.unlikely_slopes(steep / 6, 5.0, 2000.0) == ""
+    # At 43 degrees, which feet would have made steeper.
+    assert symptoms.unlikely_slopes(steep * 0.74, 30.0, 2000.0) == ""
     assert symptoms.unlikely_slopes(np.full((9, 9), np.nan, np.float32), 30.0, 0.0) == ""
     assert symptoms.unlikely_slopes(z[:2], 30.0, relief) == ""
 

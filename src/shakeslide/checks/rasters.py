@@ -184,11 +184,16 @@ def _dem_remarks(
 ) -> list[str]:
     """Return what to think about in an elevation model."""
     # A stated scale says that somebody has thought of it.
-    if source.scale is None and (feet := symptoms.in_feet(info.unit, info.height_unit)):
-        raise InputError(f"{where}: {feet} in [layers.dem]")
+    if source.scale is None and (
+        other := symptoms.not_metres([info.unit, info.height_unit], info.scale, info.offset)
+    ):
+        raise InputError(f"{where}: {other} in [layers.dem]")
     if unearthly := symptoms.not_elevations(seen):
         raise InputError(f"{where}: {unearthly}")
     out = [symptoms.zero_plateau(seen), symptoms.voids(values)]
+    if source.scale is None and (said := pam.read(source.path, source.band)):
+        unit = symptoms.not_metres([said.unit], info.scale, info.offset)
+        out.append(unit and f"{unit} ({said.path.name} states so, which is not read)")
     # The file's own cells: resampling blurs steps and stripes.
     own, cell = raster.native_window(source, info, grid, WINDOW)
     if own.size:

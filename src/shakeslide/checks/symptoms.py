@@ -35,6 +35,9 @@ FINER = 1.25
 GENTLEST, STEEPEST = 1.0, 60.0
 """Slopes in degrees: below the first not even a twentieth of a landscape lies where slopes fail,
 above the second lies half of none."""
+COARSE, STEEPEST_COARSE = 25.0, 45.0
+"""Cells in metres, about an arc second, from which on cliffs are smoothed: half of no landscape is
+steeper there than the slope in degrees."""
 FLATTEST = 100.0
 """Metres of relief from which on a landscape is no flat one, whatever its middle is."""
 STRONGEST_G = 5.0
@@ -119,20 +122,27 @@ def constant(least: float, greatest: float) -> str:
     )
 
 
-def in_feet(*said: str) -> str:
-    """Tell of elevations whose file says that they are feet.
+def not_metres(said: Sequence[str], scale: float = 1.0, offset: float = 0.0) -> str:
+    """Report elevations whose file states another unit than metres.
 
     Parameters
     ----------
-    *said : str
-        What it says of their unit: in its band, in its CRS.
+    said : sequence of str
+        What the file states: in its band, in its CRS.
+    scale, offset : float
+        The file's own, which a stated scale replaces.
     """
     for text in said:
-        plain = text.lower()
-        if plain in ("ft", "feet") or "foot" in plain or plain.startswith("ftus"):
-            # The US survey foot is 1200/3937 m.
-            metres = "0.3048006" if "us" in plain else "0.3048"
-            return f"gives its elevations in {text}: set scale = {metres} to convert them to metres"
+        size = units.metres(text)
+        if size is None or size == 1:
+            continue
+        what = f"gives its elevations in {shortened(text, 40)}"
+        if offset:
+            return f"{what}, with an offset: convert them to metres first (gdal_calc.py)"
+        return (
+            f"{what}: set scale = {size * scale:.7g} to convert them to metres, or scale = "
+            f"{scale:.7g} where they are metres"
+        )
     return ""
 
 
@@ -258,10 +268,11 @@ def unlikely_slopes(elevation: Floats, cell: float, relief: float) -> str:
     if slope.size == 0:
         return ""
     median, steep = np.percentile(slope, [50, 95])
+    steepest = STEEPEST if cell < COARSE else STEEPEST_COARSE
     what = ""
     if steep < GENTLEST and relief < FLATTEST:
         what = f"95 % of its slopes are below {steep:.2g} degrees, and its relief is {relief:.3g}"
-    elif median > STEEPEST:
+    elif median > steepest:
         what = f"half of its slopes are above {median:.0f} degrees"
     if not what:
         return ""

@@ -26,6 +26,8 @@ class Sidecar:
         Nodata value and statistics of the band.
     crs : bool
         Whether it names a CRS.
+    unit : str
+        Unit of the band's values.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class Sidecar:
     minimum: float | None
     maximum: float | None
     crs: bool
+    unit: str = ""
 
 
 def read(raster: Path, band: int) -> Sidecar | None:
@@ -56,6 +59,7 @@ def read(raster: Path, band: int) -> Sidecar | None:
         _statistic(said, "STATISTICS_MINIMUM"),
         _statistic(said, "STATISTICS_MAXIMUM"),
         xml.child(root, "SRS") is not None,
+        _text(None if said is None else xml.child(said, "UnitType")),
     )
 
 
@@ -67,6 +71,10 @@ def _statistic(band: Any, key: str) -> float | None:
             if item.attrib.get("key") == key:
                 return _number(item)
     return None
+
+
+def _text(element: Any) -> str:
+    return "" if element is None or element.text is None else str(element.text).strip()
 
 
 def _number(element: Any) -> float | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +19,7 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj.crs import DerivedGeographicCRS
 from pyproj.crs.coordinate_operation import RotatedLatitudeLongitudeConversion
+from pyproj.exceptions import CRSError
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
@@ -40,6 +43,8 @@ __all__ = [
 Float = NDArray[np.float32]
 FARTHEST = 720.0
 """Degrees beyond which no raster reaches; longitudes may go on beyond 180, and beyond 360."""
+MOST_PRJ = 1 << 16
+"""Bytes of a .prj file that are read."""
 MOST_CELLS = 1 << 26
 """Cells of a masked raster that are held in memory to be resampled; of more, some are left out."""
 
@@ -103,11 +108,11 @@ def info(
             nodata=own.nodata,
             bands=src.count,
             tags=src.tags(),
-            unit=units.spelled(src.units[band - 1] or src.tags().get("unit", "")),
+            unit=units.spelled(src.units[band - 1] or _tagged_unit(src, band)),
             scale=src.scales[band - 1],
             offset=src.offsets[band - 1],
             colours=src.colorinterp[band - 1].name == "palette",
-            height_unit=height_unit,
+            height_unit=height_unit or _zunits(path),
             notes=_remarks(own),
         )
 
@@ -174,14 +179,44 @@ def _remarks(own: Band) -> tuple[str, ...]:
 
 def _crs_of(src: Any, given: str | None) -> tuple[CRS | None, str]:
     """Return the horizontal CRS of a raster and the unit of its heights where it names one."""
+    stated = src.crs.to_wkt() if src.crs else ""
     if given:
-        return grids.named_crs(given, f"{src.name}: crs"), ""
-    if not src.crs:
-        return None, ""
-    wkt = src.crs.to_wkt()
-    crs = pyproj.CRS(wkt)
-    vertical = crs.sub_crs_list[1].axis_info if crs.is_compound else []
-    return grids.horizontal_crs(wkt), str(vertical[0].unit_name) if vertical else ""
+        # Heights keep the file's unit, whatever is wrong with its coordinates.
+        return grids.named_crs(given, f"{src.name}: crs"), _height_unit(given, stated)
+    return (grids.horizontal_crs(stated), _height_unit(stated)) if stated else (None, "")
+
+
+def _height_unit(*stated: str) -> str:
+    """Return the unit of the first vertical axis of some CRS, "" where there is none."""
+    for text in stated:
+        with suppress(CRSError):
+            crs = pyproj.CRS(text)
+            # Bound by a shift to WGS 84: the axes are those of the CRS within.
+            inner = crs.source_crs if crs.is_bound else crs
+            for axis in [] if inner is None else inner.axis_info:
+                if axis.direction in ("up", "down"):
+                    return str(axis.unit_name)
+    return ""
+
+
+def _zunits(path: Path) -> str:
+    """Return the unit of heights in an ArcInfo .prj file beside a raster, which GDAL leaves out."""
+    beside = path.with_suffix(".prj")
+    if path.suffix == ".prj" or not beside.is_file():
+        return ""
+    with beside.open("rb") as file:
+        text = file.read(MOST_PRJ).decode("latin-1")
+    found = re.search(r"^\s*zunits\s+(\S+)", text, re.IGNORECASE | re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _tagged_unit(src: Any, band: int) -> str:
+    """Return the unit that the tags of a band, or of its file, state; "" where none do."""
+    for tags, names in ((src.tags(band), ("unit", "units")), (src.tags(), ("unit",))):
+        for key, value in tags.items():
+            if key.lower() in names:
+                return str(value)
+    return ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
-"""Units of ground motion, as files and studies spell them."""
+"""Units of ground motion and of heights, as files and studies spell them."""
 
 from __future__ import annotations
+
+import re
 
 SPELLINGS = {
     "pctg": "%g",
@@ -55,3 +57,36 @@ def conversion(given: str, wanted: str) -> float | None:
     if source not in SCALES or target not in SCALES or SCALES[source][0] != SCALES[target][0]:
         return None
     return SCALES[source][1] / SCALES[target][1]
+
+
+# ------------------------------------------------------------------ heights
+
+FOOT, SURVEY_FOOT = 0.3048, 1200 / 3937
+LENGTHS = {
+    "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "m": 1.0,
+    "kilometre": 1e3, "kilometres": 1e3, "kilometer": 1e3, "kilometers": 1e3, "km": 1e3,
+    "decimetre": 0.1, "decimetres": 0.1, "decimeter": 0.1, "decimeters": 0.1, "dm": 0.1,
+    "centimetre": 0.01, "centimetres": 0.01, "centimeter": 0.01, "centimeters": 0.01, "cm": 0.01,
+    "millimetre": 1e-3, "millimetres": 1e-3, "millimeter": 1e-3, "millimeters": 1e-3, "mm": 1e-3,
+    "foot": FOOT, "feet": FOOT, "ft": FOOT,
+    "ftus": SURVEY_FOOT, "usft": SURVEY_FOOT, "sft": SURVEY_FOOT,
+    "yard": 0.9144, "yards": 0.9144, "yd": 0.9144,
+    "fathom": 1.8288, "fathoms": 1.8288,
+}  # fmt: skip
+"""Metres in a unit of length."""
+
+
+def metres(unit: str) -> float | None:
+    """Return the metres in a unit of length; None for what is none, or unknown.
+
+    "US survey foot", "us-ft", "foot_us" and "ftUS" are the survey foot; what else there is in a
+    text, such as "feet above sea level", does not matter.
+    """
+    # A quotient is no length.
+    if "/" in unit:
+        return None
+    words = re.findall(r"[a-z]+", unit.lower().replace(".", ""))
+    found = next((LENGTHS[w] for w in words if w in LENGTHS), None)
+    if found == FOOT and {"us", "survey"} & {*words}:
+        return SURVEY_FOOT
+    return found
