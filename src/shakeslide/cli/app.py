@@ -598,7 +598,7 @@ def main(arguments: list[str] | None = None) -> int:
     except signals.Stopped as stopped:
         return _fail(str(stopped), stopped.code)
     except InputError as error:
-        return _fail(f"error: {_one_line(str(error))}", 2)
+        return _fail(f"error: {_one_line(str(error))}{_encoding_hint(str(error))}", 2)
     except Exception as error:
         # Wrong options: the class of typer's errors depends on its version, their methods do not.
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
@@ -608,6 +608,18 @@ def main(arguments: list[str] | None = None) -> int:
         if failure := failures.of_stage(error, command):
             return _fail(f"error: {_one_line(str(failure))}", 2)
         return _fail_by_bug(error)
+
+
+def _encoding_hint(text: str) -> str:
+    """Return what helps where a locale's encoding is the reason that a file is not found."""
+    encoding = sys.getfilesystemencoding()
+    # GDAL takes names as UTF-8, whatever the locale.
+    if encoding == "utf-8" or text.isascii():
+        return ""
+    return (
+        f" (the encoding of this locale is {encoding}, with which names that are not ASCII are not "
+        "found: set the environment variable PYTHONUTF8=1)"
+    )
 
 
 @contextmanager

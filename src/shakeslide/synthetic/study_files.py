@@ -389,7 +389,7 @@ def write_beside_map(earthquake: Earthquake, folder: Path) -> Path:
     }
     for name, text in texts.items():
         with replacing(folder / name) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
     return folder / "study.toml"
 
 
