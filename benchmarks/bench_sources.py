@@ -48,8 +48,7 @@ WAYS: Mapping[str, accuracy.Separator] = {
 
 
 def alone(held: Polygons, k: int) -> Polygons:
-    edges = held.edges[held.start[k] : held.start[k + 1]]
-    return Polygons(edges, np.array([0, len(edges)]), np.ones(1), held.boxes[k : k + 1])
+    return held.some([k])
 
 
 def cases(folder: Path) -> tuple[list[Landslide], list[Cells]]:

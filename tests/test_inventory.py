@@ -115,7 +115,7 @@ def test_each_landslide_keeps_its_date(tmp_path: Path) -> None:
 def test_ground_without_a_buffer_shares_the_landslides_edges(tmp_path: Path) -> None:
     path = write(tmp_path / "slides.gpkg", [site.box(5, 5, 4, 4), site.box(20, 5, 4, 4)])
     plain = inventory.load(Inventory(path=path), GRID)
-    assert plain.kept_clear.edges is plain.outlines.edges
+    assert plain.kept_clear.points is plain.outlines.points
     assert plain.kept_clear.values.tolist() == [1.0, 1.0]
     wide = inventory.load(Inventory(path=path, buffer=30), GRID)
     assert (labels(wide).standing == EXCLUDED).sum() == 2 * (6 * 6 - 4 * 4)

@@ -112,7 +112,7 @@ def test_many_polygons_are_taken_apart_in_blocks(
     whole = Polygons.on_grid(shapes, values, GRID)
     monkeypatch.setattr(polygons, "TOGETHER", together)
     blocks = Polygons.on_grid(shapes, values, GRID)
-    for name in ("edges", "start", "boxes"):
+    for name in ("points", "last", "start", "boxes"):
         assert np.array_equal(getattr(whole, name), getattr(blocks, name))
     assert whole.start[2] == whole.start[3]
     assert np.isinf(whole.boxes[2]).all()

@@ -6,7 +6,7 @@ its east, or on its south, so that polygons which share edges leave neither gaps
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -49,17 +49,21 @@ class Polygons:
 
     Attributes
     ----------
-    edges : array, (edges, 4) float64
-        x0, y0, x1, y1 of every edge, holes included, polygon by polygon.
+    points : array, (points, 2) float64
+        x and y of the vertices, ring by ring, holes included, polygon by polygon. Two successive
+        ones are an edge, unless the first of them is the last of its ring.
+    last : array, (points,) bool
+        Whether a vertex is the last of its ring, which is its first one again.
     start : array, (polygons + 1,) int64
-        Where each polygon's edges begin.
+        Where each polygon's vertices begin.
     values : array, (polygons,) float64
         What is burnt.
     boxes : array, (polygons, 4) float64
         Least x, y and greatest x, y.
     """
 
-    edges: NDArray[np.float64]
+    points: NDArray[np.float64]
+    last: NDArray[np.bool_]
     start: NDArray[np.int64]
     values: NDArray[np.float64]
     boxes: NDArray[np.float64]
@@ -79,17 +83,36 @@ class Polygons:
         grid : GeoBox
             The grid.
         """
-        # More than there are edges: of each ring the last point begins none.
-        edges = np.empty((int(shapely.get_num_coordinates(geometry).sum()), 4))
-        count, counts = 0, np.zeros(len(geometry), np.int64)
+        most = int(shapely.get_num_coordinates(geometry).sum())
+        points, last = np.empty((most, 2)), np.empty(most, bool)
+        start = np.zeros(len(geometry) + 1, np.int64)
         for first in range(0, len(geometry), TOGETHER):
-            some = slice(first, first + TOGETHER)
-            found, owner = _edges(geometry[some], grid)
-            edges[count : count + len(found)] = found
-            counts[some] = np.bincount(owner, minlength=len(counts[some]))
-            count += len(found)
-        edges, start = edges[:count], np.concatenate([[0], np.cumsum(counts)])
-        return cls(edges, start, np.asarray(values, np.float64), _boxes(edges, start))
+            rings, ring_of = _rings(geometry[first : first + TOGETHER])
+            counts = shapely.get_num_coordinates(rings)
+            begin, ends = start[first], start[first] + np.cumsum(counts)
+            upto = slice(first + 1, first + TOGETHER + 1)
+            start[upto] = np.bincount(ring_of, counts, minlength=len(start[upto]))
+            start[upto] = begin + np.cumsum(start[upto])
+            own = slice(begin, start[upto][-1])
+            points[own], last[own] = _in_cells(shapely.get_coordinates(rings), grid), False
+            last[ends[counts > 0] - 1] = True
+        count = start[-1]
+        return cls(
+            points[:count], last[:count], start, np.asarray(values, np.float64),
+            _boxes(points[:count], start),
+        )  # fmt: skip
+
+    def some(self, which: Sequence[int] | NDArray[np.int64]) -> Polygons:
+        """Return some of the polygons, in the order of their places `which`."""
+        own = [slice(self.start[k], self.start[k + 1]) for k in which]
+        start = np.cumsum([0, *(s.stop - s.start for s in own)])
+        points, last = (np.concatenate([a[s] for s in own]) for a in (self.points, self.last))
+        at = np.asarray(which, np.int64)
+        return Polygons(points, last, start, self.values[at], self.boxes[at])
+
+    @property
+    def _shapes(self) -> _Shapes:
+        return _Shapes(self.points, self.last, self.start, self.boxes)
 
     @classmethod
     def valued(
@@ -132,13 +155,13 @@ class Polygons:
             return Overlaps()
         scale = max(1.0, (shape[0] * shape[1] / PREVIEW) ** 0.5)
         rows, cols = (max(1, round(n / scale)) for n in shape)
-        each = np.array([cols / shape[1], rows / shape[0]] * 2)
+        each = np.array([cols / shape[1], rows / shape[0]])
         values, class_of = np.unique(self.values, return_inverse=True)
         top = np.full((rows, cols), -1, np.int64)
         mixed = np.zeros((rows, cols), np.bool_)
         by_class = np.argsort(class_of, kind="stable")
         covered = np.zeros(len(values), np.int64)
-        shapes = _Shapes(self.edges * each, self.start, self.boxes * each)
+        shapes = _Shapes(self.points * each, self.last, self.start, self.boxes * np.tile(each, 2))
         _pile(shapes, class_of, np.arange(len(class_of)), top, mixed, covered)
         visible = np.bincount(top[top >= 0], minlength=len(values))
         if not mixed.any():
@@ -171,8 +194,7 @@ class Polygons:
         out = np.full(tile.shape, fill)
         chosen = np.nonzero(near)[0]
         if len(chosen):
-            shapes = _Shapes(self.edges, self.start, self.boxes)
-            _burn(shapes, self.values, chosen, tile.row0, tile.col0, out)
+            _burn(self._shapes, self.values, chosen, tile.row0, tile.col0, out)
         return out
 
     def centres(self, shape: tuple[int, int]) -> NDArray[np.int64]:
@@ -183,44 +205,42 @@ class Polygons:
         array, (polygons,) int64
         """
         out = np.zeros(len(self.values), np.int64)
-        _count(_Shapes(self.edges, self.start, self.boxes), shape[0], shape[1], out)
+        _count(self._shapes, shape[0], shape[1], out)
         return out
 
 
-def _edges(
-    geometry: NDArray[np.object_], grid: GeoBox
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the edges of polygons in the grid's cell coordinates, (edges, 4), and whose each is.
-
-    The numbers of the polygons, (edges,) from 0, rise.
-    """
+def _rings(geometry: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Return the rings of polygons, and the polygon that each belongs to."""
     parts, part_of = shapely.get_parts(geometry, return_index=True)
     rings, ring_of = shapely.get_rings(parts, return_index=True)
-    xy, point_of = shapely.get_coordinates(rings, return_index=True)
+    return rings, np.asarray(part_of[ring_of], np.int64)
+
+
+def _in_cells(xy: NDArray[np.float64], grid: GeoBox) -> NDArray[np.float64]:
+    """Return coordinates, (points, 2), as columns and rows; the array itself is changed."""
     a = grid.affine
-    cells = np.column_stack([(xy[:, 0] - a.c) / a.a, (xy[:, 1] - a.f) / a.e])
-    # Successive points are an edge where they belong to the same ring.
-    begins = np.flatnonzero(point_of[1:] == point_of[:-1])
-    edges = np.hstack([cells[begins], cells[begins + 1]])
-    return edges, np.asarray(part_of[ring_of[point_of[begins]]], np.int64)
+    for axis, (origin, side) in enumerate(((a.c, a.a), (a.f, a.e))):
+        xy[:, axis] -= origin
+        xy[:, axis] /= side
+    return xy
 
 
-def _boxes(edges: NDArray[np.float64], start: NDArray[np.int64]) -> NDArray[np.float64]:
+def _boxes(points: NDArray[np.float64], start: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return least and greatest x and y of polygons, (polygons, 4); endless where there is none."""
     boxes = np.repeat([[np.inf, np.inf, -np.inf, -np.inf]], len(start) - 1, axis=0)
     known = start[1:] > start[:-1]
     if known.any():
-        # Rings are closed: the beginnings of their edges are all of their points.
-        points, at = edges[:, :2], start[:-1][known]
+        at = start[:-1][known]
         boxes[known, :2] = np.minimum.reduceat(points, at, axis=0)
         boxes[known, 2:] = np.maximum.reduceat(points, at, axis=0)
     return boxes
 
 
 class _Shapes(NamedTuple):
-    """Edges, where each polygon's begin, and boxes, as in `Polygons`."""
+    """Vertices, where rings and polygons end, and boxes, as in `Polygons`."""
 
-    edges: Any
+    points: Any
+    last: Any
     start: Any
     boxes: Any
 
@@ -228,7 +248,7 @@ class _Shapes(NamedTuple):
 @kernel
 def _burn(shapes: _Shapes, values: Any, chosen: Any, row0: int, col0: int, out: Any) -> None:
     """Burn the chosen polygons, in their order."""
-    edges, start, boxes = shapes.edges, shapes.start, shapes.boxes
+    start, boxes = shapes.start, shapes.boxes
     count = np.zeros(out.shape[0] + 1, np.int64)
     for k in chosen:
         # Only the rows that it may reach: there may be a thousand polygons for each row.
@@ -236,30 +256,35 @@ def _burn(shapes: _Shapes, values: Any, chosen: Any, row0: int, col0: int, out: 
         last = min(out.shape[0], int(np.ceil(boxes[k, 3])) - row0)
         some = count[: last - first + 1]
         begin, end = start[k], start[k + 1]
-        crossings = _crossings(edges, begin, end, row0 + first, last - first, some)
+        crossings = _crossings(shapes, begin, end, row0 + first, last - first, some)
         _fill(crossings, some, values[k], col0, out[first:last])
 
 
 @kernel
-def _crossings(edges: Any, begin: int, end: int, row0: int, rows: int, count: Any) -> Any:
+def _crossings(shapes: _Shapes, begin: int, end: int, row0: int, rows: int, count: Any) -> Any:
     """Columns where edges cross the centre lines of rows; row r's are count[r] to count[r + 1]."""
+    points, last = shapes.points, shapes.last
     # Counted first, so that one array holds the crossings of all rows.
     count[:] = 0
     for e in range(begin, end):
-        first, last = _rows_crossed(edges[e, 1], edges[e, 3], row0, rows)
-        for r in range(first, last):
+        if last[e]:
+            continue
+        first, stop = _rows_crossed(points[e, 1], points[e + 1, 1], row0, rows)
+        for r in range(first, stop):
             count[r + 1] += 1
     for r in range(rows):
         count[r + 1] += count[r]
     crossings = np.empty(count[rows])
     at = count[:rows].copy()
     for e in range(begin, end):
-        x0, y0, x1, y1 = edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3]
+        if last[e]:
+            continue
+        x0, y0, x1, y1 = points[e, 0], points[e, 1], points[e + 1, 0], points[e + 1, 1]
         if y0 > y1:
             # One direction for both neighbours of an edge: the same bits on both sides.
             x0, y0, x1, y1 = x1, y1, x0, y0
-        first, last = _rows_crossed(y0, y1, row0, rows)
-        for r in range(first, last):
+        first, stop = _rows_crossed(y0, y1, row0, rows)
+        for r in range(first, stop):
             y = row0 + r + 0.5
             crossings[at[r]] = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
             at[r] += 1
@@ -269,14 +294,14 @@ def _crossings(edges: Any, begin: int, end: int, row0: int, rows: int, count: An
 @kernel
 def _count(shapes: _Shapes, rows: int, cols: int, out: Any) -> None:
     """Count the centres that each polygon holds, whatever lies over it."""
-    edges, start, boxes = shapes
+    start, boxes = shapes.start, shapes.boxes
     for k in range(out.size):
         if not (boxes[k, 3] > 0 and boxes[k, 1] < rows and boxes[k, 2] > 0 and boxes[k, 0] < cols):
             continue
         row0 = max(0, int(np.floor(boxes[k, 1])))
         height = min(rows, int(np.ceil(boxes[k, 3]))) - row0
         count = np.zeros(height + 1, np.int64)
-        crossings = _crossings(edges, start[k], start[k + 1], row0, height, count)
+        crossings = _crossings(shapes, start[k], start[k + 1], row0, height, count)
         for r in range(height):
             xs = np.sort(crossings[count[r] : count[r + 1]])
             for i in range(0, xs.size - 1, 2):
@@ -290,7 +315,7 @@ def _pile(shapes: _Shapes, class_of: Any, order: Any, top: Any, mixed: Any, laid
 
     `laid` counts how often a polygon of each class was laid on another class or on bare ground.
     """
-    edges, start, boxes = shapes
+    start, boxes = shapes.start, shapes.boxes
     rows, cols = top.shape
     for k in order:
         if not (boxes[k, 3] > 0 and boxes[k, 1] < rows and boxes[k, 2] > 0 and boxes[k, 0] < cols):
@@ -298,7 +323,7 @@ def _pile(shapes: _Shapes, class_of: Any, order: Any, top: Any, mixed: Any, laid
         row0 = max(0, int(np.floor(boxes[k, 1])))
         height = min(rows, int(np.ceil(boxes[k, 3]))) - row0
         count = np.zeros(height + 1, np.int64)
-        crossings = _crossings(edges, start[k], start[k + 1], row0, height, count)
+        crossings = _crossings(shapes, start[k], start[k + 1], row0, height, count)
         own = class_of[k]
         for r in range(height):
             xs = np.sort(crossings[count[r] : count[r + 1]])

@@ -253,9 +253,12 @@ class Sample(Stage[Run]):
         if run.study.inventory.positives_from == "extracted":
             extract_sources(run)
         with work.making(*work.stale) as made:
-            drawn = _with_blocks(run, _draw(run, asked.negatives_per_positive, asked.most))
+            drawn = _draw(run, asked.negatives_per_positive, asked.most)
+            notes = run.landslides().notes
+            run.make_room()
+            drawn = _with_blocks(run, drawn)
             made[work.stale[0]] = sample_table.save(drawn, _samples_file(run))
-        for line in _sample_lines(drawn, run.landslides()):
+        for line in [*_sample_lines(drawn), *notes]:
             work.say(line)
 
 
@@ -271,11 +274,13 @@ def _draw(run: Run, ratio: float, most: int | None, label: str = "sample") -> sa
     """Draw cells; `ratio` and `most` as in `sampling.Wanted`."""
     # The draw does not depend on tiles, so it takes small ones: a worker holds all factors of one.
     size = min(run.tile(), SAMPLED_TILE)
+    landslides = run.landslides()
+    run.make_room(keep_landslides=True)
     with run.reporter.task(label, prediction.tile_count(run.grid(), size)) as on:
         return sampling.draw(
             stacks.stored(run.out / "factors", run.codes, size),
             factor_infos(run),
-            run.landslides(),
+            landslides,
             run.grid(),
             sampling.Wanted(ratio=ratio, most=most, seed=run.study.study.seed),
             engine=run.engine,
@@ -288,7 +293,9 @@ def ground_of(run: Run, samples: sample_table.Samples) -> sample_table.Samples:
     need(run, run.marks.factors())
     clear = min(final_model.CLEAR_CELLS, samples.counts.clear_cells)
     sources = min(final_model.SOURCE_CELLS, samples.counts.source_cells)
-    return _draw(run, clear / sources, sources, "cells for calibration")
+    drawn = _draw(run, clear / sources, sources, "cells for calibration")
+    run.make_room()
+    return drawn
 
 
 def factor_infos(run: Run) -> list[stacks.FactorInfo]:
@@ -325,7 +332,7 @@ def _with_blocks(run: Run, drawn: sample_table.Samples) -> sample_table.Samples:
     return sampling.with_blocks(drawn, run.grid(), size)
 
 
-def _sample_lines(drawn: sample_table.Samples, landslides: inventory.Inventory) -> list[str]:
+def _sample_lines(drawn: sample_table.Samples) -> list[str]:
     c, positive = drawn.counts, drawn.label == 1
     sources, holding = int(positive.sum()), len({*drawn.landslide[positive].tolist()})
     part = "" if sources == c.source_cells else f" drawn from {c.source_cells:,}"
@@ -338,4 +345,4 @@ def _sample_lines(drawn: sample_table.Samples, landslides: inventory.Inventory) 
         lines.append(f"{c.landslides_without_cell:,} landslides hold no cell centre")
     if c.source_cells_without_values:
         lines.append(f"{c.source_cells_without_values:,} source cells lack a value of some factor")
-    return [*lines, *landslides.notes]
+    return lines

@@ -177,13 +177,13 @@ class Run:
             return self.mapped()
         return load_landslides(self.inventory, self.grid(), self.masks())
 
-    def make_room(self) -> None:
+    def make_room(self, *, keep_landslides: bool = False) -> None:
         """Let go of layers that take much memory, before long work that does not need them.
 
         Who asks for them again reads them again.
         """
         vector.forget(LARGE)
-        if is_known(Run.mapped, self) and self.mapped().vertices >= LARGE:
+        if not keep_landslides and is_known(Run.mapped, self) and self.mapped().vertices >= LARGE:
             forget(Run.mapped, self)
             forget(Run.landslides, self)
         give_back()

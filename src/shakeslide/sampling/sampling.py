@@ -387,7 +387,7 @@ def with_blocks(samples: Samples, grid: GeoBox, size: float) -> Samples:
     size : float
         Side of the blocks in metres.
     """
-    box, table = grids.bounds(grid), samples.table.copy()
+    box, table = grids.bounds(grid), samples.table.copy(deep=False)
     if max(box.right - box.left, box.top - box.bottom) / MOST_BLOCKS >= size:
         raise InputError(
             f"[evaluation] block_size = {size:g} m is far too small for this area: make it larger"

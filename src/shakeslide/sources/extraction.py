@@ -480,10 +480,7 @@ class _Work:
 
 def _burn(held: Polygons, which: Sequence[int] | NDArray[np.int64], tile: Tile) -> Cells:
     """Return the cells whose centres lie in some of the polygons, whatever lies over them."""
-    parts = [held.edges[held.start[k] : held.start[k + 1]] for k in which]
-    start = np.cumsum([0, *(len(p) for p in parts)])
-    ones, boxes = np.ones(len(parts)), held.boxes[np.asarray(which)]
-    cells: Cells = Polygons(np.concatenate(parts), start, ones, boxes).burn(tile, 0) > 0
+    cells: Cells = held.some(which).burn(tile, 0) > 0
     return cells
 
 
