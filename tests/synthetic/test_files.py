@@ -18,6 +18,7 @@ from pyproj import Transformer
 from rasterio.features import rasterize
 
 from shakeslide.cli.demo import scenario
+from shakeslide.core import spreadsheets
 from shakeslide.io import shakemap
 from shakeslide.synthetic import Scenario, SyntheticEarthquake, geology, make, study_files, write
 from shakeslide.synthetic.earthquake import Earthquake
@@ -175,9 +176,10 @@ def test_an_incomplete_inventory_is_written_as_such(
         seed=9, rows=150, cols=170, mapped_share=0.6, smallest_mapped=3000.0, void_share=0.05
     )
     earthquake, renamed, real = make(scenario), [], study_files.replacing
-    monkeypatch.setattr(
-        study_files, "replacing", lambda path: renamed.append(path.name) or real(path)
-    )
+    for module in (study_files, spreadsheets):
+        monkeypatch.setattr(
+            module, "replacing", lambda path: renamed.append(path.name) or real(path)
+        )
     study = tomllib.loads(write(earthquake, tmp_path).read_text())
     # Every file is renamed into place when it is whole.
     assert sorted(renamed) == sorted(study_files.names())
