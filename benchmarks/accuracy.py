@@ -33,7 +33,7 @@ from shakeslide.core.progress import Reporter
 from shakeslide.evaluation import intervals, splits
 from shakeslide.evaluation.scores import scores
 from shakeslide.evaluation.splits import Split
-from shakeslide.learning import model_recipes, validation
+from shakeslide.learning import model_recipes, plans, validation
 from shakeslide.learning.training import Recipe
 from shakeslide.sampling import sample_table
 from shakeslide.sampling.sample_table import Samples
@@ -121,7 +121,7 @@ class Ground:
     """
 
     samples: Samples
-    plan: validation.Plan
+    plan: plans.Plan
 
     @classmethod
     def of_run(cls, folder: Path, seed: int) -> Ground:
@@ -131,7 +131,7 @@ class Ground:
         size = samples.counts.block_size
         # Blocks are laid from a corner that lies north-west of all samples.
         corner = float(np.floor(x.min() / size) * size), float(np.ceil(y.max() / size) * size)
-        return cls(samples, validation.Plan(TRAIN_SHARE, 1, FOLDS, size, BUFFER, corner, seed))
+        return cls(samples, plans.Plan(TRAIN_SHARE, 1, FOLDS, size, BUFFER, corner, seed))
 
     def given(self, factors: Factors) -> Samples:
         """Return the samples with the factors of the paper alone, or all."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks import bench_files, sources_images
 from shakeslide import pipeline
 from shakeslide.evaluation import blocks, scores, splits
-from shakeslide.learning import training, validation
+from shakeslide.learning import plans, training
 from shakeslide.sampling import sample_table
 from shakeslide.sampling.sample_table import Samples
 
@@ -38,9 +38,7 @@ def drawn(path: Path, out: Path, overrides: Sequence[str]) -> tuple[Samples, pip
     return sample_table.load(out / "samples.parquet"), run
 
 
-def elsewhere(
-    samples: Samples, known: Samples, split: splits.Split, plan: validation.Plan
-) -> NDArray:
+def elsewhere(samples: Samples, known: Samples, split: splits.Split, plan: plans.Plan) -> NDArray:
     """Return the rows that lie in none of the blocks on which a split of `known` tests."""
     tested = known.table.iloc[split.test]
     size, origin = plan.block_size, plan.origin
@@ -84,7 +82,7 @@ def main() -> None:
             taken[way], run = drawn(study, Path(work) / way.replace(" ", "_"), overrides)
         known = taken["known sources"]
         plan = run.plan(known)
-        chosen = validation.chosen_splits(known, "block", plan)
+        chosen = plans.chosen_splits(known, "block", plan)
         print(f"{len(known.table):,} samples, {len(chosen)} folds of 3 km blocks")
         for name in MODELS:
             recipe = training.Recipe(name, "sincos", {})

@@ -58,7 +58,10 @@ PAGES = {
             "study.factor_settings",
         ],
     ),
-    "samples": ("Samples and encoding", ["sampling.sampling", "sampling.encoding"]),
+    "samples": (
+        "Samples and encoding",
+        ["sampling.sample_table", "sampling.sampling", "sampling.encoding"],
+    ),
     "models": (
         "Models",
         [
@@ -67,6 +70,7 @@ PAGES = {
             "models.storage",
             "models.parallel",
             "learning.bundle",
+            "learning.recipe",
             "learning.training",
             "learning.tuning",
             "core.extensions",
@@ -81,6 +85,7 @@ PAGES = {
             "evaluation.scores",
             "learning.explanation",
             "maps.spread",
+            "learning.plans",
             "learning.validation",
             "sampling.events",
         ],

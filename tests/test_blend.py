@@ -10,7 +10,8 @@ import pytest
 
 from shakeslide.core.errors import InputError
 from shakeslide.learning import bundle, model_recipes, stacking, training
-from shakeslide.learning.training import Recipe
+from shakeslide.learning import recipe as recipes
+from shakeslide.learning.recipe import Recipe
 from shakeslide.models import ModelBlend
 from shakeslide.study.model_settings import Models
 from shakeslide.study.settings import Event
@@ -124,7 +125,7 @@ def test_a_member_whose_library_is_missing_is_left_out_with_a_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     how = recipe("lr", "lgbm")
-    monkeypatch.setattr(training, "installed", lambda package: False)
+    monkeypatch.setattr(recipes, "installed", lambda package: False)
     assert [m.name for m in how.present] == ["lr"]
     assert "lightgbm" in " ".join(how.remarks())
     assert replace(how, members=how.members[1:]).missing

@@ -82,7 +82,7 @@ def test_some_of_many_cells_are_split_first(
         if len(drawn.table) < least:
             raise InputError("too few")
 
-    monkeypatch.setattr(rehearsal.validation, "chosen_splits", chosen)
+    monkeypatch.setattr(rehearsal.plans, "chosen_splits", chosen)
     wanted = rehearsal.Asked(study.Samples(train_share=0.5), asked, 0, study.Sources())
     # 9 cells of each landslide, and as many clear ones. Where some do not do, all of them decide.
     assert len(rehearsal.rehearse(landslides, GRID, wanted)) == refused

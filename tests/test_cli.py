@@ -69,6 +69,17 @@ def test_the_papers_table_cannot_be_of_a_balanced_test_set(
     assert run(capsys, "audit", "--oa", "1.5", *figures[2:])[0] == 2
 
 
+def test_check_loads_no_library_that_only_models_and_tiles_need(site_study: Path) -> None:
+    heavy = ("sklearn", "scipy.stats", "scipy.optimize", "xarray", "dask.array")
+    code = (
+        "import sys; from shakeslide.cli import app; "
+        f"assert app.main(['check', {str(site_study)!r}, '-q']) == 0; "
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_check_lists_every_layer(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ from shakeslide.evaluation.scores import scores
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo.grid import Tile
 from shakeslide.learning import bundle, context, model_recipes, training
+from shakeslide.learning.recipe import EXCLUSION
 from shakeslide.learning.votes import REACH, Apart, Electorate
 from shakeslide.maps import prediction
 from shakeslide.models import read, write
@@ -217,7 +218,7 @@ def recipe(name: str = "lr", **settings: Any) -> training.Recipe:
 def test_the_study_asks_for_it_by_model() -> None:
     assert recipe().context == ("factors", "place")
     assert recipe(context=["place"]).context == ("place",)
-    assert recipe().exclusion == context.EXCLUSION
+    assert recipe().exclusion == EXCLUSION
     assert recipe(exclusion=[3, 0, 3]).exclusion == (0.0, 3.0)
     plain = model_recipes.recipe("lr", Models(), Event())
     assert plain.context == ()

@@ -15,7 +15,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.evaluation import curves, splits
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.factors.stack import FactorInfo
-from shakeslide.learning import training, validation
+from shakeslide.learning import plans, training, validation
 from shakeslide.maps import spread
 from shakeslide.sampling import events, sample_table
 from shakeslide.sampling.sample_counts import NOT_COUNTED
@@ -211,7 +211,7 @@ def twins() -> events.Events:
     return events.join([one, one], ["first", "second"])
 
 
-PLAN = validation.Plan(0.5, 2, 4, 1000.0, 200.0, (0.0, 6000.0), 7)
+PLAN = plans.Plan(0.5, 2, 4, 1000.0, 200.0, (0.0, 6000.0), 7)
 
 
 @pytest.mark.parametrize("protocol", ["pixel", "landslide", "block"])
@@ -219,7 +219,7 @@ def test_no_protocol_joins_rows_of_two_events(twins: events.Events, protocol: st
     samples, half = twins.samples, len(twins.samples.table) // 2
     groups = validation.groups(samples, protocol, PLAN)
     assert not set(groups[:half]) & set(groups[half:])
-    for split in validation.chosen_splits(samples, protocol, PLAN):
+    for split in plans.chosen_splits(samples, protocol, PLAN):
         tested = np.isin(np.arange(2 * half), split.test)
         assert (tested[:half] != tested[half:]).any()
         regions = validation.training_areas(samples, split, PLAN)["LITH"]

@@ -15,7 +15,7 @@ from shakeslide.evaluation.calibration import Calibration, Platt, correct_prior,
 from shakeslide.geo.grid import Tile
 from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.layers.inventory import load as load_inventory
-from shakeslide.learning import bundle, explanation, final_model, training, validation
+from shakeslide.learning import bundle, explanation, final_model, plans, training, validation
 from shakeslide.pipeline.inputs import ground_of
 from shakeslide.sampling import sample_table
 
@@ -70,7 +70,7 @@ def test_the_mapped_model_is_fitted_on_all_samples_and_the_judged_one_is_not(
     finished: pipeline.Run,
 ) -> None:
     samples = sample_table.load(finished.out / "samples.parquet")
-    split = validation.chosen_splits(samples, "pixel", finished.plan(samples))[0]
+    split = plans.chosen_splits(samples, "pixel", finished.plan(samples))[0]
     folder = finished.out / "models" / "rf"
     mapped, judged = (bundle.load(f).about for f in (folder, folder / "judged"))
     assert (mapped.rows, mapped.fitted_on) == (len(samples.table), "all")
@@ -113,7 +113,7 @@ def test_the_papers_preset_maps_the_judged_models(finished: pipeline.Run, tmp_pa
     pipeline.map_(run)
     samples = sample_table.load(run.out / "samples.parquet")
     plan = run.plan(samples)
-    split = validation.chosen_splits(samples, "pixel", plan)[:1]
+    split = plans.chosen_splits(samples, "pixel", plan)[:1]
     t = samples.table
     for name in ("lr", "rf"):
         folder, weights = run.out / "models" / name, "weights.safetensors"

@@ -18,7 +18,7 @@ from shakeslide.factors import stack as stacks
 from shakeslide.geo.grid import Tile
 from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.layers.inventory import load as load_inventory
-from shakeslide.learning import bundle, validation
+from shakeslide.learning import bundle, plans, validation
 from shakeslide.results.evaluation_file import known_result
 from shakeslide.sampling import sample_table
 
@@ -266,13 +266,13 @@ def test_blocks_train_on_the_areas_outside_them(finished: pipeline.Run) -> None:
     samples = sample_table.load(finished.out / "samples.parquet")
     plan = finished.plan(samples)
     whole = samples.class_areas
-    for split in validation.chosen_splits(samples, "block", plan):
+    for split in plans.chosen_splits(samples, "block", plan):
         areas = validation.training_areas(samples, split, plan)
         assert 0 < sum(areas["ST"].values()) < sum(whole["ST"].values())
         tested = samples.table.block_id.to_numpy()[split.test]
         trained = samples.table.block_id.to_numpy()[split.train]
         assert not set(tested) & set(trained)
-    pixel = validation.chosen_splits(samples, "pixel", plan)[0]
+    pixel = plans.chosen_splits(samples, "pixel", plan)[0]
     assert validation.training_areas(samples, pixel, plan) == whole
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from shakeslide import pipeline
 from shakeslide.core.errors import InputError
-from shakeslide.learning import model_recipes, training, validation
+from shakeslide.learning import model_recipes, plans, training
 from shakeslide.paper.bench import MODELS
 from shakeslide.results import evaluation_document
 from shakeslide.results.evaluation_document import Evaluation
@@ -139,7 +139,7 @@ def test_a_split_that_is_too_small_for_a_calibration_is_refused_before_the_first
     sizes = {
         protocol: min(
             int(samples.label[s.train].sum())
-            for s in validation.chosen_splits(samples, protocol, finished.plan(samples))
+            for s in plans.chosen_splits(samples, protocol, finished.plan(samples))
         )
         for protocol in ("pixel", "block")
     }

@@ -13,7 +13,7 @@ import rasterio
 from shakeslide import pipeline
 from shakeslide.core.errors import InputError
 from shakeslide.evaluation.calibration import Isotonic, Platt
-from shakeslide.learning import bundle, training, validation
+from shakeslide.learning import bundle, plans, training
 from shakeslide.maps import spread
 from shakeslide.sampling import sample_table
 
@@ -55,7 +55,7 @@ def test_calibration_is_fitted_on_rows_that_its_model_had_not_seen(
     """Fitted on its own training rows a deep tree would seem to be always right."""
     samples = sample_table.load(finished.out / "samples.parquet")
     plan = finished.plan(samples)
-    split = validation.chosen_splits(samples, "pixel", plan)[0]
+    split = plans.chosen_splits(samples, "pixel", plan)[0]
     recipe = training.Recipe("tree", "sincos", {"max_depth": None}, "platt")
     fit = training.fit(recipe, samples, [split.train], [3])[0].model
     assert isinstance(fit.calibration, Platt)

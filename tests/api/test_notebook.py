@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import shakeslide as ss
 from shakeslide.factors import stack as stacks
-from shakeslide.learning import training, validation
+from shakeslide.learning import plans, training
 from shakeslide.sampling import sample_table
 
 
@@ -173,8 +173,8 @@ def test_splits_are_the_protocols(
         "landslide": ss.LandslideKFold(4, random_state=9),
         "block": ss.BlockKFold(800, 4, buffer=60, random_state=9, origin=corner),
     }[protocol]
-    plan = validation.Plan(0.3, 3, 4, 800.0, 60.0, corner, 9)
-    wanted = validation.chosen_splits(drawn, protocol, plan)
+    plan = plans.Plan(0.3, 3, 4, 800.0, 60.0, corner, 9)
+    wanted = plans.chosen_splits(drawn, protocol, plan)
     for (train, test), split in zip(made_by(splitter, X, y, groups), wanted, strict=True):
         np.testing.assert_array_equal(train, split.train)
         np.testing.assert_array_equal(test, split.test)

@@ -27,7 +27,7 @@ from shakeslide.evaluation.splits import Split
 from shakeslide.geo.grid import tiles
 from shakeslide.layers import inventory
 from shakeslide.layers.inventory import CLEAR, SOURCE
-from shakeslide.learning import bundle, explanation, training, validation
+from shakeslide.learning import bundle, explanation, plans, training, validation
 from shakeslide.paper import (
     bench,
     claims,
@@ -565,7 +565,7 @@ def test_blocks_are_held_out(reproduced: Reproduced, tmp_path: Path) -> None:
     assert folder == run.out / "reproduce" / "block"
     b = bench.open_bench(run, "block", TINY)
     assert [s.protocol for s in b.splits] == ["block", "block"]
-    chosen = validation.chosen_splits(b.samples, "block", run.plan(b.samples))
+    chosen = plans.chosen_splits(b.samples, "block", run.plan(b.samples))
     assert np.array_equal(b.splits[0].test, chosen[0].test)
     rows = pd.read_csv(folder / "T5.csv").set_index("model")
     fits = validation.fit(run.models.recipe("lr"), b.samples, b.splits, b.plan)

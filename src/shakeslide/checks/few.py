@@ -12,8 +12,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.core.errors import counted as several
 from shakeslide.geo import grid as grids
 from shakeslide.layers.polygons import Polygons
-from shakeslide.learning.bundle import Method
-from shakeslide.learning.training import LEAST, Recipe
+from shakeslide.learning.recipe import LEAST, Method, Recipe
 from shakeslide.study.settings import Evaluation, Samples
 
 SOME = 30

@@ -18,7 +18,7 @@ from shakeslide.core.errors import InputError, counted
 from shakeslide.evaluation import blocks
 from shakeslide.geo import grid as grids
 from shakeslide.layers.inventory import CLEAR, SOURCE, Inventory
-from shakeslide.learning import validation
+from shakeslide.learning import plans
 from shakeslide.sampling import sample_table
 from shakeslide.sampling.sample_counts import NOT_COUNTED
 from shakeslide.study.settings import Evaluation, Samples, Sources
@@ -244,7 +244,7 @@ def _require_blocks(
 ) -> None:
     """Raise where fewer blocks than folds hold a source cell."""
     x, y = drawn.places
-    block = blocks.block_id(x, y, size, validation.origin(grid))
+    block = blocks.block_id(x, y, size, plans.origin(grid))
     holding = len(np.unique(block[drawn.label == 1]))
     if holding >= evaluation.folds:
         return
@@ -259,23 +259,23 @@ def _require_blocks(
     )
 
 
-def _plan(grid: GeoBox, asked: Asked, size: float) -> validation.Plan:
+def _plan(grid: GeoBox, asked: Asked, size: float) -> plans.Plan:
     evaluation = asked.evaluation
-    return validation.Plan(
+    return plans.Plan(
         train_share=asked.samples.train_share,
         repeats=1,
         folds=evaluation.folds,
         block_size=size,
         buffer=evaluation.buffer,
-        origin=validation.origin(grid),
+        origin=plans.origin(grid),
         seed=asked.seed,
     )
 
 
-def _failure(drawn: sample_table.Samples, protocol: str, plan: validation.Plan) -> str:
+def _failure(drawn: sample_table.Samples, protocol: str, plan: plans.Plan) -> str:
     """Return why a protocol cannot split the samples, "" where it can."""
     try:
-        validation.chosen_splits(drawn, protocol, plan)
+        plans.chosen_splits(drawn, protocol, plan)
     except InputError as error:
         return str(error)
     return ""

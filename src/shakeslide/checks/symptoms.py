@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 import shapely
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from shakeslide.core.errors import counted, shortened
 from shakeslide.io import units
@@ -149,7 +149,7 @@ def not_metres(said: Sequence[str], scale: float = 1.0, offset: float = 0.0) -> 
 def voids(values: Floats) -> str:
     """Report voids: cells without a value, among elevations (rows, cols), that others surround."""
     empty = np.isnan(values)
-    marked, count = ndimage.label(empty)
+    marked, count = scipy.ndimage.label(empty)
     if count == 0:
         return ""
     # What reaches the edge is not surrounded: it may go on outside.

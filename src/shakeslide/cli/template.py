@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from shakeslide.learning.context import EXCLUSION
+from shakeslide.learning.recipe import EXCLUSION
 from shakeslide.models.registry import MODELS
 from shakeslide.study.document import TomlValue
 from shakeslide.study.factor_sets import FactorSets

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
@@ -183,7 +183,7 @@ def landslide_groups(
     for rows in rows_by_event(event, positive.size):
         slid, clear = rows[positive[rows]], rows[~positive[rows]]
         if slid.size:
-            tree = cKDTree(points[slid], balanced_tree=False)
+            tree = scipy.spatial.cKDTree(points[slid], balanced_tree=False)
             groups[clear] = groups[slid][tree.query(points[clear])[1]]
     return apart(groups, event)
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import nnls
-from scipy.spatial import cKDTree
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.random_streams import generator
@@ -165,7 +164,7 @@ class _Neighbours:
     points: FloatArray
     event: IntArray
     lots: Sequence[IntArray]
-    trees: Sequence[cKDTree]
+    trees: Sequence[scipy.spatial.cKDTree]
 
     @classmethod
     def of(cls, points: FloatArray, lots: Sequence[IntArray]) -> _Neighbours:
@@ -173,7 +172,7 @@ class _Neighbours:
         event = np.empty(len(points), np.int64)
         for k, rows in enumerate(lots):
             event[rows] = k
-        return cls(points, event, lots, [cKDTree(points[rows]) for rows in lots])
+        return cls(points, event, lots, [scipy.spatial.cKDTree(points[rows]) for rows in lots])
 
     def nearest(
         self, places: FloatArray, event: IntArray, count: int
@@ -260,7 +259,7 @@ def _fitted(
     weight = pairs / pairs.sum()
     root = np.sqrt(weight)
     columns = np.column_stack([np.ones_like(lag), _rise(lag, ranges)])
-    steps, residual = nnls(columns * root[:, None], semivariance * root)
+    steps, residual = scipy.optimize.nnls(columns * root[:, None], semivariance * root)
     used = steps[1:] > 0
     mean = semivariance @ weight
     # `nnls` returns the norm of the residuals, hence the square.

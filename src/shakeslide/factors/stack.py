@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-import dask.array as da
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
@@ -32,6 +30,9 @@ from shakeslide.geo.grid import Tile
 from shakeslide.io import map_tags, raster
 from shakeslide.io.geotiff import BandToWrite, write_geotiff
 from shakeslide.io.tile_jobs import Shards, TileJob
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def compute_tile(
@@ -50,6 +51,10 @@ def lazy(
     block: Callable[[Tile], Float], codes: Sequence[str], grid: GeoBox, size: int
 ) -> xr.DataArray:
     """Return a lazy stack (factor, y, x) whose tiles are made by `block`, one task each."""
+    # Here, because looking at a study needs neither of them, and they take a second to import.
+    import dask.array as da
+    import xarray as xr
+
     shape = grid.shape
     cut = grids.tiles(grid, size)
     columns = max(t.index[1] for t in cut) + 1

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from scipy.ndimage import uniform_filter
 
 from shakeslide.core.errors import InputError
 from shakeslide.factors import terrain
@@ -88,9 +88,9 @@ def slope_between_means(z: Float, dx: float, dy: float, reach: tuple[int, int]) 
     # Near 0, so that running sums lose no digits.
     base = float(z[known].mean())
     filled = np.where(known, z.astype(np.float64) - base, 0.0)
-    share = uniform_filter(known.astype(np.float64), reach, mode="nearest")
+    share = scipy.ndimage.uniform_filter(known.astype(np.float64), reach, mode="nearest")
     low = share < 1e-6
-    mean = uniform_filter(filled, reach, mode="nearest") / np.where(low, 1.0, share)
+    mean = scipy.ndimage.uniform_filter(filled, reach, mode="nearest") / np.where(low, 1.0, share)
     mean[low] = np.nan
     rows, cols = reach
     around = np.pad(mean, ((rows, rows), (cols, cols)), mode="edge")

@@ -10,8 +10,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from shakeslide.core.compiled import kernel
 
@@ -126,7 +126,10 @@ def extremes(values: Floats, half: tuple[int, int], part: Window) -> Extremes:
     void = np.isnan(values)
     holes = bool(void.any())
     found = []
-    for function, empty in ((minimum_filter1d, np.inf), (maximum_filter1d, -np.inf)):
+    for function, empty in (
+        (scipy.ndimage.minimum_filter1d, np.inf),
+        (scipy.ndimage.maximum_filter1d, -np.inf),
+    ):
         filled = np.where(void, np.float32(empty), values) if holes else values
         for axis in (0, 1):
             filled = function(filled, 2 * half[axis] + 1, axis, mode="constant", cval=empty)

@@ -30,6 +30,7 @@ from shakeslide.factors.stack import FactorInfo, FactorRecord
 from shakeslide.layers.positives import Positive
 from shakeslide.learning import context
 from shakeslide.learning.context import Context, ContextRecord
+from shakeslide.learning.recipe import Method
 from shakeslide.models import chunks, storage
 from shakeslide.models.base import Model, ModelParameter
 from shakeslide.models.blend import ModelBlend
@@ -38,8 +39,6 @@ from shakeslide.sampling.encoding import Angles, Encoder, EncoderRecord
 from shakeslide.sampling.sample_table import Samples
 from shakeslide.study.factor_settings import FACTOR_FUNCTIONS
 
-Method = Literal["none", "platt", "isotonic"]
-"""How probabilities are calibrated."""
 FORMAT = 1
 """Version of the folder's layout."""
 MANIFEST = "manifest.json"

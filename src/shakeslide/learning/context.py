@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from shakeslide.core.errors import InputError
 from shakeslide.evaluation.event_rows import rows_by_event
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.learning.recipe import ContextKind
 from shakeslide.learning.votes import Apart, Electorate, Tally
 from shakeslide.models.base import ArrayReader
 from shakeslide.sampling import encoding
@@ -31,11 +32,6 @@ from shakeslide.sampling.sample_table import Samples
 
 Float = NDArray[np.float32]
 Rows = NDArray[np.int64]
-ContextKind = Literal["factors", "place"]
-
-EXCLUSION = (0.0, 11.0, 50.0, 100.0)
-"""Distances in cells up to which training rows are left out, one for each time that a row enters:
-from its own landslide's other cells to whole blocks."""
 PRIOR = 0.1
 """Weight that is added to both kinds: votes fade to 0 where there are no training rows."""
 OFFSET = 0.02

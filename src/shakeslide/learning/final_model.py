@@ -18,7 +18,8 @@ from scipy.optimize import brentq
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation.calibration import Calibration, correct_prior
 from shakeslide.learning import training
-from shakeslide.learning.training import Fit, Recipe
+from shakeslide.learning.recipe import Recipe
+from shakeslide.learning.training import Fit
 from shakeslide.sampling.sample_table import Samples
 
 CLEAR_CELLS = 200_000

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import TypedDict
 
 from shakeslide.core.errors import InputError
-from shakeslide.learning.context import ContextKind
-from shakeslide.learning.training import Recipe
+from shakeslide.learning.recipe import ContextKind, Recipe
 from shakeslide.models.registry import entry
-from shakeslide.models.sae.autoencoder import BOUNDED
+from shakeslide.models.sae.modern import BOUNDED
 from shakeslide.sampling.encoding import Angles, Scaling
 from shakeslide.study.model_settings import BestSettings, Models, ModelSettings, SaeSettings
 from shakeslide.study.settings import Event

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from shakeslide.core.errors import InputError
 from shakeslide.evaluation import blocks, splits
 from shakeslide.evaluation.calibration import Calibration, fit_isotonic, fit_platt
 from shakeslide.evaluation.splits import Split
-from shakeslide.learning.bundle import Method
+from shakeslide.learning.recipe import HeldOut, Method
 from shakeslide.models.blend import CLIP, log_odds
 from shakeslide.sampling.sample_table import Samples
 
@@ -86,10 +85,6 @@ class Parts:
 
     splits: tuple[Split, ...] = ()
     groups: int = 0
-
-
-HeldOut = Literal["pixel", "landslide", "block"]
-"""What is held out of training rows; a model for new ground needs weights from blocks."""
 
 
 def parts(samples: Samples, rows: Rows, seed: int, held_out: HeldOut) -> Parts:

@@ -10,124 +10,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shakeslide.core import extensions
 from shakeslide.core.errors import InputError
-from shakeslide.core.extras import how_to_install, installed
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation import splits
 from shakeslide.evaluation.calibration import Calibration, Platt, fit_isotonic, fit_platt
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.io import units
 from shakeslide.learning import context, stacking
-from shakeslide.learning.bundle import FittedModel, Method, TrainedOn
-from shakeslide.learning.context import EXCLUSION, Context, ContextKind
-from shakeslide.learning.stacking import HeldOut, Weights
-from shakeslide.models.base import Model, ModelParameter
+from shakeslide.learning.bundle import FittedModel, TrainedOn
+from shakeslide.learning.context import Context
+from shakeslide.learning.recipe import LEAST, Method, Recipe
+from shakeslide.learning.stacking import Weights
+from shakeslide.models.base import Model
 from shakeslide.models.blend import Member, ModelBlend
-from shakeslide.models.formulas.raw import Described, RawModel
-from shakeslide.models.own import GROUP, OwnModel
+from shakeslide.models.formulas.raw import RawModel
 from shakeslide.models.registry import entry
 from shakeslide.models.sae.autoencoder import StackedAutoencoder, fit_members
 from shakeslide.sampling import encoding
 from shakeslide.sampling.encoding import Angles, Encoder, Scaling
 from shakeslide.sampling.sample_table import Samples
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """A model to be trained.
-
-    Attributes
-    ----------
-    name : str
-        Of the model.
-    angles : {"raw", "sincos"}
-        How angles are given to it.
-    params : mapping
-        Its parameters.
-    scaling : {"percentile", "normal"}
-        How numbers and classes are given to it.
-    calibration : {"none", "platt", "isotonic"}
-        How its probabilities are calibrated, on rows of the training side that it was not fitted
-        on.
-    context : tuple of {"factors", "place"}
-        What of the training rows around a cell the model is given beside its factors.
-    exclusion : tuple of float
-        Distances in cells up to which a training row's neighbours are left out of its own context:
-        it enters once for each.
-    members : tuple of Recipe
-        Of a blend: how its members are trained.
-    held_out : {"pixel", "landslide", "block"}
-        Of a blend: what is held out of its training rows to choose weights.
-    """
-
-    name: str
-    angles: Angles
-    params: Mapping[str, ModelParameter]
-    calibration: Method = "none"
-    scaling: Scaling = "percentile"
-    context: tuple[ContextKind, ...] = ()
-    exclusion: tuple[float, ...] = EXCLUSION
-    members: tuple[Recipe, ...] = ()
-    held_out: HeldOut = "block"
-
-    @property
-    def present(self) -> tuple[Recipe, ...]:
-        """Members whose libraries are installed; all where none is."""
-        return tuple(m for m in self.members if not m.missing) or self.members
-
-    def make(self, seed: int) -> Model:
-        """Return the unfitted estimator."""
-        params = dict(self.params)
-        if self.members:
-            params["members"] = tuple(m.name for m in self.present)
-            params["settings"] = {m.name: dict(m.params) for m in self.present}
-        made = entry(self.name).make(**params)
-        # Models without chance have no seed.
-        return made.set_params(random_state=seed) if "random_state" in made.get_params() else made
-
-    def lacks(self, factors: Sequence[Described]) -> list[str]:
-        """Name what a model needs and these factors, its settings or the machine don't give."""
-        if missing := self.missing:
-            return [missing]
-        made = self.make(0)
-        return made.lacks(factors, units.conversion) if isinstance(made, RawModel) else []
-
-    @property
-    def missing(self) -> str:
-        """The optional library that fits it and is not installed, with what installs it."""
-        if self.members:
-            return next((m.missing for m in self.present if m.missing), "")
-        package = entry(self.name).package
-        return "" if not package or installed(package) else how_to_install(package, package)
-
-    def remarks(self) -> list[str]:
-        """Return what the user should know of the settings, a line each."""
-        made = self.make(0)
-        absent = [m for m in self.members if m not in self.present]
-        out = [f"{self.name} does without {m.name}, which needs {m.missing}" for m in absent]
-        return [*out, *made.remarks()] if isinstance(made, RawModel) else out
-
-    @property
-    def storable(self) -> bool:
-        """Whether the fitted model can be stored, hence mapped."""
-        made = self.make(0)
-        return made.storable if isinstance(made, OwnModel) else True
-
-    @property
-    def origin(self) -> str:
-        """Name and version of the package that brings the estimator; empty for ours."""
-        own = entry(self.name).own
-        return extensions.package(GROUP, own) if own else ""
-
-    @property
-    def static(self) -> bool:
-        """Whether nothing is learnt from the labels, a calibration included."""
-        return entry(self.name).static and self.calibration == "none"
-
-
-LEAST = {"platt": 100, "isotonic": 1000}
-"""Source cells among the training rows that a calibration needs."""
 CALIBRATION_FOLDS = 3
 """Parts of the training rows, by landslide, on which calibrations are fitted."""
 TOGETHER = ("sae",)

@@ -20,8 +20,9 @@ from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation import scores, splits
-from shakeslide.learning import training
+from shakeslide.learning import plans, training
 from shakeslide.learning import validation as trials
+from shakeslide.learning.recipe import Recipe
 from shakeslide.models.base import ModelParameter
 from shakeslide.sampling.sample_table import Samples
 
@@ -146,7 +147,7 @@ class Tuned:
 
 
 def validation(
-    samples: Samples, protocol: str, plan: trials.Plan
+    samples: Samples, protocol: str, plan: plans.Plan
 ) -> tuple[splits.Split, NDArray[np.int64], NDArray[np.int64]]:
     """Return a protocol's first split, and its training rows cut in two as the protocol cuts.
 
@@ -157,7 +158,7 @@ def validation(
     fitted, judged : array, (n,) and (m,) int64
         Numbers of the rows of its training side to fit on and to judge settings on.
     """
-    split = trials.chosen_splits(samples, protocol, replace(plan, repeats=1))[0]
+    split = plans.chosen_splits(samples, protocol, replace(plan, repeats=1))[0]
     if protocol == "pixel":
         # Each row alone, as the protocol draws them.
         groups = np.arange(len(samples.table))
@@ -169,10 +170,10 @@ def validation(
 
 
 def tune(
-    recipe: training.Recipe,
+    recipe: Recipe,
     samples: Samples,
     protocol: str,
-    plan: trials.Plan,
+    plan: plans.Plan,
     *,
     count: int,
     journal: Path,

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 
 from shakeslide.core.errors import InputError
 from shakeslide.core.progress import Advance, silent
-from shakeslide.evaluation import blocks, curves, splits
+from shakeslide.evaluation import blocks, curves
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.evaluation.scores import COUNTS, MEASURES, scores
 from shakeslide.evaluation.splits import Split
 from shakeslide.evaluation.variogram import FEWEST_POINTS
-from shakeslide.geo import grid as grids
 from shakeslide.learning import training
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.learning.judgement import (
@@ -30,7 +28,8 @@ from shakeslide.learning.judgement import (
     ReliabilityCurve,
     RocCurve,
 )
-from shakeslide.learning.stacking import HeldOut
+from shakeslide.learning.plans import Plan
+from shakeslide.learning.recipe import HeldOut, Recipe
 from shakeslide.sampling.events import Events
 from shakeslide.sampling.sample_table import AREA_SQUARE, Samples
 
@@ -38,12 +37,6 @@ MOST_RESIDUALS = 20_000
 """Errors from which the side of the blocks is suggested."""
 ROC_POINTS = 201
 RELIABILITY_BINS = 10
-KEYS = {
-    "pixel": "[samples] train_share",
-    "landslide": "[evaluation] folds",
-    "block": "[evaluation] folds, block_size and buffer",
-}
-"""Settings that a protocol's splits depend on."""
 RATE_GRID = np.concatenate([np.linspace(0, 0.1, 21), np.linspace(0.11, 1, 90)])
 """Shares of the area at which success-rate and prediction-rate curves are told."""
 SHARES = (0.05, 0.10, 0.20)
@@ -52,39 +45,6 @@ SHARES = (0.05, 0.10, 0.20)
 
 HELD_OUT: Mapping[str, HeldOut] = {"pixel": "pixel", "landslide": "landslide"}
 """What is held out of training rows to choose a blend's weights, by protocol; else blocks."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How samples are split.
-
-    Attributes
-    ----------
-    train_share, repeats
-        Of `pixel`.
-    folds : int
-        Of `landslide` and `block`.
-    block_size, buffer : float
-        Of `block`, in metres.
-    origin : (float, float)
-        North-west corner from which blocks are laid.
-    seed : int
-        Of the study.
-    """
-
-    train_share: float
-    repeats: int
-    folds: int
-    block_size: float
-    buffer: float
-    origin: tuple[float, float]
-    seed: int
-
-
-def origin(grid: GeoBox) -> tuple[float, float]:
-    """Return the corner from which blocks are laid."""
-    box = grids.bounds(grid)
-    return float(box.left), float(box.top)
 
 
 def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
@@ -99,7 +59,7 @@ def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
     """
     if len(samples.table) < FEWEST_POINTS:
         raise InputError(f"{len(samples.table)} samples are too few; it needs {FEWEST_POINTS}")
-    recipe = training.Recipe("lr", "sincos", {})
+    recipe = Recipe("lr", "sincos", {})
     probability = np.full(len(samples.table), np.nan)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 5]))
     parts = rng.integers(0, 5, len(probability))
@@ -115,56 +75,6 @@ def block_size(samples: Samples, seed: int) -> blocks.BlockSize:
     x, y = samples.places
     residual = (samples.label - probability)[some]
     return blocks.suggest_size(x[some], y[some], residual, seed, samples.event[some])
-
-
-def chosen_splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
-    """Return the splits of a protocol, in a fixed order.
-
-    Raises
-    ------
-    InputError
-        The samples cannot be split so.
-    """
-    try:
-        return _splits(samples, protocol, plan)
-    except InputError as error:
-        raise InputError(f"{error} (see {KEYS[protocol]} in the study file)") from error
-
-
-def _splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
-    t, y = samples.table, samples.label
-    x, north = samples.places
-    if protocol == "pixel":
-        return list(splits.pixel(y, plan.train_share, plan.repeats, plan.seed))
-    if protocol == "landslide":
-        return list(
-            splits.landslide(
-                y,
-                t["landslide_id"].to_numpy(),
-                x,
-                north,
-                repeats=1,
-                seed=plan.seed,
-                folds=plan.folds,
-                event=samples.event,
-            )
-        )
-    if protocol != "block":
-        raise ValueError(f"protocol {protocol!r} has no splits here")
-    return list(
-        splits.block(
-            y,
-            x,
-            north,
-            plan.block_size,
-            buffer=plan.buffer,
-            folds=plan.folds,
-            repeats=1,
-            seed=plan.seed,
-            origin=plan.origin,
-            event=samples.event,
-        )
-    )
 
 
 def training_areas(samples: Samples, split: Split, plan: Plan) -> dict[str, dict[int, int]]:
@@ -355,7 +265,7 @@ def _success(model: FittedModel, samples: Samples, split: Split) -> Curve:
 
 
 def fit(
-    recipe: training.Recipe,
+    recipe: Recipe,
     samples: Samples,
     chosen: Sequence[Split],
     plan: Plan,

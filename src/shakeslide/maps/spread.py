@@ -29,6 +29,7 @@ from shakeslide.io.tile_jobs import TileJob
 from shakeslide.layers.masks import Masks
 from shakeslide.learning import training
 from shakeslide.learning.bundle import FittedModel
+from shakeslide.learning.recipe import Recipe
 from shakeslide.maps import prediction
 from shakeslide.models import storage
 from shakeslide.sampling.encoding import Encoder
@@ -92,7 +93,7 @@ def bags(
 
 
 def fit_members(
-    recipe: training.Recipe,
+    recipe: Recipe,
     samples: Samples,
     rows: NDArray[np.int64],
     members: int,

@@ -13,9 +13,8 @@ from shakeslide.core import extensions
 from shakeslide.core.errors import InputError
 from shakeslide.models.base import ArrayReader, Arrays, Model, ModelParameter
 from shakeslide.models.chunks import predict_in_chunks
+from shakeslide.models.registry import GROUP
 
-GROUP = "shakeslide.models"
-"""Entry points by which packages bring estimators."""
 _PREFIX = "own."
 
 

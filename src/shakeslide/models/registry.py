@@ -1,37 +1,22 @@
-"""The models by name, with the paper's settings."""
+"""The models by name, with the paper's settings; their classes are loaded when they are made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from shakeslide.core import extensions
 from shakeslide.core.errors import InputError, did_you_mean
-from shakeslide.models.base import Model, ModelParameter
-from shakeslide.models.blend import ModelBlend
-from shakeslide.models.formulas.few_terms import FewTerms
-from shakeslide.models.formulas.hierarchy import AnalyticHierarchy
-from shakeslide.models.formulas.jessee import Jessee2018, Jessee2022
-from shakeslide.models.formulas.kritikos import Kritikos2015
-from shakeslide.models.formulas.newmark import Newmark
-from shakeslide.models.formulas.raw import RawModel
-from shakeslide.models.formulas.slope_shaking import SlopePGA, SlopePGV
-from shakeslide.models.frequency_ratio import FrequencyRatio
-from shakeslide.models.kernel_machines.svm import SupportVectorMachine
-from shakeslide.models.logistic import LogisticRegression
-from shakeslide.models.own import GROUP, OwnModel
-from shakeslide.models.perceptron import MultilayerPerceptron
-from shakeslide.models.sae.autoencoder import StackedAutoencoder
-from shakeslide.models.tree_models.forest import (
-    AdaBoost,
-    DecisionTree,
-    ExtraTrees,
-    GradientBoosting,
-    RandomForest,
-)
-from shakeslide.models.tree_models.light_boosting import PACKAGE, LightGBM
+from shakeslide.models.sae.modern import WHOLE
 
+if TYPE_CHECKING:
+    from shakeslide.models.base import Model, ModelParameter
+
+GROUP = "shakeslide.models"
+"""Entry points by which packages bring estimators."""
 _PAPER = "Remote Sens. 2021, 13, 3436"
 
 
@@ -60,7 +45,8 @@ class ModelEntry:
 
     Attributes
     ----------
-    cls : type of Model
+    home : str
+        Module within `shakeslide.models` and name of the class.
     description : str
         One line.
     citation : str
@@ -76,9 +62,11 @@ class ModelEntry:
         Other defaults, by their name.
     package : str
         Optional library that fits it, which the extra of the same name installs.
+    raw : bool
+        Whether the model takes raw factors, not encoded ones.
     """
 
-    cls: type[Model]
+    home: str
     description: str
     citation: str = ""
     params: Mapping[str, ModelParameter] = field(default_factory=dict)
@@ -87,16 +75,13 @@ class ModelEntry:
     of_event: tuple[str, ...] = ()
     variants: Mapping[str, Variant] = field(default_factory=dict)
     package: str = ""
+    raw: bool = False
 
-    @property
-    def raw(self) -> bool:
-        """Whether the model takes raw factors, not encoded ones."""
-        return issubclass(self.cls, RawModel)
-
-    @property
-    def blends(self) -> bool:
-        """Whether the model is a blend of others."""
-        return issubclass(self.cls, ModelBlend)
+    @cached_property
+    def cls(self) -> type[Any]:
+        """The class, imported on first use."""
+        module, _, name = self.home.partition(":")
+        return cast("type[Any]", getattr(import_module(f"shakeslide.models.{module}"), name))
 
     def make(self, **params: ModelParameter) -> Model:
         """Return an unfitted model: the paper's parameters, then `params` over them.
@@ -107,26 +92,19 @@ class ModelEntry:
             For a parameter that the model doesn't have.
         """
         if self.own:
-            return OwnModel(self.own, params)
+            return cast("Model", self.cls(self.own, params))
         known = self.cls._get_param_names()
         for name in params:
             if name not in known:
                 raise InputError(
                     f"{self.cls.__name__} has no setting '{name}'.{did_you_mean(name, known)}"
                 )
-        return self.cls(**{**self.params, **params})
-
-
-def _modern() -> dict[str, ModelParameter]:
-    """Return the parameters of the autoencoder's present-day settings."""
-    params = dict(StackedAutoencoder.modern().get_params())
-    del params["random_state"]
-    return params
+        return cast("Model", self.cls(**{**self.params, **params}))
 
 
 MODELS: dict[str, ModelEntry] = {
     "sae": ModelEntry(
-        StackedAutoencoder,
+        "sae.autoencoder:StackedAutoencoder",
         "stacked sparse autoencoder with softmax, pre-trained layer by layer",
         _PAPER,
         {
@@ -136,82 +114,105 @@ MODELS: dict[str, ModelEntry] = {
             "pretrain_steps": 2_000,
             "batch_size": 256,
         },
-        variants={"modern": Variant(_modern(), "sincos", "normal")},
+        variants={"modern": Variant(WHOLE, "sincos", "normal")},
     ),
-    "lr": ModelEntry(LogisticRegression, "logistic regression, L2", _PAPER, {"C": 1.0}),
+    "lr": ModelEntry("logistic:LogisticRegression", "logistic regression, L2", _PAPER, {"C": 1.0}),
     "svm": ModelEntry(
-        SupportVectorMachine,
+        "kernel_machines.svm:SupportVectorMachine",
         "support vector machine, Gaussian kernel, Platt's probabilities",
         f"{_PAPER}; Platt 1999",
         {"C": 1.0, "gamma": 0.001},
     ),
     "rf": ModelEntry(
-        RandomForest,
+        "tree_models.forest:RandomForest",
         "random forest",
         f"{_PAPER}; Breiman 2001, Mach. Learn. 45:5",
         {"n_estimators": 62, "max_depth": 13},
     ),
     "fr": ModelEntry(
-        FrequencyRatio, "frequency ratio", "Lee & Talib 2005, Environ. Geol. 47:982", {"bins": 10}
+        "frequency_ratio:FrequencyRatio",
+        "frequency ratio",
+        "Lee & Talib 2005, Environ. Geol. 47:982",
+        {"bins": 10},
     ),
-    "tree": ModelEntry(DecisionTree, "decision tree", "Breiman et al. 1984", {"max_depth": 13}),
+    "tree": ModelEntry(
+        "tree_models.forest:DecisionTree", "decision tree", "Breiman et al. 1984", {"max_depth": 13}
+    ),
     "adaboost": ModelEntry(
-        AdaBoost, "adaptive boosting of stumps", "Zhu et al. 2009, Stat. Interface 2:349"
+        "tree_models.forest:AdaBoost",
+        "adaptive boosting of stumps",
+        "Zhu et al. 2009, Stat. Interface 2:349",
     ),
-    "mlp": ModelEntry(MultilayerPerceptron, "the network of sae without pre-training", _PAPER),
+    "mlp": ModelEntry(
+        "perceptron:MultilayerPerceptron", "the network of sae without pre-training", _PAPER
+    ),
     "hgb": ModelEntry(
-        GradientBoosting, "gradient boosting on binned features", "Ke et al. 2017, NeurIPS 30"
+        "tree_models.forest:GradientBoosting",
+        "gradient boosting on binned features",
+        "Ke et al. 2017, NeurIPS 30",
     ),
     "et": ModelEntry(
-        ExtraTrees, "extremely randomised trees", "Geurts et al. 2006, Mach. Learn. 63:3"
+        "tree_models.forest:ExtraTrees",
+        "extremely randomised trees",
+        "Geurts et al. 2006, Mach. Learn. 63:3",
     ),
     "lgbm": ModelEntry(
-        LightGBM,
+        "tree_models.light_boosting:LightGBM",
         "gradient boosting by LightGBM, with random thresholds",
         "Ke et al. 2017, NeurIPS 30",
-        package=PACKAGE,
+        package="lightgbm",
     ),
     "best": ModelEntry(
-        ModelBlend,
+        "blend:ModelBlend",
         "weighted mean of the log-odds of other models, with weights chosen on held-out ground",
         "Breiman 1996, Mach. Learn. 24:49",
     ),
     "few": ModelEntry(
-        FewTerms,
+        "formulas.few_terms:FewTerms",
         "logistic regression on sin(slope), ln shaking and their product, rising with both",
+        raw=True,
     ),
     "ahp": ModelEntry(
-        AnalyticHierarchy,
+        "formulas.hierarchy:AnalyticHierarchy",
         "analytic hierarchy process: weights from comparisons of factors in pairs",
         "Saaty 1980, The Analytic Hierarchy Process",
+        raw=True,
     ),
     "newmark": ModelEntry(
-        Newmark,
+        "formulas.newmark:Newmark",
         "Newmark displacement of an infinite slope",
         "Jibson 2007, Eng. Geol. 91:209; Jibson et al. 2000, Eng. Geol. 58:271",
         static=True,
         of_event=("magnitude",),
+        raw=True,
     ),
     "jessee2018": ModelEntry(
-        Jessee2018,
+        "formulas.jessee:Jessee2018",
         "global logistic model",
         "Nowicki Jessee et al. 2018, JGR Earth Surf. 123:1835",
         static=True,
+        raw=True,
     ),
     "jessee2022": ModelEntry(
-        Jessee2022,
+        "formulas.jessee:Jessee2022",
         "global logistic model, revised",
         "Allstadt et al. 2022, Earthq. Spectra 38:5",
         static=True,
+        raw=True,
     ),
     "kritikos2015": ModelEntry(
-        Kritikos2015,
+        "formulas.kritikos:Kritikos2015",
         "fuzzy overlay of intensity, slope, distance to faults and position on the slope",
         "Kritikos et al. 2015, JGR Earth Surf. 120:711",
         static=True,
+        raw=True,
     ),
-    "slope_pga": ModelEntry(SlopePGA, "rank by tan(slope) times PGA", "", static=True),
-    "slope_pgv": ModelEntry(SlopePGV, "rank by tan(slope) times PGV", "", static=True),
+    "slope_pga": ModelEntry(
+        "formulas.slope_shaking:SlopePGA", "rank by tan(slope) times PGA", "", static=True, raw=True
+    ),
+    "slope_pgv": ModelEntry(
+        "formulas.slope_shaking:SlopePGV", "rank by tan(slope) times PGV", "", static=True, raw=True
+    ),
 }
 """The models by the name that a study uses."""
 
@@ -229,6 +230,6 @@ def entry(name: str) -> ModelEntry:
             return MODELS[name]
         if name in extensions.names(GROUP):
             brought = f"estimator of the package {extensions.package(GROUP, name)}"
-            return ModelEntry(OwnModel, brought, "", own=name)
+            return ModelEntry("own:OwnModel", brought, "", own=name)
     known = [*MODELS, *extensions.names(GROUP)]
     raise InputError(f"no model '{name}'.{did_you_mean(str(name), known)}")

@@ -87,7 +87,8 @@ def restore(
     found = entry(name)
     if found.own and params.get("name") != name:
         raise InputError(f"stored {name}: its parameters are those of another model")
-    return found.cls.from_arrays(arrays, params)
+    restored: Model = found.cls.from_arrays(arrays, params)
+    return restored
 
 
 def _plain(value: object) -> object:

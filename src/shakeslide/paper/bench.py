@@ -18,10 +18,10 @@ from shakeslide.core.errors import InputError
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.core.progress import Advance, silent
 from shakeslide.evaluation.splits import Split
-from shakeslide.learning import bundle, training, validation
+from shakeslide.learning import bundle, plans, training, validation
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.learning.judgement import Curve
-from shakeslide.learning.training import Recipe
+from shakeslide.learning.recipe import Recipe
 from shakeslide.models.base import ModelParameter
 from shakeslide.models.sae.autoencoder import fit_members
 from shakeslide.paper.scale import Scale
@@ -77,7 +77,7 @@ class Bench:
 
     run: Run
     samples: Samples
-    plan: validation.Plan
+    plan: plans.Plan
     protocol: str
     scale: Scale
     splits: tuple[Split, ...]
@@ -277,7 +277,7 @@ def open_bench(run: Run, protocol: str, scale: Scale) -> Bench:
     need(run, [run.marks.samples()])
     samples = samples_of(run)
     plan = replace(run.plan(samples), repeats=scale.repeats)
-    splits = validation.chosen_splits(samples, protocol, plan)[: scale.repeats]
+    splits = plans.chosen_splits(samples, protocol, plan)[: scale.repeats]
     return Bench(run, samples, plan, protocol, scale, tuple(splits))
 
 

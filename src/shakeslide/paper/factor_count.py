@@ -11,7 +11,8 @@ import pandas as pd
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation.splits import Split
 from shakeslide.learning import explanation
-from shakeslide.learning.training import TOGETHER, Recipe
+from shakeslide.learning.recipe import Recipe
+from shakeslide.learning.training import TOGETHER
 from shakeslide.paper import claims, outcomes, plots, scale, summaries
 from shakeslide.paper.bench import MODELS, Bench
 from shakeslide.paper.outcomes import Told

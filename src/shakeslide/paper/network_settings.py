@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shakeslide.core.progress import Advance
 from shakeslide.evaluation.splits import Split
-from shakeslide.learning.training import Recipe
+from shakeslide.learning.recipe import Recipe
 from shakeslide.paper import outcomes, plots, printed_figures, scale, summaries
 from shakeslide.paper.bench import Bench
 from shakeslide.paper.outcomes import Told

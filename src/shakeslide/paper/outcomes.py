@@ -20,7 +20,7 @@ from shakeslide.core import documents, spreadsheets
 from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import InputError, shortened
 from shakeslide.core.files import replacing
-from shakeslide.learning.training import Recipe
+from shakeslide.learning.recipe import Recipe
 from shakeslide.paper import claims
 from shakeslide.paper.bench import THRESHOLD, Bench
 from shakeslide.paper.claims import Claim, TestedClaim

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from shakeslide.core import first_use
 
 if TYPE_CHECKING:
     from shakeslide.pipeline.checking import check, only_looking
@@ -44,14 +45,8 @@ _HOMES = {
     "run": ["Run"],
     "order": ["STAGES", "run_all", "run_stages", "stage_of"],
 }
-"""Where the names are made."""
+"""Where the names are made: the names of the stages, which the command line's help shows, need no
+libraries."""
 
 
-def __getattr__(name: str) -> Any:
-    # On first use: the names of the stages, which the command line's help shows, need no libraries.
-    for module, names in _HOMES.items():
-        if name in names:
-            value = getattr(import_module(f"shakeslide.pipeline.{module}"), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module 'shakeslide.pipeline' has no attribute '{name}'")
+__getattr__ = first_use.names(__name__, _HOMES)

@@ -16,11 +16,10 @@ from shakeslide._version import __version__
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.factors.factor import Factor
 from shakeslide.geo import grid as grids
-from shakeslide.learning import validation
+from shakeslide.learning import plans
 from shakeslide.pipeline.memory import once
 from shakeslide.pipeline.stage import Artefact
 from shakeslide.results.evaluation_document import Evaluation
-from shakeslide.results.importance_document import Importance
 from shakeslide.sampling import sample_table
 from shakeslide.study.schema import Settings
 
@@ -183,7 +182,7 @@ class Marks:
             for k in range(self.run.study.map.members)
         ]
 
-    def trial(self, name: str, protocol: str, plan: validation.Plan) -> str:
+    def trial(self, name: str, protocol: str, plan: plans.Plan) -> str:
         """Return the mark of a model's trials under a protocol."""
         # Only what the protocol depends on: the rest may change without new fits.
         blocks = [plan.block_size, plan.buffer, plan.origin] if protocol == "block" else []
@@ -216,6 +215,9 @@ class Marks:
     def importance(self) -> Artefact:
         """Return what is computed of the factors."""
         models = {n: self.judged_fit(n) for n in self.run.models.stored()}
+        # Here, because it loads the libraries that explain models.
+        from shakeslide.results.importance_document import Importance
+
         mark = fingerprint(models, f"schema {Importance.schema_number}")
         return Artefact("importance", mark, "explain")
 

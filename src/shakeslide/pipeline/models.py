@@ -23,7 +23,7 @@ from shakeslide.evaluation import splits
 from shakeslide.geo import grid as grids
 from shakeslide.geo.grid import Tile
 from shakeslide.layers.readers import raster_source
-from shakeslide.learning import bundle, explanation, final_model, training, validation
+from shakeslide.learning import bundle, explanation, final_model, plans, training, validation
 from shakeslide.pipeline.inputs import ground_of, samples_of
 from shakeslide.pipeline.place import cell_at
 from shakeslide.pipeline.run import Run
@@ -96,7 +96,7 @@ def _require_calibrating(run: Run, samples: sample_table.Samples) -> None:
         if protocol != "event":
             # What cannot be split is for the evaluation to report.
             with suppress(InputError):
-                found = validation.chosen_splits(samples, protocol, run.plan(samples))
+                found = plans.chosen_splits(samples, protocol, run.plan(samples))
                 rows += [split.train for split in found]
     training.require_calibrating(run.study.models.calibration, samples, rows)
 
@@ -184,12 +184,12 @@ evaluate = Evaluate()
 
 
 def _outcome(
-    run: Run, samples: sample_table.Samples, protocol: str, plan: validation.Plan
+    run: Run, samples: sample_table.Samples, protocol: str, plan: plans.Plan
 ) -> evaluation_file.Outcome:
     """Fit and judge all models under a protocol."""
     together = _events(run, samples) if protocol == "event" else None
     if together is None:
-        chosen = validation.chosen_splits(samples, protocol, plan)
+        chosen = plans.chosen_splits(samples, protocol, plan)
         groups = validation.groups(samples, protocol, plan)
         others = None
     else:
@@ -248,7 +248,7 @@ class _Trials:
 
     run: Run
     samples: sample_table.Samples
-    plan: validation.Plan
+    plan: plans.Plan
     chosen: Sequence[splits.Split]
     on: Advance
     events: events.Events | None
@@ -431,7 +431,7 @@ def explain_place(run: Run, name: str, x: float, y: float) -> explanation.Attrib
 
 def first_split(run: Run, samples: sample_table.Samples) -> splits.Split:
     """Return the split on whose training rows `train` fits the models that are judged."""
-    return validation.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]
+    return plans.chosen_splits(samples, "pixel", replace(run.plan(samples), repeats=1))[0]
 
 
 def mapped_rows(run: Run, samples: sample_table.Samples) -> NDArray[np.int64]:

@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from shakeslide.core.allocator import give_back
@@ -26,7 +25,7 @@ from shakeslide.layers.inventory import load as load_landslides
 from shakeslide.layers.masks import Masks
 from shakeslide.layers.masks import load as load_masks
 from shakeslide.layers.readers import raster_info, raster_source
-from shakeslide.learning import validation
+from shakeslide.learning import plans
 from shakeslide.pipeline.marks import Marks
 from shakeslide.pipeline.memory import forget, is_known, once
 from shakeslide.pipeline.selection import Selection
@@ -34,6 +33,9 @@ from shakeslide.results.ledger import Ledger
 from shakeslide.sampling import sample_table
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.settings import Inventory, Study
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LARGE = 2_000_000
 """Vertices of a layer from which on it is read again rather than kept: it takes 200 MB or more."""
@@ -197,16 +199,16 @@ class Run:
         """Return the lazy stack of the prepared factors, (factor, y, x)."""
         return stacks.stored(self.out / "factors", self.codes, self.tile())
 
-    def plan(self, samples: sample_table.Samples) -> validation.Plan:
+    def plan(self, samples: sample_table.Samples) -> plans.Plan:
         """Return how the samples are split."""
         asked = self.study.evaluation
-        return validation.Plan(
+        return plans.Plan(
             train_share=self.study.samples.train_share,
             repeats=asked.repeats,
             folds=asked.folds,
             # "auto" in the study is a length in the samples.
             block_size=samples.counts.block_size,
             buffer=asked.buffer,
-            origin=validation.origin(self.grid()),
+            origin=plans.origin(self.grid()),
             seed=self.study.study.seed,
         )

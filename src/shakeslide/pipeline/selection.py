@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shakeslide.core.errors import InputError
 from shakeslide.learning import model_recipes
-from shakeslide.learning.training import Recipe
+from shakeslide.learning.recipe import Recipe
 from shakeslide.pipeline.memory import once
 from shakeslide.results import evaluation_document
 

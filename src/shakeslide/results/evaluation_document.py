@@ -11,7 +11,6 @@ from pydantic import Field
 
 from shakeslide.core import documents
 from shakeslide.core.documents import Document
-from shakeslide.learning.bundle import Method
 from shakeslide.learning.judgement import (
     Confusion,
     RateCurves,
@@ -20,6 +19,7 @@ from shakeslide.learning.judgement import (
     RocCurve,
     Scores,
 )
+from shakeslide.learning.recipe import Method
 
 NAME = "evaluation.json"
 STRICTNESS = ("pixel", "landslide", "block", "event")

@@ -19,9 +19,9 @@ from shakeslide.evaluation import audit, intervals
 from shakeslide.evaluation.calibration import correct_prior
 from shakeslide.evaluation.scores import MEASURES, scores
 from shakeslide.evaluation.splits import Split
-from shakeslide.learning.bundle import Method
 from shakeslide.learning.judgement import Curve, Judgement, Scores
-from shakeslide.learning.validation import Plan
+from shakeslide.learning.plans import Plan
+from shakeslide.learning.recipe import Method
 from shakeslide.results import evaluation_document
 from shakeslide.results.evaluation_document import (
     Balance,

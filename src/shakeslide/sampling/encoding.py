@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from shakeslide.core.errors import InputError
 
@@ -410,9 +410,11 @@ def normal_scores(
     values : array, (rows,) float64
         Of the training rows.
     """
-    unique, first = np.unique(np.quantile(values, ndtr(SCORES)), return_index=True)
+    unique, first = np.unique(np.quantile(values, scipy.special.ndtr(SCORES)), return_index=True)
     last = np.append(first[1:], len(SCORES)) - 1
     # The middle of ranks: that of scores would lie far out where the value is the least.
-    middle = ndtri((ndtr(SCORES[first]) + ndtr(SCORES[last])) / 2)
+    middle = scipy.special.ndtri(
+        (scipy.special.ndtr(SCORES[first]) + scipy.special.ndtr(SCORES[last])) / 2
+    )
     scores = np.where(first == last, SCORES[first], middle)
     return tuple(unique.tolist()), tuple(scores.tolist())

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from scipy import ndimage
 
 from shakeslide.sources.landslide import Cells
 
@@ -194,7 +194,7 @@ def trim(
 
 def _ring(inside: Cells, cell: tuple[float, float], rule: Rule) -> Cells:
     # Rows come first: (dy, dx).
-    away = ndimage.distance_transform_edt(~inside, sampling=(cell[1], cell[0]))
+    away = scipy.ndimage.distance_transform_edt(~inside, sampling=(cell[1], cell[0]))
     ring: Cells = (away > rule.ring[0]) & (away <= rule.ring[1])
     return ring
 
@@ -204,7 +204,8 @@ def _most_around(unchanged: Cells, known: Cells) -> Cells:
     eight = np.ones((3, 3), np.int8)
     eight[1, 1] = 0
     count, of = (
-        ndimage.convolve(c.astype(np.int8), eight, mode="constant") for c in (unchanged, known)
+        scipy.ndimage.convolve(c.astype(np.int8), eight, mode="constant")
+        for c in (unchanged, known)
     )
     most: Cells = 2 * count > of
     return most

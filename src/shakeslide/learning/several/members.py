@@ -17,9 +17,9 @@ from scipy.special import expit, logit
 from shakeslide.core import random_streams
 from shakeslide.learning import training
 from shakeslide.learning.bundle import FittedModel
+from shakeslide.learning.recipe import Recipe
 from shakeslide.learning.several.common_factors import SLOPE
 from shakeslide.learning.several.joined_ground import Ground
-from shakeslide.learning.training import Recipe
 from shakeslide.models.base import ModelParameter
 from shakeslide.models.formulas.few_terms import FewTerms, rising_logistic
 

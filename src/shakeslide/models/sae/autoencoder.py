@@ -27,14 +27,13 @@ from shakeslide.models.logistic import logistic
 from shakeslide.models.parallel import processors
 from shakeslide.models.sae import sae_checkpoint as checkpoints
 from shakeslide.models.sae import sae_training as training
+from shakeslide.models.sae.modern import BOUNDED, MODERN
 from shakeslide.models.sae.sae_network import ACTIVATIONS, Autoencoder, Floats, Network, joined
 
 NEARLY = 1e-6
 """Rounding that features may lie beyond [0, 1] without being scaled."""
 FARTHEST = 10.0
 """Greatest feature that a network without decoders takes unscaled: normal scores end at 3."""
-BOUNDED = ("sigmoid", "tanh")
-"""Activations that cannot give back any number."""
 _CHOICES: dict[str, tuple[str, ...]] = {
     "loss_reduction": ("sum", "mean"),
     "optimiser": ("sgd", "adamw"),
@@ -248,25 +247,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         cycle, or for 100 passes over the rows where that is less, their logits averaged. They are
         meant for normal scores.
         """
-        settings = {
-            "units": (96, 48),
-            "activation": "silu",
-            "beta": 0.0,
-            "dropout": 0.3,
-            "input_dropout": 0.1,
-            "weight_decay": 0.0125,
-            "pretrain_steps": 0,
-            "steps": 1200,
-            "learning_rate": 3e-3,
-            "optimiser": "adamw",
-            "schedule": "one_cycle",
-            "init": "xavier",
-            "members": 4,
-            "average": "logit",
-            "balanced": True,
-            "passes": 100,
-        }
-        return cls(**{**settings, **changes})
+        return cls(**{**MODERN, **changes})
 
     limits_: NDArray[np.float32] | None = None
 
