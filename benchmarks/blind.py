@@ -32,6 +32,7 @@ from shakeslide.core import documents
 from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
 from shakeslide.factors import terrain
+from shakeslide.hazard.strong_shaking import STRONG
 from shakeslide.models.formulas import kritikos
 from shakeslide.rapid import command, new_earthquake
 from shakeslide.rapid.totals import Totals
@@ -41,7 +42,7 @@ from shakeslide.synthetic.failure import critical_acceleration, displacement
 
 Array = NDArray[np.floating]
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
-LEAST_PGA, LEAST_SLOPE = 0.10, 5.0
+LEAST_SLOPE = 5.0
 BLOCK, TRIALS, BINS = 3000.0, 500, 2000
 USUAL = "jessee2022"
 
@@ -130,7 +131,9 @@ class Frame:
 
 def cells(grid: Grid, failed: Array, more: Array, mapped: float | None = None) -> Frame:
     """Return a frame of single cells."""
-    inside = (grid.pga >= LEAST_PGA) & (grid.slope >= LEAST_SLOPE) & np.isfinite(grid.pgv) & more
+    inside = (
+        (grid.pga >= STRONG["PGA"]) & (grid.slope >= LEAST_SLOPE) & np.isfinite(grid.pgv) & more
+    )
     rows, cols = np.nonzero(inside)
     side = round(BLOCK / grid.cell)
     _, block = np.unique(rows // side * 10_000 + cols // side, return_inverse=True)

@@ -13,8 +13,9 @@ from pyproj import Transformer
 from shakeslide.geo import grid as grids
 from shakeslide.rapid import event_figures
 from shakeslide.rapid.coverage import covered, epicentre, shortfalls
-from shakeslide.rapid.first_places import FirstSquares, Square
+from shakeslide.rapid.first_places import FirstSquares
 from shakeslide.report.cartography import View
+from shakeslide.report.places import Square
 from shakeslide.shaking import shakemap_motion
 from shakeslide.shaking.ground_motion import GroundMotion
 
@@ -75,7 +76,7 @@ def test_the_name_of_a_place_covers_neither_a_square_nor_another_name():
     left, right, bottom, top = view.extent
     x, y = (left + right) / 2, (bottom + top) / 2
     square = Square(
-        label="A", longitude=0, latitude=0, x=x + 2500, y=y, expected=1, ground=1
+        label="A", longitude=0, latitude=0, x=x + 2500, y=y, expected=1, ground=1, outline=()
     )  # fmt: skip
     shown = event_figures.Shown(
         view=view, values=np.zeros(view.shape, np.float32), shade=None, norm=Normalize(0, 1),

@@ -5,13 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from shakeslide.learning.recipe import Recipe
 from shakeslide.study.settings import Evaluation, Maps
-
-if TYPE_CHECKING:
-    from shakeslide.models.kernel_machines.svm import SupportVectorMachine
 
 MOST_WEIGHTS = 10_000_000
 """Weights of a network; the preset's have some ten thousand."""
@@ -103,10 +100,9 @@ def _of_machine(recipe: Recipe, factors: int, rows: Rows) -> list[str]:
 
     With the exact kernel the time grows at least with the square of the rows.
     """
-    if recipe.name != "svm" or rows.mapped <= max(MANY_ROWS, rows.judged):
+    if rows.mapped <= max(MANY_ROWS, rows.judged):
         return []
-    machine = cast("SupportVectorMachine", recipe.make(0))
-    if not machine.is_exact(rows.mapped, factors):
+    if not recipe.has_exact_kernel(rows.mapped, factors):
         return []
     times = rows.mapped / rows.judged
     return [

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.optimize import curve_fit
 
+from shakeslide.hazard.strong_shaking import STRONG
+
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-LEAST_PGA = 0.10
-"""PGA (g) from which on a cell counts."""
 LEAST_P = 0.002
 """Probability (share of the area) from which on a cell counts."""
 LARGEST_COVERAGE = 0.256
@@ -48,7 +48,7 @@ class Aggregate:
 
 def counted(p: Array, pga: Array) -> Bool:
     """Return which cells count, of probabilities and PGA (g), any shape; NaN never does."""
-    return np.asarray((p >= LEAST_P) & (pga >= LEAST_PGA))
+    return np.asarray((p >= LEAST_P) & (pga >= STRONG["PGA"]))
 
 
 def total(p: Array, weight: Array | float, counts: Bool) -> float:

@@ -103,7 +103,7 @@ class Polygons:
         )  # fmt: skip
 
     def some(self, which: Sequence[int] | NDArray[np.int64]) -> Polygons:
-        """Return some of the polygons, in the order of their places `which`."""
+        """Return some of the polygons, in the order of their places `which`, (n,)."""
         own = [slice(self.start[k], self.start[k + 1]) for k in which]
         start = np.cumsum([0, *(s.stop - s.start for s in own)])
         points, last = (np.concatenate([a[s] for s in own]) for a in (self.points, self.last))

@@ -14,6 +14,7 @@ from shakeslide.models.registry import GROUP, entry
 if TYPE_CHECKING:
     from shakeslide.models.base import Model, ModelParameter
     from shakeslide.models.formulas.raw import Described, RawModel
+    from shakeslide.models.kernel_machines.svm import SupportVectorMachine
     from shakeslide.models.own import OwnModel
     from shakeslide.sampling.encoding import Angles, Scaling
 
@@ -108,6 +109,12 @@ class Recipe:
     def _raw(self) -> RawModel | None:
         """Return the unfitted estimator if it takes raw factors: only then its class is loaded."""
         return cast("RawModel", self.make(0)) if entry(self.name).raw else None
+
+    def has_exact_kernel(self, rows: int, features: int) -> bool:
+        """Whether it is a support vector machine that takes each pair of so many rows."""
+        if self.name != "svm":
+            return False
+        return cast("SupportVectorMachine", self.make(0)).is_exact(rows, features)
 
     @property
     def storable(self) -> bool:

@@ -8,10 +8,9 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from shakeslide.geo import grid as grids
+from shakeslide.hazard.strong_shaking import STRONG
 from shakeslide.shaking.ground_motion import GroundMotion
 
-STRONG = 0.1
-"""PGA in g from which the area counts: that from which the USGS counts landslides."""
 LEAST = 0.9
 """Share of it below which the reader is warned that totals are those of a part."""
 
@@ -19,9 +18,9 @@ LEAST = 0.9
 def covered(motion: GroundMotion, grid: GeoBox) -> float | None:
     """Return the share of the strongly shaken area, sea included, that lies on the grid.
 
-    None if no node of the ground motion has a PGA of `STRONG`.
+    None if no node of the ground motion has a strong PGA.
     """
-    rows, cols = np.nonzero(motion.pga.median >= STRONG)
+    rows, cols = np.nonzero(motion.pga.median >= STRONG["PGA"])
     if rows.size == 0:
         return None
     affine = motion.grid.affine
@@ -39,8 +38,8 @@ def shortfalls(motion: GroundMotion, grid: GeoBox) -> list[str]:
     if share is not None and share < LEAST:
         out.append(
             f"the map covers {100 * share:.0f} % of the area where the ShakeMap has a PGA of "
-            f"{STRONG:g} g or more (sea included); alert and totals are for this part only. If the "
-            "rest is land, use a DEM that covers it"
+            f"{STRONG['PGA']:g} g or more (sea included); alert and totals are for this part only. "
+            "If the rest is land, use a DEM that covers it"
         )
     if motion.epicentre is not None and epicentre(motion, grid) is None:
         out.append("the epicentre lies outside the map")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from shakeslide.core import spreadsheets
 from shakeslide.core.files import replacing
@@ -60,9 +61,9 @@ class Sums:
     ground: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Place:
-    """A square of ground.
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    """A square of ground in which a map expects landslides.
 
     Attributes
     ----------
@@ -72,9 +73,8 @@ class Place:
         Of its centre, WGS 84, in degrees.
     x, y : float
         Of its centre, in the map's CRS.
-    expected, mapped, ground : float
-        Expected landslide area, mapped one (of cells with all factors), and area with a value, in
-        square metres.
+    expected, ground : float
+        Expected landslide area, and area with a value, in square metres.
     outline : sequence of (longitude, latitude)
         Its corners, counter-clockwise, the first again at the end.
     """
@@ -85,7 +85,6 @@ class Place:
     x: float
     y: float
     expected: float
-    mapped: float
     ground: float
     outline: Sequence[tuple[float, float]]
 
@@ -100,6 +99,19 @@ class Place:
         north, east = "N" if self.latitude >= 0 else "S", "E" if self.longitude >= 0 else "W"
         degrees = f"°{words.NBSP}"
         return f"{abs(self.latitude):.3f}{degrees}{north}, {abs(self.longitude):.3f}{degrees}{east}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place(Square):
+    """A square whose mapped landslides are known.
+
+    Attributes
+    ----------
+    mapped : float
+        Mapped landslide area (of cells with all factors) in square metres.
+    """
+
+    mapped: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,13 +196,13 @@ def find(run: Artefacts) -> Places | None:
     # Time and size: a map that is made anew in this process is summed anew.
     stat = files.probability.stat()
     sums = _kept(files.probability, (stat.st_mtime_ns, stat.st_size), side, shares)
-    first = ranking(sums.expected)[:MOST]
-    if not first:
+    ranked = _placed(run, sums)
+    if not ranked:
         return None
     return Places(
         model=files.model,
         side=side,
-        ranked=_placed(run, sums, first),
+        ranked=ranked,
         squares=int((sums.ground > 0).sum()),
         expected=float(sums.expected.sum()),
         mapped=run.samples.counts.source_cells * math.prod(grids.cell_size(run.grid)),
@@ -298,31 +310,50 @@ def ranking(expected: NDArray[np.float64]) -> list[tuple[int, int]]:
     return list(zip(rows.tolist(), cols.tolist(), strict=True))
 
 
-def _placed(run: Artefacts, sums: Sums, first: Sequence[tuple[int, int]]) -> list[Place]:
-    """Return the squares as places with their letters and coordinates."""
-    view, half = View(run.grid, 1), sums.side / 2
+def squares(sums: Sums, grid: GeoBox) -> list[Square]:
+    """Return the first `MOST` squares of a map, with their letters and coordinates.
+
+    Parameters
+    ----------
+    sums : Sums
+        Of the map.
+    grid : GeoBox
+        Of the map.
+    """
+    view, half = View(grid, 1), sums.side / 2
     # The centre, then the corners counter-clockwise, as GeoJSON wants outlines (RFC 7946, 3.1.6).
     corners = np.array([(0, 0), (-half, -half), (half, -half), (half, half), (-half, half)])
-    mapped = _mapped(run, sums)
-    places = []
-    for i, (row, col) in enumerate(first):
+    found = []
+    for i, (row, col) in enumerate(ranking(sums.expected)[:MOST]):
         x, y = sums.left + (col + 0.5) * sums.side, sums.top - (row + 0.5) * sums.side
         lon, lat = cartography.geographic(view, x + corners[:, 0], y + corners[:, 1])
         points = [(float(a), float(b)) for a, b in zip(lon, lat, strict=True)]
-        places.append(
-            Place(
+        found.append(
+            Square(
                 label=chr(65 + i),
                 longitude=points[0][0],
                 latitude=points[0][1],
                 x=x,
                 y=y,
                 expected=float(sums.expected[row, col]),
-                mapped=float(mapped[row, col]),
                 ground=float(sums.ground[row, col]),
                 outline=[*points[1:], points[1]],
             )
         )
-    return places
+    return found
+
+
+def _placed(run: Artefacts, sums: Sums) -> list[Place]:
+    """Return the first squares with what was mapped in each."""
+    mapped = _mapped(run, sums)
+    return [
+        Place(**_fields(square), mapped=float(mapped[row, col]))
+        for square, (row, col) in zip(squares(sums, run.grid), ranking(sums.expected), strict=False)
+    ]
+
+
+def _fields(square: Square) -> dict[str, Any]:
+    return {f.name: getattr(square, f.name) for f in fields(Square)}
 
 
 def _mapped(run: Artefacts, sums: Sums) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +14,7 @@ from shakeslide.report.artefacts import Artefacts, MapFiles
 from shakeslide.report.cartography import View
 from shakeslide.report.colouring import PROBABILITY
 from shakeslide.report.legends import Box
-from shakeslide.report.places import Place
+from shakeslide.report.places import Place, Square
 
 MOST = 1400
 """Cells along the longer side at most: 300 to the inch."""
@@ -31,19 +30,6 @@ OUTSIDE = 10.0
 """More than all overlaps of a letter: it never leaves the map for them."""
 MARK = "#003c71"
 """Of squares and letters: blue, which the ramp of probabilities has not."""
-
-
-class Lettered(Protocol):
-    """A square to mark: its letter, and its centre in the map's CRS."""
-
-    @property
-    def label(self) -> str: ...  # noqa: D102
-
-    @property
-    def x(self) -> float: ...  # noqa: D102
-
-    @property
-    def y(self) -> float: ...  # noqa: D102
 
 
 def draw(
@@ -107,7 +93,7 @@ def _title(run: Artefacts, files: MapFiles) -> str:
 
 def mark(
     axes: Axes,
-    squares: Sequence[Lettered],
+    squares: Sequence[Square],
     side: float,
     metres: float,
     extent: tuple[float, float, float, float],
@@ -130,7 +116,7 @@ def mark(
 
 
 def letter_places(
-    squares: Sequence[Lettered],
+    squares: Sequence[Square],
     side: float,
     metres: float,
     extent: tuple[float, float, float, float],
@@ -139,7 +125,7 @@ def letter_places(
 
     Parameters
     ----------
-    squares : sequence of Lettered
+    squares : sequence of Square
         The squares.
     side : float
         Theirs, in metres.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.hazard.strong_shaking import STRONG
 from shakeslide.learning.bundle import literal
 from shakeslide.learning.several.event_bundle import Contents
 from shakeslide.learning.several.held_out import Score
-from shakeslide.learning.several.joined_ground import SHAKEN, STEEP
+from shakeslide.learning.several.joined_ground import STEEP
 
 
 def card(contents: Contents, factors: Sequence[FactorInfo]) -> str:
@@ -44,8 +45,8 @@ def _lines(contents: Contents, factors: Sequence[FactorInfo]) -> Iterator[str]:
     for framed, words in (
         (
             True,
-            f"ground of {STEEP:g}° and more with a PGA of {SHAKEN['PGA']:g} g and more (where PGA "
-            f"is not known, a PGV of {SHAKEN['PGV']:g} cm/s and more)",
+            f"ground of {STEEP:g}° and more with a PGA of {STRONG['PGA']:g} g and more (where PGA "
+            f"is not known, a PGV of {STRONG['PGV']:g} cm/s and more)",
         ),
         (False, "all ground"),
     ):

@@ -23,12 +23,13 @@ from shakeslide.core.files import replacing
 from shakeslide.evaluation import applicability
 from shakeslide.evaluation.applicability import Applicability
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.hazard.strong_shaking import STRONG
 from shakeslide.learning import bundle
 from shakeslide.learning.bundle import FittedModel
 from shakeslide.learning.several import members
 from shakeslide.learning.several.common_factors import SLOPE
 from shakeslide.learning.several.held_out import Score
-from shakeslide.learning.several.joined_ground import SHAKEN, STEEP
+from shakeslide.learning.several.joined_ground import STEEP
 from shakeslide.models import storage
 from shakeslide.sampling.encoding import Encoder
 
@@ -277,7 +278,7 @@ class EventBundle:
         known = known[np.isfinite(known).all(axis=1)]
         codes = [f.code for f in self.factors]
         shaking = known[:, codes.index(self.contents.shaking)]
-        strong = known[shaking >= SHAKEN[self.contents.shaking]]
+        strong = known[shaking >= STRONG[self.contents.shaking]]
         slope = strong[:, codes.index(SLOPE)]
         judged = strong[slope >= STEEP]
         medians = [e.median_slope for e in self.contents.events]

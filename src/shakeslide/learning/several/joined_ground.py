@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shakeslide.core import random_streams
 from shakeslide.core import sample_columns as columns
+from shakeslide.hazard.strong_shaking import STRONG
 from shakeslide.learning.several.common_factors import SLOPE, CommonFactors
 from shakeslide.learning.several.past_runs import PastRun
 from shakeslide.sampling import events
@@ -19,8 +20,6 @@ Array = NDArray[np.float64]
 
 MOST = 20_000
 """Rows of each class and earthquake that are used."""
-SHAKEN = {"PGA": 0.1, "PGV": 8.0}
-"""Shaking in g and cm/s from which on ground is judged; PGV where PGA is not known."""
 STEEP = 5.0
 """Slope in degrees from which on ground is judged."""
 
@@ -80,8 +79,8 @@ class Ground:
         """Whether a row was shaken strongly, (rows,) bool."""
         return np.where(
             np.isnan(self.pga),
-            self.column(self.shaking) >= SHAKEN[self.shaking],
-            self.pga >= SHAKEN["PGA"],
+            self.column(self.shaking) >= STRONG[self.shaking],
+            self.pga >= STRONG["PGA"],
         )
 
     @property
