@@ -56,6 +56,7 @@ INPUTS: dict[str, object] = {"angles": "sincos", "scaling": "normal"}
 """How every contender is given its factors, so that none has an advantage of encoding."""
 VOTES: dict[str, dict[str, object]] = {
     "KF": {"context": ["factors"]},
+    "KF0": {"context": ["factors"], "exclusion": [0]},
     "K": {"context": ["place"]},
     "K0": {"context": ["place"], "exclusion": [0]},
 }

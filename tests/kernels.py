@@ -66,8 +66,8 @@ def models(_: Path) -> None:
     StackedAutoencoder(**brief).fit(X, y).predict_proba(X)
     SupportVectorMachine().fit(X, y).predict_proba(X)
     place = np.zeros((500, 3))
-    voters = Electorate(X, X[:, :1], y, np.ones(500, np.float32), place)
-    voters.tally(X, X[:, :1], (0.1, 0.5), Apart(place, 1.0))
+    voters = Electorate(X, y, np.ones(500, np.float32), place)
+    voters.tally(X, (0.1, 0.5), Apart(place, 1.0))
 
 
 SCENARIO = Scenario(seed=5, rows=280, cols=300, prevalence=0.05)

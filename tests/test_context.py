@@ -21,7 +21,7 @@ from shakeslide.evaluation import splits
 from shakeslide.evaluation.scores import scores
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.geo.grid import Tile
-from shakeslide.learning import bundle, context, model_recipes, training
+from shakeslide.learning import bundle, context, model_recipes, training, vote_spaces
 from shakeslide.learning.recipe import EXCLUSION
 from shakeslide.learning.votes import REACH, Apart, Electorate
 from shakeslide.maps import prediction
@@ -88,20 +88,15 @@ def inputs(known: context.Context, given: Samples, rows: Any = slice(None)) -> n
     return np.concatenate([known.of_factors(given.raw[rows]), of_places], axis=1)
 
 
-@pytest.mark.parametrize("classes", [0, 2])
 @pytest.mark.parametrize(("count", "numbers"), [(1, 3), (70, 2), (70, 11), (40, 0)])
-def test_votes_are_the_sums_over_all_rows(count: int, numbers: int, classes: int) -> None:
+def test_votes_are_the_sums_over_all_rows(count: int, numbers: int) -> None:
     rng = np.random.default_rng(count)
     rows, asked = (rng.normal(size=(n, numbers)).astype(np.float32) for n in (count, 9))
-    codes, theirs = (rng.integers(0, 2, (n, classes)).astype(np.float32) for n in (count, 9))
     label, weight = rng.integers(0, 2, count), rng.integers(1, 4, count).astype(np.float32)
     place, spots = rng.integers(0, 4, (count, 3)) * 1.0, rng.integers(0, 4, (9, 3)) * 1.0
     widths = (0.2, 0.5, 0.9)
-    told = Electorate(rows, codes, label, weight, place).tally(
-        asked, theirs, widths, Apart(spots, 1.5)
-    )
+    told = Electorate(rows, label, weight, place).tally(asked, widths, Apart(spots, 1.5))
     gap = ((asked[:, None].astype(float) - rows) ** 2).sum(-1)
-    gap += (theirs[:, None] != codes).sum(-1)
     between = spots[:, None] - place
     near = (np.hypot(between[..., 0], between[..., 1]) <= 1.5) & (between[..., 2] == 0)
     gap[near] = np.inf
@@ -177,10 +172,10 @@ def test_votes_on_the_ground_are_those_of_the_cells_around() -> None:
     widths = [*context.CELLS, None, None, *context.WIDE_CELLS]
     for b, width in ((b, w) for b, w in enumerate(widths) if w):
         votes = np.maximum(1 - gap / (REACH * width) ** 2, 0) ** 8
-        sums = [votes[:, y == kind].sum(1) + context.PRIOR for kind in (0, 1)]
+        sums = [votes[:, y == kind].sum(1) + vote_spaces.PRIOR for kind in (0, 1)]
         np.testing.assert_allclose(told[:, b], np.log(sums[1] / sums[0]), rtol=1e-4, atol=1e-5)
     for kind in (0, 1):
-        least = np.sqrt(gap[:, y == kind].min(axis=1)) + context.OFFSET
+        least = np.sqrt(gap[:, y == kind].min(axis=1)) + vote_spaces.OFFSET
         np.testing.assert_allclose(told[:, len(context.CELLS) + kind], np.log(least), rtol=1e-5)
 
 
@@ -291,8 +286,6 @@ def test_a_cell_of_a_map_has_the_bits_of_its_sample(model: bundle.FittedModel) -
 
 EDITS = [
     (lambda c: c["factors"]["spaces"].pop(), "the weights take"),
-    (lambda c: c["factors"]["spaces"][0].update(columns=[99]), "columns"),
-    (lambda c: c["factors"]["spaces"][0].update(columns=[-1]), "columns"),
     (lambda c: c["factors"]["spaces"][0].update(bandwidths=[0.3, 0.1]), "do not rise"),
     (lambda c: c["factors"]["spaces"][0].update(bandwidths=[]), "do not rise"),
     (lambda c: c["factors"]["spaces"][0].update(bandwidths=[float("nan")]), "do not rise"),
@@ -333,7 +326,9 @@ def test_lying_manifests_are_refused(model, tmp_path, edit, said) -> None:
         ("factors.label", lambda a: a + 1, "outside"),
         ("factors.label", lambda a: a[:-1], "shape"),
         ("factors.weight", lambda a: -a, "outside"),
-        ("factors.classes", lambda a: a * np.inf, "not finite"),
+        ("factors.axes", lambda a: a[:, :-1].copy(), "shape"),
+        ("factors.axes", lambda a: a[1:].copy(), "shape"),
+        ("factors.axes", lambda a: a * np.inf, "not finite"),
         ("place.place", lambda a: a[:, :2].copy(), "shape"),
         ("place.place", lambda a: a * np.nan, "not finite"),
         ("place.frame", lambda a: a * 0, "frame"),

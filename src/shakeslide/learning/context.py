@@ -6,8 +6,9 @@ where there are none. No training row votes for itself: neither its own label no
 in place, up to a distance, enter what is learnt from it. Where it is to be learnt how much votes
 are worth on new ground as well, each training row enters once per distance.
 
-Distances between factors are label-free: numbers become normal scores, angles sine and cosine, and
-rows of other classes are 1 apart.
+What is like a cell is found without labels: numbers become normal scores, angles sine and cosine,
+and of these the combinations count that change least from a training row to its neighbour
+(`slow_axes`). Classes are left out.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from numpy.typing import NDArray
 from shakeslide.core.errors import InputError
 from shakeslide.evaluation.event_rows import rows_by_event
 from shakeslide.factors.stack import FactorInfo
+from shakeslide.learning import slow_axes
 from shakeslide.learning.recipe import ContextKind
-from shakeslide.learning.votes import Apart, Electorate, Tally
+from shakeslide.learning.vote_spaces import APART, Poll, Space, SpaceRecord, counted
+from shakeslide.learning.votes import Apart, Electorate
 from shakeslide.models.base import ArrayReader
 from shakeslide.sampling import encoding
 from shakeslide.sampling.encoding import Encoder, EncoderRecord
@@ -32,39 +35,20 @@ from shakeslide.sampling.sample_table import Samples
 
 Float = NDArray[np.float32]
 Rows = NDArray[np.int64]
-PRIOR = 0.1
-"""Weight that is added to both kinds: votes fade to 0 where there are no training rows."""
-OFFSET = 0.02
-"""Added to the distances to the nearest training rows, whose logarithm is taken."""
-SLOW = ("ED", "AF", "RER", "DEM", "DR")
-"""Factors that vary slowly over the ground: rows that are alike in them are neighbours."""
-SLOW_WIDTHS = (0.03, 0.1, 0.3)
-WIDE = (1.0,)
-"""Bandwidths among slow factors, the widest of which asks but a part of the rows."""
-WIDE_ROWS = 2048
-"""Rows that the widest bandwidth asks, drawn at random: enough for a smooth field."""
-ALL_WIDTH = 0.125
-"""Bandwidth among all factors, times the square root of their columns."""
+AXIS_WIDTHS = (1.0, 4.0, 16.0)
+"""Bandwidths along the slow axes, in units of the usual change from a row to its neighbour."""
+WIDE_AXIS_WIDTHS = (64.0,)
+"""The widest of them, which ask but `WIDE_ROWS` rows."""
 CELLS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Bandwidths on the ground, in cells."""
 WIDE_CELLS = (32.0, 64.0)
 """The widest of them, which ask but `WIDE_ROWS` rows."""
-APART = 1e6
-"""Cells between the grounds of two earthquakes: beyond the reach of every vote."""
+WIDE_ROWS = 2048
+"""Rows that the widest bandwidths ask, drawn at random: enough for a smooth field."""
 SAME = 0.25
 """Cells within which two rows are the same cell."""
 FILE = "context.safetensors"
 """Name of its arrays' file in a model's folder."""
-
-
-class SpaceRecord(TypedDict):
-    """A `Space` as JSON has it."""
-
-    columns: list[int]
-    classes: bool
-    bandwidths: list[float]
-    most: int | None
-    nearest: bool
 
 
 class FactorRecord(TypedDict):
@@ -89,82 +73,6 @@ class ContextRecord(TypedDict):
 
 
 @dataclass(frozen=True)
-class Space:
-    """Some factors in which rows are near each other.
-
-    Attributes
-    ----------
-    columns : tuple of int
-        Columns of the encoded numbers.
-    classes : bool
-        Whether classes count too.
-    bandwidths : tuple of float
-        Rising.
-    most : int or None
-        So many of the training rows vote; None: all.
-    nearest : bool
-        Whether the distance to the nearest of either kind is an input too.
-    """
-
-    columns: tuple[int, ...]
-    classes: bool
-    bandwidths: tuple[float, ...]
-    most: int | None = None
-    nearest: bool = True
-
-    @property
-    def width(self) -> int:
-        """Number of inputs that it gives."""
-        return len(self.bandwidths) + 2 * self.nearest
-
-    def to_dict(self) -> SpaceRecord:
-        """Return plain values for JSON."""
-        return {
-            "columns": list(self.columns),
-            "classes": self.classes,
-            "bandwidths": list(self.bandwidths),
-            "most": self.most,
-            "nearest": self.nearest,
-        }
-
-    def inputs(self, told: Tally) -> Float:
-        """Return the inputs of what was found around rows, (rows, width)."""
-        logs = np.log(told.sums + PRIOR)
-        columns = [logs[:, :, 1] - logs[:, :, 0]]
-        if self.nearest:
-            columns.append(np.log(told.nearest + OFFSET))
-        return np.concatenate(columns, axis=1).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class _Poll:
-    """The training rows that vote in a space."""
-
-    space: Space
-    electorate: Electorate
-
-    @classmethod
-    def of(cls, space: Space, whole: Electorate) -> _Poll:
-        """Return those of all training rows that vote in a space."""
-        some = slice(space.most)
-        classes = whole.classes[some] if space.classes else whole.classes[some, :0]
-        rows = whole.rows[some][:, space.columns]
-        voters = whole.label[some], whole.weight[some], whole.place[some]
-        return cls(space, Electorate(rows, classes, *voters))
-
-
-def _counted(polls: Sequence[_Poll], numbers: Float, classes: Float, apart: Apart | None) -> Float:
-    """Return the inputs of rows, (n, inputs), from all polls."""
-    parts = [np.empty((len(numbers), 0), np.float32)]
-    for poll in polls:
-        space = poll.space
-        codes = classes if space.classes else classes[:, :0]
-        rows = numbers[:, space.columns]
-        parts.append(space.inputs(poll.electorate.tally(rows, codes, space.bandwidths, apart)))
-    return np.concatenate(parts, axis=1)
-
-
-@dataclass(frozen=True)
 class FactorVotes:
     """Votes of training rows that are like a cell in their factors.
 
@@ -174,12 +82,12 @@ class FactorVotes:
         Of the factors that are numbers.
     kinds : tuple of str
         Kind of each factor.
+    axes : ndarray of float32, shape (numbers, axes)
+        Slow axes of the encoded numbers, see `slow_axes`.
     spaces : tuple of Space
-        Where votes are counted.
-    rows : ndarray of float32, shape (m, numbers)
-        Encoded numbers of the training rows, in random order.
-    classes : ndarray of float32, shape (m, classes)
-        Their codes.
+        Where votes are counted, along these axes.
+    rows : ndarray of float32, shape (m, axes)
+        The training rows along the axes, in random order.
     label : ndarray of int64, shape (m,)
         0 or 1.
     weight : ndarray of float32, shape (m,)
@@ -190,9 +98,9 @@ class FactorVotes:
 
     encoder: Encoder
     kinds: tuple[str, ...]
+    axes: Float
     spaces: tuple[Space, ...]
     rows: Float
-    classes: Float
     label: NDArray[np.int64]
     weight: Float
     place: NDArray[np.float64]
@@ -216,17 +124,17 @@ class FactorVotes:
         -------
         ndarray of float32, shape (n, width)
         """
-        numbers, classes = _encoded(self.encoder, self.kinds, raw)
-        return _counted(self._polls, numbers, classes, apart)
+        numbers = self.encoder.transform(_numbers(raw, self.kinds))
+        return counted(self._polls, slow_axes.along(self.axes, numbers), apart)
 
     @cached_property
-    def _polls(self) -> list[_Poll]:
-        whole = Electorate(self.rows, self.classes, self.label, self.weight, self.place)
-        return [_Poll.of(space, whole) for space in self.spaces]
+    def _polls(self) -> list[Poll]:
+        whole = Electorate(self.rows, self.label, self.weight, self.place)
+        return [Poll.of(space, whole) for space in self.spaces]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays that are stored, any shape."""
-        return {k: getattr(self, k) for k in ("rows", "classes", "label", "weight")}
+        return {k: getattr(self, k) for k in ("axes", "rows", "label", "weight")}
 
     def to_dict(self) -> FactorRecord:
         """Return plain values for JSON, without the arrays."""
@@ -240,46 +148,26 @@ class FactorVotes:
     def restored(cls, record: FactorRecord, reader: ArrayReader) -> FactorVotes:
         """Return the votes of plain values and arrays; wrong ones are an `InputError`."""
         encoder, kinds = Encoder.from_dict(record["encoder"]), tuple(map(str, record["kinds"]))
-        numbers, classes = len(encoder.features), kinds.count("categorical")
         if [c.kind for c in encoder.columns] != [k for k in kinds if k != "categorical"]:
             raise InputError("the model's context is inconsistent: its encoder has other factors")
-        spaces = tuple(_space(s, numbers) for s in record["spaces"])
+        axes = reader.take("axes", np.float32, (len(encoder.features), None))
         label = reader.take("label", np.int64, (None,), low=0, high=1)
         m = len(label)
         return cls(
             encoder=encoder,
             kinds=kinds,
-            spaces=spaces,
-            rows=reader.take("rows", np.float32, (m, numbers)),
-            classes=reader.take("classes", np.float32, (m, classes)),
+            axes=axes,
+            spaces=tuple(map(Space.from_dict, record["spaces"])),
+            rows=reader.take("rows", np.float32, (m, axes.shape[1])),
             label=label,
             weight=reader.take("weight", np.float32, (m,), low=0),
             place=np.empty((0, 3)),
         )
 
 
-def _space(values: SpaceRecord, numbers: int) -> Space:
-    """Return a space of plain values; wrong ones are a `ValueError`."""
-    if set(values) != set(SpaceRecord.__annotations__):
-        raise ValueError("a space of the context has other keys")
-    columns, widths = tuple(map(int, values["columns"])), tuple(map(float, values["bandwidths"]))
-    if not all(0 <= c < numbers for c in columns):
-        raise ValueError("a space of the context has columns that the encoder does not give")
-    if not widths or not all(np.diff([0.0, *widths, APART / 100]) > 0):
-        raise ValueError("bandwidths of the context do not rise")
-    most = values["most"]
-    if most is not None and not 0 < int(most) < 2**40:
-        raise ValueError(f"most = {most!r} of the context")
-    for key in ("classes", "nearest"):
-        if not isinstance(values[key], bool):
-            raise ValueError(f"{key} of the context is neither true nor false")
-    return Space(columns, values["classes"], widths, most, values["nearest"])
-
-
-def _encoded(encoder: Encoder, kinds: Sequence[str], raw: Float) -> tuple[Float, Float]:
-    """Return encoded numbers and codes of classes of raw factors, (n, numbers), (n, classes)."""
-    of_class = np.array([k == "categorical" for k in kinds])
-    return encoder.transform(raw[:, ~of_class]), np.ascontiguousarray(raw[:, of_class])
+def _numbers(raw: Float, kinds: Sequence[str]) -> Float:
+    """Return the columns of raw factors that are no classes, (n, numbers)."""
+    return raw[:, [k != "categorical" for k in kinds]]
 
 
 @dataclass(frozen=True)
@@ -335,11 +223,10 @@ class Frames:
         return np.column_stack([placed, np.where(known, at, len(self.event)).astype(np.float64)])
 
 
-GROUND = (
-    Space((0, 1, 2), False, CELLS),
-    Space((0, 1, 2), False, WIDE_CELLS, WIDE_ROWS, nearest=False),
-)
-"""Where votes on the ground are counted."""
+GROUND = (Space(CELLS), Space(WIDE_CELLS, WIDE_ROWS, nearest=False))
+"""Votes that are counted on the ground."""
+ALIKE = (Space(AXIS_WIDTHS), Space(WIDE_AXIS_WIDTHS, WIDE_ROWS, nearest=False))
+"""Votes that are counted along the slow axes of the factors."""
 
 
 @dataclass(frozen=True)
@@ -385,15 +272,12 @@ class PlaceVotes:
         -------
         ndarray of float32, shape (n, width)
         """
-        none = np.empty((len(place), 0), np.float32)
-        return _counted(self._polls, _spread_out(place), none, Apart(place, max(radius, SAME)))
+        return counted(self._polls, _spread_out(place), Apart(place, max(radius, SAME)))
 
     @cached_property
-    def _polls(self) -> list[_Poll]:
-        none = np.empty((len(self.place), 0), np.float32)
-        rows = _spread_out(self.place)
-        whole = Electorate(rows, none, self.label, self.weight, self.place)
-        return [_Poll.of(space, whole) for space in self.spaces]
+    def _polls(self) -> list[Poll]:
+        whole = Electorate(_spread_out(self.place), self.label, self.weight, self.place)
+        return [Poll.of(space, whole) for space in self.spaces]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays that are stored, any shape."""
@@ -416,7 +300,7 @@ class PlaceVotes:
         label = reader.take("label", np.int64, (None,), low=0, high=1)
         m = len(label)
         return cls(
-            tuple(_space(s, 3) for s in record["spaces"]),
+            tuple(map(Space.from_dict, record["spaces"])),
             Frames(event, frame),
             reader.take("place", np.float64, (m, 3)),
             label,
@@ -573,30 +457,17 @@ def fit(asked: Sequence[ContextKind], samples: Samples, rows: Rows, seed: int) -
 def _factor_votes(
     samples: Samples, number: Rows, weight: Float, place: NDArray[np.float64]
 ) -> FactorVotes:
-    numbers = [f for f in samples.factors if f.kind != "categorical"]
     kinds = tuple(f.kind for f in samples.factors)
-    raw, label = samples.raw[number], samples.label[number]
-    some = raw[:, [k != "categorical" for k in kinds]]
-    factors = [(f.code, f.kind) for f in numbers]
-    encoder = encoding.fit(some, label, factors, {}, angles="sincos", scaling="normal")
-    rows, classes = _encoded(encoder, kinds, raw)
-    spaces = _spaces(encoder, classes.shape[1])
+    raw, label = _numbers(samples.raw[number], kinds), samples.label[number]
+    factors = [(f.code, f.kind) for f in samples.factors if f.kind != "categorical"]
+    encoder = encoding.fit(raw, label, factors, {}, angles="sincos", scaling="normal")
+    encoded = encoder.transform(raw)
+    axes = slow_axes.fit(encoded, place)
+    rows = slow_axes.along(axes, encoded)
     return FactorVotes(
-        encoder=encoder, kinds=kinds, spaces=spaces, rows=rows, classes=classes, label=label,
+        encoder=encoder, kinds=kinds, axes=axes, spaces=ALIKE, rows=rows, label=label,
         weight=weight, place=place,
     )  # fmt: skip
-
-
-def _spaces(encoder: Encoder, classes: int) -> tuple[Space, ...]:
-    """Return the spaces of factors: the slow ones in use, and all."""
-    codes = encoder.feature_codes
-    slow = tuple(i for i, code in enumerate(codes) if code in SLOW)
-    width = ALL_WIDTH * float(np.sqrt(len(codes) + classes))
-    whole = Space(tuple(range(len(codes))), classes > 0, (width,))
-    if not slow:
-        return (whole,)
-    wide = Space(slow, False, WIDE, WIDE_ROWS, nearest=False)
-    return Space(slow, False, SLOW_WIDTHS), wide, whole
 
 
 def training_inputs(

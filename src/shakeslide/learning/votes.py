@@ -41,8 +41,6 @@ class _Leaves(NamedTuple):
     rows : ndarray of float32, shape (leaves, numbers * LEAF)
         Numbers, column by column. They are filled up with zeros, the last leaf with rows that
         weigh nothing.
-    classes : ndarray of float32, shape (leaves, classes * LEAF)
-        Codes, column by column.
     weight : ndarray of float32, shape (leaves, 2 * LEAF)
         How often a row counts among the negatives, then among the positives.
     away : ndarray of float32, shape (leaves, 2 * LEAF)
@@ -54,17 +52,15 @@ class _Leaves(NamedTuple):
     low: Any
     high: Any
     rows: Any
-    classes: Any
     weight: Any
     away: Any
     place: Any
 
 
 class _Asked(NamedTuple):
-    """Rows to count around: numbers, codes and places, and how near rows do not count."""
+    """Rows to count around: numbers and places, and how near rows do not count."""
 
     rows: Any
-    classes: Any
     place: Any
     radius: float
 
@@ -109,8 +105,6 @@ class Electorate:
     ----------
     rows : ndarray of float32, shape (m, numbers)
         Numbers of the rows, finite.
-    classes : ndarray of float32, shape (m, classes)
-        Their codes: two rows of other classes are 1 apart.
     label : ndarray of int64, shape (m,)
         0 or 1.
     weight : ndarray of float32, shape (m,)
@@ -120,20 +114,17 @@ class Electorate:
     """
 
     rows: Float
-    classes: Float
     label: NDArray[np.int64]
     weight: Float
     place: Places
 
-    def tally(
-        self, rows: Float, classes: Float, bandwidths: Sequence[float], apart: Apart | None = None
-    ) -> Tally:
+    def tally(self, rows: Float, bandwidths: Sequence[float], apart: Apart | None = None) -> Tally:
         """Count the rows around others.
 
         Parameters
         ----------
-        rows, classes : ndarray of float32, shape (n, numbers), (n, classes)
-            Numbers and codes to count around, finite.
+        rows : ndarray of float32, shape (n, numbers)
+            Numbers to count around, finite.
         bandwidths : sequence of float
             Rising.
         apart : Apart, optional
@@ -146,7 +137,6 @@ class Electorate:
             spare = -rows.shape[1] % TOGETHER
             asked = _Asked(
                 np.ascontiguousarray(np.pad(rows, ((0, 0), (0, spare))), np.float32),
-                np.ascontiguousarray(classes, np.float32),
                 np.empty((0, 3)) if apart is None else np.ascontiguousarray(apart.place),
                 -1.0 if apart is None else float(apart.radius),
             )
@@ -171,9 +161,6 @@ class Electorate:
             low=low,
             high=high,
             rows=np.ascontiguousarray(packed, np.float32).reshape(len(packed), -1),
-            classes=np.ascontiguousarray(self.classes[number].transpose(0, 2, 1)).reshape(
-                len(packed), -1
-            ),
             weight=weight,
             away=np.where(weight > 0, np.float32(0), FAR),
             place=np.ascontiguousarray(place),
@@ -184,8 +171,8 @@ class Electorate:
 def _count(asked: _Asked, index: _Leaves, support: Any, sums: Any, nearest: Any) -> None:
     """Add the leaves within reach of each row."""
     # Named once: each access to an array of the tuple would count a reference.
-    low, high, rows, classes, weight, away, place = index
-    given, codes, spot, radius = asked
+    low, high, rows, weight, away, place = index
+    given, spot, radius = asked
     count, wide, most = rows.shape[0], rows.shape[1] // LEAF, support.size
     total = np.empty((most, 2 * LEAF), np.float32)
     gap, least = np.empty(LEAF, np.float32), np.empty(2 * LEAF, np.float32)
@@ -206,8 +193,6 @@ def _count(asked: _Asked, index: _Leaves, support: Any, sums: Any, nearest: Any)
                 c += TOGETHER
             if hits == 0:
                 continue
-            for c in range(codes.shape[1]):
-                _add_class(codes[i, c], classes, leaf, c, gap)
             if radius >= 0:
                 _leave_out(spot, i, place, leaf, radius, gap)
             _look(gap, away, leaf, least)
@@ -260,14 +245,6 @@ def _within(gap: Any, reach: np.float32) -> int:
     for k in range(LEAF):
         hits += np.int32(gap[k] < reach)
     return int(hits)
-
-
-@inlined
-def _add_class(code: np.float32, classes: Any, leaf: int, c: int, gap: Any) -> None:
-    """Add 1 where a leaf's rows are of another class."""
-    at = c * LEAF
-    for k in range(LEAF):
-        gap[k] += np.float32(classes[leaf, at + k] != code)
 
 
 @inlined
