@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 import shapely
+import shapely.affinity
 from odc.geo.crs import CRS
 
 from shakeslide.core.errors import InputError
@@ -66,6 +68,77 @@ def test_each_kind_in_each_container(
     wrong = "line" if kind != "line" else "polygon"
     with pytest.raises(InputError, match=f"{kind} geometries, but {wrong} geometries are needed"):
         vector.read(write(tmp_path / f"b{suffix}", [shape]), UTM, wrong)
+
+
+CORNER = (400_000.0, 3_800_000.0)
+AREA = shapely.box(*CORNER, CORNER[0] + 200, CORNER[1] + 200)
+WAY = shapely.LineString([CORNER, (CORNER[0] + 900, CORNER[1] + 700)])
+SHAPES = {
+    "polygon": (AREA, AREA.difference(shapely.Point(AREA.centroid).buffer(20, 2))),
+    "polygons": (shapely.MultiPolygon([AREA, shapely.affinity.translate(AREA, 500)]),),
+    "polygon z": (shapely.force_3d(AREA, 5.0),),
+    "line": (WAY, shapely.force_3d(WAY, 5.0)),
+    "lines": (shapely.MultiLineString([WAY, shapely.affinity.translate(WAY, 500)]),),
+    "point": (shapely.Point(CORNER), shapely.Point(*CORNER, 5.0)),
+}
+TEXTS = {
+    "utf-8": "Höhe 崩", "cp1252": "Höhe ß é", "cp1251": "Оползень", "gb18030": "滑坡山体",
+    "cp932": "地すべり", "euc-kr": "산사태", "iso8859-9": "İğşı",
+}  # fmt: skip
+"""Names in the encodings of old."""
+
+
+WAYS = (".shp, .cpg", ".shp", ".shp, zip", ".csv", ".tsv", ".geojson", ".tab", ".mif")
+
+
+def encoded(path: Path, way: str, frame: gpd.GeoDataFrame, encoding: str) -> vector.VectorSource:
+    """Write features whose texts are in an encoding; return how a study reads them."""
+    stated: dict[str, str] = {"encoding": encoding}
+    if way.startswith(".shp"):
+        path = path.with_suffix(".shp")
+        frame.to_file(path, encoding=encoding)
+        parts = {p: path.with_suffix(f".{p}") for p in ("shp", "shx", "dbf", "prj", "cpg")}
+        if way == ".shp, .cpg":
+            stated = {}
+        else:
+            parts.pop("cpg").unlink(missing_ok=True)
+        if way == ".shp, zip":
+            path = path.with_suffix(".zip")
+            with zipfile.ZipFile(path, "w") as zipped:
+                for part, file in parts.items():
+                    zipped.write(file, f"inner/layer.{part}")
+    elif way in (".tab", ".mif"):
+        path = path.with_suffix(way)
+        frame.to_file(path, driver="MapInfo File", encoding=encoding)
+    elif way == ".geojson":
+        path = path.with_suffix(way)
+        frame.to_file(path)
+        path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+    else:
+        path = path.with_suffix(way)
+        table = pd.DataFrame({"name": frame["name"], "wkt": frame.geometry.to_wkt()})
+        text = table.to_csv(index=False, sep="," if way == ".csv" else "\t")
+        path.write_bytes(text.encode(encoding))
+        stated |= {"wkt": "wkt", "crs": "EPSG:32643"}
+    return vector.VectorSource(path, "layer", column="name", **stated)
+
+
+@pytest.mark.parametrize("shift", range(len(TEXTS)))
+@pytest.mark.parametrize("way", WAYS)
+def test_geometry_encoding_container(tmp_path: Path, way: str, shift: int) -> None:
+    # All pairs of geometry, encoding and container.
+    kind, shapes = list(SHAPES.items())[(shift + WAYS.index(way)) % len(SHAPES)]
+    encoding, text = list(TEXTS.items())[shift]
+    frame = gpd.GeoDataFrame(
+        {"name": [text, "plain"][: len(shapes)]}, geometry=list(shapes), crs="EPSG:32643"
+    )
+    source = encoded(tmp_path / "a", way, frame, encoding)
+    features = vector.read(source, UTM, kind.split()[0].removesuffix("s"))
+    assert features.table["name"].tolist() == frame["name"].tolist()
+    assert features.notes == []
+    for read, written in zip(features.geometry, shapes, strict=True):
+        assert shapely.hausdorff_distance(read, shapely.force_2d(written)) < 0.1
+        assert shapely.area(read) == pytest.approx(shapely.area(written), rel=1e-3)
 
 
 @pytest.mark.parametrize("suffix", MIXED)
