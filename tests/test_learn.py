@@ -19,6 +19,7 @@ from shakeslide.core.progress import Reporter
 from shakeslide.evaluation import curves
 from shakeslide.evaluation.ranking import rank
 from shakeslide.factors import catalogue
+from shakeslide.layers.positives import Positive
 from shakeslide.learning.several import (
     blending,
     common_factors,
@@ -451,6 +452,16 @@ def test_the_blend_expects_the_mapped_area_of_each_earthquake():
     assert np.std(blend.levels) == pytest.approx(np.std([-4.0, -3.0, -5.0]), abs=0.4)
 
 
+def test_an_earthquake_without_areas_orders_the_ground_and_sets_no_level():
+    parts = [part(k, level) for k, level in enumerate((-4.0, -3.0, -5.0))]
+    pointed = [*parts[:2], replace(parts[2], has_area=False)]
+    whole, found = (blending.stacked(p, [0, 1], 2) for p in (parts, pointed))
+    assert found.coefficients == whole.coefficients
+    assert found.levels == (*whole.levels[:2], None)
+    assert found.intercept == pytest.approx(np.mean(whole.levels[:2]))
+    assert found.sd == pytest.approx(np.log(3))
+
+
 def test_a_member_that_falls_below_slope_times_shaking_once_is_not_used():
     names = ("few", "rf")
     assert blending.fit([part(k) for k in range(4)], names).coefficients[1] > 0
@@ -502,6 +513,39 @@ def test_few_levels_state_a_wider_event_term():
     assert three > 1.7 * np.std([-1, 0, 1], ddof=1)
     assert many == pytest.approx(np.std(np.tile([-1, 0, 1], 20), ddof=1), rel=0.03)
     assert blending.Blend((1.0,), (0.0, 0.0, 0.0)).sd == blending.LEAST_SD
+
+
+# ------------------------------------------------------------------ points
+
+
+def pointed(run: int, folder: Path) -> Path:
+    points = replace(past_quakes.samples(run), positives=Positive.POINTS)
+    return past_quakes.save(points, folder / f"points{run}")
+
+
+def test_points_teach_the_order_of_the_ground_and_not_its_total(runs: list[Path], tmp_path: Path):
+    out = learn([*runs[:2], pointed(9, tmp_path)], tmp_path / "bundle", models=["few"])
+    contents = event_bundle.load(out).contents
+    *areas, points = [e.level for e in contents.events]
+    assert points is None
+    assert contents.intercept == pytest.approx(np.mean(areas))
+    blends = {s.event: s for s in contents.scores if s.model == "blend" and not s.framed}
+    assert blends["points9"].ln_ratio is None
+    assert blends["points9"].auc is not None
+    assert blends["quake0"].ln_ratio is not None
+    assert "points9 are points" in (out / "card.md").read_text()
+
+
+def test_points_alone_are_refused(tmp_path: Path):
+    with pytest.raises(InputError, match=r"points8.*polygons"):
+        past_runs.read([pointed(8, tmp_path), pointed(9, tmp_path)])
+
+
+def test_landslide_cells_that_are_not_alike_are_reported(runs: list[Path], tmp_path: Path):
+    assert past_runs.definitions(past_runs.read(runs)) == ""
+    told = past_runs.definitions(past_runs.read([*runs[:2], pointed(9, tmp_path)]))
+    assert "points in points9" in told
+    assert "quake0, quake1" in told
 
 
 # ------------------------------------------------------------------ bundle

@@ -52,6 +52,8 @@ class HeldOut:
         Rank by slope times shaking, from 0 to 1.
     framed : array, (rows,) bool
         Ground that is judged.
+    has_area : bool
+        Whether its positive cells add up to the area of its landslides.
     """
 
     logits: Array
@@ -59,6 +61,7 @@ class HeldOut:
     weight: Array
     rule: Array
     framed: NDArray[np.bool_]
+    has_area: bool = True
 
     def auc(self, values: Array) -> float:
         """Return the AUC of values, (rows,) in [0, 1], on the ground that is judged."""
@@ -105,17 +108,23 @@ class Blend:
     ----------
     coefficients : tuple of float
         One per member, 0 or more.
-    levels : tuple of float
-        Intercept at which each earthquake's expected area is the mapped one.
+    levels : tuple of float or None
+        Intercept at which each earthquake's expected area is the mapped one; None where landslides
+        were mapped without area.
     """
 
     coefficients: tuple[float, ...]
-    levels: tuple[float, ...]
+    levels: tuple[float | None, ...]
+
+    @property
+    def known(self) -> list[float]:
+        """Levels of the earthquakes whose landslide area is known."""
+        return [level for level in self.levels if level is not None]
 
     @property
     def intercept(self) -> float:
-        """Mean level."""
-        return float(np.mean(self.levels))
+        """Mean level, 0 where none is known: the order of the ground does not depend on it."""
+        return float(np.mean(self.known)) if self.known else 0.0
 
     @property
     def sd(self) -> float:
@@ -123,10 +132,10 @@ class Blend:
 
         Of few levels it is wider than their own: the 90 % interval is that of Student's t.
         """
-        n = len(self.levels)
+        n = len(self.known)
         if n < FEWEST:
             return WIDE
-        spread = float(np.std(self.levels, ddof=1)) * np.sqrt(1 + 1 / n)
+        spread = float(np.std(self.known, ddof=1)) * np.sqrt(1 + 1 / n)
         return max(float(spread * student.ppf(0.95, n - 1) / 1.6448536269514722), LEAST_SD)
 
     @property
@@ -217,7 +226,7 @@ def stacked(parts: Sequence[HeldOut], chosen: Sequence[int], members: int) -> Bl
         found = np.full(len(chosen), 1 / len(chosen))
     coefficients = np.zeros(members)
     coefficients[list(chosen)] = found
-    levels = tuple(_level(p, coefficients @ p.logits) for p in parts)
+    levels = tuple(_level(p, coefficients @ p.logits) if p.has_area else None for p in parts)
     return Blend(tuple(float(c) for c in coefficients), levels)
 
 

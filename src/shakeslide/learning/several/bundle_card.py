@@ -25,6 +25,11 @@ def _lines(contents: Contents, factors: Sequence[FactorInfo]) -> Iterator[str]:
     yield f"Probability that a cell is a landslide source, by shakeslide {contents.shakeslide}."
     yield ""
     yield f"- Learnt from {len(names)} earthquakes: {', '.join(names)}."
+    if pointed := [literal(e.name) for e in contents.events if e.level is None]:
+        yield (
+            f"- Landslides of {', '.join(pointed)} are points: they show which ground fails, and "
+            "give no area, so the total follows from the others."
+        )
     yield f"- Cells of {contents.resolution:.4g} m; shaking is {contents.shaking}."
     yield f"- Blend: {used}."
     yield (

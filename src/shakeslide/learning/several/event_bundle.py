@@ -80,15 +80,16 @@ class EventRecord:
         Their share of the mapped area.
     median_slope : float
         Of the ground in degrees.
-    level : float
-        Level of the blend at which, held out, its expected area is the mapped one.
+    level : float or None
+        Level of the blend at which, held out, its expected area is the mapped one; None where its
+        landslides were mapped as points.
     """
 
     name: str
     source_cells: Annotated[int, Field(ge=0)]
     prevalence: Annotated[float, Field(gt=0, lt=1)]
     median_slope: Annotated[float, Field(ge=0, le=90)]
-    level: LogOdds
+    level: LogOdds | None
 
 
 @dataclass(frozen=True)
@@ -321,7 +322,11 @@ def require_usable(contents: Contents) -> None:
         (f"the coefficient of {m.name}", m.coefficient, MOST_COEFFICIENT) for m in contents.members
     ]
     numbers.append(("the mean of their levels", contents.intercept, MOST_LOG_ODDS))
-    numbers += [(f"the level of {e.name}", e.level, MOST_LOG_ODDS) for e in contents.events]
+    numbers += [
+        (f"the level of {e.name}", e.level, MOST_LOG_ODDS)
+        for e in contents.events
+        if e.level is not None
+    ]
     for what, value, most in numbers:
         if not abs(value) <= most:
             raise InputError(

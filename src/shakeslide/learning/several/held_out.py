@@ -53,7 +53,7 @@ class Score:
     worst5, worst10, worst20 : float or None
         Share of the source cells in the most susceptible 5, 10 and 20 % of the ground.
     ln_ratio : float or None
-        ln(expected area / mapped area), None of a rule.
+        ln(expected area / mapped area), None of a rule, and where an area is not known.
     """
 
     event: str
@@ -139,6 +139,7 @@ def part_of(ground: Ground, event: int, logits: Array) -> HeldOut:
         weight=ground.weight[rows],
         rule=ground.rule[rows],
         framed=ground.framed[rows],
+        has_area=ground.has_area(event),
     )
 
 
@@ -229,7 +230,8 @@ def _of_event(
     for model, p in {**values, **rules}.items():
         ratio = None
         mapped = float(part.weight[here & (part.label == 1)].sum())
-        if model in values and mapped > 0:
+        totals = model in blends and part.has_area and bool(blends[model].known)
+        if totals and mapped > 0:
             ratio = float(np.log(np.sum(part.weight[here] * p[here]) / mapped))
         out.append(Score(name, model, framed, **_ranks(part, p, here), ln_ratio=ratio))
     return out

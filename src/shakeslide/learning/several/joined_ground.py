@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shakeslide.core import random_streams
 from shakeslide.core import sample_columns as columns
 from shakeslide.hazard.strong_shaking import STRONG
+from shakeslide.layers.positives import Positive
 from shakeslide.learning.several.common_factors import SLOPE, CommonFactors
 from shakeslide.learning.several.past_runs import PastRun
 from shakeslide.sampling import events
@@ -87,6 +88,10 @@ class Ground:
     def framed(self) -> NDArray[np.bool_]:
         """Whether a row is steep and was shaken strongly, (rows,) bool."""
         return self.strong & (self.column(SLOPE) >= STEEP)
+
+    def has_area(self, event: int) -> bool:
+        """Whether the positive cells of an earthquake add up to the area of its landslides."""
+        return self.own[event].positives is not Positive.POINTS
 
     def odds(self, event: int) -> float:
         """Return source cells over clear cells in the area of an earthquake."""

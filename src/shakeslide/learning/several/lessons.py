@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shakeslide._version import __version__
 from shakeslide.core import lock, random_streams
 from shakeslide.core.engine import Engine
-from shakeslide.core.errors import InputError, did_you_mean
+from shakeslide.core.errors import InputError, counted, did_you_mean
 from shakeslide.core.files import folder as made_folder
 from shakeslide.core.files import sweep
 from shakeslide.core.fingerprints import fingerprint
@@ -134,6 +134,8 @@ def learn(
             return out
         for path in (out, out / event_bundle.MEMBERS, *(out / event_bundle.MEMBERS).glob("*")):
             sweep([path])
+        if told := past_runs.definitions(known):
+            reporter.warn(f"learn: {told}")
         for code, why in lesson.common.left_out.items():
             reporter.say(f"learn: {code} is left out: {why}")
         _make(lesson, out, engine, reporter)
@@ -174,10 +176,10 @@ def _make(lesson: Lesson, out: Path, engine: Engine, reporter: Reporter) -> None
         on(1)
     event_bundle.save(made, out, bundle_card.card(made.contents, made.factors))
     shutil.rmtree(kept, ignore_errors=True)
-    if len(ground.names) < blending.FEWEST:
+    if len(blend.known) < blending.FEWEST:
         reporter.warn(
-            f"learn: {len(ground.names)} earthquakes say nothing of how much totals differ between "
-            "earthquakes; a standard deviation of ln 3 is assumed"
+            f"learn: {counted(len(blend.known), 'earthquake')} with landslide areas: too few to "
+            "show how much totals differ; a standard deviation of ln 3 is assumed"
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from shakeslide.core.errors import InputError
 from shakeslide.io import units
+from shakeslide.layers.positives import Positive
 from shakeslide.sampling import events, sample_table
 from shakeslide.sampling.sample_table import Samples
 
@@ -47,8 +48,8 @@ def read(folders: Sequence[Path]) -> list[PastRun]:
     Raises
     ------
     InputError
-        Fewer than two runs, one without samples or of an older version, two of one earthquake, or
-        runs on cells of different size.
+        Fewer than two runs, one without samples or of an older version, two of one earthquake,
+        runs on cells of different size, or points alone.
     """
     if len(folders) < 2:
         raise InputError(
@@ -61,7 +62,20 @@ def read(folders: Sequence[Path]) -> list[PastRun]:
             _require_other_ground(before, run)
         runs.append(run)
     _require_one_resolution(runs)
+    _require_areas(runs)
     return runs
+
+
+def definitions(runs: Sequence[PastRun]) -> str:
+    """Return a remark where a landslide cell is not the same thing in all runs, else ""."""
+    named: dict[Positive, list[str]] = {}
+    for run in runs:
+        named.setdefault(run.samples.positives, []).append(run.name)
+    if len(named) == 1:
+        return ""
+    return "landslide cells are not alike: " + "; ".join(
+        f"{positive.what} in {', '.join(names)}" for positive, names in named.items()
+    )
 
 
 def _name(folder: Path, folders: Sequence[Path]) -> str:
@@ -131,6 +145,14 @@ def _require_other_ground(one: PastRun, other: PastRun) -> None:
             f"{other.folder} and {one.folder}: share {shared:,} source cells, so they are of one "
             "earthquake or of the same ground; give each earthquake once, and one of those that "
             "overlap"
+        )
+
+
+def _require_areas(runs: Sequence[PastRun]) -> None:
+    if all(run.samples.positives is Positive.POINTS for run in runs):
+        raise InputError(
+            f"{runs[0].folder}: has landslides as points, and so have all other runs: points "
+            "have no area, so no total follows from them; add a run whose landslides are polygons"
         )
 
 
