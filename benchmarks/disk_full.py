@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import shutil
 import sys
 import tempfile
@@ -81,7 +82,7 @@ def walk(
     shares : sequence of float
         Free room by the bytes that a stage leaves.
     work : Path
-        Folder for the runs.
+        Folder for the runs; a whole run that is there already is up to date, and costs little.
     """
     whole, wrong = work / "whole", 0
     for stage in first:
@@ -104,17 +105,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stages", nargs="*", default=list(small_disk.STAGES))
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
+    parser.add_argument("--models", nargs="+", default=["lr", "rf"])
+    parser.add_argument("--work", type=Path, help="folder that keeps the whole runs for next time")
     asked = parser.parse_args(arguments)
-    others, wrong = [s for s in asked.stages if s != RAPID], 0
     with tempfile.TemporaryDirectory() as folder:
-        top = Path(folder)
-        if others:
-            study = small_site.make(top / "site")
-            wrong += walk(study, ("sources", "run"), others, asked.shares, top / "study")
-        if RAPID in asked.stages:
-            study = new_earthquake(top / "event")
-            wrong += walk(study, (RAPID,), (RAPID,), asked.shares, top / "rapid")
-    return int(wrong > 0)
+        return int(walk_all(asked, asked.work or Path(folder)) > 0)
+
+
+def walk_all(asked: argparse.Namespace, top: Path) -> int:
+    """Walk the steps of all stages; return how many ended wrongly."""
+    others, wrong = [s for s in asked.stages if s != RAPID], 0
+    if others:
+        study = top / "site" / "study.toml"
+        if not study.exists():
+            small_site.make(study.parent)
+            with study.open("a", encoding="utf-8") as file:
+                file.write(f"[models]\nuse = {json.dumps(asked.models)}\n")
+        wrong += walk(study, ("sources", "run"), others, asked.shares, top / "study")
+    if RAPID in asked.stages:
+        study = top / "event" / "study.toml"
+        if not study.exists():
+            new_earthquake(study.parent)
+        wrong += walk(study, (RAPID,), (RAPID,), asked.shares, top / "rapid")
+    return wrong
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ from PIL import Image
 from shakeslide.core import files
 from shakeslide.io import geotiff
 
+OF_SOURCES = "area_frequency.png"
 STAGES = {
     "prepare": (("factor-*",), ("factors",)),
-    "sources": (("sources",), ("sources.*",)),
+    "sources": (("sources",), ("sources.*", f"figures/{OF_SOURCES}")),
     "sample": (("samples",), ("samples.parquet", "class_areas.parquet")),
     "train": (("model-*",), tuple(f"models/{name}" for name in ("lr", "svm", "rf", "sae"))),
     "evaluate": (("evaluation",), ("evaluation.*", ".work/evaluate")),
@@ -67,9 +68,11 @@ class SmallDisk:
         records, outputs = STAGES[stage]
         paths = [p for pattern in outputs for p in self.out.glob(pattern)]
         inner = [p for path in paths for p in (path, *path.rglob("*")) if p.is_file()]
+        # A figure of another stage lies among those of the report.
+        inner = [p for p in inner if stage == "sources" or p.name != OF_SOURCES]
         size = sum(p.stat().st_size for p in inner)
-        for path in paths:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in inner:
+            path.unlink()
         for pattern in records:
             for path in (self.out / ".work" / "made").glob(f"{pattern}.json"):
                 path.unlink()
@@ -79,7 +82,7 @@ class SmallDisk:
 @contextmanager
 def small_disk(path: Path, size: int) -> Iterator[SmallDisk | None]:
     """Mount a disk in memory while the block runs; None where that is not allowed."""
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     options = f"size={size}"
     try:
         subprocess.run(

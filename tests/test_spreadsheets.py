@@ -59,6 +59,11 @@ def test_a_table_keeps_its_numbers(tmp_path):
         ["", "'-x", "", "3e-09", "True"],
     ]
     pd.testing.assert_frame_equal(table, before)
+    again = spreadsheets.read(tmp_path / "table.csv")
+    assert again.columns.tolist() == before.columns.tolist()
+    assert again["=name"].dropna().tolist() == ["=1+1", "plain"]
+    assert again["class"].tolist() == ["-x", "y", "-x"]
+    assert again["number"].dropna().tolist() == [-1.5, 3e-9]
 
 
 def test_names_of_places_and_roads_are_harmless_in_files_and_whole_in_reports(tmp_path):
@@ -76,7 +81,15 @@ def test_names_of_places_and_roads_are_harmless_in_files_and_whole_in_reports(tm
 
 def test_no_other_module_writes_a_table_as_text():
     package = Path(shakeslide.__file__).parent
-    ways = (".to_csv(", "csv.writer", "DictWriter", "write_csv", ".to_excel(", "savetxt")
+    ways = (
+        ".to_csv(",
+        "pd.read_csv(",
+        "csv.writer",
+        "DictWriter",
+        "write_csv",
+        ".to_excel(",
+        "savetxt",
+    )
     writers = [
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")

@@ -51,3 +51,26 @@ def write(path: Path, table: pd.DataFrame, *, line_end: str = "\n") -> None:
     table = table.rename(columns=harmless)
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator=line_end)
+
+
+def read(path: Path, text: str | None = None) -> pd.DataFrame:
+    """Return a table that `write` wrote, its texts as they were given.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : str, optional
+        Column whose values are texts, whatever they look like.
+    """
+    if text is None:
+        table = pd.read_csv(path)
+    else:
+        table = pd.read_csv(path, dtype={text: str}, keep_default_na=False)
+    texts = table.select_dtypes(exclude=["number", "bool"])
+    table = table.assign(**{str(name): texts[name].map(_plain) for name in texts})
+    return table.rename(columns=_plain)
+
+
+def _plain(value: object) -> object:
+    return plain(value) if isinstance(value, str) else value

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from shakeslide.core import spreadsheets
 from shakeslide.core.errors import InputError
 from shakeslide.core.files import replacing
 from shakeslide.paper import claims, outcomes
@@ -65,7 +66,7 @@ class Results:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return the values of an experiment."""
-        return pd.read_csv(self.folder / f"{name}.csv")
+        return spreadsheets.read(self.folder / f"{name}.csv")
 
 
 def write_page(folders: Sequence[Path], path: Path) -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from odc.geo.geobox import GeoBox
 
 from shakeslide.core import documents, spreadsheets
@@ -132,10 +131,10 @@ def _most_cut(out: Path) -> tuple[RoadCut, ...]:
     path = out / ROADS
     if not path.exists():
         return ()
-    table = pd.read_csv(path, dtype={"road": str}, keep_default_na=False).head(MOST_ROADS)
+    table = spreadsheets.read(path, "road").head(MOST_ROADS)
     return tuple(
         event_page.RoadCut(
-            name=spreadsheets.plain(str(r.road)),
+            name=str(r.road),
             km=float(r.km),  # type: ignore[arg-type]
             p=float(r.probability_of_a_cut),  # type: ignore[arg-type]
         )

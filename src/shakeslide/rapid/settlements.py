@@ -211,10 +211,10 @@ def read(out: Path, most: int) -> tuple[Settlement, ...]:
     path = out / NAME
     if not path.exists():
         return ()
-    table = pd.read_csv(path, dtype={"place": str}, keep_default_na=False).head(most)
+    table = spreadsheets.read(path, "place").head(most)
     return tuple(
         Settlement(
-            name=spreadsheets.plain(str(r.place)),
+            name=str(r.place),
             latitude=float(r.latitude), longitude=float(r.longitude),  # type: ignore[arg-type]
             expected=float(r.expected_landslide_ha), ground=float(r.ground_ha),  # type: ignore[arg-type]
         )
