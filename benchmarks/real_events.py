@@ -2,8 +2,9 @@
 
 It is fitted on two of Kashmir 2005, Loma Prieta 1989 and the window of Wenchuan 2008 as `learn`
 fits it (each counts the same and has a level of its own), and ranks the third on the cells or
-units of `benchmarks.blind`. Loma Prieta has points and Wenchuan shares of slope units, of which no
-run has samples; so the model is fitted here instead of by `learn`, and its total is not judged.
+units of `benchmarks.blind`. Wenchuan has shares of slope units, of which no run has samples, and
+the points of Loma Prieta have no area; so the model is fitted here instead of by `learn`, and its
+total is not judged.
 """
 
 from __future__ import annotations
