@@ -74,6 +74,23 @@ def test_a_damaged_record_is_none_and_said_once(text: str, out: Path) -> None:
     assert "damaged" not in str(ledger.why_stale("map-b", "mark"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("name", [".work/contents.json", ".work/made/map-a.json"])
+def test_a_record_that_is_a_pipe_is_as_none(name: str, out: Path) -> None:
+    (out / name).unlink(missing_ok=True)
+    os.mkfifo(out / name)
+    assert fresh(out) == (name == ".work/contents.json")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("name", ["provenance.json", "maps/b.tif", ".work/shards/slope/0.npy"])
+def test_a_pipe_among_results_is_refused(name: str, out: Path) -> None:
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(out / name)
+    with pytest.raises(InputError, match=Path(name).name), Ledger(out).locked():
+        pytest.fail("work began")
+
+
 @pytest.mark.parametrize("same_times", [False, True])
 def test_an_input_that_changes_while_it_is_read_is_found_out(
     same_times: bool, out: Path, tmp_path: Path

@@ -133,6 +133,16 @@ def test_a_place_that_is_taken_is_named_before_any_work(tmp_path: Path) -> None:
             pytest.fail("the work was begun")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"values")
+    os.mkfifo(tmp_path / "pipe")
+    assert files.content(tmp_path / "file") == b"values"
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(InputError, match=path.name):
+            files.content(path)
+
+
 def test_what_a_killed_run_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / f"{files.PART}0123.tif").write_text("left")
     (tmp_path / ".hidden.tif").write_text("a user's")

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shakeslide._version import __version__
 from shakeslide.core.errors import InputError, shortened
-from shakeslide.core.files import replacing
+from shakeslide.core.files import content, replacing
 
 SCHEMA = "schema"
 """Key of the number of a document's form."""
@@ -74,7 +74,7 @@ def read(path: Path, kind: type[D]) -> D:
     stage = kind.made_by
     if not path.exists():
         raise InputError(f"{path}: is not there; run `shakeslide {stage}` first")
-    data = path.read_bytes()
+    data = content(path)
     again = f"delete it and run `shakeslide {stage}`"
     try:
         values = json.loads(data)

@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import secrets
+import stat
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -51,6 +52,23 @@ def folder(path: Path) -> Path:
             f"{taken}: is a file, where a folder is needed; move it away and run again"
         ) from error
     return path
+
+
+def content(path: Path) -> bytes:
+    """Return the bytes of a regular file.
+
+    Raises
+    ------
+    InputError
+        It is a pipe, a socket or a device, of which reading may never end.
+    OSError
+        It is missing or cannot be read.
+    """
+    # Without waiting, as opening a pipe does until somebody writes to it.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InputError(f"{path}: is not a regular file; move it away and run again")
+        return file.read()
 
 
 @contextmanager

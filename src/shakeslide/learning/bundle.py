@@ -22,7 +22,7 @@ from shakeslide._version import __version__
 from shakeslide.core import documents
 from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import InputError, shortened
-from shakeslide.core.files import replacing
+from shakeslide.core.files import content, replacing
 from shakeslide.evaluation import calibration
 from shakeslide.evaluation.calibration import Calibration, Isotonic
 from shakeslide.factors.factor import Options
@@ -354,7 +354,7 @@ def _manifest(path: Path) -> Manifest:
             f"{path}: is larger than {LARGEST_MANIFEST / 1e6:g} MB, so it is not a manifest of "
             "shakeslide; run `shakeslide train`"
         )
-    manifest: Manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest: Manifest = json.loads(content(path))
     # First, for another format has other keys.
     if manifest["format"] != FORMAT:
         raise InputError(

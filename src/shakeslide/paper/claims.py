@@ -20,7 +20,7 @@ from pydantic import Field
 from shakeslide.core import documents
 from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import InputError, shortened
-from shakeslide.core.files import replacing
+from shakeslide.core.files import content, replacing
 from shakeslide.evaluation import intervals
 from shakeslide.learning.validation import groups
 from shakeslide.paper import printed_figures, summaries
@@ -329,7 +329,7 @@ def read(folder: Path) -> tuple[TestedClaim, ...]:
     """
     path = folder / FILE
     try:
-        values = documents.from_json(_Claims, path.read_bytes())
+        values = documents.from_json(_Claims, content(path))
     except FileNotFoundError:
         return ()
     except (ValueError, RecursionError) as error:

@@ -19,7 +19,7 @@ from shakeslide._version import __version__
 from shakeslide.core import documents, spreadsheets
 from shakeslide.core.documents import JsonValue
 from shakeslide.core.errors import InputError, shortened
-from shakeslide.core.files import replacing
+from shakeslide.core.files import content, replacing
 from shakeslide.learning.recipe import Recipe
 from shakeslide.paper import claims
 from shakeslide.paper.bench import THRESHOLD, Bench
@@ -168,7 +168,7 @@ def read(path: Path) -> ExperimentRecord:
         It is damaged.
     """
     try:
-        return documents.from_json(ExperimentRecord, path.read_bytes())
+        return documents.from_json(ExperimentRecord, content(path))
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: is damaged ({shortened(error)}); delete it and run `shakeslide reproduce`"

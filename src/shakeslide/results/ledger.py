@@ -20,7 +20,7 @@ from typing import NamedTuple
 from shakeslide._version import __version__
 from shakeslide.core import documents, lock
 from shakeslide.core.errors import InputError
-from shakeslide.core.files import replacing, sweep
+from shakeslide.core.files import content, replacing, sweep
 from shakeslide.core.fingerprints import fingerprint
 from shakeslide.io import contents, dependencies
 
@@ -126,8 +126,8 @@ class Ledger:
         Raises
         ------
         InputError
-            A file is in the place of a folder, or a folder in that of a file: better now than after
-            long work.
+            A file is in the place of a folder, a folder in that of a file, or something is
+            neither: better now than after long work.
         """
         yield self.out
         for path in self.out.iterdir():
@@ -135,8 +135,8 @@ class Ledger:
             if path.name in FOLDERS:
                 yield path
                 for inner in path.rglob("*"):
+                    _require_kind(inner)
                     if inner.is_dir():
-                        _require_kind(inner)
                         yield inner
 
     def shards(self, kind: str, marks: Collection[str]) -> list[Path]:
@@ -204,10 +204,10 @@ class Ledger:
         """Return what is recorded of an artefact, None if nothing (that can be read)."""
         path = self.work / "made" / f"{item}.json"
         try:
-            return documents.from_json(Made, path.read_bytes())
+            return documents.from_json(Made, content(path))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RecursionError):
+        except (OSError, InputError, ValueError, RecursionError):
             if item not in self._told:
                 self._told.add(item)
                 self._say(f"warning: {path}: is damaged, so {item} has to be made again")
@@ -294,13 +294,17 @@ class Ledger:
 
 
 def _require_kind(path: Path) -> None:
-    """Raise `InputError` where a folder is a file or a folder has the name of a file."""
+    """Raise `InputError` where a folder is a file, a file is a folder, or it is neither."""
     if path.name in FOLDERS:
         _require_no_link(path)
-    if path.name in FOLDERS and not path.is_dir():
+    folder = path.is_dir()
+    if path.name in FOLDERS and not folder:
         raise InputError(f"{path}: is a file, where a folder is needed; move it away")
-    if path.suffix in FILES and path.is_dir():
+    if path.suffix in FILES and folder:
         raise InputError(f"{path}: is a folder, where a file is needed; move it away")
+    # Reading a pipe or a device may never end.
+    if not folder and path.exists() and not path.is_file():
+        raise InputError(f"{path}: is not a regular file; move it away and run again")
 
 
 def _require_no_link(path: Path) -> None:
@@ -337,8 +341,8 @@ def _state(path: Path) -> list[int] | None:
 def _known_hashes(path: Path) -> dict[str, FileState]:
     """Return the hashes of files that are remembered, none where the record is damaged."""
     try:
-        return documents.from_json(dict[str, FileState], path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return documents.from_json(dict[str, FileState], content(path))
+    except (OSError, InputError, ValueError, RecursionError):
         return {}
 
 
