@@ -218,3 +218,34 @@ def test_damaged_normal_scores_are_refused(change: dict[str, object]) -> None:
 def test_a_constant_factor_does_no_harm() -> None:
     encoder = encoding.fit(np.ones((5, 1), np.float32), np.zeros(5), [("EI", "continuous")], {})
     assert encoder.transform(np.ones((2, 1), np.float32)).tolist() == [[0.0], [0.0]]
+
+
+@pytest.mark.parametrize("scaling", ["percentile", "normal"])
+def test_an_encoder_that_remembers_gives_the_same_features(
+    scaling: encoding.Scaling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = (
+        encoding.Column("A", "circular"),
+        encoding.Column("N", "continuous", 0.0, 2.0),
+        encoding.Column("C", "categorical", 0.5, 2.0, ratios={1: 0.5, 2: 2.0}),
+    )
+    other = encoding.Encoder(columns, "raw")
+    plain = encoding.Encoder(columns, "sincos", scaling=scaling, further=(other,))
+    rng = np.random.default_rng(1)
+    raw = np.stack(
+        [rng.uniform(0, 360, 20), rng.uniform(-1, 3, 20), rng.integers(1, 4, 20)], axis=1
+    ).astype(np.float32)
+    quick, encoded = plain.remembering(20, 8), []
+    scale = encoding._scale
+    monkeypatch.setattr(encoding, "_scale", lambda *args: encoded.append(1) or scale(*args))
+    for column in (None, 0, 1, 2, 1):
+        changed = raw.copy()
+        if column is not None:
+            changed[:, column] = changed[::-1, column]
+        for first in (0, 8, 16):
+            rows = changed[first : first + 8]
+            wanted, before = plain.transform(rows), len(encoded)
+            assert np.array_equal(quick.transform(rows), wanted)
+            # What was not changed is known from the first time.
+            most = {None: 6, 0: 2, 1: 2, 2: 2}[column]
+            assert len(encoded) - before <= most

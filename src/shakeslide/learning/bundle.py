@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, NotRequired, TypedDict
 
@@ -194,6 +194,13 @@ class FittedModel:
             return raw
         own = np.zeros(len(raw), np.int64)
         return np.concatenate([raw, self.context.of_places(x, y, own)], axis=1)
+
+    def remembering(self, rows: int) -> FittedModel:
+        """Return a model that predicts the same, and rows of which a few factors change faster.
+
+        `rows` is how many are predicted again and again, see `Encoder.remembering`.
+        """
+        return replace(self, encoder=self.encoder.remembering(rows, chunks.CHUNK_ROWS))
 
     def predict(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of a landslide source.

@@ -229,7 +229,7 @@ def explain(
     together = groups(samples, split.train)
     test = model.rows_of(samples, split.test)
     told = importance.permutation_importance(
-        model.predict,
+        model.remembering(len(test)).predict,
         test,
         samples.label[split.test],
         together,
@@ -240,6 +240,7 @@ def explain(
     rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
     # Each point of a curve predicts all of these rows anew.
     some = test[rng.permutation(len(test))[:AVERAGED]]
+    quick = model.remembering(len(some))
     losses = [
         Loss(tuple(samples.factors[i].code for i in group), float(mean), float(sd))
         for group, mean, sd in zip(together, told.mean, told.sd, strict=True)
@@ -248,7 +249,7 @@ def explain(
     for i, factor in enumerate(samples.factors):
         values = _values(some[:, i], factor)
         # A step keeps plain numbers, which JSON gives back as they were.
-        p = keep(f"curve-{i}", partial(_mean_probability, model, some, i, values))
+        p = keep(f"curve-{i}", partial(_mean_probability, quick, some, i, values))
         curves.append(Dependence(factor.code, tuple(values.tolist()), tuple(p)))
     return ModelImportance(model.name, told.baseline, tuple(losses), tuple(curves))
 

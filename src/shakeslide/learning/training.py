@@ -6,6 +6,7 @@ import time
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +31,20 @@ from shakeslide.sampling import encoding
 from shakeslide.sampling.encoding import Angles, Encoder, Scaling
 from shakeslide.sampling.sample_table import Samples
 
+Item = TypeVar("Item")
+
 CALIBRATION_FOLDS = 3
 """Parts of the training rows, by landslide, on which calibrations are fitted."""
 TOGETHER = ("sae",)
 """Models whose fits are trained side by side."""
+ROWS_TOGETHER = 4_000_000
+"""Samples of all fits that are trained side by side: each holds its own encoded rows."""
+
+
+def batches(name: str, fits: Sequence[Item], rows: int) -> list[Sequence[Item]]:
+    """Return successive fits of a model, of at most so many rows each, in the batches to train."""
+    each = max(1, ROWS_TOGETHER // max(1, rows)) if name in TOGETHER else 1
+    return [fits[i : i + each] for i in range(0, len(fits), each)]
 
 
 def seed_of(seed: int, model: str, protocol: str, repeat: int, fold: int) -> int:

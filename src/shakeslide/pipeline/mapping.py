@@ -170,7 +170,7 @@ def _members(
     on(len(members) - len(todo))
     folders = [run.models.folder(one.item) for one in members]
     # Networks train side by side; other members are stored one by one, so that a stop loses one.
-    for batch in [todo] if todo and name in training.TOGETHER else [[k] for k in todo]:
+    for batch in training.batches(name, todo, len(rows)):
         with work.making(*(members[k] for k in batch)) as made:
             fitted = spread.fit_members(
                 run.models.recipe(name),

@@ -264,7 +264,7 @@ class _Trials:
         known = {i: result for i, result in found.items() if result}
         todo = [i for i in range(len(files)) if i not in known]
         self.on(len(files) - len(todo))
-        for batch in [todo] if name in training.TOGETHER else [[i] for i in todo]:
+        for batch in training.batches(name, todo, len(self.samples.table)):
             fits = self._fits(name, [self.chosen[i] for i in batch])
             for i, fit in zip(batch, fits, strict=True):
                 told, p = validation.judge(

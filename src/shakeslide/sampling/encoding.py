@@ -9,8 +9,9 @@ mapping cannot differ.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
@@ -154,18 +155,43 @@ class Encoder:
             return np.array(raw, np.float32, order="C", copy=True)
         out = np.empty((raw.shape[0], len(self.features)), np.float32)
         at = 0
-        for i, column in enumerate(self.columns):
+        for i in range(len(self.columns)):
             # A contiguous copy: vector and scalar code of the same function may differ in the
             # last bit, and which is used depends on the memory layout.
-            values = np.ascontiguousarray(raw[:, i])
-            if self._as_circle(column):
-                both = _circle(values, 2 if column.kind == "axial" else 1)
-                out[:, at], out[:, at + 1] = both if self.scaling == "normal" else _shifted(*both)
-                at += 2
-                continue
-            out[:, at] = self._scaled(column, values)
-            at += 1
+            for feature in self._encoded(i, np.ascontiguousarray(raw[:, i])):
+                out[:, at] = feature
+                at += 1
         return out
+
+    def remembering(self, rows: int, together: int) -> Encoder:
+        """Return an encoder that does not encode a column again that it has just encoded.
+
+        For predictions of the same rows with a few columns changed: of many factors, to encode
+        them takes longer than to predict. The features are the same, bit for bit.
+
+        Parameters
+        ----------
+        rows : int
+            Rows of which columns are changed.
+        together : int
+            Rows that are encoded together.
+        """
+        alone = tuple(other.remembering(rows, together) for other in self.further)
+        # What has been changed in a column is kept beside the column as it was.
+        most = 2 * len(self.columns) * -(-rows // together)
+        if most * together > MOST_REMEMBERED:
+            return self
+        return _Remembering(
+            self.columns, self.angles, self.identity, self.scaling, alone, most=most
+        )
+
+    def _encoded(self, i: int, values: Float) -> Sequence[NDArray[Any]]:
+        """Return the features, (rows,) each, of a column of raw factors, (rows,)."""
+        column = self.columns[i]
+        if not self._as_circle(column):
+            return [self._scaled(column, values)]
+        both = _circle(values, 2 if column.kind == "axial" else 1)
+        return both if self.scaling == "normal" else _shifted(*both)
 
     def _scaled(self, column: Column, values: Float) -> Float:
         """Encode a column that is no circle."""
@@ -213,6 +239,31 @@ class Encoder:
             return cls(columns, angles, identity, scaling, further)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"the model's encoder is damaged: {error!r}") from error
+
+
+MOST_REMEMBERED = 50_000_000
+"""Values of all columns that are remembered at most: half a gigabyte with their features."""
+
+
+@dataclass(frozen=True)
+class _Remembering(Encoder):
+    """An encoder that remembers the columns that it has encoded last, `most` of them."""
+
+    memory: OrderedDict[tuple[int, bytes], Sequence[NDArray[Any]]] = field(
+        default_factory=OrderedDict, compare=False, repr=False
+    )
+    most: int = 0
+
+    def _encoded(self, i: int, values: Float) -> Sequence[NDArray[Any]]:
+        # By all of its values, so that nothing but the very same column is taken for it.
+        key = (i, values.tobytes())
+        if (known := self.memory.pop(key, None)) is None:
+            known = super()._encoded(i, values)
+        # The last one used is the last one to go.
+        self.memory[key] = known
+        if len(self.memory) > self.most:
+            self.memory.popitem(last=False)
+        return known
 
 
 def _record(column: Column) -> ColumnRecord:
