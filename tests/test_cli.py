@@ -330,6 +330,16 @@ def test_a_wrong_option_is_one_line(study: Path, capsys: pytest.CaptureFixture[s
     assert "--wrokers" in err
 
 
+@pytest.mark.parametrize("arguments", [("init",), ("check",), ("demo", "--out"), ("rapid",)])
+def test_a_name_that_is_too_long_is_not_repeated_whole(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, *arguments, "n" * 5000)
+    assert code == 2
+    assert "nnnnn" in err
+    assert len(err) < 1000
+
+
 def test_a_bug_is_told_as_a_bug(
     study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

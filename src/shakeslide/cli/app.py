@@ -10,6 +10,7 @@ import errno
 import io
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +37,7 @@ from shakeslide.cli.options import (
     on_study,
 )
 from shakeslide.core import failures, signals
-from shakeslide.core.errors import InputError
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.core.extras import extra
 from shakeslide.pipeline import names
 
@@ -652,12 +653,15 @@ def _fail_by_bug(error: Exception) -> int:
 
 LONGEST = 2000
 """Characters of an error that are shown."""
+LONGEST_WORD = 400
+"""Characters without a space, as of a path, that are shown."""
 
 
 def _one_line(text: str) -> str:
     """Return a text on one line, without control characters, its middle left out if it is long."""
     # Names of files may hold codes that a terminal obeys.
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: shortened(word[0]), text)
     half = LONGEST // 2
     return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 

@@ -15,7 +15,7 @@ import pandas as pd
 import shapely
 from odc.geo.crs import CRS
 
-from shakeslide.core.errors import InputError
+from shakeslide.core.errors import InputError, shortened
 from shakeslide.geo import grid as grids
 from shakeslide.io import containers, dates, ogr, quakeml, shapes, tables, virtual
 from shakeslide.io.points import Points
@@ -144,7 +144,7 @@ def _read(
         )
     table, geometry = records.table, shapes.flat(records.geometry)
     if len(geometry) == 0:
-        because = f" after the filter `{source.where}`" if source.where else ""
+        because = f" after the filter `{shortened(source.where)}`" if source.where else ""
         raise InputError(f"{where}: holds no features{because}")
     kept = shapes.present(geometry, where, notes)
     table, geometry = _chosen(table, geometry, kept)
