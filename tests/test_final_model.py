@@ -15,7 +15,15 @@ from shakeslide.evaluation.calibration import Calibration, Platt, correct_prior,
 from shakeslide.geo.grid import Tile
 from shakeslide.layers.inventory import CLEAR, SOURCE
 from shakeslide.layers.inventory import load as load_inventory
-from shakeslide.learning import bundle, explanation, final_model, plans, training, validation
+from shakeslide.learning import (
+    bundle,
+    explanation,
+    final_model,
+    plans,
+    stacking,
+    training,
+    validation,
+)
 from shakeslide.pipeline.inputs import ground_of
 from shakeslide.sampling import sample_table
 
@@ -53,6 +61,19 @@ def test_a_calibrated_map_expects_the_area_that_is_mapped(
     calibrated: pipeline.Run, model: str
 ) -> None:
     expected, mapped = expected_and_mapped(calibrated, model)
+    assert expected == pytest.approx(mapped, rel=0.1)
+
+
+def test_a_blend_expects_that_area_without_a_calibration_asked_for(
+    finished: pipeline.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacking, "FEWEST_SOURCES", 10)
+    asked = ['models.use=["best"]', 'models.best.members=["lr", "rf"]', "map.applicability=false"]
+    asked.append("models.calibration=none")
+    run = copied(finished, tmp_path / "run", *asked, "map.shows=probability")
+    pipeline.train(run)
+    pipeline.map_(run)
+    expected, mapped = expected_and_mapped(run, "best")
     assert expected == pytest.approx(mapped, rel=0.1)
 
 

@@ -525,7 +525,8 @@ def _members(model: Model) -> list[str]:
     how = (
         "chosen on parts of the training rows that the members were not fitted on"
         if model.chosen_
-        else "equal, because the training rows are too few to choose them"
+        else "equal: the training rows are too few to choose them, "
+        "or no member is better than chance"
     )
     return [f"- Members and their weights: {shares} ({how})."]
 

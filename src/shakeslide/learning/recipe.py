@@ -106,6 +106,11 @@ class Recipe:
         out = [f"{self.name} does without {m.name}, which needs {m.missing}" for m in absent]
         return out if made is None else [*out, *made.remarks()]
 
+    @property
+    def calibrates(self) -> bool:
+        """Whether a fit is calibrated; a blend is, whatever its calibration, where rows allow."""
+        return self.calibration != "none" or bool(self.members)
+
     def _raw(self) -> RawModel | None:
         """Return the unfitted estimator if it takes raw factors: only then its class is loaded."""
         return cast("RawModel", self.make(0)) if entry(self.name).raw else None

@@ -55,7 +55,8 @@ class Weights:
     calibration : Calibration or None
         Of the blend.
     chosen : bool
-        Whether the weights were chosen; else the training rows were too few for it.
+        Whether the weights were chosen; else the training rows were too few for it, or no member
+        was better than chance.
     """
 
     weight: tuple[float, ...]

@@ -75,10 +75,11 @@ class Train(Stage[Run]):
     def make(self, work: Work[Run]) -> None:
         """Fit and store one model after the other."""
         run, samples = work.run, samples_of(work.run)
-        calibrated = run.study.models.calibration != "none"
-        if calibrated:
+        if run.study.models.calibration != "none":
             _require_calibrating(run, samples)
-        levelled = calibrated and any(run.models.is_final(a.item) for a in work.stale)
+        levelled = any(
+            run.models.is_final(a.item) and run.models.recipe(a.name).calibrates for a in work.stale
+        )
         ground = ground_of(run, samples) if levelled else None
         with run.reporter.task("train", len(work.stale)) as on:
             for one in work.stale:

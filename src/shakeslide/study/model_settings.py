@@ -35,8 +35,8 @@ class ModelSettings(Settings):
     training rows to 0 and 1; classes are frequency ratios. `normal`: to normal scores, the
     quantiles of a normal distribution; classes are logarithms of frequency ratios."""
     context: list[Literal["factors", "place"]] | None = None
-    """Landslides near a cell, as further inputs. `factors`: votes of the training rows whose factors
-    are similar. `place`: votes of those around it on the ground, at 1 to 64 cells; they mean
+    """Landslides near a cell, as further inputs. `factors`: votes of training rows with similar
+    factors. `place`: votes of those around it on the ground, at 1 to 64 cells; they mean
     nothing on other ground. No row votes for itself."""
     exclusion: Distances | None = None
     """With `context`: distances in cells up to which the other training rows around a training row
