@@ -17,7 +17,7 @@ import shapely
 from odc.geo.crs import CRS
 
 from shakeslide.core.errors import InputError
-from shakeslide.io import datasets, dependencies, raster, vector, views
+from shakeslide.io import ascii_grid, containers, datasets, dependencies, raster, vector, views
 
 UTM = CRS("EPSG:32643")
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT c.x AS fid FROM c"
@@ -93,6 +93,32 @@ def test_a_view_without_end(pack: Pack, tmp_path: Path, monkeypatch: pytest.Monk
     if pack is not zipped:  # a database is no raster by its name: it is not opened
         with pytest.raises(InputError, match="its view 'v' does not terminate"):
             datasets.is_raster(pack(path))
+
+
+def lines(path: Path) -> Path:
+    path.write_text('{"type": "FeatureCollection", "features": []}' + " " * 20_000)
+    return path
+
+
+@pytest.mark.parametrize("pack", [zipped, member, gzipped])
+@pytest.mark.parametrize("make", [lines, database])
+def test_a_vector_that_unpacks_to_more_than_the_memory(
+    pack: Pack, make: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pack(make(tmp_path / ("a.geojson" if make is lines else "a.gpkg")))
+    monkeypatch.setattr(containers, "LARGEST_PACKED", 10_000)
+    with pytest.raises(InputError, match=f"{path.name}.*unpack it"):
+        vector.read(vector.VectorSource(path), UTM)
+
+
+@named
+def test_a_grid_without_rows(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ascii_grid, "CHUNK", 100)
+    monkeypatch.setattr(ascii_grid, "LONGEST_ROW", 200)
+    (tmp_path / "a.asc").write_text(GRID.format(4) + "0 " * 1000)
+    path = pack(tmp_path / "a.asc")
+    with pytest.raises(InputError, match=r"a\..*row of more than"):
+        ascii_grid.require_numbers(path)
 
 
 @every_way

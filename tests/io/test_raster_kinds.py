@@ -375,6 +375,19 @@ def test_a_raster_packed_alone(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one.tif", "one.tif.gz"]
 
 
+def test_jpeg_2000(tmp_path: Path) -> None:
+    values, hidden = truth("int16")
+    path = store(tmp_path / "one.tif", values, hidden)
+    lossless = {"QUALITY": 100, "REVERSIBLE": "YES"}
+    whole = tmp_path / "one.jp2"
+    with rasterio.Env(GDAL_PAM_ENABLED="NO"):
+        rasterio.shutil.copy(path, whole, driver="JP2OpenJPEG", **lossless)
+    require(raster.RasterSource(whole), expected(values, np.zeros_like(hidden)))
+    (tmp_path / "cut.jp2").write_bytes(whole.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"cut\.jp2"):
+        raster.info(tmp_path / "cut.jp2")
+
+
 def test_tables_of_a_geopackage(tmp_path: Path) -> None:
     values, hidden = truth("int16")
     path = tmp_path / "a.gpkg"

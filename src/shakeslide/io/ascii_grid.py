@@ -13,6 +13,8 @@ DRIVERS = ("AAIGrid", "GRASSASCIIGrid")
 """GDAL's names of the formats."""
 CHUNK = 1 << 24
 """Bytes that are looked at together."""
+LONGEST_ROW = 100_000_000
+"""Bytes of a row: an archive of some kilobytes can unpack to one without end."""
 NUMERALS = b"0123456789+-.,eE \t\r\n"
 ODD = re.compile(
     rb"(?<!\S)(?!(?i:[-+]?(?:nan|inf|infinity))(?!\S))"
@@ -56,7 +58,13 @@ def _first_odd(path: Path, _size: int, _time: int) -> str | None:
     with containers.opened(path) as file:
         text = HEADER.sub(b"", file.read(CHUNK))
         while text:
-            text += file.readline()  # to the end of the row
+            row = file.readline(LONGEST_ROW)  # to its end
+            if len(row) == LONGEST_ROW:
+                raise InputError(
+                    f"{path}: has a row of more than {LONGEST_ROW / 1e6:g} MB (damaged?); give a "
+                    "GeoTIFF"
+                )
+            text += row
             # The slow search only where a quick look finds something.
             if text.translate(None, NUMERALS) or SUSPECT.search(text):
                 found = ODD.search(text)

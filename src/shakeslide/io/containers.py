@@ -26,6 +26,8 @@ PACKED = (".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 """Archives that the user unpacks."""
 MOST_MEMBERS = 10_000
 """Files in an archive or a folder that are looked at."""
+LARGEST_PACKED = 2_000_000_000
+"""Bytes of the largest vector in an archive: some kilobytes can unpack to more than the memory."""
 VIRTUAL = re.compile(r"^/?vsi(?:zip|gzip)/")
 
 
@@ -136,6 +138,13 @@ def gdal_name(path: Path, serves: Callable[[str], bool], what: str) -> str:
     require_file(path)
     place = on_disk(path)
     require_files_beside(place)
+    name = _gdal_name(path, place, serves, what)
+    if what == "vector":
+        _require_moderate(path_of(name))
+    return name
+
+
+def _gdal_name(path: Path, place: Path, serves: Callable[[str], bool], what: str) -> str:
     if place != path:
         return _member_name(place, path.relative_to(place).as_posix())
     suffix = path.suffix.lower()
@@ -147,6 +156,39 @@ def gdal_name(path: Path, serves: Callable[[str], bool], what: str) -> str:
     if len(found) != 1:
         raise InputError(f"{path}: {_choice(path, found, what)}")
     return f"/vsizip/{path}/{found[0]}"
+
+
+def _require_moderate(path: Path) -> None:
+    """Raise where a packed file is larger than any vector; some of GDAL's readers load it whole."""
+    archive = on_disk(path)
+    if archive.is_dir() or archive.suffix.lower() not in ARCHIVES:
+        return
+    if archive.suffix.lower() == ".gz":
+        size = _unpacked_size(path)
+    elif not zipfile.is_zipfile(archive):  # GDAL says what it is
+        return
+    else:
+        member = "" if archive == path else path.relative_to(archive).as_posix()
+        with zipfile.ZipFile(archive) as zipped:
+            sizes = {item.filename: item.file_size for item in zipped.infolist()}
+        size = sizes.get(member, max(sizes.values(), default=0))
+    if size > LARGEST_PACKED:
+        raise InputError(
+            f"{path}: unpacks to more than {LARGEST_PACKED / 1e9:g} GB; unpack it and name the "
+            "unpacked file"
+        )
+
+
+def _unpacked_size(path: Path) -> int:
+    """Return the bytes of a `.gz`, unpacked; those of a large one as far as it is read."""
+    # No byte of the format's packing stands for more than 1,032.
+    if path.stat().st_size * 1032 <= LARGEST_PACKED:
+        return 0
+    size = 0
+    with opened(path) as file:
+        while size <= LARGEST_PACKED and (block := file.read(1 << 22)):
+            size += len(block)
+    return size
 
 
 def _member_name(archive: Path, member: str) -> str:

@@ -5,7 +5,6 @@ GDAL runs them without a limit, so that a file from a stranger could keep a run 
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -56,7 +55,13 @@ def _require_finite_packed(path: Path, source: str) -> None:
         containers.require_no_changes(path)
         with tempfile.NamedTemporaryFile(suffix=".gpkg") as unpacked:
             unpacked.write(head)
-            shutil.copyfileobj(file, unpacked, 1 << 20)
+            while block := file.read(1 << 20):
+                unpacked.write(block)
+                if unpacked.tell() > containers.LARGEST_PACKED:
+                    raise InputError(
+                        f"{source}: unpacks to more than {containers.LARGEST_PACKED / 1e9:g} GB; "
+                        "unpack it and name the unpacked file"
+                    )
             unpacked.flush()
             _require_finite(Path(unpacked.name), source)
 
