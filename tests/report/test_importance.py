@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,9 @@ def test_greatest_loss_of_each_model_is_bold(run_folder: Path) -> None:
 def test_losses_are_drawn_beside_their_group(told: Importance) -> None:
     with figures.style():
         axes = importance_charts.permutation(told).axes[0]
+    ticks = axes.get_yticks()
     marks = {
-        (round(float(x), 6), round(float(y)))
+        (round(float(x), 6), int(np.abs(ticks - y).argmin()))
         for line in axes.get_lines()
         if line.get_marker() not in ("None", "", "|")
         for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
@@ -94,6 +96,22 @@ def test_losses_are_drawn_beside_their_group(told: Importance) -> None:
     for model in MODELS:
         assert (round(100 * DROPS[model], 6), 0) in marks
         assert (round(-100 * DROPS[model] / 3, 6), 2) in marks
+
+
+def test_names_of_many_factors_have_room(told: Importance) -> None:
+    names = tuple(f"SLO_{i}0m" for i in range(40))
+    model = told.models[0]
+    # Two groups of many factors between others of one.
+    codes = [names[:20], names[20:], ("FD",), ("LITH",)]
+    rows = tuple(replace(row, codes=own) for row, own in zip(model.permutation, codes, strict=True))
+    with figures.style():
+        figure = importance_charts.permutation(
+            replace(told, models=(replace(model, permutation=rows),))
+        )
+        figure.canvas.draw()
+    found = [t.get_window_extent() for t in figure.axes[0].get_yticklabels()]
+    for upper, lower in pairwise(sorted(found, key=lambda box: -box.y0)):
+        assert upper.y0 >= lower.y1
 
 
 def test_undefined_importance_is_a_dash(written: Written, told: Importance) -> None:

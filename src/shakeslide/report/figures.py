@@ -21,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
+from numpy.typing import NDArray
 from PIL import Image
 
 from shakeslide.core.files import Steps, replacing
@@ -142,10 +143,18 @@ def panels(
     return figure, found
 
 
-def named_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Name the rows 0, 1, 2, ... of a chart, the first on top."""
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+def named_rows(
+    axes: Axes,
+    names: Sequence[str],
+    middle: NDArray[np.float64] | None = None,
+    tall: float = 0.0,
+) -> None:
+    """Name the rows 0, 1, 2, ... of a chart, the first on top.
+
+    Rows of different heights have their middles at `middle`, from 0 to `tall` in all.
+    """
+    axes.set_yticks(range(len(names)) if middle is None else middle, names)
+    axes.set_ylim(*((len(names) - 0.5, -0.5) if middle is None else (tall, 0.0)))
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
 

@@ -23,6 +23,8 @@ MOST_ROWS = 40
 """Groups of factors that the chart of permutation shows at most: those of the greatest loss."""
 MOST_CODES = 8
 """Factors of a group that are named on it at most."""
+LINE = 0.135
+"""Height of a line of a label in inches."""
 WIDTH = 5.6
 """Of the charts in inches."""
 
@@ -31,22 +33,25 @@ def permutation(importance: Importance) -> Figure:
     """Return the loss of AUC when groups of correlated factors are shuffled, model by model."""
     table, models = dict(list(importance.losses.items())[:MOST_ROWS]), importance.models
     labels = ["\n".join(textwrap.wrap(_together(codes), 22)) for codes in table]
-    lines = sum(label.count("\n") + 1 for label in labels)
-    tall = (0.1 + 0.09 * len(models)) * len(table) + 0.06 * lines
-    figure, (axes,) = figures.panels(WIDTH, tall + 0.5 + 0.19 * math.ceil(len(models) / 4))
+    lines = np.array([label.count("\n") + 1 for label in labels])
+    # As tall as its marks or its label needs: of many factors a group may have many names.
+    tall = np.maximum(0.1 + 0.09 * len(models) + 0.06 * lines, LINE * lines + 0.06)
+    middle = np.cumsum(tall) - tall / 2
+    figure, (axes,) = figures.panels(WIDTH, tall.sum() + 0.5 + 0.19 * math.ceil(len(models) / 4))
     for k, model in enumerate(models):
         losses = [row.get(model.model) for row in table.values()]
         mean, sd = (
             100 * np.array([loss and getattr(loss, key) for loss in losses], float)
             for key in ("mean", "sd")
         )
-        y = np.arange(len(table)) + 0.66 * ((k + 0.5) / len(models) - 0.5)
+        room = 0.1 + 0.09 * len(models)
+        y = middle + room * ((k + 0.5) / len(models) - 0.5)
         axes.errorbar(
             mean, y, xerr=np.nan_to_num(sd), fmt=MARKS[k % 11], ms=4, elinewidth=1,
             color=figures.colour(model.model, k), label=model.model.upper(),
         )  # fmt: skip
     axes.axvline(0, color="#3a4048", linewidth=0.8)
-    figures.named_rows(axes, labels)
+    figures.named_rows(axes, labels, middle, float(tall.sum()))
     axes.set_xlabel("Loss of ROC-AUC when shuffled (percentage points)")
     figures.key_below(figure, axes, columns=4)
     return figure
