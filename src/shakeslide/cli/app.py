@@ -426,10 +426,10 @@ def rapid(
         study = folder / "study.toml"
     else:
         if dem is not None:
-            raise InputError(f"{dem}: a study file names its DEM itself; leave this out")
+            raise InputError(f"{dem}: the study file already names the DEM; leave this argument out")
         if resolution is not None:
             raise InputError(
-                f"--resolution: a study file says it itself; change [grid] resolution in {source}"
+                f"--resolution is only for a ShakeMap; change [grid] resolution in {source} instead"
             )
         # Before any folder is made for what is no study.
         settings.read(source, None, set_ or [])
@@ -457,7 +457,7 @@ def learn(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of results of past earthquakes, two at least.",
+            help="Folders of results of at least two past earthquakes.",
             metavar="RUN...",
             parser=folder,
         ),
@@ -466,7 +466,7 @@ def learn(
         str | None,
         typer.Option(
             "--factors",
-            help="Factors to take, for example SLO,PGA,RER [default: all that travel].",
+            help="Factors to take, for example SLO,PGA,RER [default: all that apply elsewhere].",
         ),
     ] = None,
     models: Annotated[

@@ -214,7 +214,7 @@ def _density(
     text = f"{unit} {settings.path.stem}".lower()
     dense = any(w in text for w in ("dens", "/km", "per_km", "per km", "km-2", "sqkm"))
     if settings.unit == "count" and dense:
-        return 'its name or unit speaks of a density; if so set [exposure.people] unit = "per_km2"'
+        return 'its name or unit suggests a density; if so set [exposure.people] unit = "per_km2"'
     mean = values.sum() / area.sum() if area.sum() else 0.0
     if area.sum() < CITY or mean < CROWDED:
         return ""
@@ -223,8 +223,8 @@ def _density(
     else:
         remedy = 'if its values are counts, set [exposure.people] unit = "count"'
     return (
-        f"holds {mean:,.0f} people per km² on average over {area.sum():,.0f} km², as only the "
-        f"middle of a large city does: {remedy}"
+        f"has {mean:,.0f} people per km² on average over {area.sum():,.0f} km², a density that "
+        f"only the centre of a large city has: {remedy}"
     )
 
 

@@ -43,10 +43,11 @@ class FactorSets(Settings):
     """Families to add, by group, at all scales. Families whose layer the study does not have are
     left out."""
     scales: Annotated[list[Positive], Field(min_length=1)] = list(SCALES)
-    """Distances in metres that a factor looks from the cell: the standard deviation of a smoothing,
-    half the side of a window. They mean the same at any size of cell."""
+    """Distances in metres over which a factor is computed around the cell: the standard deviation
+    of a smoothing, or half the side of a window. They do not depend on the cell size."""
     channels: Annotated[list[Positive], Field(min_length=1)] = list(CHANNELS)
-    """Upstream areas in km² from which channels count, and ridges alike."""
+    """Upstream areas in km² above which a cell is a channel; ridges are found with the same
+    areas."""
     add: list[str] = []
     """Codes to add one by one, as `["SLO_120m", "HAC_100ha"]`."""
 

@@ -221,8 +221,8 @@ class ReliefPlaceFactor(WaterFactor):
     """A place between rivers and ridges that are derived from the elevation model."""
 
     min_area: Positive = 1.0
-    """Upstream area from which a channel is a river, in km². Of ridges: the same on the elevation
-    model upside down."""
+    """Upstream area above which a channel is a river, in km². For ridges, it is computed on the
+    inverted elevation model."""
 
 
 class HeightAboveRiverFactor(ReliefPlaceFactor):

@@ -35,13 +35,15 @@ class ModelSettings(Settings):
     training rows to 0 and 1; classes are frequency ratios. `normal`: to normal scores, the
     quantiles of a normal distribution; classes are logarithms of frequency ratios."""
     context: list[Literal["factors", "place"]] | None = None
-    """Landslides near a cell, as further inputs. `factors`: votes of training rows with similar
-    factors. `place`: votes of those around it on the ground, at 1 to 64 cells; they mean
-    nothing on other ground. No row votes for itself."""
+    """Further inputs from the labels of the training rows: the logarithm of the weighted ratio of
+    landslide to clear rows. `factors`: among rows with similar factors. `place`: among rows near
+    the cell on the ground, at 1 to 64 cells; use it only for maps of the mapped ground. The label
+    of a row is left out of its own inputs."""
     exclusion: Distances | None = None
-    """With `context`: distances in cells up to which the other training rows around a training row
-    don't vote for it. Each training row enters once for each distance. [0] suits maps of the
-    mapped ground alone; new ground needs distances as large as its own."""
+    """With `context`: distances in cells. Training rows nearer to a training row than this are left
+    out of its inputs. Each training row is used once for each distance. Use [0] for maps of the
+    mapped ground alone; for new ground, give distances as large as from the new ground to the
+    mapped one."""
 
 
 class NetworkSettings(ModelSettings):
@@ -77,8 +79,8 @@ class SaeSettings(NetworkSettings):
     of 110 units, trained by plain gradient descent. `modern`: four networks of two layers on normal
     scores, trained for a short time without pre-training, and angles as sine and cosine."""
     passes: Positive | None = None
-    """Most passes of fine-tuning over the training rows: where they are few, fewer steps than
-    `steps` are taken. `modern` has 100."""
+    """Largest number of passes (epochs) of fine-tuning over the training rows: with few rows,
+    training stops before `steps`. `modern` has 100."""
     rho: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Target mean activation of the hidden units."""
     beta: Annotated[float, Field(ge=0)] | None = None
@@ -91,12 +93,14 @@ class SaeSettings(NetworkSettings):
     activation: Literal["sigmoid", "tanh", "relu", "linear", "silu"] | None = None
     """Activation of the hidden units; `silu` is z times the sigmoid of z."""
     dropout: Annotated[float, Field(ge=0, le=0.95)] | None = None
-    """Share of the hidden units that each row loses in each step of fine-tuning."""
+    """Share of the hidden units that are set to zero at random, for each row in each step of
+    fine-tuning."""
     input_dropout: Annotated[float, Field(ge=0, le=0.95)] | None = None
-    """Share of the inputs that each row loses in each step of fine-tuning."""
+    """Share of the inputs that are set to zero at random, for each row in each step of
+    fine-tuning."""
     balanced: bool | None = None
-    """Take half of each batch from the landslide cells. The probabilities are those of the samples'
-    own balance all the same."""
+    """Take half of each batch from the landslide cells. The probabilities still refer to the
+    prevalence of the samples."""
     pretrain_learning_rate: Annotated[Positive | None, Default("learning_rate")] = None
     """Step size of pre-training."""
     head: Literal["softmax", "naive_bayes", "svm"] | None = None
@@ -104,7 +108,7 @@ class SaeSettings(NetworkSettings):
     members: Annotated[int, Field(ge=1)] | None = None
     """Number of networks that are trained together and averaged."""
     average: Literal["probability", "logit"] | None = None
-    """What of the networks is averaged: their probabilities or their log-odds."""
+    """The average over the networks is taken of their probabilities or of their log-odds."""
     precision: Literal["float32", "bfloat16"] | None = None
     """Floating-point format of predictions."""
 
@@ -174,7 +178,7 @@ class HgbSettings(ModelSettings):
     """L2 penalty on the leaves."""
 
     additive: bool | None = None
-    """Let no two factors interact: the log-odds are then a sum of functions of one factor each."""
+    """Allow no interactions: the log-odds are then a sum of functions of one factor each."""
 
 
 class EtSettings(TreeSettings):
@@ -215,7 +219,7 @@ class BestSettings(Settings):
 
     members: Annotated[list[Member], Field(min_length=1), Once] = ["sae", "lgbm", "et"]
     """Models that may be members. One that does not help gets no weight. With fewer than 100 source
-    cells to train on, all weigh the same and the blend is not calibrated."""
+    cells to train on, all have the same weight and the blend is not calibrated."""
 
 
 class FewSettings(Settings):

@@ -28,7 +28,8 @@ class Shaking(Settings):
     event_sd: Annotated[
         Annotated[float, Field(ge=0, le=5)] | None, Default("that of the model; ln 3 for a formula")
     ] = None
-    """Standard deviation of the event term: what one earthquake adds to the logit of all cells."""
+    """Standard deviation of the event term, a number that is added to the logit of all cells of one
+    earthquake."""
     exceeds: Annotated[
         Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Ascending] | None,
         Default("no such map"),
@@ -44,7 +45,7 @@ class People(Layer):
     """A raster of people (or anything counted) per cell."""
 
     unit: Literal["count", "per_km2"] = "count"
-    """`count`: people in each of the raster's own cells, as WorldPop, GHS-POP and LandScan have it.
+    """`count`: people in each of the raster's own cells, as in WorldPop, GHS-POP and LandScan.
     `per_km2`: a density."""
 
 
@@ -70,7 +71,7 @@ class Exposure(Settings):
     people: People | None = None
     """Raster of population counts."""
     buildings: Layer | None = None
-    """Buildings as polygons or points; each counts where its middle is."""
+    """Buildings as polygons or points; each counts in the cell that contains its centre."""
     roads: Roads | None = None
     """Roads as lines; each line is a segment that a landslide may cut."""
     places: NamedPlaces | None = None
@@ -78,7 +79,7 @@ class Exposure(Settings):
     reach_angle: Annotated[
         Annotated[float, Field(gt=5, lt=60)] | None, Default("run-out is not counted")
     ] = None
-    """Angle of reach in degrees, to count debris from uphill. Debris follows the steepest way down
-    until its fall over the length of its way is less than the tangent of this angle. Landslides of
-    average area run to about 23° (Corominas 1996), small ones less far. Places are ranked without
-    it."""
+    """Angle of reach in degrees, to count debris from uphill. Debris follows the steepest path down
+    until the height of fall divided by the length of the path is less than the tangent of this
+    angle. Landslides of average area run to about 23° (Corominas 1996), small ones less far. Places
+    are ranked without it."""

@@ -121,8 +121,8 @@ class Inventory(Settings):
     """The mapped landslides."""
 
     path: DataPath | None = None
-    """Landslide polygons (whole outlines: source and run-out) or points. A point stands for the
-    cell that contains it."""
+    """Landslide polygons (whole outlines: source and run-out) or points. A point is the cell that
+    contains it."""
     layer: str | None = None
     """Layer inside the file."""
     where: Filter | None = None
@@ -192,7 +192,7 @@ class Sources(Settings):
     """Least height of two crowns above the point where they meet, or depth of two outlets below it,
     for the outline to be divided, as a share of the outline's total drop."""
     least_prominence: Annotated[float, Field(ge=0)] = 10.0
-    """The same least height in metres."""
+    """The same limit as a height in metres."""
     smallest: Annotated[int, Field(ge=2)] = 32
     """Least number of cells in each part of a divided outline."""
     elongation: Annotated[float, Field(gt=1)] = 3.0
@@ -250,11 +250,11 @@ class Evaluation(Settings):
     protocols: Annotated[
         list[Literal["pixel", "landslide", "block", "event"]], Field(min_length=1), Once
     ] = ["pixel", "landslide", "block"]
-    """`pixel`: random split of cells, as in the paper; neighbours fall on both sides, so scores are
-    too high. `landslide`: all cells of a landslide are on one side. `block`: squares of land are
-    held out with a buffer, which estimates the accuracy where no landslide is mapped yet. `event`:
-    models are trained on other earthquakes (`events`) only, which estimates the accuracy after the
-    next one."""
+    """`pixel`: random split of cells, as in the paper; neighbouring cells are in both parts, so
+    scores are too high. `landslide`: all cells of a landslide are either training or test cells.
+    `block`: squares of land are held out with a buffer, which estimates the accuracy where no
+    landslide is mapped yet. `event`: models are trained on other earthquakes (`events`) only, which
+    estimates the accuracy after the next one."""
     events: list[DataPath] = []
     """For `event`: results folders of other earthquakes with the same factors. Each earthquake,
     this study's included, is predicted by models trained on the others."""
