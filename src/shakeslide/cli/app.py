@@ -426,7 +426,9 @@ def rapid(
         study = folder / "study.toml"
     else:
         if dem is not None:
-            raise InputError(f"{dem}: the study file already names the DEM; leave this argument out")
+            raise InputError(
+                f"{dem}: the study file already names the DEM; leave this argument out"
+            )
         if resolution is not None:
             raise InputError(
                 f"--resolution is only for a ShakeMap; change [grid] resolution in {source} instead"
