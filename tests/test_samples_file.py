@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 
 from shakeslide.core import sample_columns
 from shakeslide.core.errors import InputError
+from shakeslide.core.failures import guarded
 from shakeslide.factors.stack import FactorInfo
 from shakeslide.layers.positives import Positive
 from shakeslide.sampling import sample_table
@@ -122,6 +124,20 @@ def test_a_table_of_too_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     sample_table.save(drawn(), path)
     monkeypatch.setattr(sample_table, "MOST_ROWS", 3)
     with pytest.raises(InputError, match="not a whole sample table"):
+        sample_table.load(path)
+
+
+def test_a_table_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "samples.parquet"
+    sample_table.save(drawn(), path)
+
+    def locked(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(sample_table.pq, "read_metadata", locked)
+    with pytest.raises(InputError, match=r"samples\.parquet.*denied"), guarded("sample"):
         sample_table.load(path)
 
 

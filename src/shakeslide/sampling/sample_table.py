@@ -193,6 +193,9 @@ def load(path: Path) -> Samples:
         raise InputError(f"{path}: no samples yet; run `shakeslide sample` first")
     try:
         return _read(path)
+    # A table that may not be read can be a good one: it is not to be deleted.
+    except PermissionError:
+        raise
     except (
         pa.ArrowException,
         LookupError,
