@@ -1,8 +1,8 @@
 """Accuracy against the size of the smallest landslide that is kept.
 
 `python -m benchmarks.landslide_size` leaves out landslides of fewer than 1, 4, 11 and 41 source
-cells, keeps as many clear cells as source cells, fits each model on the training rows of random splits
-of cells, splits by landslide and splits by block, and prints the mean overall accuracy. The larger
+cells, keeps as many clear cells as source cells, fits each model on the training rows of splits
+by pixel, landslide and block, and prints the mean overall accuracy. The larger
 the landslides, the more cells of each test landslide a random split of cells leaves among the
 training rows.
 """
