@@ -151,7 +151,7 @@ def named_rows(
 ) -> None:
     """Name the rows 0, 1, 2, ... of a chart, the first on top.
 
-    Rows of different heights have their middles at `middle`, from 0 to `tall` in all.
+    Rows of different heights have their middles at `middle`, (names,), from 0 to `tall` in all.
     """
     axes.set_yticks(range(len(names)) if middle is None else middle, names)
     axes.set_ylim(*((len(names) - 0.5, -0.5) if middle is None else (tall, 0.0)))
