@@ -17,6 +17,8 @@ from shakeslide.checks.rasters import require_values
 from shakeslide.geo.grid import Tile
 from shakeslide.layers import masks
 from shakeslide.pipeline.models import known_truth
+from shakeslide.sampling.sample_counts import NOT_COUNTED
+from shakeslide.sampling.sample_table import Samples
 from shakeslide.study.layer_settings import Layer
 from shakeslide.study.settings import Mask
 
@@ -56,7 +58,8 @@ def test_the_truth(tmp_path: Path, turn: str, mask: str, grid: GeoBox, part: obj
         grid=lambda: grid,
         tile=lambda: 16,
     )
-    found = known_truth(run, SimpleNamespace(table=pd.DataFrame({"row": row, "col": col})))
+    samples = Samples(pd.DataFrame({"row": row, "col": col}), (), pd.DataFrame(), NOT_COUNTED)
+    found = known_truth(run, samples)
     right = np.where(missing, np.nan, (0.03 * np.arange(SHAPE[0]) + 0.1)[part[0], None])
     read = found.reshape(grid.shape)
     np.testing.assert_array_equal(np.isnan(read), missing)
