@@ -192,7 +192,7 @@ class Factor:
 class Made:
     """What a function makes of its settings: the computation and what is known only then.
 
-    None: as the function declares it.
+    A `unit`, `definition` or `citation` that is None is the one that the `FactorFunction` declares.
     """
 
     compute: Callable[[TileInputs], Float]

@@ -163,7 +163,8 @@ def predict_tile(
     if not model.of_places:
         return predict_block(model, block, columns)
     x, y = grids.cell_centres(grid, tile)
-    # Their place is a factor of the block: what follows from it needs no more memory than others.
+    # What follows from the places joins the block as further planes, each as large as a factor.
+    # Given no raw factors, `at_places` returns these inputs alone.
     around = [
         model.at_places(np.empty((len(x), 0), np.float32), x, np.full(len(x), one)) for one in y
     ]

@@ -127,7 +127,7 @@ def _report(work: Work[Run], rows: Sequence[checks.LayerRow]) -> None:
 
 
 def _make_whole(run: Run, factors: Sequence[Factor]) -> None:
-    """Make what factors need over the whole grid, once, and leave out what none needs now."""
+    """Make what factors need over the whole grid, once, and delete what none needs now."""
     wanted = [whole for f in run.factors() for whole in f.whole]
     folder = run.ledger.work / "whole"
     # Their names hold fingerprints: what no factor names now is of other settings.

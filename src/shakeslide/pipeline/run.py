@@ -72,7 +72,7 @@ class Run:
     verify: bool = False
 
     def __post_init__(self) -> None:
-        """Keep what the study reads from the web, unless it says otherwise; trust no open file."""
+        """Keep GDAL off the web unless the study allows it, and have every file opened anew."""
         gdal.allow_network(self.study.study.network)
         datasets.look_again()
 

@@ -76,7 +76,7 @@ class _ClassAreas:
 
 @dataclass(frozen=True)
 class _Draw:
-    """What one tile gives: its source cells and its clear cells below a key each."""
+    """What one tile gives: of its source cells and its clear cells, those that `_Below` lets in."""
 
     positives: _Cells
     clear: _Cells
