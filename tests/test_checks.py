@@ -645,7 +645,7 @@ def test_aftershocks_with_the_main_shock(study: Path) -> None:
     assert "the main shock is among them" in warned(study, "aftershocks")
     row = of(study, "aftershocks", "factors.AF.days=30")
     assert row.warnings == []
-    assert "39 of 40 earthquakes count for AF" in row.notes
+    assert "39 of 40 earthquakes are used for AF" in row.notes
 
 
 # ------------------------------------------------------------------ event, masks, inventory

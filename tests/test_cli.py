@@ -56,7 +56,7 @@ def test_init_writes_a_study_once(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert Path(out.strip()) == tmp_path / "new" / "study.toml"
     code, _, err = run(capsys, "init", tmp_path / "new")
     assert code == 2
-    assert "is there already" in err
+    assert "already exists" in err
 
 
 def test_the_papers_table_cannot_be_of_a_balanced_test_set(

@@ -173,7 +173,7 @@ def test_public_data_as_they_come(dem: object, tmp_path: Path) -> None:
     run = open_run(path, tmp_path / "out")
     rows = {row.name: row for row in pipeline.check(run)}
     assert all(row.coverage in (None, 1.0) for row in rows.values())
-    assert "2 of 5 earthquakes count for AF" in rows["aftershocks"].notes
+    assert "2 of 5 earthquakes are used for AF" in rows["aftershocks"].notes
     assert rows["lithology"].values == "xx: 2 classes: mt, sc"
     assert rows["soil"].values == "2 classes: 12, 16"
     pipeline.prepare(run)

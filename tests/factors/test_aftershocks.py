@@ -81,7 +81,7 @@ def test_the_main_shock_among_them_is_told(layer: Layer) -> None:
     assert "the main shock is among them" in chosen(layer).warnings[0]
     assert chosen(layer, days=10).warnings == []
     assert "may be the main shock" in chosen(layer, Event()).warnings[0]
-    assert chosen(layer, days=10).notes == ["2 of 5 earthquakes count for AF"]
+    assert chosen(layer, days=10).notes == ["2 of 5 earthquakes are used for AF"]
 
 
 def test_weights(layer: Layer) -> None:

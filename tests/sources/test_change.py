@@ -336,7 +336,7 @@ def test_pairs_that_cannot_serve(pair: dict[str, Layer], tmp_path: Path) -> None
         "no such file": tmp_path / "none.tif",
         "has no CRS": write(tmp_path / "nocrs.tif", values, crs=None),
         "has no value on the grid": write(tmp_path / "far.tif", values, transform=far),
-        "is 0.5 all over": write(tmp_path / "flat.tif", np.full(SHAPE, 0.5, np.float32)),
+        "is 0.5 everywhere": write(tmp_path / "flat.tif", np.full(SHAPE, 0.5, np.float32)),
         "same band of the same file": pair["before"].path,
         "is a folder": tmp_path,
     }
@@ -347,7 +347,7 @@ def test_pairs_that_cannot_serve(pair: dict[str, Layer], tmp_path: Path) -> None
         "before": Layer(path=write(tmp_path / "l.tif", left)),
         "after": Layer(path=write(tmp_path / "r.tif", right)),
     }
-    with pytest.raises(InputError, match="but nowhere both"):
+    with pytest.raises(InputError, match="values on the grid, but no cell"):
         images(Sources(**apart), grid)
     with pytest.raises(InputError, match="narrower than a cell"):
         images(Sources(**pair, ring=(0, 5)), grid)

@@ -370,7 +370,7 @@ def test_a_larger_map_is_made_tile_by_tile(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_tiles_of_no_whole_blocks_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"tile = 300 is no multiple of 256"):
+    with pytest.raises(InputError, match=r"tile = 300 is not a multiple of 256"):
         write_large(SCENARIO, tmp_path, tile=300)
 
 

@@ -104,7 +104,7 @@ class _LogFile(logging.FileHandler):
             # A link, a folder, and a pipe that nobody reads.
             if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
                 raise InputError(
-                    f"{path}: is not a regular file; move it away, the log is written there"
+                    f"{path}: is not a regular file, but the log is written there; move it away"
                 ) from error
             raise
         return os.fdopen(handle, "a", encoding="utf-8")
@@ -529,7 +529,7 @@ def init(
 
     path = folder / "study.toml"
     if path.exists():
-        raise InputError(f"{path}: is there already; choose another folder")
+        raise InputError(f"{path}: already exists; choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # A link that leads nowhere is there too: what it names is not written.

@@ -350,8 +350,8 @@ def balanced_folds(
     index, load = _group_loads(_labels(y), np.asarray(groups))
     if not 2 <= folds <= load.shape[0]:
         raise InputError(
-            f"{load.shape[0]} {what} hold the samples but {folds} folds are asked for: "
-            "there must be two folds at least and no more folds than that"
+            f"the samples lie in {load.shape[0]} {what}, but folds is {folds}: give at "
+            f"least 2 folds and at most as many as there are {what}"
         )
     # Largest first balances best; the order within runs of like size is what makes repeats differ.
     order = _shuffled_by_size(load, 2 * folds, rng)

@@ -100,7 +100,7 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
     if window != (None, None):
         left_out = np.flatnonzero(keep & main).tolist()
         keep &= ~main
-    # Without a window all rows are meant, this one too: it is only told of.
+    # Without a window all rows are meant, this one too: it is only reported.
     elif main[keep].any():
         out.warnings.append(
             "the main shock is among them; leave it out with where =, or with days = in "
@@ -116,7 +116,7 @@ def load(settings: DensityFactor, code: str, sources: Sources) -> Shocks:
             f"magnitude of [factors.{code}]"
         )
     if not keep.all():
-        out.notes.append(f"{int(keep.sum())} of {len(keep)} earthquakes count for {code}")
+        out.notes.append(f"{int(keep.sum())} of {len(keep)} earthquakes are used for {code}")
     out.x, out.y = out.x[keep], out.y[keep]
     out.weights = out.weights if keep.all() else out.weights[keep]
     _require_weights(out.weights, settings, code, where)
@@ -138,7 +138,7 @@ def _unweighted(
     if settings.weight != "magnitude" or magnitude is None:
         return []
     missing = int((keep & ~np.isfinite(magnitude)).sum())
-    return [f"{missing} earthquakes without magnitude count nothing"] if missing else []
+    return [f"{missing} earthquakes without magnitude have weight 0"] if missing else []
 
 
 def _strays(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[str]:
@@ -149,7 +149,7 @@ def _strays(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[str]:
     if far == 0:
         return []
     return [
-        f"{far} of its {len(x)} points lie more than {STRAY / 1000:,.0f} km from the others (up to "
+        f"{far} of its {len(x)} points lie more than {STRAY / 1000:,.0f} km from most (up to "
         f"{apart.max() / 1000:,.0f} km): are they junk, such as 0, 0? They widen the default "
         "bandwidth; leave them out with where ="
     ]
@@ -440,8 +440,8 @@ def _likely_main(
     if not (as_strong or (alone and event.magnitude is None)):
         return []
     return [
-        f"its strongest earthquake (magnitude {strongest:g}) may be the main shock, which is no "
-        "aftershock: leave it out with where =, or state [event] time and the column of times "
+        f"its strongest earthquake (magnitude {strongest:g}) may be the main shock, which is not "
+        "an aftershock: leave it out with where =, or state [event] time and the column of times "
         "(time =)"
     ]
 

@@ -63,7 +63,7 @@ def function_of(settings: FactorBase) -> FactorFunction:
     found = extensions.load(GROUP, name)
     if not isinstance(found, FactorFunction):
         raise InputError(
-            f"'{name}' of the package {extensions.package(GROUP, name)} is no FactorFunction "
+            f"'{name}' of the package {extensions.package(GROUP, name)} is not a FactorFunction "
             "(shakeslide.factors.factor)"
         )
     return found

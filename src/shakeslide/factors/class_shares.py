@@ -128,7 +128,7 @@ def _wanted(settings: ClassShareFactor, code: str, legend: Mapping[int, str]) ->
         except ValueError:
             pass
     raise InputError(
-        f"[factors.{code}] of = '{settings.of}' is no class of [layers.{settings.layer}]."
+        f"[factors.{code}] of = '{settings.of}' is not a class of [layers.{settings.layer}]."
         f"{did_you_mean(settings.of, legend.values())}"
     )
 

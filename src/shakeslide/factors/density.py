@@ -180,7 +180,7 @@ def quartic_density(
     Silverman, B. W. (1986). Density estimation for statistics and data analysis, eq. 4.5.
     """
     if not 0 < bandwidth < math.inf:
-        raise InputError(f"the bandwidth must be positive metres, not {bandwidth}")
+        raise InputError(f"the bandwidth must be above 0 m, not {bandwidth}")
     xs, ys, east, north = (np.asarray(v, np.float64) for v in (x, y, px, py))
     weight = _weights(weights, east.size)
     # By northing, the points that a row's discs may hold are a slice.
@@ -260,5 +260,5 @@ def default_bandwidth(px: Values, py: Values, weights: Values | None = None) -> 
     # Of a normal distribution in the plane, √(1/ln 2) times the median is the standard distance.
     spread = min(standard, math.sqrt(1 / math.log(2)) * _weighted_median(d, w))
     if not spread > _ONE_PLACE:
-        raise InputError("the points lie in one place: give the bandwidth in metres")
+        raise InputError("all points lie in one place: give the bandwidth in metres")
     return float(0.9 * spread * w.sum() ** -0.2)

@@ -258,7 +258,7 @@ class Sources:
     def layer(self, name: str, code: str) -> Layer:
         """Return the layer a factor asks for, or say how to give it or do without."""
         if not name:
-            raise InputError(f"[factors.{code}] needs layer = the name of one of [layers]")
+            raise InputError(f"[factors.{code}] needs layer = the name of a layer of [layers]")
         if name not in self.layers:
             near = did_you_mean(name, self.layers) if self.layers else ""
             raise InputError(

@@ -109,8 +109,8 @@ def flow_of(sources: Sources, dem: raster.RasterSource, cell: float | None, marg
     if flow.memory > there:
         raise InputError(
             f"flow over {flow.cells:,} cells needs about {flow.memory / 1e9:.0f} GB of memory, but "
-            f"this machine has {there / 1e9:.0f} GB: set cell = a coarser size in metres in the "
-            "tables of the factors of water"
+            f"this machine has {there / 1e9:.0f} GB: set cell = a larger size in metres in the "
+            "tables of the factors that use flow"
         )
     return flow
 

@@ -176,7 +176,7 @@ def subsections(lines: Lines, length: float) -> Subsections:
         If `length` is not a positive number, or a vertex is not finite.
     """
     if not 0 < length < math.inf:
-        raise InputError(f"the length of subsections must be positive metres, not {length}")
+        raise InputError(f"the length of subsections must be above 0 m, not {length}")
     pieces: list[Coordinates] = []
     owner: list[int] = []
     for k, line in enumerate(lines):

@@ -53,7 +53,7 @@ def _density(settings: DensityFactor, code: str, sources: Sources) -> Made:
     if settings.bandwidth is not None and settings.bandwidth < NARROWEST:
         raise InputError(
             f"[factors.{code}] bandwidth = {settings.bandwidth:g} m is shorter than {NARROWEST:g} "
-            "m; a bandwidth is some kilometres"
+            "m; usual bandwidths are a few kilometres"
         )
     try:
         bandwidth = settings.bandwidth or density.default_bandwidth(shocks.x, shocks.y)

@@ -163,7 +163,7 @@ def _towards_hanging_wall(
     if sources.event.epicentre is None:
         raise InputError(
             f"[factors.{code}] needs dip_direction = the azimuth to which the rupture dips, or "
-            "[event] epicentre, which lies above it"
+            "[event] epicentre, from which that side is found"
         )
     ex, ey = epicentre(code, sources)
     steps = np.c_[s.x1 - s.x0, s.y1 - s.y0]
@@ -172,8 +172,8 @@ def _towards_hanging_wall(
     across = float(strike[0] * (ey - y) - strike[1] * (ex - x))
     if abs(across) < ON_TRACE:
         raise InputError(
-            f"[factors.{code}] the epicentre lies on the trace, so that the hanging wall is not "
-            "known; set dip_direction = the azimuth to which the rupture dips"
+            f"[factors.{code}] the epicentre lies on the trace, so the side of the hanging "
+            "wall is unknown; set dip_direction = the azimuth to which the rupture dips"
         )
     sign = np.sign(across)
     return float(-strike[1] * sign), float(strike[0] * sign)

@@ -298,7 +298,7 @@ def require_scale(scale: float, code: str, grid: GeoBox) -> None:
     if 2 * scale < cell:
         raise InputError(
             f"[factors.{code}] scale = {scale:g} m is finer than the grid's cells "
-            f"({cell:g} m); give a wider one, or leave it out of [factors] scales"
+            f"({cell:g} m); give a larger scale, or leave it out of [factors] scales"
         )
     require_within(scale, f"[factors.{code}] scale", grid)
 

@@ -215,12 +215,12 @@ def _curvature(settings: CurvatureFactor, code: str, sources: Sources) -> Made:
 
 def _tpi(settings: TpiFactor, code: str, sources: Sources) -> Made:
     if settings.inner >= settings.outer:
-        raise InputError(f"[factors.{code}] inner = {settings.inner} must be below outer")
+        raise InputError(f"[factors.{code}] inner = {settings.inner} must be smaller than outer")
     dx, dy = grids.cell_size(sources.grid)
     if settings.outer < min(dx, dy):
         raise InputError(
-            f"[factors.{code}] outer = {settings.outer} m holds no neighbour at {dx:g} x {dy:g} m "
-            "cells; make it at least one cell"
+            f"[factors.{code}] outer = {settings.outer} m contains no neighbour at "
+            f"{dx:g} x {dy:g} m cells; make it at least one cell"
         )
     require_within(settings.outer, f"[factors.{code}] outer", sources.grid)
     return Made(

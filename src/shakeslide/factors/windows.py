@@ -536,7 +536,7 @@ def relief(z: Dem, dx: float, dy: float, window: float) -> Floats:
     and octagonal kernels. Pattern Recognition Letters 13, 517-521.
     """
     if not 0 < window < math.inf:
-        raise InputError(f"relief: the window must be positive metres, not {window}")
+        raise InputError(f"relief: the window must be above 0 m, not {window}")
     dem = as_dem(z, dx, dy)
     tall, wide = relief_halo(dx, dy, window)
     out = np.empty(dem.shape, np.float32)

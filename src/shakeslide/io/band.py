@@ -55,7 +55,9 @@ class Band:
     def of(cls, dataset: Any, number: int, nodata: float | None = None) -> Band:
         """Return a band of a dataset; `nodata` stands in for what the file says."""
         if number > dataset.count:
-            raise InputError(f"{dataset.name}: band {number} asked for, but it has {dataset.count}")
+            raise InputError(
+                f"{dataset.name}: band = {number}, but its bands are 1 to {dataset.count}"
+            )
         alpha = _alpha(dataset)
         if alpha == number:
             raise InputError(

@@ -74,7 +74,7 @@ class OwnModel(Model):
         ):
             raise InputError(
                 f"[models] '{self.name}' of the package {extensions.package(GROUP, self.name)} is "
-                "no scikit-learn classifier with predict_proba"
+                "not a scikit-learn classifier with predict_proba"
             )
         if "random_state" in estimator.get_params() and self.random_state is not None:
             estimator.set_params(random_state=self.random_state)
@@ -127,7 +127,7 @@ class OwnModel(Model):
         arrays = reader.take_part(_PREFIX)
         cls = extensions.load(GROUP, self.name)
         if not self.storable:
-            raise InputError(f"stored {self.name}: its class has no from_arrays any more")
+            raise InputError(f"stored {self.name}: its class no longer has from_arrays")
         self.estimator_ = self._called(
             "from_arrays", lambda: cls.from_arrays(arrays, dict(self.settings or {}))
         )

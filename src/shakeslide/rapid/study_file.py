@@ -292,7 +292,7 @@ def set_shakemap(
     changed, count = re.subn(r"(?m)^shakemap *=.*$", lambda _: line, text)
     if count != 1:
         raise InputError(
-            f"{path}: is there already and names no ShakeMap; run `shakeslide rapid {path}`, or "
+            f"{path}: already exists and names no ShakeMap; run `shakeslide rapid {path}`, or "
             "choose another --out"
         )
     before, notes = _mapped(path.parent), tuple[str, ...]()
@@ -343,11 +343,11 @@ def _require_alike(
     layer = stated.layers.get("dem")
     if layer is not None and layer.path.resolve() != dem.resolve():
         raise InputError(
-            f"{path}: is there already with [layers.dem] {layer.path}, not {dem}; {other}"
+            f"{path}: already exists with [layers.dem] {layer.path}, not {dem}; {other}"
         )
     if resolution is not None and resolution != stated.grid.resolution:
         raise InputError(
-            f"{path}: is there already with [grid] resolution {stated.grid.resolution}, not "
+            f"{path}: already exists with [grid] resolution {stated.grid.resolution}, not "
             f"{resolution:g}; {other}"
         )
     mapped = _mapped(path.parent)

@@ -311,8 +311,8 @@ def _require_no_link(path: Path) -> None:
     """Raise `InputError` where a link is in the place of a run's own folder."""
     if path.is_symlink():
         raise InputError(
-            f"{path}: is a link; nothing is written or deleted where it leads: move it away, or "
-            "let --out itself lead there"
+            f"{path}: is a link, and a run does not write or delete through links: move it "
+            "away, or give the folder it points to as --out"
         )
 
 

@@ -47,7 +47,7 @@ def images(settings: Sources, grid: GeoBox) -> tuple[Images | None, list[str]]:
     if not both.any():
         raise InputError(
             f"{settings.before.path} and {settings.after.path} (sources.before, sources.after): "
-            "have values on the grid, but nowhere both"
+            "have values on the grid, but no cell has values of both"
         )
     # Percentiles, because single cells may hold anything.
     spreads = [float(np.subtract(*np.percentile(v[both], [95, 5]))) for v in seen.values()]
@@ -94,7 +94,7 @@ def _looked_at(layer: Layer, name: str, grid: GeoBox, remarks: list[str]) -> NDA
         raise InputError(f"{where}: {untagged} in [{name}]")
     if seen.low == seen.high:
         raise InputError(
-            f"{where}: is {seen.low:g} all over the grid; give a raster whose values differ "
+            f"{where}: is {seen.low:g} everywhere on the grid; give a raster whose values differ "
             "between bare and covered ground"
         )
     if (share := float(known.mean())) < 0.9:

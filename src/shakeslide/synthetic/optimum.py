@@ -72,7 +72,9 @@ def rule_scores(score: Array, p_star: Array) -> Optimum:
     p, q = np.asarray(p_star, np.float64), np.asarray(score, np.float64)
     share = float(p.mean())
     if not 0.0 < share < 1.0:
-        raise InputError(f"the mean probability is {share:g}: there is nothing to tell apart")
+        raise InputError(
+            f"the mean probability is {share:g}, so all cells are of one class; scores need both"
+        )
     failed, stable = p / p.sum(), (1.0 - p) / (1.0 - p).sum()
     odds = q * (1.0 - share)
     balanced = odds / np.maximum(odds + (1.0 - q) * share, 1e-300)

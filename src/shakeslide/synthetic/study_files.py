@@ -370,7 +370,7 @@ def remove(path: Path) -> None:
     """Delete a file that is to be written anew, if it is there; a folder raises `InputError`."""
     if path.is_dir() and not path.is_symlink():
         raise InputError(
-            f"{path}: is a folder, and a file is to be written there; move it away or choose "
+            f"{path}: is a folder, but a file must be written there; move it away or choose "
             "another folder"
         )
     path.unlink(missing_ok=True)

@@ -106,7 +106,7 @@ def _obstacle(code: str, runs: Sequence[PastRun], measure: str) -> str:
     found = [f for f in known if f is not None]
     travel = catalogue.travel_of(found[0].settings, found[0].unit)
     if travel.travels != "yes":
-        return f"it does not travel: {travel.why}"
+        return f"it cannot be used for other earthquakes: {travel.why}"
     if code in SHAKING and code != measure:
         return f"the shaking is {measure}, and one measure is enough"
     if code not in SHAKING and units.spelled(found[0].unit) in units.SCALES:

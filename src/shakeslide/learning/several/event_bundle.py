@@ -384,8 +384,8 @@ def load(folder: Path) -> EventBundle:
     for model, record in zip(models, contents.members, strict=True):
         if model.factors != first.factors:
             raise InputError(
-                f"{folder / MEMBERS / record.name}: takes other factors than the bundle's other "
-                "members; run `shakeslide learn` again"
+                f"{folder / MEMBERS / record.name}: takes different factors from the "
+                "bundle's other members; run `shakeslide learn` again"
             )
     missing = {SLOPE, contents.shaking} - {f.code for f in first.factors}
     if missing:

@@ -146,7 +146,7 @@ def _members(asked: Sequence[str] | None) -> tuple[str, ...]:
     for name in asked or ():
         if name not in members.NAMES:
             raise InputError(
-                f"--models {name}: is none of {', '.join(members.NAMES)}."
+                f"--models {name}: is not one of {', '.join(members.NAMES)}."
                 f"{did_you_mean(name, members.NAMES)}"
             )
     return tuple(m for m in members.NAMES if asked is None or m in asked or m == members.FEW)

@@ -116,7 +116,7 @@ def _converted(samples: Samples, path: Path) -> Samples:
             gain = units.conversion(factor.unit, wanted)
             if gain is None:
                 raise InputError(
-                    f"{path}: factor {factor.code} is in '{factor.unit}', which is no unit of "
+                    f"{path}: factor {factor.code} is in '{factor.unit}', which is not a unit of "
                     f"{factor.code}; set [factors.{factor.code}] unit in its study"
                 )
             table = table.assign(

@@ -201,7 +201,7 @@ def write_large(
     has more steps than elsewhere. A run-out ends 4 km beyond its tile at the latest.
     """
     if tile < BLOCK or tile % BLOCK:
-        raise InputError(f"synthetic earthquake: tile = {tile} is no multiple of {BLOCK}")
+        raise InputError(f"synthetic earthquake: tile = {tile} is not a multiple of {BLOCK}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     reporter = reporter or Reporter(quiet=True)
