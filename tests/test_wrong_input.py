@@ -183,7 +183,7 @@ def test_magnitudes_that_are_none(study: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_complex_raster(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site.raster(whole.parent / "soil.tif", np.ones((150, 180), np.complex64))
-    holds(error(capsys, whole), "soil.tif: holds complex numbers (complex64)", "real ones")
+    holds(error(capsys, whole), "soil.tif: holds complex numbers (complex64)", "real numbers")
 
 
 def test_a_dem_without_crs_is_named(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

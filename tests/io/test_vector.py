@@ -88,7 +88,7 @@ def test_a_wrong_encoding_is_told_and_can_be_given(shapefile: Path) -> None:
         vector.read(vector.VectorSource(shapefile, "units", column="unit"), UTM)
     source = vector.VectorSource(shapefile, "units", column="unit", encoding="cp1251")
     assert vector.read(source, UTM).table.unit.tolist() == ["Сланец", "Гранит"]
-    with pytest.raises(InputError, match="encoding = 'cp0' is not known"):
+    with pytest.raises(InputError, match="encoding = 'cp0' is unknown"):
         vector.read(vector.VectorSource(shapefile, "units", encoding="cp0"), UTM)
 
 

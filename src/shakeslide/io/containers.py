@@ -87,7 +87,7 @@ def _opened(path: Path, stack: ExitStack) -> IO[bytes]:
     # zipfile raises RuntimeError for a password, NotImplementedError for an unknown packing.
     except (RuntimeError, NotImplementedError, KeyError) as error:
         raise InputError(
-            f"{path}: cannot be unpacked (does it have a password?); unpack it and name the file"
+            f"{path}: cannot be unpacked (does it have a password?); unpack it and give the file"
         ) from error
 
 
@@ -207,7 +207,8 @@ def _choice(path: Path, found: list[str], what: str) -> str:
         )
     names = members(path)
     return (
-        f"holds no {what} that is known by its name ({_named(names)}); unpack it, or name one: "
+        f"holds no file that can be recognised as a {what} ({_named(names)}); unpack it, or name "
+        "one: "
         f'path = "{path.name}/..."'
     )
 
@@ -301,8 +302,8 @@ def require_no_changes(path: Path) -> None:
     for end, empty in geopackage.JOURNALS.items():
         if sizes.get(member + end, 0) > empty:
             raise InputError(
-                f"{path}: its latest changes are not in it yet, but in {member + end} in the same "
-                "archive: unpack both, open the first once in QGIS and close it"
+                f"{path}: its latest changes are still in {member + end} in the same archive: "
+                "unpack both, open the first once in QGIS and close it"
             )
 
 

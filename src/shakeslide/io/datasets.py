@@ -97,7 +97,7 @@ def _open(path: Path, layer: str | None = None) -> Any:
         dtype = dataset.dtypes[0]
         dataset.close()
         raise InputError(
-            f"{path}: holds complex numbers ({dtype}); give a raster of real ones, for "
+            f"{path}: holds complex numbers ({dtype}); give a raster of real numbers, for "
             "example their magnitude"
         )
     return dataset

@@ -67,9 +67,9 @@ def require_closed(path: Path) -> None:
     beside = pending(path)
     if beside is not None and is_sqlite(path):
         raise InputError(
-            f"{path}: its latest changes are not in it yet, but in {beside.name} beside it: close "
-            "it in the program that has it open (for example QGIS); if none has, open it once "
-            "there and close it"
+            f"{path}: its latest changes are still in {beside.name} beside it: close the file in "
+            "the program that uses it (for example QGIS); if no program uses it, open it once in "
+            "QGIS and close it"
         )
 
 

@@ -71,8 +71,8 @@ def read(source: VectorSource, more: Sequence[str] = ()) -> Records:
             return _layer(source, path, more)
     except UnicodeError as error:
         raise InputError(
-            f"{where}: its texts are not in {source.encoding or 'the encoding it states'}; name "
-            'theirs with encoding = in its table (for example "cp1252" or "gb18030")'
+            f"{where}: its texts are not in {source.encoding or 'the encoding it states'}; set "
+            'the right one with encoding = in its table (for example "cp1252" or "gb18030")'
         ) from error
     except shapely.errors.GEOSException as error:
         raise InputError(
@@ -98,7 +98,7 @@ def require_encoding(source: VectorSource) -> None:
         "".encode(source.encoding)
     except (LookupError, ValueError) as error:
         raise InputError(
-            f"{source.where_it_is}: encoding = '{shortened(source.encoding)}' is not known; write "
+            f"{source.where_it_is}: encoding = '{shortened(source.encoding)}' is unknown; write "
             'for example "cp1252"'
         ) from error
 

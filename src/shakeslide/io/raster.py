@@ -122,8 +122,8 @@ def _require_nodata(own: Band, path: Path, stated: float | None) -> None:
     if stated is None or bands.holds(own.dtype, stated):
         return
     raise InputError(
-        f"{path}: nodata = {stated:.17g} is stated, which its cells cannot hold "
-        f"({bands.span(own.dtype)}); state the value that stands for no data in the file, or "
+        f"{path}: nodata = {stated:.17g} in the study file is a value that its cells cannot have "
+        f"({bands.span(own.dtype)}); give the value that marks missing cells in the file, or "
         "delete nodata ="
     )
 
@@ -334,7 +334,7 @@ class RasterSource:
             scaled: NDArray[Any] = (values.astype(np.float64) * gain + shift).astype(values.dtype)
         if np.isinf(scaled).any() and not np.isinf(values).any():
             raise InputError(
-                f"{self.path}: scale = {gain:g} makes its values larger than any number that can "
+                f"{self.path}: scale = {gain:g} makes its values too large to "
                 "be stored; correct scale = in its table"
             )
         return scaled

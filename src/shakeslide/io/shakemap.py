@@ -208,7 +208,7 @@ def _read_xml(path: Path) -> ShakeMap:
             if not stated[name].strip():
                 notes[name] = f"the file states no unit of {name}; {said[name] or 'none'} assumed"
     if not fields:
-        raise InputError(f"{path}: holds no field beside LON and LAT")
+        raise InputError(f"{path}: holds no fields except LON and LAT")
     event = xml.child(root, "event")
     about = {} if event is None else {str(k): _plain(v) for k, v in event.attrib.items()}
     product = {str(k): _plain(v) for k, v in root.attrib.items()}
@@ -226,7 +226,7 @@ def _xml_fields(root: Any, path: Path) -> tuple[list[str], dict[str, str]]:
         raise InputError(f"{path}: a <grid_field> lacks its index or name") from error
     if [int(f.attrib["index"]) for f in listed] != list(range(1, len(listed) + 1)):
         raise InputError(
-            f"{path}: its fields are not numbered from 1 to {len(listed)}, so that it is unknown "
+            f"{path}: its fields are not numbered from 1 to {len(listed)}, so it is unclear "
             "which column is which; get it anew from its source"
         )
     if len(set(names)) != len(names):

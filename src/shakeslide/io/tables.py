@@ -228,7 +228,7 @@ class _Header:
         if re.match(r"^\s*ncols\s", first, re.IGNORECASE):
             raise InputError(
                 f"{where}: is a raster as text (ESRI ASCII grid), but a vector or a table is "
-                "needed here; a raster is named .asc and has no column, x or y"
+                "needed here; to use it as a raster, name it .asc and give no column, x or y"
             )
         if not names or all(_is_number(n) for n in names):
             raise InputError(

@@ -97,7 +97,9 @@ def _require_end(db: sqlite3.Connection, name: str, source: str) -> None:
     remedy = "export it as a table (ogr2ogr copies a layer as one)"
     told = f"{source}: its view '{shortened(name)}'"
     if name.lower().startswith(OWN):
-        raise InputError(f"{told} has the name of a table of the format itself; get the file again")
+        raise InputError(
+            f"{told} has the name of a table that the format reserves; get the file again"
+        )
     quoted = name.replace('"', '""')
     try:
         rows = db.execute(f'SELECT * FROM "{quoted}"')
