@@ -121,7 +121,7 @@ def tile(home: Path) -> pipeline.Run:
 
 OTHERS: dict[str, Callable[[Path], pipeline.Run]] = {
     "nothing": opened,
-    "the folder's place": moved,
+    "the location of the folder": moved,
     "the times of all files": without_times,
     "the number of workers": lambda home: opened(home, workers=1),
     "the content of `rivers.gpkg": lambda home: rivers(home, half=True),

@@ -17,17 +17,19 @@ LEDGER: tuple[tuple[str, str], ...] = (
     ),
     (
         "8,193,389 source cells (text) and 819,389 (Table 2); 1,211,024 test cells (Table 2)",
-        "819,389 and 1,311,024: only these add up",
+        "819,389 and 1,311,024, because only these agree with the other figures",
     ),
     (
         "Table 5 (OA, precision, recall) cannot come from the balanced test set: precision and "
         f"recall imply OA {_implied()} % for LR, SVM, RF and the autoencoder",
-        "printed beside ours as published. `shakeslide audit` computes what such figures imply",
+        "the published figures are printed beside ours, unchanged. `shakeslide audit` computes "
+        "what such figures imply",
     ),
     (
         "the best learning rate of Table 4 reaches OA 86.72 %, Table 5 has 91.88 % for the same "
         "model",
-        "unstated settings must differ; every figure here is stored with all of its settings",
+        "the two must differ in settings that are not stated; here, every figure is stored with "
+        "all of its settings",
     ),
     (
         "ρ, β, λ, batch size, length of pre-training, validation set, windows and bandwidths are "
@@ -37,8 +39,8 @@ LEDGER: tuple[tuple[str, str], ...] = (
     ),
     (
         "calibration is not mentioned",
-        "no calibration in these experiments; the maps (F5, F8, F9, F11) are those of the run, "
-        "calibrated if the study sets it",
+        "the experiments use no calibration; the maps (F5, F8, F9, F11) are those of the run, and "
+        "are calibrated if the study sets it",
     ),
     (
         "units, layers, iterations and learning rate were chosen on the test set",
@@ -48,11 +50,12 @@ LEDGER: tuple[tuple[str, str], ...] = (
     (
         "equations 5 to 7 ascend the loss; 8 and 9 lack the activation; recall is described as "
         "precision; the earthquake is given as Mw 8.3",
-        "descent; sigmoid; TP/(TP + FN); Mw 7.9",
+        "5 to 7 descend the loss; 8 and 9 use the sigmoid; recall is TP/(TP + FN); the earthquake "
+        "has Mw 7.9",
     ),
     (
         "the text of equation 16 swaps cell and epicentre, and two of its quadrants coincide",
-        "azimuth from the epicentre to the cell, in all quadrants",
+        "the azimuth is from the epicentre to the cell and correct in all quadrants",
     ),
     (
         'the cells "represent the whole landslides", yet "only the initiation areas" are samples',

@@ -96,10 +96,10 @@ def write_page(folders: Sequence[Path], path: Path) -> Path:
         "",
         "Each claim is tested with the 95 % confidence interval of the paired difference over the "
         "same splits, corrected for overlapping training sets (Nadeau and Bengio 2003). With few "
-        "splits it is wide; with fewer than five there is none. A second interval bootstraps the "
-        "tested landslides or blocks. A claim that neither holds nor fails is inconclusive. The "
-        "rules are in each `claims.json`. None of these areas is the paper's: a claim that fails "
-        "here may still hold in the paper's area.",
+        "splits the interval is wide; with fewer than five splits there is none. A second interval "
+        "comes from a bootstrap over the tested landslides or blocks. A claim is inconclusive if "
+        "the intervals do not show whether it holds. The rules are in each `claims.json`. These "
+        "are other areas than that of the paper: a claim that fails here may still hold there.",
         "",
         *_verdicts(found),
         "",
@@ -109,8 +109,8 @@ def write_page(folders: Sequence[Path], path: Path) -> Path:
         "",
         "## Results",
         "",
-        "Accuracy, precision and recall in percent at the share of landslides in the samples, mean "
-        "± standard deviation over splits. Published figures are for another area.",
+        "Accuracy, precision and recall are in percent, for the share of landslides in the "
+        "samples: mean ± standard deviation over splits. Published figures are for another area.",
         "",
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
