@@ -19,18 +19,18 @@ from shakeslide.sampling.encoding import Angles
 
 
 class FactorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Encodes raw factors as features in [0, 1]; what it learns is of the training rows alone.
+    """Encodes raw factors as features in [0, 1]; it is fitted on the training rows only.
 
-    Classes become frequency ratios (eq. 17 of the paper), angles stay or become sine and cosine,
-    and everything is scaled so that the 0.5 and 99.5 percentiles of the training rows become 0
-    and 1. It is the encoder of the pipeline: with the same rows it gives the same bits.
+    Classes become frequency ratios (eq. 17 of the paper). Angles are kept or become sine and
+    cosine. All values are scaled so that the 0.5 and 99.5 percentiles of the training rows become
+    0 and 1. The stages of a run use the same encoder: the same rows give identical features.
 
     Parameters
     ----------
     factors : Dataset, optional
-        As `open_factors` returns them: they give the kind of each column and the cells per class of
-        the area, over which frequency ratios are taken. Only the columns that are in the training
-        rows are used. Without it, every column is a continuous factor.
+        The factors from `open_factors`. They state the kind of each column and the number of cells
+        of each class in the area, which frequency ratios need. Factors that are not columns of
+        the training rows are ignored. Without `factors`, all columns are continuous factors.
     angles : {"raw", "sincos"}
         How aspect and other angles are encoded.
 
@@ -41,13 +41,13 @@ class FactorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
-        Their names, where `fit` got a DataFrame.
+        Names of the columns, if `fit` was given a DataFrame.
 
     Notes
     -----
-    Frequency ratios relate the landslides of the training rows to the cells per class of the whole
-    mapped extent. The stage `evaluate` of a study leaves the ground of test blocks out of these
-    cells; the landslides of test rows are left out in both.
+    Frequency ratios compare the landslides of the training rows with the cells of each class in
+    the whole mapped extent. The stage `evaluate` of a study does not count cells in test blocks.
+    In both cases the landslides of test rows are not used.
 
     Examples
     --------
@@ -74,10 +74,11 @@ class FactorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : DataFrame or array_like, shape (n_samples, n_factors)
-            Raw factors, finite. A DataFrame's columns are found by their names; those of an array
-            are all the factors in their order.
+            Raw factors, finite. The columns of a DataFrame are found by their names; an array must
+            have all factors in their order.
         y : array_like, shape (n_samples,)
-            Labels of two classes, the greater one that of landslides. Only needed for classes.
+            Labels with two values; the greater one means landslide. Needed only if a factor has
+            classes.
 
         Returns
         -------
@@ -86,9 +87,9 @@ class FactorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            A column that is none of the factors, or a factor of unknown kind.
+            A column is not one of the factors, or a factor has an unknown kind.
         ValueError
-            As scikit-learn does: shapes, values that are not finite, labels.
+            Wrong shapes, values that are not finite, or wrong labels, as in scikit-learn.
         """
         if self.angles not in ("raw", "sincos"):
             raise InputError(f"FactorEncoder: angles = {self.angles!r}: give 'raw' or 'sincos'")
@@ -106,12 +107,12 @@ class FactorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : DataFrame or array_like, shape (n_samples, n_factors)
-            Raw factors, finite, in the columns of `fit`.
+            Raw factors, finite, with the same columns as in `fit`.
 
         Returns
         -------
         ndarray of float32, shape (n_samples, n_features)
-            A DataFrame after ``set_output(transform="pandas")``.
+            The features; a DataFrame after ``set_output(transform="pandas")``.
         """
         check_is_fitted(self)
         return self.encoder_.transform(self._raw(X, reset=False))
@@ -122,7 +123,7 @@ class FactorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         input_features : array_like of str, optional
-            Names of the columns; where given, those of `fit`.
+            Names of the columns; if given, the same as in `fit`.
         """
         check_is_fitted(self)
         columns = self.encoder_.columns
@@ -154,7 +155,7 @@ class FactorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         kinds = [(str(v.name), info_of(v).kind) for v in chosen(self.factors, codes)]
         for code, kind in kinds:
             if kind not in encoding.KINDS:
-                raise InputError(f"factor {code}: kind '{kind}' is none of {encoding.KINDS}")
+                raise InputError(f"factor {code}: kind '{kind}' is not one of {encoding.KINDS}")
         return kinds
 
     def _class_cells(self, code: str) -> Mapping[int, float]:

@@ -1,4 +1,4 @@
-"""Models judged on the splits of a protocol, score by score."""
+"""Scores of a model on the splits of a protocol."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ def evaluate(
     Parameters
     ----------
     model : Pipeline or classifier
-        Cloned for each split; with `predict_proba`.
+        It must have `predict_proba`, and is cloned for each split.
     X : DataFrame, shape (n_samples, n_factors)
-        As `samples` returns it.
+        The table that `samples` returns.
     y : array_like, shape (n_samples,)
         Labels, 0 or 1.
     cv : splitter
-        `RandomSplit`, `LandslideKFold`, `BlockKFold` or any other with ``split(X, y, groups)``.
+        `RandomSplit`, `LandslideKFold`, `BlockKFold` or any object with ``split(X, y, groups)``.
     groups : array_like, optional
-        For the splitter.
+        Passed on to the splitter.
     threshold : float
         Rows with a probability at or above it are called landslides.
     prevalence : float, optional
-        Weigh the classes as if this were the share of landslides; default: as in the test rows.
+        Weight the classes to this share of landslides; default: their share in the test rows.
 
     Returns
     -------
     DataFrame, shape (n_splits, 12)
-        A row per split: the rows it was trained and tested on (`n_train`, `n_test`) and every
-        measure of `scores` as a share from 0 to 1, but `log_loss` (nats) and `mcc` (−1 to 1).
-        `paired_difference` and `corrected_interval` take its columns.
+        A row per split: the numbers of training and test rows (`n_train`, `n_test`) and every
+        measure of `scores`. Measures are shares from 0 to 1, except `log_loss` (nats) and `mcc`
+        (−1 to 1). Columns can be given to `paired_difference` and `corrected_interval`.
 
     Raises
     ------
     InputError
-        The rows cannot be split so.
+        The rows cannot be split by `cv`.
     ValueError
-        As scikit-learn and the model do.
+        Raised by scikit-learn or the model.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Maps of scikit-learn pipelines and stored models: lazy, then written as GeoTIFF."""
+"""Maps by scikit-learn pipelines and stored models, computed lazily and written as GeoTIFF."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def predict_map(model: Any, factors: xr.Dataset) -> xr.DataArray:
     Parameters
     ----------
     model : Pipeline, classifier or FittedModel
-        Fitted: a pipeline of a `FactorEncoder` and an estimator, any classifier of scikit-learn
-        that takes raw factors, or what `load_model` returned.
+        A fitted model: a pipeline of a `FactorEncoder` and an estimator, any classifier of
+        scikit-learn that takes raw factors, or a model from `load_model`.
     factors : Dataset, variables (y, x)
-        As `open_factors` returned them, of the training area or another one.
+        The factors from `open_factors`, of the training area or of another area.
 
     Returns
     -------
     DataArray, (y, x) float32
-        Lazy: each block is predicted when its values are used. NaN where a factor has no value.
-        The value of a cell is the probability that `model` predicts for the cell as a row,
-        rounded to float32. The masks of a study are not applied.
+        A lazy array: each block is computed when its values are needed. NaN where a factor has no
+        value. The value of a cell is the probability that `model` predicts for a row with the
+        values of this cell, rounded to float32. The masks of a study are not applied.
 
     Raises
     ------
     InputError
-        A factor of the model is missing, or has another unit, kind or legend than in training,
-        or the model looks around the place of a cell (`context = ["place"]`).
+        A factor of the model is missing, or its unit, kind or legend differs from that in
+        training, or the model uses the surroundings of a cell (`context = ["place"]`).
     ValueError
-        The model is no classifier of two classes.
+        The model is not a classifier of two classes.
 
     Examples
     --------
@@ -76,8 +76,8 @@ def predict_map(model: Any, factors: xr.Dataset) -> xr.DataArray:
         bundle.require_factors(model, [info_of(variable) for variable in used])
         if model.of_places:
             raise InputError(
-                f'predict_map: model {model.name} has context = ["place"], so that it maps the '
-                "ground that it was trained on alone; use the map that `shakeslide map` writes"
+                f'predict_map: model {model.name} has context = ["place"], so it can only map the '
+                "ground on which it was trained; use the map that `shakeslide map` writes"
             )
     rows = model if known else _Classifier(model, tuple(codes))
     values = da.map_blocks(
@@ -134,14 +134,14 @@ class _Classifier:
 
 
 def write_map(probability: xr.DataArray, path: str | PathLike[str]) -> Path:
-    """Write a map as a cloud-optimised GeoTIFF, strip by strip: it need not fit into memory.
+    """Write a map as a cloud-optimised GeoTIFF; the map may be larger than the memory.
 
     Parameters
     ----------
     probability : DataArray, (y, x)
-        As `predict_map` returned it, or what was computed from it; it has a CRS.
+        A map from `predict_map`, or an array computed from one; it must have a CRS.
     path : path
-        The file to make or replace, ``.tif``.
+        The file, with the ending ``.tif``; an existing file is replaced.
 
     Returns
     -------
@@ -151,8 +151,8 @@ def write_map(probability: xr.DataArray, path: str | PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        The map has no grid (CRS and evenly spaced coordinates) or other dimensions, the file's
-        name has another ending, or the disk is full.
+        The map has no grid (CRS and evenly spaced coordinates) or wrong dimensions, the name of
+        the file has a wrong ending, or the disk is full.
 
     Examples
     --------

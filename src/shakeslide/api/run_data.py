@@ -1,4 +1,4 @@
-"""What a finished run holds, as xarray and pandas take it."""
+"""Factors, samples and models of a run, as objects of xarray and pandas."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def folder_of(run: str | PathLike[str] | Run) -> Path:
 
 
 def open_factors(run: str | PathLike[str] | Run) -> xr.Dataset:
-    """Open the factors of a run as a lazy Dataset; values are read when they are used.
+    """Open the factors of a run as a lazy Dataset: values are read only when they are needed.
 
     Parameters
     ----------
     run : path or Run
-        Folder of results, at least prepared (`run` with ``until="prepare"``).
+        Folder of results of a run that has done at least `prepare` (``until="prepare"``).
 
     Returns
     -------
     Dataset
         A float32 variable (y, x) per factor, named by its code: NaN where it has no value. The
         attributes of a variable are `long_name`, `units`, `kind` ("continuous", "circular",
-        "axial" or "categorical"), `definition` and `source`; those of classes also `flag_values`
-        and `flag_meanings`, and, once cells are sampled, `class_values` and `class_cells`: how
-        many valid cells of the mapped extent each class has. Coordinates are those of cell
-        centres in metres of the grid's CRS; ``F.odc.geobox`` is the grid.
+        "axial" or "categorical"), `definition` and `source`. Factors of classes also have
+        `flag_values` and `flag_meanings` and, after the stage `sample`, `class_values` and
+        `class_cells`: the number of valid cells of each class in the mapped extent. Coordinates
+        are those of cell centres, in metres of the grid's CRS; ``F.odc.geobox`` is the grid.
 
     Raises
     ------
     InputError
-        No factors there, or damaged ones.
+        The folder has no factors, or a file is damaged.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def _codes(folder: Path) -> list[str]:
 
 
 def attributes(info: FactorInfo) -> dict[str, str | list[int] | list[str]]:
-    """Return what is known of a factor as attributes of a variable."""
+    """Return the description of a factor as attributes of a variable."""
     out: dict[str, str | list[int] | list[str]] = {
         "long_name": info.name,
         "units": info.unit,
@@ -109,7 +109,7 @@ def _class_cells(cells: dict[int, int] | None) -> dict[str, list[int]]:
 
 
 def info_of(variable: xr.DataArray) -> FactorInfo:
-    """Return what the attributes of a variable (y, x) of `open_factors` say of its factor."""
+    """Return the description of a factor from the attributes of its variable (y, x)."""
     a = variable.attrs
     names = zip(a.get("flag_values", ()), a.get("flag_meanings", ()), strict=True)
     return FactorInfo(
@@ -143,24 +143,24 @@ def samples(run: str | PathLike[str] | Run) -> tuple[pd.DataFrame, pd.Series, pd
     Parameters
     ----------
     run : path or Run
-        Folder of results, at least sampled (`run` with ``until="sample"``).
+        Folder of results of a run that has done at least `sample` (``until="sample"``).
 
     Returns
     -------
     X : DataFrame, shape (n_samples, n_factors)
-        Raw values of the factors, float32, a column per code. Its index has the levels `x` and
-        `y`, the cell's centre in metres, and `landslide`, the number of its landslide (0 for cells
-        clear of landslides): the splitters of this package take places and landslides from it.
+        Raw values of the factors, float32, a column per code. The index has the levels `x` and
+        `y`, the centre of the cell in metres, and `landslide`, the number of its landslide (0
+        for clear cells). The splitters of this package read coordinates and landslides from it.
     y : Series, shape (n_samples,)
-        1 in a landslide source, 0 clear.
+        1 for a cell in a landslide source, 0 for a clear cell.
     groups : Series, shape (n_samples,)
-        Landslide of each row; clear cells belong to the landslide nearest to them. scikit-learn's
-        ``GroupKFold`` keeps landslides together with it.
+        Number of the landslide of each row; a clear cell has that of its nearest landslide. Use
+        it as `groups` of scikit-learn's ``GroupKFold`` to keep each landslide in one fold.
 
     Raises
     ------
     InputError
-        No samples there, or a damaged file.
+        The folder has no samples, or the file is damaged.
 
     Examples
     --------
@@ -180,26 +180,26 @@ def samples(run: str | PathLike[str] | Run) -> tuple[pd.DataFrame, pd.Series, pd
 
 
 def load_model(path: str | PathLike[str] | Run, name: str | None = None) -> FittedModel:
-    """Read a trained model of a run: its encoder and its estimator. Nothing in it is executed.
+    """Read a trained model of a run: encoder and estimator. No code from the files is executed.
 
     Parameters
     ----------
     path : path or Run
-        Folder of the model, or of results when `name` is given.
+        Folder of the model; with `name`, the folder of results.
     name : str, optional
-        Of the model: "rf", "sae", ... Where maps use a model that was fitted on all samples, this
-        is that one, and "rf/judged" the one that was evaluated.
+        Name of the model, such as "rf" or "sae". If the maps are made by a model that was fitted
+        on all samples, "rf" is this model and "rf/judged" is the model that was evaluated.
 
     Returns
     -------
     FittedModel
         Its `predict` takes raw factors, shape (n_rows, n_factors), and returns probabilities,
-        shape (n_rows,); `predict_map` takes it as it takes a pipeline.
+        shape (n_rows,). It can be given to `predict_map` in place of a pipeline.
 
     Raises
     ------
     InputError
-        No model there, or a damaged one.
+        The folder has no model, or it is damaged.
 
     Examples
     --------

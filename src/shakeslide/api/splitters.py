@@ -1,7 +1,8 @@
-"""The protocols of validation as splitters of scikit-learn.
+"""The validation protocols as splitters for scikit-learn.
 
-They take places and landslides from the index of `samples`, or from columns of these names. Rows of
-several earthquakes have a level or column `event` too: no landslide, block or neighbour is shared.
+They read coordinates and landslides from the index of `samples`, or from columns with the same
+names. Rows of several earthquakes also need a level or column `event`, so that landslides, blocks
+and neighbours are never shared by two earthquakes.
 """
 
 from __future__ import annotations
@@ -33,21 +34,21 @@ class _Protocol(BaseCrossValidator):  # type: ignore[misc]
         Parameters
         ----------
         X : DataFrame, shape (n_samples, n_factors)
-            As `shakeslide.samples` returns it.
+            The table that `shakeslide.samples` returns.
         y : array_like, shape (n_samples,)
             Labels, 0 or 1.
         groups : array_like, optional
-            What stands for places or landslides where `X` does not hold them, see the class.
+            Coordinates or landslides, if `X` does not have them; see the class.
 
         Yields
         ------
         train, test : ndarray of int64
-            Row numbers, rising.
+            Row numbers in ascending order.
 
         Raises
         ------
         InputError
-            Places or landslides are missing, or the rows cannot be split so.
+            Coordinates or landslides are missing, or the rows cannot be split in this way.
         """
         if y is None:
             raise ValueError("The 'y' parameter should not be None.")
@@ -55,7 +56,7 @@ class _Protocol(BaseCrossValidator):  # type: ignore[misc]
             yield made.train, made.test
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of splits; nothing need be given."""
+        """Return the number of splits; the arguments are ignored."""
         return self._count()
 
     @abstractmethod
@@ -68,17 +69,17 @@ class _Protocol(BaseCrossValidator):  # type: ignore[misc]
 
 
 class RandomSplit(_Protocol):
-    """Random splits of cells, as of the protocol `pixel`.
+    """Random splits of cells, as in the protocol `pixel`.
 
-    Cells of one landslide are on both sides: the scores state how well gaps between known
-    landslide cells are filled, and overestimate those for unseen landslides.
+    Cells of one landslide are in both the training and the test rows. The scores therefore show
+    how well gaps between known landslide cells are filled; for unseen landslides they are too high.
 
     Parameters
     ----------
     n_splits : int
         Number of independent splits.
     train : float
-        Share of the rows of each class to train on; the paper's 20 % by default.
+        Share of the rows of each class that is used for training; default: 20 %, as in the paper.
     random_state : int
         Seed, 0 or more.
 
@@ -102,17 +103,17 @@ class RandomSplit(_Protocol):
 
 
 class LandslideKFold(_Protocol):
-    """Folds of whole landslides with the clear cells nearest to them, as of protocol `landslide`.
+    """Folds of whole landslides and the clear cells nearest to them, as in protocol `landslide`.
 
-    Landslides and places are the levels `landslide`, `x` and `y` of the index of `X`, or columns
-    of these names.
+    Landslides and coordinates are read from the levels `landslide`, `x` and `y` of the index of
+    `X`, or from columns with these names.
 
     Parameters
     ----------
     n_splits : int
-        Number of folds, alike in landslide cells and in rows.
+        Number of folds. They have similar numbers of landslide cells and of rows.
     repeats : int
-        Number of independent draws of the folds.
+        Number of times that the folds are drawn, each time independently.
     random_state : int
         Seed, 0 or more.
 
@@ -152,26 +153,28 @@ class LandslideKFold(_Protocol):
 
 
 class BlockKFold(_Protocol):
-    """Folds of square blocks of land, as of protocol `block`.
+    """Folds of square blocks of land, as in protocol `block`.
 
-    Places are the levels `x` and `y` of the index of `X`, or columns of these names; where there
-    are none, `groups` holds them, shape (n_samples, 2).
+    Coordinates are read from the levels `x` and `y` of the index of `X`, or from columns with
+    these names. If `X` has neither, give them as `groups`, shape (n_samples, 2).
 
     Parameters
     ----------
     size : float
         Side of a block in metres.
     n_splits : int
-        Number of folds, alike in landslide cells and in rows; a block is tested in one of them.
+        Number of folds. They have similar numbers of landslide cells and of rows; each block is
+        test data in one fold.
     buffer : float
-        Cells nearer than this, in metres, to a block that is tested do not train.
+        Width in metres of a margin around test blocks whose cells are not used for training.
     repeats : int
-        Number of independent draws of the folds.
+        Number of times that the folds are drawn, each time independently.
     random_state : int
         Seed, 0 or more.
     origin : (float, float), optional
-        x and y of the north-west corner of the first block, at or beyond all cells; default: the
-        nearest corner at multiples of `size`. A study lays its blocks from the corner of its grid.
+        x and y of the north-west corner of the first block. No cell may lie north or west of it.
+        Default: the nearest such corner at multiples of `size`. In a study, blocks start at the
+        north-west corner of the grid.
 
     Examples
     --------

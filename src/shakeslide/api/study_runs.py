@@ -42,7 +42,7 @@ def open_study(
     workers : int, optional
         Threads; default: all processors.
     quiet : bool
-        Show no progress.
+        If True, show no progress.
 
     Returns
     -------
@@ -76,18 +76,18 @@ def run(
     until: str = "report",
     **options: Any,
 ) -> Path:
-    """Run the stages of a study, from layers to report; what is up to date is kept.
+    """Run the stages of a study, from layers to report; results that are up to date are kept.
 
     Parameters
     ----------
     study : path or Run
-        The study file (TOML), or what `open_study` returned.
+        The study file (TOML), or the object that `open_study` returned.
     out : path, optional
-        Folder of results; default: ``runs/<name>``. Only with a study file.
+        Folder of results; default: ``runs/<name>``. Give it only if `study` is a file.
     until : {"prepare", "sample", "train", "evaluate", "explain", "map", "report"}
         The last stage to run.
     **options
-        `data`, `overrides`, `workers` and `quiet` of `open_study`. Only with a study file.
+        `data`, `overrides`, `workers` and `quiet` of `open_study`. Only if `study` is a file.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def run(
     Raises
     ------
     InputError
-        Wrong input, in one line: which file or key, what is wrong, what to do.
+        The input is wrong. The message names the file or key, the error and the remedy.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def run(
     """
     opened = study if isinstance(study, Run) else open_study(study, out, **options)
     if isinstance(study, Run) and (out is not None or options):
-        raise InputError("run: out and options belong to open_study when a study is opened there")
+        raise InputError("run: the study is open already; give out and the options to open_study")
     with opened.ledger.locked():
         pipeline.run_all(opened, until)
     return opened.out
@@ -121,11 +121,11 @@ def extract_sources(
     Parameters
     ----------
     study : path or Run
-        The study file (TOML), or what `open_study` returned.
+        The study file (TOML), or the object that `open_study` returned.
     out : path, optional
-        Folder of results, where ``sources.gpkg`` is written. Only with a study file.
+        Folder of results, where ``sources.gpkg`` is written. Give it only if `study` is a file.
     **options
-        `data`, `overrides`, `workers` and `quiet` of `open_study`. Only with a study file.
+        `data`, `overrides`, `workers` and `quiet` of `open_study`. Only if `study` is a file.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def make_earthquake(
     Parameters
     ----------
     folder : path
-        Folder for the layers, the inventory and the study file; it is made where there is none.
+        Folder for the layers, the inventory and the study file; it is created if needed.
     size : int
         Cells along each side of the square map, 24 or more; a cell is 25 m wide by default.
     seed : int
