@@ -774,7 +774,7 @@ def test_models_that_cannot_run_are_named_with_their_reason(study: Path) -> None
     use = 'models.use=["lr","newmark","jessee2018"]'
     row = of(study, "models", use)
     assert row.use == "runs lr"
-    assert [w.split(" is left out, it lacks ")[0] for w in row.warnings] == [
+    assert [w.split(" is left out because it lacks ")[0] for w in row.warnings] == [
         "newmark",
         "jessee2018",
     ]

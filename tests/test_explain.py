@@ -97,7 +97,7 @@ def test_a_place_is_named_in_degrees_too(
 def test_a_place_off_the_grid_is_refused(
     finished: pipeline.Run, place: tuple[float, float]
 ) -> None:
-    with pytest.raises(InputError, match=r"--at .*: (lies off the grid|give two numbers)"):
+    with pytest.raises(InputError, match=r"--at .*: (lies outside the grid|give two numbers)"):
         pipeline.explain_place(finished, "lr", *place)
 
 

@@ -237,7 +237,7 @@ def test_a_place_is_explained_by_parts_that_add_up(finished: pipeline.Run) -> No
     total = sum(part.log_odds for part in told.parts)
     here, there = (np.log(p / (1 - p)) for p in (told.probability, told.background))
     assert total == pytest.approx(here - there, abs=1e-6)
-    with pytest.raises(InputError, match="off the grid"):
+    with pytest.raises(InputError, match="outside the grid"):
         pipeline.explain_place(finished, "lr", x + 1e6, y)
 
 

@@ -267,9 +267,9 @@ def test_what_is_no_study_file(tmp_path: Path) -> None:
     assert "cannot be read" in refused(Path("a\0b"))
     if hasattr(os, "mkfifo"):
         os.mkfifo(pipe)
-        assert "no regular file" in refused(pipe)
+        assert "not a regular file" in refused(pipe)
     if Path("/dev/zero").exists():
-        assert "no regular file" in refused(Path("/dev/zero"))
+        assert "not a regular file" in refused(Path("/dev/zero"))
     with pytest.raises(InputError, match="no such folder"):
         study.load(write(tmp_path), Path("y" * 5000))
 

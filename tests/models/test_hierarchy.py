@@ -141,9 +141,9 @@ def test_what_is_missing_is_named():
 @pytest.mark.parametrize(
     ("ratings", "said"),
     [
-        ({"SLO": {"limits": [15, 10], "values": [0, 0.5, 1]}}, "limits that rise"),
+        ({"SLO": {"limits": [15, 10], "values": [0, 0.5, 1]}}, "limits in ascending"),
         ({"SLO": {"limits": [15], "values": [0, 0.5, 1]}}, "one value more"),
-        ({"SLO": {"classes": {"steep": 1.0}}}, "limits that rise"),
+        ({"SLO": {"classes": {"steep": 1.0}}}, "limits in ascending"),
         ({"SLO": {"limits": [15], "values": [0, 5]}}, "between 0 and 1"),
         ({"LITH": {"classes": {"va": 1.0}}}, "LITH .*'su', 'mt'"),
         ({"PGA": {"limits": [0.2], "values": [0, 1]}}, "no comparison names"),

@@ -116,7 +116,7 @@ def test_roads_without_a_crs_are_refused_by_name(folder, capsys):
 
 def test_models_that_need_landslides_or_only_rank_and_unknown_ones_are_refused(folder, capsys):
     refused = [("rf", "learns"), ("nothing", "neither")]
-    refused += [(n, "only orders places") for n in ("slope_pga", "slope_pgv", "kritikos2015")]
+    refused += [(n, "only ranks places") for n in ("slope_pga", "slope_pgv", "kritikos2015")]
     for name, word in refused:
         assert rapid(folder, "--model", name) == 2
         told = " ".join(capsys.readouterr().err.split())

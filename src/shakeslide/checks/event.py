@@ -82,7 +82,7 @@ def epicentre_row(
                 f"grid, but [{lat:g}, {lon:g}] lies near it: write [longitude, latitude]"
             )
         warnings.append(
-            f"lies {distance / 1000:,.0f} km from the grid: is it of this place, and written "
+            f"lies {distance / 1000:,.0f} km from the grid: is it the right epicentre, and written "
             "[longitude, latitude]?"
         )
     # Factors without a layer are made from the epicentre.

@@ -188,8 +188,8 @@ def _require_sources(
         return
     dx, dy = grids.cell_size(grid)
     raise InputError(
-        f"{settings.path} (inventory): none of its {loaded.count:,} landslides holds the centre of "
-        f'a cell of {dx:g} x {dy:g} m, so no cell is a source: set small = "most_covered" in '
+        f"{settings.path} (inventory): none of its {loaded.count:,} landslides contains the centre "
+        f'of a cell of {dx:g} x {dy:g} m, so no cell is a source: set small = "most_covered" in '
         "[inventory], or a finer [grid] resolution"
     )
 

@@ -173,8 +173,8 @@ def check_evaluation(asked: Evaluation, grid: GeoBox, reading: Reading = READING
             if not (folder / "samples.parquet").is_file():
                 what = "holds no samples.parquet" if folder.is_dir() else "no such folder"
                 raise InputError(
-                    f"{folder} (evaluation.events): {what}; give the --out of a run that has "
-                    "come to `shakeslide sample`"
+                    f"{folder} (evaluation.events): {what}; give the --out of a run after "
+                    "`shakeslide sample`"
                 )
     if asked.truth is not None:
         if not containers.exists(asked.truth.path):

@@ -443,7 +443,7 @@ def _calibrations(
         # A falling calibration would turn the order of the cells round.
         if isinstance(fitted, Platt) and fitted.slope <= 0:
             raise InputError(
-                f"[models] calibration: {recipe.name} is no better than chance on unseen "
+                f"[models] calibration: {recipe.name} is not better than chance on unseen "
                 f"landslides; remove {recipe.name} from [models] use, or set "
                 'calibration = "none"'
             )

@@ -213,7 +213,7 @@ def _events(run: Run, samples: sample_table.Samples) -> events.Events:
     for folder in folders:
         if folder.resolve() == run.out.resolve():
             raise InputError(
-                f"{folder} (evaluation.events): is this run's own folder; name those of other "
+                f"{folder} (evaluation.events): is this run's own folder; give those of other "
                 "earthquakes"
             )
     return events.load(samples, run.study.study.name or "this study", folders)

@@ -36,11 +36,11 @@ def cell_at(run: Run, x: float, y: float) -> tuple[int, int]:
         box = grids.bounds(run.grid())
         lonlat = to_lonlat.transform_bounds(*box)
         raise InputError(
-            f"{said}: lies off the grid, whose bounds are {_numbers(tuple(box), 0)} in "
+            f"{said}: lies outside the grid, whose bounds are {_numbers(tuple(box), 0)} in "
             f"{grids.crs_name(crs)} and {_numbers(lonlat, 4)} in longitude and latitude"
         )
     run.reporter.say(
-        f"explain: {x:.10g} {y:.10g} is taken for longitude and latitude (WGS 84): "
+        f"explain: {x:.10g} {y:.10g} is read as longitude and latitude (WGS 84): "
         f"{east:.1f} {north:.1f} in {grids.crs_name(crs)}"
     )
     return found

@@ -139,7 +139,7 @@ class Run:
         sources = Sources(self.grid(), self.study.layers, self.study.event, work, digest)
         active = self.study.active_factors
         if not active:
-            raise InputError("[factors] none is in use")
+            raise InputError("[factors]: no factor is in use; remove use = false from at least one")
         with ThreadPoolExecutor(self.engine.threads) as pool:
             return list(pool.map(lambda code: build(code, active[code], sources), active))
 

@@ -45,14 +45,13 @@ class Selection:
         for name in self.run.study.models.use:
             recipe = self.recipe(name)
             if missing := recipe.lacks(self.run.factors()):
-                remarks.append(f"{name} is left out, it lacks {'; '.join(missing)}")
+                remarks.append(f"{name} is left out because it lacks {'; '.join(missing)}")
                 continue
             remarks += recipe.remarks()
             used.append(name)
         if not used:
             raise InputError(
-                "[models] use: none of the models has the inputs that it needs: "
-                f"{'. '.join(remarks)}"
+                f"[models] use: no model has all inputs that it needs: {'. '.join(remarks)}"
             )
         return used, remarks
 
@@ -130,7 +129,7 @@ class Selection:
                 if name not in used:
                     raise InputError(f"[map] {key}: '{name}' is not in [models] use = {used}")
         if asked.members == 1:
-            raise InputError("[map] members = 1 has no spread; give 2 at least, 10 are better")
+            raise InputError("[map] members = 1 gives no spread; set at least 2, better 10")
 
     @property
     def maps_all(self) -> bool:

@@ -173,7 +173,7 @@ def people(settings: People, grid: GeoBox) -> tuple[SharedOut, list[str]]:
     found = _shared_out(values, held, own, grid)
     if found is None:
         raise InputError(
-            f"{where}: none of its cells has its middle on the grid: they are too large for it; "
+            f"{where}: none of its cells has its centre on the grid: the cells are too large; "
             "give a finer raster"
         )
     return found, [f"{where}: {text}" for text in notes if text]
@@ -350,7 +350,7 @@ def buildings(settings: Layer, grid: GeoBox) -> tuple[Counted, list[str]]:
         )
     cell, inside = _cells(shapely.get_coordinates(shapely.centroid(parts)), grid)
     if not inside.any():
-        raise InputError(f"{where}: nothing of it lies on the grid")
+        raise InputError(f"{where}: none of it lies on the grid")
     if not inside.all():
         share = f"{np.count_nonzero(~inside):,} of {len(inside):,} buildings"
         notes.append(f"{where}: {share} outside the grid, not counted")

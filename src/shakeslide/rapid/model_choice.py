@@ -106,7 +106,7 @@ def chosen(name: str, layers: Collection[str]) -> RapidModel:
     if name in MODELS:
         if not MODELS[name].static:
             raise InputError(
-                f"--model {name} learns from mapped landslides, of which this earthquake has none: "
+                f"--model {name} learns from mapped landslides, but this earthquake has none: "
                 f"choose {_formulas()}, or the folder of a model that `shakeslide train` made"
             )
         return _formula(name, layers)
@@ -118,8 +118,8 @@ def chosen(name: str, layers: Collection[str]) -> RapidModel:
         _require_sums(name, fitted.estimator)
         if fitted.of_places:
             raise InputError(
-                f'--model {name} has context = ["place"]: it looks at mapped landslides around a '
-                'cell, of which this earthquake has none; train one without, or with "factors"'
+                f'--model {name} has context = ["place"]: it uses mapped landslides around a '
+                'cell, but this earthquake has none; train one without, or with "factors"'
             )
         codes = tuple(f.code for f in fitted.factors)
         return RapidModel(
@@ -178,7 +178,8 @@ def require_resolution(model: RapidModel, cell: float, where: str) -> None:
     if wanted is not None and abs(cell / wanted - 1) > ALIKE:
         raise InputError(
             f"{where}: cells of {cell:.4g} m, but the models in {model.folder} learnt from cells "
-            f"of {wanted:.4g} m, and slopes depend on that; use {wanted:.4g}, or another model"
+            f"of {wanted:.4g} m, and slopes depend on the cell size; use "
+            f"{wanted:.4g}, or another model"
         )
 
 
@@ -199,7 +200,7 @@ def _require_sums(name: str, made: object) -> None:
     """Raise `InputError` where sums of a model's values are no areas."""
     if _only_ranks(made):
         raise InputError(
-            f"--model {name} only orders places: no area, people or alert follows from its "
+            f"--model {name} only ranks places: no area, people or alert can be computed from its "
             f"values; choose {_formulas()}"
         )
 
@@ -238,5 +239,7 @@ def _varying(codes: Collection[str]) -> tuple[MeasureName, ...]:
     """Return the measures of shaking among factors."""
     taken = tuple(m for m in MEASURES if m in codes)
     if not taken:
-        raise InputError("the model takes neither PGA nor PGV, so that no shaking changes it")
+        raise InputError(
+            "the model takes neither PGA nor PGV, so it does not depend on the shaking"
+        )
     return taken

@@ -202,7 +202,8 @@ def shaking_of(plain: Study, out: Path, engine: Engine, reporter: Reporter) -> G
     if plain.shaking.shakemap is not None:
         if plain.shaking.sd is not None:
             raise InputError(
-                "[shaking] sd is for rasters of your own; a ShakeMap has its deviations: delete it"
+                "[shaking] sd is for rasters of your own; a ShakeMap has its own standard "
+                "deviations: delete it"
             )
         motion = shakemap_motion.read(plain.shaking.shakemap, plain.shaking.uncertainty)
         return replace(motion, notes=(*motion.notes, *_unused(plain)))

@@ -99,7 +99,9 @@ def _gain(stated: str, name: Name, where: str) -> float:
         return 1.0
     gain = units.conversion(stated, UNITS[name])
     if gain is None:
-        raise InputError(f"{where}: is in '{stated}', which is no unit of {name} ({UNITS[name]})")
+        raise InputError(
+            f"{where}: is in '{stated}', which is not a unit of {name} ({UNITS[name]})"
+        )
     return gain
 
 

@@ -86,7 +86,7 @@ class NewStudy:
             No ShakeMap, no such model, no resolution.
         """
         if resolution is not None and not np.isfinite(resolution):
-            raise InputError(f"--resolution {resolution:g}: is no length in metres")
+            raise InputError(f"--resolution {resolution:g}: is not a length in metres")
         for path in (source, dem):
             _require_path(path)
         asked = model_choice.chosen(model or model_choice.DEFAULT, ())
@@ -162,7 +162,7 @@ def _shaken_part(shaken: shakemap.ShakeMap, dem: Path) -> GeoBox:
         known = in_g[np.isfinite(in_g)]
         raise InputError(
             f"{shaken.path}: PGA reaches {known.max() if known.size else 0:.2g} g and is below "
-            f"{SHAKEN:g} g everywhere: no landslides are expected, if its unit is stated rightly"
+            f"{SHAKEN:g} g everywhere: no landslides are expected; is its unit right?"
         )
     part = shaken.grid[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
     return _common(part, own, dem, shaken.path)
@@ -329,7 +329,9 @@ def _followed(
         for key, line in new.items():
             blocks[i], count = re.subn(rf"(?m)^{key} *=.*$", lambda _, to=line: to, blocks[i])  # type: ignore[misc]
             if count and key == "bounds":
-                notes.append(f"the newer ShakeMap shakes ground beyond the grid: [grid] {line}")
+                notes.append(
+                    f"the newer ShakeMap reaches beyond the grid, which is enlarged: [grid] {line}"
+                )
     return "\n\n".join(blocks), tuple(notes)
 
 

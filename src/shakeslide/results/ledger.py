@@ -299,9 +299,9 @@ def _require_kind(path: Path) -> None:
         _require_no_link(path)
     folder = path.is_dir()
     if path.name in FOLDERS and not folder:
-        raise InputError(f"{path}: is a file, where a folder is needed; move it away")
+        raise InputError(f"{path}: is a file, but a folder is needed; move it away")
     if path.suffix in FILES and folder:
-        raise InputError(f"{path}: is a folder, where a file is needed; move it away")
+        raise InputError(f"{path}: is a folder, but a file is needed; move it away")
     # Reading a pipe or a device may never end.
     if not folder and path.exists() and not path.is_file():
         raise InputError(f"{path}: is not a regular file; move it away and run again")

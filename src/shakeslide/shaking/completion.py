@@ -129,14 +129,14 @@ def _checked(name: Name, median: Array, where: str, notes: list[str]) -> Array:
     """Return the medians, 0 raised to the smallest; refuse what cannot be true."""
     known = np.isfinite(median)
     if not known.any():
-        raise InputError(f"{where}: {name} has no value at any node; get the file anew")
+        raise InputError(f"{where}: {name} has no value at any node; download the file again")
     low, high = float(median[known].min()), float(median[known].max())
     if low < 0:
         raise InputError(f"{where}: {name} is negative ({low:g} {UNITS[name]}) at some nodes")
     if high > LARGEST[name]:
         raise InputError(
             f"{where}: {name} reaches {high:.4g} {UNITS[name]}, more than any earthquake's "
-            f"({LARGEST[name]:g} {UNITS[name]}): is its unit stated rightly?"
+            f"({LARGEST[name]:g} {UNITS[name]}): is its unit right?"
         )
     if high == 0:
         raise InputError(f"{where}: {name} is 0 at all nodes")
@@ -171,7 +171,7 @@ def _check_unit(name: Name, median: Array, mmi: Array, where: str) -> None:
         raise InputError(
             f"{where}: where MMI is {STRONG_MMI:g} or more, {name} has a median of "
             f"{np.median(median[strong]):.3g} {UNITS[name]}, which is far too "
-            f"{'large' if apart > 0 else 'small'} for it: is its unit stated rightly?"
+            f"{'large' if apart > 0 else 'small'} for it: is its unit right?"
         )
 
 
@@ -189,7 +189,7 @@ def _check_together(stated: Mapping[Name, Array], where: str) -> None:
         raise InputError(
             f"{where}: at its strongest nodes PGA has a median of {g:.3g} g and PGV one of "
             f"{v:.3g} cm/s, which is far too {'small' if apart > 0 else 'large'} for it: are both "
-            "units stated rightly?"
+            "units right?"
         )
 
 
@@ -265,7 +265,9 @@ def _fill_from_the_other(
             # What the other measure does not explain remains where the median was made from it.
             narrowed = CORRELATION**2 * narrowed + 1.0 - CORRELATION**2
         own.total = own.usual * np.sqrt(narrowed)
-        notes.append(f"no uncertainty of {name} is given: it is that of {other}, scaled as in {BY}")
+        notes.append(
+            f"no uncertainty of {name} is given: that of {other} is used, scaled as in {BY}"
+        )
         return
 
 

@@ -127,7 +127,8 @@ def _uncertainty(path: Path, grid: files.ShakeMap, notes: list[str]) -> files.Sh
     near = np.allclose(np.array(found.grid.affine), np.array(grid.grid.affine), atol=1e-4)
     if found.grid.shape != grid.grid.shape or not near:
         raise InputError(
-            f"{path}: has other nodes than {grid.path}; take both from one version of the ShakeMap"
+            f"{path}: has different nodes from {grid.path}; take both from one version of "
+            "the ShakeMap"
         )
     for key in ("shakemap_id", "event_id"):
         own, its = (p.product.get(key, "") for p in (grid, found))
@@ -189,7 +190,7 @@ def converted(name: Name, values: files.Float, unit: str, where: str, notes: lis
     gain = units.conversion(plain, UNITS[name])
     if gain is None:
         raise InputError(
-            f"{where}: {name} is in '{shortened(unit)}', which is no unit of it; it takes "
+            f"{where}: {name} is in '{shortened(unit)}', which is not a unit of {name}; use "
             f"{' or '.join(USUAL_UNITS[name])}"
         )
     if inner or plain not in USUAL_UNITS[name]:
@@ -236,7 +237,9 @@ def origin_of(event: Mapping[str, str]) -> Origin:
     stated = event.get("event_timestamp", "")
     time = _time(stated)
     if stated.strip() and not time:
-        notes.append(f"the ShakeMap's event_timestamp '{shortened(stated)}' is no time: left out")
+        notes.append(
+            f"the ShakeMap's event_timestamp '{shortened(stated)}' is not a time and is ignored"
+        )
     return Origin(
         magnitude=number["magnitude"],
         depth=number["depth"],
@@ -252,7 +255,7 @@ def _within(
     """Return a number, None where no earthquake has such a one."""
     if value is None or span[0] <= value <= span[1]:
         return value
-    notes.append(f"the ShakeMap's {key} {value:g} cannot be true: left out")
+    notes.append(f"the ShakeMap's {key} {value:g} is impossible and is ignored")
     return None
 
 

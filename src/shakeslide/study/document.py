@@ -77,10 +77,10 @@ def _bytes(path: Path, where: str) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{where}: is a folder; name the study file in it")
+            raise InputError(f"{where}: is a folder; give the study file in it")
         if not stat.S_ISREG(status.st_mode):
             raise InputError(
-                f"{where}: is no regular file (a pipe or device?); name the study file"
+                f"{where}: is not a regular file (a pipe or device?); give the study file"
             )
         with path.open("rb") as file:
             # One byte more shows a larger file.

@@ -27,8 +27,8 @@ def _lines(contents: Contents, factors: Sequence[FactorInfo]) -> Iterator[str]:
     yield f"- Learnt from {len(names)} earthquakes: {', '.join(names)}."
     if pointed := [literal(e.name) for e in contents.events if e.level is None]:
         yield (
-            f"- Landslides of {', '.join(pointed)} are points: they show which ground fails, and "
-            "give no area, so the total follows from the others."
+            f"- Landslides of {', '.join(pointed)} are points: they show which ground fails, but "
+            "not its area, so the total is learnt from the other earthquakes."
         )
     yield f"- Cells of {contents.resolution:.4g} m; shaking is {contents.shaking}."
     yield f"- Blend: {used}."

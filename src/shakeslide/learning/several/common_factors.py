@@ -108,9 +108,9 @@ def _obstacle(code: str, runs: Sequence[PastRun], measure: str) -> str:
     if travel.travels != "yes":
         return f"it cannot be used for other earthquakes: {travel.why}"
     if code in SHAKING and code != measure:
-        return f"the shaking is {measure}, and one measure is enough"
+        return f"{measure} is used as the measure of shaking, and only one is used"
     if code not in SHAKING and units.spelled(found[0].unit) in units.SCALES:
-        return "of shaking a new earthquake has PGA and PGV alone"
+        return "for a new earthquake, only PGA and PGV are available as measures of shaking"
     return _without_shared_classes(found) if found[0].kind == "categorical" else ""
 
 
@@ -130,11 +130,11 @@ def _require_alike(code: str, runs: Sequence[PastRun]) -> None:
             if a != b:
                 raise InputError(
                     f"{run.folder}: factor {code} has {key} '{b}', but '{a}' in {runs[0].folder}; "
-                    "make them alike and run again, or leave it out with --factors"
+                    "set the same in both and run again, or leave it out with --factors"
                 )
         for setting, before, now in bundle.other_settings(first.settings, other.settings):
             raise InputError(
                 f"{run.folder}: factor {code} has {setting} = {now}, but {before} in "
-                f"{runs[0].folder}; set [factors.{code}] {setting} alike and run again, or leave "
-                f"{code} out with --factors"
+                f"{runs[0].folder}; set [factors.{code}] {setting} to one value in both and run "
+                f"again, or leave {code} out with --factors"
             )

@@ -331,7 +331,7 @@ def require_usable(contents: Contents) -> None:
         if not abs(value) <= most:
             raise InputError(
                 f"learn: these earthquakes cannot be joined: {what} is {value:.3g}, beyond "
-                f"{most:g}; leave out those whose landslides or shaking are unlike the others'"
+                f"{most:g}; leave out those whose landslides or shaking differ from the rest"
             )
 
 

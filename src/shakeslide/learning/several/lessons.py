@@ -121,8 +121,8 @@ def learn(
     """
     if (out / "samples.parquet").exists():
         raise InputError(
-            f"{out}: is the folder of a run, where a folder for the bundle is to be named first: "
-            "shakeslide learn DIR RUN RUN ..."
+            f"{out}: is the folder of a run, but the first argument must be a folder for the "
+            "bundle: shakeslide learn DIR RUN RUN ..."
         )
     known = past_runs.read(list(runs))
     lesson = Lesson(known, common_factors.choose(known, factors), _members(models), seed)

@@ -53,7 +53,7 @@ def read(folders: Sequence[Path]) -> list[PastRun]:
     """
     if len(folders) < 2:
         raise InputError(
-            f"learn takes two runs at least, one per earthquake; {len(folders)} is given"
+            f"learn takes at least two runs, one per earthquake; {len(folders)} is given"
         )
     runs: list[PastRun] = []
     for folder in folders:
@@ -162,6 +162,6 @@ def _require_one_resolution(runs: Sequence[PastRun]) -> None:
         if abs(run.cell / first.cell - 1) > ALIKE:
             raise InputError(
                 f"{run.folder}: has cells of {run.cell:.4g} m, but {first.folder} has cells of "
-                f"{first.cell:.4g} m, and slopes depend on that; set [grid] resolution alike in "
-                "both studies and run them again"
+                f"{first.cell:.4g} m, and slopes depend on the cell size; set the same [grid] "
+                "resolution in both studies and run them again"
             )

@@ -59,7 +59,7 @@ def comparison_matrix(
     codes = list(dict.fromkeys(code for pair in pairs for code in pair))
     if not 2 <= len(codes) <= len(RANDOM_INDEX):
         raise InputError(
-            f"ahp: comparisons name {len(codes)} factors; it takes 2 to {len(RANDOM_INDEX)}"
+            f"ahp: comparisons name {len(codes)} factors; give 2 to {len(RANDOM_INDEX)}"
         )
     matrix = np.ones((len(codes), len(codes)))
     for i, a in enumerate(codes):
@@ -291,7 +291,7 @@ def _limits(code: str, given: FactorRatings) -> tuple[NDArray[np.float32], NDArr
     values = np.asarray(given.get("values") or [], np.float64)
     if limits.size == 0 or values.size != limits.size + 1 or (np.diff(limits) <= 0).any():
         raise InputError(
-            f"ahp: ratings of {code} need limits that rise, and one value more than limits"
+            f"ahp: ratings of {code} need limits in ascending order, and one value more than limits"
         )
     return limits, _checked_ratings(code, values)
 

@@ -510,7 +510,9 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
             )
         counts: list[Any] = [*self.units, 1 if self.batch_size == "full" else self.batch_size]
         if self.balanced and counts[-1] == 1 and self.batch_size != "full":
-            raise InputError("balanced: batch_size 1 has no room for both classes; give 2 or more")
+            raise InputError(
+                "balanced: a batch of 1 row cannot have both classes; set batch_size = 2 or more"
+            )
         if len(counts) < 2 or not all(_is_number(c) and c >= 1 and c == int(c) for c in counts):
             raise InputError(
                 f"units {self.units}, batch_size {self.batch_size}: units must be a list of"
@@ -530,13 +532,13 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         if self.activation == "silu" or self.dropout > 0 or self.input_dropout > 0:
             if self.device == "cuda":
                 raise InputError(
-                    "device: activation 'silu' and dropout are trained on the processor alone; "
+                    "device: activation 'silu' and dropout can only be trained on the CPU; "
                     "use 'auto' or 'cpu'"
                 )
             return "cpu"
         if self.device == "cuda":
             if not _torch().cuda_is_there():
-                raise InputError("device: 'cuda' is not there; use 'auto' or 'cpu'")
+                raise InputError("device: 'cuda' is not available; use 'auto' or 'cpu'")
             return "cuda"
         # Importing PyTorch takes seconds, so a card's driver is looked for first.
         possible = any(Path(p).exists() for p in _CARD_DRIVERS) and find_spec("torch") is not None

@@ -149,7 +149,7 @@ def boosted(
         rows = lightgbm.Dataset(X, label=y, params=dict(settings))
         return lightgbm.train(dict(settings), rows, num_boost_round=trees)
     except lightgbm.basic.LightGBMError as error:
-        raise InputError(f"lgbm: LightGBM refuses the settings: {error}") from error
+        raise InputError(f"lgbm: LightGBM does not accept the settings: {error}") from error
 
 
 def _tree(structure: Mapping[str, JsonValue]) -> Tree:
