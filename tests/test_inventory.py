@@ -150,7 +150,7 @@ def test_sources_in_no_outline_are_told(tmp_path: Path, shift: int, strays: int)
     parts = [site.box(5 + shift, 5, 2, 2), site.box(20, 5, 4, 2), site.box(900, 5, 2, 2)]
     path = write(tmp_path / "sources.gpkg", parts)
     notes = inventory.load(Inventory(path=whole, sources=Layer(path=path)), GRID).notes
-    told = [n for n in notes if "in no landslide's outline" in n]
+    told = [n for n in notes if "outside all landslide" in n]
     assert [n[:6] for n in told] == ["1 of 3"] * strays
 
 

@@ -117,7 +117,7 @@ def constant(least: float, greatest: float) -> str:
     if least != greatest:
         return ""
     return (
-        f"has the same value ({least:.6g}) everywhere, from which no model can learn: are file, "
+        f"has the same value ({least:.6g}) everywhere, so no model can learn from it: are file, "
         "band, column and scale right?"
     )
 

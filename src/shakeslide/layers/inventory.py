@@ -304,14 +304,14 @@ def _sources(settings: InventorySettings, grid: GeoBox, landslides: _Landslides)
         )
         if strays.any():
             landslides.notes.append(
-                f"{int(strays.sum()):,} of {len(shapes):,} source areas lie in no landslide's "
-                "outline; if that is not intended, check the CRS of both files"
+                f"{int(strays.sum()):,} of {len(shapes):,} source areas lie outside all landslide "
+                "outlines; if that is not intended, check the CRS of both files"
             )
     small = _most_covered(shapes, grid) if settings.small == "most_covered" else None
     if small is not None and small.any():
         cells, which = small.cells, small.which
         landslides.notes.append(
-            f"{len(which)} landslides without a cell centre keep the cell they cover most"
+            f"{len(which)} landslides without a cell centre get the cell that they cover most"
         )
         # Before the others, which win where they overlap.
         shapes, numbers = np.concatenate([cells, shapes]), np.concatenate([numbers[which], numbers])

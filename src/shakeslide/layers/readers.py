@@ -122,8 +122,8 @@ def vector_source(layer: Layer | Inventory, name: str) -> vector.VectorSource:
     """
     if layer.path is None:
         raise InputError(
-            "[inventory] path is missing: give the landslide polygons of the event; where none are "
-            "mapped yet, `shakeslide rapid` or a run of published formulas alone needs none"
+            "[inventory] path is missing: give the landslide polygons of the event; if none are "
+            "mapped yet, use `shakeslide rapid`, or a study with published formulas only"
         )
     return vector.VectorSource(
         layer.path,
@@ -202,7 +202,7 @@ def polygons(layer: Layer, name: str, crs: CRS, code: str) -> vector.Features:
     """Return the polygons of a layer that a factor takes an attribute of, in the grid's `crs`."""
     if layer.column is None:
         raise InputError(
-            f"[layers.{name}] needs column = the attribute that factor {code} is made from"
+            f"[layers.{name}] needs column = the attribute from which factor {code} is computed"
         )
     return vector.read(vector_source(layer, name), crs, "polygon")
 

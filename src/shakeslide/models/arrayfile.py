@@ -61,7 +61,7 @@ def read(path: str | os.PathLike[str], max_bytes: int = 2**32) -> Arrays:
         raise InputError(f"{path}: no such weights file")
     size = path.stat().st_size
     if size > max_bytes:
-        raise InputError(f"{path}: {size} bytes are more than a model of ours can have")
+        raise InputError(f"{path}: {size} bytes are more than any model of shakeslide has")
     data = path.read_bytes()
     problem = _header_problem(data)
     if problem:

@@ -57,7 +57,7 @@ def dump(model: Model) -> tuple[ModelDescription, Arrays]:
         # `is`, not `isinstance`: the perceptron derives from the autoencoder and is another model.
         names = [name for name, e in MODELS.items() if e.cls is type(model)]
     if not names:
-        raise InputError(f"{type(model).__name__} is none of the storable models")
+        raise InputError(f"{type(model).__name__} is not a model that can be stored")
     # To JSON and back: the caller sees the types that a reader of the file will.
     params = json.loads(json.dumps(model.get_params(), default=_plain))
     return {"model": names[0], "params": params}, model.arrays()

@@ -120,7 +120,7 @@ def _require_other_ground(one: Samples, other: Samples, folder: Path) -> None:
     if shared := shared_sources(one, other):
         raise InputError(
             f"{folder} (evaluation.events): {shared:,} of its source cells are also sampled by "
-            "this study or by another of the events: they are of one earthquake"
+            "this study or by another event: both are of the same earthquake"
         )
 
 

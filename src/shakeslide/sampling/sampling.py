@@ -319,10 +319,10 @@ def _require_cells(counts: SampleCounts, wanted: int) -> None:
             if counts.source_cells_without_values
             else "; are they smaller than the cells, or outside the mapped extent?"
         )
-        raise InputError(f"[inventory] no landslide holds the centre of a usable cell{hint}")
+        raise InputError(f"[inventory] no landslide contains the centre of a usable cell{hint}")
     if counts.clear_cells < wanted:
         raise InputError(
-            f"[samples] {wanted} cells clear of landslides are wanted, but there are only "
+            f"[samples] {wanted} clear cells are needed, but there are only "
             f"{counts.clear_cells}; lower negatives_per_positive, buffer or exclusions"
         )
 

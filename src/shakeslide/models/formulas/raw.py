@@ -245,7 +245,7 @@ class Formula(RawModel):
         if unknown:
             raise InputError(
                 f"{type(self).__name__}: {self.class_remedy(setting)} lacks "
-                f"{', '.join(map(repr, unknown[:8]))}{' and others' * (len(unknown) > 8)}, which "
+                f"{', '.join(map(repr, unknown[:8]))}{' and more' * (len(unknown) > 8)}, which "
                 f"{factor.code} has here; add them, mask that ground, or leave the model out"
             )
         rows = [(c, v) for c, v in known.items() if v is not None]

@@ -282,7 +282,7 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
             self.limits_ = np.stack([rows.min(axis=0), rows.max(axis=0)])
             warnings.warn(
                 f"sae: features from {low:.4g} to {high:.4g} are scaled to [0, 1], column by "
-                "column: the network takes no others",
+                "column, because the network needs this range",
                 UserWarning,
                 stacklevel=4,
             )
@@ -354,8 +354,8 @@ class StackedAutoencoder(TransformerMixin, Model):  # type: ignore[misc]
         """Return which share of the rows is held back, or how many where it is too few of them."""
         if np.bincount(y, minlength=2).min() < 2:
             raise InputError(
-                "sae: early_stopping holds rows of both classes back, but one class has a single "
-                "row to train on: set early_stopping = false, or give more landslides"
+                "sae: early_stopping sets rows of both classes aside, but one class has only one "
+                "training row: set early_stopping = false, or give more landslides"
             )
         enough = self.validation_fraction * len(y) >= 2 <= len(y) * (1 - self.validation_fraction)
         return self.validation_fraction if enough else 2

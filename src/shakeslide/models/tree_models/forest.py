@@ -153,8 +153,8 @@ class RandomForest(TreeModel):
             told = forest.predict_proba(few)[:, 1]
             if np.abs(told - self.trees_.sum(few) / len(trees)).max() > 1e-5:
                 raise InputError(
-                    "rf: this version of scikit-learn-intelex keeps its trees in a way that is not "
-                    'understood; use engine = "sklearn"'
+                    "rf: this version of scikit-learn-intelex stores its trees in an unknown "
+                    'way; use engine = "sklearn"'
                 )
         self.feature_importances_: NDArray[np.float64] = forest.feature_importances_
 
