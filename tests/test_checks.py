@@ -95,7 +95,7 @@ def test_a_sound_study_has_few_remarks(study: Path) -> None:
     assert list(remarks) == ["lithology", "inventory"]
     assert "covers 75.0 % of the grid" in remarks["lithology"][0]
     assert not lacks(remarks["inventory"][0], "whole outlines", "positives_from")
-    assert remarks["inventory"][1].startswith("1 of 51 hold no cell's centre")
+    assert remarks["inventory"][1].startswith("1 of 51 contain no cell centre")
     assert rows["dem"].use == "factors DEM, SLO, SLOA, TPI, SC, RER"
 
 
@@ -105,7 +105,7 @@ def test_a_sound_study_has_few_remarks(study: Path) -> None:
         (["samples.negatives_per_positive=1e-9"], "[samples] negatives_per_positive", "0 clear"),
         (["samples.negatives_per_positive=1000"], "[samples] negatives_per_positive", "at most"),
         (["samples.negatives_per_positive=1e300"], "[samples] negatives_per_positive", "1e+"),
-        (["samples.most=10", "evaluation.folds=11"], "(inventory)", "11 at least"),
+        (["samples.most=10", "evaluation.folds=11"], "(inventory)", "at least 11"),
         (["evaluation.block_size=3000"], "[evaluation] block_size = 3000", "4 blocks of 4"),
         (["evaluation.block_size=1e300"], "[evaluation] block_size = 1e+300", "1 block of 1"),
         (["evaluation.block_size=1e-3"], "block", "far too small"),
@@ -703,9 +703,9 @@ def test_a_landslide_as_large_as_the_map(study: Path) -> None:
 
 
 def test_tiny_landslides_are_counted(study: Path) -> None:
-    assert "1 of 51 hold no cell's centre" in warned(study, "inventory")
+    assert "1 of 51 contain no cell centre" in warned(study, "inventory")
     row = of(study, "inventory", "inventory.small=most_covered")
-    assert "hold no cell's centre" not in "; ".join(row.warnings)
+    assert "contain no cell centre" not in "; ".join(row.warnings)
     assert not lacks("; ".join(row.notes), "1 landslides without a cell centre")
 
 

@@ -50,7 +50,7 @@ def test_the_fewest_are_exact(
     with pytest.raises(InputError, match=r"^a\.gpkg: .* cells? can be sampled"):
         few_checks.require(least, "a.gpkg", 99, cells - 1)
     if landslides:
-        with pytest.raises(InputError, match=r"^a\.gpkg: 6 landslides .* 7 at least"):
+        with pytest.raises(InputError, match=r"^a\.gpkg: 6 landslides .* at least 7"):
             few_checks.require(least, "a.gpkg", landslides - 1, 99)
 
 
@@ -94,12 +94,22 @@ def few(site_study: Path, tmp_path: Path, number: int, kind: str) -> Path:
 @pytest.mark.parametrize(
     ("number", "kind", "override", "named"),
     [
-        (1, "point", PIXEL, "1 source cell can be sampled, but training and testing needs 2"),
+        (
+            1,
+            "point",
+            PIXEL,
+            "1 source cell can be sampled, but training and testing needs at least 2",
+        ),
         (1, "polygon", "evaluation.folds=2", "1 landslide with a source cell, but protocol"),
-        (3, "polygon", "evaluation.folds=5", "folds = 5 needs 5 at least: set fewer"),
-        (5, "point", "models.calibration=platt", "needs 500 at least"),
+        (3, "polygon", "evaluation.folds=5", "folds = 5 needs at least 5: set fewer"),
+        (5, "point", "models.calibration=platt", "needs at least 500"),
         (5, "point", "models.sae.early_stopping=true", "early_stopping = false"),
-        (2, "point", 'evaluation.protocols=["block"]', "protocol block with folds = 3 needs 3"),
+        (
+            2,
+            "point",
+            'evaluation.protocols=["block"]',
+            "protocol block with folds = 3 needs at least 3",
+        ),
     ],
 )
 def test_too_few_are_refused_at_once(

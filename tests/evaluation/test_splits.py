@@ -244,20 +244,20 @@ def test_impossible_wishes_are_told_in_one_line():
     wishes = {
         "between 0 and 1": lambda: splits.pixel(y, 1.0),
         "needs both": lambda: splits.pixel([0, 0, 0, 1], 0.1),
-        "40 landslides hold the samples but 41": lambda: splits.landslide(y, ids, x, yc, folds=41),
+        "cover 40 landslides, but folds is 41": lambda: splits.landslide(y, ids, x, yc, folds=41),
         "2 positive rows have landslide_id 0": lambda: splits.landslide(
             [1, 1, 0], [0, 0, 0], [0, 1, 2], [0, 1, 2]
         ),
         "no row has label 1": lambda: splits.landslide([0, 0], [0, 0], [0, 1], [0, 1]),
-        "all samples are of one group": lambda: splits.landslide([1, 0], [1, 0], [0, 1], [0, 1]),
-        "1 blocks of 40000 m hold the samples but 5": lambda: splits.block(
+        "all samples are in one group": lambda: splits.landslide([1, 0], [1, 0], [0, 1], [0, 1]),
+        "cover 1 blocks of 40000 m, but folds is 5": lambda: splits.block(
             y, x + 2e4, yc + 2e4, 40_000
         ),
         "block size is -1": lambda: splits.block(y, x, yc, -1),
         "far too small": lambda: splits.block(y, x, yc, 0.001),
         "block buffer is -1": lambda: splits.block(y, x, yc, 500, -1),
         "train has 0 positive": lambda: splits.block(y, x, yc, 1000, 20_000),
-        "all samples are of one event": lambda: splits.event(y, np.ones(y.size)),
+        "all samples are from one event": lambda: splits.event(y, np.ones(y.size)),
     }
     for message, wish in wishes.items():
         with pytest.raises(InputError, match=message) as error:

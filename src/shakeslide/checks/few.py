@@ -88,16 +88,16 @@ def require(least: Sequence[Least], where: str, landslides: int, cells: int) -> 
         if cells < need.cells:
             raise InputError(
                 f"{where}: {several(cells, 'source cell')} can be sampled, but {need.what} needs "
-                f"{need.cells:,} at least: {need.remedy}"
+                f"at least {need.cells:,}: {need.remedy}"
             )
         if landslides < need.landslides:
             raise InputError(
                 f"{where}: {several(landslides, 'landslide')} with a source cell, but {need.what} "
-                f"needs {need.landslides:,} at least: {need.remedy}"
+                f"needs at least {need.landslides:,}: {need.remedy}"
             )
     if landslides >= SOME:
         return ""
     return (
         f"only {several(landslides, 'landslide')} with a source cell ({cells:,} cells in all): "
-        f"each single landslide changes models and scores; {SOME} or more give scores some meaning"
+        f"every landslide changes models and scores; scores are useful from {SOME} landslides on"
     )

@@ -218,6 +218,6 @@ def _small_warning(count: int, settings: Inventory, empty: int) -> str:
     if settings.small == "most_covered" or empty == 0:
         return ""
     return (
-        f"{empty:,} of {count:,} hold no cell's centre and give no sample; "
+        f"{empty:,} of {count:,} contain no cell centre and give no sample; "
         'small = "most_covered" keeps the cell that each covers most'
     )

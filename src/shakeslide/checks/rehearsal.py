@@ -77,7 +77,7 @@ def rehearse(landslides: Inventory, grid: GeoBox, asked: Asked) -> list[str]:
     if len(sources) == 0:
         raise InputError(
             "[inventory] all cells of the landslides lie outside the mapped area, so no cell is a "
-            "source: look at [inventory] extent and at [[masks]]"
+            "source: check [inventory] extent and [[masks]]"
         )
     most = asked.samples.most or len(sources)
     sources = sources.lowest(most)
@@ -172,7 +172,7 @@ def _lacking_clear(sources: int, clear: int, cells: int, asked: Asked) -> str:
     if wanted < least:
         raise InputError(
             f"{key} asks for {counted(int(wanted), 'clear cell')} for "
-            f"{counted(sources, 'source cell')}, but {least} are needed at least: make it "
+            f"{counted(sources, 'source cell')}, but at least {least} are needed: make it "
             f"{least / sources:.2g} or more (1 is usual)"
         )
     return ""
@@ -254,7 +254,7 @@ def _require_blocks(
     raise InputError(
         f"{stated}: {counted(holding, 'block')} of {len(np.unique(block)):,} "
         f"{'holds' if holding == 1 else 'hold'} source cells, but folds = {evaluation.folds} needs "
-        f"{evaluation.folds} at least: set a smaller block_size, fewer folds, or leave block out "
+        f"at least {evaluation.folds}: set a smaller block_size, fewer folds, or leave block out "
         "of protocols"
     )
 

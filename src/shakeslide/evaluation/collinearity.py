@@ -88,8 +88,8 @@ class Collinearity:
         """Return what to think about, a line each; of many, the worst and how many more."""
         pairs, inflated = self.pairs(), self.inflated()
         lines = [
-            f"{p.first} and {p.second} are correlated (r = {p.correlation:.2f}): read their "
-            "importance as one, or leave one out"
+            f"{p.first} and {p.second} are correlated (r = {p.correlation:.2f}): interpret "
+            "their importance together, or leave one out"
             for p in pairs[:MOST_REMARKS]
         ]
         if len(pairs) > MOST_REMARKS:
@@ -104,8 +104,8 @@ class Collinearity:
             lines.append(f"{code} {what} (VIF {vif:.1f})")
         if len(inflated) > MOST_REMARKS:
             lines.append(
-                f"{len(inflated) - MOST_REMARKS} more factors are explained by the others (VIF of "
-                f"{INFLATED:g} or more)"
+                f"{len(inflated) - MOST_REMARKS} more factors are explained by other factors (VIF "
+                f"of {INFLATED:g} or more)"
             )
         constant = [c for c, v in zip(self.codes, self.vif, strict=True) if np.isnan(v)]
         return lines + [f"{code} does not vary in the sample" for code in constant]

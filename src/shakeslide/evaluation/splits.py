@@ -280,7 +280,7 @@ def event(y: ArrayLike, event_id: ArrayLike) -> Iterator[Split]:
     positive = _labels(y)
     events, index = np.unique(np.asarray(event_id), return_inverse=True)
     if events.size < 2:
-        raise InputError("protocol event: all samples are of one event; it needs two or more")
+        raise InputError("protocol event: all samples are from one event; two or more are needed")
     for fold in range(events.size):
         test = index == fold
         yield _split("event", 0, fold, positive, ~test, test)
@@ -350,7 +350,7 @@ def balanced_folds(
     index, load = _group_loads(_labels(y), np.asarray(groups))
     if not 2 <= folds <= load.shape[0]:
         raise InputError(
-            f"the samples lie in {load.shape[0]} {what}, but folds is {folds}: give at "
+            f"the samples cover {load.shape[0]} {what}, but folds is {folds}: give at "
             f"least 2 folds and at most as many as there are {what}"
         )
     # Largest first balances best; the order within runs of like size is what makes repeats differ.
@@ -431,7 +431,9 @@ def _hold_out(
     """Set aside a share of the groups, spread evenly over their sizes."""
     index, load = _group_loads(positive, groups)
     if load.shape[0] < 2:
-        raise InputError(f"protocol {protocol}: all samples are of one group; it needs two or more")
+        raise InputError(
+            f"protocol {protocol}: all samples are in one group; two or more are needed"
+        )
     order = _shuffled_by_size(load, 10, rng)
     # Counting up in steps of the share gives every group the same chance and the total to ±1.
     steps = np.floor((1 - train) * np.arange(order.size + 1) + rng.random())

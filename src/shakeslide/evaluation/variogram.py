@@ -113,7 +113,7 @@ def variogram(
     points = np.column_stack([np.asarray(x, dtype=float), np.asarray(y, dtype=float)])[valid]
     values = np.asarray(value, dtype=np.float64)[valid]
     if values.size < FEWEST_POINTS:
-        raise InputError(f"variogram: {values.size} points; it needs {FEWEST_POINTS} at least")
+        raise InputError(f"variogram: {values.size} points; it needs at least {FEWEST_POINTS}")
     lots = rows_by_event(None if event is None else np.asarray(event)[valid], values.size)
     near = _Neighbours.of(points, lots)
     sides = [float(np.ptp(points[rows], axis=0).min()) for rows in lots]
@@ -122,7 +122,7 @@ def variogram(
     shortest = _spacing(near, rng)
     if not 0 < 4 * shortest < reach:
         raise InputError(
-            "variogram: points are too few or too nearly in a line for several distances; "
+            "variogram: there are too few points, or they lie almost on a line; "
             "give the block size yourself"
         )
     edges = np.geomspace(shortest, reach, LAGS + 1)
