@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import os
 import re
 import subprocess
@@ -20,6 +23,29 @@ def test_the_readme_names_a_script_that_is_there() -> None:
     assert re.findall(r"^ +\.venv/bin/python examples/gallery/(\S+)$", told, re.M) == [
         SCRIPTS[0].name
     ]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_names_of_the_package_that_scripts_use_exist(script: Path) -> None:
+    tree = ast.parse(script.read_text(encoding="utf-8"))
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shakeslide"):
+            home = importlib.import_module(str(node.module))
+            for alias in node.names:
+                known = getattr(home, alias.name, None) or importlib.import_module(
+                    f"{node.module}.{alias.name}"
+                )
+                modules[alias.asname or alias.name] = known
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("shakeslide"):
+                    modules[alias.asname or alias.name] = importlib.import_module(alias.name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = modules.get(node.value.id)
+            if inspect.ismodule(owner):
+                assert hasattr(owner, node.attr), f"{node.value.id}.{node.attr}"
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
 from shakeslide.evaluation import splits
 from shakeslide.models import MODELS
-from shakeslide.sampling import encoding, sampling
+from shakeslide.sampling import encoding, sample_table
 from shakeslide.study import settings as study
 
 # %%
@@ -32,7 +32,7 @@ settings, document = study.load(path, overrides=["evaluation.block_size=1500"])
 run = pipeline.Run(settings, document, folder / "run", Engine(), Reporter(quiet=True))
 pipeline.prepare(run)
 pipeline.sample(run)
-samples = sampling.load(run.out / "samples.parquet")
+samples = sample_table.load(run.out / "samples.parquet")
 table, label = samples.table, samples.label
 print(f"{len(table):,} cells, half of them in sources")
 

@@ -20,7 +20,7 @@ from shakeslide.core.engine import Engine
 from shakeslide.core.progress import Reporter
 from shakeslide.evaluation import splits
 from shakeslide.models import StackedAutoencoder
-from shakeslide.sampling import encoding, sampling
+from shakeslide.sampling import encoding, sample_table
 from shakeslide.study import settings as study
 
 folder = Path(tempfile.mkdtemp())
@@ -30,7 +30,7 @@ settings, document = study.load(path, overrides=["evaluation.block_size=1500"])
 run = pipeline.Run(settings, document, folder / "run", Engine(), Reporter(quiet=True))
 pipeline.prepare(run)
 pipeline.sample(run)
-samples = sampling.load(run.out / "samples.parquet")
+samples = sample_table.load(run.out / "samples.parquet")
 
 # %%
 # Training is short here; ``StackedAutoencoder.paper()`` has the paper's 20,000 steps.
