@@ -125,7 +125,7 @@ def test_a_function_without_settings_takes_none(package: Path, study: Path) -> N
 def test_what_is_no_function_is_told(package: Path, study: Path) -> None:
     add(study, 'function = "wrong"')
     run = open_run(study, study.parent / "out")
-    with pytest.raises(InputError, match=r"'wrong' of the package own-factors 1.2 is no Factor"):
+    with pytest.raises(InputError, match=r"'wrong' of the package own-factors 1.2"):
         run.factors()
 
 

@@ -125,8 +125,8 @@ def test_variogram_leaves_out_nan_and_repeats_itself():
     ("x", "y", "message"),
     [
         (np.arange(10.0), np.arange(10.0), "10 points"),
-        (np.arange(100.0), np.zeros(100), "in a line"),
-        (np.zeros(100), np.zeros(100), "in a line"),
+        (np.arange(100.0), np.zeros(100), "line"),
+        (np.zeros(100), np.zeros(100), "line"),
     ],
 )
 def test_too_few_points_or_places_are_told(x, y, message):

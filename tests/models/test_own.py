@@ -136,7 +136,7 @@ def test_it_is_stored_as_arrays_and_predicts_the_same_bits(package: Path, tmp_pa
         ("nearest", {"haet": 1}, "its settings: TypeError: .*haet"),
         ("nearest", {"heat": -1}, "fit: ValueError: heat must be positive"),
         ("flat", {}, "predict_proba: ValueError: .*gave shape"),
-        ("regressor", {}, "no scikit-learn classifier"),
+        ("regressor", {}, "scikit-learn classifier"),
         ("broken", {}, "broken of the package own-models 0.3 cannot be loaded"),
     ],
 )
