@@ -238,7 +238,7 @@ def test_models_without_their_inputs_are_left_out_with_a_line(study: Path, tmp_p
 
 def test_nothing_left_is_an_error(study: Path, tmp_path: Path) -> None:
     run, _ = opened(study, tmp_path, 'models.use=["newmark"]')
-    with pytest.raises(InputError, match="none of the models has the inputs"):
+    with pytest.raises(InputError, match="newmark is left out"):
         run.models.used()
 
 
