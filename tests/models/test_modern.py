@@ -5,6 +5,7 @@ import pytest
 
 from shakeslide.core.errors import InputError
 from shakeslide.models import StackedAutoencoder, fit_members
+from shakeslide.models.sae import modern
 from shakeslide.models.sae import sae_kernels as kernels
 from shakeslide.models.sae import sae_training as training
 from shakeslide.models.sae.sae_network import classifier_plan
@@ -20,6 +21,12 @@ BRIEF = {
     "members": 1,
     "random_state": 0,
 }
+
+
+def test_the_settings_apart_from_the_class_are_those_of_the_class() -> None:
+    own = StackedAutoencoder.modern().get_params()
+    del own["random_state"]
+    assert dict(modern.WHOLE) == own
 
 
 @pytest.mark.parametrize("activation", ["silu", "sigmoid"])

@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -173,17 +174,29 @@ def _require_moderate(path: Path) -> None:
             sizes = {item.filename: item.file_size for item in zipped.infolist()}
         size = sizes.get(member, max(sizes.values(), default=0))
     if size > LARGEST_PACKED:
-        raise InputError(
-            f"{path}: unpacks to more than {LARGEST_PACKED / 1e9:g} GB; unpack it and name the "
-            "unpacked file"
-        )
+        raise too_large(path)
+
+
+def too_large(path: Path | str) -> InputError:
+    """Return the error of a packed file that is larger than `LARGEST_PACKED`."""
+    return InputError(
+        f"{path}: unpacks to more than {LARGEST_PACKED / 1e9:g} GB; unpack it and name the "
+        "unpacked file"
+    )
 
 
 def _unpacked_size(path: Path) -> int:
     """Return the bytes of a `.gz`, unpacked; those of a large one as far as it is read."""
+    state = path.stat()
     # No byte of the format's packing stands for more than 1,032.
-    if path.stat().st_size * 1032 <= LARGEST_PACKED:
+    if state.st_size * 1032 <= LARGEST_PACKED:
         return 0
+    # Size and time are part of the cache's key: a file that was replaced is read anew.
+    return _read_size(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read_size(path: Path, _size: int, _time: int) -> int:
     size = 0
     with opened(path) as file:
         while size <= LARGEST_PACKED and (block := file.read(1 << 22)):

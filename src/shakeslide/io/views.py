@@ -58,10 +58,7 @@ def _require_finite_packed(path: Path, source: str) -> None:
             while block := file.read(1 << 20):
                 unpacked.write(block)
                 if unpacked.tell() > containers.LARGEST_PACKED:
-                    raise InputError(
-                        f"{source}: unpacks to more than {containers.LARGEST_PACKED / 1e9:g} GB; "
-                        "unpack it and name the unpacked file"
-                    )
+                    raise containers.too_large(source)
             unpacked.flush()
             _require_finite(Path(unpacked.name), source)
 

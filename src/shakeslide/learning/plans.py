@@ -68,7 +68,7 @@ def chosen_splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
 
 
 def _splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
-    t, y = samples.table, samples.label
+    y = samples.label
     x, north = samples.places
     if protocol == "pixel":
         return list(splits.pixel(y, plan.train_share, plan.repeats, plan.seed))
@@ -76,7 +76,7 @@ def _splits(samples: Samples, protocol: str, plan: Plan) -> list[Split]:
         return list(
             splits.landslide(
                 y,
-                t["landslide_id"].to_numpy(),
+                samples.landslide,
                 x,
                 north,
                 repeats=1,
