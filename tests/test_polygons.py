@@ -121,3 +121,13 @@ def test_many_polygons_are_taken_apart_in_blocks(
             west, south, east, north = shape.bounds
             cells = [(west - 5e5) / 20, (4e6 - north) / 25, (east - 5e5) / 20, (4e6 - south) / 25]
             assert box == pytest.approx(cells)
+
+
+def test_some_polygons_keep_their_order_and_values() -> None:
+    shapes = blobs(3, 6)
+    every = Polygons.on_grid(shapes, np.arange(1.0, len(shapes) + 1), GRID)
+    for which in ([4, 0, 2], [1], [5, 5, 3]):
+        alone = Polygons.on_grid(shapes[which], np.array(which) + 1.0, GRID)
+        some = every.some(which)
+        np.testing.assert_array_equal(some.burn(WHOLE), alone.burn(WHOLE))
+        np.testing.assert_array_equal(some.boxes, alone.boxes)

@@ -304,3 +304,11 @@ def test_a_stage_may_be_decorated() -> None:
     assert stage.__doc__ == "Do."
     with pytest.raises(InputError, match=r"^map: /nowhere/file"):
         stage(Path("/nowhere/file"))
+
+
+def test_of_a_pipe_nothing_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "record.json")
+    with pytest.raises(InputError, match=r"record\.json: is not a regular file"):
+        files.content(tmp_path / "record.json")
+    (tmp_path / "other.json").write_bytes(b"{}")
+    assert files.content(tmp_path / "other.json") == b"{}"

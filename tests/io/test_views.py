@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import sqlite3
 from contextlib import closing
@@ -16,7 +17,7 @@ from affine import Affine
 from odc.geo.crs import CRS
 
 from shakeslide.core.errors import InputError
-from shakeslide.io import contents, datasets, dependencies, raster, vector, views
+from shakeslide.io import containers, contents, datasets, dependencies, raster, vector, views
 
 ENDLESS = """WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)
 SELECT c.x AS fid, a.geom, 1 AS year FROM c, a"""
@@ -153,3 +154,14 @@ def test_a_journal_of_a_change_that_broke_off_is_refused(database: Path) -> None
     database.with_name("a.gpkg-journal").write_bytes(magic + bytes(504))
     with pytest.raises(InputError, match=r"a\.gpkg-journal beside it"):
         vector.read(vector.VectorSource(database, "rivers"), CRS(32643))
+
+
+def test_a_packed_database_is_not_unpacked_without_end(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.gpkg.gz"
+    path.write_bytes(gzip.compress(database.read_bytes()))
+    views.require_finite(path, "a.gpkg.gz")
+    monkeypatch.setattr(containers, "LARGEST_PACKED", 10_000)
+    with pytest.raises(InputError, match=r"a\.gpkg\.gz: unpacks to more than"):
+        views.require_finite(path, "a.gpkg.gz")

@@ -266,3 +266,11 @@ def test_places_on_ground_without_a_prediction_are_reported(tmp_path):
     assert len(notes) == 1
     settlements.write(tmp_path, found)
     assert settlements.read(tmp_path, 9) == ()
+
+
+def test_places_that_all_lie_outside_the_grid_are_one_line_before_any_work(tmp_path):
+    spots = [shapely.Point(site.point(10_000, row)) for row in (0, 9)]
+    site.frame(spots).to_file(tmp_path / "places.gpkg")
+    asked = Exposure(places=NamedPlaces(path=tmp_path / "places.gpkg"))
+    with pytest.raises(InputError, match=r"places\.gpkg \(exposure\.places\): 2 places, none"):
+        exposure.exposed(asked, GRID)

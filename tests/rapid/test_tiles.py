@@ -84,3 +84,27 @@ def test_roads_are_cut_as_their_cells_in_all_tiles_fail_however_many_are_added_u
         assert found.probability == pytest.approx((1 - np.exp(intact)).mean(axis=1))
         assert found.number == pytest.approx((1 - np.exp(intact)).sum(axis=0))
     assert found.probability[3] == 0
+
+
+@pytest.mark.parametrize("at_once", [2**22, 60])
+def test_a_model_in_steps_is_mapped_at_every_draw(monkeypatch, at_once):
+    monkeypatch.setattr(response, "AT_ONCE", at_once)
+    z = np.random.default_rng(3).normal(size=40).astype(np.float32)
+    draws = response.Draws(np.tile(z, (1, 2, 2, 1)), np.zeros(40, np.float32))
+    ones = np.ones((1, 6), np.float32)
+    nodes = SimpleNamespace(
+        draws=draws,
+        places=lambda grid, tile: (np.zeros(6, np.float32), np.zeros(6, np.float32)),
+        sd_at=lambda row, col: ones[:, : len(row)],
+        gain=lambda row, col: ones[:, : len(row)],
+    )
+    work = tiles.Work(
+        predict=lambda raw: np.where(raw[:, 0] > 1.13, 0.9, 0.1).astype(np.float32),
+        columns=(0,), shaking=response.ShakingColumns(columns=(0,), most=(1e4,)), pga=0,
+        elevation=None, nodes=cast(Any, nodes), grid=GRID, weights=lambda tile: ones, smooth=False,
+    )  # fmt: skip
+    maps, sums = work(cast(Any, None), np.ones((1, 2, 3), np.float32))
+    p = np.where(np.exp(z) > 1.13, 0.9, 0.1)
+    np.testing.assert_allclose(maps[0], p.mean(), atol=1e-5)
+    np.testing.assert_allclose(maps[3], 0.1, atol=1e-5)
+    np.testing.assert_allclose(sums[0, 2:], 6 * p, rtol=1e-4)

@@ -190,10 +190,7 @@ def _height_unit(*stated: str) -> str:
     """Return the unit of the first vertical axis of some CRS, "" where there is none."""
     for text in stated:
         with suppress(CRSError):
-            crs = pyproj.CRS(text)
-            # Bound by a shift to WGS 84: the axes are those of the CRS within.
-            inner = crs.source_crs if crs.is_bound else crs
-            for axis in [] if inner is None else inner.axis_info:
+            for axis in pyproj.CRS(text).axis_info:
                 if axis.direction in ("up", "down"):
                     return str(axis.unit_name)
     return ""

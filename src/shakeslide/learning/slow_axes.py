@@ -37,8 +37,9 @@ def fit(rows: Float, place: NDArray[np.float64]) -> Float:
         From the slowest. Along each, the variance of the difference between neighbours is 2.
     """
     numbers = rows.shape[1]
-    if len(rows) < 2 or numbers == 0:
-        return np.zeros((numbers, min(numbers, AXES)), np.float32)
+    # A study of classes alone; not every version of SciPy takes empty matrices.
+    if numbers == 0:
+        return np.zeros((0, 0), np.float32)
     values = rows.astype(np.float64)
     change = values - values[_neighbour(place)]
     # Sums of NumPy's own: those of BLAS depend on the number of threads.

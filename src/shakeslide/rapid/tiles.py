@@ -188,8 +188,9 @@ class Work:
         row, col = self.nodes.places(self.grid, tile)
         maps = np.full((len(BANDS) + len(self.exceeds), cells), np.nan, np.float32)
         sums = np.zeros((len(weights), 2 + self.nodes.draws.event.size))
-        for start in range(0, cells, self._rows):
-            part = slice(start, start + self._rows)
+        rows = BAND if self.smooth else self._few
+        for start in range(0, cells, rows):
+            part = slice(start, start + rows)
             self._band(part, raw, weights, (row, col), maps, sums, pga=pga)
         return maps.reshape(-1, *block.shape[1:]), sums
 
@@ -210,9 +211,8 @@ class Work:
         numbers, at = np.unique(road, return_inverse=True)
         out = np.zeros((numbers.size, 1 + draws))
         out[:, 0] = numbers
-        rows = min(BAND, max(response.AT_ONCE // draws, 1))
-        for start in range(0, cell.size, rows):
-            part = slice(start, start + rows)
+        for start in range(0, cell.size, self._few):
+            part = slice(start, start + self._few)
             asked = self._cells(raw[part], (row[part], col[part]))
             p = response.at_draws(asked).astype(np.float64)
             # Cells fail together in a draw: given the draw they fail alone.
@@ -220,10 +220,9 @@ class Work:
         return out
 
     @property
-    def _rows(self) -> int:
-        """Return the number of cells at a time: few where each is predicted at many draws."""
-        draws = self.nodes.draws.event.size
-        return BAND if self.smooth else min(BAND, max(response.AT_ONCE // draws, 1))
+    def _few(self) -> int:
+        """Return the number of cells at a time where each has a probability for every draw."""
+        return min(BAND, max(response.AT_ONCE // self.nodes.draws.event.size, 1))
 
     def _raw(self, block: Float) -> Float:
         """Return the model's factors of a block's cells, (cells, factors), NaN on the sea."""
